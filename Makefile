@@ -1,0 +1,38 @@
+# Set-up happens by itself before the first of run, test, check and bench, and again when
+# pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench clean
+.DELETE_ON_ERROR:
+
+export PYTHON
+PY := .venv/bin/python
+READY := .venv/.ready
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+$(READY): pyproject.toml constraints.txt cluster/setup.sh
+	@cluster/setup.sh .venv
+	@touch $@
+
+setup: $(READY) ## virtual environment, pinned dependencies, libLLVM
+
+run: $(READY) ## the paper's Table 1 beside ours, the quick version
+	$(PY) sweeps/depth.py --quick
+
+test: check ## everything that CI runs
+
+check: $(READY) ## lint, format, types, layers, all tests
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo
+	$(PY) -m pytest -m "not slow and not ray and not gpu"
+	$(PY) -m pytest -m "(slow or ray) and not gpu"
+
+bench: $(READY) ## speed, as ratios measured in one run
+	$(PY) sweeps/bench.py
+
+clean: ## remove the environment and every cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	find vlmrt_dist sweeps tests cluster -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

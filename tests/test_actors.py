@@ -1,0 +1,328 @@
+"""Actors against the local objective, which is their specification; on real Ray and Sionna."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vlmrt_dist.actors import ActorObjective
+from vlmrt_dist.errors import (
+    ActorFailure,
+    CampaignError,
+    ConfigurationError,
+    UnsupportedByReplay,
+)
+from vlmrt_dist.llvm import choose_variant
+from vlmrt_dist.losses import Objective, ValueAndGrad
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.ray_session import SECRETS, ActorOptions
+from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign, random_campaign
+
+RADIO = RadioConfig.paper(max_depth=2)
+
+
+@dataclass
+class Case:
+    """Four setups, one with a receiver less, their levels for three truths, and the answer."""
+
+    scene: SceneModel
+    campaign: Campaign
+    measured: NDArray[np.float64]
+    local: Objective
+    paths_key: str
+    objectives: dict[int, ActorObjective] = field(default_factory=dict)
+
+    def sharded(self, num_actors: int) -> ActorObjective:
+        """Actors take seconds to start: each number of them is started once."""
+        if num_actors not in self.objectives:
+            self.objectives[num_actors] = ActorObjective(
+                self.scene,
+                self.campaign,
+                RADIO,
+                measured=self.measured,
+                num_actors=num_actors,
+                num_gpus=0,
+                num_cpus=0.5,
+                study="test",
+                deadline=3.0 if num_actors == 1 else 120.0,
+                cache=num_actors != 2,  # so that these have to trace by themselves
+            )
+        return self.objectives[num_actors]
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        for name in SECRETS:
+            patch.setenv(name, "not for workers")
+        from vlmrt_dist.objective import ReplayObjective
+        from vlmrt_dist.replay import Materials, Replay
+        from vlmrt_dist.tracing import trace
+
+        scene = box_room()
+        planned = random_campaign(scene, 4, 3, seed=3)
+        present = np.ones((4, 3), bool)
+        present[2, 1] = False
+        campaign = Campaign(planned.tx, planned.rx, present=present)
+        table = trace(scene, campaign, RADIO)
+        truth = thetas(scene, 3, seed=5)
+        permittivity = scene.relative_permittivity(RADIO.frequency)
+        measured = Replay(table, RADIO).rss(Materials(truth, permittivity, scene.thickness))
+        local = ReplayObjective(scene, campaign, RADIO, table, measured)
+        # Two of the GPUs are Ray's word only; they must not be computed on.
+        ray.init(
+            address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False
+        )
+        made = Case(scene, campaign, measured, local, table.key)
+        yield made
+        for objective in made.objectives.values():
+            objective.close()
+        ray.shutdown()
+
+
+def thetas(scene: SceneModel, count: int, seed: int) -> NDArray[np.float64]:
+    sigma = scene.conductivity(RADIO.frequency)
+    return sigma * np.random.default_rng(seed).uniform(0.5, 2.0, (count, len(sigma)))
+
+
+def same_bits(one: Any, other: Any) -> None:
+    for a, b in zip(one, other, strict=True):
+        left, right = (x.toarray() if hasattr(x, "toarray") else np.asarray(x) for x in (a, b))
+        assert left.dtype == right.dtype
+        assert left.shape == right.shape
+        assert left.tobytes() == right.tobytes()
+
+
+def descend(objective: Objective, start: NDArray[np.float64], before: Callable[[int], None]) -> Any:
+    theta = start
+    for step in range(30):
+        before(step)
+        theta = theta - 1e-5 * np.sign(total(objective.value_and_grad(theta)))
+    return theta
+
+
+def total(value: ValueAndGrad) -> NDArray[np.float64]:
+    result = np.zeros_like(value.gradient[:, 0])
+    for m in range(value.gradient.shape[1]):
+        result = result + value.gradient[:, m]
+    return result
+
+
+def test_the_driver_stays_free_of_ray_and_the_engine() -> None:
+    code = (
+        "import sys, vlmrt_dist.actors; "
+        "print({'drjit', 'mitsuba', 'sionna', 'ray'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_actors": 0},
+        {"num_actors": 1.5},
+        {"num_gpus": 1.5},
+        {"num_gpus": -1},
+        {"num_cpus": 0},
+        {"threads": 0},
+        {"deadline": float("nan")},
+        {"attempts": 0},
+        {"placement": "SOMEWHERE"},
+    ],
+)
+def test_options_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        ActorOptions(**wrong)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("num_actors", [1, 2, 4])
+def test_same_bits_as_in_one_process(case: Case, num_actors: int) -> None:
+    objective = case.sharded(num_actors)
+    assert (objective.num_setups, objective.num_objects) == (4, 9)
+    for seed in range(4):
+        theta = thetas(case.scene, 3, seed)
+        same_bits(objective.value_and_grad(theta), case.local.value_and_grad(theta))
+        same_bits(objective.value_and_grad(theta[:1]), case.local.value_and_grad(theta[:1]))
+        same_bits([objective.rss(theta)], [case.local.rss(theta)])
+        same_bits(objective.log_jacobian(theta[0]), case.local.log_jacobian(theta[0]))
+    assert objective.paths_key == case.paths_key
+    assert objective.num_paths == sum(info.num_paths for info in objective.describe())
+    assert np.isnan(objective.incomplete)
+
+
+@pytest.mark.ray
+def test_what_actors_say_of_themselves(case: Case) -> None:
+    import ray
+
+    objective = case.sharded(2)
+    information = objective.describe()
+    assert [info.setups for info in information] == [(0, 2), (2, 4)]
+    assert all(info.device == "llvm_ad_mono_polarized (1 threads)" for info in information)
+    assert all(info.trace_seconds > 0 for info in information)
+    assert all(info.node == os.uname().nodename for info in information)
+    actor = objective._actors[1]
+    text = ray.get(actor.__ray_call__.remote(repr), timeout=60)
+    assert text == f"test/box_room, setups 3 to 4, {information[1].num_paths} paths"
+    seen = ray.get(actor.__ray_call__.remote(lambda _: set(SECRETS) & set(os.environ)), timeout=60)
+    assert seen == set()
+
+
+@pytest.mark.ray
+def test_killed_midway_the_result_has_the_same_bits(case: Case) -> None:
+    objective = case.sharded(2)
+    start = thetas(case.scene, 1, seed=8)
+    pids = [info.pid for info in objective.describe()]
+
+    def interfere(step: int) -> None:
+        if step == 10:
+            os.kill(pids[0], signal.SIGKILL)
+        if step == 20:
+            threading.Timer(0.001, os.kill, (pids[1], signal.SIGKILL)).start()
+
+    killed = descend(objective, start, interfere)
+    same_bits([killed], [descend(case.local, start, lambda _: None)])
+    assert {info.pid for info in objective.describe()}.isdisjoint(pids)
+
+
+@pytest.mark.ray
+def test_a_stuck_actor_is_restarted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    objective = case.sharded(1)
+    theta = thetas(case.scene, 1, seed=9)
+    pid = objective.describe()[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    same_bits(objective.value_and_grad(theta), case.local.value_and_grad(theta))
+    assert "setups 1 to 4: no answer in 3 s" in caplog.text
+    assert objective.describe()[0].pid != pid
+    assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.ray
+def test_an_actor_that_died_for_good_has_a_successor(case: Case) -> None:
+    import ray
+
+    objective = case.sharded(1)
+    ray.kill(objective._actors[0])
+    theta = thetas(case.scene, 1, seed=10)
+    same_bits(objective.value_and_grad(theta), case.local.value_and_grad(theta))
+
+
+@pytest.mark.ray
+def test_what_an_actor_raises_arrives_as_it_is(case: Case) -> None:
+    radio = RADIO.replace(diffuse=True)
+    with pytest.raises(UnsupportedByReplay, match="engine='retrace'") as caught:
+        ActorObjective(case.scene, case.campaign, radio, measured=case.measured, num_gpus=0)
+    assert type(caught.value) is UnsupportedByReplay
+    with pytest.raises(ValueError, match="shape"):
+        case.sharded(1).rss(np.ones((1, 4)))
+
+
+@pytest.mark.ray
+def test_refused_before_anything_starts(case: Case) -> None:
+    with pytest.raises(ConfigurationError, match=r"room for 2: the cluster has 8 CPU and 2 GPU"):
+        ActorObjective(
+            case.scene, case.campaign, RADIO, measured=case.measured, num_actors=3, num_gpus=0.7
+        )
+    with pytest.raises(ConfigurationError, match="room for 0"):
+        ActorObjective(case.scene, case.campaign, RADIO, measured=case.measured, num_cpus=64)
+    with pytest.raises(ConfigurationError, match="replay or retrace"):
+        ActorObjective(case.scene, case.campaign, RADIO, engine="magic")  # type: ignore[arg-type]
+    with pytest.raises(CampaignError, match="positions only"):
+        ActorObjective(case.scene, case.campaign, RADIO)
+
+
+@pytest.mark.ray
+def test_waiting_for_room_has_an_end(case: Case) -> None:
+    import ray
+
+    hog = ray.util.placement_group([{"GPU": 2}])
+    assert hog.wait(10)
+    try:
+        with pytest.raises(ActorFailure, match=r"waited 0\.5 s for 1 CPU and 1 GPU each"):
+            ActorObjective(
+                case.scene, case.campaign, RADIO, measured=case.measured, start_deadline=0.5
+            )
+    finally:
+        ray.util.remove_placement_group(hog)
+
+
+@pytest.mark.ray
+def test_part_of_a_gpu_and_never_more_actors_than_setups(
+    case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    seen: list[tuple[int, int]] = []
+    one = case.campaign.subset([0, 1])
+    with ActorObjective(
+        case.scene,
+        one,
+        RADIO,
+        measured=case.measured[:, :2],
+        num_actors=5,
+        num_gpus=0.5,
+        progress=lambda done, count: seen.append((done, count)),
+    ) as objective:
+        assert seen == [(1, 2), (2, 2)]
+        assert "5 actors were asked for, 2 are started" in caplog.text
+        information = objective.describe()
+        # Whether a GPU computes is decided by what CUDA says, not by what Ray was told.
+        assert all(info.device.startswith(choose_variant()) for info in information)
+        theta = thetas(case.scene, 2, seed=2)
+        if choose_variant().startswith("llvm"):
+            assert "hold a GPU but compute on the CPU" in caplog.text
+            expected = case.local.rss(theta)[:, :2]
+            same_bits([objective.rss(theta)], [expected])
+    with pytest.raises(ActorFailure, match="closed"):
+        objective.rss(theta)
+
+
+@pytest.mark.ray
+def test_a_private_ray_keeps_keys_and_tokens_to_itself(tmp_path: Path) -> None:
+    code = """
+import os
+from vlmrt_dist.ray_session import connect
+assert connect() is True
+assert connect() is False
+import ray
+print(ray.get(ray.remote(lambda: os.environ.get("GEMINI_API_KEY")).remote()))
+print(os.environ["GEMINI_API_KEY"], os.environ["RAY_AUTH_MODE"])
+ray.shutdown()
+"""
+    names = ("RAY_AUTH_MODE", "RAY_ADDRESS")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k not in names}
+        | {"HOME": str(tmp_path), "GEMINI_API_KEY": "for the driver"},
+    )
+    assert done.stdout.splitlines() == ["None", "for the driver token"], done.stderr
+    assert not (tmp_path / ".ray").exists()
+
+
+def test_an_address_where_nothing_answers() -> None:
+    code = "from vlmrt_dist.ray_session import connect; connect('127.0.0.1:1')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ActorFailure: no Ray cluster could be joined at '127.0.0.1:1'" in done.stderr

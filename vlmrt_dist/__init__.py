@@ -1,0 +1,42 @@
+"""Material calibration of radio scenes from received signal strengths.
+
+Give it a scene whose geometry is known and the signal strengths received in it; it returns the
+conductivity of every object with an honest uncertainty::
+
+    import vlmrt_dist as vd
+
+    room = vd.box_room()
+    campaign = vd.place("d_optimal", room, num_setups=3, num_receivers=8, seed=0)
+    campaign = vd.simulate(room, campaign, noise_db=0.1, seed=1)
+    print(vd.estimate(room, campaign))
+"""
+
+from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.errors import VlmrtError
+from vlmrt_dist.estimation import estimate
+from vlmrt_dist.placement import place
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.results import Estimate
+from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.setups import Campaign, MeasurementSetup
+from vlmrt_dist.simulation import simulate
+
+__all__ = [
+    "Campaign",
+    "Estimate",
+    "MeasurementSetup",
+    "RadioConfig",
+    "SceneModel",
+    "SceneObject",
+    "VlmrtError",
+    "box_room",
+    "bundled_scene",
+    "estimate",
+    "load_scene",
+    "place",
+    "read_campaign",
+    "simulate",
+    "write_campaign",
+]

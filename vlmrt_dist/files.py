@@ -1,0 +1,77 @@
+"""Files: written so that nobody ever sees half of one, read with a limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from vlmrt_dist.errors import StorageError
+
+
+class UnreadableFile(Exception):
+    """Why a file cannot be read; the caller turns it into the error of its own kind."""
+
+
+def write_atomic(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write ``content`` under a temporary name beside ``path``, then rename it into place.
+
+    A reader finds the old file or the whole new one, also after a crash. The temporary name
+    begins with a dot, which dataset readers skip.
+
+    :return: ``path``
+    :raises StorageError: if the place cannot be written to
+    """
+    target = Path(path)
+    waiting = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(waiting, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(waiting, target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            waiting.unlink(missing_ok=True)
+    return target
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; file systems that cannot are left alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_limited(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """The content of a regular file of at most ``max_bytes``.
+
+    A device or a pipe could block or never end, so it is refused; and the limit is enforced while
+    reading, because a file may grow.
+
+    :raises UnreadableFile: with a reason that holds nothing of the content
+    """
+    try:
+        # Non-blocking, so that opening a named pipe without a writer returns at once.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnreadableFile("it is not a regular file")
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise UnreadableFile("there is no such file") from None
+    except OSError as error:
+        raise UnreadableFile(error.strerror or "it cannot be read") from None
+    except ValueError:
+        raise UnreadableFile("its name is not a path") from None
+    if len(content) > max_bytes:
+        raise UnreadableFile(f"it is larger than the limit of {max_bytes} bytes")
+    return content

@@ -1,0 +1,139 @@
+"""Results as rows: a Parquet file a point, published whole or not at all.
+
+Files are named by the content key of what they hold, so a study that is run again finds what it
+has and computes what it lacks. Any reader opens the folder of a study as one data set.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.files import write_atomic
+
+SCHEMA_VERSION = "1"
+
+_STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of one estimation. Units stand in :data:`SCHEMA`."""
+
+    study: str
+    key: str
+    label: str
+    seed: int
+    optimizer: str
+    initial: str
+    engine: str
+    protocol: str
+    combining: str
+    max_depth: int
+    samples_per_src: int
+    complete: bool
+    incomplete: float
+    num_objects: int
+    num_setups: int
+    num_links: int
+    num_paths: int
+    outcome: str
+    iterations: int
+    initial_mre: float
+    mre: float
+    held_out_db: float
+    loss: float
+    seconds_trace: float
+    seconds_fit: float
+    names: list[str]
+    conductivity: list[float]
+    truth: list[float]
+    mre_history: list[float]
+    hardware: str
+    versions: str
+
+
+_UNITS = {
+    "initial_mre": "1",
+    "mre": "1",
+    "mre_history": "1",
+    "incomplete": "1",
+    "held_out_db": "dB",
+    "loss": "1",
+    "seconds_trace": "s",
+    "seconds_fit": "s",
+    "conductivity": "S/m",
+    "truth": "S/m",
+}
+
+_TYPES: dict[str, pa.DataType] = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "list[str]": pa.list_(pa.string()),
+    "list[float]": pa.list_(pa.float64()),
+}
+
+SCHEMA = pa.schema(
+    [
+        pa.field(f.name, _TYPES[str(f.type)], metadata={"unit": _UNITS.get(f.name, "")})
+        for f in fields(Row)
+    ],
+    metadata={"vlmrt_schema_version": SCHEMA_VERSION},
+)
+"""Arrow schema of a row, with each column's unit in its metadata."""
+
+
+class Ledger:
+    """Rows of studies under one folder.
+
+    :param storage: folder; made when the first row is published
+    """
+
+    def __init__(self, storage: str | os.PathLike[str]) -> None:
+        self.storage = Path(storage)
+
+    def folder(self, study: str) -> Path:
+        """Where a study's files are.
+
+        :raises StorageError: if the name could leave the storage, or is empty
+        """
+        if not _STUDY.fullmatch(study):
+            raise StorageError(
+                f"{study!r} is no name for a study; use letters, digits, - and _, at most 64"
+            )
+        return self.storage / study
+
+    def read(self, study: str, key: str) -> list[Row] | None:
+        """The rows of one point, or None if they are absent or their file is damaged."""
+        file = self.folder(study) / f"{key}.parquet"
+        if not file.exists():
+            return None
+        try:
+            table = pq.read_table(file, page_checksum_verification=True, partitioning=None)
+            return [Row(**values) for values in table.to_pylist()]
+        except (pa.ArrowException, OSError, TypeError):
+            return None
+
+    def publish(self, study: str, key: str, rows: list[Row]) -> Path:
+        """Write the rows of one point; a reader sees all of them or none.
+
+        :raises StorageError: if the folder cannot be written to
+        """
+        folder = self.folder(study)
+        table = pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
+        content = io.BytesIO()
+        pq.write_table(table, content, write_page_checksum=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make {folder}: {error.strerror}") from error
+        return write_atomic(folder / f"{key}.parquet", content.getvalue())

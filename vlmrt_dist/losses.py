@@ -1,0 +1,96 @@
+"""The one contract between estimation and whatever evaluates it, and the paper's loss (8).
+
+An objective takes S conductivity vectors at once and returns a loss and a gradient for each of the
+M setups. Summing the setups is the caller's, in setup order, so that the result does not depend on
+who evaluated which of them. Nothing here wakes up the ray tracer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.setups import Campaign
+from vlmrt_dist.units import dbm_to_watts
+
+Engine = Literal["replay", "retrace"]
+
+DB = 10.0 / np.log(10.0)
+"""Decibels per natural logarithm of a power."""
+
+
+class ValueAndGrad(NamedTuple):
+    """:param loss: [S, M]; :param gradient: [S, M, K] by conductivity [1/(S/m)]"""
+
+    loss: NDArray[np.float64]
+    gradient: NDArray[np.float64]
+
+
+class Objective(Protocol):
+    """What estimation asks of an evaluator, local or sharded over actors."""
+
+    num_setups: int
+    num_objects: int
+
+    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+        """The normalized absolute error (8) of each setup and its gradient.
+
+        :param theta: [S, K] conductivities [S/m]
+        """
+        ...
+
+    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Received powers [S, M, N] in watts of conductivities [S, K] (NaN where no receiver is,
+        zero where no path arrives)."""
+        ...
+
+    def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+        """Received powers [M, N] in watts at conductivities [K], and the sparse derivative
+        [M · N, K] of the levels [dB] by ln σ (zero rows where no path arrives)."""
+        ...
+
+
+def measured_power(campaign: Campaign, measured: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """[S or 1, M, N] measured powers in watts, NaN where there is no receiver.
+
+    :raises CampaignError: if the campaign was never measured, or a power is not positive
+    """
+    if measured is None:
+        if campaign.rss_dbm is None:
+            raise CampaignError(
+                "the campaign holds positions only; measure it, or simulate it with vd.simulate"
+            )
+        measured = dbm_to_watts(campaign.rss_dbm)[None]
+    power = np.asarray(measured, np.float64)
+    if power.ndim != 3 or power.shape[1:] != campaign.present.shape:
+        raise ValueError(f"measured powers have shape {power.shape}, expected [S, M, N]")
+    there = power[:, campaign.present]
+    if not (np.isfinite(there).all() and (there > 0.0).all()):
+        raise CampaignError(
+            "a received power of zero, or one that is not finite, cannot be fitted; remove the "
+            "receiver from the campaign"
+        )
+    return np.where(campaign.present, power, np.nan)
+
+
+def normalized_absolute_error(
+    rss: NDArray[np.float64], measured: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The terms of the paper's loss (8): per setup, the mean over its receivers of |r - r_RT| / r.
+
+    :param rss: [S, M, N] simulated powers
+    :param measured: [S or 1, M, N] measured powers, NaN where there is no receiver
+    :return: loss [S, M], and its derivative by each simulated power [S, M, N]
+    """
+    there = ~np.isnan(measured)
+    count = np.maximum(there.sum(2), 1)
+    error = np.where(there, (rss - measured) / measured, 0.0)
+    # A running sum adds receivers one after another, whatever the array's shape; NumPy's own sum
+    # would pair them.
+    loss = np.cumsum(np.abs(error), axis=2)[:, :, -1]
+    scale = np.where(there, 1.0 / (count[:, :, None] * measured), 0.0)
+    return loss / count, np.sign(error) * scale

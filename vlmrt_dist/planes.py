@@ -1,0 +1,117 @@
+"""The planes that a scene's faces lie in, and the exact geometry of a specular path over them.
+
+Sionna works in float32 and names the triangle that a path met. Two triangles of one wall are one
+mirror, so a path is identified by the planes it met; and since reflections unfold into images, its
+length, directions and angles follow from the planes alone, in float64, whichever solve found it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.path_table import REFLECTION
+from vlmrt_dist.scene import SceneModel
+
+NORMAL_TOLERANCE = 1e-4
+OFFSET_TOLERANCE = 1e-3
+"""Faces of one object whose unit normals and offsets [m] agree to this lie in one plane."""
+
+_OFF_GRID = 0.2718
+"""Keeps round coordinates away from the edges of the rounding cells."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """The planes of a scene of K objects.
+
+    :param normal: [Q, 3] unit normals
+    :param offset: [Q] n · x of the plane's points [m]
+    :param of_face: [F] plane of each face, the objects' faces one after another
+    :param first_face: [K] index of each object's first face in ``of_face``
+    """
+
+    normal: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    of_face: NDArray[np.int32]
+    first_face: NDArray[np.int64]
+
+
+def planes_of(scene: SceneModel) -> Planes:
+    """The planes of ``scene``, faces of one object merged where they are coplanar."""
+    normals, offsets, local, owner = [], [], [], []
+    for k, item in enumerate(scene.objects):
+        a, b, c = (item.vertices[item.faces[:, i]] for i in range(3))
+        normal = np.cross(b - a, c - a)
+        size = np.linalg.norm(normal, axis=1, keepdims=True)
+        normal = np.divide(normal, size, out=np.zeros_like(normal), where=size > 0.0)
+        # One sign for both windings: the largest component is positive.
+        largest = np.take_along_axis(normal, np.abs(normal).argmax(1)[:, None], axis=1)
+        normal = normal * np.where(largest < 0.0, -1.0, 1.0)
+        centre = item.vertices.mean(axis=0)
+        normals.append(normal)
+        offsets.append((normal * a).sum(1))
+        local.append((normal * (a - centre)).sum(1))
+        owner.append(np.full(len(normal), k))
+    normal = np.concatenate(normals)
+    offset = np.concatenate(offsets)
+    object_index = np.concatenate(owner)
+    cell = np.column_stack(
+        [
+            object_index,
+            np.rint(normal / NORMAL_TOLERANCE + _OFF_GRID),
+            np.rint(np.concatenate(local) / OFFSET_TOLERANCE + _OFF_GRID),
+        ]
+    ).astype(np.int64)
+    _, first, inverse = np.unique(cell, axis=0, return_index=True, return_inverse=True)
+    counts = np.bincount(object_index, minlength=scene.num_objects)
+    return Planes(
+        normal=normal[first],
+        offset=offset[first],
+        of_face=inverse.reshape(-1).astype(np.int32),
+        first_face=np.cumsum(counts) - counts,
+    )
+
+
+def unfold(
+    planes: Planes,
+    tx: NDArray[np.float64],
+    rx: NDArray[np.float64],
+    kind: NDArray[np.uint8],
+    plane: NDArray[np.int32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Length and directions of specular paths by the method of images.
+
+    :param tx: [P, 3] start of each path [m]
+    :param rx: [P, 3] end of each path [m]
+    :param kind: [P, D] interaction kinds, padding last
+    :param plane: [P, D] plane of each interaction
+    :return: length [P] [m]; unit direction [P, D + 1, 3] before each interaction, then of arrival
+        (padding repeats the direction of arrival)
+    """
+    paths, depth = kind.shape
+    image = np.empty((paths, depth + 1, 3))
+    image[:, 0] = tx
+    for d in range(depth):
+        normal = planes.normal[plane[:, d]]
+        height = (normal * image[:, d]).sum(1) - planes.offset[plane[:, d]]
+        mirrored = image[:, d] - 2.0 * height[:, None] * normal
+        image[:, d + 1] = np.where((kind[:, d] == REFLECTION)[:, None], mirrored, image[:, d])
+    length = np.linalg.norm(rx - image[:, depth], axis=1)
+    # From the receiver backwards: the last mirror sees the image behind it, and so on.
+    direction = np.empty((paths, depth + 1, 3))
+    target = rx
+    for d in range(depth, -1, -1):
+        step = target - image[:, d]
+        direction[:, d] = step / np.linalg.norm(step, axis=1, keepdims=True)
+        if d > 0:
+            normal = planes.normal[plane[:, d - 1]]
+            slope = (normal * direction[:, d]).sum(1)
+            height = planes.offset[plane[:, d - 1]] - (normal * image[:, d]).sum(1)
+            reflected = kind[:, d - 1] == REFLECTION
+            distance = np.divide(height, slope, out=np.zeros(paths), where=reflected)
+            point = image[:, d] + distance[:, None] * direction[:, d]
+            target = np.where(reflected[:, None], point, target)
+    return length, direction

@@ -1,0 +1,123 @@
+"""A pool of long-lived Ray actors that call plain functions on plain values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from vlmrt_dist.errors import ActorFailure, VlmrtError
+from vlmrt_dist.ray_session import ActorOptions, brief, connect, needs_of, refuse_too_much
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+DEADLINE = 3600.0
+"""Longest time that one item may take, restarts of its actor included [s]."""
+
+MAX_RESTARTS = 3
+
+
+class Worker:
+    """One actor of the pool."""
+
+    def __init__(self, threads: int, gpu: bool) -> None:
+        if not gpu:
+            # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
+            os.environ["VLMRT_VARIANT"] = "llvm"
+        self._threads = threads
+        self._doing = "idle"
+
+    def __repr__(self) -> str:
+        return f"Worker({self._doing})"
+
+    def call(self, function: Callable[[Item], Result], item: Item, name: str) -> Result:
+        """``function(item)`` with this actor's share of the processor."""
+        from vlmrt_dist.llvm import prepare_engine
+
+        prepare_engine()
+        import drjit as dr
+
+        dr.set_thread_count(self._threads)  # Dr.Jit takes every core in every process otherwise
+        self._doing = name
+        return function(item)
+
+
+def map_on_actors(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    num_actors: int,
+    *,
+    names: Sequence[str],
+    num_gpus: float | None = None,
+) -> Iterator[Result]:
+    """``map(function, items)`` over a pool of actors; yields in the items' order.
+
+    An actor that dies is restarted and its item done again, a bounded number of times.
+
+    :param names: what each item is called on Ray's dashboard
+    :param num_gpus: GPUs of each actor, or a fraction; None: one where the cluster has GPUs
+    :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
+    """
+    if not items:
+        return
+    import ray
+
+    started = connect()
+    try:
+        options = ActorOptions(num_actors=min(num_actors, len(items)), num_gpus=num_gpus)
+        needs = needs_of(options)
+        refuse_too_much(options.num_actors, needs)
+        remote = ray.remote(Worker).options(
+            num_cpus=needs["CPU"],
+            num_gpus=needs.get("GPU", 0.0),
+            max_restarts=MAX_RESTARTS,
+            max_task_retries=MAX_RESTARTS,
+        )
+        workers = [remote.remote(threads=1, gpu="GPU" in needs) for _ in range(options.num_actors)]
+        try:
+            yield from _in_order(ray, workers, ray.put(function), items, names)
+        finally:
+            for worker in workers:
+                ray.kill(worker)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _in_order(
+    ray: Any, workers: list[Any], function: Any, items: Sequence[Any], names: Sequence[str]
+) -> Iterator[Any]:
+    """One item a worker at a time, the next as soon as it is free."""
+    idle = list(workers)
+    running: dict[Any, tuple[int, Any]] = {}
+    ready: dict[int, Any] = {}
+    following = given = 0
+    while following < len(items):
+        while idle and given < len(items):
+            worker = idle.pop(0)
+            call = worker.call.options(name=names[given]).remote(
+                function, items[given], names[given]
+            )
+            running[call] = (given, worker)
+            given += 1
+        done, _ = ray.wait(list(running), num_returns=1, timeout=DEADLINE)
+        if not done:
+            raise ActorFailure(
+                f"{names[min(i for i, _ in running.values())]} took more than {DEADLINE:g} s; "
+                "look at its actor on Ray's dashboard, or lower samples_per_src"
+            )
+        index, worker = running.pop(done[0])
+        try:
+            ready[index] = ray.get(done[0])
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            raise cause if isinstance(cause, VlmrtError) else error from None
+        except ray.exceptions.RayActorError as error:
+            raise ActorFailure(
+                f"{names[index]} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}"
+            ) from error
+        idle.append(worker)
+        while following in ready:
+            yield ready.pop(following)
+            following += 1

@@ -1,0 +1,136 @@
+"""The radio configuration of a measurement: the paper's C of equation (5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vlmrt_dist.errors import ConfigurationError, FrequencyError
+from vlmrt_dist.units import dbm_to_watts, wavelength
+
+AntennaPattern = Literal["iso", "dipole", "hw_dipole", "tr38901"]
+Polarization = Literal["V", "H"]
+Combining = Literal["power", "coherent"]
+
+ANTENNA_PATTERNS: tuple[str, ...] = ("iso", "dipole", "hw_dipole", "tr38901")
+POLARIZATIONS: tuple[str, ...] = ("V", "H")
+COMBININGS: tuple[str, ...] = ("power", "coherent")
+
+MAX_DEPTH_LIMIT = 32
+"""Deepest path that a configuration may ask for; more is a typing error, not a simulation."""
+
+MAX_SAMPLES = 1_000_000_000
+"""Sionna counts ray samples in 32 bits; stay well below."""
+
+
+@dataclass(frozen=True)
+class RadioConfig:
+    """Everything but the scene, the positions and the materials that decides a received power.
+
+    :param frequency: carrier [Hz]
+    :param tx_power_dbm: transmit power [dBm]
+    :param antenna_pattern: Sionna's name of both antennas' pattern: "iso", "dipole", "hw_dipole"
+        or "tr38901"
+    :param polarization: "V" or "H", both antennas
+    :param max_depth: most interactions along a path (>= 0)
+    :param samples_per_src: rays launched by each transmitter in one solve (>= 1)
+    :param seed: seed of the first solve (>= 0)
+    :param complete: solve again with further seeds and unite the paths until nothing is missing,
+        instead of taking what one solve happened to find
+    :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
+    :param diffuse: model diffuse scattering (retrace engine only)
+    :param diffraction: model diffraction (retrace engine only)
+    :raises ConfigurationError: if a value is outside what is stated here
+    :raises FrequencyError: if the frequency is not positive and finite
+    """
+
+    frequency: float = 3.5e9
+    tx_power_dbm: float = 44.0
+    antenna_pattern: AntennaPattern = "iso"
+    polarization: Polarization = "V"
+    max_depth: int = 4
+    samples_per_src: int = 1_000_000
+    seed: int = 1
+    complete: bool = True
+    combining: Combining = "power"
+    diffuse: bool = False
+    diffraction: bool = False
+
+    def __post_init__(self) -> None:
+        self._normalise()
+        if not (math.isfinite(self.frequency) and self.frequency > 0.0):
+            raise FrequencyError("frequency must be a positive, finite number of hertz")
+        # Beyond these the level in watts underflows or overflows float64's useful range.
+        if not -300.0 <= self.tx_power_dbm <= 300.0:
+            raise ConfigurationError("tx_power_dbm must be a finite level between -300 and 300 dBm")
+        _member("antenna_pattern", self.antenna_pattern, ANTENNA_PATTERNS)
+        _member("polarization", self.polarization, POLARIZATIONS)
+        _member("combining", self.combining, COMBININGS)
+        _within("max_depth", self.max_depth, 0, MAX_DEPTH_LIMIT)
+        _within("samples_per_src", self.samples_per_src, 1, MAX_SAMPLES)
+        _within("seed", self.seed, 0, 2**31 - 1)
+
+    def _normalise(self) -> None:
+        """Give equal configurations equal types, so that 44 and 44.0 have one key."""
+        for name in ("frequency", "tx_power_dbm"):
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        for name in ("max_depth", "samples_per_src", "seed"):
+            object.__setattr__(self, name, _integer(name, getattr(self, name)))
+        for name in ("complete", "diffuse", "diffraction"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{name} must be True or False")
+
+    @classmethod
+    def paper(cls, **overrides: Any) -> RadioConfig:
+        """The paper's configuration: 3.5 GHz, 44 dBm, D=4 and the path set of one solve with
+        U_ray = 5000 rays; ``overrides`` replace single fields."""
+        return cls(**{"samples_per_src": 5000, "complete": False, **overrides})
+
+    def replace(self, **changes: Any) -> RadioConfig:
+        """A copy with some fields replaced, validated again."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def tx_power(self) -> float:
+        """Transmit power [W]."""
+        return float(dbm_to_watts(self.tx_power_dbm))
+
+    @property
+    def wavelength(self) -> float:
+        """Wavelength in vacuum [m]."""
+        return wavelength(self.frequency)
+
+    @property
+    def key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) over every field."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(b"vlmrt RadioConfig 1\n" + text.encode()).hexdigest()
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ConfigurationError(f"{name} must be a number")
+    return float(value)
+
+
+def _integer(name: str, value: Any) -> int:
+    number = _number(name, value)
+    if not number.is_integer():
+        raise ConfigurationError(f"{name} must be a whole number")
+    return int(number)
+
+
+def _member(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ConfigurationError(f"{name} must lie between {low} and {high}; got {value}")

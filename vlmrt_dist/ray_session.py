@@ -1,0 +1,195 @@
+"""Ray itself: joining or starting it, and what actors may ask of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from vlmrt_dist.errors import ActorFailure, ConfigurationError
+
+Placement = Literal["SPREAD", "PACK"]
+
+SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")
+"""Environment variables that only the driver may see: workers' environments end up in logs."""
+
+_PROBE_SECONDS = 10.0
+
+
+def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
+    """Have Ray running: that of this process, else the cluster that is named, else a private one.
+
+    A private one lives on this machine only and ends with this process. API keys (see
+    :data:`SECRETS`) stay out of its workers. ``ray.init`` replaces a SIGTERM handler; install
+    yours afterwards.
+
+    :param address: a cluster's address, ``"auto"``, or ``"local"`` for a private one; None: that
+        of ``RAY_ADDRESS``, which Ray sets inside its jobs, else a private one
+    :param dashboard: give a private one a dashboard
+    :return: whether Ray was connected here, so that the caller is to call ``ray.shutdown()``
+    :raises ActorFailure: if no cluster answers at the address
+    """
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        return False
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    # Ray prints the loss of every worker on standard output, where a result may be expected; it
+    # reads when it is imported which lines to leave out.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    if address == "local":
+        _authenticate_private()
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    with _without_secrets():
+        if address == "local":
+            ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=dashboard, **quiet)
+            return True
+        _refuse_deaf(address)
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _not_joined(address, error) from error
+    return True
+
+
+@dataclass(frozen=True)
+class ActorOptions:
+    """How many actors there are, what each holds, and how long one is waited for.
+
+    :param num_actors: actors; never more than setups are started
+    :param num_gpus: GPUs of each, or a fraction; None: one where the cluster has GPUs, else none
+    :param num_cpus: cores that Ray reserves for each (> 0)
+    :param threads: CPU threads of Dr.Jit in each; None: ``num_cpus``, at least one
+    :param placement: "SPREAD" over the nodes or "PACK" onto few
+    :param deadline: longest time that a call may take, a restart included [s]
+    :param start_deadline: longest time that starting and tracing may take [s]
+    :param attempts: how often a call is tried when an actor is stuck or lost
+    :param study: a name for Ray's dashboard
+    :param cache: keep path tables on the actors' disks
+    :raises ConfigurationError: if a value is outside what is stated here
+    """
+
+    num_actors: int = 1
+    num_gpus: float | None = None
+    num_cpus: float = 1.0
+    threads: int | None = None
+    placement: Placement = "SPREAD"
+    deadline: float = 300.0
+    start_deadline: float = 600.0
+    attempts: int = 3
+    study: str = ""
+    cache: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("num_actors", "attempts", "threads"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+                raise ConfigurationError(f"{name} must be a whole number, 1 or more; got {value}")
+        for name in ("num_cpus", "deadline", "start_deadline"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ConfigurationError(f"{name} must be positive and finite; got {value}")
+        for name in ("num_gpus", "num_cpus"):
+            value = getattr(self, name) or 0.0
+            if not (math.isfinite(value) and value >= 0) or (value > 1 and value != int(value)):
+                raise ConfigurationError(
+                    f"{name} must be a fraction below 1 or a whole number; got {value}"
+                )
+        if self.placement not in get_args(Placement):
+            raise ConfigurationError(f"placement must be SPREAD or PACK; got {self.placement!r}")
+
+
+def needs_of(options: ActorOptions) -> dict[str, float]:
+    """What one actor reserves, by Ray's names of resources."""
+    import ray
+
+    gpus = options.num_gpus
+    if gpus is None:
+        gpus = 1.0 if ray.cluster_resources().get("GPU", 0.0) >= 1.0 else 0.0
+    return {"CPU": float(options.num_cpus), **({"GPU": float(gpus)} if gpus else {})}
+
+
+def refuse_too_much(count: int, needs: dict[str, float]) -> None:
+    """Ray would let a request that no cluster can meet wait for ever."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(
+        min(_fitting(node.get(name, 0.0), need, name) for name, need in needs.items())
+        for node in nodes
+    )
+    if room < count:
+        total = ray.cluster_resources()
+        raise ConfigurationError(
+            f"{count} actors need {resources_text(needs)} each, and there is room for {room}: the "
+            f"cluster has {resources_text({n: total.get(n, 0.0) for n in needs})} on {len(nodes)} "
+            "nodes. Lower num_actors, num_gpus (a fraction shares a GPU) or num_cpus, or add nodes"
+        )
+
+
+def _fitting(there: float, need: float, name: str) -> int:
+    """How many actors a node has room for; a fraction of a GPU never straddles two of them."""
+    if name == "GPU" and need < 1.0:
+        return int(there) * int(1.0 / need + 1e-9)
+    return int(there / need + 1e-9)
+
+
+def resources_text(amounts: dict[str, float]) -> str:
+    """``1 CPU and 0.5 GPU``, say."""
+    return " and ".join(f"{amounts[n]:g} {n}" for n in ("CPU", "GPU") if n in amounts) or "nothing"
+
+
+def _refuse_deaf(address: str) -> None:
+    """Ray itself would try for many minutes to reach a machine that is not there."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return  # "auto": Ray knows at once whether it has started something here
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
+    except OSError as error:
+        raise _not_joined(address, error) from error
+
+
+def _not_joined(address: str, error: Exception) -> ActorFailure:
+    return ActorFailure(
+        f"no Ray cluster could be joined at {address!r}: {brief(error)}. Start it, mend "
+        "RAY_ADDRESS, or unset it to compute on this machine"
+    )
+
+
+def brief(error: Exception) -> str:
+    """The line of an error that says most: Ray wraps it in a page of them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".")[:200]
+
+
+def _authenticate_private() -> None:
+    """Close a private Ray's ports, which are open on every interface, to everyone else.
+
+    Left alone, Ray would write a token into the home folder, and later clusters of this user would
+    silently start to ask for it. It reads the mode when it is imported.
+    """
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return
+    if "ray" not in sys.modules:
+        os.environ["RAY_AUTH_MODE"] = "token"
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+@contextlib.contextmanager
+def _without_secrets() -> Iterator[None]:
+    """The environment without API keys, while Ray takes its copy of it."""
+    held = {name: os.environ.pop(name) for name in SECRETS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(held)

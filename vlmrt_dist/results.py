@@ -1,0 +1,202 @@
+"""The answer of an estimation: conductivities, their intervals, and how far to believe them."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.optimizers import Outcome
+from vlmrt_dist.posterior import Verdict
+
+MEANING: dict[str, str] = {
+    "estimated": "the measurement determines it",
+    "weak": "the measurement narrows the prior, not much",
+    "unidentifiable": "no link tells; the prior is shown",
+    "saturated": "at the end of the range that was searched",
+    "fixed": "given, not estimated",
+}
+"""What each verdict says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Conductivities of K objects.
+
+    :param names: [K]
+    :param materials: [K] material classes
+    :param conductivity: [K] posterior median; the prior's where unidentifiable [S/m]
+    :param low: [K] lower end of the 95 % interval [S/m]
+    :param high: [K] upper end of the 95 % interval [S/m]
+    :param prior: [K] prior median [S/m]
+    :param prior_low: [K] lower end of the prior's 95 % interval [S/m]
+    :param prior_high: [K] upper end of the prior's 95 % interval [S/m]
+    :param verdict: [K]
+    :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
+    :param outcome: how the optimizer ended
+    :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
+    :param losses: [I] loss (8) along Adam's iterations (empty for Levenberg-Marquardt)
+    :param engine: "replay" or "retrace"
+    :param optimizer: its name
+    :param protocol: "measured"; or, for simulated levels, "same_paths" if they come from the very
+        path set of the estimation and "independent" if not
+    :param combining: how the paths' contributions were added
+    :param noise_scale: factor by which the residuals exceed the declared noise (1: they do not);
+        the intervals contain it
+    :param residual_db: root mean square residual of the links used [dB]
+    :param held_out_db: root mean square error of links left out of the fit [dB] (NaN: not done)
+    :param num_links: links measured
+    :param num_unheard: links that no traced path reaches, which the fit could not use
+    :param num_paths: paths traced (0 for retrace)
+    :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
+    :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
+    :param mre: mean relative error (17) of ``fitted`` where the truth is known, else NaN
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    conductivity: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    prior_low: NDArray[np.float64]
+    prior_high: NDArray[np.float64]
+    verdict: tuple[Verdict, ...]
+    fitted: NDArray[np.float64]
+    outcome: Outcome
+    iterations: int
+    losses: NDArray[np.float64]
+    engine: str
+    optimizer: str
+    protocol: str
+    combining: str
+    noise_scale: float
+    residual_db: float
+    held_out_db: float
+    num_links: int
+    num_unheard: int
+    num_paths: int
+    incomplete: float
+    seconds: dict[str, float]
+    mre: float
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        text = io.StringIO()
+        console = Console(file=text, width=100, no_color=True, highlight=False)
+        console.print(self.table())
+        for line in self.remarks():
+            console.print(line, soft_wrap=True)
+        return text.getvalue().rstrip()
+
+    def table(self) -> Any:
+        """A rich table: object, material, prior, conductivity, interval, verdict."""
+        from rich.table import Table
+
+        table = Table(title=f"Conductivity of {len(self.names)} objects", title_justify="left")
+        table.add_column("object")
+        table.add_column("material")
+        table.add_column("prior [S/m]", justify="right")
+        table.add_column("estimate [S/m]", justify="right")
+        table.add_column("95 % interval [S/m]", justify="right")
+        table.add_column("verdict")
+        for k, name in enumerate(self.names):
+            table.add_row(
+                name,
+                self.materials[k],
+                _number(self.prior[k]),
+                _number(self.conductivity[k]),
+                ""
+                if self.verdict[k] == "fixed"
+                else f"{_number(self.low[k])} … {_number(self.high[k])}",
+                self.verdict[k],
+            )
+        return table
+
+    def remarks(self) -> list[str]:
+        """What a reader has to know beside the table, one sentence a line."""
+        total = sum(self.seconds.values())
+        lines = [
+            f"{self.outcome} after {self.iterations} "
+            f"{'evaluations' if self.optimizer == 'levenberg_marquardt' else 'iterations'} "
+            f"({self.optimizer}, {self.engine}, {self.combining} combining, {self.protocol}); "
+            f"{total:.2f} s, of which tracing {self.seconds.get('trace', 0.0):.2f} s "
+            f"and fitting {self.seconds.get('fit', 0.0):.3f} s",
+            f"residual {_db(self.residual_db)} over {self.num_links - self.num_unheard} links"
+            + ("" if math.isnan(self.held_out_db) else f"; held-out links {_db(self.held_out_db)}"),
+        ]
+        if not math.isnan(self.mre):
+            lines.append(f"mean relative error {100.0 * self.mre:.3g} %")
+        if self.noise_scale > 1.05:
+            lines.append(
+                f"the residuals are {self.noise_scale:.1f} times the declared noise; the intervals "
+                "are widened by that"
+            )
+        if self.num_unheard:
+            lines.append(
+                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
+                "were not used"
+            )
+        if self.incomplete > 1e-4:
+            lines.append(
+                f"the path set is incomplete: the last solve still added {self.incomplete:.1e} of "
+                "a link's power; raise samples_per_src"
+            )
+        for verdict in ("weak", "unidentifiable", "saturated"):
+            count = self.verdict.count(verdict)
+            if count:
+                lines.append(f"{count} {verdict}: {MEANING[verdict]}")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``vlmrt estimate --json`` prints them (no NaN: null instead)."""
+        return {
+            "objects": [
+                {
+                    "name": name,
+                    "material": self.materials[k],
+                    "conductivity": float(self.conductivity[k]),
+                    "low": float(self.low[k]),
+                    "high": float(self.high[k]),
+                    "prior": float(self.prior[k]),
+                    "prior_low": float(self.prior_low[k]),
+                    "prior_high": float(self.prior_high[k]),
+                    "verdict": self.verdict[k],
+                }
+                for k, name in enumerate(self.names)
+            ],
+            "outcome": self.outcome,
+            "engine": self.engine,
+            "optimizer": self.optimizer,
+            "protocol": self.protocol,
+            "combining": self.combining,
+            "iterations": self.iterations,
+            "residual_db": _finite(self.residual_db),
+            "held_out_db": _finite(self.held_out_db),
+            "noise_scale": self.noise_scale,
+            "num_links": self.num_links,
+            "num_unheard": self.num_unheard,
+            "num_paths": self.num_paths,
+            "incomplete": _finite(self.incomplete),
+            "mre": _finite(self.mre),
+            "seconds": sum(self.seconds.values()),
+            "seconds_by_phase": dict(self.seconds),
+            "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},
+        }
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _db(value: float) -> str:
+    return f"{value:.2g} dB"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,386 @@
+"""What is measured: setups of one transmitter and N receivers, and campaigns of M setups."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.scene import SceneModel
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MAX_LISTED = 20
+"""How many wrong positions one error message names."""
+
+ON_SURFACE = 1e-4
+"""Nearer than this [m] to a surface an antenna has no well-defined side of it in float32."""
+
+DEFAULT_CLEARANCE = 0.3
+"""Distance [m] that randomly placed antennas keep from every surface."""
+
+POINTS_PER_DRAW = 4096
+MAX_DRAWS = 250
+HOPELESS_DRAWS = 16
+"""Draws without a single free point after which the search ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasurementSetup:
+    """One transmitter and N receivers (the paper's P_m, equation (3)).
+
+    :param tx: position [3] [m]
+    :param rx: positions [N,3] [m], N >= 1
+    :raises CampaignError: if a shape is wrong or a coordinate not finite
+    """
+
+    tx: FloatArray
+    rx: FloatArray
+
+    def __post_init__(self) -> None:
+        tx, rx = _floats("tx", self.tx), _floats("rx", self.rx)
+        if tx.shape != (3,) or rx.ndim != 2 or rx.shape[1] != 3 or len(rx) == 0:
+            raise CampaignError("a setup needs tx [3] and rx [N,3] with at least one receiver")
+        if not (np.isfinite(tx).all() and np.isfinite(rx).all()):
+            raise CampaignError("a setup has a position that is not finite")
+        object.__setattr__(self, "tx", _read_only(tx))
+        object.__setattr__(self, "rx", _read_only(rx))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.tx, self.rx)
+
+    @property
+    def num_receivers(self) -> int:
+        """N, the number of receivers."""
+        return len(self.rx)
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign:
+    """M setups of up to N receivers, and what was measured there.
+
+    Setups with fewer than N receivers are padded: where ``present`` is False there is no receiver,
+    and ``rx``, ``rss_dbm`` and an array ``noise_db`` are NaN. Without ``present`` every receiver
+    exists, so a NaN position is an error and never taken for padding.
+
+    :param tx: transmitters [M,3] [m]
+    :param rx: receivers [M,N,3] [m]
+    :param rss_dbm: received signal strength [M,N] [dBm]; None before the measurement
+    :param noise_db: standard deviation of the measurement error, one number or [M,N] [dB]
+    :param present: which receivers exist [M,N]; None: all of them
+    :param simulated_from: content key of the path table that the levels were simulated with; None
+        when they were measured. It decides which protocol an estimate is reported under.
+    :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
+        a number is not finite (the message names setup and receiver, counted from 1)
+    """
+
+    tx: FloatArray
+    rx: FloatArray
+    rss_dbm: FloatArray | None = None
+    noise_db: float | FloatArray = 0.0
+    present: BoolArray = None  # type: ignore[assignment]  # always an array after construction
+    simulated_from: str | None = None
+
+    def __post_init__(self) -> None:
+        tx, rx = _floats("tx", self.tx), _floats("rx", self.rx)
+        if tx.ndim != 2 or tx.shape[1] != 3:
+            raise CampaignError(f"tx must be [M,3]; got shape {tx.shape}")
+        if rx.ndim != 3 or rx.shape[2] != 3 or rx.shape[0] != tx.shape[0]:
+            raise CampaignError(f"rx must be [M,N,3] with M = {len(tx)}; got shape {rx.shape}")
+        if rx.shape[0] == 0 or rx.shape[1] == 0:
+            raise CampaignError(
+                "the campaign is empty; it needs at least one setup with a receiver"
+            )
+        present = self._checked_present(rx.shape[:2])
+        self._check_positions(tx, rx, present)
+        rx[~present] = np.nan
+        object.__setattr__(self, "tx", _read_only(tx))
+        object.__setattr__(self, "rx", _read_only(rx))
+        object.__setattr__(self, "present", _read_only(present))
+        object.__setattr__(self, "rss_dbm", self._checked_rss())
+        object.__setattr__(self, "noise_db", self._checked_noise())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
+        return type(self), (*fields, self.simulated_from)
+
+    def __repr__(self) -> str:
+        state = "measured" if self.simulated_from is None else "simulated"
+        if self.rss_dbm is None:
+            state = "planned"
+        return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state})"
+
+    @classmethod
+    def from_setups(cls, setups: Sequence[MeasurementSetup]) -> Campaign:
+        """A planned campaign of setups with as many receivers as each has; pads where needed.
+
+        :raises CampaignError: if there is no setup
+        """
+        count = max((s.num_receivers for s in setups), default=0)
+        rx = np.full((len(setups), count, 3), np.nan)
+        for m, setup in enumerate(setups):
+            rx[m, : setup.num_receivers] = setup.rx
+        present = np.array([[n < s.num_receivers for n in range(count)] for s in setups], bool)
+        tx = np.array([s.tx for s in setups]).reshape(-1, 3)
+        return cls(tx, rx, present=present.reshape(len(setups), count))
+
+    @property
+    def num_setups(self) -> int:
+        """M, the number of setups."""
+        return len(self.tx)
+
+    @property
+    def num_receivers(self) -> int:
+        """N, the most receivers that a setup has."""
+        return int(self.rx.shape[1])
+
+    @property
+    def num_links(self) -> int:
+        """Number of transmitter-receiver pairs, padding left out."""
+        return int(self.present.sum())
+
+    @property
+    def setups(self) -> tuple[MeasurementSetup, ...]:
+        """The M setups, padding left out."""
+        return tuple(
+            MeasurementSetup(self.tx[m], self.rx[m][self.present[m]])
+            for m in range(self.num_setups)
+        )
+
+    def subset(self, indices: Sequence[int]) -> Campaign:
+        """The setups ``indices`` (from 0) in that order; N and the padding stay as they are.
+
+        :raises CampaignError: if there is no index, or one does not exist
+        """
+        pick = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if len(pick) == 0 or pick.min() < 0 or pick.max() >= self.num_setups:
+            raise CampaignError(f"choose one or more setups from 0 to {self.num_setups - 1}")
+        return Campaign(
+            self.tx[pick],
+            self.rx[pick],
+            None if self.rss_dbm is None else self.rss_dbm[pick],
+            self.noise_db if isinstance(self.noise_db, float) else self.noise_db[pick],
+            self.present[pick],
+        )
+
+    def with_rss(
+        self, rss_dbm: npt.ArrayLike | None, noise_db: float | npt.ArrayLike | None = None
+    ) -> Campaign:
+        """The same positions with other signal strengths [M,N] [dBm], and noise if given."""
+        rss = None if rss_dbm is None else _floats("rss_dbm", rss_dbm)
+        if noise_db is None:
+            return dataclasses.replace(self, rss_dbm=rss, simulated_from=None)
+        noise = _floats("noise_db", noise_db)
+        return dataclasses.replace(
+            self,
+            rss_dbm=rss,
+            noise_db=float(noise) if noise.ndim == 0 else noise,
+            simulated_from=None,
+        )
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) over positions, signal strengths and noise."""
+        digest = hashlib.sha256(b"vlmrt Campaign 1\n" + repr(self.rx.shape).encode())
+        digest.update(self.present.astype(np.uint8).tobytes())
+        noise = np.broadcast_to(self.noise_db, self.present.shape)
+        for values in (self.tx, self.rx, self.rss_dbm, noise):
+            if values is None:
+                digest.update(b"none")
+                continue
+            # NaN has many bit patterns and zero two: one of each enters the hash.
+            plain = np.where(np.isnan(values), 0.0, values) + 0.0
+            if values is noise:
+                plain = np.where(self.present, plain, 0.0)
+            digest.update(b"array" + plain.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def _checked_present(self, shape: tuple[int, ...]) -> BoolArray:
+        given: Any = self.present
+        present = np.ones(shape, dtype=bool) if given is None else np.array(given)
+        if present.dtype != np.bool_ or present.shape != shape:
+            raise CampaignError(f"present must be True or False for each receiver, {shape}")
+        for m in np.flatnonzero(~present.any(axis=1)):
+            raise CampaignError(f"setup {m + 1} has no receiver; leave it out or give it one")
+        return present
+
+    def _check_positions(self, tx: FloatArray, rx: FloatArray, present: BoolArray) -> None:
+        problems = [
+            f"the transmitter of setup {m + 1}" for m in _rows(~np.isfinite(tx).all(axis=1))
+        ]
+        missing = present & ~np.isfinite(rx).all(axis=2)
+        problems += [f"setup {m + 1}, receiver {n + 1}" for m, n in _rows(missing)]
+        if problems:
+            raise CampaignError("positions must be finite numbers: " + _listed(problems))
+
+    def _checked_rss(self) -> FloatArray | None:
+        if self.rss_dbm is None:
+            return None
+        rss = _floats("rss_dbm", self.rss_dbm)
+        if rss.shape != self.present.shape:
+            raise CampaignError(f"rss_dbm must be {self.present.shape}; got shape {rss.shape}")
+        wrong = [
+            f"setup {m + 1}, receiver {n + 1}" for m, n in _rows(self.present & ~np.isfinite(rss))
+        ]
+        if wrong:
+            raise CampaignError(
+                "rss_dbm must be finite (zero watts have no level in dBm): " + _listed(wrong)
+            )
+        rss[~self.present] = np.nan
+        return _read_only(rss)
+
+    def _checked_noise(self) -> float | FloatArray:
+        noise = _floats("noise_db", self.noise_db)
+        if noise.ndim and noise.shape != self.present.shape:
+            raise CampaignError(
+                f"noise_db must be one number or {self.present.shape}; got shape {noise.shape}"
+            )
+        used = noise[self.present] if noise.ndim else noise
+        if not (np.isfinite(used).all() and (used >= 0).all()):
+            raise CampaignError("noise_db must be finite and not negative")
+        if noise.ndim == 0:
+            return float(noise)
+        noise[~self.present] = np.nan
+        return _read_only(noise)
+
+
+def random_campaign(
+    scene: SceneModel,
+    num_setups: int,
+    num_receivers: int,
+    *,
+    seed: int,
+    clearance: float = DEFAULT_CLEARANCE,
+) -> Campaign:
+    """M setups of N receivers, each position uniform in the free space of ``scene`` (RandSel).
+
+    Free is what lies inside the bounds, outside closed objects and at least ``clearance`` from
+    every surface.
+
+    :param seed: of ``numpy.random.default_rng``; the same seed gives the same campaign
+    :param clearance: [m]
+    :raises CampaignError: if a number is not positive, or no free space is found
+    """
+    if num_setups < 1 or num_receivers < 1:
+        raise CampaignError("a campaign needs at least one setup and one receiver per setup")
+    rng = np.random.default_rng(seed)
+    points = free_points(scene, num_setups * (num_receivers + 1), rng, clearance=clearance)
+    places = points.reshape(num_setups, num_receivers + 1, 3)
+    return Campaign(tx=places[:, 0], rx=places[:, 1:])
+
+
+def free_points(
+    scene: SceneModel,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    clearance: float = DEFAULT_CLEARANCE,
+) -> FloatArray:
+    """Positions [count,3] [m], independent and uniform in the free space of ``scene``.
+
+    :raises CampaignError: if ``clearance`` is not a distance, or no free space is found
+    """
+    if not (np.isfinite(clearance) and clearance >= 0):
+        raise CampaignError("clearance must be a number of metres, 0 or more")
+    low, high = scene.bounds
+    free: list[FloatArray] = []
+    found = 0
+    for draw in range(MAX_DRAWS):
+        if found == 0 and draw >= HOPELESS_DRAWS:
+            break
+        candidates = rng.uniform(low, high, (POINTS_PER_DRAW, 3))
+        for start, stop in _growing_blocks(min(2 * count, POINTS_PER_DRAW), POINTS_PER_DRAW):
+            block = candidates[start:stop]
+            block = block[scene.inside_object(block) < 0]
+            block = block[scene.distance_to_surface(block) >= max(clearance, ON_SURFACE)]
+            free.append(block)
+            found += len(block)
+            if found >= count:
+                return np.concatenate(free)[:count]
+    raise CampaignError(
+        f"only {found} of {count} positions found that lie inside the room, outside every object "
+        f"and {clearance:g} m from every surface; lower the clearance, or give load_scene some "
+        "headroom= when the room has no air above the objects"
+    )
+
+
+def check_campaign(scene: SceneModel, campaign: Campaign) -> None:
+    """Refuse positions where an antenna cannot be.
+
+    :raises CampaignError: naming each setup and receiver (counted from 1) that lies outside the
+        room, inside an object, on a surface, or where its own transmitter is
+    """
+    labels = [f"the transmitter of setup {m + 1}" for m in range(campaign.num_setups)]
+    labels += [f"setup {m + 1}, receiver {n + 1}" for m, n in _rows(campaign.present)]
+    points = np.concatenate([campaign.tx, campaign.rx[campaign.present]])
+    own_tx = campaign.tx[np.nonzero(campaign.present)[0]]
+    same = np.concatenate(
+        [np.zeros(campaign.num_setups, bool), (points[campaign.num_setups :] == own_tx).all(1)]
+    )
+    outside = ~scene.inside_bounds(points)
+    inside = scene.inside_object(points)
+    touching = scene.distance_to_surface(points) < ON_SURFACE
+    problems = []
+    for index in np.flatnonzero(outside | (inside >= 0) | touching | same):
+        x, y, z = points[index]
+        if outside[index]:
+            what = "is outside the room"
+        elif inside[index] >= 0:
+            what = f"is inside {scene.names[inside[index]]!r}"
+        elif touching[index]:
+            what = "lies on the surface of an object"
+        else:
+            what = "is where its transmitter is"
+        problems.append(f"{labels[index]} at ({x:g}, {y:g}, {z:g}) {what}")
+    if not problems:
+        return
+    hint = ""
+    if outside.any():
+        low, high = scene.bounds
+        hint = (
+            f"; the room reaches from ({low[0]:g}, {low[1]:g}, {low[2]:g}) to "
+            f"({high[0]:g}, {high[1]:g}, {high[2]:g}) m (load_scene(..., headroom=) raises it)"
+        )
+    raise CampaignError("the campaign does not fit the scene: " + _listed(problems) + hint)
+
+
+def _growing_blocks(first: int, total: int) -> Iterator[tuple[int, int]]:
+    """Cut ``range(total)`` into blocks that double, so that few points cost few queries.
+
+    The points are the same however they are cut: the seed alone decides the campaign.
+    """
+    start, size = 0, first
+    while start < total:
+        stop = min(start + size, total)
+        yield start, stop
+        start, size = stop, 2 * size
+
+
+def _rows(mask: Any) -> list[Any]:
+    found = np.argwhere(mask)
+    return found[:, 0].tolist() if mask.ndim == 1 else found.tolist()
+
+
+def _listed(problems: list[str]) -> str:
+    more = len(problems) - MAX_LISTED
+    return "; ".join(problems[:MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _floats(name: str, values: Any) -> FloatArray:
+    try:
+        return np.array(values, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise CampaignError(f"{name} must be an array of numbers") from error
+
+
+def _read_only(array: Any) -> Any:
+    array.setflags(write=False)
+    return array

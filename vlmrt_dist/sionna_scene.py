@@ -1,0 +1,235 @@
+"""The only place where Sionna lives: a :class:`SceneModel` as a live scene, and its path solver.
+
+The scene is built from the model's arrays, never from a file, so nothing foreign reaches Mitsuba.
+Importing this module wakes up Dr.Jit; keep it out of drivers that hold no GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import PathOverflowError
+from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.path_table import REFLECTION, TRANSMISSION
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import MeasurementSetup
+
+VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
+
+import drjit as dr  # noqa: E402
+import mitsuba as mi  # noqa: E402
+
+if mi.variant() != VARIANT:
+    mi.set_variant(VARIANT)
+
+import sionna.rt as rt  # noqa: E402
+
+MAX_CANDIDATES = 1_000_000
+"""Size of Sionna's buffer of candidate paths per transmitter; overflow is an error."""
+
+_KIND = {
+    int(rt.InteractionType.SPECULAR): REFLECTION,
+    int(rt.InteractionType.REFRACTION): TRANSMISSION,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPaths:
+    """What one solve found: P paths with at most D interactions.
+
+    :param receiver: [P] receiver index
+    :param kind: [P, D] interaction kinds of :mod:`vlmrt_dist.path_table`
+    :param object: [P, D] object index, 0 where there is no interaction
+    :param face: [P, D] face index within the object, 0 where there is no interaction
+    :param amplitude: [P] Sionna's complex channel coefficient, without the delay's phase
+    :param length: [P] path length [m]
+    """
+
+    receiver: NDArray[np.int32]
+    kind: NDArray[np.uint8]
+    object: NDArray[np.int32]
+    face: NDArray[np.int32]
+    amplitude: NDArray[np.complex128]
+    length: NDArray[np.float64]
+
+
+class LiveScene:
+    """A scene inside Sionna, ready to be solved for one measurement setup at a time.
+
+    :param model: the scene; its conductivities are those at ``radio.frequency``
+    :param radio: carrier, antennas and solver settings
+    :param conductivity: [K] conductivities instead of the model's own [S/m]
+    :param material_per_object: give each object its own material, which differentiating needs;
+        otherwise equal materials are shared, so that Sionna's kernels do not grow with K
+    """
+
+    def __init__(
+        self,
+        model: SceneModel,
+        radio: RadioConfig,
+        *,
+        conductivity: NDArray[np.float64] | None = None,
+        material_per_object: bool = False,
+    ) -> None:
+        self.model = model
+        self.radio = radio
+        permittivity = model.relative_permittivity(radio.frequency)
+        sigma = model.conductivity(radio.frequency) if conductivity is None else conductivity
+        self.materials: list[rt.RadioMaterial] = []
+        shared: dict[tuple[object, ...], rt.RadioMaterial] = {}
+        meshes: dict[str, object] = {"type": "scene"}
+        for k, item in enumerate(model.objects):
+            values = (float(permittivity[k]), float(sigma[k]), item.thickness)
+            group = (k,) if material_per_object else values
+            if group not in shared:
+                # Plain materials: an ITU material's callback would reset its conductivity
+                # whenever the frequency is set.
+                shared[group] = rt.RadioMaterial(
+                    name=f"material-{len(shared)}",
+                    relative_permittivity=values[0],
+                    conductivity=values[1],
+                    thickness=values[2],
+                )
+            self.materials.append(shared[group])
+            # Names come from files; an index cannot collide with Sionna's one namespace.
+            meshes[f"object-{k}"] = _mesh(f"object-{k}", item.vertices, item.faces, shared[group])
+        self.scene = rt.Scene(mi.load_dict(meshes, optimize=False))
+        self.scene.frequency = radio.frequency
+        array = rt.PlanarArray(
+            num_rows=1, num_cols=1, pattern=radio.antenna_pattern, polarization=radio.polarization
+        )
+        self.scene.tx_array = array
+        self.scene.rx_array = array
+        self._index_of_id = {
+            item.object_id: int(name.removeprefix("object-"))
+            for name, item in self.scene.objects.items()
+        }
+        self.solver = rt.PathSolver(deterministic=True)
+        self._generator = _CountingGenerator(self.solver._candidate_generator)
+        self.solver._candidate_generator = self._generator
+
+    def place(self, tx: NDArray[np.float64], rx: NDArray[np.float64]) -> None:
+        """Put one transmitter [3] and the receivers [N, 3] into the scene [m]."""
+        for name in (*self.scene.transmitters, *self.scene.receivers):
+            self.scene.remove(name)
+        self.scene.add(rt.Transmitter("tx", position=mi.Point3f(tx.tolist())))
+        for n, position in enumerate(rx):
+            self.scene.add(rt.Receiver(f"rx-{n}", position=mi.Point3f(position.tolist())))
+
+    def solve(self, seed: int) -> rt.Paths:
+        """One path solve for the devices in place; the same seed gives the same paths.
+
+        :raises PathOverflowError: if Sionna's path buffer was full
+        """
+        radio = self.radio
+        paths = self.solver(
+            self.scene,
+            max_depth=radio.max_depth,
+            max_num_paths_per_src=MAX_CANDIDATES,
+            samples_per_src=radio.samples_per_src,
+            synthetic_array=True,
+            los=True,
+            specular_reflection=True,
+            refraction=True,
+            diffuse_reflection=radio.diffuse,
+            diffraction=radio.diffraction,
+            seed=seed,
+        )
+        if self._generator.found >= MAX_CANDIDATES:
+            raise PathOverflowError(
+                f"more than {MAX_CANDIDATES:,} candidate paths leave one transmitter; lower "
+                "samples_per_src or max_depth, or give the setup fewer receivers"
+            )
+        return paths
+
+    def find_paths(self, setup: MeasurementSetup, seed: int) -> FoundPaths:
+        """The specular paths of one setup that one solve finds.
+
+        :raises PathOverflowError: if Sionna's path buffer was full
+        """
+        self.place(setup.tx, setup.rx)
+        paths = self.solve(seed)
+        valid = np.asarray(paths.valid.numpy(), bool)[:, 0, :]  # [N, longest]
+        receiver, column = np.nonzero(valid)
+        interactions = _per_path(paths.interactions, receiver, column, self.radio.max_depth)
+        shapes = _per_path(paths.objects, receiver, column, self.radio.max_depth)
+        faces = _per_path(paths.primitives, receiver, column, self.radio.max_depth)
+        kind = np.zeros(interactions.shape, np.uint8)
+        for code, value in _KIND.items():
+            kind[interactions == code] = value
+        real, imaginary = (np.asarray(x.numpy(), float)[:, 0, 0, 0] for x in paths.a)
+        delay = np.asarray(paths.tau.numpy(), float)[:, 0]
+        lookup = np.zeros(max(self._index_of_id, default=0) + 1, np.int32)
+        for identifier, index in self._index_of_id.items():
+            lookup[identifier] = index
+        there = kind != 0
+        return FoundPaths(
+            receiver=receiver.astype(np.int32),
+            kind=kind,
+            object=np.where(there, lookup[np.where(there, shapes, 0)], 0).astype(np.int32),
+            face=np.where(there, faces, 0).astype(np.int32),
+            amplitude=(real + 1j * imaginary)[receiver, column],
+            length=delay[receiver, column] * 299_792_458.0,
+        )
+
+    def antenna_field(
+        self, direction: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Unit vectors θ̂ [P, 3] and the antenna's field (F_θ, F_φ) [P, 2].
+
+        :param direction: [P, 3] unit vectors seen from the antenna
+        """
+        x, y, z = direction.T
+        theta = np.arccos(np.clip(z, -1.0, 1.0))
+        phi = np.arctan2(y, x)
+        theta_hat = np.column_stack(
+            [np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)]
+        )
+        pattern = self.scene.tx_array.antenna_pattern.patterns[0]
+        field = pattern(mi.Float(theta.astype(np.float32)), mi.Float(phi.astype(np.float32)))
+        columns = [np.broadcast_to(dr.real(f).numpy(), (len(phi),)) for f in field]
+        return theta_hat, np.column_stack(columns).astype(float)
+
+
+class _CountingGenerator:
+    """Sionna's candidate generator, remembering how many candidates the last solve had.
+
+    Sionna drops candidates without a word when its buffer is full, and its public interface does
+    not tell.
+    """
+
+    def __init__(self, generator: object) -> None:
+        self._generator = generator
+        self.found = 0
+
+    def __call__(self, **arguments: object) -> object:
+        buffer = self._generator(**arguments)  # type: ignore[operator]
+        self.found = int(dr.max(buffer.paths_counter)[0])
+        return buffer
+
+
+def _mesh(
+    name: str, vertices: NDArray[np.float64], faces: NDArray[np.int32], material: rt.RadioMaterial
+) -> mi.Mesh:
+    properties = mi.Properties()
+    properties["bsdf"] = material
+    mesh = mi.Mesh(name, len(vertices), len(faces), props=properties)
+    parameters = mi.traverse(mesh)
+    parameters["vertex_positions"] = mi.Float(vertices.astype(np.float32).ravel())
+    parameters["faces"] = mi.UInt32(faces.astype(np.uint32).ravel())
+    parameters.update()
+    mesh.set_id(name)
+    return mesh
+
+
+def _per_path(
+    tensor: object, receiver: NDArray[np.int64], column: NDArray[np.int64], depth: int
+) -> NDArray[np.int64]:
+    """[P, D] of Sionna's padded [max_depth, num_rx, num_tx, num_paths] tensor."""
+    values = np.asarray(tensor.numpy())[:, :, 0]  # type: ignore[attr-defined]
+    rows = values[:, receiver, column].T.astype(np.int64)
+    return np.pad(rows, ((0, 0), (0, depth - rows.shape[1])))

@@ -1,0 +1,323 @@
+"""Many estimations: points (a configuration, several seeds), here or on a pool of Ray actors.
+
+A point is evaluated as one batch: its paths are traced once, and its seeds, which differ in the
+true conductivities, run side by side. What comes out are flat rows for the ledger.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import NoPathsError
+from vlmrt_dist.estimation import (
+    LEARNING_RATE,
+    Initial,
+    Optimizer,
+    initial_conductivity,
+    mean_relative_error,
+    prior_of,
+)
+from vlmrt_dist.ledger import Ledger, Row
+from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
+from vlmrt_dist.posterior import MIN_NOISE_DB
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign, random_campaign
+from vlmrt_dist.simulation import perturbed
+from vlmrt_dist.units import watts_to_dbm
+
+Protocol = Literal["same_paths", "independent"]
+
+TRUTH_SEED = 1_000_003
+"""Added to the path seed for the truth of the ``independent`` protocol."""
+
+ENGINE_VERSIONS = ("vlmrt_dist", "sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One configuration of a study, for several seeds.
+
+    :param study: name of the study
+    :param scene: K objects; their own conductivities are the ITU values that truths vary about
+    :param campaign: positions of M setups of N receivers
+    :param radio: radio configuration of the estimation
+    :param optimizer: which optimizer
+    :param initial: where it starts
+    :param protocol: whether the truth is simulated on the estimation's own paths
+    :param seeds: a truth each
+    :param label: what distinguishes the point within its study, for tables and figures
+    """
+
+    study: str
+    scene: SceneModel
+    campaign: Campaign
+    radio: RadioConfig
+    optimizer: Optimizer
+    initial: Initial
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    label: dict[str, float | str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) of everything that determines the rows."""
+        parts = [
+            self.scene.key,
+            self.campaign.key,
+            self.radio.key,
+            self.optimizer,
+            str(self.initial),
+            self.protocol,
+            list(self.seeds),
+            self.label,
+            {name: version(name) for name in ENGINE_VERSIONS},
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        label = " ".join(f"{k}={v}" for k, v in self.label.items())
+        return f"{label} {self.optimizer} {self.protocol}"
+
+
+def run(
+    points: Sequence[Point],
+    ledger: Ledger,
+    *,
+    num_actors: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> list[Row]:
+    """Evaluate every point that the ledger does not hold yet, and return the rows of all.
+
+    Each point's rows are published as soon as they are there, so a run that was killed goes on
+    where it stopped when it is started again.
+
+    :param points: what to evaluate
+    :param ledger: where rows are looked up and published
+    :param num_actors: Ray actors that evaluate points; 0: this process does
+    :param progress: called with the points done, the points in all, and the point
+    """
+    found = {point.key: ledger.read(point.study, point.key) for point in points}
+    missing = [point for point in points if found[point.key] is None]
+    done = len(points) - len(missing)
+    if progress is not None:
+        progress(done, len(points), "")
+    evaluations = _on_actors(missing, num_actors) if num_actors > 0 else map(evaluate, missing)
+    for point, rows in zip(missing, evaluations, strict=True):
+        ledger.publish(point.study, point.key, rows)
+        found[point.key] = rows
+        done += 1
+        if progress is not None:
+            progress(done, len(points), str(point))
+    return [row for point in points for row in found[point.key] or []]
+
+
+def evaluate(point: Point) -> list[Row]:
+    """The rows of one point, one a seed.
+
+    :raises NoPathsError: if no link of the campaign has a path
+    """
+    # Imported late: these wake up the ray tracer, which the driver of a pool must not.
+    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.tracing import trace
+
+    scene, radio = point.scene, point.radio
+    clock = time.perf_counter()
+    table = trace(scene, point.campaign, radio)
+    trace_seconds = time.perf_counter() - clock
+    if table.num_paths == 0:
+        raise NoPathsError(f"{point}: no path joins any transmitter with any of its receivers")
+    itu = scene.conductivity(radio.frequency)
+    truth = np.array([perturbed(itu, seed) for seed in point.seeds])
+    planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
+    same = ReplayObjective(scene, planned, radio, table)
+    rss = same.rss(truth)
+    if point.protocol == "independent":
+        other = radio.replace(seed=radio.seed + TRUTH_SEED)
+        paths = trace(scene, point.campaign, other)
+        rss = ReplayObjective(scene, planned, other, paths).rss(truth)
+    # A link that either side cannot hear is no measurement.
+    heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
+    campaign = _keep(point.campaign, heard)
+    kept = heard.any(axis=1)
+    rss = np.where(heard, rss, np.nan)[:, kept]
+    if not kept.all():
+        table = table.setups(np.flatnonzero(kept).tolist())
+    objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
+    prior = prior_of(scene, radio, np.inf)
+    start = np.array(
+        [
+            initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
+            for seed in point.seeds
+        ]
+    )
+    fit = _fit_adam if point.optimizer.startswith("adam") else _fit_least_squares
+    fits = fit(point, objective, prior.free, start, truth, rss)
+    held_out = _held_out_db(point, np.array([f.theta for f in fits]), truth)
+    shared: dict[str, Any] = {
+        "study": point.study,
+        "key": point.key,
+        "label": json.dumps(point.label, sort_keys=True),
+        "optimizer": point.optimizer,
+        "initial": str(point.initial),
+        "engine": "replay",
+        "protocol": point.protocol,
+        "combining": radio.combining,
+        "max_depth": radio.max_depth,
+        "samples_per_src": radio.samples_per_src,
+        "complete": radio.complete,
+        "incomplete": table.incomplete,
+        "num_objects": scene.num_objects,
+        "num_setups": campaign.num_setups,
+        "num_links": int(heard.sum()),
+        "num_paths": table.num_paths,
+        "seconds_trace": trace_seconds,
+        "names": list(scene.names),
+        "hardware": hardware(),
+        "versions": json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
+    }
+    return [
+        Row(
+            **shared,
+            seed=seed,
+            initial_mre=mean_relative_error(start[s], truth[s]),
+            mre=mean_relative_error(fits[s].theta, truth[s]),
+            held_out_db=float(held_out[s]),
+            loss=fits[s].loss,
+            iterations=fits[s].iterations,
+            outcome=fits[s].outcome,
+            seconds_fit=fits[s].seconds,
+            conductivity=fits[s].theta.tolist(),
+            truth=truth[s].tolist(),
+            mre_history=fits[s].history.tolist(),
+        )
+        for s, seed in enumerate(point.seeds)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    theta: NDArray[np.float64]
+    loss: float
+    iterations: int
+    outcome: str
+    seconds: float
+    history: NDArray[np.float64]
+
+
+def _fit_adam(
+    point: Point,
+    objective: Any,
+    free: NDArray[np.bool_],
+    start: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    rss: NDArray[np.float64],
+) -> list[_Fit]:
+    """All seeds side by side; the seconds of the batch are shared out evenly."""
+    clock = time.perf_counter()
+    run = adam(
+        objective,
+        start,
+        learning_rate=LEARNING_RATE[point.optimizer],
+        logarithmic=point.optimizer == "adam_log",
+        free=free,
+    )
+    seconds = (time.perf_counter() - clock) / len(start)
+    history = (np.abs(run.path - truth) / truth).mean(axis=2)
+    return [
+        _Fit(
+            run.theta[s],
+            float(run.loss[s]),
+            int(run.iterations[s]),
+            run.outcome[s],
+            seconds,
+            history[: run.iterations[s], s],
+        )
+        for s in range(len(start))
+    ]
+
+
+def _fit_least_squares(
+    point: Point,
+    objective: Any,
+    free: NDArray[np.bool_],
+    start: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    rss: NDArray[np.float64],
+) -> list[_Fit]:
+    """One seed after another, maximum likelihood as the paper has no prior."""
+    fits = []
+    for s in range(len(start)):
+        level = watts_to_dbm(rss[s]).ravel()
+        data = LeastSquares(
+            level_dbm=level,
+            noise_db=np.full(level.shape, MIN_NOISE_DB),
+            used=np.isfinite(level),
+            prior=np.where(free, start[s], truth[s]),
+            prior_width=np.inf,
+            free=free,
+        )
+        clock = time.perf_counter()
+        fit = levenberg_marquardt(objective, data, start[s][None])
+        seconds = time.perf_counter() - clock
+        loss = objective.value_and_grad(np.tile(fit.theta, (len(start), 1))).loss[s].sum()
+        history = np.array([mean_relative_error(x, truth[s]) for x in fit.path])
+        fits.append(_Fit(fit.theta, loss, fit.evaluations, fit.outcome, seconds, history))
+    return fits
+
+
+def _held_out_db(
+    point: Point, theta: NDArray[np.float64], truth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """[S] root mean square error [dB] on links of one random setup that no fit has seen."""
+    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.tracing import trace
+
+    fresh = random_campaign(point.scene, 1, 16, seed=20_251)
+    table = trace(point.scene, fresh, point.radio)
+    objective = ReplayObjective(
+        point.scene, fresh.with_rss(np.zeros(fresh.present.shape)), point.radio, table
+    )
+    there = objective.rss(truth[:1])[0] > 0.0
+    error = watts_to_dbm(objective.rss(theta)[:, there] / objective.rss(truth)[:, there]) - 30.0
+    return np.sqrt((error**2).mean(axis=1))
+
+
+def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
+    """The campaign without links that are not heard, and without setups left empty."""
+    kept = heard.any(axis=1)
+    return dataclasses.replace(
+        campaign,
+        tx=campaign.tx[kept],
+        rx=np.where(heard[..., None], campaign.rx, np.nan)[kept],
+        rss_dbm=None,
+        noise_db=0.0,
+        present=heard[kept],
+    )
+
+
+def _on_actors(points: Sequence[Point], num_actors: int) -> Iterator[list[Row]]:
+    """Evaluate points on a pool of Ray actors; yields in the points' order."""
+    from vlmrt_dist.pool import map_on_actors
+
+    yield from map_on_actors(evaluate, points, num_actors, names=[str(p) for p in points])
+
+
+def hardware() -> str:
+    """What the evaluation ran on, in words."""
+    from vlmrt_dist.llvm import choose_variant
+
+    device = "GPU" if choose_variant().startswith("cuda") else "CPU"
+    return f"{device}, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"
