@@ -9,16 +9,20 @@ same_paths    one solve of 5000 rays makes the truth and the estimate, as the pa
 independent   truth and estimate use complete path sets from differently seeded solves
 """
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.estimation import Optimizer
+from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.pool import call
 from vlmrt_dist.report import (
+    STORAGE_HELP,
     Printed,
     comparison,
-    comparison_figure,
     progress_bar,
     show,
     storage_folder,
@@ -31,6 +35,7 @@ TABLE_1 = {
     4: Printed(0.273, 997.19, 296, 3.37),
     6: Printed(0.070, 703.07, 191, 3.68),
 }
+METHODS: tuple[Optimizer, ...] = ("adam", "adam_log", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {
     "same_paths": vd.RadioConfig.paper(),
     "independent": vd.RadioConfig(),
@@ -40,26 +45,27 @@ RADIO: dict[Protocol, vd.RadioConfig] = {
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="5 seeds and depths 1 to 4 only.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Truths for each configuration.")] = 20,
-    storage: Annotated[str, typer.Option(help="Folder for rows and figure.")] = "results",
+    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
     num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder = storage_folder(storage)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d <= 4}
     room = vd.box_room()
-    positions = vd.place("d_optimal", room, 3, 8, seed=0, radio=vd.RadioConfig.paper(max_depth=1))
+    shallow = vd.RadioConfig.paper(max_depth=1)
+    choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
+    positions = call(choose, "choose positions", num_actors)
     points = [
-        Point("depth", room, positions, radio.replace(max_depth=depth), optimizer, "itu", protocol,
+        Point("depth", room, positions, radio.replace(max_depth=depth), METHODS, "itu", protocol,
               seeds=tuple(range(5 if quick else seeds)), label={"D": depth})
         for depth in paper
         for protocol, radio in RADIO.items()
-        for optimizer in ("adam", "adam_log", "levenberg_marquardt")
     ]  # fmt: skip
     with progress_bar("depth") as progress:
         rows = run(points, Ledger(folder), num_actors=num_actors, progress=progress)
     title = f"Table 1: error against depth, {len(points[0].seeds)} seeds"
-    figure = comparison_figure(title, "max_depth", paper, rows, folder / "depth" / "depth.png")
-    show(comparison(title, "max_depth", paper, rows), f"rows and figure: {figure.parent}")
+    figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / "depth" / "depth.png")
+    show(comparison(title, "max_depth", "D", paper, rows), f"rows and figure: {figure.parent}")
 
 
 if __name__ == "__main__":

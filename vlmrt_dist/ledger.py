@@ -25,7 +25,11 @@ _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one estimation. Units stand in :data:`SCHEMA`."""
+    """The result of one estimation. Units stand in :data:`SCHEMA`.
+
+    ``seconds_trace`` is the time of tracing the estimation's paths, which all seeds of a point
+    share; ``seconds_fit`` is one seed's share of fitting.
+    """
 
     study: str
     key: str

@@ -52,6 +52,7 @@ class PathTable:
     :param rx_field: [P, 2] receive antenna's field pattern at arrival
     :param added: [M, N] share of each link's power that the last solve added (NaN: one solve only)
     :param num_solves: [M] path solves united for each setup
+    :param seconds: [M] wall time that tracing each setup took, when it was traced [s]
     """
 
     num_setups: int
@@ -69,6 +70,7 @@ class PathTable:
     rx_field: NDArray[np.float64]
     added: NDArray[np.float64]
     num_solves: NDArray[np.int32]
+    seconds: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         for name in ("length", "cosine", "rotation", "tx_field", "rx_field"):
@@ -152,6 +154,7 @@ class PathTable:
             setup=number,
             added=self.added[pick].copy(),
             num_solves=self.num_solves[pick].copy(),
+            seconds=self.seconds[pick].copy(),
         )
 
 
@@ -185,6 +188,7 @@ def concatenate_setups(tables: Iterable[PathTable]) -> PathTable:
         setup=setup.astype(np.int32),
         added=np.concatenate([t.added for t in parts]),
         num_solves=np.concatenate([t.num_solves for t in parts]),
+        seconds=np.concatenate([t.seconds for t in parts]),
     )
 
 

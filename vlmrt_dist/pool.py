@@ -43,6 +43,18 @@ class Worker:
         return function(item)
 
 
+def call(function: Callable[[], Result], name: str, num_actors: int) -> Result:
+    """``function()``: on an actor if there are any, because their driver must not wake up the ray
+    tracer and sit on a GPU; otherwise here."""
+    if num_actors == 0:
+        return function()
+    return next(iter(list(map_on_actors(_call, [function], 1, names=[name]))))
+
+
+def _call(function: Callable[[], Result]) -> Result:
+    return function()
+
+
 def map_on_actors(
     function: Callable[[Item], Result],
     items: Sequence[Item],

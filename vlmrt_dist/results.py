@@ -88,7 +88,7 @@ class Estimate:
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, width=100, no_color=True, highlight=False)
+        console = Console(file=text, width=112, no_color=True, highlight=False)
         console.print(self.table())
         for line in self.remarks():
             console.print(line, soft_wrap=True)

@@ -152,7 +152,8 @@ class LiveScene:
         :raises PathOverflowError: if Sionna's path buffer was full
         """
         self.place(setup.tx, setup.rx)
-        paths = self.solve(seed)
+        with dr.suspend_grad():
+            paths = self.solve(seed)
         valid = np.asarray(paths.valid.numpy(), bool)[:, 0, :]  # [N, longest]
         receiver, column = np.nonzero(valid)
         interactions = _per_path(paths.interactions, receiver, column, self.radio.max_depth)

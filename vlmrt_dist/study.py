@@ -54,8 +54,8 @@ class Point:
     :param scene: K objects; their own conductivities are the ITU values that truths vary about
     :param campaign: positions of M setups of N receivers
     :param radio: radio configuration of the estimation
-    :param optimizer: which optimizer
-    :param initial: where it starts
+    :param optimizers: which optimizers, on the same paths
+    :param initial: where they start
     :param protocol: whether the truth is simulated on the estimation's own paths
     :param seeds: a truth each
     :param label: what distinguishes the point within its study, for tables and figures
@@ -65,7 +65,7 @@ class Point:
     scene: SceneModel
     campaign: Campaign
     radio: RadioConfig
-    optimizer: Optimizer
+    optimizers: tuple[Optimizer, ...]
     initial: Initial
     protocol: Protocol
     seeds: tuple[int, ...]
@@ -78,7 +78,7 @@ class Point:
             self.scene.key,
             self.campaign.key,
             self.radio.key,
-            self.optimizer,
+            list(self.optimizers),
             str(self.initial),
             self.protocol,
             list(self.seeds),
@@ -89,7 +89,7 @@ class Point:
 
     def __str__(self) -> str:
         label = " ".join(f"{k}={v}" for k, v in self.label.items())
-        return f"{label} {self.optimizer} {self.protocol}"
+        return f"{label} {self.protocol}"
 
 
 def run(
@@ -125,7 +125,7 @@ def run(
 
 
 def evaluate(point: Point) -> list[Row]:
-    """The rows of one point, one a seed.
+    """The rows of one point, one for each optimizer and seed.
 
     :raises NoPathsError: if no link of the campaign has a path
     """
@@ -134,9 +134,7 @@ def evaluate(point: Point) -> list[Row]:
     from vlmrt_dist.tracing import trace
 
     scene, radio = point.scene, point.radio
-    clock = time.perf_counter()
     table = trace(scene, point.campaign, radio)
-    trace_seconds = time.perf_counter() - clock
     if table.num_paths == 0:
         raise NoPathsError(f"{point}: no path joins any transmitter with any of its receivers")
     itu = scene.conductivity(radio.frequency)
@@ -163,14 +161,10 @@ def evaluate(point: Point) -> list[Row]:
             for seed in point.seeds
         ]
     )
-    fit = _fit_adam if point.optimizer.startswith("adam") else _fit_least_squares
-    fits = fit(point, objective, prior.free, start, truth, rss)
-    held_out = _held_out_db(point, np.array([f.theta for f in fits]), truth)
     shared: dict[str, Any] = {
         "study": point.study,
         "key": point.key,
         "label": json.dumps(point.label, sort_keys=True),
-        "optimizer": point.optimizer,
         "initial": str(point.initial),
         "engine": "replay",
         "protocol": point.protocol,
@@ -183,28 +177,37 @@ def evaluate(point: Point) -> list[Row]:
         "num_setups": campaign.num_setups,
         "num_links": int(heard.sum()),
         "num_paths": table.num_paths,
-        "seconds_trace": trace_seconds,
+        "seconds_trace": float(table.seconds.sum()),
         "names": list(scene.names),
         "hardware": hardware(),
         "versions": json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
     }
-    return [
-        Row(
-            **shared,
-            seed=seed,
-            initial_mre=mean_relative_error(start[s], truth[s]),
-            mre=mean_relative_error(fits[s].theta, truth[s]),
-            held_out_db=float(held_out[s]),
-            loss=fits[s].loss,
-            iterations=fits[s].iterations,
-            outcome=fits[s].outcome,
-            seconds_fit=fits[s].seconds,
-            conductivity=fits[s].theta.tolist(),
-            truth=truth[s].tolist(),
-            mre_history=fits[s].history.tolist(),
-        )
-        for s, seed in enumerate(point.seeds)
-    ]
+    rows = []
+    for optimizer in point.optimizers:
+        if optimizer == "levenberg_marquardt":
+            fits = _fit_least_squares(objective, prior.free, start, truth, rss)
+        else:
+            fits = _fit_adam(optimizer, objective, prior.free, start, truth)
+        held_out = _held_out_db(point, np.array([f.theta for f in fits]), truth)
+        rows += [
+            Row(
+                **shared,
+                optimizer=optimizer,
+                seed=seed,
+                initial_mre=mean_relative_error(start[s], truth[s]),
+                mre=mean_relative_error(fits[s].theta, truth[s]),
+                held_out_db=float(held_out[s]),
+                loss=fits[s].loss,
+                iterations=fits[s].iterations,
+                outcome=fits[s].outcome,
+                seconds_fit=fits[s].seconds,
+                conductivity=fits[s].theta.tolist(),
+                truth=truth[s].tolist(),
+                mre_history=fits[s].history.tolist(),
+            )
+            for s, seed in enumerate(point.seeds)
+        ]
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,20 +221,19 @@ class _Fit:
 
 
 def _fit_adam(
-    point: Point,
+    optimizer: Optimizer,
     objective: Any,
     free: NDArray[np.bool_],
     start: NDArray[np.float64],
     truth: NDArray[np.float64],
-    rss: NDArray[np.float64],
 ) -> list[_Fit]:
     """All seeds side by side; the seconds of the batch are shared out evenly."""
     clock = time.perf_counter()
     run = adam(
         objective,
         start,
-        learning_rate=LEARNING_RATE[point.optimizer],
-        logarithmic=point.optimizer == "adam_log",
+        learning_rate=LEARNING_RATE[optimizer],
+        logarithmic=optimizer == "adam_log",
         free=free,
     )
     seconds = (time.perf_counter() - clock) / len(start)
@@ -250,7 +252,6 @@ def _fit_adam(
 
 
 def _fit_least_squares(
-    point: Point,
     objective: Any,
     free: NDArray[np.bool_],
     start: NDArray[np.float64],

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -78,7 +79,10 @@ def trace(
         file = _cache_file(scene, setup, radio) if cache else None
         table = path_table.load(file) if file is not None else None
         if table is None:
+            begin = time.perf_counter()
             table = tracer.trace_setup(setup)
+            seconds = np.array([time.perf_counter() - begin])
+            table = dataclasses.replace(table, seconds=seconds)
             if file is not None:
                 path_table.save(table, file)
         tables.append(_widen(table, campaign, m))
@@ -225,6 +229,7 @@ def _table(
         rx_field=rx_field,
         added=np.full((1, count), np.nan),
         num_solves=np.ones(1, np.int32),
+        seconds=np.zeros(1),
     )
 
 

@@ -1,0 +1,157 @@
+"""Studies: rows are right, resumed, and the same on actors; the sweep that users start."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vlmrt_dist as vd
+from vlmrt_dist import study
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.ledger import Ledger, Row
+from vlmrt_dist.report import Printed, comparison, show, storage_folder
+from vlmrt_dist.simulation import perturbed
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def room() -> vd.SceneModel:
+    return vd.box_room()
+
+
+@pytest.fixture(scope="module")
+def point(room: vd.SceneModel) -> study.Point:
+    radio = vd.RadioConfig.paper(max_depth=1)
+    campaign = vd.place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    return study.Point(
+        "tested",
+        room,
+        campaign,
+        radio,
+        ("adam", "levenberg_marquardt"),
+        "itu",
+        "same_paths",
+        seeds=(0, 1),
+        label={"D": 1},
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(point: study.Point) -> list[Row]:
+    return study.evaluate(point)
+
+
+def without_times(rows: list[Row]) -> list[Row]:
+    """Rows to compare: without wall times, and without a NaN, which equals nothing."""
+    assert all(np.isnan(r.incomplete) for r in rows)  # one solve only
+    return [
+        dataclasses.replace(r, seconds_fit=0.0, seconds_trace=0.0, incomplete=0.0) for r in rows
+    ]
+
+
+def test_one_row_for_each_optimizer_and_seed(point: study.Point, rows: list[Row]) -> None:
+    assert [(r.optimizer, r.seed) for r in rows] == [
+        ("adam", 0),
+        ("adam", 1),
+        ("levenberg_marquardt", 0),
+        ("levenberg_marquardt", 1),
+    ]
+    assert {r.key for r in rows} == {point.key}
+
+
+def test_the_error_is_that_of_the_conductivities(room: vd.SceneModel, rows: list[Row]) -> None:
+    for row in rows:
+        truth = perturbed(room.conductivity(3.5e9), row.seed)
+        assert np.array_equal(row.truth, truth)
+        assert row.mre == pytest.approx(np.mean(np.abs(np.array(row.conductivity) / truth - 1)))
+        assert row.mre_history[0] == pytest.approx(row.initial_mre)
+
+
+def test_least_squares_recovers_the_truth(rows: list[Row]) -> None:
+    assert max(r.mre for r in rows if r.optimizer == "levenberg_marquardt") <= 1e-8
+    assert max(r.mre for r in rows if r.optimizer == "adam") <= 0.02
+
+
+def test_independent_truths_use_other_paths(point: study.Point) -> None:
+    radio = point.radio.replace(max_depth=2)
+    other = dataclasses.replace(
+        point, radio=radio, protocol="independent", optimizers=("levenberg_marquardt",)
+    )
+    assert other.key != point.key
+    # One solve of 5000 rays finds other paths than the next: the truth cannot be met exactly.
+    assert min(r.mre for r in study.evaluate(other)) > 1e-6
+
+
+def test_a_second_run_takes_what_the_first_published(
+    point: study.Point, rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    first = study.run([point], ledger)
+    assert without_times(first) == without_times(rows)
+
+    def fail(_: study.Point) -> list[Row]:
+        raise AssertionError("evaluated again")
+
+    monkeypatch.setattr(study, "evaluate", fail)
+    seen: list[tuple[int, int]] = []
+    again = study.run([point], ledger, progress=lambda done, total, _: seen.append((done, total)))
+    assert without_times(again) == without_times(first)
+    assert seen == [(1, 1)]
+
+
+@pytest.mark.ray
+def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path: Path) -> None:
+    other = dataclasses.replace(point, seeds=(5,))
+    both = study.run([point, other], Ledger(tmp_path), num_actors=2)
+    assert without_times(both) == without_times(rows + study.evaluate(other))
+
+
+def test_the_table_holds_the_papers_numbers_and_units(
+    rows: list[Row], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(comparison("Table 1", "max_depth", "D", {1: Printed(0.467, 1370.49, 409, 3.35)}, rows))
+    text = capsys.readouterr().out
+    for expected in ("0.467", "1370", "409", "3.35", "tracing [s]", "MRE [%]", "same_paths"):
+        assert expected in text
+
+
+def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert storage_folder(None) == Path("results")
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert storage_folder(None).is_absolute()
+    assert storage_folder("/somewhere") == Path("/somewhere")
+    with pytest.raises(StorageError, match="absolute"):
+        storage_folder("results")
+
+
+@pytest.mark.slow
+def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
+    script = str(ROOT / "sweeps" / "depth.py")
+    command = [sys.executable, script, "--quick", "--storage", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for printed in ("0.467", "0.504", "0.273"):
+        assert printed in done.stdout
+    assert "of 6 points" in done.stderr
+    assert (tmp_path / "depth" / "depth.png").stat().st_size > 10_000
+    found = Ledger(tmp_path)
+    rows = [
+        row
+        for file in (tmp_path / "depth").glob("*.parquet")
+        for row in found.read("depth", file.stem) or []
+    ]
+    for protocol in ("same_paths", "independent"):
+        errors = [
+            r.mre for r in rows if r.optimizer == "levenberg_marquardt" and r.protocol == protocol
+        ]
+        assert len(errors) == 15
+        assert np.median(errors) <= 1e-6
