@@ -29,6 +29,7 @@ check: $(READY) ## lint, format, types, layers, all tests
 	.venv/bin/lint-imports --no-logo
 	$(PY) -m pytest -m "not slow and not ray and not gpu"
 	$(PY) -m pytest -m "(slow or ray) and not gpu"
+	$(PY) -m pytest --nbmake notebooks
 
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py

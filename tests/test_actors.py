@@ -41,7 +41,6 @@ class Case:
     campaign: Campaign
     measured: NDArray[np.float64]
     local: Objective
-    paths_key: str
     objectives: dict[int, ActorObjective] = field(default_factory=dict)
 
     def sharded(self, num_actors: int) -> ActorObjective:
@@ -88,7 +87,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
         ray.init(
             address="local", num_cpus=8, num_gpus=2, include_dashboard=False, log_to_driver=False
         )
-        made = Case(scene, campaign, measured, local, table.key)
+        made = Case(scene, campaign, measured, local)
         yield made
         for objective in made.objectives.values():
             objective.close()
@@ -164,7 +163,6 @@ def test_same_bits_as_in_one_process(case: Case, num_actors: int) -> None:
         same_bits(objective.value_and_grad(theta[:1]), case.local.value_and_grad(theta[:1]))
         same_bits([objective.rss(theta)], [case.local.rss(theta)])
         same_bits(objective.log_jacobian(theta[0]), case.local.log_jacobian(theta[0]))
-    assert objective.paths_key == case.paths_key
     assert objective.num_paths == sum(info.num_paths for info in objective.describe())
     assert np.isnan(objective.incomplete)
 

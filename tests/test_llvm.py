@@ -147,7 +147,10 @@ def test_set_up_takes_what_is_there(library: llvm.LlvmLibrary) -> None:
         "import sys; from vlmrt_dist.llvm_setup import main; sys.exit(main())", VLMRT_VARIANT="llvm"
     )
     assert done.returncode == 0
-    assert done.stdout.strip() == f"Engine: CPU, compiled by {library}."
+    # A library that is loaded here already tells its patch level, one known by name does not.
+    major, minor = library.version[:2]
+    assert done.stdout.startswith(f"Engine: CPU, compiled by LLVM {major}.{minor}")
+    assert done.stdout.strip().endswith(f", {library.path}.")
 
 
 def test_set_up_says_the_one_command_where_it_can_do_nothing(

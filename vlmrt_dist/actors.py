@@ -8,7 +8,6 @@ driver imports neither Dr.Jit nor Sionna: a process without a GPU of its own wou
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import logging
 import pickle
@@ -22,7 +21,6 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.losses import Engine, ValueAndGrad, measured_power
-from vlmrt_dist.path_table import PathTable, concatenate_setups
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import (
     ActorOptions,
@@ -155,12 +153,6 @@ class ActorObjective:
         """See :meth:`~vlmrt_dist.losses.Objective.log_jacobian`."""
         parts = self._gather("log_jacobian", theta)
         return np.concatenate([p[0] for p in parts]), sp.vstack([p[1] for p in parts], "csr")
-
-    @functools.cached_property
-    def paths_key(self) -> str:
-        """Content key of all paths together, as one process has it (retrace: ``"retrace"``)."""
-        tables: list[PathTable] = [t for t in self._gather("paths") if t is not None]
-        return concatenate_setups(tables).key if tables else "retrace"
 
     def describe(self) -> list[ActorInfo]:
         """What each actor holds now, in the order of the setups."""

@@ -15,59 +15,48 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
+from vlmrt_dist.errors import (
+    CampaignError,
+    ConfigurationError,
+    NoPathsError,
+    VlmrtError,
+)
+from vlmrt_dist.fitting import (
+    SEARCHED,
+    Progress,
+    fit_least_squares,
+    held_out_error_db,
+    misfit,
+    starting_points,
+)
 from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import (
-    MAX_CONDUCTIVITY,
-    MIN_CONDUCTIVITY,
     LeastSquares,
     Outcome,
     StopRule,
     adam,
-    levenberg_marquardt,
 )
-from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, noise_scale, posterior
+from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, posterior
+from vlmrt_dist.priors import Initial, check_choice, initial_conductivity, prior_of
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign
+from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
 
 Optimizer = Literal["levenberg_marquardt", "adam", "adam_log"]
 Engine = Literal["replay", "retrace"]
-Initial = Literal["itu", "uniform", "random"]
 
 OPTIMIZERS: tuple[str, ...] = ("levenberg_marquardt", "adam", "adam_log")
 ENGINES: tuple[str, ...] = ("replay", "retrace")
-INITIALS: tuple[str, ...] = ("itu", "uniform", "random")
 
 PRIOR_WIDTH = 0.5
 """Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
 
 Published conductivities of one class of material differ by about that much."""
 
-RANDOM_RANGE = (0.01, 0.06)
-"""RandInit draws from this interval [S/m]."""
-
 LEARNING_RATE = {"adam": 1e-3, "adam_log": 1e-2}
 """The paper's η [S/m]; and a step of one percent where ln σ is stepped."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with the phase, the steps done and the steps in all (0 if unknown)."""
-
-
-@dataclass(frozen=True)
-class Prior:
-    """What is believed before the measurement.
-
-    :param median: [K] conductivities [S/m]
-    :param width: standard deviation of ln σ; infinite for none
-    :param free: [K] objects whose conductivity is unknown
-    """
-
-    median: NDArray[np.float64]
-    width: float
-    free: NDArray[np.bool_]
 
 
 def estimate(
@@ -88,7 +77,7 @@ def estimate(
     num_starts: int = 8,
     folds: int = 5,
     learning_rate: float | None = None,
-    max_iterations: int = 1000,
+    max_iterations: int | None = None,
     stop: StopRule | None = None,
     progress: Progress | None = None,
 ) -> Estimate:
@@ -113,22 +102,23 @@ def estimate(
         fit is worse than the noise explains
     :param folds: parts of the cross-validation over links; 0: none
     :param learning_rate: Adam's η; default 1e-3 S/m, or 1e-2 in ln σ
-    :param max_iterations: most iterations of Adam, or evaluations of one start
+    :param max_iterations: most iterations of Adam (default 1000), or evaluations of one start of
+        Levenberg-Marquardt (default 100)
     :param stop: criterion (13); default: the paper's tolerances
     :param progress: called along the way
+    :raises ConfigurationError: if an option is unknown or makes no sense
     :raises CampaignError: if the campaign does not fit the scene or holds no levels
     :raises NoPathsError: if no link has a path
     """
     radio = radio or RadioConfig()
-    _check_choice("optimizer", optimizer, OPTIMIZERS)
-    _check_choice("engine", engine, ENGINES)
+    _check_options(scene, noise_db, num_actors, max_iterations, prior_width, truth)
+    check_choice("optimizer", optimizer, OPTIMIZERS)
+    check_choice("engine", engine, ENGINES)
     if engine == "retrace" and optimizer == "levenberg_marquardt":
         raise VlmrtError(
             "levenberg_marquardt needs the Jacobian of the replay engine; use optimizer='adam' "
             "with engine='retrace'"
         )
-    if not prior_width > 0.0:
-        raise VlmrtError("prior_width must be positive; use inf for no prior")
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
@@ -144,7 +134,7 @@ def estimate(
         paths,
     ):
         with clock("compile"):
-            rss, _ = objective.log_jacobian(prior.median)
+            rss = objective.rss(prior.median[None])[0]
         used = campaign.present & (np.nan_to_num(rss) > 0.0)
         if not used.any():
             raise NoPathsError(
@@ -164,19 +154,21 @@ def estimate(
         scale = 1.0
         with clock("fit"):
             if optimizer == "levenberg_marquardt":
-                starts = _starts(start, prior, num_starts, rng)
-                theta, iterations, outcome, scale = _fit(objective, data, starts, max_iterations)
+                starts = starting_points(start, prior, num_starts, rng)
+                theta, iterations, outcome, scale = fit_least_squares(
+                    objective, data, starts, max_iterations or 100, progress
+                )
             else:
                 rate = LEARNING_RATE[optimizer] if learning_rate is None else learning_rate
                 run = adam(
                     objective,
                     start[None],
                     learning_rate=rate,
-                    max_iterations=max_iterations,
+                    max_iterations=max_iterations or 1000,
                     stop=stop,
                     logarithmic=optimizer == "adam_log",
                     free=prior.free,
-                    progress=_adam_progress(progress, max_iterations),
+                    progress=_adam_progress(progress, max_iterations or 1000),
                 )
                 theta, iterations, outcome = run.theta[0], int(run.iterations[0]), run.outcome[0]
                 losses = run.losses[:, 0]
@@ -185,15 +177,14 @@ def estimate(
             index = np.flatnonzero(data.used)
             residual = watts_to_dbm(rss.ravel()[index]) - data.level_dbm[index]
             if optimizer != "levenberg_marquardt":
-                scale = _misfit(residual, jacobian[index], data)
-            bounds = (MIN_CONDUCTIVITY, MAX_CONDUCTIVITY)
+                scale = misfit(residual, jacobian[index], theta, data)
             knowledge = posterior(
                 jacobian[index],
                 data.noise_db[index] * scale,
                 theta,
                 prior.free,
                 prior.width,
-                bounds,
+                SEARCHED,
             )
             held_out = np.nan
             if folds > 1 and engine == "replay":
@@ -219,7 +210,7 @@ def estimate(
         losses=losses,
         engine=engine,
         optimizer=optimizer,
-        protocol=_protocol(campaign, paths.key),
+        protocol=_protocol(campaign, paths_provenance(scene, radio)),
         combining=radio.combining,
         noise_scale=scale,
         residual_db=float(np.sqrt((residual**2).mean())),
@@ -239,129 +230,10 @@ def mean_relative_error(theta: NDArray[np.float64], truth: NDArray[np.float64]) 
     return float(np.mean(np.abs(theta[there] - truth[there]) / truth[there]))
 
 
-def prior_of(
-    scene: SceneModel, radio: RadioConfig, width: float, fixed: Sequence[str] = ()
-) -> Prior:
-    """The ITU prior of the scene's material classes.
-
-    Vacuum and metal have no gradient: they are fixed whatever is asked.
-
-    :raises VlmrtError: if a name in ``fixed`` is no object of the scene, or nothing is left
-    """
-    unknown = sorted(set(fixed) - set(scene.names))
-    if unknown:
-        raise VlmrtError(f"no object is named {', '.join(map(repr, unknown))}")
-    median = scene.conductivity(radio.frequency)
-    free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY)
-    free &= ~np.isin(scene.names, list(fixed))
-    if not free.any():
-        raise VlmrtError("every object of the scene is fixed; there is nothing to estimate")
-    return Prior(median, float(width), free)
-
-
-def initial_conductivity(
-    initial: Initial | NDArray[np.float64], prior: Prior, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """The start of the estimation [K] [S/m]; fixed objects keep their value.
-
-    :raises NumericalError: if values are given that are not positive and finite
-    """
-    median, free = prior.median, prior.free
-    if isinstance(initial, str):
-        _check_choice("initial", initial, INITIALS)
-        values = {
-            "itu": lambda: median,
-            "uniform": lambda: np.full(len(median), median[free].mean()),
-            "random": lambda: rng.uniform(*RANDOM_RANGE, len(median)),
-        }[initial]()
-    else:
-        values = np.asarray(initial, np.float64)
-        if values.shape != median.shape or not (np.isfinite(values).all() and (values > 0).all()):
-            raise NumericalError(
-                f"initial conductivities must be {len(median)} positive, finite numbers [S/m]"
-            )
-    return np.where(free, values, median)
-
-
-def held_out_error_db(
-    objective: Objective,
-    data: LeastSquares,
-    theta: NDArray[np.float64],
-    folds: int,
-    rng: np.random.Generator,
-) -> float:
-    """Root mean square error [dB] of links that a fit to the others has not seen.
-
-    NaN where there are too few links to leave any out.
-    """
-    links = rng.permutation(np.flatnonzero(data.used))
-    if len(links) < 2 * folds:
-        return float("nan")
-    errors = []
-    for part in np.array_split(links, folds):
-        used = data.used.copy()
-        used[part] = False
-        fit = levenberg_marquardt(
-            objective, replace(data, used=used), theta[None], max_evaluations=50
-        )
-        rss, _ = objective.log_jacobian(fit.theta)
-        errors.append(watts_to_dbm(rss.ravel()[part]) - data.level_dbm[part])
-    return float(np.sqrt((np.concatenate(errors) ** 2).mean()))
-
-
-def _fit(
-    objective: Objective, data: LeastSquares, starts: NDArray[np.float64], max_evaluations: int
-) -> tuple[NDArray[np.float64], int, Outcome, float]:
-    """Levenberg-Marquardt from several starts; once more with the noise that the residuals show.
-
-    :return: conductivities, evaluations, outcome, factor on the declared noise
-    """
-    # Twice the expected cost of a fit as good as its noise: worse than that, try another start.
-    enough = float(data.used.sum())
-    fit = levenberg_marquardt(
-        objective, data, starts, good_enough=enough, max_evaluations=max_evaluations
-    )
-    rss, jacobian = objective.log_jacobian(fit.theta)
-    index = np.flatnonzero(data.used)
-    residual = watts_to_dbm(rss.ravel()[index]) - data.level_dbm[index]
-    scale = _misfit(residual, jacobian[index], data)
-    if scale == 1.0 or np.isinf(data.prior_width):
-        return fit.theta, fit.evaluations, fit.outcome, scale
-    again = levenberg_marquardt(
-        objective,
-        replace(data, noise_db=data.noise_db * scale),
-        fit.theta[None],
-        max_evaluations=max_evaluations,
-    )
-    return again.theta, fit.evaluations + again.evaluations, again.outcome, scale
-
-
-def _misfit(residual: NDArray[np.float64], jacobian: Any, data: LeastSquares) -> float:
-    """Factor by which the residuals exceed the declared noise (>= 1)."""
-    noise = data.noise_db[data.used]
-    rows = jacobian[:, np.flatnonzero(data.free)].toarray() / noise[:, None]
-    singular = np.linalg.svd(rows, compute_uv=False) if rows.size else np.zeros(0)
-    width = min(data.prior_width, 1e3)
-    # Directions that the data determine count whole, those left to the prior not at all.
-    unknowns = float((singular**2 / (singular**2 + 1.0 / width**2)).sum())
-    return noise_scale(residual / noise, unknowns)
-
-
-def _starts(
-    start: NDArray[np.float64], prior: Prior, count: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """[S, K] the start itself, the prior's median, then draws from the prior."""
-    width = min(prior.width, 1.0)
-    draws = prior.median * np.exp(width * rng.standard_normal((max(count - 2, 0), len(start))))
-    every = np.concatenate([start[None], prior.median[None], draws])[: max(count, 1)]
-    return np.where(prior.free, every, prior.median)
-
-
 @dataclass(frozen=True)
 class _Paths:
     """What is reported about the paths an objective holds."""
 
-    key: str
     count: int
     incomplete: float
 
@@ -397,7 +269,7 @@ def _objective(
                 **(actor_options or {}),
             )
         try:
-            yield actors, _Paths(actors.paths_key, actors.num_paths, actors.incomplete)
+            yield actors, _Paths(actors.num_paths, actors.incomplete)
         finally:
             actors.close()
         return
@@ -408,13 +280,13 @@ def _objective(
     if engine == "retrace":
         with clock("trace"):
             traced = RetraceObjective(scene, campaign, radio)
-        yield traced, _Paths("retrace", 0, float("nan"))
+        yield traced, _Paths(0, float("nan"))
         return
     with clock("trace"):
         table = trace(scene, campaign, radio, progress=step)
     yield (
         ReplayObjective(scene, campaign, radio, table),
-        _Paths(table.key, table.num_paths, table.incomplete),
+        _Paths(table.num_paths, table.incomplete),
     )
 
 
@@ -433,10 +305,10 @@ class _Clock:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - begin
 
 
-def _protocol(campaign: Campaign, paths_key: str) -> str:
+def _protocol(campaign: Campaign, provenance: str) -> str:
     if campaign.simulated_from is None:
         return "measured"
-    return "same_paths" if campaign.simulated_from == paths_key else "independent"
+    return "same_paths" if campaign.simulated_from == provenance else "independent"
 
 
 def _adam_progress(progress: Progress | None, total: int) -> Callable[[int, float], None] | None:
@@ -445,6 +317,22 @@ def _adam_progress(progress: Progress | None, total: int) -> Callable[[int, floa
     return lambda done, _loss: progress("fit", done, total)
 
 
-def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise VlmrtError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
+def _check_options(
+    scene: SceneModel,
+    noise_db: float | None,
+    num_actors: int,
+    max_iterations: int | None,
+    prior_width: float,
+    truth: NDArray[np.float64] | None,
+) -> None:
+    """:raises ConfigurationError: if a number makes no sense"""
+    if noise_db is not None and not 0.0 <= noise_db < np.inf:
+        raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
+    if num_actors < 0:
+        raise ConfigurationError("num_actors must not be negative; 0 evaluates in this process")
+    if max_iterations is not None and max_iterations < 1:
+        raise ConfigurationError("max_iterations must be 1 or more")
+    if not prior_width > 0.0:
+        raise ConfigurationError("prior_width must be positive; use inf for no prior")
+    if truth is not None and np.shape(truth) != (scene.num_objects,):
+        raise ConfigurationError(f"truth must be {scene.num_objects} conductivities [S/m]")

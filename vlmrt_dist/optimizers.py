@@ -6,7 +6,7 @@ whether those evaluate here or on Ray actors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,12 +20,20 @@ from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Objective
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
+"""How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no link
+has a path, so it never began."""
 
 MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
 """Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""
 
+DIVERGED = 10.0
+"""A run that ends at so many times its first loss has diverged."""
+
 MAX_DENSE = 4_000_000
 """Entries above which a Jacobian stays sparse."""
+
+MAX_DENSE_UNKNOWNS = 300
+"""Unknowns above which it does too: the dense solver factorizes their square in every step."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +125,18 @@ def adam(
         final[last], final_loss[last] = theta[last], loss[last]
         running &= ~ended
         if progress is not None:
-            progress(i, float(np.nanmean(final_loss)))
+            progress(i, float(loss[finite].mean()) if finite.any() else float("nan"))
         if not running.any() or i == max_iterations:
             break
         gradient = np.where(running[:, None], gradient, 0.0)[:, movable]
         if logarithmic:
-            moved = stepper.step(gradient * theta[:, movable])
-            theta[:, movable] = np.exp(np.clip(moved, *np.log([MIN_CONDUCTIVITY, 1e9])))
+            bounds = np.log([MIN_CONDUCTIVITY, MAX_CONDUCTIVITY]).tolist()
+            theta[:, movable] = np.exp(stepper.step(gradient * theta[:, movable], bounds))
         else:
-            theta[:, movable] = stepper.step(gradient, lowest=MIN_CONDUCTIVITY)
+            theta[:, movable] = stepper.step(gradient, (MIN_CONDUCTIVITY, MAX_CONDUCTIVITY))
+    for s in np.flatnonzero(final_loss > DIVERGED * losses[0]):
+        if outcome[s] == "max_iterations":
+            outcome[s] = "diverged"
     return AdamResult(final, final_loss, iterations, outcome, np.array(losses), np.array(path))
 
 
@@ -155,14 +166,12 @@ class _Adam:
         self._shape = values.shape
         self._adam = Adam(lr=learning_rate, params={"x": self._float(values.ravel())})
 
-    def step(
-        self, gradient: NDArray[np.float64], lowest: float | None = None
-    ) -> NDArray[np.float64]:
+    def step(self, gradient: NDArray[np.float64], bounds: Sequence[float]) -> NDArray[np.float64]:
+        """The values after one step, projected into ``bounds``."""
         dr, adam = self._dr, self._adam
         dr.set_grad(adam["x"], self._float(np.ascontiguousarray(gradient).ravel()))
         adam.step()
-        if lowest is not None:
-            adam["x"] = dr.maximum(adam["x"], lowest)
+        adam["x"] = dr.clip(adam["x"], *(float(b) for b in bounds))
         return np.array(dr.detach(adam["x"]).numpy()).reshape(self._shape)
 
 
@@ -211,6 +220,8 @@ def levenberg_marquardt(
     *,
     good_enough: float = 0.0,
     max_evaluations: int = 100,
+    max_total: int = 400,
+    progress: Callable[[int], None] | None = None,
 ) -> LeastSquaresResult:
     """Least squares on ln σ with bounds, from several starts, by scipy's trust-region method.
 
@@ -219,6 +230,8 @@ def levenberg_marquardt(
     :param starts: [S, K] initial conductivities, tried in order [S/m]
     :param good_enough: a start whose cost is at most this ends the search
     :param max_evaluations: most evaluations of one start
+    :param max_total: no further start is made after so many evaluations of all
+    :param progress: called with the evaluations so far
     :raises NumericalError: if no start gives finite residuals
     """
     free, used = data.free, data.used
@@ -226,15 +239,18 @@ def levenberg_marquardt(
     regular = 0.0 if np.isinf(data.prior_width) else 1.0 / data.prior_width
     log_prior = np.log(data.prior[free])
     size = int(free.sum())
-    sparse = used.sum() * size > MAX_DENSE
+    sparse = used.sum() * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
     visited: list[NDArray[np.float64]] = []
 
     def evaluate(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
         theta = data.prior.copy()
         theta[free] = np.exp(x)
         visited.append(theta)
+        if progress is not None:
+            progress(len(visited))
         rss, jacobian = objective.log_jacobian(theta)
-        level = 10.0 * np.log10(rss.ravel()[used]) + 30.0
+        with np.errstate(divide="ignore"):  # a link that fell silent: the step is refused
+            level = 10.0 * np.log10(rss.ravel()[used]) + 30.0
         residual = (level - data.level_dbm[used]) * weight
         rows = sp.diags(weight) @ jacobian[np.flatnonzero(used)][:, np.flatnonzero(free)]
         if regular:
@@ -276,7 +292,7 @@ def levenberg_marquardt(
         costs.append(float(fit.cost))
         if best is None or fit.cost < best.cost:
             best, best_path = fit, visited[begin:]
-        if best.cost <= good_enough:
+        if best.cost <= good_enough or len(visited) >= max_total:
             break
     if best is None:
         raise NumericalError("no start of the fit gives finite levels; check the initial values")

@@ -82,7 +82,9 @@ class PathTable:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
-                value.setflags(write=False)
+                view = value.view()  # the caller's own array stays as it is
+                view.setflags(write=False)
+                object.__setattr__(self, field.name, view)
 
     @property
     def num_paths(self) -> int:
@@ -233,14 +235,20 @@ def save(table: PathTable, path: Path) -> None:
     write_atomic(path, content.getvalue())
 
 
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, NumericalError, BadZipFile,
+    NotImplementedError, RuntimeError,  # a flipped bit may ask for a strange compression
+)  # fmt: skip
+
+
 def load(path: Path) -> PathTable | None:
     """Read a table back; None if the file is absent, truncated or altered."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
         key = str(values.pop("content_key"))
         counts = {n: int(values.pop(n)) for n in ("num_setups", "num_receivers", "num_objects")}
         table = PathTable(**counts, **values)  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, NumericalError, BadZipFile):
+    except _DAMAGED:
         return None
     return table if table.key == key else None

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from vlmrt_dist.path_table import REFLECTION
 from vlmrt_dist.scene import SceneModel
@@ -19,8 +22,8 @@ NORMAL_TOLERANCE = 1e-4
 OFFSET_TOLERANCE = 1e-3
 """Faces of one object whose unit normals and offsets [m] agree to this lie in one plane."""
 
-_OFF_GRID = 0.2718
-"""Keeps round coordinates away from the edges of the rounding cells."""
+_GENERIC = np.array([0.8191725, 0.5497005, 0.1635712])
+"""A direction that no wall is built perpendicular to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +50,8 @@ def planes_of(scene: SceneModel) -> Planes:
         normal = np.cross(b - a, c - a)
         size = np.linalg.norm(normal, axis=1, keepdims=True)
         normal = np.divide(normal, size, out=np.zeros_like(normal), where=size > 0.0)
-        # One sign for both windings: the largest component is positive.
-        largest = np.take_along_axis(normal, np.abs(normal).argmax(1)[:, None], axis=1)
-        normal = normal * np.where(largest < 0.0, -1.0, 1.0)
+        # One sign for both windings of a face.
+        normal = normal * np.where(normal @ _GENERIC < 0.0, -1.0, 1.0)[:, None]
         centre = item.vertices.mean(axis=0)
         normals.append(normal)
         offsets.append((normal * a).sum(1))
@@ -58,19 +60,23 @@ def planes_of(scene: SceneModel) -> Planes:
     normal = np.concatenate(normals)
     offset = np.concatenate(offsets)
     object_index = np.concatenate(owner)
-    cell = np.column_stack(
-        [
-            object_index,
-            np.rint(normal / NORMAL_TOLERANCE + _OFF_GRID),
-            np.rint(np.concatenate(local) / OFFSET_TOLERANCE + _OFF_GRID),
-        ]
-    ).astype(np.int64)
-    _, first, inverse = np.unique(cell, axis=0, return_index=True, return_inverse=True)
+    # In units of the tolerances, and objects far apart, faces of one plane are near neighbours.
+    place = np.column_stack(
+        [normal / NORMAL_TOLERANCE, np.concatenate(local) / OFFSET_TOLERANCE, 10.0 * object_index]
+    )
+    # First equal cells, which may be many faces each, then cells that a rounding edge parted.
+    _, cell_face, cell = np.unique(np.rint(place), axis=0, return_index=True, return_inverse=True)
+    near = KDTree(place[cell_face]).query_pairs(1.0, output_type="ndarray")
+    ones = np.ones(len(near))
+    graph = coo_matrix((ones, (near[:, 0], near[:, 1])), shape=(len(cell_face),) * 2)
+    count, plane = connected_components(graph, directed=False)
+    first = np.full(count, len(normal))
+    np.minimum.at(first, plane, cell_face)
     counts = np.bincount(object_index, minlength=scene.num_objects)
     return Planes(
         normal=normal[first],
         offset=offset[first],
-        of_face=inverse.reshape(-1).astype(np.int32),
+        of_face=plane[cell.reshape(-1)].astype(np.int32),
         first_face=np.cumsum(counts) - counts,
     )
 

@@ -39,14 +39,22 @@ class Posterior:
 
     :param std: [K] standard deviation of ln σ (0 for objects that were not free)
     :param prior_std: [K] the same before the measurement
-    :param covariance: [K', K'] covariance of the K' free objects
+    :param seen: [K] free objects that a link depends on
+    :param covariance: [K', K'] covariance of the K' objects seen; the others keep the prior
     :param verdict: [K]
     """
 
     std: NDArray[np.float64]
     prior_std: NDArray[np.float64]
+    seen: NDArray[np.bool_]
     covariance: NDArray[np.float64]
     verdict: tuple[Verdict, ...]
+
+    @property
+    def unknowns(self) -> float:
+        """How many parameters the data determined; one left half to the prior counts as half."""
+        width = self.prior_std[self.seen]
+        return float((1.0 - np.diag(self.covariance) / width**2).sum())
 
 
 def posterior(
@@ -67,14 +75,15 @@ def posterior(
     :param bounds: range of conductivities that was searched [S/m]
     """
     width = min(prior_width, NO_PRIOR_WIDTH)
-    rows = (sp.diags(1.0 / noise_db) @ jacobian)[:, np.flatnonzero(free)]
-    information = (rows.T @ rows).toarray() + np.eye(int(free.sum())) / width**2
+    seen = free & (jacobian.getnnz(axis=0) > 0)
+    rows = (sp.diags(1.0 / noise_db) @ jacobian)[:, np.flatnonzero(seen)]
+    information = (rows.T @ rows).toarray() + np.eye(int(seen.sum())) / width**2
     # Positive definite thanks to the prior, however little the data say.
     covariance = scipy.linalg.cho_solve(
         scipy.linalg.cho_factor(information, lower=True), np.eye(len(information))
     )
-    std = np.zeros(len(theta))
-    std[free] = np.sqrt(np.diag(covariance))
+    std = np.where(free, width, 0.0)
+    std[seen] = np.sqrt(np.diag(covariance))
     margin = 1.02
     verdict: list[Verdict] = []
     for k, value in enumerate(theta):
@@ -87,7 +96,7 @@ def posterior(
             verdict.append("saturated")
         else:
             verdict.append("weak" if share >= WEAK else "estimated")
-    return Posterior(std, np.where(free, width, 0.0), covariance, tuple(verdict))
+    return Posterior(std, np.where(free, width, 0.0), seen, covariance, tuple(verdict))
 
 
 def noise_scale(residual: NDArray[np.float64], unknowns: float) -> float:

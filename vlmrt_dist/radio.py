@@ -107,6 +107,11 @@ class RadioConfig:
         return wavelength(self.frequency)
 
     @property
+    def paths_key(self) -> str:
+        """Content hash over the fields that decide which paths are traced, and how."""
+        return self.replace(combining="power", tx_power_dbm=0.0).key
+
+    @property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)

@@ -221,7 +221,8 @@ def _device(kind: Any, values: NDArray[Any]) -> Any:
     return kind(aligned)
 
 
-@dr.freeze
+# A recording for each depth and combining is in order, so no warning before there are very many.
+@dr.freeze(state_fn=None, warn_after=10_000)
 def _walk(
     path: Any,
     offset: Any,

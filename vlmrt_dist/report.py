@@ -106,7 +106,7 @@ def comparison(
                 f"{some[0].seconds_trace:.1f}",
                 f"{np.median(fit):.2g}",
                 f"{np.median(iterations):.0f}",
-                f"{np.median(fit / iterations):.1e}",
+                f"{np.median(fit / np.maximum(iterations, 1)):.1e}",
                 f"{np.median([r.held_out_db for r in some]):.1e}",
             )
     return table

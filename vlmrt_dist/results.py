@@ -23,6 +23,10 @@ MEANING: dict[str, str] = {
 """What each verdict says."""
 
 
+MISFIT = 30.0
+"""Residuals so many times the declared noise mean a wrong model, not a bad day."""
+
+
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """Conductivities of K objects.
@@ -96,6 +100,7 @@ class Estimate:
 
     def table(self) -> Any:
         """A rich table: object, material, prior, conductivity, interval, verdict."""
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(title=f"Conductivity of {len(self.names)} objects", title_justify="left")
@@ -107,8 +112,8 @@ class Estimate:
         table.add_column("verdict")
         for k, name in enumerate(self.names):
             table.add_row(
-                name,
-                self.materials[k],
+                escape(name),  # names come from files
+                escape(self.materials[k]),
                 _number(self.prior[k]),
                 _number(self.conductivity[k]),
                 ""
@@ -136,6 +141,11 @@ class Estimate:
             lines.append(
                 f"the residuals are {self.noise_scale:.1f} times the declared noise; the intervals "
                 "are widened by that"
+            )
+        if self.noise_scale > MISFIT:
+            lines.append(
+                "the model does not explain the levels; check frequency, transmit power, units "
+                "(dBm, metres), the scene, and that the noise is declared"
             )
         if self.num_unheard:
             lines.append(
@@ -178,7 +188,7 @@ class Estimate:
             "iterations": self.iterations,
             "residual_db": _finite(self.residual_db),
             "held_out_db": _finite(self.held_out_db),
-            "noise_scale": self.noise_scale,
+            "noise_scale": _finite(self.noise_scale),
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,
             "num_paths": self.num_paths,

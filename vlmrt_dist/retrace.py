@@ -79,7 +79,9 @@ class Retrace:
         if self.radio.combining == "power":
             return dr.sum(dr.square(real) + dr.square(imaginary), axis=1).array
         # Σ a e^{-j2πfτ}; Sionna leaves the phase of the delay to its cir() and cfr().
-        sin, cos = dr.sincos(-2.0 * np.pi * self.radio.frequency * paths.tau[:, 0, :])
+        # Where a receiver has fewer paths than the longest row, the delay is -1 and not a delay.
+        delay = dr.select(paths.valid[:, 0, :], paths.tau[:, 0, :], 0.0)
+        sin, cos = dr.sincos(-2.0 * np.pi * self.radio.frequency * delay)
         in_phase = dr.sum(real * cos - imaginary * sin, axis=1)
         quadrature = dr.sum(real * sin + imaginary * cos, axis=1)
         return (dr.square(in_phase) + dr.square(quadrature)).array

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
 from vlmrt_dist.losses import Engine, ValueAndGrad
-from vlmrt_dist.path_table import PathTable
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS
 from vlmrt_dist.scene import SceneModel
@@ -82,7 +81,6 @@ class SceneActor:
         self._setups = (first, first + campaign.num_setups)
         self._objective: Objective | None = None
         self._info: ActorInfo | None = None
-        self._table: PathTable | None = None
         self._problem: Exception | None = None
         try:
             self._build(scene, campaign, radio, engine, measured, threads, gpu, cache)
@@ -99,11 +97,6 @@ class SceneActor:
         self._built()
         assert self._info is not None
         return self._info
-
-    def paths(self) -> PathTable | None:
-        """The stored paths; None with the retrace engine."""
-        self._built()
-        return self._table
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """Losses [S, m] and gradients [S, m, K] of conductivities [S, K]."""
@@ -151,7 +144,6 @@ class SceneActor:
             from vlmrt_dist.tracing import trace
 
             table = trace(scene, campaign, radio, cache=cache)
-            self._table = table
             num_paths, incomplete = table.num_paths, table.incomplete
             self._objective = ReplayObjective(scene, campaign, radio, table, measured)
         on_cpu = variant == LLVM_VARIANT

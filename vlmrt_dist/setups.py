@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 
 FloatArray = npt.NDArray[np.float64]
@@ -63,6 +64,11 @@ class MeasurementSetup:
         return len(self.rx)
 
 
+def paths_provenance(scene: SceneModel, radio: RadioConfig) -> str:
+    """Where paths come from: equal if and only if they are traced alike, seed included."""
+    return hashlib.sha256(f"{scene.key}\n{radio.paths_key}".encode()).hexdigest()
+
+
 @dataclass(frozen=True, eq=False)
 class Campaign:
     """M setups of up to N receivers, and what was measured there.
@@ -76,8 +82,8 @@ class Campaign:
     :param rss_dbm: received signal strength [M,N] [dBm]; None before the measurement
     :param noise_db: standard deviation of the measurement error, one number or [M,N] [dB]
     :param present: which receivers exist [M,N]; None: all of them
-    :param simulated_from: content key of the path table that the levels were simulated with; None
-        when they were measured. It decides which protocol an estimate is reported under.
+    :param simulated_from: :func:`paths_provenance` of the paths that the levels were simulated
+        with; None when they were measured. It decides which protocol an estimate is reported under.
     :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
         a number is not finite (the message names setup and receiver, counted from 1)
     """
@@ -169,6 +175,7 @@ class Campaign:
             None if self.rss_dbm is None else self.rss_dbm[pick],
             self.noise_db if isinstance(self.noise_db, float) else self.noise_db[pick],
             self.present[pick],
+            self.simulated_from,
         )
 
     def with_rss(

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import MaterialError, NoPathsError
+from vlmrt_dist.errors import ConfigurationError, MaterialError, NoPathsError
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign
+from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
 
 
@@ -34,6 +34,7 @@ def simulate(
     :param seed: of the noise
     :return: the campaign with levels; receivers that no path reaches are taken out, with a warning
     :raises MaterialError: if a conductivity is negative or not finite
+    :raises ConfigurationError: if the noise is
     :raises CampaignError: if the positions do not fit the scene
     :raises NoPathsError: if no path reaches any receiver
     """
@@ -48,7 +49,7 @@ def simulate(
             f"conductivity must be {scene.num_objects} finite numbers, none negative [S/m]"
         )
     if not (np.isfinite(noise_db) and noise_db >= 0.0):
-        raise MaterialError("noise_db must be a finite number, not negative")
+        raise ConfigurationError("noise_db must be a finite number, not negative")
     check_campaign(scene, campaign)
     table = trace(scene, campaign, radio)
     materials = Materials(truth, scene.relative_permittivity(radio.frequency), scene.thickness)
@@ -77,7 +78,7 @@ def simulate(
         rss_dbm=level[kept],
         noise_db=noise_db,
         present=heard[kept],
-        simulated_from=table.setups(kept).key,
+        simulated_from=paths_provenance(scene, radio),
     )
 
 

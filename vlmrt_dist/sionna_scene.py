@@ -17,6 +17,7 @@ from vlmrt_dist.path_table import REFLECTION, TRANSMISSION
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import MeasurementSetup
+from vlmrt_dist.units import SPEED_OF_LIGHT
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
 
@@ -28,8 +29,12 @@ if mi.variant() != VARIANT:
 
 import sionna.rt as rt  # noqa: E402
 
-MAX_CANDIDATES = 1_000_000
-"""Size of Sionna's buffer of candidate paths per transmitter; overflow is an error."""
+CANDIDATES = (1_000_003, 1_000_033, 1_000_037, 1_000_039, 1_000_081, 1_000_099, 1_000_117)
+"""Sizes of Sionna's buffer of candidate paths per transmitter; overflow is an error.
+
+Sionna also takes the size as the modulus of the hash table that tells candidates apart, and drops
+one of two that collide, the same one with every seed. Primes scatter them, and taking another one
+in each solve lets no pair collide twice."""
 
 _KIND = {
     int(rt.InteractionType.SPECULAR): REFLECTION,
@@ -120,16 +125,18 @@ class LiveScene:
         for n, position in enumerate(rx):
             self.scene.add(rt.Receiver(f"rx-{n}", position=mi.Point3f(position.tolist())))
 
-    def solve(self, seed: int) -> rt.Paths:
-        """One path solve for the devices in place; the same seed gives the same paths.
+    def solve(self, seed: int, repetition: int = 0) -> rt.Paths:
+        """One path solve for the devices in place; the same arguments give the same paths.
 
+        :param repetition: counts the solves that are to be united
         :raises PathOverflowError: if Sionna's path buffer was full
         """
         radio = self.radio
+        size = CANDIDATES[repetition % len(CANDIDATES)]
         paths = self.solver(
             self.scene,
             max_depth=radio.max_depth,
-            max_num_paths_per_src=MAX_CANDIDATES,
+            max_num_paths_per_src=size,
             samples_per_src=radio.samples_per_src,
             synthetic_array=True,
             los=True,
@@ -139,21 +146,21 @@ class LiveScene:
             diffraction=radio.diffraction,
             seed=seed,
         )
-        if self._generator.found >= MAX_CANDIDATES:
+        if self._generator.found >= size:
             raise PathOverflowError(
-                f"more than {MAX_CANDIDATES:,} candidate paths leave one transmitter; lower "
+                f"more than {size:,} candidate paths leave one transmitter; lower "
                 "samples_per_src or max_depth, or give the setup fewer receivers"
             )
         return paths
 
-    def find_paths(self, setup: MeasurementSetup, seed: int) -> FoundPaths:
+    def find_paths(self, setup: MeasurementSetup, seed: int, repetition: int = 0) -> FoundPaths:
         """The specular paths of one setup that one solve finds.
 
         :raises PathOverflowError: if Sionna's path buffer was full
         """
         self.place(setup.tx, setup.rx)
         with dr.suspend_grad():
-            paths = self.solve(seed)
+            paths = self.solve(seed, repetition)
         valid = np.asarray(paths.valid.numpy(), bool)[:, 0, :]  # [N, longest]
         receiver, column = np.nonzero(valid)
         interactions = _per_path(paths.interactions, receiver, column, self.radio.max_depth)
@@ -174,7 +181,7 @@ class LiveScene:
             object=np.where(there, lookup[np.where(there, shapes, 0)], 0).astype(np.int32),
             face=np.where(there, faces, 0).astype(np.int32),
             amplitude=(real + 1j * imaginary)[receiver, column],
-            length=delay[receiver, column] * 299_792_458.0,
+            length=delay[receiver, column] * SPEED_OF_LIGHT,
         )
 
     def antenna_field(
@@ -190,6 +197,8 @@ class LiveScene:
         theta_hat = np.column_stack(
             [np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)]
         )
+        if len(direction) == 0:
+            return theta_hat, np.zeros((0, 2))
         pattern = self.scene.tx_array.antenna_pattern.patterns[0]
         field = pattern(mi.Float(theta.astype(np.float32)), mi.Float(phi.astype(np.float32)))
         columns = [np.broadcast_to(dr.real(f).numpy(), (len(phi),)) for f in field]
@@ -232,5 +241,5 @@ def _per_path(
 ) -> NDArray[np.int64]:
     """[P, D] of Sionna's padded [max_depth, num_rx, num_tx, num_paths] tensor."""
     values = np.asarray(tensor.numpy())[:, :, 0]  # type: ignore[attr-defined]
-    rows = values[:, receiver, column].T.astype(np.int64)
+    rows = values[:depth, receiver, column].T.astype(np.int64)
     return np.pad(rows, ((0, 0), (0, depth - rows.shape[1])))

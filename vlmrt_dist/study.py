@@ -20,18 +20,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import NoPathsError
-from vlmrt_dist.estimation import (
-    LEARNING_RATE,
-    Initial,
-    Optimizer,
-    initial_conductivity,
-    mean_relative_error,
-    prior_of,
-)
+from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
 from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.posterior import MIN_NOISE_DB
+from vlmrt_dist.priors import Initial, initial_conductivity, prior_of
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, random_campaign
@@ -127,7 +120,7 @@ def run(
 def evaluate(point: Point) -> list[Row]:
     """The rows of one point, one for each optimizer and seed.
 
-    :raises NoPathsError: if no link of the campaign has a path
+    Where no link has a path, the estimate stays where it began, with outcome "no_signal".
     """
     # Imported late: these wake up the ray tracer, which the driver of a pool must not.
     from vlmrt_dist.objective import ReplayObjective
@@ -135,8 +128,6 @@ def evaluate(point: Point) -> list[Row]:
 
     scene, radio = point.scene, point.radio
     table = trace(scene, point.campaign, radio)
-    if table.num_paths == 0:
-        raise NoPathsError(f"{point}: no path joins any transmitter with any of its receivers")
     itu = scene.conductivity(radio.frequency)
     truth = np.array([perturbed(itu, seed) for seed in point.seeds])
     planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
@@ -148,12 +139,6 @@ def evaluate(point: Point) -> list[Row]:
         rss = ReplayObjective(scene, planned, other, paths).rss(truth)
     # A link that either side cannot hear is no measurement.
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
-    campaign = _keep(point.campaign, heard)
-    kept = heard.any(axis=1)
-    rss = np.where(heard, rss, np.nan)[:, kept]
-    if not kept.all():
-        table = table.setups(np.flatnonzero(kept).tolist())
-    objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
     prior = prior_of(scene, radio, np.inf)
     start = np.array(
         [
@@ -174,7 +159,7 @@ def evaluate(point: Point) -> list[Row]:
         "complete": radio.complete,
         "incomplete": table.incomplete,
         "num_objects": scene.num_objects,
-        "num_setups": campaign.num_setups,
+        "num_setups": int(heard.any(axis=1).sum()),
         "num_links": int(heard.sum()),
         "num_paths": table.num_paths,
         "seconds_trace": float(table.seconds.sum()),
@@ -182,9 +167,17 @@ def evaluate(point: Point) -> list[Row]:
         "hardware": hardware(),
         "versions": json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
     }
+    objective = None
+    if heard.any():
+        campaign, kept = _keep(point.campaign, heard), heard.any(axis=1)
+        rss = np.where(heard, rss, np.nan)[:, kept]
+        table = table.setups(np.flatnonzero(kept).tolist())
+        objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
     rows = []
     for optimizer in point.optimizers:
-        if optimizer == "levenberg_marquardt":
+        if objective is None:
+            fits = [_Fit(x, float("nan"), 0, "no_signal", 0.0, np.zeros(0)) for x in start]
+        elif optimizer == "levenberg_marquardt":
             fits = _fit_least_squares(objective, prior.free, start, truth, rss)
         else:
             fits = _fit_adam(optimizer, objective, prior.free, start, truth)

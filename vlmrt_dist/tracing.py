@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import os
 import time
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -24,15 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist import path_table
-from vlmrt_dist.errors import UnsupportedByReplay
+from vlmrt_dist.errors import StorageError, UnsupportedByReplay
 from vlmrt_dist.path_table import PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Materials, Replay
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, MeasurementSetup
-from vlmrt_dist.sionna_scene import FoundPaths, LiveScene
+from vlmrt_dist.setups import Campaign, MeasurementSetup, paths_provenance
+from vlmrt_dist.sionna_scene import CANDIDATES, FoundPaths, LiveScene
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
+
+TRACING_VERSION = 2
+"""Part of the cache's key: raise it when the same request would give another table."""
 
 COMPLETE_TOLERANCE = 1e-5
 """A path set is complete when a further solve adds less than this share of any link's power."""
@@ -43,8 +47,9 @@ CLEAN_SOLVES = 2
 MAX_SOLVES = 10
 """Most solves united for one setup; what the last one added is in :attr:`PathTable.added`."""
 
-MAX_RECEIVERS_PER_SOLVE = 32
-"""Receivers solved for at once; Sionna's memory grows with rays · depth · receivers."""
+MAX_LANES_PER_SOLVE = 50_000_000
+"""Most rays · depth · receivers of one solve: Sionna's deterministic solver holds some 35 bytes for
+each, so receivers are solved for in groups."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of setups done and in all."""
@@ -63,7 +68,7 @@ def trace(
     Tables are kept on disk, a file a setup, in ``VLMRT_CACHE_DIR`` (default
     ``~/.cache/vlmrt_dist``); a damaged file is traced again.
 
-    :param scene: the scene; its own conductivities steer Sionna's sampling
+    :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
     :param radio: carrier, antennas, depth, rays, seed, and whether the set is to be complete
     :param cache: read and write the cache
@@ -84,11 +89,23 @@ def trace(
             seconds = np.array([time.perf_counter() - begin])
             table = dataclasses.replace(table, seconds=seconds)
             if file is not None:
-                path_table.save(table, file)
+                _save(table, file)
         tables.append(_widen(table, campaign, m))
         if progress is not None:
             progress(m + 1, campaign.num_setups)
     return concatenate_setups(tables)
+
+
+def _save(table: PathTable, file: Path) -> None:
+    """Keep a table for the next time; a cache that cannot be written costs time, not results."""
+    try:
+        path_table.save(table, file)
+    except (OSError, StorageError) as error:
+        warnings.warn(
+            f"the path cache cannot be written and is done without: {error}; name another folder "
+            "in VLMRT_CACHE_DIR",
+            stacklevel=3,
+        )
 
 
 def refuse_unsupported(radio: RadioConfig) -> None:
@@ -118,7 +135,7 @@ class _Tracer:
         if self._loaded is None:
             model = _sheets(self._scene) if self._radio.complete else self._scene
             self._loaded = LiveScene(model, self._radio), planes_of(self._scene)
-        table = _solve(*self._loaded, setup, self._radio.seed)
+        table = _solve(*self._loaded, setup, self._radio.seed, 0)
         if not self._radio.complete:
             return table
         power = self._power(table)
@@ -127,7 +144,7 @@ class _Tracer:
         while solves < MAX_SOLVES and clean < CLEAN_SOLVES:
             # Seeds are spread apart, so that neighbouring configurations share no solve.
             seed = (self._radio.seed * 7919 + 104_729 * solves) % 2**31
-            table = unite([table, _solve(*self._loaded, setup, seed)])
+            table = unite([table, _solve(*self._loaded, setup, seed, solves)])
             before, power = power, self._power(table)
             added = np.divide(power - before, power, out=np.zeros_like(power), where=power > 0.0)
             clean = clean + 1 if np.all(added <= COMPLETE_TOLERANCE) else 0
@@ -166,12 +183,16 @@ def _sheets(scene: SceneModel) -> SceneModel:
     )
 
 
-def _solve(live: LiveScene, planes: Planes, setup: MeasurementSetup, seed: int) -> PathTable:
+def _solve(
+    live: LiveScene, planes: Planes, setup: MeasurementSetup, seed: int, repetition: int
+) -> PathTable:
     """The table of one solve for one setup: sorted, every path once."""
+    radio = live.radio
+    group = max(1, MAX_LANES_PER_SOLVE // (radio.samples_per_src * max(radio.max_depth, 1)))
     tables = []
-    for start in range(0, len(setup.rx), MAX_RECEIVERS_PER_SOLVE):
-        part = MeasurementSetup(setup.tx, setup.rx[start : start + MAX_RECEIVERS_PER_SOLVE])
-        tables.append(_table(live, planes, setup, live.find_paths(part, seed), start))
+    for start in range(0, len(setup.rx), group):
+        part = MeasurementSetup(setup.tx, setup.rx[start : start + group])
+        tables.append(_table(live, planes, setup, live.find_paths(part, seed, repetition), start))
     return unite(tables)
 
 
@@ -262,9 +283,9 @@ def _widen(table: PathTable, campaign: Campaign, setup: int) -> PathTable:
 def _cache_file(scene: SceneModel, setup: MeasurementSetup, radio: RadioConfig) -> Path:
     digest = hashlib.sha256()
     for part in (
-        scene.key,
-        radio.replace(combining="power", tx_power_dbm=0.0).key,  # neither changes a path
-        f"sionna-rt {version('sionna-rt')}, at most {MAX_SOLVES} to {COMPLETE_TOLERANCE}",
+        paths_provenance(scene, radio),
+        f"sionna-rt {version('sionna-rt')}, tracing {TRACING_VERSION}",
+        f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {MAX_SOLVES} {MAX_LANES_PER_SOLVE} {CANDIDATES}",
     ):
         digest.update(part.encode() + b"\n")
     for positions in (setup.tx, setup.rx):

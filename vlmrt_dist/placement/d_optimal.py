@@ -27,8 +27,8 @@ def place(
     *,
     seed: int,
     radio: RadioConfig | None = None,
-    num_tx_candidates: int = 20,
-    num_rx_candidates: int = 60,
+    num_tx_candidates: int | None = None,
+    num_rx_candidates: int | None = None,
     noise_db: float = 0.1,
     prior_width: float = 0.5,
     clearance: float = DEFAULT_CLEARANCE,
@@ -37,13 +37,20 @@ def place(
 
     :param radio: radio configuration of the measurement; candidates are traced with one solve of
         few rays, which is enough to rank them
-    :param num_tx_candidates: transmitter positions in the pool
-    :param num_rx_candidates: receiver positions in the pool, for each transmitter
+    :param num_tx_candidates: transmitter positions in the pool; default: 20, or twice M if more
+    :param num_rx_candidates: receiver positions in the pool, for each transmitter; default: 60, or
+        twice N if more
     :param noise_db: standard deviation of one measured level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param clearance: distance of every position from every surface [m]
     :raises CampaignError: if the pool is too small, or too few candidates receive anything
     """
+    if num_setups < 1 or num_receivers < 1:
+        raise CampaignError("a campaign needs at least one setup and one receiver")
+    if not (0.0 < noise_db < np.inf and 0.0 < prior_width < np.inf):
+        raise CampaignError("noise_db and prior_width must be positive and finite")
+    num_tx_candidates = num_tx_candidates or max(20, 2 * num_setups)
+    num_rx_candidates = num_rx_candidates or max(60, 2 * num_receivers)
     if num_tx_candidates < num_setups or num_rx_candidates < num_receivers:
         raise CampaignError(
             f"a pool of {num_tx_candidates} transmitters and {num_rx_candidates} receivers is too "

@@ -1,0 +1,124 @@
+"""What the tests of the numerical core share: a cache of path tables, and small campaigns."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import EngineUnavailable
+from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign, random_campaign
+
+try:
+    prepare_engine()
+except EngineUnavailable as error:  # the module that imports this one is skipped, by name
+    pytest.skip(str(error), allow_module_level=True)
+
+FREQUENCY = 3.5e9
+PAPER = RadioConfig.paper()
+
+Array = NDArray[np.float64]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def path_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Path tables of this test session, in one folder whoever asks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "vlmrt-cache"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def room() -> SceneModel:
+    """The paper's room, K = 9."""
+    return box_room()
+
+
+@pytest.fixture(scope="session")
+def campaign(room: SceneModel) -> Campaign:
+    """Three setups of eight receivers each, as in the paper."""
+    return random_campaign(room, 3, 8, seed=0)
+
+
+@pytest.fixture(scope="session")
+def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
+    """The paper's path set of :func:`campaign`."""
+    from vlmrt_dist.tracing import trace
+
+    return trace(room, campaign, PAPER)
+
+
+def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: Array):
+    """The scene's materials at the carrier, with some replaced."""
+    from vlmrt_dist.replay import Materials
+
+    return Materials(
+        scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
+    )._replace(**changed)
+
+
+def sketch(
+    setups: int = 2, receivers: int = 3, objects: int = 4, paths: int = 40, depth: int = 3
+) -> PathTable:
+    """A table of made-up paths: right in shape and sorted as traced ones are."""
+    rng = np.random.default_rng(paths + 100 * depth)
+    count = rng.integers(0, depth + 1, paths)
+    there = np.arange(depth) < count[:, None]
+    kind = np.where(there, rng.integers(REFLECTION, TRANSMISSION + 1, (paths, depth)), NONE)
+    angle = rng.uniform(-np.pi, np.pi, (paths, depth + 1))
+    angle[:, 1:][~there] = 0.0
+    setup = np.sort(rng.integers(0, setups, paths))
+    table = PathTable(
+        num_setups=setups,
+        num_receivers=receivers,
+        num_objects=objects,
+        setup=setup.astype(np.int32),
+        receiver=rng.integers(0, receivers, paths).astype(np.int32),
+        length=rng.uniform(1.0, 30.0, paths),
+        kind=kind.astype(np.uint8),
+        object=np.where(there, rng.integers(0, objects, (paths, depth)), 0).astype(np.int32),
+        plane=np.where(there, rng.integers(0, 50, (paths, depth)), 0).astype(np.int32),
+        cosine=np.where(there, rng.uniform(0.1, 1.0, (paths, depth)), 1.0),
+        rotation=np.stack([np.cos(angle), np.sin(angle)], axis=2),
+        tx_field=rng.normal(size=(paths, 2)),
+        rx_field=rng.normal(size=(paths, 2)),
+        added=np.full((setups, receivers), np.nan),
+        num_solves=np.ones(setups, np.int32),
+        seconds=np.zeros(setups),
+    )
+    from vlmrt_dist.path_table import unite
+
+    return unite([table])
+
+
+def each_path_a_link(table: PathTable) -> PathTable:
+    """The paths of a one-setup table, every one arriving at a receiver of its own."""
+    count = table.num_paths
+    return dataclasses.replace(
+        table,
+        num_setups=1,
+        setup=np.zeros(count, np.int32),
+        receiver=np.arange(count, dtype=np.int32),
+        num_receivers=count,
+        added=np.full((1, count), np.nan),
+        num_solves=np.ones(1, np.int32),
+        seconds=np.zeros(1),
+    )
+
+
+def five_point(function: Callable[[Array], Array], x: Array, step: float = 1e-3) -> Array:
+    """[..., K] derivative of ``function`` by each entry of ``x`` [K]; ``step`` is relative."""
+    columns = []
+    for k in range(len(x)):
+        h = np.zeros(len(x))
+        h[k] = step * x[k]
+        near = function(x + h) - function(x - h)
+        far = function(x + 2 * h) - function(x - 2 * h)
+        columns.append((8.0 * near - far) / (12.0 * h[k]))
+    return np.stack(columns, axis=-1)

@@ -1,0 +1,350 @@
+# ruff: noqa: F401, F811  (pytest finds imported fixtures by their names)
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from numerics import PAPER, Array, campaign, path_cache, room
+
+from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
+from vlmrt_dist.estimation import estimate, mean_relative_error
+from vlmrt_dist.placement import place
+from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
+from vlmrt_dist.results import Estimate
+from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.setups import Campaign, random_campaign
+from vlmrt_dist.simulation import perturbed, simulate
+
+
+@pytest.fixture(scope="module")
+def planned(room: SceneModel) -> Campaign:
+    """Three setups of eight receivers, well placed."""
+    return place("d_optimal", room, 3, 8, seed=0, radio=PAPER)
+
+
+@pytest.fixture(scope="module")
+def truth(room: SceneModel) -> Array:
+    return perturbed(room.conductivity(PAPER.frequency), seed=1)
+
+
+@pytest.fixture(scope="module")
+def measured(room: SceneModel, planned: Campaign, truth: Array) -> Campaign:
+    return simulate(room, planned, conductivity=truth, radio=PAPER)
+
+
+# Without an engine.
+
+
+def test_the_mean_relative_error_by_hand() -> None:
+    assert mean_relative_error(np.array([1.1, 3.0]), np.array([1.0, 4.0])) == pytest.approx(0.175)
+    assert mean_relative_error(np.array([1.1, 3.0]), np.array([1.0, 0.0])) == pytest.approx(0.1)
+
+
+def test_initial_values(room: SceneModel) -> None:
+    itu = room.conductivity(PAPER.frequency)
+    free = np.arange(9) != 4
+    prior = Prior(itu, 0.5, free)
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(initial_conductivity("itu", prior, rng), itu)
+    uniform = initial_conductivity("uniform", prior, rng)
+    np.testing.assert_allclose(uniform[free], itu[free].mean())
+    assert uniform[4] == itu[4]
+    many = np.concatenate([initial_conductivity("random", prior, rng)[free] for _ in range(500)])
+    assert 0.01 <= many.min() < 0.0102
+    assert 0.0598 < many.max() <= 0.06
+    assert initial_conductivity("random", prior, rng)[4] == itu[4]
+    given = np.linspace(0.01, 0.09, 9)
+    np.testing.assert_array_equal(initial_conductivity(given, prior, rng)[free], given[free])
+
+
+@pytest.mark.parametrize(
+    "given", [np.ones(8), np.zeros(9), np.full(9, np.nan), -np.ones(9), np.full(9, np.inf)]
+)
+def test_bad_initial_values_are_refused(room: SceneModel, given: Array) -> None:
+    prior = prior_of(room, PAPER, 0.5)
+    with pytest.raises(NumericalError, match="9 positive, finite"):
+        initial_conductivity(given, prior, np.random.default_rng(0))
+
+
+def test_metal_and_vacuum_are_fixed(room: SceneModel) -> None:
+    changed = room.with_materials({"box_wood": "metal", "box_marble": "vacuum"})
+    prior = prior_of(changed, PAPER, 0.5)
+    fixed = {name for name, free in zip(room.names, prior.free, strict=True) if not free}
+    assert fixed == {"box_wood", "box_marble"}
+    assert set(np.flatnonzero(~prior_of(room, PAPER, 0.5, ["floor"]).free)) == {0}
+
+
+def test_there_has_to_be_something_to_estimate(room: SceneModel) -> None:
+    with pytest.raises(VlmrtError, match="no object is named 'box_of_gold', 'flor'"):
+        prior_of(room, PAPER, 0.5, ["flor", "floor", "box_of_gold"])
+    with pytest.raises(VlmrtError, match="nothing to estimate"):
+        prior_of(room, PAPER, 0.5, room.names)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"optimizer": "sgd"}, "unknown optimizer 'sgd'.*levenberg_marquardt"),
+        ({"engine": "guess"}, "unknown engine 'guess'.*replay"),
+        ({"initial": "gpt"}, "unknown initial 'gpt'.*itu"),
+        ({"engine": "retrace"}, "adam"),
+        ({"prior_width": 0.0}, "prior_width"),
+        ({"prior_width": float("nan")}, "prior_width"),
+        ({"fixed": ["nowhere"]}, "nowhere"),
+        ({"noise_db": -1.0}, "noise_db"),
+        ({"noise_db": float("nan")}, "noise_db"),
+        ({"num_actors": -1}, "num_actors"),
+        ({"max_iterations": 0}, "max_iterations"),
+        ({"truth": np.ones(3)}, "truth"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_traced(
+    room: SceneModel, campaign: Campaign, option: dict[str, Any], message: str, monkeypatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("traced")
+
+    monkeypatch.setattr("vlmrt_dist.tracing.trace", refuse)
+    levels = campaign.with_rss(np.full((3, 8), -40.0))
+    with pytest.raises(VlmrtError, match=message):
+        estimate(room, levels, radio=PAPER, **option)
+
+
+def test_a_campaign_has_to_be_measured_and_to_fit(room: SceneModel, campaign: Campaign) -> None:
+    with pytest.raises(CampaignError, match="positions only"):
+        estimate(room, campaign)
+    far = campaign.rx + np.array([0.0, 50.0, 0.0])
+    outside = Campaign(campaign.tx, far, rss_dbm=np.full((3, 8), -40.0))
+    with pytest.raises(CampaignError, match=r"setup 1, receiver 1 .*outside the room"):
+        estimate(room, outside)
+
+
+# Levenberg-Marquardt.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combining", ["power", "coherent"])
+def test_without_noise_the_truth_is_found(
+    room: SceneModel, planned: Campaign, combining: str
+) -> None:
+    radio = PAPER.replace(combining=combining)
+    errors = []
+    for seed in range(7):
+        truth = perturbed(room.conductivity(radio.frequency), seed)
+        levels = simulate(room, planned, conductivity=truth, radio=radio)
+        found = estimate(room, levels, radio=radio, truth=truth, prior_width=float("inf"), folds=0)
+        assert found.protocol == "same_paths"
+        errors.append(found.mre)
+    assert np.median(errors) <= 1e-6
+
+
+@pytest.fixture(scope="module")
+def default(room: SceneModel, measured: Campaign, truth: Array) -> Estimate:
+    return estimate(room, measured, radio=PAPER, truth=truth)
+
+
+@pytest.mark.slow
+def test_what_an_estimate_says(room: SceneModel, default: Estimate, truth: Array) -> None:
+    assert default.names == room.names
+    assert default.outcome == "converged"
+    assert (default.engine, default.optimizer) == ("replay", "levenberg_marquardt")
+    assert default.num_links == 24
+    assert default.num_unheard == 0
+    assert default.num_paths > 400
+    assert default.mre < 1e-2
+    assert default.residual_db < 1e-3
+    assert 0.0 <= default.held_out_db < 1.0
+    assert default.noise_scale == 1.0
+    assert set(default.seconds) == {"trace", "compile", "fit", "uncertainty"}
+    assert (default.low < default.conductivity).all()
+    assert (default.conductivity < default.high).all()
+    assert ((default.low <= truth) & (truth <= default.high)).mean() > 0.6
+
+
+@pytest.mark.slow
+def test_the_protocol_is_told(
+    room: SceneModel, planned: Campaign, measured: Campaign, truth: Array
+) -> None:
+    same = estimate(room, measured, radio=PAPER, folds=0)
+    assert same.protocol == "same_paths"
+    other = simulate(room, planned, conductivity=truth, radio=PAPER.replace(seed=9))
+    independent = estimate(room, other, radio=PAPER, folds=0, truth=truth)
+    assert independent.protocol == "independent"
+    assert independent.mre > 10 * same.residual_db
+    assert independent.noise_scale > 1.5  # the declared noise does not explain missing paths
+    by_hand = estimate(room, measured.with_rss(measured.rss_dbm), radio=PAPER, folds=0)
+    assert by_hand.protocol == "measured"
+    np.testing.assert_array_equal(by_hand.conductivity, same.conductivity)
+
+
+@pytest.mark.slow
+def test_some_of_a_simulated_campaign_is_still_simulated(
+    room: SceneModel, measured: Campaign
+) -> None:
+    part = estimate(room, measured.subset([0, 2]), radio=PAPER, folds=0)
+    assert part.protocol == "same_paths"
+
+
+@pytest.mark.slow
+def test_twice_the_same_is_bit_for_bit_the_same(room: SceneModel, measured: Campaign) -> None:
+    for initial in ("random", "uniform"):
+        first, second = (
+            estimate(room, measured, radio=PAPER, initial=initial, seed=3) for _ in range(2)
+        )
+        np.testing.assert_array_equal(first.conductivity, second.conductivity)
+        np.testing.assert_array_equal(first.low, second.low)
+        assert first.held_out_db == second.held_out_db
+
+
+@pytest.mark.slow
+def test_fixed_objects_stay_as_the_scene_states(
+    room: SceneModel, measured: Campaign, truth: Array
+) -> None:
+    known = room.with_materials({})
+    found = estimate(known, measured, radio=PAPER, fixed=["floor", "box_marble"], folds=0)
+    itu = room.conductivity(PAPER.frequency)
+    for name in ("floor", "box_marble"):
+        k = room.names.index(name)
+        assert found.verdict[k] == "fixed"
+        assert found.conductivity[k] == found.low[k] == found.high[k] == itu[k]
+    assert "estimated" in found.verdict
+
+
+@pytest.mark.slow
+def test_noise_widens_the_intervals(room: SceneModel, planned: Campaign, truth: Array) -> None:
+    spread = []
+    for noise in (0.01, 0.1, 1.0):
+        levels = simulate(room, planned, conductivity=truth, radio=PAPER, noise_db=noise, seed=1)
+        found = estimate(room, levels, radio=PAPER, folds=0)
+        spread.append(np.log(found.high / found.low).mean())
+    assert spread[0] < spread[1] < spread[2]
+    # The same levels, with their noise declared larger.
+    told = estimate(room, levels, radio=PAPER, noise_db=3.0, folds=0)
+    assert np.log(told.high / told.low).mean() > spread[2]
+
+
+@pytest.mark.slow
+def test_without_an_interaction_nothing_is_known(room: SceneModel, planned: Campaign) -> None:
+    """Lines of sight alone: the data say nothing, with a prior or without."""
+    radio = PAPER.replace(max_depth=0)
+    with pytest.warns(UserWarning, match="no path reaches"):
+        levels = simulate(room, planned, radio=radio)
+    for width in (0.5, float("inf")):
+        found = estimate(room, levels, radio=radio, prior_width=width)
+        assert set(found.verdict) == {"unidentifiable"}
+        np.testing.assert_array_equal(found.conductivity, found.prior)
+        np.testing.assert_allclose([found.low, found.high], [found.prior_low, found.prior_high])
+        assert found.protocol == "same_paths"
+
+
+def hidden() -> tuple[SceneModel, Campaign]:
+    """The paper's room and a plank outside it that no path of one reflection meets."""
+    room = box_room(0)
+    plank = SceneObject(
+        "plank",
+        "wood",
+        np.array([[-1, 40, 1], [1, 40, 1], [1, 40, 2], [-1, 40, 2]], float),
+        np.array([[0, 1, 2], [0, 2, 3]], np.int32),
+    )
+    model = dataclasses.replace(room, objects=(*room.objects, plank))
+    return model, random_campaign(room, 2, 8, seed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [0.5, float("inf")])
+def test_an_object_that_no_link_sees_is_shown_as_the_prior(width: float) -> None:
+    model, places = hidden()
+    radio = PAPER.replace(max_depth=1)
+    truth = perturbed(model.conductivity(radio.frequency), seed=0)
+    levels = simulate(model, places, conductivity=truth, radio=radio)
+    found = estimate(model, levels, radio=radio, prior_width=width, truth=truth)
+    assert found.verdict[-1] == "unidentifiable"
+    assert found.conductivity[-1] == found.prior[-1]
+    assert found.low[-1] == pytest.approx(found.prior_low[-1])
+    np.testing.assert_allclose(found.fitted[:-1], truth[:-1], rtol=1e-2)
+    assert "unidentifiable" in str(found)
+
+
+@pytest.mark.slow
+def test_links_without_a_path_are_counted_and_not_used(
+    room: SceneModel, measured: Campaign
+) -> None:
+    """Levels are measured wherever; with lines of sight and one reflection some have no path."""
+    from vlmrt_dist.path_table import PathTable
+    from vlmrt_dist.tracing import trace as real
+
+    def without(*args: Any, **kwargs: Any) -> PathTable:
+        table = real(*args, **kwargs)
+        return table.rows((table.setup != 1) | (table.receiver != 3))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vlmrt_dist.tracing.trace", without)
+        found = estimate(room, measured, radio=PAPER, folds=0)
+        assert (found.num_links, found.num_unheard) == (24, 1)
+        assert "1 of 24 measured links have no traced path" in str(found)
+        assert found.residual_db < 1e-3
+        patch.setattr(
+            "vlmrt_dist.tracing.trace",
+            lambda *a, **k: real(*a, **k).rows(np.zeros(0, np.int64)),
+        )
+        with pytest.raises(NoPathsError, match="no path joins"):
+            estimate(room, measured, radio=PAPER)
+
+
+@pytest.mark.slow
+def test_a_ragged_campaign(room: SceneModel, measured: Campaign, truth: Array) -> None:
+    present = np.ones((3, 8), bool)
+    present[0, 6:] = present[2, 0] = False
+    ragged = dataclasses.replace(measured, present=present)
+    found = estimate(room, ragged, radio=PAPER, truth=truth, folds=0)
+    assert (found.num_links, found.num_unheard) == (21, 0)
+    assert found.mre < 0.05
+    log = estimate(
+        room, ragged, radio=PAPER, truth=truth, optimizer="adam_log", max_iterations=50, folds=0
+    )
+    assert log.losses[-1] < log.losses[0]
+
+
+@pytest.mark.slow
+def test_fifteen_objects() -> None:
+    room = box_room(10)
+    places = place("d_optimal", room, 4, 10, seed=0, radio=PAPER)
+    truth = perturbed(room.conductivity(PAPER.frequency), seed=2)
+    levels = simulate(room, places, conductivity=truth, radio=PAPER)
+    found = estimate(room, levels, radio=PAPER, truth=truth, prior_width=float("inf"), folds=0)
+    told = np.array([v == "estimated" for v in found.verdict])
+    assert told.sum() >= 10
+    np.testing.assert_allclose(found.conductivity[told], truth[told], rtol=0.02)
+
+
+# Adam.
+
+
+@pytest.mark.slow
+def test_adam_as_in_the_paper(room: SceneModel, measured: Campaign, truth: Array) -> None:
+    found = estimate(room, measured, radio=PAPER, optimizer="adam", truth=truth, folds=0)
+    start = mean_relative_error(found.prior, truth)
+    assert found.mre < 0.5 * start
+    assert found.outcome in ("converged", "max_iterations")
+    assert len(found.losses) == found.iterations <= 1000
+    assert found.losses[-1] < 0.2 * found.losses[0]
+
+
+@pytest.mark.slow
+def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: Array) -> None:
+    radio = PAPER.replace(max_depth=2)
+    places = Campaign(campaign.tx[:1], campaign.rx[:1, :3])
+    levels = simulate(room, places, conductivity=truth, radio=radio)
+    seen: list[tuple[str, int, int]] = []
+    options: dict[str, Any] = {"optimizer": "adam", "max_iterations": 2, "folds": 0, "truth": truth}
+    slow = estimate(
+        room, levels, radio=radio, engine="retrace",
+        progress=lambda *step: seen.append(step), **options,
+    )  # fmt: skip
+    fast = estimate(room, levels, radio=radio, **options)
+    assert (slow.engine, slow.iterations, slow.outcome) == ("retrace", 2, "max_iterations")
+    assert [step for step in seen if step[0] == "fit"] == [("fit", 1, 2), ("fit", 2, 2)]
+    np.testing.assert_allclose(slow.fitted, fast.fitted, rtol=1e-3)
+    np.testing.assert_allclose(slow.losses, fast.losses, rtol=1e-2)
+    assert slow.protocol == "same_paths"  # one seed, one path set, whoever solves for it

@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import pytest
+
+from vlmrt_dist.posterior import Verdict
+from vlmrt_dist.results import MEANING, Estimate
+
+
+def estimate(**changes: object) -> Estimate:
+    verdict: tuple[Verdict, ...] = ("estimated", "unidentifiable", "fixed")
+    sigma = np.array([0.0291, 0.12, 1e7])
+    values: dict[str, object] = {
+        "names": ("floor", "box [bold]x", "door"),
+        "materials": ("brick", "concrete", "metal"),
+        "conductivity": sigma,
+        "low": sigma * 0.9,
+        "high": sigma * 1.1,
+        "prior": sigma,
+        "prior_low": sigma * 0.4,
+        "prior_high": sigma * 2.7,
+        "verdict": verdict,
+        "fitted": sigma,
+        "outcome": "converged",
+        "iterations": 7,
+        "losses": np.zeros(0),
+        "engine": "replay",
+        "optimizer": "levenberg_marquardt",
+        "protocol": "measured",
+        "combining": "power",
+        "noise_scale": 1.0,
+        "residual_db": 0.012,
+        "held_out_db": float("nan"),
+        "num_links": 24,
+        "num_unheard": 0,
+        "num_paths": 600,
+        "incomplete": float("nan"),
+        "seconds": {"trace": 1.0, "fit": 0.25},
+        "mre": float("nan"),
+    }
+    return Estimate(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_the_table_shows_every_object() -> None:
+    text = str(estimate())
+    for word in ("floor", "brick", "0.0291", "estimated", "unidentifiable", "fixed", "S/m"):
+        assert word in text
+    assert max(map(len, text.splitlines())) <= 200
+    assert "mean relative error" not in text  # the truth is not known
+    assert "held-out" not in text
+
+
+def test_names_are_not_taken_for_markup() -> None:
+    assert "[bold]x" in str(estimate())
+
+
+def test_remarks_say_what_has_to_be_known() -> None:
+    text = "\n".join(
+        estimate(
+            num_unheard=2, noise_scale=3.0, incomplete=3e-4, mre=0.0123, held_out_db=0.5
+        ).remarks()
+    )
+    assert "converged after 7 evaluations" in text
+    assert "over 22 links" in text
+    assert "held-out links 0.5 dB" in text
+    assert "mean relative error 1.23 %" in text
+    assert "3.0 times the declared noise" in text
+    assert "2 of 24 measured links" in text
+    assert "incomplete" in text
+    assert f"1 unidentifiable: {MEANING['unidentifiable']}" in text
+    adam = estimate(optimizer="adam", iterations=300).remarks()[0]
+    assert "300 iterations" in adam
+
+
+def test_every_verdict_has_a_meaning() -> None:
+    assert set(MEANING) == {"estimated", "weak", "unidentifiable", "saturated", "fixed"}
+
+
+def test_the_dictionary_is_plain_json() -> None:
+    text = json.dumps(estimate().to_dict(), allow_nan=False)
+    back = json.loads(text)
+    assert [o["name"] for o in back["objects"]] == ["floor", "box [bold]x", "door"]
+    assert set(back["objects"][0]) >= {
+        "name", "material", "conductivity", "low", "high", "prior", "verdict",
+    }  # fmt: skip
+    for key in ("outcome", "engine", "protocol", "seconds"):
+        assert key in back
+    assert back["held_out_db"] is None
+    assert back["mre"] is None
+    assert back["seconds"] == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize("name", ["noise_scale", "residual_db", "incomplete", "held_out_db", "mre"])
+def test_no_number_of_the_dictionary_is_infinite(name: str) -> None:
+    value = estimate(**{name: float("inf")}).to_dict()
+    json.dumps(value, allow_nan=False)

@@ -1,0 +1,111 @@
+"""Least squares as an estimation uses it: several starts, noise as it shows, links left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.losses import Objective
+from vlmrt_dist.optimizers import (
+    MAX_CONDUCTIVITY,
+    MIN_CONDUCTIVITY,
+    LeastSquares,
+    Outcome,
+    levenberg_marquardt,
+)
+from vlmrt_dist.posterior import noise_scale, posterior
+from vlmrt_dist.priors import Prior
+from vlmrt_dist.units import watts_to_dbm
+
+SEARCHED = (MIN_CONDUCTIVITY, MAX_CONDUCTIVITY)
+"""Range of conductivities that an optimizer may return [S/m]."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the phase, the steps done and the steps in all (0 if unknown)."""
+
+
+def fit_least_squares(
+    objective: Objective,
+    data: LeastSquares,
+    starts: NDArray[np.float64],
+    max_evaluations: int,
+    progress: Progress | None,
+) -> tuple[NDArray[np.float64], int, Outcome, float]:
+    """Levenberg-Marquardt from several starts; once more with the noise that the residuals show.
+
+    :return: conductivities, evaluations, outcome, factor on the declared noise
+    """
+    # Twice the expected cost of a fit as good as its noise: worse than that, try another start.
+    enough = float(data.used.sum())
+    count = None if progress is None else lambda done: progress("fit", done, 0)
+    fit = levenberg_marquardt(
+        objective,
+        data,
+        starts,
+        good_enough=enough,
+        max_evaluations=max_evaluations,
+        progress=count,
+    )
+    rss, jacobian = objective.log_jacobian(fit.theta)
+    index = np.flatnonzero(data.used)
+    residual = watts_to_dbm(rss.ravel()[index]) - data.level_dbm[index]
+    scale = misfit(residual, jacobian[index], fit.theta, data)
+    if scale == 1.0 or np.isinf(data.prior_width):
+        return fit.theta, fit.evaluations, fit.outcome, scale
+    again = levenberg_marquardt(
+        objective,
+        replace(data, noise_db=data.noise_db * scale),
+        fit.theta[None],
+        max_evaluations=max_evaluations,
+        progress=count,
+    )
+    return again.theta, fit.evaluations + again.evaluations, again.outcome, scale
+
+
+def misfit(
+    residual: NDArray[np.float64], jacobian: Any, theta: NDArray[np.float64], data: LeastSquares
+) -> float:
+    """Factor by which the residuals of the links used exceed the declared noise (>= 1)."""
+    noise = data.noise_db[data.used]
+    knowledge = posterior(jacobian, noise, theta, data.free, data.prior_width, SEARCHED)
+    return noise_scale(residual / noise, knowledge.unknowns)
+
+
+def starting_points(
+    start: NDArray[np.float64], prior: Prior, count: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """[S, K] the start itself, the prior's median, then draws from the prior."""
+    width = min(prior.width, 1.0)
+    draws = prior.median * np.exp(width * rng.standard_normal((max(count - 2, 0), len(start))))
+    every = np.concatenate([start[None], prior.median[None], draws])[: max(count, 1)]
+    return np.where(prior.free, every, prior.median)
+
+
+def held_out_error_db(
+    objective: Objective,
+    data: LeastSquares,
+    theta: NDArray[np.float64],
+    folds: int,
+    rng: np.random.Generator,
+) -> float:
+    """Root mean square error [dB] of links that a fit to the others has not seen.
+
+    NaN where there are too few links to leave any out.
+    """
+    links = rng.permutation(np.flatnonzero(data.used))
+    if len(links) < 2 * folds:
+        return float("nan")
+    errors = []
+    for part in np.array_split(links, folds):
+        used = data.used.copy()
+        used[part] = False
+        fit = levenberg_marquardt(
+            objective, replace(data, used=used), theta[None], max_evaluations=50
+        )
+        rss, _ = objective.log_jacobian(fit.theta)
+        errors.append(watts_to_dbm(rss.ravel()[part]) - data.level_dbm[part])
+    return float(np.sqrt((np.concatenate(errors) ** 2).mean()))

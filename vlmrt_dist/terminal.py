@@ -1,0 +1,85 @@
+"""What goes to a terminal's two streams: results to one, everything else to the other."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.fitting import Progress
+
+PHASES = {"trace": "tracing setups", "fit": "fitting"}
+"""What the progress bar calls the phases of an estimation."""
+
+
+@contextlib.contextmanager
+def results_only() -> Iterator[None]:
+    """Keep what libraries print away from standard output, also what they print in C or C++."""
+    if sys.stdout is None:
+        raise StorageError("standard output is closed; the results would be lost")
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # C's own buffer, while it still goes elsewhere
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """A bar on standard error, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def update(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(PHASES.get(phase, phase))
+            bar.update(tasks[phase], completed=done, total=total or None)
+
+        yield update
+
+
+def print_result(text: str) -> None:
+    """Print on standard output; say so if that fails.
+
+    :raises StorageError: if it cannot be written to
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise  # the reader has had enough, as in `vlmrt ... | head`
+    except OSError as error:
+        raise StorageError(f"cannot write standard output: {error.strerror}") from None
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether it began with Ctrl-C; Dr.Jit turns one inside a loop into its own RuntimeError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def say(text: str) -> None:
+    """Print on standard error."""
+    typer.echo(text, err=True)
+
+
+def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning in one line, without the place in the code; replaces ``warnings.showwarning``."""
+    say(f"warning: {message}")
