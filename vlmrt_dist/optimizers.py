@@ -20,8 +20,8 @@ from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Objective
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
-"""How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no link
-has a path, so it never began."""
+"""How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no
+link has a path, so it never began."""
 
 MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
 """Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""

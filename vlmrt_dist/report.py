@@ -38,7 +38,8 @@ class Printed(NamedTuple):
 
 
 OPTIMIZER_NAMES = {
-    "adam": "Adam on σ (paper mode)",
+    "adam": "Adam, η = 1e-3 (paper mode)",
+    "adam_fine": "Adam, η = 1e-4",
     "adam_log": "Adam on ln σ",
     "levenberg_marquardt": "Levenberg-Marquardt",
 }
@@ -50,7 +51,7 @@ def show(*things: Any) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=130)
+        console = Console(width=140)
     for thing in things:
         console.print(thing, soft_wrap=isinstance(thing, str), highlight=False)
 
