@@ -25,6 +25,7 @@ from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.simulation import perturbed
+from vlmrt_dist.terminal import run_script
 
 PATHS_TO_EXTRACT = 30_000
 WARM_UP = 3
@@ -200,4 +201,4 @@ def _table(results: list[dict[str, Any]]) -> Any:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main, __doc__)

@@ -28,6 +28,7 @@ from vlmrt_dist.report import (
     storage_folder,
 )
 from vlmrt_dist.study import Point, Protocol, run
+from vlmrt_dist.terminal import run_script
 
 TABLE_1 = {
     1: Printed(0.467, 1370.49, 409, 3.35),
@@ -39,6 +40,7 @@ NOTE = (
     "Adam circles the answer at a distance proportional to its step, because the gradient of loss "
     "(8) does not fade: η = 1e-3 S/m is 6 % of marble's conductivity. It never meets (13)."
 )
+QUICK_DEPTHS = (1, 4)
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {
     "same_paths": vd.RadioConfig.paper(),
@@ -47,14 +49,14 @@ RADIO: dict[Protocol, vd.RadioConfig] = {
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="5 seeds and depths 1 to 4 only.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="5 seeds, D = 1 and 4 only.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Truths for each configuration.")] = 20,
     storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
     num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder = storage_folder(storage)
-    paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d <= 4}
+    paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
     room = vd.box_room()
     shallow = vd.RadioConfig.paper(max_depth=1)
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
@@ -75,5 +77,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main.__doc__ = __doc__  # what --help shows
-    typer.run(main)
+    run_script(main, __doc__)

@@ -36,6 +36,9 @@ Protocol = Literal["same_paths", "independent"]
 TRUTH_SEED = 1_000_003
 """Added to the path seed for the truth of the ``independent`` protocol."""
 
+HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
+"""The random setup that every fit is tried on, though none has seen it."""
+
 ENGINE_VERSIONS = ("vlmrt_dist", "sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
 
 
@@ -279,7 +282,7 @@ def _held_out_db(
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.tracing import trace
 
-    fresh = random_campaign(point.scene, 1, 16, seed=20_251)
+    fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
     table = trace(point.scene, fresh, point.radio)
     objective = ReplayObjective(
         point.scene, fresh.with_rss(np.zeros(fresh.present.shape)), point.radio, table

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
 
-from vlmrt_dist.errors import StorageError
+from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.fitting import Progress
 
 PHASES = {"trace": "tracing setups", "fit": "fitting"}
@@ -73,6 +74,31 @@ def is_interrupt(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+def run_script(main: Callable[..., None], description: str | None) -> None:
+    """Run a sweep's ``main`` as a command: options from its signature, errors as one sentence.
+
+    :param description: what ``--help`` says; a sweep's own docstring
+    """
+
+    @functools.wraps(main)
+    def guarded(**options: Any) -> None:
+        try:
+            main(**options)
+        except VlmrtError as error:
+            say(f"error: {error}")
+            raise typer.Exit(2) from None
+        except BaseException as error:
+            if not is_interrupt(error):
+                raise
+            say("interrupted; what is finished is kept, the same command goes on from there")
+            raise typer.Exit(130) from None
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    # A backspace alone on a line keeps a paragraph's line breaks.
+    app.command(help=(description or "").replace("\n\n", "\n\n\b\n"))(guarded)
+    app()
 
 
 def say(text: str) -> None:
