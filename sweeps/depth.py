@@ -36,10 +36,6 @@ TABLE_1 = {
     4: Printed(0.273, 997.19, 296, 3.37),
     6: Printed(0.070, 703.07, 191, 3.68),
 }
-NOTE = (
-    "Adam circles the answer at a distance proportional to its step, because the gradient of loss "
-    "(8) does not fade: η = 1e-3 S/m is 6 % of marble's conductivity. It never meets (13)."
-)
 QUICK_DEPTHS = (1, 4)
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {
@@ -50,30 +46,32 @@ RADIO: dict[Protocol, vd.RadioConfig] = {
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="5 seeds, D = 1 and 4 only.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="Truths for each configuration.")] = 20,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
+    ] = None,
     storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
     num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
-    folder = storage_folder(storage)
+    folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
+    count = seeds or (5 if quick else 20)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
     room = vd.box_room()
     shallow = vd.RadioConfig.paper(max_depth=1)
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
     positions = call(choose, "choose positions", num_actors)
     points = [
-        Point("depth", room, positions, radio.replace(max_depth=depth), METHODS, "itu", protocol,
-              seeds=tuple(range(5 if quick else seeds)), label={"D": depth})
+        Point(study, room, positions, radio.replace(max_depth=depth), METHODS, "itu", protocol,
+              seeds=tuple(range(count)), label={"D": depth})
         for depth in paper
         for protocol, radio in RADIO.items()
     ]  # fmt: skip
     with progress_bar("depth") as progress:
         rows = run(points, Ledger(folder), num_actors=num_actors, progress=progress)
-    title = f"Table 1: error against depth, {len(points[0].seeds)} seeds"
-    figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / "depth" / "depth.png")
-    show(
-        comparison(title, "max_depth", "D", paper, rows), NOTE, f"rows and figure: {figure.parent}"
-    )
+    title = f"Table 1: error against depth, {count} seeds"
+    figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
+    show(*comparison(title, "max_depth", "D", paper, rows))
+    show(f"rows: {folder / study}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

@@ -324,3 +324,18 @@ def test_an_address_where_nothing_answers() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert "ActorFailure: no Ray cluster could be joined at '127.0.0.1:1'" in done.stderr
+
+
+@pytest.mark.ray
+def test_an_estimation_has_the_same_bits_on_actors(case: Case) -> None:
+    from vlmrt_dist.estimation import estimate
+    from vlmrt_dist.units import watts_to_dbm
+
+    level = np.where(case.campaign.present, watts_to_dbm(case.measured[0]), np.nan)
+    measured = case.campaign.with_rss(level, noise_db=0.1)
+    common: dict[str, Any] = {"radio": RADIO, "optimizer": "adam", "max_iterations": 25}
+    here = estimate(case.scene, measured, **common)
+    options = {"num_cpus": 0.5, "num_gpus": 0}
+    there = estimate(case.scene, measured, **common, num_actors=3, actor_options=options)
+    same_bits([there.fitted, there.low, there.losses], [here.fitted, here.low, here.losses])
+    assert there.verdict == here.verdict

@@ -63,7 +63,7 @@ def test_initial_values(room: SceneModel) -> None:
 )
 def test_bad_initial_values_are_refused(room: SceneModel, given: Array) -> None:
     prior = prior_of(room, PAPER, 0.5)
-    with pytest.raises(NumericalError, match="9 positive, finite"):
+    with pytest.raises(NumericalError, match="9 numbers, positive and finite"):
         initial_conductivity(given, prior, np.random.default_rng(0))
 
 
@@ -348,3 +348,36 @@ def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: Array)
     np.testing.assert_allclose(slow.fitted, fast.fitted, rtol=1e-3)
     np.testing.assert_allclose(slow.losses, fast.losses, rtol=1e-2)
     assert slow.protocol == "same_paths"  # one seed, one path set, whoever solves for it
+
+
+def test_a_wrong_material_is_found_out(room: SceneModel) -> None:
+    """The box that the scene calls wood is plywood, 18 times as conductive."""
+    radio = PAPER.replace(max_depth=2)
+    campaign = place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    truth = room.conductivity(radio.frequency).copy()
+    box = room.names.index("box_wood")
+    truth[box] = 0.33
+    inside = []
+    for seed in range(8):
+        measured = simulate(
+            room, campaign, conductivity=truth, radio=radio, noise_db=0.2, seed=seed
+        )
+        found = estimate(room, measured, radio=radio, seed=seed, folds=0)
+        assert found.contradicts_prior[box]
+        assert any("contradict the prior of box_wood" in line for line in found.remarks())
+        inside.append(found.low[box] <= truth[box] <= found.high[box])
+    assert sum(inside) >= 6
+
+
+def test_a_right_material_is_not_doubted(room: SceneModel) -> None:
+    radio = PAPER.replace(max_depth=2)
+    campaign = place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    doubted = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        truth = room.conductivity(radio.frequency) * np.exp(0.5 * rng.standard_normal(9))
+        measured = simulate(
+            room, campaign, conductivity=truth, radio=radio, noise_db=0.2, seed=seed
+        )
+        doubted += sum(estimate(room, measured, radio=radio, folds=0).contradicts_prior)
+    assert doubted <= 4  # of 90 draws from the prior; beyond 2.5 standard deviations: 1.1

@@ -69,7 +69,7 @@ def test_two_objects_seen_only_together_are_not_told_apart(width: float) -> None
     found = of(np.array([[300.0, 300.0], [500.0, 500.0]]), width=width)
     prior = min(width, NO_PRIOR_WIDTH)
     np.testing.assert_allclose(found.std, prior / np.sqrt(2.0), rtol=1e-5)
-    assert found.verdict == ("weak", "weak")
+    assert set(found.verdict) == {"weak" if width == 0.5 else "unidentifiable"}
     total = np.array([1.0, 1.0]) @ found.covariance @ [1.0, 1.0]
     assert total < 1e-4  # their product is known well
 
@@ -126,11 +126,12 @@ def test_the_smallest_noise_leaves_a_well_posed_problem() -> None:
 
 def test_residuals_beyond_the_noise_widen_it() -> None:
     residual = np.array([3.0, -3.0, 3.0, -3.0])
-    np.testing.assert_allclose(noise_scale(residual, 0.0), 3.0)
-    np.testing.assert_allclose(noise_scale(residual, 3.0), 6.0)
+    # Times the 97.5 % quantile of Student's t over that of the normal distribution.
+    np.testing.assert_allclose(noise_scale(residual, 0.0), 3.0 * 2.776445 / 1.959964, rtol=1e-5)
+    np.testing.assert_allclose(noise_scale(residual, 3.0), 6.0 * 12.706205 / 1.959964, rtol=1e-5)
     assert noise_scale(0.1 * residual, 0.0) == 1.0  # smaller ones do not narrow it
-    assert noise_scale(residual, 3.5) == 1.0  # nothing left to judge by
-    assert noise_scale(np.zeros(0), 0.0) == 1.0
+    assert np.isnan(noise_scale(residual, 3.5))  # nothing left to judge by
+    assert np.isnan(noise_scale(np.zeros(0), 0.0))
 
 
 @pytest.mark.slow
@@ -139,7 +140,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
 
     Replay only: the levels are drawn from one table, and fitted with the same prior.
     """
-    from vlmrt_dist.fitting import fit_least_squares
+    from vlmrt_dist.fitting import fit_doubting_prior
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.optimizers import LeastSquares
     from vlmrt_dist.placement import place
@@ -164,7 +165,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
             prior_width=width,
             free=np.ones(9, bool),
         )
-        theta, _, _, scale = fit_least_squares(objective, data, prior[None], 100, None)
+        theta, _, _, scale, _ = fit_doubting_prior(objective, data, prior[None], 100, None)
         _, jacobian = objective.log_jacobian(theta)
         known = posterior(jacobian, data.noise_db * scale, theta, data.free, width, BOUNDS)
         inside.append(np.abs(np.log(theta / truth)) <= NORMAL_95 * known.std)

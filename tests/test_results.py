@@ -20,6 +20,7 @@ def estimate(**changes: object) -> Estimate:
         "prior_low": sigma * 0.4,
         "prior_high": sigma * 2.7,
         "verdict": verdict,
+        "contradicts_prior": (False,) * len(verdict),
         "fitted": sigma,
         "outcome": "converged",
         "iterations": 7,
@@ -28,6 +29,7 @@ def estimate(**changes: object) -> Estimate:
         "optimizer": "levenberg_marquardt",
         "protocol": "measured",
         "combining": "power",
+        "noise_db": 0.1,
         "noise_scale": 1.0,
         "residual_db": 0.012,
         "held_out_db": float("nan"),
@@ -70,6 +72,22 @@ def test_remarks_say_what_has_to_be_known() -> None:
     assert f"1 unidentifiable: {MEANING['unidentifiable']}" in text
     adam = estimate(optimizer="adam", iterations=300).remarks()[0]
     assert "300 iterations" in adam
+
+
+def test_remarks_warn_of_what_makes_intervals_doubtful() -> None:
+    assert len(estimate().remarks()) == len(estimate(noise_scale=1.0).remarks())
+    text = "\n".join(
+        estimate(
+            contradicts_prior=(True, False, False),
+            noise_db=0.0,
+            noise_scale=float("nan"),
+            outcome="max_iterations",
+        ).remarks()
+    )
+    assert "contradict the prior of floor" in text
+    assert "no noise was declared" in text
+    assert "too few links to judge the noise" in text
+    assert "has not converged" in text
 
 
 def test_every_verdict_has_a_meaning() -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.dataset as ds
 import pytest
 
 import vlmrt_dist as vd
@@ -116,7 +117,7 @@ def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path
 def test_the_table_holds_the_papers_numbers_and_units(
     rows: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show(comparison("Table 1", "max_depth", "D", {1: Printed(0.467, 1370.49, 409, 3.35)}, rows))
+    show(*comparison("Table 1", "max_depth", "D", {1: Printed(0.467, 1370.49, 409, 3.35)}, rows))
     text = capsys.readouterr().out
     for expected in ("0.467", "1370", "409", "3.35", "tracing [s]", "MRE [%]", "same_paths"):
         assert expected in text
@@ -142,12 +143,15 @@ def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
     for printed in ("0.467", "0.273"):
         assert printed in done.stdout
     assert "of 4 points" in done.stderr
-    assert (tmp_path / "depth" / "depth.png").stat().st_size > 10_000
+    assert (tmp_path / "depth_quick.png").stat().st_size > 10_000
+    # What the README shows: the folder of a study is one data set.
+    table = ds.dataset(tmp_path / "depth_quick", format="parquet").to_table()
+    assert table.num_rows == 2 * 2 * 3 * 5  # depths, protocols, methods, seeds
     found = Ledger(tmp_path)
     rows = [
         row
-        for file in (tmp_path / "depth").glob("*.parquet")
-        for row in found.read("depth", file.stem) or []
+        for file in (tmp_path / "depth_quick").glob("*.parquet")
+        for row in found.read("depth_quick", file.stem) or []
     ]
     for protocol in ("same_paths", "independent"):
         errors = [

@@ -247,17 +247,17 @@ def estimate_command(
             f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
             "--initial itu, or use --optimizer levenberg_marquardt"
         )
+    if as_json:
+        for line in result.remarks():
+            say(line)
+        print_result(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+    else:
+        print_result(str(result))
     if figure is not None:
         from vlmrt_dist.figures import estimate_figure
 
         estimate_figure(room, campaign, result, figure)
         say(f"figure written to {figure}")
-    if not as_json:
-        print_result(str(result))
-        return
-    for line in result.remarks():
-        say(line)
-    print_result(json.dumps(result.to_dict(), indent=2, allow_nan=False))
 
 
 @app.command("simulate")

@@ -19,12 +19,11 @@ from vlmrt_dist.errors import (
     CampaignError,
     ConfigurationError,
     NoPathsError,
-    VlmrtError,
 )
 from vlmrt_dist.fitting import (
     SEARCHED,
     Progress,
-    fit_least_squares,
+    fit_doubting_prior,
     held_out_error_db,
     misfit,
     starting_points,
@@ -36,7 +35,7 @@ from vlmrt_dist.optimizers import (
     StopRule,
     adam,
 )
-from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, posterior
+from vlmrt_dist.posterior import MIN_NOISE_DB, NO_PRIOR_WIDTH, NORMAL_95, posterior
 from vlmrt_dist.priors import Initial, check_choice, initial_conductivity, prior_of
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
@@ -90,7 +89,7 @@ def estimate(
         "random" (RandInit), or conductivities [K] [S/m]
     :param optimizer: "levenberg_marquardt" on ln σ with the prior, "adam" as in the paper (on σ,
         no prior), "adam_fine" (a tenth of its step), or "adam_log" (on ln σ, no prior)
-    :param engine: "replay", or "retrace" (the paper's; needs "adam" or "adam_log")
+    :param engine: "replay", or "retrace" (the paper's; needs one of the Adams)
     :param num_actors: shard the setups over so many Ray actors; 0: evaluate in this process
     :param actor_options: further options of :class:`~vlmrt_dist.actors.ActorObjective`
     :param prior_width: standard deviation of ln σ about the prior, the ITU value; ``inf``: none
@@ -115,10 +114,14 @@ def estimate(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_choice("engine", engine, ENGINES)
     if engine == "retrace" and optimizer == "levenberg_marquardt":
-        raise VlmrtError(
+        raise ConfigurationError(
             "levenberg_marquardt needs the Jacobian of the replay engine; use optimizer='adam' "
             "with engine='retrace'"
         )
+    if learning_rate is not None and not 0.0 < learning_rate < np.inf:
+        raise ConfigurationError("learning_rate must be positive and finite")
+    if seed < 0:
+        raise ConfigurationError("seed must not be negative")
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
@@ -151,11 +154,11 @@ def estimate(
         )
         losses: NDArray[np.float64] = np.zeros(0)
         outcome: Outcome
-        scale = 1.0
+        width = np.full(scene.num_objects, prior.width)
         with clock("fit"):
             if optimizer == "levenberg_marquardt":
                 starts = starting_points(start, prior, num_starts, rng)
-                theta, iterations, outcome, scale = fit_least_squares(
+                theta, iterations, outcome, scale, width = fit_doubting_prior(
                     objective, data, starts, max_iterations or 100, progress
                 )
             else:
@@ -177,23 +180,24 @@ def estimate(
             index = np.flatnonzero(data.used)
             residual = watts_to_dbm(rss.ravel()[index]) - data.level_dbm[index]
             if optimizer != "levenberg_marquardt":
+                # Adam knows no prior, so its answer must not be credited with one.
+                data = replace(data, prior_width=np.inf)
+                width = np.full(scene.num_objects, np.inf)
                 scale = misfit(residual, jacobian[index], theta, data)
+            data = replace(
+                data, prior_width=width, noise_db=data.noise_db * (scale if scale > 1.0 else 1.0)
+            )
             knowledge = posterior(
-                jacobian[index],
-                data.noise_db[index] * scale,
-                theta,
-                prior.free,
-                prior.width,
-                SEARCHED,
+                jacobian[index], data.noise_db[index], theta, prior.free, width, SEARCHED
             )
             held_out = np.nan
-            if folds > 1 and engine == "replay":
-                wider = replace(data, noise_db=data.noise_db * scale)
-                held_out = held_out_error_db(objective, wider, theta, folds, rng)
+            if folds > 1 and optimizer == "levenberg_marquardt":
+                held_out = held_out_error_db(objective, data, folds, rng)
     # An object that the data say nothing about is reported as what was believed before.
     unseen = np.array([v == "unidentifiable" for v in knowledge.verdict])
     shown = np.where(unseen, prior.median, theta)
-    std = np.where(unseen, knowledge.prior_std, knowledge.std)
+    prior_std = np.where(prior.free, min(prior.width, NO_PRIOR_WIDTH), 0.0)
+    std = np.where(unseen, prior_std, knowledge.std)
     return Estimate(
         names=scene.names,
         materials=scene.materials,
@@ -201,8 +205,9 @@ def estimate(
         low=shown * np.exp(-NORMAL_95 * std),
         high=shown * np.exp(NORMAL_95 * std),
         prior=prior.median,
-        prior_low=prior.median * np.exp(-NORMAL_95 * knowledge.prior_std),
-        prior_high=prior.median * np.exp(NORMAL_95 * knowledge.prior_std),
+        prior_low=prior.median * np.exp(-NORMAL_95 * prior_std),
+        prior_high=prior.median * np.exp(NORMAL_95 * prior_std),
+        contradicts_prior=tuple(bool(w) for w in (width > prior.width) & np.isfinite(width)),
         verdict=knowledge.verdict,
         fitted=theta,
         outcome=outcome,
@@ -210,8 +215,9 @@ def estimate(
         losses=losses,
         engine=engine,
         optimizer=optimizer,
-        protocol=_protocol(campaign, paths_provenance(scene, radio)),
+        protocol=_protocol(campaign, scene, radio, engine),
         combining=radio.combining,
+        noise_db=float(np.median(noise[used])),
         noise_scale=scale,
         residual_db=float(np.sqrt((residual**2).mean())),
         held_out_db=held_out,
@@ -305,10 +311,12 @@ class _Clock:
             self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - begin
 
 
-def _protocol(campaign: Campaign, provenance: str) -> str:
+def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, engine: Engine) -> str:
     if campaign.simulated_from is None:
         return "measured"
-    return "same_paths" if campaign.simulated_from == provenance else "independent"
+    # Retrace makes one solve in each step, whatever the truth was united from.
+    same = campaign.simulated_from == paths_provenance(scene, radio)
+    return "same_paths" if same and not (engine == "retrace" and radio.complete) else "independent"
 
 
 def _adam_progress(progress: Progress | None, total: int) -> Callable[[int, float], None] | None:

@@ -18,6 +18,8 @@ from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 
+MAX_INTERVALS = 40
+
 VERDICT_COLORS = {
     "estimated": "#2a7f62",
     "weak": "#e0a030",
@@ -131,7 +133,8 @@ def _draw_plan(axes: Any, scene: SceneModel, campaign: Campaign, result: Estimat
 def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> None:
     """95 % intervals before (grey) and after (coloured) the measurement."""
     shown = [k for k, verdict in enumerate(result.verdict) if verdict != "fixed"]
-    shown = shown[:40]  # more lines than that cannot be read
+    left_out = len(shown) - MAX_INTERVALS
+    shown = shown[:MAX_INTERVALS]  # more lines than that cannot be read
     for row, k in enumerate(shown):
         color = VERDICT_COLORS[result.verdict[k]]
         axes.plot([result.prior_low[k], result.prior_high[k]], [row, row], color="#d8d8d8", lw=9)
@@ -139,9 +142,12 @@ def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> No
         axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
         if truth is not None:
             axes.plot(truth[k], row, "x", color="k", ms=7)
-    axes.set_yticks(range(len(shown)), [result.names[k] for k in shown])
+    # Names come from files: a $ in one is no mathematics.
+    axes.set_yticks(range(len(shown)), [result.names[k] for k in shown], parse_math=False)
     axes.invert_yaxis()
     marks = "grey: prior, coloured: estimate" + ("" if truth is None else ", ×: truth")
+    if left_out > 0:
+        marks += f"; {left_out} more objects not drawn"
     axes.set(xscale="log", xlabel="conductivity [S/m]", title=f"95 % intervals; {marks}")
     axes.grid(axis="x", alpha=0.3)
     present = [v for v in VERDICT_COLORS if v in {result.verdict[k] for k in shown}]

@@ -183,7 +183,8 @@ class LeastSquares:
     :param noise_db: [L] standard deviation of each
     :param used: [L] links that carry information
     :param prior: [K] prior median of the conductivities [S/m]
-    :param prior_width: standard deviation of ln σ before the measurement; infinite for none
+    :param prior_width: [K] or one, standard deviation of ln σ before the measurement; infinite for
+        none
     :param free: [K] which objects' conductivities are unknown
     """
 
@@ -191,7 +192,7 @@ class LeastSquares:
     noise_db: NDArray[np.float64]
     used: NDArray[np.bool_]
     prior: NDArray[np.float64]
-    prior_width: float
+    prior_width: float | NDArray[np.float64]
     free: NDArray[np.bool_]
 
 
@@ -236,7 +237,7 @@ def levenberg_marquardt(
     """
     free, used = data.free, data.used
     weight = 1.0 / data.noise_db[used]
-    regular = 0.0 if np.isinf(data.prior_width) else 1.0 / data.prior_width
+    regular = 1.0 / np.broadcast_to(data.prior_width, free.shape)[free]
     log_prior = np.log(data.prior[free])
     size = int(free.sum())
     sparse = used.sum() * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
@@ -253,9 +254,9 @@ def levenberg_marquardt(
             level = 10.0 * np.log10(rss.ravel()[used]) + 30.0
         residual = (level - data.level_dbm[used]) * weight
         rows = sp.diags(weight) @ jacobian[np.flatnonzero(used)][:, np.flatnonzero(free)]
-        if regular:
+        if regular.any():
             residual = np.concatenate([residual, (x - log_prior) * regular])
-            rows = sp.vstack([rows, sp.identity(size) * regular])
+            rows = sp.vstack([rows, sp.diags(regular)])
         return residual, rows.tocsr() if sparse else rows.toarray()
 
     memory: dict[bytes, tuple[NDArray[np.float64], Any]] = {}
@@ -273,22 +274,21 @@ def levenberg_marquardt(
     for start in starts:
         begin = len(visited)
         x0 = np.log(np.clip(start[free], MIN_CONDUCTIVITY * 1.01, MAX_CONDUCTIVITY / 1.01))
-        try:
-            fit = scipy.optimize.least_squares(
-                lambda x: remembered(x)[0],
-                x0,
-                jac=lambda x: remembered(x)[1],
-                bounds=(np.log(MIN_CONDUCTIVITY), np.log(MAX_CONDUCTIVITY)),
-                x_scale="jac",
-                ftol=1e-15,
-                xtol=1e-12,
-                gtol=1e-15,
-                tr_solver="lsmr" if sparse else "exact",
-                max_nfev=max_evaluations,
-            )
-        except ValueError:  # residuals that are not finite at the start
+        if not np.isfinite(remembered(x0)[0]).all():
             costs.append(np.inf)
             continue
+        fit = scipy.optimize.least_squares(
+            lambda x: remembered(x)[0],
+            x0,
+            jac=lambda x: remembered(x)[1],
+            bounds=(np.log(MIN_CONDUCTIVITY), np.log(MAX_CONDUCTIVITY)),
+            x_scale="jac",
+            ftol=1e-15,
+            xtol=1e-12,
+            gtol=1e-15,
+            tr_solver="lsmr" if sparse else "exact",
+            max_nfev=max_evaluations,
+        )
         costs.append(float(fit.cost))
         if best is None or fit.cost < best.cost:
             best, best_path = fit, visited[begin:]

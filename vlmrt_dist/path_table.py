@@ -24,6 +24,9 @@ from vlmrt_dist.files import write_atomic
 NONE, REFLECTION, TRANSMISSION = 0, 1, 2
 """Values of :attr:`PathTable.kind`: no interaction (padding), specular reflection, transmission."""
 
+COMPLETE_TOLERANCE = 1e-5
+"""A path set is complete when a further solve adds less than this share of any link's power."""
+
 _FORMAT = 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -48,7 +49,8 @@ def call(function: Callable[[], Result], name: str, num_actors: int) -> Result:
     tracer and sit on a GPU; otherwise here."""
     if num_actors == 0:
         return function()
-    return next(iter(list(map_on_actors(_call, [function], 1, names=[name]))))
+    [result] = map_on_actors(_call, [function], 1, names=[name])
+    return result
 
 
 def _call(function: Callable[[], Result]) -> Result:
@@ -102,7 +104,7 @@ def _in_order(
 ) -> Iterator[Any]:
     """One item a worker at a time, the next as soon as it is free."""
     idle = list(workers)
-    running: dict[Any, tuple[int, Any]] = {}
+    running: dict[Any, tuple[int, Any, float]] = {}
     ready: dict[int, Any] = {}
     following = given = 0
     while following < len(items):
@@ -111,15 +113,17 @@ def _in_order(
             call = worker.call.options(name=names[given]).remote(
                 function, items[given], names[given]
             )
-            running[call] = (given, worker)
+            running[call] = (given, worker, time.monotonic() + DEADLINE)
             given += 1
-        done, _ = ray.wait(list(running), num_returns=1, timeout=DEADLINE)
+        first, _, end = min(running.values(), key=lambda r: r[2])
+        left = max(0.0, end - time.monotonic())
+        done, _ = ray.wait(list(running), num_returns=1, timeout=left)
         if not done:
             raise ActorFailure(
-                f"{names[min(i for i, _ in running.values())]} took more than {DEADLINE:g} s; "
-                "look at its actor on Ray's dashboard, or lower samples_per_src"
+                f"{names[first]} took more than {DEADLINE:g} s; look at its actor on Ray's "
+                "dashboard, or lower samples_per_src"
             )
-        index, worker = running.pop(done[0])
+        index, worker, _ = running.pop(done[0])
         try:
             ready[index] = ray.get(done[0])
         except ray.exceptions.RayTaskError as error:

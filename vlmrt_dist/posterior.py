@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+import scipy.stats
 from numpy.typing import NDArray
 
 Verdict = Literal["estimated", "weak", "unidentifiable", "saturated", "fixed"]
@@ -19,8 +20,12 @@ Verdict = Literal["estimated", "weak", "unidentifiable", "saturated", "fixed"]
 WEAK, UNIDENTIFIABLE = 0.5, 0.9
 """From these shares of the prior's standard deviation on, an object is weak or unidentifiable."""
 
+NO_PRIOR_WEAK, NO_PRIOR_UNIDENTIFIABLE = 0.25, 1.0
+"""The same without a prior, as standard deviations of ln σ: beyond the first, the levels are no
+longer linear in ln σ, and beyond the second not even the order of magnitude is known."""
+
 NO_PRIOR_WIDTH = 5.0
-"""Width judged against where there is no prior: a factor of 22,000 either way at 95 %."""
+"""What stands for the width of no prior: a factor of 22,000 either way at 95 %."""
 
 NORMAL_95 = 1.959963984540054
 """Half width of a 95 % interval in standard deviations."""
@@ -62,7 +67,7 @@ def posterior(
     noise_db: NDArray[np.float64],
     theta: NDArray[np.float64],
     free: NDArray[np.bool_],
-    prior_width: float,
+    prior_width: float | NDArray[np.float64],
     bounds: tuple[float, float],
 ) -> Posterior:
     """Posterior at an estimate.
@@ -71,13 +76,15 @@ def posterior(
     :param noise_db: [L] standard deviation of each level [dB]
     :param theta: [K] the estimate [S/m]
     :param free: [K] which objects were estimated
-    :param prior_width: standard deviation of ln σ before the measurement; infinite for none
+    :param prior_width: [K] or one, standard deviation of ln σ before the measurement; infinite for
+        none
     :param bounds: range of conductivities that was searched [S/m]
     """
-    width = min(prior_width, NO_PRIOR_WIDTH)
+    given = np.broadcast_to(prior_width, theta.shape)
+    width = np.minimum(given, NO_PRIOR_WIDTH)
     seen = free & (jacobian.getnnz(axis=0) > 0)
     rows = (sp.diags(1.0 / noise_db) @ jacobian)[:, np.flatnonzero(seen)]
-    information = (rows.T @ rows).toarray() + np.eye(int(seen.sum())) / width**2
+    information = (rows.T @ rows).toarray() + np.diag(1.0 / width[seen] ** 2)
     # Positive definite thanks to the prior, however little the data say.
     covariance = scipy.linalg.cho_solve(
         scipy.linalg.cho_factor(information, lower=True), np.eye(len(information))
@@ -87,26 +94,43 @@ def posterior(
     margin = 1.02
     verdict: list[Verdict] = []
     for k, value in enumerate(theta):
-        share = std[k] / width
+        weak, lost = WEAK * width[k], UNIDENTIFIABLE * width[k]
+        if np.isinf(given[k]):
+            weak, lost = NO_PRIOR_WEAK, NO_PRIOR_UNIDENTIFIABLE
         if not free[k]:
             verdict.append("fixed")
-        elif share >= UNIDENTIFIABLE:
+        elif std[k] >= lost:
             verdict.append("unidentifiable")
         elif value <= bounds[0] * margin or value >= bounds[1] / margin:
             verdict.append("saturated")
         else:
-            verdict.append("weak" if share >= WEAK else "estimated")
+            verdict.append("weak" if std[k] >= weak else "estimated")
     return Posterior(std, np.where(free, width, 0.0), seen, covariance, tuple(verdict))
 
 
 def noise_scale(residual: NDArray[np.float64], unknowns: float) -> float:
-    """Factor by which residuals exceed their declared noise: √(χ² / degrees of freedom), at
-    least 1.
+    """Factor by which residuals exceed their declared noise, at least 1; NaN if it cannot be told.
+
+    √(χ² / degrees of freedom), and where that exceeds 1, enlarged by what a noise level that is
+    itself estimated from few residuals costs (Student's t instead of the normal distribution).
 
     :param residual: [L] residuals in units of the declared noise
     :param unknowns: parameters that the data determined (fractions count)
     """
     freedom = len(residual) - unknowns
     if freedom < 1.0:
+        return float("nan")
+    scale = float(np.sqrt((residual**2).sum() / freedom))
+    if scale <= 1.0:
         return 1.0
-    return max(1.0, float(np.sqrt((residual**2).sum() / freedom)))
+    return scale * float(scipy.stats.t.ppf(0.975, freedom)) / NORMAL_95
+
+
+def conflict(
+    theta: NDArray[np.float64], prior: NDArray[np.float64], knowledge: Posterior
+) -> NDArray[np.float64]:
+    """[K] how far each estimate lies from its prior, in the standard deviations that the prior
+    allows it: √(prior² - posterior²). Far above 2, the prior is more likely wrong than unlucky."""
+    allowed = np.sqrt(np.maximum(knowledge.prior_std**2 - knowledge.std**2, 0.0))
+    distance = np.abs(np.log(np.maximum(theta, 1e-300) / np.maximum(prior, 1e-300)))
+    return np.divide(distance, allowed, out=np.zeros(len(theta)), where=allowed > 1e-6)

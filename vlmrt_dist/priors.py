@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import ConfigurationError, NumericalError, VlmrtError
+from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
@@ -42,16 +42,16 @@ def prior_of(
 
     Vacuum and metal have no gradient: they are fixed whatever is asked.
 
-    :raises VlmrtError: if a name in ``fixed`` is no object of the scene, or nothing is left
+    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, or nothing is left
     """
     unknown = sorted(set(fixed) - set(scene.names))
     if unknown:
-        raise VlmrtError(f"no object is named {', '.join(map(repr, unknown))}")
+        raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
     median = scene.conductivity(radio.frequency)
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY)
     free &= ~np.isin(scene.names, list(fixed))
     if not free.any():
-        raise VlmrtError("every object of the scene is fixed; there is nothing to estimate")
+        raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
     return Prior(median, float(width), free)
 
 
@@ -72,9 +72,11 @@ def initial_conductivity(
         }[initial]()
     else:
         values = np.asarray(initial, np.float64)
-        if values.shape != median.shape or not (np.isfinite(values).all() and (values > 0).all()):
+        usable = values.shape == median.shape
+        if not usable or not (np.isfinite(values[free]).all() and (values[free] > 0).all()):
             raise NumericalError(
-                f"initial conductivities must be {len(median)} positive, finite numbers [S/m]"
+                f"initial conductivities must be {len(median)} numbers, positive and finite where "
+                "the object is not fixed [S/m]"
             )
     return np.where(free, values, median)
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.optimizers import Outcome
-from vlmrt_dist.posterior import Verdict
+from vlmrt_dist.path_table import COMPLETE_TOLERANCE
+from vlmrt_dist.posterior import MIN_NOISE_DB, Verdict
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -33,13 +34,15 @@ class Estimate:
 
     :param names: [K]
     :param materials: [K] material classes
-    :param conductivity: [K] posterior median; the prior's where unidentifiable [S/m]
+    :param conductivity: [K] posterior median (Adam, which knows no prior: where it ended); the
+        prior's where unidentifiable [S/m]
     :param low: [K] lower end of the 95 % interval [S/m]
     :param high: [K] upper end of the 95 % interval [S/m]
     :param prior: [K] prior median [S/m]
     :param prior_low: [K] lower end of the prior's 95 % interval [S/m]
     :param prior_high: [K] upper end of the prior's 95 % interval [S/m]
     :param verdict: [K]
+    :param contradicts_prior: [K] the levels contradict the prior of this object, which was widened
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param outcome: how the optimizer ended
     :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
@@ -49,10 +52,12 @@ class Estimate:
     :param protocol: "measured"; or, for simulated levels, "same_paths" if they come from the very
         path set of the estimation and "independent" if not
     :param combining: how the paths' contributions were added
-    :param noise_scale: factor by which the residuals exceed the declared noise (1: they do not);
-        the intervals contain it
+    :param noise_db: noise that was declared, median over the links [dB]
+    :param noise_scale: factor by which the residuals exceed that (1: they do not; NaN: too few
+        links to say); the intervals contain it
     :param residual_db: root mean square residual of the links used [dB]
-    :param held_out_db: root mean square error of links left out of the fit [dB] (NaN: not done)
+    :param held_out_db: root mean square error of links left out of a least-squares fit [dB] (NaN:
+        not done)
     :param num_links: links measured
     :param num_unheard: links that no traced path reaches, which the fit could not use
     :param num_paths: paths traced (0 for retrace)
@@ -70,6 +75,7 @@ class Estimate:
     prior_low: NDArray[np.float64]
     prior_high: NDArray[np.float64]
     verdict: tuple[Verdict, ...]
+    contradicts_prior: tuple[bool, ...]
     fitted: NDArray[np.float64]
     outcome: Outcome
     iterations: int
@@ -78,6 +84,7 @@ class Estimate:
     optimizer: str
     protocol: str
     combining: str
+    noise_db: float
     noise_scale: float
     residual_db: float
     held_out_db: float
@@ -137,6 +144,23 @@ class Estimate:
         ]
         if not math.isnan(self.mre):
             lines.append(f"mean relative error {100.0 * self.mre:.3g} %")
+        if self.outcome != "converged":
+            lines.append(
+                "the optimizer has not converged; the intervals say what the links tell, not how "
+                "far it was from the end"
+            )
+        for k, doubtful in enumerate(self.contradicts_prior):
+            if doubtful:
+                lines.append(
+                    f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
+                    "check its material. Its interval rests on a wider prior"
+                )
+        if self.noise_db <= MIN_NOISE_DB:
+            lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
+        if math.isnan(self.noise_scale):
+            lines.append(
+                "there are too few links to judge the noise; the intervals believe the declared one"
+            )
         if self.noise_scale > 1.05:
             lines.append(
                 f"the residuals are {self.noise_scale:.1f} times the declared noise; the intervals "
@@ -152,7 +176,7 @@ class Estimate:
                 f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
                 "were not used"
             )
-        if self.incomplete > 1e-4:
+        if self.incomplete > COMPLETE_TOLERANCE:
             lines.append(
                 f"the path set is incomplete: the last solve still added {self.incomplete:.1e} of "
                 "a link's power; raise samples_per_src"
@@ -177,6 +201,7 @@ class Estimate:
                     "prior_low": float(self.prior_low[k]),
                     "prior_high": float(self.prior_high[k]),
                     "verdict": self.verdict[k],
+                    "contradicts_prior": self.contradicts_prior[k],
                 }
                 for k, name in enumerate(self.names)
             ],
@@ -188,6 +213,7 @@ class Estimate:
             "iterations": self.iterations,
             "residual_db": _finite(self.residual_db),
             "held_out_db": _finite(self.held_out_db),
+            "noise_db": self.noise_db,
             "noise_scale": _finite(self.noise_scale),
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,

@@ -138,6 +138,16 @@ class SceneModel:
         return digest.hexdigest()
 
     @functools.cached_property
+    def geometry_key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) over the objects' geometry, in their order."""
+        digest = hashlib.sha256(b"vlmrt geometry 1\n")
+        for o in self.objects:
+            digest.update(repr((o.vertices.shape, o.faces.shape)).encode())
+            digest.update((o.vertices + 0.0).astype("<f8").tobytes())
+            digest.update(o.faces.astype("<i4").tobytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
     def bounding_boxes(self) -> FloatArray:
         """Lower and upper corner of each object [K,2,3] [m]."""
         return np.array([[o.vertices.min(0), o.vertices.max(0)] for o in self.objects])

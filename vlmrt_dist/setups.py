@@ -65,8 +65,12 @@ class MeasurementSetup:
 
 
 def paths_provenance(scene: SceneModel, radio: RadioConfig) -> str:
-    """Where paths come from: equal if and only if they are traced alike, seed included."""
-    return hashlib.sha256(f"{scene.key}\n{radio.paths_key}".encode()).hexdigest()
+    """Where paths come from: equal for paths that are traced alike, seed included.
+
+    A complete set does not depend on the materials, a single solve does.
+    """
+    place = scene.geometry_key if radio.complete else scene.key
+    return hashlib.sha256(f"{place}\n{radio.paths_key}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,10 @@ TRUTH_SEED = 1_000_003
 HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
 """The random setup that every fit is tried on, though none has seen it."""
 
-ENGINE_VERSIONS = ("vlmrt_dist", "sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
+STUDY_VERSION = 1
+"""Part of every key: raise it when the same point would give other rows."""
+
+ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,7 @@ class Point:
             list(self.seeds),
             self.label,
             {name: version(name) for name in ENGINE_VERSIONS},
+            STUDY_VERSION,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -132,7 +136,9 @@ def evaluate(point: Point) -> list[Row]:
     scene, radio = point.scene, point.radio
     table = trace(scene, point.campaign, radio)
     itu = scene.conductivity(radio.frequency)
-    truth = np.array([perturbed(itu, seed) for seed in point.seeds])
+    prior = prior_of(scene, radio, np.inf)
+    drawn = np.array([perturbed(itu, seed) for seed in point.seeds])
+    truth = np.where(prior.free, drawn, itu)  # what is fixed is known
     planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
     same = ReplayObjective(scene, planned, radio, table)
     rss = same.rss(truth)
@@ -142,7 +148,6 @@ def evaluate(point: Point) -> list[Row]:
         rss = ReplayObjective(scene, planned, other, paths).rss(truth)
     # A link that either side cannot hear is no measurement.
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
-    prior = prior_of(scene, radio, np.inf)
     start = np.array(
         [
             initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
@@ -176,7 +181,7 @@ def evaluate(point: Point) -> list[Row]:
         rss = np.where(heard, rss, np.nan)[:, kept]
         table = table.setups(np.flatnonzero(kept).tolist())
         objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
-    rows = []
+    rows, free = [], prior.free
     for optimizer in point.optimizers:
         if objective is None:
             fits = [_Fit(x, float("nan"), 0, "no_signal", 0.0, np.zeros(0)) for x in start]
@@ -190,8 +195,8 @@ def evaluate(point: Point) -> list[Row]:
                 **shared,
                 optimizer=optimizer,
                 seed=seed,
-                initial_mre=mean_relative_error(start[s], truth[s]),
-                mre=mean_relative_error(fits[s].theta, truth[s]),
+                initial_mre=mean_relative_error(start[s][free], truth[s][free]),
+                mre=mean_relative_error(fits[s].theta[free], truth[s][free]),
                 held_out_db=float(held_out[s]),
                 loss=fits[s].loss,
                 iterations=fits[s].iterations,
@@ -233,7 +238,7 @@ def _fit_adam(
         free=free,
     )
     seconds = (time.perf_counter() - clock) / len(start)
-    history = (np.abs(run.path - truth) / truth).mean(axis=2)
+    history = (np.abs(run.path - truth)[..., free] / truth[:, free]).mean(axis=2)
     return [
         _Fit(
             run.theta[s],
@@ -262,7 +267,7 @@ def _fit_least_squares(
             level_dbm=level,
             noise_db=np.full(level.shape, MIN_NOISE_DB),
             used=np.isfinite(level),
-            prior=np.where(free, start[s], truth[s]),
+            prior=start[s],
             prior_width=np.inf,
             free=free,
         )
@@ -270,7 +275,7 @@ def _fit_least_squares(
         fit = levenberg_marquardt(objective, data, start[s][None])
         seconds = time.perf_counter() - clock
         loss = objective.value_and_grad(np.tile(fit.theta, (len(start), 1))).loss[s].sum()
-        history = np.array([mean_relative_error(x, truth[s]) for x in fit.path])
+        history = np.array([mean_relative_error(x[free], truth[s][free]) for x in fit.path])
         fits.append(_Fit(fit.theta, loss, fit.evaluations, fit.outcome, seconds, history))
     return fits
 
@@ -283,12 +288,18 @@ def _held_out_db(
     from vlmrt_dist.tracing import trace
 
     fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
-    table = trace(point.scene, fresh, point.radio)
-    objective = ReplayObjective(
-        point.scene, fresh.with_rss(np.zeros(fresh.present.shape)), point.radio, table
-    )
-    there = objective.rss(truth[:1])[0] > 0.0
-    error = watts_to_dbm(objective.rss(theta)[:, there] / objective.rss(truth)[:, there]) - 30.0
+    fresh = fresh.with_rss(np.zeros(fresh.present.shape))
+    true_radio = point.radio
+    if point.protocol == "independent":
+        true_radio = true_radio.replace(seed=true_radio.seed + TRUTH_SEED)
+    rss = []
+    for radio, sigma in ((point.radio, theta), (true_radio, truth)):
+        table = trace(point.scene, fresh, radio)
+        rss.append(ReplayObjective(point.scene, fresh, radio, table).rss(sigma))
+    there = (rss[0] > 0.0).all(axis=0) & (rss[1] > 0.0).all(axis=0)
+    if not there.any():
+        return np.full(len(theta), np.nan)
+    error = watts_to_dbm(rss[0][:, there] / rss[1][:, there]) - 30.0
     return np.sqrt((error**2).mean(axis=1))
 
 

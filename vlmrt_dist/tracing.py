@@ -26,20 +26,17 @@ from numpy.typing import NDArray
 
 from vlmrt_dist import path_table
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
-from vlmrt_dist.path_table import PathTable, concatenate_setups, unite
+from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Materials, Replay
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, MeasurementSetup, paths_provenance
+from vlmrt_dist.setups import Campaign, MeasurementSetup
 from vlmrt_dist.sionna_scene import CANDIDATES, FoundPaths, LiveScene
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
 
 TRACING_VERSION = 2
 """Part of the cache's key: raise it when the same request would give another table."""
-
-COMPLETE_TOLERANCE = 1e-5
-"""A path set is complete when a further solve adds less than this share of any link's power."""
 
 CLEAN_SOLVES = 2
 """So many solves in a row have to stay below :data:`COMPLETE_TOLERANCE`; one may be luck."""
@@ -283,7 +280,8 @@ def _widen(table: PathTable, campaign: Campaign, setup: int) -> PathTable:
 def _cache_file(scene: SceneModel, setup: MeasurementSetup, radio: RadioConfig) -> Path:
     digest = hashlib.sha256()
     for part in (
-        paths_provenance(scene, radio),
+        scene.key,
+        radio.paths_key,
         f"sionna-rt {version('sionna-rt')}, tracing {TRACING_VERSION}",
         f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {MAX_SOLVES} {MAX_LANES_PER_SOLVE} {CANDIDATES}",
     ):
