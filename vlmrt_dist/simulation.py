@@ -89,7 +89,10 @@ def perturbed(
 
     :param conductivity: [K] ITU values [S/m]
     :param seed: of the draw
+    :raises ConfigurationError: if spread or limit is not positive
     """
+    if not (spread > 0.0 and limit > 0.0):
+        raise ConfigurationError("spread and limit of the truth must be positive")
     rng = np.random.default_rng(seed)
     factor = np.full(len(conductivity), np.nan)
     while np.isnan(factor).any():  # truncation, not clipping: what falls outside is drawn again

@@ -43,27 +43,6 @@ def watts_to_dbm(power: npt.ArrayLike) -> FloatArray:
         return np.asarray(10.0 * np.log10(watts) + 30.0)
 
 
-def db_to_linear(level_db: npt.ArrayLike) -> FloatArray:
-    """Power ratio of a level difference [dB], elementwise.
-
-    >>> float(db_to_linear(20.0))
-    100.0
-    """
-    return np.asarray(np.power(10.0, np.asarray(level_db, dtype=np.float64) / 10.0))
-
-
-def linear_to_db(ratio: npt.ArrayLike) -> FloatArray:
-    """Level difference [dB] of a power ratio, elementwise; a ratio of zero is ``-inf`` dB.
-
-    :raises ValueError: if a ratio is negative
-    """
-    return watts_to_dbm(ratio) - 30.0
-
-
-LOG_PER_DB = math.log(10.0) / 10.0
-"""Change of the natural logarithm of a power per decibel: ``d ln P = LOG_PER_DB * d(dB)``."""
-
-
 def wavelength(frequency: float) -> float:
     """Wavelength in vacuum [m] at ``frequency`` [Hz].
 
