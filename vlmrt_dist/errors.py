@@ -68,6 +68,12 @@ class MeasurementFileError(VlmrtError):
         return f"{self.path} cannot be used as it is:\n  " + "\n  ".join(lines)
 
 
+NO_PATHS = (
+    "no path joins any transmitter with any of its receivers; check the positions, the scene's "
+    "units (metres) and max_depth"
+)
+
+
 class NoPathsError(VlmrtError):
     """No propagation path connects a transmitter with any of its receivers."""
 

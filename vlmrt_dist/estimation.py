@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import (
+    NO_PATHS,
     CampaignError,
     ConfigurationError,
     NoPathsError,
@@ -110,7 +111,9 @@ def estimate(
     :raises NoPathsError: if no link has a path
     """
     radio = radio or RadioConfig()
-    _check_options(scene, noise_db, num_actors, max_iterations, prior_width, truth)
+    _check_options(
+        scene, noise_db, num_actors, max_iterations, prior_width, truth, learning_rate, seed
+    )
     check_choice("optimizer", optimizer, OPTIMIZERS)
     check_choice("engine", engine, ENGINES)
     if engine == "retrace" and optimizer == "levenberg_marquardt":
@@ -118,10 +121,6 @@ def estimate(
             "levenberg_marquardt needs the Jacobian of the replay engine; use optimizer='adam' "
             "with engine='retrace'"
         )
-    if learning_rate is not None and not 0.0 < learning_rate < np.inf:
-        raise ConfigurationError("learning_rate must be positive and finite")
-    if seed < 0:
-        raise ConfigurationError("seed must not be negative")
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
@@ -140,10 +139,7 @@ def estimate(
             rss = objective.rss(prior.median[None])[0]
         used = campaign.present & (np.nan_to_num(rss) > 0.0)
         if not used.any():
-            raise NoPathsError(
-                "no path joins any transmitter with any of its receivers; check the positions, "
-                "the scene's units (metres) and max_depth"
-            )
+            raise NoPathsError(NO_PATHS)
         data = LeastSquares(
             level_dbm=campaign.rss_dbm.ravel(),
             noise_db=noise.ravel().copy(),
@@ -332,8 +328,14 @@ def _check_options(
     max_iterations: int | None,
     prior_width: float,
     truth: NDArray[np.float64] | None,
+    learning_rate: float | None,
+    seed: int,
 ) -> None:
     """:raises ConfigurationError: if a number makes no sense"""
+    if learning_rate is not None and not 0.0 < learning_rate < np.inf:
+        raise ConfigurationError("learning_rate must be positive and finite")
+    if seed < 0:
+        raise ConfigurationError("seed must not be negative")
     if noise_db is not None and not 0.0 <= noise_db < np.inf:
         raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
     if num_actors < 0:

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import ConfigurationError, MaterialError, NoPathsError
+from vlmrt_dist.errors import NO_PATHS, ConfigurationError, MaterialError, NoPathsError
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
@@ -56,10 +56,7 @@ def simulate(
     rss = Replay(table, radio).rss(materials)[0]
     heard = campaign.present & (rss > 0.0)
     if not heard.any():
-        raise NoPathsError(
-            "no path joins any transmitter with any of its receivers; check the positions, the "
-            "scene's units (metres) and max_depth"
-        )
+        raise NoPathsError(NO_PATHS)
     silent = np.argwhere(campaign.present & ~heard)
     if len(silent):
         some = ", ".join(f"setup {m + 1} receiver {n + 1}" for m, n in silent[:5])

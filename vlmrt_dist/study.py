@@ -87,6 +87,13 @@ class Point:
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def true_radio(self) -> RadioConfig:
+        """What the true levels are simulated with."""
+        if self.protocol == "same_paths":
+            return self.radio
+        return self.radio.replace(seed=self.radio.seed + TRUTH_SEED)
+
     def __str__(self) -> str:
         label = " ".join(f"{k}={v}" for k, v in self.label.items())
         return f"{label} {self.protocol}"
@@ -143,9 +150,8 @@ def evaluate(point: Point) -> list[Row]:
     same = ReplayObjective(scene, planned, radio, table)
     rss = same.rss(truth)
     if point.protocol == "independent":
-        other = radio.replace(seed=radio.seed + TRUTH_SEED)
-        paths = trace(scene, point.campaign, other)
-        rss = ReplayObjective(scene, planned, other, paths).rss(truth)
+        paths = trace(scene, point.campaign, point.true_radio)
+        rss = ReplayObjective(scene, planned, point.true_radio, paths).rss(truth)
     # A link that either side cannot hear is no measurement.
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
     start = np.array(
@@ -181,34 +187,35 @@ def evaluate(point: Point) -> list[Row]:
         rss = np.where(heard, rss, np.nan)[:, kept]
         table = table.setups(np.flatnonzero(kept).tolist())
         objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
-    rows, free = [], prior.free
+    free = prior.free
+    fits: list[_Fit] = []  # optimizer by optimizer, the seeds of each in order
     for optimizer in point.optimizers:
         if objective is None:
-            fits = [_Fit(x, float("nan"), 0, "no_signal", 0.0, np.zeros(0)) for x in start]
+            fits += [_Fit(x, float("nan"), 0, "no_signal", 0.0, np.zeros(0)) for x in start]
         elif optimizer == "levenberg_marquardt":
-            fits = _fit_least_squares(objective, prior.free, start, truth, rss)
+            fits += _fit_least_squares(objective, free, start, truth, rss)
         else:
-            fits = _fit_adam(optimizer, objective, prior.free, start, truth)
-        held_out = _held_out_db(point, np.array([f.theta for f in fits]), truth)
-        rows += [
-            Row(
-                **shared,
-                optimizer=optimizer,
-                seed=seed,
-                initial_mre=mean_relative_error(start[s][free], truth[s][free]),
-                mre=mean_relative_error(fits[s].theta[free], truth[s][free]),
-                held_out_db=float(held_out[s]),
-                loss=fits[s].loss,
-                iterations=fits[s].iterations,
-                outcome=fits[s].outcome,
-                seconds_fit=fits[s].seconds,
-                conductivity=fits[s].theta.tolist(),
-                truth=truth[s].tolist(),
-                mre_history=fits[s].history.tolist(),
-            )
-            for s, seed in enumerate(point.seeds)
-        ]
-    return rows
+            fits += _fit_adam(optimizer, objective, free, start, truth)
+    held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), truth)
+    which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
+    return [
+        Row(
+            **shared,
+            optimizer=optimizer,
+            seed=point.seeds[s],
+            initial_mre=mean_relative_error(start[s][free], truth[s][free]),
+            mre=mean_relative_error(fit.theta[free], truth[s][free]),
+            held_out_db=float(held_out_db),
+            loss=fit.loss,
+            iterations=fit.iterations,
+            outcome=fit.outcome,
+            seconds_fit=fit.seconds,
+            conductivity=fit.theta.tolist(),
+            truth=truth[s].tolist(),
+            mre_history=fit.history.tolist(),
+        )
+        for (optimizer, s), fit, held_out_db in zip(which, fits, held_out, strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,23 +290,25 @@ def _fit_least_squares(
 def _held_out_db(
     point: Point, theta: NDArray[np.float64], truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """[S] root mean square error [dB] on links of one random setup that no fit has seen."""
+    """[F] root mean square error [dB] on links of one random setup that no fit has seen.
+
+    :param theta: [F, K] the fits of all seeds, optimizer by optimizer
+    :param truth: [S, K] the seeds' truths
+    """
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.tracing import trace
 
     fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
     fresh = fresh.with_rss(np.zeros(fresh.present.shape))
-    true_radio = point.radio
-    if point.protocol == "independent":
-        true_radio = true_radio.replace(seed=true_radio.seed + TRUTH_SEED)
     rss = []
-    for radio, sigma in ((point.radio, theta), (true_radio, truth)):
+    for radio, sigma in ((point.radio, theta), (point.true_radio, truth)):
         table = trace(point.scene, fresh, radio)
         rss.append(ReplayObjective(point.scene, fresh, radio, table).rss(sigma))
     there = (rss[0] > 0.0).all(axis=0) & (rss[1] > 0.0).all(axis=0)
     if not there.any():
         return np.full(len(theta), np.nan)
-    error = watts_to_dbm(rss[0][:, there] / rss[1][:, there]) - 30.0
+    true_rss = np.tile(rss[1][:, there], (len(theta) // len(truth), 1))
+    error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
     return np.sqrt((error**2).mean(axis=1))
 
 
