@@ -232,7 +232,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "estimate", broken)
+    monkeypatch.setattr(cli.estimating, "estimate", broken)
     result = invoke("estimate", "--measurements", levels(tmp_path / "rss.csv"))
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -245,7 +245,7 @@ def test_what_libraries_print_stays_off_standard_output(
         os.write(1, b"from C\n")
         raise NumericalError("enough")
 
-    monkeypatch.setattr(cli, "estimate", talkative)
+    monkeypatch.setattr(cli.estimating, "estimate", talkative)
     result = invoke("estimate", "--measurements", levels(tmp_path / "rss.csv"))
     assert (result.exit_code, result.stdout) == (2, "")
     os.write(1, b"afterwards\n")
@@ -260,7 +260,7 @@ def test_an_interrupt_inside_a_loop_of_dr_jit_is_one(
     def interrupted(*_: object, **__: object) -> None:
         raise RuntimeError("dr.while_loop()") from KeyboardInterrupt()
 
-    monkeypatch.setattr(cli, "estimate", interrupted)
+    monkeypatch.setattr(cli.estimating, "estimate", interrupted)
     result = invoke("estimate", "--measurements", levels(tmp_path / "rss.csv"))
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr.splitlines()[-1] == "interrupted"

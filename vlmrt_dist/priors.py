@@ -35,6 +35,32 @@ class Prior:
     free: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class MaterialPrior:
+    """What somebody (a vision-language model, a person, the offline rules) takes the objects for.
+
+    :param names: [K] the scene's objects, in its order
+    :param materials: [K] material classes of ITU-R P.2040
+    :param c: [K] factor of conductivity = c · f^d [S/m], f in GHz
+    :param d: [K] exponent of the same
+    :param confidence: [K] the author's trust in each, in [0, 1]
+    :param sources: [K] where each comes from, for people ("ITU-R: Brick", "fallback: ...")
+    :param width: [K] standard deviation of ln σ that goes with the confidence
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    c: NDArray[np.float64]
+    d: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    sources: tuple[str, ...]
+    width: NDArray[np.float64]
+
+    def conductivity(self, frequency: float) -> NDArray[np.float64]:
+        """Median conductivities [K] [S/m] at ``frequency`` [Hz]: VLMInit, c · f^d."""
+        return self.c * (frequency / 1e9) ** self.d
+
+
 def prior_of(
     scene: SceneModel, radio: RadioConfig, width: float, fixed: Sequence[str] = ()
 ) -> Prior:

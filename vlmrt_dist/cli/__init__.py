@@ -1,0 +1,78 @@
+"""The ``vlmrt`` command.
+
+Results go to standard output; progress, warnings and errors to standard error. What a user can
+mend ends with ``error: ...`` and exit code 2, Ctrl-C with 130; anything else keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from vlmrt_dist.cli import estimating, planning, scenes, simulating
+from vlmrt_dist.errors import VlmrtError
+from vlmrt_dist.terminal import is_interrupt, say, show_warning
+
+EXIT_USER = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """The one place where errors become words and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.showwarning = show_warning
+            try:
+                return super().invoke(ctx)
+            except VlmrtError as error:
+                say(f"error: {error}")
+                raise typer.Exit(EXIT_USER) from None
+            except BaseException as error:
+                if not is_interrupt(error):
+                    raise
+                say("interrupted")
+                raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # brackets hold units here
+    help="Conductivities of the objects of a known scene, from received signal strengths.",
+    epilog="A first try: vlmrt simulate --out rss.csv, then vlmrt estimate --measurements rss.csv",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        import importlib.metadata
+
+        try:
+            typer.echo(f"vlmrt {importlib.metadata.version('vlmrt_dist')}")
+        except importlib.metadata.PackageNotFoundError:
+            typer.echo(f"vlmrt (not installed, imported from {Path(__file__).parents[2]})")
+        raise typer.Exit
+
+
+@app.command()
+def doctor() -> None:
+    """What was found on this machine, with remedies; exit code 1 if the engine cannot run."""
+    from vlmrt_dist import doctor as machine
+
+    raise typer.Exit(machine.main())
+
+
+app.command("estimate")(estimating.estimate_command)
+app.command("simulate")(simulating.simulate_command)
+app.command("plan")(planning.plan)
+app.command("export-scene")(scenes.export_scene)

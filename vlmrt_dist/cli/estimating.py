@@ -1,0 +1,141 @@
+"""``vlmrt estimate``: from measured levels to conductivities."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from vlmrt_dist.campaign_files import read_campaign
+from vlmrt_dist.cli.options import (
+    CombiningOption,
+    DepthOption,
+    FrequencyOption,
+    HeadroomOption,
+    PatternOption,
+    PolarizationOption,
+    PowerOption,
+    SamplesOption,
+    SceneOption,
+    SeedOption,
+    SingleOption,
+    SolverSeedOption,
+    check_noise,
+    check_target,
+    named_scene,
+    opt,
+)
+from vlmrt_dist.errors import NumericalError
+from vlmrt_dist.estimation import PRIOR_WIDTH, Engine, Optimizer, estimate
+from vlmrt_dist.priors import Initial
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
+
+_Measurements = Annotated[
+    Path,
+    opt(
+        "Measured levels, .csv or .parquet, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, "
+        "rx_z [m], rss_dbm [dBm], and optionally noise_db [dB].",
+        metavar="FILE",
+    ),
+]
+_NoiseDeclared = Annotated[
+    float | None, opt("Standard deviation of the levels [dB]; default: the file's noise_db.")
+]
+_Figure = Annotated[Path | None, opt("Draw plan, prior and estimate to this .png.", metavar="FILE")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Optimizer = Annotated[Optimizer, opt("Least squares with the prior, or Adam as in the paper.")]
+_Engine = Annotated[Engine, opt("Replay traced paths, or trace anew in every iteration.")]
+_Initial = Annotated[Initial, opt("Start at the ITU values, at their mean, or at random.")]
+_PriorWidth = Annotated[
+    float, opt("Standard deviation of ln(conductivity) about the ITU value; inf: no prior.")
+]
+_Fixed = Annotated[
+    list[str] | None, opt("Object of known conductivity; may be repeated.", metavar="NAME")
+]
+_Iterations = Annotated[
+    int | None,
+    opt("Most iterations of Adam (1000), or evaluations of a least-squares start (100).", min=1),
+]
+_Actors = Annotated[int, opt("Ray actors to share the setups among; 0: none.", min=0)]
+
+
+def estimate_command(
+    measurements: _Measurements,
+    scene: SceneOption = "box_room",
+    frequency: FrequencyOption = 3.5e9,
+    noise_db: _NoiseDeclared = None,
+    as_json: _Json = False,
+    figure: _Figure = None,
+    optimizer: _Optimizer = "levenberg_marquardt",
+    engine: _Engine = "replay",
+    initial: _Initial = "itu",
+    prior_width: _PriorWidth = PRIOR_WIDTH,
+    fixed: _Fixed = None,
+    max_iterations: _Iterations = None,
+    seed: SeedOption = 0,
+    num_actors: _Actors = 0,
+    headroom: HeadroomOption = 0.0,
+    tx_power_dbm: PowerOption = 44.0,
+    antenna_pattern: PatternOption = "iso",
+    polarization: PolarizationOption = "V",
+    combining: CombiningOption = "power",
+    max_depth: DepthOption = 4,
+    samples_per_src: SamplesOption = 1_000_000,
+    single_solve: SingleOption = False,
+    solver_seed: SolverSeedOption = 1,
+) -> None:
+    """The conductivity [S/m] of every object of a scene, from measured levels [dBm]."""
+    radio = RadioConfig(
+        frequency=frequency,
+        tx_power_dbm=tx_power_dbm,
+        antenna_pattern=antenna_pattern,
+        polarization=polarization,
+        max_depth=max_depth,
+        samples_per_src=samples_per_src,
+        seed=solver_seed,
+        complete=not single_solve,
+        combining=combining,
+    )
+    check_noise(noise_db)
+    if figure is not None:
+        check_target(figure, ".png")
+    campaign = read_campaign(measurements)
+    room = named_scene(scene, headroom)
+    if noise_db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
+        say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
+    with results_only(), progress_bar() as progress:
+        result = estimate(
+            room,
+            campaign,
+            radio=radio,
+            initial=initial,
+            optimizer=optimizer,
+            engine=engine,
+            num_actors=num_actors,
+            prior_width=prior_width,
+            noise_db=noise_db,
+            fixed=fixed or (),
+            seed=seed,
+            max_iterations=max_iterations,
+            progress=progress,
+        )
+    if result.outcome not in ("converged", "max_iterations"):
+        raise NumericalError(
+            f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
+            "--initial itu, or use --optimizer levenberg_marquardt"
+        )
+    if as_json:
+        for line in result.remarks():
+            say(line)
+        print_result(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+    else:
+        print_result(str(result))
+    if figure is not None:
+        from vlmrt_dist.figures import estimate_figure
+
+        estimate_figure(room, campaign, result, figure)
+        say(f"figure written to {figure}")

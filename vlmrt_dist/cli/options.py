@@ -1,0 +1,106 @@
+"""What several commands of ``vlmrt`` share: options, the scene a user names, checks."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
+from vlmrt_dist.placement import place
+from vlmrt_dist.radio import AntennaPattern, Combining, Polarization, RadioConfig
+from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.setups import Campaign
+
+
+def opt(text: str, **more: Any) -> Any:
+    """A typer option with its help text."""
+    return typer.Option(help=text, **more)
+
+
+SceneOption = Annotated[
+    str,
+    opt(
+        "Sionna scene file (.xml), box_room (the paper's room), box_room_N (with N boxes), or a "
+        "scene that comes with Sionna (munich, ...).",
+        metavar="SCENE",
+    ),
+]
+HeadroomOption = Annotated[float, opt("Room above the highest geometry of a file [m].", min=0.0)]
+FrequencyOption = Annotated[float, opt("Carrier frequency [Hz].")]
+PowerOption = Annotated[float, opt("Transmit power [dBm].")]
+DepthOption = Annotated[int, opt("Most reflections and transmissions along a path.")]
+SamplesOption = Annotated[int, opt("Rays launched by each transmitter in one solve.")]
+SingleOption = Annotated[
+    bool, typer.Option("--single-solve", help="Take what one solve finds, as the paper does.")
+]
+SolverSeedOption = Annotated[int, opt("Seed of the path solver (estimate: 1, simulate: 2).")]
+CombiningOption = Annotated[Combining, opt("Add the paths' powers, or their complex amplitudes.")]
+PolarizationOption = Annotated[Polarization, opt("Of both antennas.")]
+PatternOption = Annotated[AntennaPattern, opt("Of both antennas.")]
+SetupsOption = Annotated[int, opt("Transmitter positions (M).")]
+ReceiversOption = Annotated[int, opt("Receiver positions of each setup (N).")]
+Strategy = Literal["random", "d_optimal"]
+PlacementOption = Annotated[Strategy, opt("Random free positions, or those that tell the most.")]
+SeedOption = Annotated[int, opt("Seed of positions, noise, random starts, left-out links.", min=0)]
+FileOutOption = Annotated[Path, opt("The file to write, .csv or .parquet.", metavar="FILE")]
+
+
+def named_scene(text: str, headroom: float = 0.0) -> SceneModel:
+    """The scene that a user names; a file goes before a name."""
+    if re.fullmatch(r"box_room(_\d{1,9})?", text) and not Path(text).exists():
+        room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
+        if not 0.0 <= headroom < math.inf:
+            raise SceneError("headroom must be a number of metres, 0 or more")
+        return dataclasses.replace(
+            room, bounds=room.bounds + np.array([[0, 0, 0], [0, 0, headroom]])
+        )
+    if Path(text).suffix == ".xml" or os.sep in text or Path(text).exists():
+        return load_scene(text, headroom=headroom)
+    try:
+        path = bundled_scene(text)
+    except SceneError as error:
+        raise SceneError(f"there is no file {text!r}; {error}; or use box_room") from None
+    return load_scene(path, headroom=headroom)
+
+
+def placed(
+    strategy: str, room: SceneModel, setups: int, receivers: int, seed: int, radio: RadioConfig
+) -> Campaign:
+    """Positions by a named strategy, with the radio where it asks for one."""
+    options = {"radio": radio} if strategy == "d_optimal" else {}
+    return place(strategy, room, setups, receivers, seed=seed, **options)
+
+
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as CSV text."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
+
+
+def check_noise(noise_db: float | None) -> None:
+    """:raises ConfigurationError: if it is no standard deviation"""
+    if noise_db is not None and not 0.0 <= noise_db < math.inf:
+        raise ConfigurationError(
+            f"--noise-db must be a finite number of dB, 0 or more; got {noise_db}"
+        )
+
+
+def check_target(path: Path, *suffixes: str) -> None:
+    """Refuse before the work what could not be written after it."""
+    if path.suffix.lower() not in suffixes:
+        raise CampaignError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise StorageError(f"cannot write {path}: there is no such folder, or it is not writable")

@@ -1,0 +1,108 @@
+"""``vlmrt simulate``: a measurement that was never made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.cli.options import (
+    CombiningOption,
+    DepthOption,
+    FileOutOption,
+    FrequencyOption,
+    HeadroomOption,
+    PatternOption,
+    PlacementOption,
+    PolarizationOption,
+    PowerOption,
+    ReceiversOption,
+    SamplesOption,
+    SceneOption,
+    SeedOption,
+    SetupsOption,
+    SingleOption,
+    SolverSeedOption,
+    check_noise,
+    check_target,
+    csv_text,
+    named_scene,
+    opt,
+    placed,
+)
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.files import write_atomic
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.simulation import perturbed, simulate
+from vlmrt_dist.terminal import print_result, results_only
+
+_NoiseAdded = Annotated[float, opt("Standard deviation of the error of each level [dB].")]
+_Planned = Annotated[
+    Path | None,
+    opt("Positions (see plan) instead of --setups, --receivers, --placement.", metavar="FILE"),
+]
+_Perturb = Annotated[
+    int | None,
+    opt("Seed of a truth up to 20 % about the scene's own values; default: these.", min=0),
+]
+_TruthOut = Annotated[Path | None, opt("Where the truth [S/m] goes, .csv.", metavar="FILE")]
+
+
+def simulate_command(
+    out: FileOutOption,
+    scene: SceneOption = "box_room",
+    setups: SetupsOption = 3,
+    receivers: ReceiversOption = 8,
+    placement: PlacementOption = "random",
+    seed: SeedOption = 0,
+    campaign: _Planned = None,
+    frequency: FrequencyOption = 3.5e9,
+    noise_db: _NoiseAdded = 0.0,
+    perturb_seed: _Perturb = None,
+    truth_out: _TruthOut = None,
+    headroom: HeadroomOption = 0.0,
+    tx_power_dbm: PowerOption = 44.0,
+    antenna_pattern: PatternOption = "iso",
+    polarization: PolarizationOption = "V",
+    combining: CombiningOption = "power",
+    max_depth: DepthOption = 4,
+    samples_per_src: SamplesOption = 1_000_000,
+    single_solve: SingleOption = False,
+    solver_seed: SolverSeedOption = 2,
+) -> None:
+    """A measurement that was never made: a file of levels [dBm] for estimate, and its truth."""
+    radio = RadioConfig(
+        frequency=frequency,
+        tx_power_dbm=tx_power_dbm,
+        antenna_pattern=antenna_pattern,
+        polarization=polarization,
+        max_depth=max_depth,
+        samples_per_src=samples_per_src,
+        seed=solver_seed,
+        complete=not single_solve,
+        combining=combining,
+    )
+    check_noise(noise_db)
+    check_target(out, ".csv", ".parquet")
+    if truth_out is not None:
+        check_target(truth_out, ".csv")
+        if truth_out.absolute() == out.absolute():
+            raise StorageError("--out and --truth-out name the same file")
+    given = read_campaign(campaign) if campaign is not None else None
+    room = named_scene(scene, headroom)
+    truth = room.conductivity(frequency)
+    if perturb_seed is not None:
+        truth = perturbed(truth, perturb_seed)
+    with results_only():
+        planned = given or placed(placement, room, setups, receivers, seed, radio)
+        # The placement draws from this seed too, and noise has to be independent of positions.
+        measured = simulate(
+            room, planned, conductivity=truth, radio=radio, noise_db=noise_db, seed=seed + 1
+        )
+    write_campaign(measured, out)
+    table = list(zip(room.names, room.materials, truth.tolist(), strict=True))
+    if truth_out is not None:
+        write_atomic(truth_out, csv_text(("name", "material", "conductivity"), table).encode())
+    for name, material, value in table:
+        print_result(f"{name:<20} {material:<18} {value:>10.4g} S/m")
+    print_result(f"{measured.num_links} levels of {measured.num_setups} setups written to {out}")
