@@ -88,6 +88,9 @@ class Campaign:
     :param present: which receivers exist [M,N]; None: all of them
     :param simulated_from: :func:`paths_provenance` of the paths that the levels were simulated
         with; None when they were measured. It decides which protocol an estimate is reported under.
+    :param censored: where the level is only known to lie at or below the one given, which is the
+        receiver's floor [M,N]; None: nowhere
+    :param frequency: carrier of each setup [M] [Hz]; None: that of the radio configuration
     :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
         a number is not finite (the message names setup and receiver, counted from 1)
     """
@@ -98,6 +101,8 @@ class Campaign:
     noise_db: float | FloatArray = 0.0
     present: BoolArray = None  # type: ignore[assignment]  # always an array after construction
     simulated_from: str | None = None
+    censored: BoolArray = None  # type: ignore[assignment]  # always an array after construction
+    frequency: FloatArray | None = None
 
     def __post_init__(self) -> None:
         tx, rx = _floats("tx", self.tx), _floats("rx", self.rx)
@@ -117,10 +122,12 @@ class Campaign:
         object.__setattr__(self, "present", _read_only(present))
         object.__setattr__(self, "rss_dbm", self._checked_rss())
         object.__setattr__(self, "noise_db", self._checked_noise())
+        object.__setattr__(self, "censored", self._checked_censored())
+        object.__setattr__(self, "frequency", self._checked_frequency())
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
-        return type(self), (*fields, self.simulated_from)
+        return type(self), (*fields, self.simulated_from, self.censored, self.frequency)
 
     def __repr__(self) -> str:
         state = "measured" if self.simulated_from is None else "simulated"
@@ -129,9 +136,12 @@ class Campaign:
         return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state})"
 
     @classmethod
-    def from_setups(cls, setups: Sequence[MeasurementSetup]) -> Campaign:
+    def from_setups(
+        cls, setups: Sequence[MeasurementSetup], *, frequency: npt.ArrayLike | None = None
+    ) -> Campaign:
         """A planned campaign of setups with as many receivers as each has; pads where needed.
 
+        :param frequency: carrier of each setup [M] [Hz]; None: the radio configuration's
         :raises CampaignError: if there is no setup
         """
         count = max((s.num_receivers for s in setups), default=0)
@@ -140,7 +150,8 @@ class Campaign:
             rx[m, : setup.num_receivers] = setup.rx
         present = np.array([[n < s.num_receivers for n in range(count)] for s in setups], bool)
         tx = np.array([s.tx for s in setups]).reshape(-1, 3)
-        return cls(tx, rx, present=present.reshape(len(setups), count))
+        carriers = None if frequency is None else _floats("frequency", frequency)
+        return cls(tx, rx, present=present.reshape(len(setups), count), frequency=carriers)
 
     @property
     def num_setups(self) -> int:
@@ -180,30 +191,39 @@ class Campaign:
             self.noise_db if isinstance(self.noise_db, float) else self.noise_db[pick],
             self.present[pick],
             self.simulated_from,
+            self.censored[pick],
+            None if self.frequency is None else self.frequency[pick],
         )
 
     def with_rss(
-        self, rss_dbm: npt.ArrayLike | None, noise_db: float | npt.ArrayLike | None = None
+        self,
+        rss_dbm: npt.ArrayLike | None,
+        noise_db: float | npt.ArrayLike | None = None,
+        censored: npt.ArrayLike | None = None,
     ) -> Campaign:
-        """The same positions with other signal strengths [M,N] [dBm], and noise if given."""
-        rss = None if rss_dbm is None else _floats("rss_dbm", rss_dbm)
-        if noise_db is None:
-            return dataclasses.replace(self, rss_dbm=rss, simulated_from=None)
-        noise = _floats("noise_db", noise_db)
+        """The same positions and carriers with other signal strengths [M,N] [dBm].
+
+        :param noise_db: other noise; None: the noise stays
+        :param censored: which of the levels are the receiver's floor [M,N]; None: none
+        """
+        noise = self.noise_db if noise_db is None else _floats("noise_db", noise_db)
+        floors: Any = None if censored is None else np.array(censored)
         return dataclasses.replace(
             self,
-            rss_dbm=rss,
-            noise_db=float(noise) if noise.ndim == 0 else noise,
+            rss_dbm=None if rss_dbm is None else _floats("rss_dbm", rss_dbm),
+            noise_db=float(noise) if np.ndim(noise) == 0 else noise,
             simulated_from=None,
+            censored=floors,
         )
 
     @functools.cached_property
     def key(self) -> str:
-        """Content hash (SHA-256, hexadecimal) over positions, signal strengths and noise."""
-        digest = hashlib.sha256(b"vlmrt Campaign 1\n" + repr(self.rx.shape).encode())
+        """Content hash (SHA-256, hexadecimal) over positions, carriers, signal strengths, noise."""
+        digest = hashlib.sha256(b"vlmrt Campaign 2\n" + repr(self.rx.shape).encode())
         digest.update(self.present.astype(np.uint8).tobytes())
+        digest.update(self.censored.astype(np.uint8).tobytes())
         noise = np.broadcast_to(self.noise_db, self.present.shape)
-        for values in (self.tx, self.rx, self.rss_dbm, noise):
+        for values in (self.tx, self.rx, self.rss_dbm, noise, self.frequency):
             if values is None:
                 digest.update(b"none")
                 continue
@@ -261,6 +281,31 @@ class Campaign:
             return float(noise)
         noise[~self.present] = np.nan
         return _read_only(noise)
+
+    def _checked_censored(self) -> BoolArray:
+        given: Any = self.censored
+        shape = self.present.shape
+        censored = np.zeros(shape, dtype=bool) if given is None else np.array(given)
+        if censored.dtype != np.bool_ or censored.shape != shape:
+            raise CampaignError(f"censored must be True or False for each receiver, {shape}")
+        censored &= self.present
+        if censored.any() and self.rss_dbm is None:
+            raise CampaignError("a censored level needs rss_dbm: the floor of its receiver")
+        return _read_only(censored)
+
+    def _checked_frequency(self) -> FloatArray | None:
+        if self.frequency is None:
+            return None
+        frequency = _floats("frequency", self.frequency)
+        if frequency.shape != (self.num_setups,):
+            raise CampaignError(
+                f"frequency must be one carrier for each of {self.num_setups} setups [Hz]; "
+                f"got shape {frequency.shape}"
+            )
+        wrong = [f"setup {m + 1}" for m in _rows(~(np.isfinite(frequency) & (frequency > 0)))]
+        if wrong:
+            raise CampaignError("frequency must be positive and finite [Hz]: " + _listed(wrong))
+        return _read_only(frequency)
 
 
 def random_campaign(
