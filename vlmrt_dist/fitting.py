@@ -128,7 +128,7 @@ def starting_points(
     start: NDArray[np.float64], prior: Prior, count: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """[S, K] the start itself, the prior's median, then draws from the prior."""
-    width = min(prior.width, 1.0)
+    width = np.minimum(prior.width, 1.0)
     draws = prior.median * np.exp(width * rng.standard_normal((max(count - 2, 0), len(start))))
     every = np.concatenate([start[None], prior.median[None], draws])[: max(count, 1)]
     return np.where(prior.free, every, prior.median)
