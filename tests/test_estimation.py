@@ -210,6 +210,26 @@ def test_what_an_estimate_says(room: SceneModel, default: Estimate, truth: Array
 
 
 @pytest.mark.slow
+def test_every_link_says_what_was_measured_replayed_and_held_out(
+    room: SceneModel, measured: Campaign
+) -> None:
+    noisy = measured.with_rss(
+        measured.rss_dbm + np.random.default_rng(0).normal(size=(3, 8)), noise_db=1.0
+    )
+    found = estimate(room, noisy, radio=PAPER)
+    links = found.links
+    np.testing.assert_array_equal(links.measured_dbm, noisy.rss_dbm)
+    again = simulate(room, noisy, conductivity=found.fitted, radio=PAPER)
+    np.testing.assert_allclose(links.replayed_dbm, again.rss_dbm, rtol=1e-9)
+    assert np.sqrt((links.residual_db**2).mean()) == pytest.approx(found.residual_db)
+    assert np.sqrt((links.held_out_residual_db**2).mean()) == found.held_out_db
+    np.testing.assert_array_equal(links.standardised, links.residual_db)  # the noise is 1 dB
+    # A fit that has not seen a level predicts it worse, on the whole.
+    assert found.held_out_db > found.residual_db
+    assert np.isnan(estimate(room, noisy, radio=PAPER, folds=0).links.held_out_dbm).all()
+
+
+@pytest.mark.slow
 def test_the_protocol_is_told(
     room: SceneModel, planned: Campaign, measured: Campaign, truth: Array
 ) -> None:

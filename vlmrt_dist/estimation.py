@@ -25,7 +25,7 @@ from vlmrt_dist.fitting import (
     SEARCHED,
     Progress,
     fit_doubting_prior,
-    held_out_error_db,
+    held_out_levels,
     misfit,
     starting_points,
 )
@@ -47,7 +47,7 @@ from vlmrt_dist.priors import (
     prior_of,
 )
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.results import Estimate
+from vlmrt_dist.results import Estimate, LinkLevels, root_mean_square
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
@@ -203,9 +203,17 @@ def estimate(
             knowledge = posterior(
                 jacobian[index], data.noise_db[index], theta, belief.free, width, SEARCHED
             )
-            held_out = np.nan
+            held_out = np.full(len(data.used), np.nan)
             if folds > 1 and optimizer == "levenberg_marquardt":
-                held_out = held_out_error_db(objective, data, folds, rng)
+                held_out = held_out_levels(objective, data, folds, rng)
+    shape = campaign.present.shape
+    links = LinkLevels(
+        measured_dbm=campaign.rss_dbm,
+        noise_db=np.where(campaign.present, noise, np.nan),
+        censored=campaign.censored,
+        replayed_dbm=np.where(used, watts_to_dbm(np.where(used, rss, 1.0)), np.nan),
+        held_out_dbm=held_out.reshape(shape),
+    )
     # An object that the data say nothing about is reported as what was believed before.
     unseen = np.array([v == "unidentifiable" for v in knowledge.verdict])
     shown = np.where(unseen, belief.median, theta)
@@ -233,13 +241,14 @@ def estimate(
         noise_db=float(np.median(noise[used])),
         noise_scale=scale,
         residual_db=float(np.sqrt((residual**2).mean())),
-        held_out_db=held_out,
+        held_out_db=root_mean_square(links.held_out_residual_db),
         num_links=int(campaign.present.sum()),
         num_unheard=int((campaign.present & ~used).sum()),
         num_paths=paths.count,
         incomplete=paths.incomplete,
         seconds=clock.seconds,
         mre=mean_relative_error(theta, truth) if truth is not None else np.nan,
+        links=links,
     )
 
 
