@@ -49,7 +49,7 @@ def call(function: Callable[[], Result], name: str, num_actors: int) -> Result:
     tracer and sit on a GPU; otherwise here."""
     if num_actors == 0:
         return function()
-    [result] = map_on_actors(_call, [function], 1, names=[name])
+    [(_, result)] = map_on_actors(_call, [function], 1, names=[name])
     return result
 
 
@@ -64,9 +64,10 @@ def map_on_actors(
     *,
     names: Sequence[str],
     num_gpus: float | None = None,
-) -> Iterator[Result]:
-    """``map(function, items)`` over a pool of actors; yields in the items' order.
+) -> Iterator[tuple[int, Result]]:
+    """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
+    So a caller can keep each result at once, and lose none that is there when it is told to stop.
     An actor that dies is restarted and its item done again, a bounded number of times.
 
     :param names: what each item is called on Ray's dashboard
@@ -90,7 +91,7 @@ def map_on_actors(
         )
         workers = [remote.remote(threads=1, gpu="GPU" in needs) for _ in range(options.num_actors)]
         try:
-            yield from _in_order(ray, workers, ray.put(function), items, names)
+            yield from _as_they_come(ray, workers, ray.put(function), items, names)
         finally:
             for worker in workers:
                 ray.kill(worker)
@@ -99,15 +100,14 @@ def map_on_actors(
             ray.shutdown()
 
 
-def _in_order(
+def _as_they_come(
     ray: Any, workers: list[Any], function: Any, items: Sequence[Any], names: Sequence[str]
-) -> Iterator[Any]:
+) -> Iterator[tuple[int, Any]]:
     """One item a worker at a time, the next as soon as it is free."""
     idle = list(workers)
     running: dict[Any, tuple[int, Any, float]] = {}
-    ready: dict[int, Any] = {}
-    following = given = 0
-    while following < len(items):
+    given = 0
+    while running or given < len(items):
         while idle and given < len(items):
             worker = idle.pop(0)
             call = worker.call.options(name=names[given]).remote(
@@ -125,7 +125,7 @@ def _in_order(
             )
         index, worker, _ = running.pop(done[0])
         try:
-            ready[index] = ray.get(done[0])
+            result = ray.get(done[0])
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
             raise cause if isinstance(cause, VlmrtError) else error from None
@@ -134,6 +134,4 @@ def _in_order(
                 f"{names[index]} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}"
             ) from error
         idle.append(worker)
-        while following in ready:
-            yield ready.pop(following)
-            following += 1
+        yield index, result

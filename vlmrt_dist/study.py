@@ -121,8 +121,9 @@ def run(
     done = len(points) - len(missing)
     if progress is not None:
         progress(done, len(points), "")
-    evaluations = _on_actors(missing, num_actors) if num_actors > 0 else map(evaluate, missing)
-    for point, rows in zip(missing, evaluations, strict=True):
+    here = enumerate(map(evaluate, missing))
+    for index, rows in _on_actors(missing, num_actors) if num_actors > 0 else here:
+        point = missing[index]
         ledger.publish(point.study, point.key, rows)
         found[point.key] = rows
         done += 1
@@ -325,8 +326,8 @@ def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
     )
 
 
-def _on_actors(points: Sequence[Point], num_actors: int) -> Iterator[list[Row]]:
-    """Evaluate points on a pool of Ray actors; yields in the points' order."""
+def _on_actors(points: Sequence[Point], num_actors: int) -> Iterator[tuple[int, list[Row]]]:
+    """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
     from vlmrt_dist.pool import map_on_actors
 
     yield from map_on_actors(evaluate, points, num_actors, names=[str(p) for p in points])
