@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from vlmrt_dist.cluster_access import asks_for_token
 from vlmrt_dist.ledger import Ledger, Row
 
 ROOT = Path(__file__).parents[1]
@@ -121,8 +122,8 @@ def test_a_job_from_a_clean_clone_has_the_rows_of_a_local_run(
         "python", "sweeps/depth.py", *QUICK, "--num-actors", "2", "--storage", str(tmp_path / "job")
     )
     assert code == 0, log
-    for expected in ("depth: 4 of 4 points", "0.467", "Levenberg-Marquardt", "status: succeeded"):
-        assert expected in log.replace("SUCCEEDED", "status: succeeded"), log
+    for expected in ("depth: 4 of 4 points", "0.467", "Levenberg-Marquardt", "succeeded"):
+        assert expected in log
     assert f"rows: {tmp_path / 'job' / 'depth_quick'}" in log
     assert "\x1b[2K" not in log  # no cursor is moved where there is none
     subprocess.run(
@@ -131,11 +132,114 @@ def test_a_job_from_a_clean_clone_has_the_rows_of_a_local_run(
         env=cluster.environment | {"PYTHONPATH": str(cluster.clone),
                                    "VLMRT_CACHE_DIR": str(tmp_path / "cache")},
     )  # fmt: skip
-    keys = [{p.stem for p in (tmp_path / w / "depth_quick").glob("*.parquet")} for w in ("job", "here")]
-    assert keys[0] == keys[1]
-    assert len(keys[0]) == 4
-    for key in keys[0]:
+    folders = [tmp_path / where / "depth_quick" for where in ("job", "here")]
+    keys, locally = ({p.stem for p in folder.glob("*.parquet")} for folder in folders)
+    assert keys == locally
+    assert len(keys) == 4
+    for key in keys:
         there, here = (Ledger(tmp_path / w).read("depth_quick", key) for w in ("job", "here"))
         assert there is not None
         assert here is not None
         assert comparable(there) == comparable(here)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_as_an_executable_it_says_at_once_what_is_wrong(cluster: Cluster) -> None:
+    code, log = cluster.submit("sweeps/depth.py", *QUICK, "--storage", "results")
+    assert code == 1
+    assert "name an absolute one with --storage" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_more_than_the_cluster_has_is_refused_instead_of_waited_for(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    code, log = cluster.submit(
+        "python", "sweeps/depth.py", "--num-actors", "99", "--storage", str(tmp_path)
+    )
+    assert code == 1
+    assert "actors need 1 CPU each, and there is room for 2" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_job_that_is_stopped_keeps_what_is_finished(cluster: Cluster, tmp_path: Path) -> None:
+    with cluster.command(
+        "python", "sweeps/depth.py", "--seeds", "2", "--num-actors", "2", "--storage", str(tmp_path)
+    ) as process:
+        try:
+            log, job = "", ""
+            assert process.stdout is not None
+            for line in process.stdout:
+                log += line
+                if line.startswith("Running entrypoint for job "):
+                    job = line.split()[4].rstrip(":")
+                if "1 of 8 points" in line:
+                    break
+            assert job, log
+            begun = time.monotonic()
+            subprocess.run(
+                ["ray", "job", "stop", job], env=cluster.environment, check=True,
+                capture_output=True, timeout=60,
+            )  # fmt: skip
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert "stopped (SIGTERM); what is finished is kept" in log + rest
+    assert time.monotonic() - begun < 30
+    assert "was stopped" in rest
+    kept = [p.stem for p in (tmp_path / "depth").glob("*.parquet")]
+    assert kept
+    assert all(Ledger(tmp_path).read("depth", key) for key in kept)
+    assert not list((tmp_path / "depth").glob(".*.tmp"))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_job_sees_its_own_package_and_no_key(cluster: Cluster) -> None:
+    code, log = cluster.submit(
+        "python", "-c", "import os, vlmrt_dist as v; print(v.__file__, *os.environ)"
+    )
+    assert code == 0, log
+    assert "/working_dir_files/" in log, log
+    assert "GEMINI_API_KEY" not in log
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_neither_key_nor_token_is_found_anywhere(cluster: Cluster, tmp_path: Path) -> None:
+    """After all the jobs above: logs, rows, the jobs' list and the metrics are searched."""
+    token = (Path(cluster.environment["HOME"]) / ".ray" / "auth_token").read_text()
+    request = urllib.request.Request(
+        cluster.environment["RAY_API_SERVER_ADDRESS"] + "/api/jobs/",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        jobs = answer.read()
+    metrics = f"http://127.0.0.1:{PORTS['metrics-export-port']}/metrics"
+    with urllib.request.urlopen(metrics, timeout=30) as answer:
+        exported = answer.read()
+    assert b"raysubmit_" in jobs
+    assert b"ray_" in exported
+    files = [p for p in cluster.session.rglob("*") if p.is_file() and not p.is_symlink()]
+    files += tmp_path.parent.rglob("*.parquet")
+    assert len(files) > 20
+    for secret in (PLANTED.encode(), token.encode()):
+        assert secret not in jobs + exported
+        assert [p for p in files if secret in p.read_bytes()] == []
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_without_the_token_nobody_is_let_in(cluster: Cluster) -> None:
+    address = cluster.environment["RAY_API_SERVER_ADDRESS"]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{address}/api/jobs/", timeout=30)
+    assert asks_for_token(f"127.0.0.1:{PORTS['port']}")
+    for host in {a[4][0] for a in socket.getaddrinfo(socket.gethostname(), None)} - {"127.0.0.1"}:
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((str(host), PORTS["dashboard-port"]), timeout=5).close()

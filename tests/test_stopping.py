@@ -28,20 +28,29 @@ def test_sigterm_is_raised() -> None:
 
 def test_what_is_held_back_is_done_whole_and_then_raised() -> None:
     done = []
-    with pytest.raises(Stopped), held_back():
+
+    def work() -> None:
         with held_back():
-            os.kill(os.getpid(), signal.SIGTERM)
-            done.append("inner")
-        done.append("outer")
+            with held_back():
+                os.kill(os.getpid(), signal.SIGTERM)
+                done.append("inner")
+            done.append("outer")
+
+    with pytest.raises(Stopped):
+        work()
     assert done == ["inner", "outer"]
     with held_back():
         pass  # once only
 
 
 def test_a_failure_meanwhile_does_not_swallow_the_signal() -> None:
-    with pytest.raises(Stopped) as caught, held_back():
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise OSError("disk full")
+    def work() -> None:
+        with held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise OSError("disk full")
+
+    with pytest.raises(Stopped) as caught:
+        work()
     assert isinstance(caught.value.__context__, OSError)
 
 
