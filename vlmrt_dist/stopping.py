@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 _waiting = False
 _held = 0
+_sentence = b""
 
 
 class Stopped(BaseException):
     """Raised in the main thread on SIGTERM; nothing but the outermost caller is to catch it."""
 
 
-def raise_on_sigterm() -> None:
-    """Turn SIGTERM into :class:`Stopped`; nothing happens outside the main thread."""
+def raise_on_sigterm(sentence: str = "") -> None:
+    """Turn SIGTERM into :class:`Stopped`; nothing happens outside the main thread.
+
+    :param sentence: what to say then on standard error, at once: ``ray job stop`` grants three
+        seconds, which ending the actors may outlast
+    """
+    global _sentence
     if threading.current_thread() is threading.main_thread():
+        _sentence = sentence.encode()
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
@@ -33,7 +41,7 @@ def held_back() -> Iterator[None]:
         _held -= 1
         if _waiting and _held == 0:
             _waiting = False
-            raise Stopped
+            _stop()
 
 
 @contextlib.contextmanager
@@ -44,7 +52,7 @@ def handler_kept() -> Iterator[None]:
         yield
     finally:
         if before is _on_sigterm:
-            raise_on_sigterm()
+            signal.signal(signal.SIGTERM, before)
 
 
 def _on_sigterm(*_: Any) -> None:
@@ -52,4 +60,10 @@ def _on_sigterm(*_: Any) -> None:
     if _held:
         _waiting = True
     else:
-        raise Stopped
+        _stop()
+
+
+def _stop() -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, _sentence)
+    raise Stopped

@@ -16,6 +16,8 @@ from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.fitting import Progress
 from vlmrt_dist.stopping import Stopped, raise_on_sigterm
 
+KEPT = "what is finished is kept, the same command goes on from there"
+
 PHASES = {"trace": "tracing setups", "fit": "fitting"}
 """What the progress bar calls the phases of an estimation."""
 
@@ -94,19 +96,19 @@ def run_script(main: Callable[..., None], description: str | None) -> None:
 
     @functools.wraps(main)
     def guarded(**options: Any) -> None:
-        raise_on_sigterm()
+        raise_on_sigterm(f"stopped (SIGTERM); {KEPT}\n")
         try:
             main(**options)
         except VlmrtError as error:
             say(f"error: {error}")
             raise typer.Exit(2) from None
         except BaseException as error:
-            stopped = is_stop(error)
-            if not stopped and not is_interrupt(error):
+            if is_stop(error):
+                raise typer.Exit(143) from None
+            if not is_interrupt(error):
                 raise
-            how, code = ("stopped (SIGTERM)", 143) if stopped else ("interrupted", 130)
-            say(f"{how}; what is finished is kept, the same command goes on from there")
-            raise typer.Exit(code) from None
+            say(f"interrupted; {KEPT}")
+            raise typer.Exit(130) from None
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     # A backspace alone on a line keeps a paragraph's line breaks.
