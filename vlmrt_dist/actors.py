@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import pickle
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, get_args
@@ -19,6 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist import metrics
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.losses import Engine, Levels, ValueAndGrad, measured_power
 from vlmrt_dist.materials import Materials, Parameter
@@ -90,6 +92,8 @@ class ActorObjective:
         if engine not in get_args(Engine):
             raise ConfigurationError(f"engine must be replay or retrace; got {engine!r}")
         self.options = ActorOptions(num_actors=num_actors, **options)
+        self._names = [name for name in (self.options.study, scene.name) if name]
+        self._labels = (self.options.study or scene.name, str(engine))
         self.num_setups = campaign.num_setups
         self.num_objects = scene.num_objects
         power = measured_power(campaign, measured)
@@ -141,10 +145,9 @@ class ActorObjective:
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """See :meth:`~vlmrt_dist.losses.Objective.value_and_grad`."""
         parts: list[ValueAndGrad] = self._gather("value_and_grad", theta)
-        return ValueAndGrad(
-            np.concatenate([p.loss for p in parts], axis=1),
-            np.concatenate([p.gradient for p in parts], axis=1),
-        )
+        loss = np.concatenate([p.loss for p in parts], axis=1)
+        metrics.iterated(*self._labels, float(loss.sum(axis=1).min()))
+        return ValueAndGrad(loss, np.concatenate([p.gradient for p in parts], axis=1))
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """See :meth:`~vlmrt_dist.losses.Objective.rss`."""
@@ -204,7 +207,10 @@ class ActorObjective:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         threads = self.options.threads or max(1, int(self.options.num_cpus))
+        first, stop = self._range(index)
         actor = ray.remote(SceneActor).options(
+            # Names are unique, and a successor may start before Ray has buried its predecessor.
+            name=f"{'/'.join(self._names)}, setups {first} to {stop} #{secrets.token_hex(3)}",
             num_cpus=self._needs["CPU"],
             num_gpus=self._needs.get("GPU", 0),
             max_restarts=MAX_RESTARTS,
@@ -282,6 +288,7 @@ class ActorObjective:
         with contextlib.suppress(ray.exceptions.RayError):
             ray.kill(self._actors[index])
         self._actors[index] = self._create(index)
+        metrics.restarted(*self._labels)
         return getattr(self._actors[index], method).remote(*arguments)
 
     def _range(self, index: int) -> tuple[int, int]:

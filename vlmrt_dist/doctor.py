@@ -19,13 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlmrt_dist.errors import EngineUnavailable
+from vlmrt_dist.cluster_access import OPEN_REMEDY, asks_for_token, host_and_port, is_this_machine
+from vlmrt_dist.errors import ActorFailure, EngineUnavailable
 from vlmrt_dist.llvm import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
+from vlmrt_dist.ray_session import SECRETS
 
 Status = Literal["ok", "info", "warn", "fail"]
-
-KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-"""Environment variables that may hold the key of a vision language model."""
 
 _ENGINE_SECONDS = 120
 _STYLE = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red"}
@@ -62,9 +61,10 @@ class Check:
     remedy: str = ""
 
 
-def diagnose() -> list[Check]:
+def diagnose(address: str | None = None) -> list[Check]:
     """Look at everything an estimation needs; the engine is tried in a process of its own.
 
+    :param address: a Ray cluster to look at as well
     Nothing here raises, initialises CUDA in this process, or shows the value of a key.
     """
     return [
@@ -77,6 +77,7 @@ def diagnose() -> list[Check]:
         _cores(),
         _memory(),
         _keys(),
+        *([check_cluster(address)] if address else []),
     ]
 
 
@@ -96,9 +97,9 @@ def render(checks: Sequence[Check], console: Console) -> None:
             console.print(Text(f"{check.name}: {check.remedy}", style=_STYLE[check.status]))
 
 
-def main() -> int:
+def main(address: str | None = None) -> int:
     """Diagnose and print. Returns 1 when the engine cannot run here, else 0."""
-    checks = diagnose()
+    checks = diagnose(address)
     render(checks, Console())
     return int(any(check.status == "fail" for check in checks))
 
@@ -208,6 +209,21 @@ def _ray() -> Check:
     return Check("Ray", "info", f"{version}, " + (f"cluster at {address}" if address else "local"))
 
 
+def check_cluster(address: str) -> Check:
+    """Whether the cluster at an address answers, and whether it lets strangers in."""
+    name = "Cluster"
+    try:
+        closed = asks_for_token(address)
+    except ActorFailure as error:
+        return Check(name, "warn", str(error))
+    if closed:
+        return Check(name, "ok", f"{address} asks for a token")
+    host = (host_and_port(address) or (address, 0))[0]
+    if is_this_machine(host):
+        return Check(name, "info", f"{address}, on this machine, asks nobody for a token")
+    return Check(name, "warn", f"{address} answers without a token", OPEN_REMEDY)
+
+
 def _cores() -> Check:
     return Check("Cores", "info", f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}")
 
@@ -219,8 +235,8 @@ def _memory() -> Check:
 
 
 def _keys() -> Check:
-    present = [name for name in KEYS if os.environ.get(name)]
-    return Check("API keys", "info", ", ".join(present) or f"none ({' or '.join(KEYS)})")
+    present = [name for name in SECRETS if os.environ.get(name)]
+    return Check("API keys", "info", ", ".join(present) or f"none ({' or '.join(SECRETS)})")
 
 
 def _answer(command: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.files import write_atomic
+from vlmrt_dist.stopping import held_back
 
 SCHEMA_VERSION = "2"
 
@@ -161,4 +162,5 @@ class Ledger:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"cannot make {folder}: {error.strerror}") from error
-        return write_atomic(folder / f"{key}.parquet", content.getvalue())
+        with held_back():
+            return write_atomic(folder / f"{key}.parquet", content.getvalue())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from vlmrt_dist import metrics
 from vlmrt_dist.errors import ActorFailure, VlmrtError
 from vlmrt_dist.ray_session import ActorOptions, brief, connect, needs_of, refuse_too_much
 
@@ -22,17 +24,18 @@ MAX_RESTARTS = 3
 class Worker:
     """One actor of the pool."""
 
-    def __init__(self, threads: int, gpu: bool) -> None:
+    def __init__(self, label: str, threads: int, gpu: bool) -> None:
         if not gpu:
             # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
             os.environ["VLMRT_VARIANT"] = "llvm"
         self._threads = threads
-        self._doing = "idle"
+        self._label = label
+        metrics.actor_started(label.partition("/")[0], "pool")
 
     def __repr__(self) -> str:
-        return f"Worker({self._doing})"
+        return self._label
 
-    def call(self, function: Callable[[Item], Result], item: Item, name: str) -> Result:
+    def call(self, function: Callable[[Item], Result], item: Item) -> Result:
         """``function(item)`` with this actor's share of the processor."""
         from vlmrt_dist.llvm import prepare_engine
 
@@ -40,7 +43,6 @@ class Worker:
         import drjit as dr
 
         dr.set_thread_count(self._threads)  # Dr.Jit takes every core in every process otherwise
-        self._doing = name
         return function(item)
 
 
@@ -49,7 +51,7 @@ def call(function: Callable[[], Result], name: str, num_actors: int) -> Result:
     tracer and sit on a GPU; otherwise here."""
     if num_actors == 0:
         return function()
-    [result] = map_on_actors(_call, [function], 1, names=[name])
+    [(_, result)] = map_on_actors(_call, [function], 1, names=[name])
     return result
 
 
@@ -63,13 +65,16 @@ def map_on_actors(
     num_actors: int,
     *,
     names: Sequence[str],
+    study: str = "study",
     num_gpus: float | None = None,
-) -> Iterator[Result]:
-    """``map(function, items)`` over a pool of actors; yields in the items' order.
+) -> Iterator[tuple[int, Result]]:
+    """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
+    So a caller can keep each result at once, and lose none that is there when it is told to stop.
     An actor that dies is restarted and its item done again, a bounded number of times.
 
     :param names: what each item is called on Ray's dashboard
+    :param study: what the actors are called there
     :param num_gpus: GPUs of each actor, or a fraction; None: one where the cluster has GPUs
     :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
     """
@@ -82,15 +87,21 @@ def map_on_actors(
         options = ActorOptions(num_actors=min(num_actors, len(items)), num_gpus=num_gpus)
         needs = needs_of(options)
         refuse_too_much(options.num_actors, needs)
-        remote = ray.remote(Worker).options(
-            num_cpus=needs["CPU"],
-            num_gpus=needs.get("GPU", 0.0),
-            max_restarts=MAX_RESTARTS,
-            max_task_retries=MAX_RESTARTS,
-        )
-        workers = [remote.remote(threads=1, gpu="GPU" in needs) for _ in range(options.num_actors)]
+        labels = [f"{study}/worker {i + 1}" for i in range(options.num_actors)]
+        workers = [
+            ray.remote(Worker)
+            .options(
+                name=f"{label} #{secrets.token_hex(3)}",
+                num_cpus=needs["CPU"],
+                num_gpus=needs.get("GPU", 0.0),
+                max_restarts=MAX_RESTARTS,
+                max_task_retries=MAX_RESTARTS,
+            )
+            .remote(label, threads=1, gpu="GPU" in needs)
+            for label in labels
+        ]
         try:
-            yield from _in_order(ray, workers, ray.put(function), items, names)
+            yield from _as_they_come(ray, workers, ray.put(function), items, names)
         finally:
             for worker in workers:
                 ray.kill(worker)
@@ -99,20 +110,17 @@ def map_on_actors(
             ray.shutdown()
 
 
-def _in_order(
+def _as_they_come(
     ray: Any, workers: list[Any], function: Any, items: Sequence[Any], names: Sequence[str]
-) -> Iterator[Any]:
+) -> Iterator[tuple[int, Any]]:
     """One item a worker at a time, the next as soon as it is free."""
     idle = list(workers)
     running: dict[Any, tuple[int, Any, float]] = {}
-    ready: dict[int, Any] = {}
-    following = given = 0
-    while following < len(items):
+    given = 0
+    while running or given < len(items):
         while idle and given < len(items):
             worker = idle.pop(0)
-            call = worker.call.options(name=names[given]).remote(
-                function, items[given], names[given]
-            )
+            call = worker.call.options(name=names[given]).remote(function, items[given])
             running[call] = (given, worker, time.monotonic() + DEADLINE)
             given += 1
         first, _, end = min(running.values(), key=lambda r: r[2])
@@ -125,7 +133,7 @@ def _in_order(
             )
         index, worker, _ = running.pop(done[0])
         try:
-            ready[index] = ray.get(done[0])
+            result = ray.get(done[0])
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
             raise cause if isinstance(cause, VlmrtError) else error from None
@@ -134,6 +142,4 @@ def _in_order(
                 f"{names[index]} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}"
             ) from error
         idle.append(worker)
-        while following in ready:
-            yield ready.pop(following)
-            following += 1
+        yield index, result

@@ -7,34 +7,35 @@ import logging
 import math
 import os
 import secrets
-import socket
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from vlmrt_dist.cluster_access import not_joined, refuse_deaf, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
+from vlmrt_dist.stopping import handler_kept
 
 Placement = Literal["SPREAD", "PACK"]
 
 SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")
 """Environment variables that only the driver may see: workers' environments end up in logs."""
 
-_PROBE_SECONDS = 10.0
-
 
 def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     """Have Ray running: that of this process, else the cluster that is named, else a private one.
 
     A private one lives on this machine only and ends with this process. API keys (see
-    :data:`SECRETS`) stay out of its workers. ``ray.init`` replaces a SIGTERM handler; install
-    yours afterwards.
+    :data:`SECRETS`) stay out of its workers.
 
     :param address: a cluster's address, ``"auto"``, or ``"local"`` for a private one; None: that
         of ``RAY_ADDRESS``, which Ray sets inside its jobs, else a private one
     :param dashboard: give a private one a dashboard
     :return: whether Ray was connected here, so that the caller is to call ``ray.shutdown()``
     :raises ActorFailure: if no cluster answers at the address
+    :raises ConfigurationError: if it spans machines and lets everyone in; see
+        :func:`~vlmrt_dist.cluster_access.refuse_open_cluster`
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return False
@@ -48,16 +49,46 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _without_secrets():
+    with _without_secrets(), handler_kept():
         if address == "local":
             ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=dashboard, **quiet)
             return True
-        _refuse_deaf(address)
+        refuse_deaf(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _not_joined(address, error) from error
+            raise not_joined(address, brief(error)) from error
+        try:
+            refuse_open_cluster()
+        except BaseException:
+            ray.shutdown()
+            raise
     return True
+
+
+def wait_for_nodes(count: int, limit: float = 300.0) -> None:
+    """Return when the cluster of ``RAY_ADDRESS`` has ``count`` nodes.
+
+    :param limit: longest time to wait [s]
+    :raises ActorFailure: if it has not by then
+    """
+    import ray
+
+    end = time.monotonic() + limit
+    alive = 0
+    while alive < count:
+        if time.monotonic() > end:
+            raise ActorFailure(
+                f"{alive} of {count} nodes have joined the Ray cluster in {limit:g} s; their own "
+                "output says why the others have not"
+            )
+        time.sleep(1.0)
+        try:
+            connect()
+        except ActorFailure:
+            continue  # the head is still starting
+        alive = sum(node["Alive"] for node in ray.nodes())
+    ray.shutdown()
 
 
 @dataclass(frozen=True)
@@ -145,24 +176,6 @@ def _fitting(there: float, need: float, name: str) -> int:
 def resources_text(amounts: dict[str, float]) -> str:
     """``1 CPU and 0.5 GPU``, say."""
     return " and ".join(f"{amounts[n]:g} {n}" for n in ("CPU", "GPU") if n in amounts) or "nothing"
-
-
-def _refuse_deaf(address: str) -> None:
-    """Ray itself would try for many minutes to reach a machine that is not there."""
-    host, _, port = address.rpartition("//")[2].rpartition(":")
-    if not port.isdigit():
-        return  # "auto": Ray knows at once whether it has started something here
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
-    except OSError as error:
-        raise _not_joined(address, error) from error
-
-
-def _not_joined(address: str, error: Exception) -> ActorFailure:
-    return ActorFailure(
-        f"no Ray cluster could be joined at {address!r}: {brief(error)}. Start it, mend "
-        "RAY_ADDRESS, or unset it to compute on this machine"
-    )
 
 
 def brief(error: Exception) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist import metrics
 from vlmrt_dist.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
 from vlmrt_dist.losses import Engine, Levels, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
@@ -80,6 +81,8 @@ class SceneActor:
         for name in SECRETS:
             os.environ.pop(name, None)
         self._label = "/".join(filter(None, (study, scene.name)))
+        self._metric_labels = (study or scene.name, str(engine))
+        metrics.actor_started(*self._metric_labels)
         self._setups = (first, first + campaign.num_setups)
         self._objective: Objective | None = None
         self._info: ActorInfo | None = None
@@ -102,7 +105,10 @@ class SceneActor:
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """Losses [S, m] and gradients [S, m, K] of conductivities [S, K]."""
-        return self._built().value_and_grad(theta)
+        start = time.perf_counter()
+        result = self._built().value_and_grad(theta)
+        metrics.evaluated(*self._metric_labels, time.perf_counter() - start)
+        return result
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Received powers [S, m, N] in watts of conductivities [S, K]."""
@@ -152,6 +158,7 @@ class SceneActor:
             table = trace(scene, campaign, radio, cache=cache)
             num_paths, incomplete = table.num_paths, table.incomplete
             self._objective = ReplayObjective(scene, campaign, radio, table, measured)
+        metrics.traced(*self._metric_labels, num_paths, time.perf_counter() - start)
         on_cpu = variant == LLVM_VARIANT
         held = f"{threads} threads" if on_cpu else os.environ.get("CUDA_VISIBLE_DEVICES", "any")
         self._info = ActorInfo(

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist import metrics
 from vlmrt_dist.answers import quantity_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
@@ -192,14 +193,30 @@ def run(
     done = len(points) - len(missing)
     if progress is not None:
         progress(done, len(points), "")
-    evaluations = _on_actors(missing, num_actors) if num_actors > 0 else map(evaluate, missing)
-    for point, rows in zip(missing, evaluations, strict=True):
+    here = enumerate(map(evaluate, missing))
+    for index, rows in _on_actors(missing, num_actors) if num_actors > 0 else here:
+        point = missing[index]
         ledger.publish(point.study, point.key, rows)
+        _tell(rows)
         found[point.key] = rows
         done += 1
         if progress is not None:
             progress(done, len(points), str(point))
     return [row for point in points for row in found[point.key] or []]
+
+
+def _tell(rows: Sequence[Row]) -> None:
+    """Tell the metrics of a point that is done."""
+    for row in rows:
+        metrics.estimated(
+            row.study,
+            row.engine,
+            loss=row.loss,
+            mre=row.mre,
+            iterations=row.iterations,
+            seconds=row.seconds_fit,
+        )
+    metrics.traced(rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace)
 
 
 def evaluate(point: Point) -> list[Row]:
@@ -597,11 +614,13 @@ def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
     )
 
 
-def _on_actors(points: Sequence[Point], num_actors: int) -> Iterator[list[Row]]:
-    """Evaluate points on a pool of Ray actors; yields in the points' order."""
+def _on_actors(points: Sequence[Point], num_actors: int) -> Iterator[tuple[int, list[Row]]]:
+    """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
     from vlmrt_dist.pool import map_on_actors
 
-    yield from map_on_actors(evaluate, points, num_actors, names=[str(p) for p in points])
+    if points:
+        names, study = [str(point) for point in points], points[0].study
+        yield from map_on_actors(evaluate, points, num_actors, names=names, study=study)
 
 
 def hardware() -> str:

@@ -14,6 +14,9 @@ import typer
 
 from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.fitting import Progress
+from vlmrt_dist.stopping import Stopped, raise_on_sigterm
+
+KEPT = "what is finished is kept, the same command goes on from there"
 
 PHASES = {"trace": "tracing setups", "fit": "fitting"}
 """What the progress bar calls the phases of an estimation."""
@@ -76,23 +79,35 @@ def is_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
+def is_stop(error: BaseException | None) -> bool:
+    """Whether it began with SIGTERM."""
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def run_script(main: Callable[..., None], description: str | None) -> None:
     """Run a sweep's ``main`` as a command: options from its signature, errors as one sentence.
+
+    Exit codes: 2 for an error that its user can mend, 130 after Ctrl-C, 143 after SIGTERM.
 
     :param description: what ``--help`` says; a sweep's own docstring
     """
 
     @functools.wraps(main)
     def guarded(**options: Any) -> None:
+        raise_on_sigterm(f"stopped (SIGTERM); {KEPT}\n")
         try:
             main(**options)
         except VlmrtError as error:
             say(f"error: {error}")
             raise typer.Exit(2) from None
         except BaseException as error:
+            if is_stop(error):
+                raise typer.Exit(143) from None
             if not is_interrupt(error):
                 raise
-            say("interrupted; what is finished is kept, the same command goes on from there")
+            say(f"interrupted; {KEPT}")
             raise typer.Exit(130) from None
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -65,11 +65,15 @@ def _options(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    address: Annotated[
+        str | None, typer.Option(help="Look at this Ray cluster as well, host:port of its head.")
+    ] = None,
+) -> None:
     """What was found on this machine, with remedies; exit code 1 if the engine cannot run."""
     from vlmrt_dist import doctor as machine
 
-    raise typer.Exit(machine.main())
+    raise typer.Exit(machine.main(address))
 
 
 app.command("estimate")(estimating.estimate_command)
