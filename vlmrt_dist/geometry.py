@@ -67,6 +67,25 @@ def is_closed(vertices: FloatArray, faces: npt.NDArray[np.integer[Any]]) -> bool
     return bool(np.all(counts % 2 == 0))
 
 
+def ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
+    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
+
+    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
+    """
+    a = triangles[:, 0]
+    ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
+    across = np.cross(direction, ac)
+    determinant = _dot(ab, across)
+    parallel = determinant == 0
+    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=~parallel)
+    u = _dot(ap, across) * scale
+    turned = np.cross(ap, ab)
+    v = _dot(direction, turned) * scale
+    t = _dot(ac, turned) * scale
+    met = ~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
+    return np.where(met, t, np.nan)
+
+
 @dataclass(frozen=True, eq=False)
 class TriangleSoup:
     """Triangles [T,3,3] in groups, prepared for queries.
@@ -178,7 +197,7 @@ class TriangleSoup:
             for pair, triangle in soup._expand(clusters):
                 row = rows[pair] + first
                 way = ends[row] - starts[row]
-                at = _ray_meets(starts[row], way, soup.triangles[triangle])
+                at = ray_meets(starts[row], way, soup.triangles[triangle])
                 hit = at <= 1.0  # NaN where the triangle is missed
                 found.append((row[hit], owner[clusters[pair[hit]]], at[hit]))
         if not found:
@@ -250,23 +269,4 @@ def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArr
 def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
     """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3]."""
     direction = np.broadcast_to(RAY_DIRECTION, points.shape)
-    return np.asarray(_ray_meets(points, direction, triangles) > 0)
-
-
-def _ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
-    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
-
-    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
-    """
-    a = triangles[:, 0]
-    ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
-    across = np.cross(direction, ac)
-    determinant = _dot(ab, across)
-    parallel = determinant == 0
-    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=~parallel)
-    u = _dot(ap, across) * scale
-    turned = np.cross(ap, ab)
-    v = _dot(direction, turned) * scale
-    t = _dot(ac, turned) * scale
-    met = ~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
-    return np.where(met, t, np.nan)
+    return np.asarray(ray_meets(points, direction, triangles) > 0)
