@@ -28,7 +28,7 @@ ROOF = 0.5
 
 CLEARANCES = (DEFAULT_CLEARANCE, 0.15, 0.05, 0.01, 2 * ON_SURFACE)
 """Distances to surfaces [m], tried in turn where a room is too tight."""
-DRAWS, POINTS_PER_DRAW = 12, 1024
+DRAWS, POINTS_PER_DRAW = 24, 512
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ def links_of(
     place, target = crossed[np.isin(crossed[:, 1], targets)].T
     distance = np.linalg.norm(places - tx, axis=1)
     # Near ones are stronger; the scale is that of the places themselves.
-    strength = 1.0 / (1.0 + distance / max(float(np.median(distance)), 1e-9))
+    strength = 1.0 / (1.0 + 2.0 * distance / distance.max(initial=1e-9))
     through = Links(
         place=place,
         target=target,

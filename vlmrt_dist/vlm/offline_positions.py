@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.planes import Planes, planes_of
+from vlmrt_dist.planes import planes_of
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, check_campaign
-from vlmrt_dist.vlm.free_space import FreeSpace, roomiest
+from vlmrt_dist.vlm.free_space import STREET_HEIGHT, FreeSpace, roomiest
 from vlmrt_dist.vlm.links import MIRROR, THROUGH, Links, faces_of, links_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +37,8 @@ AIMS = (0.25, 0.5, 0.75)
 """At which of an object's height it is aimed at, to find places behind it."""
 APART = 0.25
 """Positions farther apart than this share of the scene count as spread."""
+CLASS_WORTH = 10.0
+"""How many objects a material that no link has met yet is worth when a transmitter is chosen."""
 NOT_ESTIMATED = ("metal", "vacuum")
 """Materials without a conductivity to estimate: no link is spent on them."""
 
@@ -72,7 +74,8 @@ def plan(scene: SceneModel, num_setups: int, num_receivers: int, *, seed: int) -
     space, pool = roomiest(scene, needed, max(PLACES, 2 * needed), rng)
     planner = _Planner(scene, pool)
     candidates = _candidates(space, pool, num_setups, num_receivers, rng)
-    setups, reasons = [], []
+    setups: list[FloatArray] = []
+    reasons: list[str] = []
     for _ in range(num_setups):
         candidate = planner.choose_transmitter(candidates, reasons)
         receivers = [planner.choose_receiver(candidate, reasons) for _ in range(num_receivers)]
@@ -99,24 +102,34 @@ def _candidates(
     scene, planes = space.scene, planes_of(space.scene)
     count = min(num_setups + SPARE_TRANSMITTERS, len(pool))
     many = max(PLACES, 2 * num_receivers)
+    transmitters = pool[_far_apart(pool, count)]
+    if space.outdoors:
+        transmitters = np.concatenate([_near_classes(space, rng), pool])[:count]
     found = []
-    for tx in pool[:count] if space.outdoors else pool[_far_apart(pool, count)]:
+    for tx in transmitters:
         if space.outdoors:
             places = space.draw(many, rng, centre=tx, reach=STREET_REACH)
         else:
             places = pool[rng.permutation(len(pool))[:many]]
         targets = _targets(scene, tx, STREET_REACH if space.outdoors else np.inf)
-        places = np.concatenate([places, _behind(space, tx, targets)])
+        if targets:
+            places = np.concatenate([places, _behind(space, tx, targets)])
         places = places[(places != tx).any(axis=1)]
-        found.append(_candidate(scene, planes, tx, places, targets))
+        links = links_of(scene, tx, places, targets, faces_of(scene, planes, targets))
+        found.append(_Candidate(tx, places, links))
     return found
 
 
-def _candidate(
-    scene: SceneModel, planes: Planes, tx: FloatArray, places: FloatArray, targets: list[int]
-) -> _Candidate:
-    links = links_of(scene, tx, places, targets, faces_of(scene, planes, targets))
-    return _Candidate(tx, places, links)
+def _near_classes(space: FreeSpace, rng: np.random.Generator) -> FloatArray:
+    """Street places near an object of each material: random ones would miss the rare materials."""
+    found = [np.zeros((0, 3))]
+    boxes, materials = space.scene.bounding_boxes, np.array(space.scene.materials)
+    for material in sorted(set(materials) - set(NOT_ESTIMATED)):
+        item = rng.choice(np.flatnonzero(materials == material))
+        centre = boxes[item].mean(axis=0)
+        centre[2] = boxes[item, 0, 2] + STREET_HEIGHT
+        found.append(space.draw(1, rng, centre=centre, reach=STREET_REACH))
+    return np.concatenate(found)
 
 
 def _far_apart(points: FloatArray, count: int) -> list[int]:
@@ -135,8 +148,10 @@ def _targets(scene: SceneModel, tx: FloatArray, reach: float) -> list[int]:
     gap = np.linalg.norm(np.maximum(0.0, np.maximum(boxes[:, 0] - tx, tx - boxes[:, 1])), axis=1)
     size = np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1)
     wanted = (gap <= reach) & ~np.isin(scene.materials, NOT_ESTIMATED)
-    order = np.argsort(-size / (1.0 + gap), kind="stable")
-    return [int(k) for k in order if wanted[k]][:TARGETS]
+    order = [int(k) for k in np.argsort(-size / (1.0 + gap), kind="stable") if wanted[k]]
+    # The largest of each material first: ten thousand bricks must not hide the one of marble.
+    first = {scene.materials[k]: k for k in reversed(order)}
+    return sorted(order, key=lambda k: first[scene.materials[k]] != k)[:TARGETS]
 
 
 def _behind(space: FreeSpace, tx: FloatArray, targets: Sequence[int]) -> FloatArray:
@@ -175,7 +190,9 @@ class _Planner:
             apart = self._apart(candidate.tx[None])[0]
             reached = np.unique(candidate.links.target)
             needs = 1.0 / (1.0 + self.seen[reached].sum(axis=1)) ** 2
-            return float(apart * (1e-6 + needs.sum()))
+            classes = np.unique(self.class_of[reached])
+            class_needs = 1.0 / (1.0 + self.class_seen[classes]) ** 2
+            return float(apart * (1e-6 + needs.sum() + CLASS_WORTH * class_needs.sum()))
 
         best = max(range(len(candidates)), key=lambda i: worth(candidates[i]))
         candidate = candidates.pop(best)
