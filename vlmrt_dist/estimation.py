@@ -25,10 +25,12 @@ from vlmrt_dist.fitting import (
     SEARCHED,
     Progress,
     fit_doubting_prior,
-    held_out_error_db,
+    held_out_levels,
     misfit,
     starting_points,
 )
+from vlmrt_dist.images import SceneImage
+from vlmrt_dist.itu import conductivity_table
 from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import (
     LeastSquares,
@@ -37,9 +39,15 @@ from vlmrt_dist.optimizers import (
     adam,
 )
 from vlmrt_dist.posterior import MIN_NOISE_DB, NO_PRIOR_WIDTH, NORMAL_95, posterior
-from vlmrt_dist.priors import Initial, check_choice, initial_conductivity, prior_of
+from vlmrt_dist.priors import (
+    Initial,
+    MaterialPrior,
+    check_choice,
+    initial_conductivity,
+    prior_of,
+)
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.results import Estimate
+from vlmrt_dist.results import Estimate, LinkLevels, root_mean_square
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
@@ -65,6 +73,8 @@ def estimate(
     *,
     radio: RadioConfig | None = None,
     initial: Initial | NDArray[np.float64] = "itu",
+    prior: MaterialPrior | None = None,
+    vlm: str = "offline",
     optimizer: Optimizer = "levenberg_marquardt",
     engine: Engine = "replay",
     num_actors: int = 0,
@@ -86,14 +96,19 @@ def estimate(
     :param scene: K objects
     :param campaign: M setups with received levels [dBm]
     :param radio: radio configuration; default: 3.5 GHz, depth 4, the complete path set
-    :param initial: "itu" (the class's value, VLMInit's stand-in), "uniform" (UnifInit: their mean),
-        "random" (RandInit), or conductivities [K] [S/m]
+    :param initial: "itu" (the class's value), "uniform" (UnifInit: their mean), "random"
+        (RandInit), "vlm" (VLMInit: what an advisor says), or conductivities [K] [S/m]
+    :param prior: somebody's belief about the materials; its medians and widths replace those of
+        the scene's own material classes
+    :param vlm: with ``initial="vlm"`` and no ``prior``, the advisor that is asked for one;
+        "offline" knows the objects' names only
     :param optimizer: "levenberg_marquardt" on ln σ with the prior, "adam" as in the paper (on σ,
         no prior), "adam_fine" (a tenth of its step), or "adam_log" (on ln σ, no prior)
     :param engine: "replay", or "retrace" (the paper's; needs one of the Adams)
     :param num_actors: shard the setups over so many Ray actors; 0: evaluate in this process
     :param actor_options: further options of :class:`~vlmrt_dist.actors.ActorObjective`
-    :param prior_width: standard deviation of ln σ about the prior, the ITU value; ``inf``: none
+    :param prior_width: standard deviation of ln σ about the ITU value; ``inf``: no prior. A
+        ``prior`` has its own widths
     :param noise_db: standard deviation of the levels [dB]; default: the campaign's own
     :param fixed: names of objects whose conductivity is known and stays as the scene states it
     :param truth: [K] true conductivities where they are known, for the relative error (17)
@@ -126,9 +141,11 @@ def estimate(
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
     declared = campaign.noise_db if noise_db is None else noise_db
     noise = np.maximum(np.broadcast_to(declared, campaign.present.shape), MIN_NOISE_DB)
-    prior = prior_of(scene, radio, prior_width, fixed)
+    if prior is None and isinstance(initial, str) and initial == "vlm":
+        prior = _advised(scene, radio, vlm)
+    belief = prior_of(scene, radio, prior_width, fixed, prior)
     rng = np.random.default_rng(seed)
-    start = initial_conductivity(initial, prior, rng)
+    start = initial_conductivity(initial, belief, rng)
     clock = _Clock()
 
     with _objective(scene, campaign, radio, engine, num_actors, actor_options, progress, clock) as (
@@ -136,7 +153,7 @@ def estimate(
         paths,
     ):
         with clock("compile"):
-            rss = objective.rss(prior.median[None])[0]
+            rss = objective.rss(belief.median[None])[0]
         used = campaign.present & (np.nan_to_num(rss) > 0.0)
         if not used.any():
             raise NoPathsError(NO_PATHS)
@@ -144,16 +161,16 @@ def estimate(
             level_dbm=campaign.rss_dbm.ravel(),
             noise_db=noise.ravel().copy(),
             used=used.ravel(),
-            prior=prior.median,
-            prior_width=prior.width,
-            free=prior.free,
+            prior=belief.median,
+            prior_width=belief.width,
+            free=belief.free,
         )
         losses: NDArray[np.float64] = np.zeros(0)
         outcome: Outcome
-        width = np.full(scene.num_objects, prior.width)
+        width = belief.width
         with clock("fit"):
             if optimizer == "levenberg_marquardt":
-                starts = starting_points(start, prior, num_starts, rng)
+                starts = starting_points(start, belief, num_starts, rng)
                 theta, iterations, outcome, scale, width = fit_doubting_prior(
                     objective, data, starts, max_iterations or 100, progress
                 )
@@ -166,7 +183,7 @@ def estimate(
                     max_iterations=max_iterations or 1000,
                     stop=stop,
                     logarithmic=optimizer == "adam_log",
-                    free=prior.free,
+                    free=belief.free,
                     progress=_adam_progress(progress, max_iterations or 1000),
                 )
                 theta, iterations, outcome = run.theta[0], int(run.iterations[0]), run.outcome[0]
@@ -184,26 +201,34 @@ def estimate(
                 data, prior_width=width, noise_db=data.noise_db * (scale if scale > 1.0 else 1.0)
             )
             knowledge = posterior(
-                jacobian[index], data.noise_db[index], theta, prior.free, width, SEARCHED
+                jacobian[index], data.noise_db[index], theta, belief.free, width, SEARCHED
             )
-            held_out = np.nan
+            held_out = np.full(len(data.used), np.nan)
             if folds > 1 and optimizer == "levenberg_marquardt":
-                held_out = held_out_error_db(objective, data, folds, rng)
+                held_out = held_out_levels(objective, data, folds, rng)
+    shape = campaign.present.shape
+    links = LinkLevels(
+        measured_dbm=campaign.rss_dbm,
+        noise_db=np.where(campaign.present, noise, np.nan),
+        censored=campaign.censored,
+        replayed_dbm=np.where(used, watts_to_dbm(np.where(used, rss, 1.0)), np.nan),
+        held_out_dbm=held_out.reshape(shape),
+    )
     # An object that the data say nothing about is reported as what was believed before.
     unseen = np.array([v == "unidentifiable" for v in knowledge.verdict])
-    shown = np.where(unseen, prior.median, theta)
-    prior_std = np.where(prior.free, min(prior.width, NO_PRIOR_WIDTH), 0.0)
+    shown = np.where(unseen, belief.median, theta)
+    prior_std = np.where(belief.free, np.minimum(belief.width, NO_PRIOR_WIDTH), 0.0)
     std = np.where(unseen, prior_std, knowledge.std)
     return Estimate(
         names=scene.names,
-        materials=scene.materials,
+        materials=scene.materials if prior is None else prior.materials,
         conductivity=shown,
         low=shown * np.exp(-NORMAL_95 * std),
         high=shown * np.exp(NORMAL_95 * std),
-        prior=prior.median,
-        prior_low=prior.median * np.exp(-NORMAL_95 * prior_std),
-        prior_high=prior.median * np.exp(NORMAL_95 * prior_std),
-        contradicts_prior=tuple(bool(w) for w in (width > prior.width) & np.isfinite(width)),
+        prior=belief.median,
+        prior_low=belief.median * np.exp(-NORMAL_95 * prior_std),
+        prior_high=belief.median * np.exp(NORMAL_95 * prior_std),
+        contradicts_prior=tuple(bool(w) for w in (width > belief.width) & np.isfinite(width)),
         verdict=knowledge.verdict,
         fitted=theta,
         outcome=outcome,
@@ -216,13 +241,14 @@ def estimate(
         noise_db=float(np.median(noise[used])),
         noise_scale=scale,
         residual_db=float(np.sqrt((residual**2).mean())),
-        held_out_db=held_out,
+        held_out_db=root_mean_square(links.held_out_residual_db),
         num_links=int(campaign.present.sum()),
         num_unheard=int((campaign.present & ~used).sum()),
         num_paths=paths.count,
         incomplete=paths.incomplete,
         seconds=clock.seconds,
         mre=mean_relative_error(theta, truth) if truth is not None else np.nan,
+        links=links,
     )
 
 
@@ -230,6 +256,20 @@ def mean_relative_error(theta: NDArray[np.float64], truth: NDArray[np.float64]) 
     """The paper's MRE (17): mean of |σ - σ̂| / σ̂ over the objects with a conductivity."""
     there = np.asarray(truth) > 0.0
     return float(np.mean(np.abs(theta[there] - truth[there]) / truth[there]))
+
+
+def _advised(scene: SceneModel, radio: RadioConfig, vlm: str) -> MaterialPrior:
+    """What the advisor named ``vlm`` takes the objects for; it is shown renders if it can look."""
+    from vlmrt_dist.vlm import advisor_named
+
+    images: Sequence[SceneImage] = ()
+    if vlm != "offline":
+        from vlmrt_dist.rendering import render_scene
+
+        images = render_scene(scene)
+    table = conductivity_table(radio.frequency)
+    advice = advisor_named(vlm).propose_materials(images, scene, table, frequency=radio.frequency)
+    return advice.prior
 
 
 @dataclass(frozen=True)

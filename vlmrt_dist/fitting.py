@@ -128,26 +128,26 @@ def starting_points(
     start: NDArray[np.float64], prior: Prior, count: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """[S, K] the start itself, the prior's median, then draws from the prior."""
-    width = min(prior.width, 1.0)
+    width = np.minimum(prior.width, 1.0)
     draws = prior.median * np.exp(width * rng.standard_normal((max(count - 2, 0), len(start))))
     every = np.concatenate([start[None], prior.median[None], draws])[: max(count, 1)]
     return np.where(prior.free, every, prior.median)
 
 
-def held_out_error_db(
+def held_out_levels(
     objective: Objective,
     data: LeastSquares,
     folds: int,
     rng: np.random.Generator,
-) -> float:
-    """Root mean square error [dB] of links that a least-squares fit to the others has not seen.
+) -> NDArray[np.float64]:
+    """[M · N] levels [dBm] of links as least-squares fits that have not seen them predict them.
 
-    NaN where there are too few links to leave any out.
+    NaN for links that are not used, and everywhere where there are too few to leave any out.
     """
+    predicted = np.full(len(data.used), np.nan)
     links = rng.permutation(np.flatnonzero(data.used))
     if len(links) < 2 * folds:
-        return float("nan")
-    errors = []
+        return predicted
     for part in np.array_split(links, folds):
         used = data.used.copy()
         used[part] = False
@@ -155,5 +155,5 @@ def held_out_error_db(
             objective, replace(data, used=used), data.prior[None], max_evaluations=50
         )
         rss, _ = objective.log_jacobian(fit.theta)
-        errors.append(watts_to_dbm(rss.ravel()[part]) - data.level_dbm[part])
-    return float(np.sqrt((np.concatenate(errors) ** 2).mean()))
+        predicted[part] = watts_to_dbm(rss.ravel()[part])
+    return predicted

@@ -29,6 +29,45 @@ MISFIT = 30.0
 
 
 @dataclass(frozen=True, eq=False)
+class LinkLevels:
+    """What was measured on each link of M setups with N receivers, and what the estimate says.
+
+    :param measured_dbm: [M, N] measured levels, the receiver's floor where censored [dBm]
+    :param noise_db: [M, N] standard deviation that was declared for each [dB]
+    :param censored: [M, N] where the level is only known to lie at or below the one measured
+    :param replayed_dbm: [M, N] levels at the estimate [dBm]; NaN where no receiver is or no path
+        arrives
+    :param held_out_dbm: [M, N] each link's level as a fit to other links predicts it [dBm]; NaN
+        where that was not done
+    """
+
+    measured_dbm: NDArray[np.float64]
+    noise_db: NDArray[np.float64]
+    censored: NDArray[np.bool_]
+    replayed_dbm: NDArray[np.float64]
+    held_out_dbm: NDArray[np.float64]
+
+    @property
+    def residual_db(self) -> NDArray[np.float64]:
+        """[M, N] measured minus replayed; zero where both lie below a receiver's floor."""
+        return self._beside(self.replayed_dbm)
+
+    @property
+    def held_out_residual_db(self) -> NDArray[np.float64]:
+        """[M, N] the same for levels predicted by fits that have not seen the link."""
+        return self._beside(self.held_out_dbm)
+
+    @property
+    def standardised(self) -> NDArray[np.float64]:
+        """[M, N] residuals in units of the declared noise."""
+        return self.residual_db / self.noise_db
+
+    def _beside(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
+        residual = self.measured_dbm - level
+        return np.where(self.censored, np.minimum(residual, 0.0), residual)
+
+
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """Conductivities of K objects.
 
@@ -64,6 +103,7 @@ class Estimate:
     :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param mre: mean relative error (17) of ``fitted`` where the truth is known, else NaN
+    :param links: level by level, what was measured and what the estimate says
     """
 
     names: tuple[str, ...]
@@ -94,6 +134,7 @@ class Estimate:
     incomplete: float
     seconds: dict[str, float]
     mre: float
+    links: LinkLevels
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -224,6 +265,12 @@ class Estimate:
             "seconds_by_phase": dict(self.seconds),
             "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},
         }
+
+
+def root_mean_square(values: NDArray[np.float64]) -> float:
+    """Of those that are numbers; NaN if none is."""
+    numbers = values[~np.isnan(values)]
+    return float(np.sqrt((numbers**2).mean())) if len(numbers) else float("nan")
 
 
 def _number(value: float) -> str:

@@ -20,11 +20,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.estimation import LEARNING_RATE, PRIOR_WIDTH, Optimizer, mean_relative_error
+from vlmrt_dist.fitting import SEARCHED, fit_doubting_prior, starting_points
 from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
-from vlmrt_dist.posterior import MIN_NOISE_DB
-from vlmrt_dist.priors import Initial, initial_conductivity, prior_of
+from vlmrt_dist.posterior import MIN_NOISE_DB, NO_PRIOR_WIDTH, NORMAL_95, Verdict, posterior
+from vlmrt_dist.priors import Initial, MaterialPrior, Prior, initial_conductivity, prior_of
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, random_campaign
@@ -32,6 +34,12 @@ from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.units import watts_to_dbm
 
 Protocol = Literal["same_paths", "independent"]
+Method = Optimizer | Literal["map"]
+"""An optimizer without a prior, as in the paper, or "map": as :func:`vlmrt_dist.estimate` does it,
+Levenberg-Marquardt with the prior, several starts, and a prior that is widened where the levels
+contradict it."""
+
+NUM_STARTS = 8
 
 TRUTH_SEED = 1_000_003
 """Added to the path seed for the truth of the ``independent`` protocol."""
@@ -39,7 +47,7 @@ TRUTH_SEED = 1_000_003
 HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
 """The random setup that every fit is tried on, though none has seen it."""
 
-STUDY_VERSION = 1
+STUDY_VERSION = 2
 """Part of every key: raise it when the same point would give other rows."""
 
 ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
@@ -53,22 +61,42 @@ class Point:
     :param scene: K objects; their own conductivities are the ITU values that truths vary about
     :param campaign: positions of M setups of N receivers
     :param radio: radio configuration of the estimation
-    :param optimizers: which optimizers, on the same paths
+    :param optimizers: which methods, on the same paths
     :param initial: where they start
     :param protocol: whether the truth is simulated on the estimation's own paths
-    :param seeds: a truth each
+    :param seeds: a truth each, and the noise on its levels
     :param label: what distinguishes the point within its study, for tables and figures
+    :param noise_db: standard deviation of the normal error of each level, known to the fit [dB]
+    :param priors: a belief for each seed, its medians and widths those of "map"; ``initial="vlm"``
+        starts there; None: the ITU values of the scene's own material classes
+    :param prior_width: where ``priors`` is None: standard deviation of ln σ that "map" takes. The
+        truths' own is 0.1 (:func:`~vlmrt_dist.simulation.perturbed`)
+    :raises ConfigurationError: if there are not as many priors as seeds, or ``initial="vlm"`` has
+        none to start at, or a number makes no sense
     """
 
     study: str
     scene: SceneModel
     campaign: Campaign
     radio: RadioConfig
-    optimizers: tuple[Optimizer, ...]
+    optimizers: tuple[Method, ...]
     initial: Initial
     protocol: Protocol
     seeds: tuple[int, ...]
     label: dict[str, float | str] = field(default_factory=dict)
+    noise_db: float = 0.0
+    priors: tuple[MaterialPrior, ...] | None = None
+    prior_width: float = PRIOR_WIDTH
+
+    def __post_init__(self) -> None:
+        if self.priors is not None and len(self.priors) != len(self.seeds):
+            raise ConfigurationError("a point needs one prior for each of its seeds")
+        if self.priors is None and self.initial == "vlm":
+            raise ConfigurationError("a point that starts at 'vlm' needs priors to start at")
+        if not (np.isfinite(self.noise_db) and self.noise_db >= 0.0):
+            raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
+        if not self.prior_width > 0.0:
+            raise ConfigurationError("prior_width must be positive; use inf for no prior")
 
     @property
     def key(self) -> str:
@@ -82,6 +110,9 @@ class Point:
             self.protocol,
             list(self.seeds),
             self.label,
+            self.noise_db,
+            [_plain(prior) for prior in self.priors or ()],
+            self.prior_width,
             {name: version(name) for name in ENGINE_VERSIONS},
             STUDY_VERSION,
         ]
@@ -143,9 +174,11 @@ def evaluate(point: Point) -> list[Row]:
     scene, radio = point.scene, point.radio
     table = trace(scene, point.campaign, radio)
     itu = scene.conductivity(radio.frequency)
-    prior = prior_of(scene, radio, np.inf)
+    free = prior_of(scene, radio, np.inf).free
+    given = point.priors or (None,) * len(point.seeds)
+    priors = [prior_of(scene, radio, point.prior_width, given=p) for p in given]
     drawn = np.array([perturbed(itu, seed) for seed in point.seeds])
-    truth = np.where(prior.free, drawn, itu)  # what is fixed is known
+    truth = np.where(free, drawn, itu)  # what is fixed is known
     planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
     same = ReplayObjective(scene, planned, radio, table)
     rss = same.rss(truth)
@@ -157,9 +190,13 @@ def evaluate(point: Point) -> list[Row]:
     start = np.array(
         [
             initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
-            for seed in point.seeds
+            for seed, prior in zip(point.seeds, priors, strict=True)
         ]
     )
+    # A belief in metal or vacuum is no value to start at.
+    start = np.where(free, np.clip(start, *SEARCHED), itu)
+    error_db = np.array([_errors(seed, rss.shape[1:]) for seed in point.seeds]) * point.noise_db
+    rss = rss * 10.0 ** (error_db / 10.0)
     shared: dict[str, Any] = {
         "study": point.study,
         "key": point.key,
@@ -171,6 +208,7 @@ def evaluate(point: Point) -> list[Row]:
         "max_depth": radio.max_depth,
         "samples_per_src": radio.samples_per_src,
         "complete": radio.complete,
+        "noise_db": point.noise_db,
         "incomplete": table.incomplete,
         "num_objects": scene.num_objects,
         "num_setups": int(heard.any(axis=1).sum()),
@@ -187,15 +225,17 @@ def evaluate(point: Point) -> list[Row]:
         rss = np.where(heard, rss, np.nan)[:, kept]
         table = table.setups(np.flatnonzero(kept).tolist())
         objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
-    free = prior.free
-    fits: list[_Fit] = []  # optimizer by optimizer, the seeds of each in order
+    noise_db = max(point.noise_db, MIN_NOISE_DB)
+    fits: list[_Fit] = []  # method by method, the seeds of each in order
     for optimizer in point.optimizers:
         if objective is None:
-            fits += [_Fit(x, float("nan"), 0, "no_signal", 0.0, np.zeros(0)) for x in start]
+            fits += [_unheard(x, p, optimizer) for x, p in zip(start, priors, strict=True)]
+        elif optimizer == "map":
+            fits += _fit_map(objective, point.seeds, priors, start, truth, rss, noise_db)
         elif optimizer == "levenberg_marquardt":
-            fits += _fit_least_squares(objective, free, start, truth, rss)
+            fits += _fit_least_squares(objective, free, start, truth, rss, noise_db)
         else:
-            fits += _fit_adam(optimizer, objective, free, start, truth)
+            fits += _fit_adam(optimizer, objective, free, start, truth, rss, noise_db)
     held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), truth)
     which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
     return [
@@ -211,6 +251,11 @@ def evaluate(point: Point) -> list[Row]:
             outcome=fit.outcome,
             seconds_fit=fit.seconds,
             conductivity=fit.theta.tolist(),
+            std=fit.std.tolist(),
+            low=fit.low.tolist(),
+            high=fit.high.tolist(),
+            verdict=list(fit.verdict),
+            coverage=float(np.mean((fit.low <= truth[s])[free] & (truth[s] <= fit.high)[free])),
             truth=truth[s].tolist(),
             mre_history=fit.history.tolist(),
         )
@@ -220,12 +265,35 @@ def evaluate(point: Point) -> list[Row]:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
+    """:param theta: [K] where the method ended; its error is the row's
+    :param shown: [K] the same, the prior's median where unidentifiable; the interval is about it
+    :param std: [K] standard deviation of ln σ after the measurement
+    """
+
     theta: NDArray[np.float64]
+    shown: NDArray[np.float64]
+    std: NDArray[np.float64]
+    verdict: tuple[Verdict, ...]
     loss: float
     iterations: int
     outcome: str
     seconds: float
     history: NDArray[np.float64]
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        return self.shown * np.exp(-NORMAL_95 * self.std)
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        return self.shown * np.exp(NORMAL_95 * self.std)
+
+
+def _unheard(start: NDArray[np.float64], prior: Prior, method: Method) -> _Fit:
+    width = np.minimum(prior.width, NO_PRIOR_WIDTH) if method == "map" else NO_PRIOR_WIDTH
+    verdict: tuple[Verdict, ...] = tuple("unidentifiable" if f else "fixed" for f in prior.free)
+    std = np.where(prior.free, width, 0.0)
+    return _Fit(start, start, std, verdict, np.nan, 0, "no_signal", 0.0, np.zeros(0))
 
 
 def _fit_adam(
@@ -234,6 +302,8 @@ def _fit_adam(
     free: NDArray[np.bool_],
     start: NDArray[np.float64],
     truth: NDArray[np.float64],
+    rss: NDArray[np.float64],
+    noise_db: float,
 ) -> list[_Fit]:
     """All seeds side by side; the seconds of the batch are shared out evenly."""
     clock = time.perf_counter()
@@ -246,17 +316,15 @@ def _fit_adam(
     )
     seconds = (time.perf_counter() - clock) / len(start)
     history = (np.abs(run.path - truth)[..., free] / truth[:, free]).mean(axis=2)
-    return [
-        _Fit(
-            run.theta[s],
-            float(run.loss[s]),
-            int(run.iterations[s]),
-            run.outcome[s],
-            seconds,
-            history[: run.iterations[s], s],
+    fits = []
+    for s, theta in enumerate(run.theta):
+        data = _least_squares(rss[s], noise_db, Prior(start[s], np.full(len(free), np.inf), free))
+        std, verdict = _knowledge(objective, data, theta, data.prior_width, 1.0)
+        loss, steps, ended = float(run.loss[s]), int(run.iterations[s]), run.outcome[s]
+        fits.append(
+            _Fit(theta, theta, std, verdict, loss, steps, ended, seconds, history[:steps, s])
         )
-        for s in range(len(start))
-    ]
+    return fits
 
 
 def _fit_least_squares(
@@ -265,26 +333,90 @@ def _fit_least_squares(
     start: NDArray[np.float64],
     truth: NDArray[np.float64],
     rss: NDArray[np.float64],
+    noise_db: float,
 ) -> list[_Fit]:
     """One seed after another, maximum likelihood as the paper has no prior."""
     fits = []
     for s in range(len(start)):
-        level = watts_to_dbm(rss[s]).ravel()
-        data = LeastSquares(
-            level_dbm=level,
-            noise_db=np.full(level.shape, MIN_NOISE_DB),
-            used=np.isfinite(level),
-            prior=start[s],
-            prior_width=np.inf,
-            free=free,
-        )
+        data = _least_squares(rss[s], noise_db, Prior(start[s], np.full(len(free), np.inf), free))
         clock = time.perf_counter()
         fit = levenberg_marquardt(objective, data, start[s][None])
         seconds = time.perf_counter() - clock
+        std, verdict = _knowledge(objective, data, fit.theta, data.prior_width, 1.0)
         loss = objective.value_and_grad(np.tile(fit.theta, (len(start), 1))).loss[s].sum()
         history = np.array([mean_relative_error(x[free], truth[s][free]) for x in fit.path])
-        fits.append(_Fit(fit.theta, loss, fit.evaluations, fit.outcome, seconds, history))
+        fits.append(
+            _Fit(fit.theta, fit.theta, std, verdict, loss, fit.evaluations, fit.outcome, seconds,
+                 history)
+        )  # fmt: skip
     return fits
+
+
+def _fit_map(
+    objective: Any,
+    seeds: Sequence[int],
+    priors: Sequence[Prior],
+    start: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    rss: NDArray[np.float64],
+    noise_db: float,
+) -> list[_Fit]:
+    """One seed after another, each with its prior."""
+    fits = []
+    for s, prior in enumerate(priors):
+        data = _least_squares(rss[s], noise_db, prior)
+        clock = time.perf_counter()
+        starts = starting_points(start[s], prior, NUM_STARTS, np.random.default_rng([seeds[s], 3]))
+        theta, evaluations, outcome, scale, width = fit_doubting_prior(
+            objective, data, starts, 100, None
+        )
+        seconds = time.perf_counter() - clock
+        std, verdict = _knowledge(objective, data, theta, width, scale)
+        lost = np.array([v == "unidentifiable" for v in verdict])
+        std = np.where(lost, np.minimum(prior.width, NO_PRIOR_WIDTH), std)
+        loss = objective.value_and_grad(np.tile(theta, (len(start), 1))).loss[s].sum()
+        history = np.array([mean_relative_error(theta[prior.free], truth[s][prior.free])])
+        shown = np.where(lost, prior.median, theta)
+        fits.append(_Fit(theta, shown, std, verdict, loss, evaluations, outcome, seconds, history))
+    return fits
+
+
+def _least_squares(rss: NDArray[np.float64], noise_db: float, prior: Prior) -> LeastSquares:
+    level = watts_to_dbm(rss).ravel()
+    return LeastSquares(
+        level_dbm=level,
+        noise_db=np.full(level.shape, noise_db),
+        used=np.isfinite(level),
+        prior=prior.median,
+        prior_width=prior.width,
+        free=prior.free,
+    )
+
+
+def _knowledge(
+    objective: Any,
+    data: LeastSquares,
+    theta: NDArray[np.float64],
+    width: float | NDArray[np.float64],
+    scale: float,
+) -> tuple[NDArray[np.float64], tuple[Verdict, ...]]:
+    """Standard deviation of ln σ [K] at a fit, and verdicts."""
+    index = np.flatnonzero(data.used)
+    _, jacobian = objective.log_jacobian(theta)
+    noise = data.noise_db[index] * max(scale, 1.0)  # NaN: too few links to say, so as declared
+    known = posterior(jacobian[index], noise, theta, data.free, width, SEARCHED)
+    return known.std, known.verdict
+
+
+def _errors(seed: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Standard normal errors of the levels of one seed."""
+    return np.random.default_rng([seed, 2]).standard_normal(shape)
+
+
+def _plain(prior: MaterialPrior) -> list[Any]:
+    """A prior as what a key is made of."""
+    arrays = [np.asarray(x, np.float64).tolist() for x in (prior.c, prior.d, prior.width)]
+    return [list(prior.names), list(prior.materials), *arrays]
 
 
 def _held_out_db(

@@ -38,7 +38,8 @@ _Measurements = Annotated[
     Path,
     opt(
         "Measured levels, .csv or .parquet, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, "
-        "rx_z [m], rss_dbm [dBm], and optionally noise_db [dB].",
+        "rx_z [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally noise_db [dB], "
+        "censored (0 or 1), frequency [Hz].",
         metavar="FILE",
     ),
 ]
@@ -103,8 +104,8 @@ def estimate_command(
     check_noise(noise_db)
     if figure is not None:
         check_target(figure, ".png")
-    campaign = read_campaign(measurements)
     room = named_scene(scene, headroom)
+    campaign = read_campaign(measurements, scene=room)
     if noise_db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     with results_only(), progress_bar() as progress:
