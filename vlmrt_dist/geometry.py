@@ -158,6 +158,34 @@ class TriangleSoup:
             found[inside_box[crossings % 2 == 1]] = group
         return found
 
+    def crossings(
+        self, starts: FloatArray, ends: FloatArray
+    ) -> tuple[IntArray, IntArray, FloatArray]:
+        """Where segments from ``starts`` to ``ends`` [L,3] go through triangles.
+
+        A segment that runs along a triangle's plane does not cross it; one that meets the edge
+        between two triangles may cross one, both or, by rounding, neither.
+
+        :return: for each crossing the segment, the group, and the fraction of the way there
+        """
+        soup = self._clusters
+        owner = np.searchsorted(self.offsets, soup.offsets[:-1], side="right") - 1
+        found: list[tuple[IntArray, IntArray, FloatArray]] = []
+        step = max(1, PAIRS_PER_BLOCK // len(owner))
+        for first in range(0, len(starts), step):
+            a, b = starts[first : first + step, None], ends[first : first + step, None]
+            rows, clusters = np.nonzero(_box_met(a, b, soup._group_low, soup._group_high))
+            for pair, triangle in soup._expand(clusters):
+                row = rows[pair] + first
+                way = ends[row] - starts[row]
+                at = _ray_meets(starts[row], way, soup.triangles[triangle])
+                hit = at <= 1.0  # NaN where the triangle is missed
+                found.append((row[hit], owner[clusters[pair[hit]]], at[hit]))
+        if not found:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        segment, group, at = (np.concatenate(part) for part in zip(*found, strict=True))
+        return segment, group, at
+
     def _near_groups(
         self, points: FloatArray, limit: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray]]:
@@ -207,14 +235,31 @@ def _box_distance_squared(p: FloatArray, low: FloatArray, high: FloatArray) -> F
     return _dot(outside, outside)
 
 
-def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
-    """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3].
+def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:
+    """Whether segments pass through boxes (the slab method), with a little to spare."""
+    way = end - start
+    slack = 1e-9 * (1.0 + np.abs(low) + np.abs(high))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near, far = (low - slack - start) / way, (high + slack - start) / way
+    # 0/0: the segment runs in the boundary of a slab, which is within it.
+    enter = np.fmax.reduce(np.fmin(near, far), axis=-1)
+    leave = np.fmin.reduce(np.fmax(near, far), axis=-1)
+    return np.asarray((enter <= leave) & (enter <= 1.0) & (leave >= 0.0))
 
-    The algorithm of Möller and Trumbore (1997).
+
+def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
+    """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3]."""
+    direction = np.broadcast_to(RAY_DIRECTION, points.shape)
+    return np.asarray(_ray_meets(points, direction, triangles) > 0)
+
+
+def _ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
+    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
+
+    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
     """
     a = triangles[:, 0]
     ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
-    direction = np.broadcast_to(RAY_DIRECTION, points.shape)
     across = np.cross(direction, ac)
     determinant = _dot(ab, across)
     parallel = determinant == 0
@@ -223,4 +268,5 @@ def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
     turned = np.cross(ap, ab)
     v = _dot(direction, turned) * scale
     t = _dot(ac, turned) * scale
-    return np.asarray(~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0))
+    met = ~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
+    return np.where(met, t, np.nan)
