@@ -20,9 +20,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("VLMRT_CACHE_DIR") or Path.home() / ".cache" / "vlmrt_dist")
 
 
-def write_atomic(
-    path: str | os.PathLike[str], content: bytes, *, private: bool = False
-) -> Path:
+def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> Path:
     """Write ``content`` under a temporary name beside ``path``, then rename it into place.
 
     A reader finds the old file or the whole new one, also after a crash. The temporary name

@@ -8,11 +8,14 @@ libraries never hold the key, hence neither do their exceptions, logs and pickle
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import random
+import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -39,6 +42,9 @@ PLACEHOLDER_KEY = "held-by-the-wire"
 _HEADERS_SENT = ("host", "content-length", "content-type", "accept")
 
 
+Answer = TypeVar("Answer")
+
+
 class RequestFailed(Exception):
     """A request that brought no answer.
 
@@ -52,7 +58,7 @@ class RequestFailed(Exception):
         self.status = status
 
 
-@dataclass
+@dataclass(eq=False)
 class Wire(httpx2.BaseTransport):
     """A transport for both client libraries.
 
@@ -99,9 +105,28 @@ class Wire(httpx2.BaseTransport):
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
     def client(self) -> httpx2.Client:
-        """The HTTP client to give to a library; close it after use."""
-        self.failure = None
+        """The HTTP client to give to a library."""
         return httpx2.Client(transport=self, follow_redirects=False, trust_env=False)
+
+    def asked(self, call: Callable[[], Answer], most_usd: float) -> Answer:
+        """What ``call`` gets from a library that uses :meth:`client`.
+
+        Errors are raised anew, so that none carries the frames in which a request is sent.
+
+        :param most_usd: the most that one attempt can cost [US dollars]
+        :raises RequestFailed: if there is no answer, or not one that the library understands
+        :raises VlmError: if a bound of the meter forbids it
+        """
+        self.most_usd, self.failure = most_usd, None
+        try:
+            return call()
+        except Exception as error:
+            failure = self.failure or RequestFailed(
+                f"{self.host} answered in an unexpected shape ({type(error).__name__})"
+            )
+        if isinstance(failure, VlmError):
+            raise VlmError(failure.message)
+        raise RequestFailed(failure.text, failure.status)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """One answer for ``request``, after as many attempts as are allowed.
@@ -142,6 +167,17 @@ class Wire(httpx2.BaseTransport):
             time.sleep(min(wait, MAX_WAIT))
             attempt += 1
 
+    @functools.cached_property
+    def _sender(self) -> httpx2.Client:
+        """The client that does speak to the network; no connection outlives a request."""
+        return httpx2.Client(
+            trust_env=not self.loopback,
+            follow_redirects=False,
+            timeout=self.timeout,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            verify=_tls(),
+        )
+
     def _send(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
         headers = {name: request.headers[name] for name in _HEADERS_SENT if name in request.headers}
         headers |= {"accept-encoding": "identity", "user-agent": "vlmrt_dist"}
@@ -149,14 +185,9 @@ class Wire(httpx2.BaseTransport):
             headers[self.key_header] = self.key_prefix + self.key.reveal()
         end = time.monotonic() + self.timeout
         content = bytearray()
-        with (
-            httpx2.Client(
-                trust_env=not self.loopback, follow_redirects=False, timeout=self.timeout
-            ) as client,
-            client.stream(
-                request.method, str(request.url), headers=headers, content=body
-            ) as response,
-        ):
+        with self._sender.stream(
+            request.method, str(request.url), headers=headers, content=body
+        ) as response:
             if response.headers.get("content-encoding", "identity").lower() != "identity":
                 raise RequestFailed(f"{self.host} answered compressed, which was not asked for")
             for part in response.iter_raw():
@@ -203,7 +234,8 @@ class Wire(httpx2.BaseTransport):
         }.get(status, "")
         if 300 <= status < 400:
             hint = "; redirects are not followed, give the final base URL"
-        return f"{self.host} answered {status}{hint}" + (f": {printable(said, MAX_ERROR_TEXT)}" if said else "")
+        said = printable(said, MAX_ERROR_TEXT)
+        return f"{self.host} answered {status}{hint}" + (f": {said}" if said else "")
 
 
 def checked_base_url(url: str) -> str:
@@ -223,6 +255,11 @@ def checked_base_url(url: str) -> str:
     if "@" in parts.netloc:
         raise ConfigurationError("the base URL must hold no user name or password")
     return url.rstrip("/")
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()  # 0.07 s each
 
 
 def _is_loopback(host: str) -> bool:

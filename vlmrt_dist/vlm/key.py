@@ -83,8 +83,8 @@ def find_key(place: KeyPlace, file: str | os.PathLike[str] | None = None) -> Key
 
 def _from_file(path: Path) -> Key:
     try:
-        mode = path.stat().st_mode
         content = read_limited(path, MAX_KEY_BYTES)
+        mode = path.stat().st_mode
     except OSError as error:
         raise VlmError(f"cannot read the key file {path}: {error.strerror}") from None
     except UnreadableFile as error:

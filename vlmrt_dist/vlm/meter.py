@@ -80,9 +80,9 @@ class Meter:
             )
         if self.max_cost_usd is not None and self.spent_usd + most_usd > self.max_cost_usd:
             raise VlmError(
-                f"the next request could cost up to {most_usd:.4f} US dollars, {self.spent_usd:.4f} "
-                f"are spent and the bound is {self.max_cost_usd:g}; it was not sent (raise "
-                "max_cost_usd, or lower max_output_tokens)"
+                f"the next request could cost up to {most_usd:.4f} US dollars, "
+                f"{self.spent_usd:.4f} are spent and the bound is {self.max_cost_usd:g}; it was "
+                "not sent (raise max_cost_usd, or lower max_output_tokens)"
             )
         self.requests += 1
         self.spent_usd += most_usd

@@ -27,7 +27,8 @@ MAX_TEXT = 500
 """Characters kept of a sentence that a model wrote."""
 
 _FENCED = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n[ \t]*```\Z", re.DOTALL)
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string that is never closed matches to the end, else every quote in it would be tried anew.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class UnreadableAnswer(Exception):

@@ -1,4 +1,4 @@
-"""What is asked and what comes back, as values: the same for every provider, cache and recording."""
+"""What is asked and what comes back, as values: the same for all providers and recordings."""
 
 from __future__ import annotations
 
@@ -38,6 +38,23 @@ class Question:
     def image_keys(self) -> tuple[str, ...]:
         """Content hashes of the images."""
         return tuple(image.key for image in self.images)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """A line for each image, to be put before it; file names are not told."""
+        shown = {
+            "overhead": "seen from above, x to the right and y upwards",
+            "perspective": "in perspective, what would hide the inside is cut away",
+        }
+        return tuple(
+            f"Picture {number}: "
+            + (
+                "a photograph of the scene"
+                if image.source == "photograph"
+                else f"the scene {shown.get(image.view, 'from another view')} (rendered)"
+            )
+            for number, image in enumerate(self.images, 1)
+        )
 
     @property
     def image_source(self) -> str:
@@ -85,7 +102,7 @@ def fingerprint(question: Question, **settings: Any) -> str:
             "prompt": question.prompt,
             "text": question.text,
             "schema": question.schema,
-            "images": question.image_keys,
+            "images": list(zip(question.captions, question.image_keys, strict=True)),
         },
         sort_keys=True,
     )
