@@ -67,6 +67,25 @@ def is_closed(vertices: FloatArray, faces: npt.NDArray[np.integer[Any]]) -> bool
     return bool(np.all(counts % 2 == 0))
 
 
+def ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
+    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
+
+    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
+    """
+    a = triangles[:, 0]
+    ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
+    across = np.cross(direction, ac)
+    determinant = _dot(ab, across)
+    parallel = determinant == 0
+    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=~parallel)
+    u = _dot(ap, across) * scale
+    turned = np.cross(ap, ab)
+    v = _dot(direction, turned) * scale
+    t = _dot(ac, turned) * scale
+    met = ~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
+    return np.where(met, t, np.nan)
+
+
 @dataclass(frozen=True, eq=False)
 class TriangleSoup:
     """Triangles [T,3,3] in groups, prepared for queries.
@@ -171,14 +190,20 @@ class TriangleSoup:
         soup = self._clusters
         owner = np.searchsorted(self.offsets, soup.offsets[:-1], side="right") - 1
         found: list[tuple[IntArray, IntArray, FloatArray]] = []
-        step = max(1, PAIRS_PER_BLOCK // len(owner))
+        # In a city most clusters are nowhere near.
+        both = np.concatenate([starts, ends])
+        least, most = both.min(axis=0, initial=np.inf), both.max(axis=0, initial=-np.inf)
+        low, high = soup._group_low, soup._group_high
+        near = np.flatnonzero(((low <= most) & (high >= least)).all(axis=1))
+        step = max(1, PAIRS_PER_BLOCK // max(len(near), 1))
         for first in range(0, len(starts), step):
-            a, b = starts[first : first + step, None], ends[first : first + step, None]
-            rows, clusters = np.nonzero(_box_met(a, b, soup._group_low, soup._group_high))
+            a, b = starts[first : first + step], ends[first : first + step]
+            rows, met = np.nonzero(_box_met(a, b, low[near], high[near]))
+            clusters = near[met]
             for pair, triangle in soup._expand(clusters):
                 row = rows[pair] + first
                 way = ends[row] - starts[row]
-                at = _ray_meets(starts[row], way, soup.triangles[triangle])
+                at = ray_meets(starts[row], way, soup.triangles[triangle])
                 hit = at <= 1.0  # NaN where the triangle is missed
                 found.append((row[hit], owner[clusters[pair[hit]]], at[hit]))
         if not found:
@@ -236,37 +261,23 @@ def _box_distance_squared(p: FloatArray, low: FloatArray, high: FloatArray) -> F
 
 
 def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:
-    """Whether segments pass through boxes (the slab method), with a little to spare."""
-    way = end - start
-    slack = 1e-9 * (1.0 + np.abs(low) + np.abs(high))
+    """Whether segments [L,3] pass through boxes [B,3], [L,B]; with a little to spare.
+
+    The slab method: axis by axis, between which fractions of the way a segment is in the slab.
+    """
+    enter, leave = np.zeros((len(start), len(low))), np.ones((len(start), len(low)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        near, far = (low - slack - start) / way, (high + slack - start) / way
-    # 0/0: the segment runs in the boundary of a slab, which is within it.
-    enter = np.fmax.reduce(np.fmin(near, far), axis=-1)
-    leave = np.fmin.reduce(np.fmax(near, far), axis=-1)
-    return np.asarray((enter <= leave) & (enter <= 1.0) & (leave >= 0.0))
+        for axis in range(3):
+            here, way = start[:, None, axis], (end - start)[:, None, axis]
+            slack = 1e-9 * (1.0 + np.abs(low[:, axis]) + np.abs(high[:, axis]))
+            one, other = (low[:, axis] - slack - here) / way, (high[:, axis] + slack - here) / way
+            # 0/0: the segment runs in the boundary of the slab, which is within it.
+            np.fmax(enter, np.fmin(one, other), out=enter)
+            np.fmin(leave, np.fmax(one, other), out=leave)
+    return enter <= leave
 
 
 def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
     """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3]."""
     direction = np.broadcast_to(RAY_DIRECTION, points.shape)
-    return np.asarray(_ray_meets(points, direction, triangles) > 0)
-
-
-def _ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
-    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
-
-    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
-    """
-    a = triangles[:, 0]
-    ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
-    across = np.cross(direction, ac)
-    determinant = _dot(ab, across)
-    parallel = determinant == 0
-    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=~parallel)
-    u = _dot(ap, across) * scale
-    turned = np.cross(ap, ab)
-    v = _dot(direction, turned) * scale
-    t = _dot(ac, turned) * scale
-    met = ~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
-    return np.where(met, t, np.nan)
+    return np.asarray(ray_meets(points, direction, triangles) > 0)
