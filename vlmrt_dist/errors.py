@@ -98,5 +98,9 @@ class StorageError(VlmrtError):
     """A result cannot be stored at, or read back from, the place that was named."""
 
 
+class VlmError(VlmrtError):
+    """A vision-language model cannot be asked, or gave no answer (the message says why)."""
+
+
 class NumericalError(VlmrtError):
     """A computation produced a number that is not finite."""
