@@ -159,16 +159,6 @@ def conductivity(name: str, frequency: float) -> float:
     return float(band.c * (frequency / 1e9) ** band.d)
 
 
-def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
-    """(c, d) of conductivity = c * f_GHz**d for every material tabulated at ``frequency`` [Hz].
-
-    >>> conductivity_table(3.5e9)["brick"], "floorboard" in conductivity_table(3.5e9)
-    ((0.0238, 0.16), False)
-    """
-    names = (name for name in MATERIALS if is_tabulated(name, frequency))
-    return {name: (band.c, band.d) for name in names for band in [_band(name, frequency)]}
-
-
 def relative_permittivity(name: str, frequency: float) -> float:
     """Real part of the relative permittivity at ``frequency`` [Hz]: a * f_GHz**b.
 
