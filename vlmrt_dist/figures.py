@@ -14,38 +14,7 @@ from matplotlib.figure import Figure
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES, Printed, groups
-from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign
-
-MAX_INTERVALS = 40
-
-VERDICT_COLORS = {
-    "estimated": "#2a7f62",
-    "weak": "#e0a030",
-    "unidentifiable": "#b0b0b0",
-    "saturated": "#c0392b",
-    "fixed": "#4a6fa5",
-}
-
-
-def estimate_figure(
-    scene: SceneModel,
-    campaign: Campaign,
-    result: Estimate,
-    path: Path,
-    *,
-    truth: np.ndarray | None = None,
-) -> Path:
-    """The plan of the measurement, and prior and posterior of every object, as a PNG at ``path``.
-
-    :param truth: [K] true conductivities, drawn where they are known [S/m]
-    """
-    figure = Figure(figsize=(12.0, 5.2), layout="constrained")
-    plan, intervals = figure.subplots(1, 2, width_ratios=(1.0, 1.35))
-    _draw_plan(plan, scene, campaign, result)
-    _draw_intervals(intervals, result, truth)
-    return _save(figure, path)
 
 
 def comparison_figure(
@@ -93,7 +62,7 @@ def comparison_figure(
     for axes in (left, right):
         axes.grid(alpha=0.3)
     left.legend(fontsize=8)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
@@ -102,12 +71,11 @@ def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
         axes.plot(np.arange(1, len(history) + 1), history, color=color, alpha=0.35, lw=0.8)
 
 
-def _draw_plan(axes: Any, scene: SceneModel, campaign: Campaign, result: Estimate) -> None:
-    """Objects from above, low ones first, coloured by verdict; links from transmitters."""
+def draw_objects(axes: Any, scene: SceneModel, colors: Sequence[str]) -> None:
+    """Objects from above, low ones first, each in its colour [K]."""
     order = np.argsort([item.vertices[:, 2].max() for item in scene.objects], kind="stable")
     for k in order:
         item = scene.objects[k]
-        color = VERDICT_COLORS[result.verdict[k]]
         corners = item.vertices[item.faces][:, :, :2]
         first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         upright = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) < 1e-9
@@ -115,48 +83,15 @@ def _draw_plan(axes: Any, scene: SceneModel, campaign: Campaign, result: Estimat
         for faces, width in ((corners[~upright], 0.0), (corners[upright], 2.0)):
             axes.add_collection(
                 PolyCollection(
-                    list(faces), facecolor=color, edgecolor=color, alpha=0.12 if faint else 0.6,
-                    lw=width,
+                    list(faces), facecolor=colors[k], edgecolor=colors[k],
+                    alpha=0.12 if faint else 0.6, lw=width,
                 )
             )  # fmt: skip
-    for m, setup in enumerate(campaign.setups):
-        tx = setup.tx
-        for rx in setup.rx:
-            axes.plot([tx[0], rx[0]], [tx[1], rx[1]], color=f"C{m}", lw=0.6, alpha=0.6)
-        axes.plot(*setup.rx[:, :2].T, "o", ms=4, color="#1a9641")
-        axes.plot(*tx[:2], "^", ms=9, color="#d7191c")
-    axes.set(title="Tx red, Rx green; objects by verdict", xlabel="x [m]", ylabel="y [m]")
-    axes.set_aspect("equal")
-    axes.autoscale_view()
 
 
-def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> None:
-    """95 % intervals before (grey) and after (coloured) the measurement."""
-    shown = [k for k, verdict in enumerate(result.verdict) if verdict != "fixed"]
-    left_out = len(shown) - MAX_INTERVALS
-    shown = shown[:MAX_INTERVALS]  # more lines than that cannot be read
-    for row, k in enumerate(shown):
-        color = VERDICT_COLORS[result.verdict[k]]
-        axes.plot([result.prior_low[k], result.prior_high[k]], [row, row], color="#d8d8d8", lw=9)
-        axes.plot([result.low[k], result.high[k]], [row, row], color=color, lw=4)
-        axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
-        if truth is not None:
-            axes.plot(truth[k], row, "x", color="k", ms=7)
-    # Names come from files: a $ in one is no mathematics.
-    axes.set_yticks(range(len(shown)), [result.names[k] for k in shown], parse_math=False)
-    axes.invert_yaxis()
-    marks = "grey: prior, coloured: estimate" + ("" if truth is None else ", ×: truth")
-    if left_out > 0:
-        marks += f"; {left_out} more objects not drawn"
-    axes.set(xscale="log", xlabel="conductivity [S/m]", title=f"95 % intervals; {marks}")
-    axes.grid(axis="x", alpha=0.3)
-    present = [v for v in VERDICT_COLORS if v in {result.verdict[k] for k in shown}]
-    handles = [axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=v)[0] for v in present]
-    axes.legend(handles=handles, fontsize=8)
-
-
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write ``figure`` as its name says, .png or .pdf."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
+    figure.savefig(content, format=path.suffix.lower().removeprefix("."), dpi=120)
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_atomic(path, content.getvalue())
