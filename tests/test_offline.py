@@ -194,7 +194,7 @@ def random_room(seed: int) -> SceneModel:
         room = trimesh.creation.box(size)
         room.apply_translation(size / 2)
         objects.append(SceneObject("room", "concrete", room.vertices, room.faces[:, ::-1]))
-    crowd = rng.choice([1, 6, 30])
+    crowd = rng.choice([1, 6, 20])
     for i in range(1 + rng.integers(crowd)):
         extent = rng.uniform(0.05, 0.4, 3) * size
         mesh = (
@@ -298,5 +298,5 @@ def test_impossible_requests_are_refused() -> None:
     solid = SceneObject("solid", "concrete", box.vertices, box.faces)
     small = SceneObject("pin", "wood", box.vertices * 2 + [0, 0, 9], box.faces)
     full = SceneModel("full", (solid, small), np.array([[-1, -1, -1], [1, 1, 1]]))
-    with pytest.raises(CampaignError, match="free space|positions found"):
+    with pytest.raises(CampaignError, match="positions found"):
         positions(full, 1, 2)

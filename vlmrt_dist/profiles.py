@@ -27,6 +27,8 @@ REACH = 5.0
 class Profile:
     """How well each value of one object's parameter can explain the levels.
 
+    :param scene: K objects
+    :param campaign: M setups with received levels [dBm]
     :param name: the object
     :param quantity: which of its parameters
     :param values: [G] values, ascending [unit]
@@ -72,6 +74,8 @@ def profile(
     tell; all other unknowns keep their priors. Unlike the posterior it needs no linearity: an
     interval may be lopsided or open. Residuals larger than the declared noise widen it.
 
+    :param scene: K objects
+    :param campaign: M setups with received levels [dBm]
     :param name: the object
     :param quantity: which of its parameters; it has to be among ``unknowns``
     :param points: G, how many values
