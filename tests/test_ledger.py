@@ -46,6 +46,7 @@ ROW = Row(
     low=[0.02, 0.01],
     high=[0.04, 0.03],
     verdict=["estimated", "weak"],
+    contradicts_prior=[False, True],
     coverage=1.0,
     truth=[0.03, 0.02],
     mre_history=[0.07, 1e-9],

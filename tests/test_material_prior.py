@@ -3,7 +3,7 @@ import pytest
 
 from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.material_prior import CLASS_WIDTH, class_spread, material_prior
+from vlmrt_dist.material_prior import CLASS_WIDTH, class_spread, material_prior, misnamed
 from vlmrt_dist.priors import MaterialPrior
 
 FREQUENCY = 3.5e9
@@ -85,3 +85,18 @@ def test_lists_of_different_length_are_refused() -> None:
         material_prior(["a"], ["brick"], [0.5, 0.5], ["x"], TABLE, frequency=FREQUENCY)
     with pytest.raises(MaterialError, match="class_width"):
         one("brick", 0.5, class_width=0.0)
+
+
+def test_misnaming_is_as_frequent_as_asked_and_grows_with_the_rate() -> None:
+    right = ["brick", "wood", "metal"] * 2000
+    before = set[int]()
+    for rate in (0.0, 0.05, 0.4, 1.0):
+        said = misnamed(right, rate, TABLE, frequency=FREQUENCY, seed=3)
+        wrong = {k for k, (a, b) in enumerate(zip(said, right, strict=True)) if a != b}
+        assert len(wrong) / len(right) == pytest.approx(rate, abs=0.02)
+        assert before <= wrong
+        assert {said[k] for k in wrong} <= set(class_spread(TABLE, FREQUENCY))
+        before = wrong
+    assert misnamed(right, 0.4, TABLE, frequency=FREQUENCY, seed=4) != misnamed(
+        right, 0.4, TABLE, frequency=FREQUENCY, seed=3
+    )

@@ -67,6 +67,7 @@ class Row:
     low: list[float]
     high: list[float]
     verdict: list[str]
+    contradicts_prior: list[bool]
     coverage: float
     truth: list[float]
     mre_history: list[float]
@@ -106,6 +107,7 @@ _TYPES: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "list[str]": pa.list_(pa.string()),
     "list[float]": pa.list_(pa.float64()),
+    "list[bool]": pa.list_(pa.bool_()),
 }
 
 SCHEMA = pa.schema(

@@ -78,6 +78,29 @@ def material_prior(
     )
 
 
+def misnamed(
+    materials: Sequence[str],
+    rate: float,
+    table: Mapping[str, tuple[float, float]],
+    *,
+    frequency: float,
+    seed: int,
+) -> list[str]:
+    """Classes as somebody names them who is wrong about a share ``rate`` of the objects.
+
+    The mixture that the widths above describe: with probability ``rate`` another class of the table
+    that has a conductivity to estimate, each as likely. With one seed, what is wrong at a rate is
+    wrong in the same way at every higher one.
+
+    :param materials: [K] what the objects are
+    """
+    rng = np.random.default_rng([seed, 5])
+    answers = list(class_spread(table, frequency))
+    doubt = rng.random(len(materials))
+    wrong = [str(rng.choice([a for a in answers if a != right])) for right in materials]
+    return [w if d < rate else right for w, d, right in zip(wrong, doubt, materials, strict=True)]
+
+
 def class_spread(table: Mapping[str, tuple[float, float]], frequency: float) -> dict[str, float]:
     """S of each class with a conductivity to estimate: root mean square of ln(σ_j / σ) over the
     others (0 where there is no other)."""

@@ -319,6 +319,7 @@ def evaluate(point: Point) -> list[Row]:
             low=fit.known.low.tolist(),
             high=fit.known.high.tolist(),
             verdict=list(fit.known.verdict),
+            contradicts_prior=list(fit.known.contradicts_prior),
             coverage=float(np.mean(_inside(fit.known, sigma[s])[free])),
             truth=sigma[s].tolist(),
             mre_history=fit.history.tolist(),
