@@ -118,8 +118,9 @@ def test_a_prior_from_elsewhere_has_its_own_medians_and_widths(room: SceneModel)
         ({"c": np.full(9, np.nan)}, "finite"),
         ({"c": np.full(9, -0.1)}, "not negative"),
         ({"d": np.full(9, 1e6)}, "finite"),
-        ({"width": np.zeros(9)}, "widths must be positive"),
-        ({"width": np.full(9, np.nan)}, "widths must be positive"),
+        ({"width": np.full(9, -1.0)}, "widths must not be negative"),
+        ({"width": np.full(9, np.nan)}, "widths must not be negative"),
+        ({"width": np.zeros(9)}, "nothing to estimate"),
     ],
 )
 def test_an_impossible_prior_is_refused(

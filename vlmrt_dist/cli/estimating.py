@@ -29,8 +29,9 @@ from vlmrt_dist.cli.options import (
     opt,
 )
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.estimation import PRIOR_WIDTH, Engine, Optimizer, estimate
+from vlmrt_dist.estimation import Optimizer, estimate
 from vlmrt_dist.priors import Initial
+from vlmrt_dist.problem import PRIOR_WIDTH, Engine
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
 
