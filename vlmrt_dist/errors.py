@@ -98,5 +98,9 @@ class StorageError(VlmrtError):
     """A result cannot be stored at, or read back from, the place that was named."""
 
 
+class ImageError(VlmrtError):
+    """A picture of a scene cannot be rendered, or a photograph is refused."""
+
+
 class NumericalError(VlmrtError):
     """A computation produced a number that is not finite."""
