@@ -231,8 +231,8 @@ def random_campaigns(
     found = []
     for _ in range(count):
         choice = [
-            (int(t), rng.choice(np.flatnonzero(pool.heard[t]), num_receivers, replace=False))
-            for t in rng.choice(able, num_setups, replace=False)
+            (t, rng.choice(np.flatnonzero(pool.heard[t]), num_receivers, replace=False).tolist())
+            for t in rng.choice(able, num_setups, replace=False).tolist()
         ]
         found.append(pool_prediction(scene, pool, pool.links(choice), noise_db, prior_width))
     return RandomCampaigns(
