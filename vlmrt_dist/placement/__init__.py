@@ -7,14 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement import d_optimal, random
+from vlmrt_dist.placement import a_optimal, d_optimal, grid, random
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 
 Strategy = Callable[..., Campaign]
 """A plain function ``(scene, num_setups, num_receivers, *, seed, <options>) -> Campaign``."""
 
-STRATEGIES: dict[str, Strategy] = {"random": random.place, "d_optimal": d_optimal.place}
+STRATEGIES: dict[str, Strategy] = {
+    "random": random.place,
+    "grid": grid.place,
+    "d_optimal": d_optimal.place,
+    "a_optimal": a_optimal.place,
+}
 """Strategies by name."""
 
 
