@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -12,6 +13,8 @@ from test_results import LINKS, estimate
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.estimate_files import link_rows, write_estimate, write_links
+from vlmrt_dist.posterior import Verdict
+from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.setups import Campaign, MeasurementSetup
@@ -48,6 +51,22 @@ def test_parquet_knows_units_and_where_it_is_from(tmp_path: Path) -> None:
     assert about["noise_db"] == 0.1
     assert about["held_out_db"] is None
     assert os.listdir(tmp_path) == ["result.parquet"]
+
+
+def test_other_unknowns_are_columns_too(tmp_path: Path) -> None:
+    verdict: tuple[Verdict, ...] = ("weak", "estimated", "fixed")
+    values = np.array([4.0, 5.0, 1.0])
+    permittivity = Quantity(
+        "", values, np.full(3, 0.1), values * 0.9, values * 1.1, values, values * 0.8,
+        values * 1.2, verdict, (False,) * 3,
+    )  # fmt: skip
+    thickness = dataclasses.replace(permittivity, unit="m", value=values / 20.0)
+    result = estimate(others={"relative_permittivity": permittivity, "thickness": thickness})
+    table = pq.read_table(write_estimate(result, tmp_path / "result.parquet", **FROM))
+    assert table.column("relative_permittivity").to_pylist() == [4.0, 5.0, 1.0]
+    assert table.column("thickness_verdict").to_pylist() == list(verdict)
+    assert table.schema.field("thickness_low").metadata[b"unit"] == b"m"
+    assert table.schema.field("low").metadata[b"unit"] == b"S/m"
 
 
 def test_json_and_csv_have_the_same_rows(tmp_path: Path) -> None:

@@ -29,9 +29,7 @@ from vlmrt_dist.study import ENGINE_VERSIONS
 
 SUFFIXES = (".parquet", ".csv", ".json")
 
-OBJECT_UNITS = dict.fromkeys(
-    ("conductivity", "low", "high", "prior", "prior_low", "prior_high"), "S/m"
-)
+CONDUCTIVITIES = ("conductivity", "low", "high", "prior", "prior_low", "prior_high")
 LINK_UNITS = {
     **dict.fromkeys(("tx_x", "tx_y", "tx_z", "rx_x", "rx_y", "rx_z"), "m"),
     **dict.fromkeys(("measured_dbm", "replayed_dbm", "held_out_dbm"), "dBm"),
@@ -58,8 +56,24 @@ def write_estimate(
     :return: the path written
     :raises StorageError: if the name ends in none of these, or the place cannot be written to
     """
-    rows = result.to_dict()["objects"]
-    return _write(rows, OBJECT_UNITS, provenance(result, scene, campaign, radio), path)
+    about = provenance(result, scene, campaign, radio)
+    units = dict.fromkeys(CONDUCTIVITIES, "S/m")
+    for name, quantity in result.others.items():
+        units |= {name + end: quantity.unit for end in ("", "_low", "_high", "_prior")}
+    return _write(object_rows(result), units, about, path)
+
+
+def object_rows(result: Estimate) -> list[Row]:
+    """What is known of every object: its conductivity, then what else was unknown."""
+    rows: list[Row] = result.to_dict()["objects"]
+    for name, quantity in result.others.items():
+        for k, row in enumerate(rows):
+            row[name] = float(quantity.value[k])
+            row[f"{name}_low"] = float(quantity.low[k])
+            row[f"{name}_high"] = float(quantity.high[k])
+            row[f"{name}_prior"] = float(quantity.prior[k])
+            row[f"{name}_verdict"] = quantity.verdict[k]
+    return rows
 
 
 def write_links(
@@ -110,7 +124,8 @@ def provenance(
         versions["vlmrt_dist"] = version("vlmrt_dist")
     except PackageNotFoundError:
         versions["vlmrt_dist"] = "not installed"
-    about = {name: value for name, value in result.to_dict().items() if name != "objects"}
+    in_rows = ("objects", "others", "units")
+    about = {name: value for name, value in result.to_dict().items() if name not in in_rows}
     return {
         **about,
         "scene": scene.name,

@@ -58,7 +58,7 @@ def trace(
     radio: RadioConfig,
     *,
     cache: bool = True,
-    max_solves: int = MAX_SOLVES,
+    max_solves: int | None = None,
     progress: Progress | None = None,
 ) -> PathTable:
     """Trace every setup of ``campaign``.
@@ -70,17 +70,19 @@ def trace(
     :param campaign: M setups of N receivers
     :param radio: carrier, antennas, depth, rays, seed, and whether the set is to be complete
     :param cache: read and write the cache
-    :param max_solves: most solves united for one setup where the set is to be complete
+    :param max_solves: most solves united for one setup where the set is to be complete; default:
+        :data:`MAX_SOLVES`
     :param progress: called after each setup
     :return: the paths of all links, which may be none
     :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
     :raises PathOverflowError: if Sionna's path buffer was full
     """
     refuse_unsupported(radio)
-    tracer = _Tracer(scene, radio, max_solves)
+    most = MAX_SOLVES if max_solves is None else max_solves
+    tracer = _Tracer(scene, radio, most)
     tables = []
     for m, setup in enumerate(campaign.setups):
-        file = _cache_file(scene, setup, radio, max_solves) if cache else None
+        file = _cache_file(scene, setup, radio, most) if cache else None
         table = path_table.load(file) if file is not None else None
         if table is None:
             begin = time.perf_counter()
@@ -276,7 +278,7 @@ def _widen(table: PathTable, campaign: Campaign, setup: int) -> PathTable:
 
 
 def _cache_file(
-    scene: SceneModel, setup: MeasurementSetup, radio: RadioConfig, max_solves: int
+    scene: SceneModel, setup: MeasurementSetup, radio: RadioConfig, max_solves: int = MAX_SOLVES
 ) -> Path:
     digest = hashlib.sha256()
     for part in (

@@ -3,7 +3,7 @@
 With the rows a of a link's sensitivities in units of its noise, times the prior's width, the
 links S leave of the prior N(0, 1) the covariance P = (I + A_Sᵀ A_S)⁻¹. D-optimal links maximise
 ln det P⁻¹, A-optimal ones minimise the trace of P in units of ln σ. Both only need the products
-a_iᵀ P a_j of links with each other (their kernel), never a matrix of K × K: the memory is
+a_iᵀ P a_j of links with each other (their kernel), never a matrix of K × K: the memory is some
 B · T · R² numbers for B draws of the conductivities, T transmitters and R receivers of each,
 whatever the number of objects. One more measured link changes the kernel by a rank-one update:
 a step of Gaussian process regression, with the links as its points.

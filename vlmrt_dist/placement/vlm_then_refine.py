@@ -1,13 +1,12 @@
 """Positions that somebody proposes, then exchanged for what tells more.
 
-The proposal (a vision-language model's, by default) joins a pool of random candidates. Whole setups
-and single receivers are then exchanged while that gains information, so the result tells at least
-as much as the proposal, by the pool's own measure.
+The proposal (a vision-language model's, or anybody's) joins a pool of random candidates. Whole
+setups and single receivers are then exchanged while that gains information, so the result tells at
+least as much as the proposal, by the pool's own measure.
 """
 
 from __future__ import annotations
 
-from vlmrt_dist import placement
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
 from vlmrt_dist.placement.optimal import DESIGN_NOISE_DB, DESIGN_PRIOR_WIDTH, choose, pool_for
@@ -22,7 +21,7 @@ def place(
     num_receivers: int,
     *,
     seed: int,
-    start: Campaign | str = "vlm",
+    start: Campaign,
     radio: RadioConfig | None = None,
     num_tx_candidates: int | None = None,
     num_rx_candidates: int | None = None,
@@ -36,13 +35,11 @@ def place(
 ) -> Campaign:
     """M setups of N receivers, from a proposal.
 
-    :param start: the proposal: a campaign of M setups of N receivers, or the strategy that makes it
+    :param start: the proposal, a campaign of M setups of N receivers
     :raises CampaignError: if the proposal has another size or does not fit the scene
 
     The other parameters are those of :func:`vlmrt_dist.placement.d_optimal.place`.
     """
-    if isinstance(start, str):
-        start = placement.place(start, scene, num_setups, num_receivers, seed=seed)
     if start.num_setups != num_setups or (start.present.sum(1) != num_receivers).any():
         raise CampaignError(
             f"the start has {start.num_setups} setups of up to {start.num_receivers} receivers; "
