@@ -27,6 +27,7 @@ def test_every_error_of_the_contract_exists() -> None:
         "EngineUnavailable",
         "ActorFailure",
         "StorageError",
+        "VlmError",
         "ImageError",
         "NumericalError",
     }

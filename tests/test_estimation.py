@@ -118,8 +118,9 @@ def test_a_prior_from_elsewhere_has_its_own_medians_and_widths(room: SceneModel)
         ({"c": np.full(9, np.nan)}, "finite"),
         ({"c": np.full(9, -0.1)}, "not negative"),
         ({"d": np.full(9, 1e6)}, "finite"),
-        ({"width": np.zeros(9)}, "widths must be positive"),
-        ({"width": np.full(9, np.nan)}, "widths must be positive"),
+        ({"width": np.full(9, -1.0)}, "widths must not be negative"),
+        ({"width": np.full(9, np.nan)}, "widths must not be negative"),
+        ({"width": np.zeros(9)}, "nothing to estimate"),
     ],
 )
 def test_an_impossible_prior_is_refused(
@@ -213,13 +214,16 @@ def test_what_an_estimate_says(room: SceneModel, default: Estimate, truth: Array
 def test_every_link_says_what_was_measured_replayed_and_held_out(
     room: SceneModel, measured: Campaign
 ) -> None:
+    assert measured.rss_dbm is not None
     noisy = measured.with_rss(
         measured.rss_dbm + np.random.default_rng(0).normal(size=(3, 8)), noise_db=1.0
     )
     found = estimate(room, noisy, radio=PAPER)
     links = found.links
-    np.testing.assert_array_equal(links.measured_dbm, noisy.rss_dbm)
     again = simulate(room, noisy, conductivity=found.fitted, radio=PAPER)
+    assert noisy.rss_dbm is not None
+    assert again.rss_dbm is not None
+    np.testing.assert_array_equal(links.measured_dbm, noisy.rss_dbm)
     np.testing.assert_allclose(links.replayed_dbm, again.rss_dbm, rtol=1e-9)
     assert np.sqrt((links.residual_db**2).mean()) == pytest.approx(found.residual_db)
     assert np.sqrt((links.held_out_residual_db**2).mean()) == found.held_out_db

@@ -49,6 +49,10 @@ ROW = Row(
     coverage=1.0,
     truth=[0.03, 0.02],
     mre_history=[0.07, 1e-9],
+    permittivity=[],
+    permittivity_std=[],
+    permittivity_verdict=[],
+    permittivity_truth=[],
     hardware="CPU",
     versions="{}",
 )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.posterior import Verdict
-from vlmrt_dist.results import MEANING, Estimate, LinkLevels, root_mean_square
+from vlmrt_dist.quantities import LinkLevels, root_mean_square
+from vlmrt_dist.results import MEANING, Estimate
 
 NAN = float("nan")
 LINKS = LinkLevels(

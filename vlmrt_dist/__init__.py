@@ -17,6 +17,8 @@ from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.estimation import estimate
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.prediction import predicted_std
+from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.profiles import Profile, profile
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.rooms import box_room
@@ -28,7 +30,9 @@ from vlmrt_dist.simulation import simulate
 __all__ = [
     "Campaign",
     "Estimate",
+    "MaterialPrior",
     "MeasurementSetup",
+    "Profile",
     "RadioConfig",
     "SceneModel",
     "SceneObject",
@@ -41,6 +45,7 @@ __all__ = [
     "place",
     "plan_next",
     "predicted_std",
+    "profile",
     "read_campaign",
     "simulate",
     "write_campaign",

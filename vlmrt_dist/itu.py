@@ -159,16 +159,6 @@ def conductivity(name: str, frequency: float) -> float:
     return float(band.c * (frequency / 1e9) ** band.d)
 
 
-def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
-    """(c, d) of conductivity = c * f_GHz**d for every material tabulated at ``frequency`` [Hz].
-
-    >>> conductivity_table(3.5e9)["brick"], "floorboard" in conductivity_table(3.5e9)
-    ((0.0238, 0.16), False)
-    """
-    names = (name for name in MATERIALS if is_tabulated(name, frequency))
-    return {name: (band.c, band.d) for name in names for band in [_band(name, frequency)]}
-
-
 def relative_permittivity(name: str, frequency: float) -> float:
     """Real part of the relative permittivity at ``frequency`` [Hz]: a * f_GHz**b.
 
@@ -213,6 +203,18 @@ def is_tabulated(name: str, frequency: float) -> bool:
     :raises MaterialError: if the name is not one of the closed list
     """
     return any(band.low <= frequency / 1e9 <= band.high for band in _resolve(name)[1])
+
+
+def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
+    """(c, d) of every material class that is tabulated at ``frequency`` [Hz], in table order.
+
+    What an advisor is shown, and the closed list of names that its answer may use.
+
+    >>> "floorboard" in conductivity_table(3.5e9), conductivity_table(3.5e9)["wood"]
+    (False, (0.0047, 1.0718))
+    """
+    bands = {name: _band(name, frequency) for name in MATERIALS if is_tabulated(name, frequency)}
+    return {name: (band.c, band.d) for name, band in bands.items()}
 
 
 def _resolve(text: str) -> tuple[str, tuple[Band, ...]]:

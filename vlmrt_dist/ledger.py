@@ -30,7 +30,8 @@ class Row:
     ``seconds_trace`` is the time of tracing the estimation's paths, which all seeds of a point
     share; ``seconds_fit`` is one seed's share of fitting. Lists have an entry for each object:
     ``std`` is the standard deviation of ln σ after the measurement, ``low`` and ``high`` end the
-    95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs.
+    95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs. The
+    ``permittivity`` columns are empty where it was known.
     """
 
     study: str
@@ -68,6 +69,10 @@ class Row:
     coverage: float
     truth: list[float]
     mre_history: list[float]
+    permittivity: list[float]
+    permittivity_std: list[float]
+    permittivity_verdict: list[str]
+    permittivity_truth: list[float]
     hardware: str
     versions: str
 
@@ -88,6 +93,9 @@ _UNITS = {
     "seconds_fit": "s",
     "conductivity": "S/m",
     "truth": "S/m",
+    "permittivity": "1",
+    "permittivity_std": "1",
+    "permittivity_truth": "1",
 }
 
 _TYPES: dict[str, pa.DataType] = {

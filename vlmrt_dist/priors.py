@@ -70,7 +70,8 @@ def prior_of(
 ) -> Prior:
     """What is believed of the scene's objects: the ITU values of their classes, or ``given``.
 
-    Vacuum and metal have no gradient: they are fixed whatever is asked.
+    Vacuum and metal have no gradient: they are fixed whatever is asked. So is what ``given`` is
+    certain of (width 0).
 
     :param width: standard deviation of ln σ of every object; not used where ``given`` has its own
     :param fixed: objects of known conductivity, which stay as the scene states them
@@ -89,7 +90,7 @@ def prior_of(
         median, widths = _checked(given, scene, radio.frequency)
         if known.any():
             median = np.where(known, scene.conductivity(radio.frequency), median)
-    free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & ~known
+    free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
     if not free.any():
         raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
     return Prior(median, widths, free)
@@ -114,8 +115,8 @@ def _checked(
         median = given.conductivity(frequency)
     if not (np.isfinite(median).all() and (median >= 0.0).all()):
         raise ConfigurationError("the prior's conductivities must be finite and not negative [S/m]")
-    if not (width > 0.0).all():
-        raise ConfigurationError("the prior's widths must be positive; use inf for no prior")
+    if not (width >= 0.0).all():
+        raise ConfigurationError("the prior's widths must not be negative; use inf for no prior")
     return median, width
 
 

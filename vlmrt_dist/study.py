@@ -20,18 +20,29 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.answers import quantity_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.estimation import LEARNING_RATE, PRIOR_WIDTH, Optimizer, mean_relative_error
-from vlmrt_dist.fitting import SEARCHED, fit_doubting_prior, starting_points
+from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
+from vlmrt_dist.fitting import Fit, appraise, fit_doubting_prior, starting_points
 from vlmrt_dist.ledger import Ledger, Row
-from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
-from vlmrt_dist.posterior import MIN_NOISE_DB, NO_PRIOR_WIDTH, NORMAL_95, Verdict, posterior
+from vlmrt_dist.losses import Objective
+from vlmrt_dist.optimizers import (
+    MAX_CONDUCTIVITY,
+    MIN_CONDUCTIVITY,
+    LeastSquares,
+    adam,
+    levenberg_marquardt,
+)
+from vlmrt_dist.posterior import MIN_NOISE_DB, Posterior, Verdict
 from vlmrt_dist.priors import Initial, MaterialPrior, Prior, initial_conductivity, prior_of
+from vlmrt_dist.problem import PRIOR_WIDTH
+from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, random_campaign
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.units import watts_to_dbm
+from vlmrt_dist.unknowns import KINDS, Unknowns, unknowns_of
 
 Protocol = Literal["same_paths", "independent"]
 Method = Optimizer | Literal["map"]
@@ -40,6 +51,9 @@ Levenberg-Marquardt with the prior, several starts, and a prior that is widened 
 contradict it."""
 
 NUM_STARTS = 8
+
+PERMITTIVITY_SEED = 2_000_003
+"""Added to a truth's seed for its permittivities."""
 
 TRUTH_SEED = 1_000_003
 """Added to the path seed for the truth of the ``independent`` protocol."""
@@ -71,8 +85,14 @@ class Point:
         starts there; None: the ITU values of the scene's own material classes
     :param prior_width: where ``priors`` is None: standard deviation of ln σ that "map" takes. The
         truths' own is 0.1 (:func:`~vlmrt_dist.simulation.perturbed`)
+    :param unknowns: "conductivity", or "relative_permittivity" beside it ("map" only). The truths
+        of permittivities are as wide as their prior, normal and truncated at twice that
+    :param groups: "material" ties objects of one class, in the truth and in the estimate
+    :param gain_offset_db: standard deviation of an unknown offset of each setup's levels ("map"
+        only)
+    :param widths: see :func:`vlmrt_dist.estimate`
     :raises ConfigurationError: if there are not as many priors as seeds, or ``initial="vlm"`` has
-        none to start at, or a number makes no sense
+        none to start at, or something makes no sense
     """
 
     study: str
@@ -87,6 +107,10 @@ class Point:
     noise_db: float = 0.0
     priors: tuple[MaterialPrior, ...] | None = None
     prior_width: float = PRIOR_WIDTH
+    unknowns: tuple[str, ...] = ("conductivity",)
+    groups: Literal["material"] | None = None
+    gain_offset_db: float | None = None
+    widths: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.priors is not None and len(self.priors) != len(self.seeds):
@@ -97,6 +121,18 @@ class Point:
             raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
         if not self.prior_width > 0.0:
             raise ConfigurationError("prior_width must be positive; use inf for no prior")
+        if "conductivity" not in self.unknowns or set(self.unknowns) - {
+            "conductivity",
+            "relative_permittivity",
+        }:
+            raise ConfigurationError(
+                "a point's unknowns are conductivity, alone or with relative_permittivity"
+            )
+        more = len(self.unknowns) > 1 or self.groups is not None or self.gain_offset_db is not None
+        if more and set(self.optimizers) != {"map"}:
+            raise ConfigurationError(
+                "only the method 'map' knows permittivities, groups and offsets"
+            )
 
     @property
     def key(self) -> str:
@@ -113,6 +149,10 @@ class Point:
             self.noise_db,
             [_plain(prior) for prior in self.priors or ()],
             self.prior_width,
+            list(self.unknowns),
+            self.groups,
+            self.gain_offset_db,
+            self.widths,
             {name: version(name) for name in ENGINE_VERSIONS},
             STUDY_VERSION,
         ]
@@ -171,31 +211,32 @@ def evaluate(point: Point) -> list[Row]:
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.tracing import trace
 
-    scene, radio = point.scene, point.radio
+    scene, radio, seeds = point.scene, point.radio, point.seeds
     table = trace(scene, point.campaign, radio)
     itu = scene.conductivity(radio.frequency)
     free = prior_of(scene, radio, np.inf).free
-    given = point.priors or (None,) * len(point.seeds)
-    priors = [prior_of(scene, radio, point.prior_width, given=p) for p in given]
-    drawn = np.array([perturbed(itu, seed) for seed in point.seeds])
-    truth = np.where(free, drawn, itu)  # what is fixed is known
+    priors = [
+        prior_of(scene, radio, point.prior_width, given=given)
+        for given in point.priors or (None,) * len(seeds)
+    ]
     planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
     same = ReplayObjective(scene, planned, radio, table)
-    rss = same.rss(truth)
+    truth = _truth(point, free)
+    rss = truth.received(same)
     if point.protocol == "independent":
         paths = trace(scene, point.campaign, point.true_radio)
-        rss = ReplayObjective(scene, planned, point.true_radio, paths).rss(truth)
+        rss = truth.received(ReplayObjective(scene, planned, point.true_radio, paths))
     # A link that either side cannot hear is no measurement.
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
     start = np.array(
         [
             initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
-            for seed, prior in zip(point.seeds, priors, strict=True)
+            for seed, prior in zip(seeds, priors, strict=True)
         ]
     )
     # A belief in metal or vacuum is no value to start at.
-    start = np.where(free, np.clip(start, *SEARCHED), itu)
-    error_db = np.array([_errors(seed, rss.shape[1:]) for seed in point.seeds]) * point.noise_db
+    start = np.where(free, np.clip(start, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY), itu)
+    error_db = np.array([_errors(seed, rss.shape[1:]) for seed in seeds]) * point.noise_db
     rss = rss * 10.0 ** (error_db / 10.0)
     shared: dict[str, Any] = {
         "study": point.study,
@@ -220,92 +261,217 @@ def evaluate(point: Point) -> list[Row]:
         "versions": json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
     }
     objective = None
+    campaign = point.campaign
     if heard.any():
         campaign, kept = _keep(point.campaign, heard), heard.any(axis=1)
         rss = np.where(heard, rss, np.nan)[:, kept]
         table = table.setups(np.flatnonzero(kept).tolist())
         objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
-    noise_db = max(point.noise_db, MIN_NOISE_DB)
+    sigma = truth.conductivity
     fits: list[_Fit] = []  # method by method, the seeds of each in order
     for optimizer in point.optimizers:
+        believed = priors
+        if optimizer != "map":  # as in the paper: no prior, the start stands in its place
+            none = np.full(scene.num_objects, np.inf)
+            believed = [Prior(x, none, free) for x in start]
+        asked = [_question(point, campaign, p, r) for p, r in zip(believed, rss, strict=True)]
         if objective is None:
-            fits += [_unheard(x, p, optimizer) for x, p in zip(start, priors, strict=True)]
+            fits += [_unheard(x, question) for x, question in zip(start, asked, strict=True)]
         elif optimizer == "map":
-            fits += _fit_map(objective, point.seeds, priors, start, truth, rss, noise_db)
+            fits += _fit_map(objective, asked, start, seeds, sigma)
         elif optimizer == "levenberg_marquardt":
-            fits += _fit_least_squares(objective, free, start, truth, rss, noise_db)
+            fits += _fit_least_squares(objective, asked, start, sigma)
         else:
-            fits += _fit_adam(optimizer, objective, free, start, truth, rss, noise_db)
-    held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), truth)
+            fits += _fit_adam(optimizer, objective, asked, start, sigma)
+    held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), sigma)
     which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
     return [
         Row(
             **shared,
             optimizer=optimizer,
             seed=point.seeds[s],
-            initial_mre=mean_relative_error(start[s][free], truth[s][free]),
-            mre=mean_relative_error(fit.theta[free], truth[s][free]),
+            initial_mre=mean_relative_error(start[s][free], sigma[s][free]),
+            mre=mean_relative_error(fit.theta[free], sigma[s][free]),
             held_out_db=float(held_out_db),
             loss=fit.loss,
             iterations=fit.iterations,
             outcome=fit.outcome,
             seconds_fit=fit.seconds,
             conductivity=fit.theta.tolist(),
-            std=fit.std.tolist(),
-            low=fit.low.tolist(),
-            high=fit.high.tolist(),
-            verdict=list(fit.verdict),
-            coverage=float(np.mean((fit.low <= truth[s])[free] & (truth[s] <= fit.high)[free])),
-            truth=truth[s].tolist(),
+            std=fit.known.std.tolist(),
+            low=fit.known.low.tolist(),
+            high=fit.known.high.tolist(),
+            verdict=list(fit.known.verdict),
+            coverage=float(np.mean(_inside(fit.known, sigma[s])[free])),
+            truth=sigma[s].tolist(),
             mre_history=fit.history.tolist(),
+            **_permittivity_columns(fit.permittivity, truth.permittivity, s),
         )
         for (optimizer, s), fit, held_out_db in zip(which, fits, held_out, strict=True)
     ]
 
 
 @dataclass(frozen=True, eq=False)
+class _Truth:
+    """What S seeds have drawn.
+
+    :param conductivity: [S, K] at the reference carrier [S/m]
+    :param permittivity: [S, K] the same of ε_r; None where it is known
+    :param gain_db: [S, M] offset of all levels of a setup [dB]
+    """
+
+    unknowns: Unknowns
+    conductivity: NDArray[np.float64]
+    permittivity: NDArray[np.float64] | None
+    gain_db: NDArray[np.float64]
+
+    def received(self, objective: Objective) -> NDArray[np.float64]:
+        """[S, M, N] received powers [W], offsets included."""
+        if self.permittivity is None:
+            rss = objective.rss(self.conductivity)
+        else:
+            x = self.unknowns.at_conductivity(self.conductivity)
+            entry = self.unknowns.entry["relative_permittivity"]
+            x[:, entry[entry >= 0]] = np.log(self.permittivity[:, entry >= 0])
+            rss = np.array([objective.levels(self.unknowns.materials(row), ()).rss for row in x])
+        return rss * 10.0 ** (self.gain_db[:, :, None] / 10.0)
+
+
+def _truth(point: Point, free: NDArray[np.bool_]) -> _Truth:
+    """Conductivities as in the paper; permittivities and offsets as wide as their priors. Objects
+    that are tied by their material share a draw."""
+    scene, radio = point.scene, point.radio
+    shared = list(range(scene.num_objects))
+    if point.groups == "material":
+        shared = [scene.materials.index(m) for m in scene.materials]
+    itu = scene.conductivity(radio.frequency)
+    one = np.ones(scene.num_objects)
+    factor = np.array([perturbed(one, seed)[shared] for seed in point.seeds])
+    sigma = np.where(free, itu * factor, itu)  # what is fixed is known
+    permittivity = None
+    if "relative_permittivity" in point.unknowns:
+        width = point.widths.get("relative_permittivity", KINDS["relative_permittivity"].width)
+        draws = [perturbed(one, PERMITTIVITY_SEED + s, width, 2.0 * width) for s in point.seeds]
+        known = scene.relative_permittivity(radio.frequency)
+        permittivity = np.where(free, known * np.array(draws)[:, shared], known)
+    gain = np.zeros((len(point.seeds), point.campaign.num_setups))
+    if point.gain_offset_db is not None:
+        size = min(point.gain_offset_db, KINDS["gain"].width)
+        shape = gain.shape[1]
+        gain = size * np.array(
+            [np.random.default_rng([s, 4]).standard_normal(shape) for s in point.seeds]
+        )
+    belief = prior_of(scene, radio, np.inf)
+    apart = unknowns_of(scene, point.campaign, radio, belief, quantities=point.unknowns)
+    return _Truth(apart, sigma, permittivity, gain)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """One seed's unknowns and levels, and which objects are free."""
+
+    unknowns: Unknowns
+    data: LeastSquares
+    free: NDArray[np.bool_]
+
+    def known(self, fit: Fit) -> Quantity:
+        """What a fit says about the conductivities."""
+        return quantity_of("conductivity", self.unknowns, fit, self.unknowns.known.conductivity)
+
+    def permittivity(self, fit: Fit) -> Quantity | None:
+        """The same of the permittivities, if they are unknown."""
+        if "relative_permittivity" not in self.unknowns.entry:
+            return None
+        known = self.unknowns.known.relative_permittivity
+        return quantity_of("relative_permittivity", self.unknowns, fit, known)
+
+
+def _question(
+    point: Point, campaign: Campaign, prior: Prior, rss: NDArray[np.float64]
+) -> _Question:
+    unknowns = unknowns_of(
+        point.scene,
+        campaign,
+        point.radio,
+        prior,
+        quantities=point.unknowns,
+        groups=point.groups,
+        gain_offset_db=point.gain_offset_db,
+        widths=point.widths,
+    )
+    level = watts_to_dbm(rss).ravel()
+    data = LeastSquares(
+        level_dbm=level,
+        noise_db=np.full(level.shape, max(point.noise_db, MIN_NOISE_DB)),
+        used=np.isfinite(level),
+        prior=unknowns.mean,
+        prior_width=unknowns.width,
+        low=unknowns.low,
+        high=unknowns.high,
+        vague=unknowns.vague,
+    )
+    return _Question(unknowns, data, prior.free)
+
+
+@dataclass(frozen=True, eq=False)
 class _Fit:
     """:param theta: [K] where the method ended; its error is the row's
-    :param shown: [K] the same, the prior's median where unidentifiable; the interval is about it
-    :param std: [K] standard deviation of ln σ after the measurement
+    :param known: what is said of every object, the prior where unidentifiable
+    :param permittivity: the same of ε_r, where it was unknown
     """
 
     theta: NDArray[np.float64]
-    shown: NDArray[np.float64]
-    std: NDArray[np.float64]
-    verdict: tuple[Verdict, ...]
+    known: Quantity
+    permittivity: Quantity | None
     loss: float
     iterations: int
     outcome: str
     seconds: float
     history: NDArray[np.float64]
 
-    @property
-    def low(self) -> NDArray[np.float64]:
-        return self.shown * np.exp(-NORMAL_95 * self.std)
 
-    @property
-    def high(self) -> NDArray[np.float64]:
-        return self.shown * np.exp(NORMAL_95 * self.std)
+def _inside(known: Quantity, truth: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return (known.low <= truth) & (truth <= known.high)
 
 
-def _unheard(start: NDArray[np.float64], prior: Prior, method: Method) -> _Fit:
-    width = np.minimum(prior.width, NO_PRIOR_WIDTH) if method == "map" else NO_PRIOR_WIDTH
-    verdict: tuple[Verdict, ...] = tuple("unidentifiable" if f else "fixed" for f in prior.free)
-    std = np.where(prior.free, width, 0.0)
-    return _Fit(start, start, std, verdict, np.nan, 0, "no_signal", 0.0, np.zeros(0))
+def _permittivity_columns(
+    known: Quantity | None, truth: NDArray[np.float64] | None, seed: int
+) -> dict[str, Any]:
+    if known is None or truth is None:
+        empty: dict[str, list[Any]] = {
+            "permittivity": [], "permittivity_std": [], "permittivity_verdict": [],
+            "permittivity_truth": [],
+        }  # fmt: skip
+        return empty
+    return {
+        "permittivity": known.value.tolist(),
+        "permittivity_std": known.std.tolist(),
+        "permittivity_verdict": list(known.verdict),
+        "permittivity_truth": truth[seed].tolist(),
+    }
+
+
+def _unheard(start: NDArray[np.float64], question: _Question) -> _Fit:
+    """Nothing was received, so nothing is known."""
+    unknowns = question.unknowns
+    width = np.minimum(unknowns.width, unknowns.vague)
+    size = len(width)
+    verdict: tuple[Verdict, ...] = tuple("unidentifiable" for _ in range(size))
+    nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)), verdict)
+    fit = Fit(unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0))
+    known, permittivity = question.known(fit), question.permittivity(fit)
+    return _Fit(start, known, permittivity, np.nan, 0, "no_signal", 0.0, np.zeros(0))
 
 
 def _fit_adam(
     optimizer: Optimizer,
-    objective: Any,
-    free: NDArray[np.bool_],
+    objective: Objective,
+    questions: Sequence[_Question],
     start: NDArray[np.float64],
     truth: NDArray[np.float64],
-    rss: NDArray[np.float64],
-    noise_db: float,
 ) -> list[_Fit]:
     """All seeds side by side; the seconds of the batch are shared out evenly."""
+    free = questions[0].free
     clock = time.perf_counter()
     run = adam(
         objective,
@@ -317,95 +483,69 @@ def _fit_adam(
     seconds = (time.perf_counter() - clock) / len(start)
     history = (np.abs(run.path - truth)[..., free] / truth[:, free]).mean(axis=2)
     fits = []
-    for s, theta in enumerate(run.theta):
-        data = _least_squares(rss[s], noise_db, Prior(start[s], np.full(len(free), np.inf), free))
-        std, verdict = _knowledge(objective, data, theta, data.prior_width, 1.0)
+    for s, (theta, question) in enumerate(zip(run.theta, questions, strict=True)):
+        x = question.unknowns.at_conductivity(theta)
+        fit = appraise(question.unknowns.predict(objective), question.data, x)
         loss, steps, ended = float(run.loss[s]), int(run.iterations[s]), run.outcome[s]
-        fits.append(
-            _Fit(theta, theta, std, verdict, loss, steps, ended, seconds, history[:steps, s])
-        )
+        known = question.known(fit)
+        fits.append(_Fit(theta, known, None, loss, steps, ended, seconds, history[:steps, s]))
     return fits
 
 
 def _fit_least_squares(
-    objective: Any,
-    free: NDArray[np.bool_],
+    objective: Objective,
+    questions: Sequence[_Question],
     start: NDArray[np.float64],
     truth: NDArray[np.float64],
-    rss: NDArray[np.float64],
-    noise_db: float,
 ) -> list[_Fit]:
     """One seed after another, maximum likelihood as the paper has no prior."""
     fits = []
-    for s in range(len(start)):
-        data = _least_squares(rss[s], noise_db, Prior(start[s], np.full(len(free), np.inf), free))
+    for s, question in enumerate(questions):
+        unknowns, free = question.unknowns, question.free
+        predict = unknowns.predict(objective)
         clock = time.perf_counter()
-        fit = levenberg_marquardt(objective, data, start[s][None])
+        fit = levenberg_marquardt(predict, question.data, unknowns.at_conductivity(start[s])[None])
         seconds = time.perf_counter() - clock
-        std, verdict = _knowledge(objective, data, fit.theta, data.prior_width, 1.0)
-        loss = objective.value_and_grad(np.tile(fit.theta, (len(start), 1))).loss[s].sum()
-        history = np.array([mean_relative_error(x[free], truth[s][free]) for x in fit.path])
-        fits.append(
-            _Fit(fit.theta, fit.theta, std, verdict, loss, fit.evaluations, fit.outcome, seconds,
-                 history)
-        )  # fmt: skip
+        theta = unknowns.conductivity(fit.x)
+        path = [unknowns.conductivity(x) for x in fit.path]
+        history = np.array([mean_relative_error(x[free], truth[s][free]) for x in path])
+        known = question.known(appraise(predict, question.data, fit.x))
+        loss = _loss(objective, theta, s, len(start))
+        fits.append(_Fit(theta, known, None, loss, fit.evaluations, fit.outcome, seconds, history))
     return fits
 
 
 def _fit_map(
-    objective: Any,
-    seeds: Sequence[int],
-    priors: Sequence[Prior],
+    objective: Objective,
+    questions: Sequence[_Question],
     start: NDArray[np.float64],
+    seeds: Sequence[int],
     truth: NDArray[np.float64],
-    rss: NDArray[np.float64],
-    noise_db: float,
 ) -> list[_Fit]:
-    """One seed after another, each with its prior."""
+    """One seed after another, as :func:`~vlmrt_dist.estimation.estimate` does it."""
     fits = []
-    for s, prior in enumerate(priors):
-        data = _least_squares(rss[s], noise_db, prior)
+    for s, question in enumerate(questions):
+        unknowns, free = question.unknowns, question.free
+        predict = unknowns.predict(objective)
         clock = time.perf_counter()
-        starts = starting_points(start[s], prior, NUM_STARTS, np.random.default_rng([seeds[s], 3]))
-        theta, evaluations, outcome, scale, width = fit_doubting_prior(
-            objective, data, starts, 100, None
-        )
+        rng = np.random.default_rng([seeds[s], 3])
+        begin = unknowns.at_conductivity(start[s])
+        starts = starting_points(begin, question.data, NUM_STARTS, rng)
+        fit = fit_doubting_prior(predict, question.data, starts)
         seconds = time.perf_counter() - clock
-        std, verdict = _knowledge(objective, data, theta, width, scale)
-        lost = np.array([v == "unidentifiable" for v in verdict])
-        std = np.where(lost, np.minimum(prior.width, NO_PRIOR_WIDTH), std)
-        loss = objective.value_and_grad(np.tile(theta, (len(start), 1))).loss[s].sum()
-        history = np.array([mean_relative_error(theta[prior.free], truth[s][prior.free])])
-        shown = np.where(lost, prior.median, theta)
-        fits.append(_Fit(theta, shown, std, verdict, loss, evaluations, outcome, seconds, history))
+        theta = unknowns.conductivity(fit.x)
+        history = np.array([mean_relative_error(theta[free], truth[s][free])])
+        loss = _loss(objective, theta, s, len(start))
+        known, permittivity = question.known(fit), question.permittivity(fit)
+        fits.append(
+            _Fit(theta, known, permittivity, loss, fit.evaluations, fit.outcome, seconds, history)
+        )
     return fits
 
 
-def _least_squares(rss: NDArray[np.float64], noise_db: float, prior: Prior) -> LeastSquares:
-    level = watts_to_dbm(rss).ravel()
-    return LeastSquares(
-        level_dbm=level,
-        noise_db=np.full(level.shape, noise_db),
-        used=np.isfinite(level),
-        prior=prior.median,
-        prior_width=prior.width,
-        free=prior.free,
-    )
-
-
-def _knowledge(
-    objective: Any,
-    data: LeastSquares,
-    theta: NDArray[np.float64],
-    width: float | NDArray[np.float64],
-    scale: float,
-) -> tuple[NDArray[np.float64], tuple[Verdict, ...]]:
-    """Standard deviation of ln σ [K] at a fit, and verdicts."""
-    index = np.flatnonzero(data.used)
-    _, jacobian = objective.log_jacobian(theta)
-    noise = data.noise_db[index] * max(scale, 1.0)  # NaN: too few links to say, so as declared
-    known = posterior(jacobian[index], noise, theta, data.free, width, SEARCHED)
-    return known.std, known.verdict
+def _loss(objective: Objective, theta: NDArray[np.float64], seed: int, seeds: int) -> float:
+    """Loss (8) of one seed's conductivities against that seed's levels."""
+    return float(objective.value_and_grad(np.tile(theta, (seeds, 1))).loss[seed].sum())
 
 
 def _errors(seed: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
