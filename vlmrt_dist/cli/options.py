@@ -59,16 +59,6 @@ PlacementOption = Annotated[
         "positions (vlm: offline rules; vlm_then_refine: improved), a grid, or random ones."
     ),
 ]
-SeedOption = Annotated[int, opt("Seed of the path solver (estimate: 1, simulate: 2).")]
-CombiningOption = Annotated[Combining, opt("Add the paths' powers, or their complex amplitudes.")]
-PolarizationOption = Annotated[Polarization, opt("Of both antennas.")]
-PatternOption = Annotated[AntennaPattern, opt("Of both antennas.")]
-SetupsOption = Annotated[int, opt("Transmitter positions (M).")]
-ReceiversOption = Annotated[int, opt("Receiver positions of each setup (N).")]
-Strategy = Literal["random", "d_optimal", "vlm"]
-PlacementOption = Annotated[
-    Strategy, opt("Random free positions, those that tell the most, or an advisor's (offline).")
-]
 SeedOption = Annotated[int, opt("Seed of positions, noise, random starts, left-out links.", min=0)]
 FileOutOption = Annotated[Path, opt("The file to write, .csv or .parquet.", metavar="FILE")]
 
