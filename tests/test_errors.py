@@ -28,6 +28,7 @@ def test_every_error_of_the_contract_exists() -> None:
         "ActorFailure",
         "StorageError",
         "VlmError",
+        "ImageError",
         "NumericalError",
     }
     assert {cls.__name__ for cls in CLASSES} == expected

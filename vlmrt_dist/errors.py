@@ -102,5 +102,9 @@ class VlmError(VlmrtError):
     """A vision-language model cannot be asked, or gave no answer (the message says why)."""
 
 
+class ImageError(VlmrtError):
+    """A picture of a scene cannot be rendered, or a photograph is refused."""
+
+
 class NumericalError(VlmrtError):
     """A computation produced a number that is not finite."""
