@@ -14,7 +14,8 @@ def slit(width: float) -> SceneModel:
     quad = np.array([[0, 0, 0], [0, 4, 0], [0, 4, 2], [0, 0, 2]], dtype=float)
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     walls = tuple(
-        SceneObject(f"wall_{i}", "brick", quad + [x, 0, 0], faces) for i, x in enumerate((0, width))
+        SceneObject(f"wall_{i}", "brick", quad + np.array([x, 0, 0]), faces)
+        for i, x in enumerate((0, width))
     )
     return SceneModel("slit", walls, np.array([[0, 0, 0], [width, 4, 2]]))
 

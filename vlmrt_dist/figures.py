@@ -20,12 +20,10 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES, Printed, groups
-from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.textures import look_name, texture
 
-MAX_INTERVALS = 40
 MAX_NAMED = 20
 """Setups, and materials, that a legend names."""
 
@@ -33,34 +31,6 @@ LEGEND_ROWS = 24
 MAX_REASON_LINES, REASON_WIDTH = 44, 74
 
 TX_COLOR, RX_COLOR = "#d7191c", "#1a9641"
-
-VERDICT_COLORS = {
-    "estimated": "#2a7f62",
-    "weak": "#e0a030",
-    "unidentifiable": "#b0b0b0",
-    "saturated": "#c0392b",
-    "fixed": "#4a6fa5",
-}
-
-
-def estimate_figure(
-    scene: SceneModel,
-    campaign: Campaign,
-    result: Estimate,
-    path: Path,
-    *,
-    truth: np.ndarray | None = None,
-) -> Path:
-    """The plan of the measurement, and prior and posterior of every object, as a PNG at ``path``.
-
-    :param truth: [K] true conductivities, drawn where they are known [S/m]
-    """
-    figure = Figure(figsize=(12.0, 5.2), layout="constrained")
-    plan, intervals = figure.subplots(1, 2, width_ratios=(1.0, 1.35))
-    colors = [VERDICT_COLORS[verdict] for verdict in result.verdict]
-    _draw_plan(plan, scene, campaign, colors, "Tx red, Rx green; objects by verdict")
-    _draw_intervals(intervals, result, truth)
-    return _save(figure, path)
 
 
 def positions_figure(
@@ -102,7 +72,7 @@ def positions_figure(
             0.0, 1.0, "\n".join(lines), va="top", fontsize=7.5, parse_math=False,
             transform=where.transAxes, in_layout=False,
         )  # fmt: skip
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def comparison_figure(
@@ -150,7 +120,7 @@ def comparison_figure(
     for axes in (left, right):
         axes.grid(alpha=0.3)
     left.legend(fontsize=8)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
@@ -159,10 +129,8 @@ def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
         axes.plot(np.arange(1, len(history) + 1), history, color=color, alpha=0.35, lw=0.8)
 
 
-def _draw_plan(
-    axes: Any, scene: SceneModel, campaign: Campaign, colors: Sequence[Any], title: str
-) -> None:
-    """Objects from above in their colours [K], low ones first; links from transmitters."""
+def draw_objects(axes: Any, scene: SceneModel, colors: Sequence[Any]) -> None:
+    """Objects from above in their colours [K], low ones first."""
     order = np.argsort([item.vertices[:, 2].max() for item in scene.objects], kind="stable")
     for k in order:
         item, color = scene.objects[k], colors[k]
@@ -177,6 +145,13 @@ def _draw_plan(
                     lw=width,
                 )
             )  # fmt: skip
+
+
+def _draw_plan(
+    axes: Any, scene: SceneModel, campaign: Campaign, colors: Sequence[Any], title: str
+) -> None:
+    """Objects in their colours [K] and links from transmitters."""
+    draw_objects(axes, scene, colors)
     for m, setup in enumerate(campaign.setups):
         tx, color = setup.tx, _setup_color(m, campaign)
         for rx in setup.rx:
@@ -238,32 +213,8 @@ def _reason_lines(campaign: Campaign, reasons: Sequence[str]) -> list[str]:
     return lines
 
 
-def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> None:
-    """95 % intervals before (grey) and after (coloured) the measurement."""
-    shown = [k for k, verdict in enumerate(result.verdict) if verdict != "fixed"]
-    left_out = len(shown) - MAX_INTERVALS
-    shown = shown[:MAX_INTERVALS]  # more lines than that cannot be read
-    for row, k in enumerate(shown):
-        color = VERDICT_COLORS[result.verdict[k]]
-        axes.plot([result.prior_low[k], result.prior_high[k]], [row, row], color="#d8d8d8", lw=9)
-        axes.plot([result.low[k], result.high[k]], [row, row], color=color, lw=4)
-        axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
-        if truth is not None:
-            axes.plot(truth[k], row, "x", color="k", ms=7)
-    # Names come from files: a $ in one is no mathematics.
-    axes.set_yticks(range(len(shown)), [result.names[k] for k in shown], parse_math=False)
-    axes.invert_yaxis()
-    marks = "grey: prior, coloured: estimate" + ("" if truth is None else ", ×: truth")
-    if left_out > 0:
-        marks += f"; {left_out} more objects not drawn"
-    axes.set(xscale="log", xlabel="conductivity [S/m]", title=f"95 % intervals; {marks}")
-    axes.grid(axis="x", alpha=0.3)
-    present = [v for v in VERDICT_COLORS if v in {result.verdict[k] for k in shown}]
-    handles = [axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=v)[0] for v in present]
-    axes.legend(handles=handles, fontsize=8)
-
-
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write ``figure`` as a PNG, or a PDF if the name ends in .pdf."""
     content = io.BytesIO()
     pdf = path.suffix.lower() == ".pdf"
     # Without the time of writing, equal figures are equal files.

@@ -25,6 +25,8 @@ FACES_PER_OBJECT = 8
 """Largest planes of an object that are looked at as mirrors."""
 TRIANGLES_PER_FACE = 200
 """Largest triangles of a plane that are."""
+LINKS_PER_FACE = 20
+"""Mirror links of a face that are looked at more closely, the best first."""
 NEAR_FACE = 1e-3
 """An antenna nearer to a plane than this [m] has no mirror image in it."""
 
@@ -125,33 +127,34 @@ def _mirrored(
     scene: SceneModel, tx: FloatArray, places: FloatArray, faces: Sequence[Face], count: IntArray
 ) -> Links | None:
     """Links with a mirror point on a face, both legs of which are clear."""
-    found: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
-    for face in faces:
-        height = float(face.normal @ tx) - face.offset
-        side = places @ face.normal - face.offset
-        at = np.flatnonzero((side * height > 0) & (np.abs(side) > NEAR_FACE))
-        if abs(height) <= NEAR_FACE or len(at) == 0:
-            continue
-        image = tx - 2.0 * height * face.normal
-        met = _meets_any(image, places[at] - image, face.triangles)
-        at, met = at[~np.isnan(met)], met[~np.isnan(met)]
-        way = places[at] - image
-        length = np.linalg.norm(way, axis=1)
-        direct = np.linalg.norm(places[at] - tx, axis=1)
-        steep = np.abs(way @ face.normal) / length
-        # Almost as short as the direct path, and not grazing, where every material is a mirror.
-        quality = direct / length * steep
-        found.append((at, np.full(len(at), face.item), quality, image + met[:, None] * way))
-    if not found:
+    if not faces:
         return None
-    at, target, quality, point = (np.concatenate(part) for part in zip(*found, strict=True))
-    # Pulled back from the face a little, so that the face itself is not in the way.
-    starts = np.concatenate([np.broadcast_to(tx, point.shape), places[at]])
-    ends = starts + (1.0 - 1e-6) * (np.concatenate([point, point]) - starts)
-    hidden = np.zeros(2 * len(at), dtype=bool)
-    hidden[scene.crossings(starts, ends)[0]] = True
-    clear = ~(hidden[: len(at)] | hidden[len(at) :])
-    at, target, quality, point = at[clear], target[clear], quality[clear], point[clear]
+    normal = np.array([face.normal for face in faces])
+    offset = np.array([face.offset for face in faces])
+    height = normal @ tx - offset
+    side = places @ normal.T - offset
+    # Both on the same side of the plane, and neither in it.
+    pairs = (side * height > 0) & (np.minimum(np.abs(side), np.abs(height)) > NEAR_FACE)
+    at, which = np.nonzero(pairs)
+    image = (tx - 2.0 * height[:, None] * normal)[which]
+    way = places[at] - image
+    share = height[which] / (height[which] + side[at, which])
+    point = image + share[:, None] * way
+    there = _lies_on(point, which, faces)
+    at, which, way, point = at[there], which[there], way[there], point[there]
+    target = np.array([face.item for face in faces])[which]
+    length = np.linalg.norm(way, axis=1)
+    direct = np.linalg.norm(places[at] - tx, axis=1)
+    steep = np.abs((way * normal[which]).sum(axis=1)) / length
+    # Almost as short as the direct path, and not grazing, where every material is a mirror.
+    quality = direct / length * steep
+    # The best of each face; whether their legs are clear is what costs.
+    order = np.lexsort((-quality, which))
+    first = np.searchsorted(which[order], np.arange(len(faces)))
+    order = order[np.arange(len(order)) - first[which[order]] < LINKS_PER_FACE]
+    order = order[_clear(scene, point[order], tx)]
+    order = order[_clear(scene, point[order], places[at[order]])]
+    at, target, quality, point = at[order], target[order], quality[order], point[order]
     return Links(
         place=at,
         target=target,
@@ -163,11 +166,32 @@ def _mirrored(
     )
 
 
-def _meets_any(start: FloatArray, way: FloatArray, triangles: FloatArray) -> FloatArray:
-    """Where rays from one point [3] along ``way`` [n,3] meet any triangle; NaN where none."""
-    met = np.full(len(way), np.nan)
-    for triangle in triangles:
-        left = np.flatnonzero(np.isnan(met))
-        many = np.broadcast_to(triangle, (len(left), 3, 3))
-        met[left] = ray_meets(np.broadcast_to(start, (len(left), 3)), way[left], many)
-    return met
+def _clear(scene: SceneModel, points: FloatArray, ends: FloatArray) -> BoolArray:
+    """Whether nothing is between points [n,3] on faces, the faces themselves left out, and ends."""
+    starts = points + 1e-6 * (ends - points)
+    clear = np.ones(len(points), dtype=bool)
+    clear[scene.crossings(starts, np.broadcast_to(ends, starts.shape))[0]] = False
+    return clear
+
+
+def _lies_on(points: FloatArray, which: IntArray, faces: Sequence[Face]) -> BoolArray:
+    """Whether points [n,3] of faces' planes, ``which`` [n], lie on one of the face's triangles."""
+    found = np.zeros(len(points), dtype=bool)
+    normal = np.array([face.normal for face in faces])
+    count = np.array([len(face.triangles) for face in faces])
+    low = np.array([face.triangles.min(axis=(0, 1)) for face in faces]) - NEAR_FACE
+    high = np.array([face.triangles.max(axis=(0, 1)) for face in faces]) + NEAR_FACE
+    inside = ((points >= low[which]) & (points <= high[which])).all(axis=1)
+    for round_ in range(max(len(face.triangles) for face in faces)):
+        # One triangle of every face a round.
+        count = np.array([len(face.triangles) for face in faces])
+        left = np.flatnonzero(inside & ~found & (count[which] > round_))
+        if len(left) == 0:
+            break
+        triangle = np.array(
+            [face.triangles[min(round_, len(face.triangles) - 1)] for face in faces]
+        )
+        across = normal[which[left]]
+        met = ray_meets(points[left] - across, across, triangle[which[left]])
+        found[left] = ~np.isnan(met)
+    return found
