@@ -454,9 +454,7 @@ def test_names_that_give_orders_steer_nothing(provider: str, server: ModelServer
                   names=scene.names)
     )  # fmt: skip
     advice = advisor(provider, server).propose_materials((), scene, TABLE, frequency=FREQUENCY)
-    assert order in json.loads(json.dumps(server.asked[0].text).replace("\\\\\\", "\\")) or (
-        json.dumps(order)[1:-1] in server.asked[0].text
-    )
+    assert json.dumps(order) in server.asked[0].text  # as data, in quotes
     assert set(advice.prior.materials) <= set(TABLE)
     assert all("\x1b" not in text for text in (*advice.prior.sources, *advice.usage.remarks))
 
@@ -502,10 +500,8 @@ def test_positions_where_no_antenna_can_be_are_mended(
     assert sum(reason.startswith("fallback") for reason in advice.reasons) == 1
     assert any("random free position (seed 3)" in remark for remark in advice.usage.remarks)
     again = place(someone, seed=3)
-    assert np.array_equal(again.campaign.rx, advice.campaign.rx)
-    other = place(someone, seed=4)
-    assert not np.array_equal(np.r_[other.campaign.tx.ravel(), other.campaign.rx.ravel()],
-                              np.r_[again.campaign.tx.ravel(), again.campaign.rx.ravel()])  # fmt: skip
+    assert again.campaign.key == advice.campaign.key
+    assert place(someone, seed=4).campaign.key != again.campaign.key
 
 
 @pytest.mark.parametrize("text", ["", '{"setups": []}', '{"setups": {}}', "no"])
