@@ -27,7 +27,7 @@ from vlmrt_dist.viewpoints import VIEWS, Seen, look_at_scene
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
-SAMPLES = 48
+SAMPLES = 32
 """Paths of light through each pixel."""
 
 MAX_SIDE, MIN_SIDE = 4096, 16
@@ -83,7 +83,11 @@ def render_scene(
     :raises EngineUnavailable: if Mitsuba cannot run on this machine
     :raises ImageError: if the rendering process dies or exceeds the deadline
     """
-    _check(views, width, height, samples, num_threads, deadline)
+    check_settings(views, width, height, samples)
+    if num_threads is not None and num_threads < 1:
+        raise ConfigurationError(f"num_threads must be 1 or more; got {num_threads}")
+    if not 0.0 < deadline < math.inf:
+        raise ConfigurationError(f"deadline must be a positive number of seconds; got {deadline}")
     with tempfile.TemporaryDirectory(prefix="vlmrt-render-") as place:
         folder = Path(place)
         threads = num_threads or len(os.sched_getaffinity(0))
@@ -126,14 +130,11 @@ def texture_coordinates(triangles: FloatArray, size: tuple[float, float]) -> Flo
     return np.asarray(flat / np.array(size))
 
 
-def _check(
-    views: Sequence[str],
-    width: int,
-    height: int,
-    samples: int,
-    num_threads: int | None,
-    deadline: float,
-) -> None:
+def check_settings(views: Sequence[str], width: int, height: int, samples: int) -> None:
+    """What :func:`render_scene` asks of its settings.
+
+    :raises ConfigurationError: if one is outside what it may be
+    """
     if isinstance(views, str) or not views or not set(views) <= set(VIEWS):
         raise ConfigurationError(f"views must be some of {', '.join(VIEWS)}; got {views!r}")
     for name, value, low, high in (
@@ -143,10 +144,6 @@ def _check(
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ConfigurationError(f"{name} must be a whole number, {low} to {high}; got {value}")
-    if num_threads is not None and num_threads < 1:
-        raise ConfigurationError(f"num_threads must be 1 or more; got {num_threads}")
-    if not 0.0 < deadline < math.inf:
-        raise ConfigurationError(f"deadline must be a positive number of seconds; got {deadline}")
 
 
 def _described(

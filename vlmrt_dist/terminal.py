@@ -18,8 +18,8 @@ from vlmrt_dist.stopping import Stopped, raise_on_sigterm
 
 KEPT = "what is finished is kept, the same command goes on from there"
 
-PHASES = {"trace": "tracing setups", "fit": "fitting"}
-"""What the progress bar calls the phases of an estimation."""
+PHASES = {"trace": "tracing setups", "fit": "fitting", "render": "rendering"}
+"""What the progress bar calls the phases of a long piece of work."""
 
 
 @contextlib.contextmanager
