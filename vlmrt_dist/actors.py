@@ -31,7 +31,7 @@ from vlmrt_dist.ray_session import (
     connect,
     needs_of,
     refuse_too_much,
-    resources_text,
+    reserve,
 )
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.scene_actor import ActorInfo, SceneActor
@@ -49,8 +49,6 @@ Never unlimited: with a full disk an actor would be restarted for ever.
 MAX_INLINE = 64 * 1024
 """Size of arguments [bytes] that surely travel with an actor's specification; Ray's own limit is
 100 KiB."""
-
-_PATIENCE = 5.0  # [s] without resources before a word about it is logged
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +108,8 @@ class ActorObjective:
         self._actors: list[Any] = []
         self._group: Any = None
         try:
-            self._group = self._reserve()
+            bundles = [self._needs] * len(self._blocks)
+            self._group = reserve(bundles, self.options.placement, self.options.start_deadline)
             shared = _stored(scene)
             self._shares = [
                 (
@@ -168,6 +167,13 @@ class ActorObjective:
         """What each actor holds now, in the order of the setups."""
         return self._gather("ready")
 
+    def on_each(self, function: Callable[[SceneActor], Any]) -> list[Any]:
+        """What ``function`` makes of each actor, there, in the order of the setups."""
+        import ray
+
+        calls = [actor.__ray_call__.remote(function) for actor in self._actors]
+        return list(ray.get(calls, timeout=self.options.deadline))
+
     def close(self) -> None:
         """End the actors and give back what was reserved for them; may be called again."""
         import ray
@@ -182,25 +188,6 @@ class ActorObjective:
                 ray.kill(actor)
         if group is not None:
             remove_placement_group(group)
-
-    def _reserve(self) -> Any:
-        """Room for all actors or for none, so that two objectives cannot starve each other."""
-        import ray
-        from ray.util.placement_group import placement_group, remove_placement_group
-
-        limit = self.options.start_deadline
-        group = placement_group([self._needs] * len(self._blocks), strategy=self.options.placement)
-        if group.wait(min(_PATIENCE, limit)):
-            return group
-        _log.warning(f"waiting for {len(self._blocks)} times {resources_text(self._needs)}")
-        if group.wait(max(0.0, limit - _PATIENCE)):
-            return group
-        remove_placement_group(group)
-        raise ActorFailure(
-            f"{len(self._blocks)} actors waited {limit:g} s for {resources_text(self._needs)} "
-            f"each; free are {resources_text(ray.available_resources())}. End what else runs on "
-            "the cluster, or lower num_actors, num_gpus or num_cpus"
-        )
 
     def _create(self, index: int) -> Any:
         import ray

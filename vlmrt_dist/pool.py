@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 
 from vlmrt_dist import metrics
 from vlmrt_dist.errors import ActorFailure, VlmrtError
-from vlmrt_dist.ray_session import ActorOptions, brief, connect, needs_of, refuse_too_much
+from vlmrt_dist.ray_session import (
+    ActorOptions,
+    Placement,
+    brief,
+    connect,
+    needs_of,
+    refuse_too_much,
+    reserve,
+    room_for,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,6 +76,7 @@ def map_on_actors(
     names: Sequence[str],
     study: str = "study",
     num_gpus: float | None = None,
+    placement: Placement = "SPREAD",
 ) -> Iterator[tuple[int, Result]]:
     """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
@@ -75,39 +85,63 @@ def map_on_actors(
 
     :param names: what each item is called on Ray's dashboard
     :param study: what the actors are called there
-    :param num_gpus: GPUs of each actor, or a fraction; None: one where the cluster has GPUs
+    :param num_gpus: GPUs of each actor, or a fraction; None: one each as long as the cluster has
+        GPUs, and none for the actors beyond, so that nodes without GPUs take part
+    :param placement: "SPREAD" over the nodes or "PACK" onto few
     :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
+    :raises ConfigurationError: if the cluster has no room for the actors
     """
     if not items:
         return
     import ray
+    from ray.util.placement_group import remove_placement_group
 
     started = connect()
     try:
-        options = ActorOptions(num_actors=min(num_actors, len(items)), num_gpus=num_gpus)
-        needs = needs_of(options)
-        refuse_too_much(options.num_actors, needs)
-        labels = [f"{study}/worker {i + 1}" for i in range(options.num_actors)]
+        options = ActorOptions(
+            num_actors=min(num_actors, len(items)), num_gpus=num_gpus, placement=placement
+        )
+        bundles = _bundles(options)
+        group = reserve(bundles, placement, options.start_deadline)
         workers = [
-            ray.remote(Worker)
-            .options(
-                name=f"{label} #{secrets.token_hex(3)}",
-                num_cpus=needs["CPU"],
-                num_gpus=needs.get("GPU", 0.0),
-                max_restarts=MAX_RESTARTS,
-                max_task_retries=MAX_RESTARTS,
-            )
-            .remote(label, threads=1, gpu="GPU" in needs)
-            for label in labels
+            _worker(ray, group, index, f"{study}/worker {index + 1}", needs)
+            for index, needs in enumerate(bundles)
         ]
         try:
             yield from _as_they_come(ray, workers, ray.put(function), items, names)
         finally:
             for worker in workers:
                 ray.kill(worker)
+            remove_placement_group(group)
     finally:
         if started:
             ray.shutdown()
+
+
+def _bundles(options: ActorOptions) -> list[dict[str, float]]:
+    """What each actor is given: a GPU as long as there are any, unless told otherwise."""
+    needs, count = needs_of(options), options.num_actors
+    with_gpu = min(count, room_for(needs)) if options.num_gpus is None else count
+    if "GPU" not in needs or with_gpu == count:
+        refuse_too_much(count, needs)
+        return [needs] * count
+    without = {"CPU": needs["CPU"]}
+    refuse_too_much(count, without)  # each of them holds a core as well
+    return [needs] * with_gpu + [without] * (count - with_gpu)
+
+
+def _worker(ray: Any, group: Any, index: int, label: str, needs: dict[str, float]) -> Any:
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    actor = ray.remote(Worker).options(
+        name=f"{label} #{secrets.token_hex(3)}",
+        num_cpus=needs["CPU"],
+        num_gpus=needs.get("GPU", 0.0),
+        max_restarts=MAX_RESTARTS,
+        max_task_retries=MAX_RESTARTS,
+        scheduling_strategy=PlacementGroupSchedulingStrategy(group, index),
+    )
+    return actor.remote(label, threads=1, gpu="GPU" in needs)
 
 
 def _as_they_come(

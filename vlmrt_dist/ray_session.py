@@ -9,13 +9,15 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from vlmrt_dist.cluster_access import not_joined, refuse_deaf, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.stopping import handler_kept
+
+_log = logging.getLogger(__name__)
 
 Placement = Literal["SPREAD", "PACK"]
 
@@ -148,22 +150,62 @@ def needs_of(options: ActorOptions) -> dict[str, float]:
     return {"CPU": float(options.num_cpus), **({"GPU": float(gpus)} if gpus else {})}
 
 
+def reserve(
+    bundles: Sequence[dict[str, float]], placement: Placement, limit: float, patience: float = 5.0
+) -> Any:
+    """Room for all actors or for none, so that two callers cannot starve each other.
+
+    :param bundles: what each actor needs
+    :param limit: longest time to wait [s]
+    :param patience: time after which a word about the waiting is logged [s]
+    :return: Ray's placement group; remove it when the actors have ended
+    :raises ActorFailure: if others hold the resources for longer
+    """
+    import ray
+    from ray.util.placement_group import placement_group, remove_placement_group
+
+    wanted = resources_text(bundles[0])
+    group = placement_group(list(bundles), strategy=placement)
+    if group.wait(min(patience, limit)):
+        return group
+    _log.warning(f"waiting for {len(bundles)} times {wanted}")
+    if group.wait(max(0.0, limit - patience)):
+        return group
+    remove_placement_group(group)
+    raise ActorFailure(
+        f"{len(bundles)} actors waited {limit:g} s for {wanted} "
+        f"each; free are {resources_text(ray.available_resources())}. End what else runs on "
+        "the cluster, or lower num_actors, num_gpus or num_cpus"
+    )
+
+
 def refuse_too_much(count: int, needs: dict[str, float]) -> None:
-    """Ray would let a request that no cluster can meet wait for ever."""
+    """Ray would let a request that no cluster can meet wait for ever.
+
+    :raises ConfigurationError: if the cluster, were it idle, had no room for ``count`` actors
+    """
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    room = sum(
-        min(_fitting(node.get(name, 0.0), need, name) for name, need in needs.items())
-        for node in nodes
-    )
+    room = room_for(needs)
     if room < count:
         total = ray.cluster_resources()
+        nodes = sum(node["Alive"] for node in ray.nodes())
         raise ConfigurationError(
             f"{count} actors need {resources_text(needs)} each, and there is room for {room}: the "
-            f"cluster has {resources_text({n: total.get(n, 0.0) for n in needs})} on {len(nodes)} "
+            f"cluster has {resources_text({n: total.get(n, 0.0) for n in needs})} on {nodes} "
             "nodes. Lower num_actors, num_gpus (a fraction shares a GPU) or num_cpus, or add nodes"
         )
+
+
+def room_for(needs: dict[str, float]) -> int:
+    """How many actors that need this the cluster has room for when it is idle."""
+    import ray
+
+    return sum(
+        min(_fitting(node["Resources"].get(name, 0.0), need, name) for name, need in needs.items())
+        for node in ray.nodes()
+        if node["Alive"]
+    )
 
 
 def _fitting(there: float, need: float, name: str) -> int:

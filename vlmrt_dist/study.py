@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal
@@ -176,6 +176,7 @@ def run(
     ledger: Ledger,
     *,
     num_actors: int = 0,
+    actor_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Row]:
     """Evaluate every point that the ledger does not hold yet, and return the rows of all.
@@ -186,6 +187,8 @@ def run(
     :param points: what to evaluate
     :param ledger: where rows are looked up and published
     :param num_actors: Ray actors that evaluate points; 0: this process does
+    :param actor_options: ``num_gpus`` and ``placement`` of
+        :func:`~vlmrt_dist.pool.map_on_actors`
     :param progress: called with the points done, the points in all, and the point
     """
     found = {point.key: ledger.read(point.study, point.key) for point in points}
@@ -193,8 +196,11 @@ def run(
     done = len(points) - len(missing)
     if progress is not None:
         progress(done, len(points), "")
-    here = enumerate(map(evaluate, missing))
-    for index, rows in _on_actors(missing, num_actors) if num_actors > 0 else here:
+    if num_actors > 0:
+        evaluations = _on_actors(missing, num_actors, actor_options or {})
+    else:
+        evaluations = enumerate(map(evaluate, missing))
+    for index, rows in evaluations:
         point = missing[index]
         ledger.publish(point.study, point.key, rows)
         _tell(rows)
@@ -615,13 +621,15 @@ def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
     )
 
 
-def _on_actors(points: Sequence[Point], num_actors: int) -> Iterator[tuple[int, list[Row]]]:
+def _on_actors(
+    points: Sequence[Point], num_actors: int, options: Mapping[str, Any]
+) -> Iterator[tuple[int, list[Row]]]:
     """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
     from vlmrt_dist.pool import map_on_actors
 
     if points:
         names, study = [str(point) for point in points], points[0].study
-        yield from map_on_actors(evaluate, points, num_actors, names=names, study=study)
+        yield from map_on_actors(evaluate, points, num_actors, names=names, study=study, **options)
 
 
 def hardware() -> str:

@@ -1,0 +1,159 @@
+"""How time divides when actors share an objective, and how fast a pool works off seeds."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.actors import ActorObjective
+from vlmrt_dist.pool import map_on_actors
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign
+from vlmrt_dist.study import Point, evaluate
+
+WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Where the time of one step goes; medians over repeats.
+
+    :param num_actors: actors that share the setups
+    :param num_setups: M
+    :param num_paths: paths of all of them
+    :param trace: time until the last actor has its paths [s], once
+    :param step: loss and gradient as the driver sees it [s]
+    :param evaluation: the slowest actor's share, as it sees it [s]
+    :param transfer: a call to all actors that computes nothing and returns as much [s]
+    """
+
+    num_actors: int
+    num_setups: int
+    num_paths: int
+    trace: float
+    step: float
+    evaluation: float
+    transfer: float
+
+    @property
+    def driver(self) -> float:
+        """What is left: putting the setups together, and waiting for processors [s]."""
+        return max(0.0, self.step - self.evaluation - self.transfer)
+
+
+def measure(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    theta: NDArray[np.float64],
+    num_actors: int,
+    repeats: int,
+) -> Shares:
+    """Time an objective of ``num_actors`` actors of one thread each.
+
+    :param campaign: M setups; what is measured does not matter to the time
+    :param theta: [S, K] conductivities
+    """
+    measured = np.full((1, *campaign.present.shape), 1e-9)
+    with ActorObjective(
+        scene, campaign, radio, measured=measured, num_actors=num_actors, study="scaling",
+        cache=False,
+    ) as objective:  # fmt: skip
+        step = _median(lambda: objective.value_and_grad(theta), repeats)
+        inside = objective.on_each(partial(_time_inside, theta=theta, repeats=repeats))
+        transfer = _median(lambda: objective.on_each(partial(_echo, theta=theta)), repeats)
+        held = objective.describe()
+        return Shares(
+            len(held),
+            campaign.num_setups,
+            objective.num_paths,
+            max(info.trace_seconds for info in held),
+            step,
+            max(inside),
+            transfer,
+        )
+
+
+def seeds_per_second(points: Sequence[Point], num_actors: int) -> float:
+    """How many seeds a pool of actors estimates in a second, once all of them have begun.
+
+    :param points: more than actors, of equal work
+    """
+    begun = 0.0
+    names = [str(point) for point in points]
+    results = map_on_actors(evaluate, points, num_actors, names=names, study="scaling")
+    for count, _ in enumerate(results, start=1):
+        if count == num_actors:
+            begun = time.perf_counter()
+    counted = sum(len(point.seeds) for point in points[num_actors:])
+    return counted / (time.perf_counter() - begun)
+
+
+@contextlib.contextmanager
+def nodes(simulated: int) -> Iterator[str]:
+    """Have Ray running, and say on what.
+
+    :param simulated: nodes of one core each to simulate on this machine, where no cluster is named
+        by ``RAY_ADDRESS``
+    """
+    import ray
+
+    from vlmrt_dist.ray_session import connect
+    from vlmrt_dist.stopping import handler_kept
+
+    if os.environ.get("RAY_ADDRESS"):
+        connect()
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        cores = ray.cluster_resources().get("CPU", 0)
+        gpus = ray.cluster_resources().get("GPU", 0)
+        yield f"{len(alive)} nodes, {cores:g} cores and {gpus:g} GPUs"
+        return
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
+    try:
+        for _ in range(simulated):
+            cluster.add_node(num_cpus=1, num_gpus=0)
+        with handler_kept():
+            ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+        yield (
+            f"{simulated} nodes that are SIMULATED on one machine with "
+            f"{len(os.sched_getaffinity(0))} cores, one actor a node; no network is crossed"
+        )
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def _time_inside(actor: Any, theta: NDArray[np.float64], repeats: int) -> float:
+    return _median(lambda: actor.value_and_grad(theta), repeats)
+
+
+def _echo(actor: Any, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """As many numbers as a loss and its gradient have."""
+    first, stop = actor.ready().setups
+    count, num_objects = theta.shape
+    return np.zeros((count, stop - first)), np.zeros((count, stop - first, num_objects))
+
+
+def _median(call: Callable[[], Any], repeats: int) -> float:
+    for _ in range(WARM_UP):
+        call()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
