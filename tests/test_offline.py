@@ -5,8 +5,6 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import trimesh
-from vlmrt_dist.vlm.material_words import FUZZY
-from vlmrt_dist.vlm.offline import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
 
 import vlmrt_dist as vd
 from vlmrt_dist import itu
@@ -17,6 +15,8 @@ from vlmrt_dist.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, check_campaign
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice
 from vlmrt_dist.vlm.free_space import CLEARANCES, STREET_HEIGHT
+from vlmrt_dist.vlm.material_words import FUZZY
+from vlmrt_dist.vlm.offline import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)
