@@ -12,9 +12,11 @@ conductivity of every object with an honest uncertainty::
 """
 
 from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.closed_loop import measure_until, plan_next
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.estimation import estimate
 from vlmrt_dist.placement import place
+from vlmrt_dist.placement.prediction import predicted_std
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.profiles import Profile, profile
 from vlmrt_dist.radio import RadioConfig
@@ -39,7 +41,10 @@ __all__ = [
     "bundled_scene",
     "estimate",
     "load_scene",
+    "measure_until",
     "place",
+    "plan_next",
+    "predicted_std",
     "profile",
     "read_campaign",
     "simulate",

@@ -58,6 +58,7 @@ def trace(
     radio: RadioConfig,
     *,
     cache: bool = True,
+    max_solves: int | None = None,
     progress: Progress | None = None,
 ) -> PathTable:
     """Trace every setup of ``campaign``.
@@ -69,16 +70,19 @@ def trace(
     :param campaign: M setups of N receivers
     :param radio: carrier, antennas, depth, rays, seed, and whether the set is to be complete
     :param cache: read and write the cache
+    :param max_solves: most solves united for one setup where the set is to be complete; default:
+        :data:`MAX_SOLVES`
     :param progress: called after each setup
     :return: the paths of all links, which may be none
     :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
     :raises PathOverflowError: if Sionna's path buffer was full
     """
     refuse_unsupported(radio)
-    tracer = _Tracer(scene, radio)
+    most = MAX_SOLVES if max_solves is None else max_solves
+    tracer = _Tracer(scene, radio, most)
     tables = []
     for m, setup in enumerate(campaign.setups):
-        file = _cache_file(scene, setup, radio) if cache else None
+        file = _cache_file(scene, setup, radio, most) if cache else None
         table = path_table.load(file) if file is not None else None
         if table is None:
             begin = time.perf_counter()
@@ -118,9 +122,10 @@ def refuse_unsupported(radio: RadioConfig) -> None:
 class _Tracer:
     """A live scene that is loaded when the first setup has to be traced."""
 
-    def __init__(self, scene: SceneModel, radio: RadioConfig) -> None:
+    def __init__(self, scene: SceneModel, radio: RadioConfig, max_solves: int) -> None:
         self._scene = scene
         self._radio = radio
+        self._max_solves = max_solves
         self._loaded: tuple[LiveScene, Planes] | None = None
 
     def trace_setup(self, setup: MeasurementSetup) -> PathTable:
@@ -133,7 +138,7 @@ class _Tracer:
         power = self._power(table)
         solves, clean = 1, 0
         added = np.full(power.shape, np.nan)
-        while solves < MAX_SOLVES and clean < CLEAN_SOLVES:
+        while solves < self._max_solves and clean < CLEAN_SOLVES:
             # Seeds are spread apart, so that neighbouring configurations share no solve.
             seed = (self._radio.seed * 7919 + 104_729 * solves) % 2**31
             table = unite([table, _solve(*self._loaded, setup, seed, solves)])
@@ -272,13 +277,15 @@ def _widen(table: PathTable, campaign: Campaign, setup: int) -> PathTable:
     )
 
 
-def _cache_file(scene: SceneModel, setup: MeasurementSetup, radio: RadioConfig) -> Path:
+def _cache_file(
+    scene: SceneModel, setup: MeasurementSetup, radio: RadioConfig, max_solves: int = MAX_SOLVES
+) -> Path:
     digest = hashlib.sha256()
     for part in (
         scene.key,
         radio.paths_key,
         f"sionna-rt {version('sionna-rt')}, tracing {TRACING_VERSION}",
-        f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {MAX_SOLVES} {MAX_LANES_PER_SOLVE} {CANDIDATES}",
+        f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {max_solves} {MAX_LANES_PER_SOLVE} {CANDIDATES}",
     ):
         digest.update(part.encode() + b"\n")
     for positions in (setup.tx, setup.rx):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement import d_optimal, random, vlm
+from vlmrt_dist.placement import a_optimal, d_optimal, grid, random, vlm, vlm_then_refine
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 
@@ -16,8 +16,11 @@ Strategy = Callable[..., Campaign]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": random.place,
+    "grid": grid.place,
     "d_optimal": d_optimal.place,
+    "a_optimal": a_optimal.place,
     "vlm": vlm.place,
+    "vlm_then_refine": vlm_then_refine.place,
 }
 """Strategies by name."""
 

@@ -1,0 +1,257 @@
+"""The pool that a plan is chosen from: candidate positions, traced once, and what each link tells.
+
+A link tells how much its level [dB] changes with each ln σ, one row of a Jacobian. Conductivities
+are what is unknown when a measurement is planned, so there is a Jacobian for each of several draws
+from the prior; all of them come from the same paths.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.priors import prior_of
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
+
+NUM_TX, NUM_RX = 20, 60
+"""Candidate transmitters, and receivers for each of them, where a caller asks for no other."""
+
+NUM_DRAWS = 8
+"""Draws from the prior that a choice is averaged over."""
+
+POOL_SAMPLES, POOL_SOLVES = 20_000, 3
+"""Rays of one solve and solves united at most for a candidate transmitter. In the paper's room half
+of the levels then lie within 0.001 dB (power) or 0.05 dB (coherent) of those of complete sets, and
+half of the links' sensitivities within 0.2 % or 6 %."""
+
+REACH = 200.0
+"""Farthest that a candidate receiver lies from its transmitter [m]: across a whole city nothing is
+received at street level."""
+
+MAX_ROUNDS = 200
+"""Rounds of draws after which the search for positions at a height above ground ends."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the phase, the steps done and the steps in all."""
+
+Height = tuple[float, float]
+"""Lowest and highest position of an antenna above the ground [m]."""
+
+
+@dataclass(frozen=True, eq=False)
+class CandidatePool:
+    """T transmitters with R receivers each, and what their L = T · R links tell about K objects.
+
+    :param campaign: the positions
+    :param heard: [T, R] links that a path joins, whatever the materials
+    :param jacobians: for each of B draws of the conductivities, the sparse derivative [L, K] of
+        the levels [dB] by ln σ; zero for objects that are not free
+    :param free: [K] objects whose conductivity is unknown
+    """
+
+    campaign: Campaign
+    heard: NDArray[np.bool_]
+    jacobians: tuple[sp.csr_matrix, ...]
+    free: NDArray[np.bool_]
+
+    def subset(self, choice: Sequence[tuple[int, Sequence[int]]]) -> Campaign:
+        """The campaign of some transmitters, each with some of its receivers."""
+        return Campaign(
+            tx=np.array([self.campaign.tx[t] for t, _ in choice]),
+            rx=np.array([self.campaign.rx[t, list(rx)] for t, rx in choice]),
+        )
+
+    def links(self, choice: Sequence[tuple[int, Sequence[int]]]) -> NDArray[np.int64]:
+        """Rows of the Jacobians that belong to such a choice."""
+        count = self.heard.shape[1]
+        return np.array([t * count + n for t, rx in choice for n in rx], np.int64)
+
+
+def candidate_pool(
+    scene: SceneModel,
+    radio: RadioConfig,
+    *,
+    seed: int,
+    num_tx: int = NUM_TX,
+    num_rx: int = NUM_RX,
+    draws: NDArray[np.float64],
+    fixed: Sequence[str] = (),
+    clearance: float = DEFAULT_CLEARANCE,
+    height: Height | None = None,
+    extra: Campaign | None = None,
+    progress: Progress | None = None,
+) -> CandidatePool:
+    """Random positions in free space, traced.
+
+    :param radio: radio configuration of the measurement; the pool is traced with fewer rays
+    :param seed: of the positions
+    :param draws: [B, K] conductivities at which the links are judged [S/m]
+    :param fixed: names of objects whose conductivity is known
+    :param height: antennas above the ground; default: anywhere in the room
+    :param extra: setups that join the pool as they are, in front; each is filled up with random
+        receivers of its own
+    :raises CampaignError: if there is no free space
+    """
+    from vlmrt_dist.tracing import trace  # wakes up the ray tracer
+
+    positions = random_positions(
+        scene, num_tx, num_rx, seed=seed, clearance=clearance, height=height, extra=extra
+    )
+    ranking = radio.replace(samples_per_src=min(radio.samples_per_src, POOL_SAMPLES))
+    step = None if progress is None else lambda done, total: progress("pool", done, total)
+    table = trace(scene, positions, ranking, max_solves=POOL_SOLVES, progress=step)
+    heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
+    free = prior_of(scene, radio, 1.0, fixed).free
+    keep = sp.diags(free.astype(float))
+    return CandidatePool(positions, heard, tuple((j @ keep).tocsr() for j in jacobians), free)
+
+
+def link_jacobians(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    table: object,
+    draws: NDArray[np.float64],
+) -> tuple[NDArray[np.bool_], list[sp.csr_matrix]]:
+    """Which links are heard [M, N], and the derivative [M · N, K] of their levels [dB] by ln σ.
+
+    :param table: the paths of ``campaign``
+    :param draws: [B, K] conductivities [S/m]; one derivative for each
+    """
+    from vlmrt_dist.objective import ReplayObjective
+
+    blank = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
+    objective = ReplayObjective(scene, blank, radio, table)  # type: ignore[arg-type]
+    heard, jacobians = campaign.present.copy(), []
+    for theta in draws:
+        rss, jacobian = objective.log_jacobian(theta)
+        heard &= np.nan_to_num(rss) > 0.0
+        jacobians.append(jacobian)
+    return heard, jacobians
+
+
+def prior_draws(
+    scene: SceneModel,
+    radio: RadioConfig,
+    width: float | NDArray[np.float64],
+    count: int,
+    seed: int,
+    fixed: Sequence[str] = (),
+) -> NDArray[np.float64]:
+    """[B, K] conductivities [S/m]: the prior's median first, then draws from the prior.
+
+    :param width: standard deviation of ln σ, one or [K]; draws use at most 1
+    :raises ConfigurationError: if ``count`` is less than one, or a width is not positive
+    """
+    if count < 1:
+        raise ConfigurationError("num_draws must be 1 or more")
+    if not np.all(np.asarray(width) > 0.0):
+        raise ConfigurationError("prior_width must be positive; use inf for no prior")
+    prior = prior_of(scene, radio, 1.0, fixed)
+    rng = np.random.default_rng([seed, 1])
+    noise = rng.standard_normal((count, scene.num_objects))
+    noise[0] = 0.0
+    return prior.median * np.exp(np.where(prior.free, noise * np.minimum(width, 1.0), 0.0))
+
+
+def random_positions(
+    scene: SceneModel,
+    num_tx: int,
+    num_rx: int,
+    *,
+    seed: int,
+    clearance: float = DEFAULT_CLEARANCE,
+    height: Height | None = None,
+    extra: Campaign | None = None,
+) -> Campaign:
+    """T transmitters uniform in free space, each with R receivers at most :data:`REACH` away.
+
+    :param height: antennas above the lowest surface below them, which is the ground or the floor
+    :param extra: setups that come first
+    :raises CampaignError: if there is no free space, or ``height`` is no range
+    """
+    if num_tx < 1 or num_rx < 1:
+        raise CampaignError("a pool needs at least one transmitter and one receiver")
+    if height is not None and not 0.0 <= height[0] <= height[1] < np.inf:
+        raise CampaignError("height must be a lowest and a highest number of metres above ground")
+    rng = np.random.default_rng(seed)
+
+    def points(count: int, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+        part = dataclasses.replace(scene, bounds=bounds)
+        if height is None:
+            return free_points(part, count, rng, clearance=clearance)
+        return _points_above_ground(part, count, rng, clearance, height)
+
+    low, high = scene.bounds
+    tx = points(num_tx, scene.bounds)
+    given: list[NDArray[np.float64]] = []
+    if extra is not None:
+        tx = np.concatenate([extra.tx, tx])
+        given = [setup.rx[:num_rx] for setup in extra.setups]
+    rx = np.empty((len(tx), num_rx, 3))
+    for t, centre in enumerate(tx):
+        first = given[t] if t < len(given) else np.zeros((0, 3))
+        near = np.array([np.maximum(low, centre - REACH), np.minimum(high, centre + REACH)])
+        rx[t, : len(first)] = first
+        if len(first) < num_rx:
+            rx[t, len(first) :] = points(num_rx - len(first), near)
+    return Campaign(tx=tx, rx=rx)
+
+
+def _points_above_ground(
+    scene: SceneModel, count: int, rng: np.random.Generator, clearance: float, height: Height
+) -> NDArray[np.float64]:
+    """Positions [count, 3] uniform over the area, at a height above the lowest surface there."""
+    low, high = scene.bounds
+    found: list[NDArray[np.float64]] = []
+    total = 0
+    for _ in range(MAX_ROUNDS):
+        place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))
+        above = rng.uniform(*height, len(place))
+        points = np.column_stack([place, ground_level(scene, place) + above])
+        points = points[np.isfinite(points[:, 2])]
+        points = points[scene.inside_object(points) < 0]
+        points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]
+        points = points[scene.inside_bounds(points)]
+        found.append(points)
+        total += len(points)
+        if total >= count:
+            return np.concatenate(found)[:count]
+    raise CampaignError(
+        f"only {total} of {count} positions found {height[0]:g} to {height[1]:g} m above ground, "
+        f"outside every object and {clearance:g} m from every surface; widen the height, lower "
+        "the clearance, or give load_scene some headroom="
+    )
+
+
+def ground_level(scene: SceneModel, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[P] height [m] of the lowest surface at each place [P, 2]; NaN where there is none."""
+    triangles = np.concatenate([o.vertices[o.faces] for o in scene.objects])
+    flat = triangles[:, :, :2]
+    area = _cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
+    triangles, flat, area = (x[np.abs(area) > 1e-12] for x in (triangles, flat, area))
+    level = np.full(len(place), np.inf)
+    for p, point in enumerate(place):
+        near = np.flatnonzero(
+            ((flat.min(1) <= point) & (flat.max(1) >= point)).all(1)
+        )  # a whole city has some 10⁵ triangles, few of which lie over or under one place
+        a, b, c = flat[near, 0], flat[near, 1], flat[near, 2]
+        second = _cross(point - a, c - a) / area[near]
+        third = _cross(b - a, point - a) / area[near]
+        hit = (second >= 0.0) & (third >= 0.0) & (second + third <= 1.0)
+        z = triangles[near, :, 2]
+        at = z[:, 0] + second * (z[:, 1] - z[:, 0]) + third * (z[:, 2] - z[:, 0])
+        level[p] = at[hit].min(initial=np.inf)
+    return np.where(np.isfinite(level), level, np.nan)
+
+
+def _cross(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0])

@@ -1,0 +1,83 @@
+"""Regular positions: receivers on a grid over free space, transmitters far from each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.placement.candidates import Height, ground_level
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
+
+MOST_LINES = 400
+"""Grid lines along the longer side at which the search for free points ends."""
+
+
+def place(
+    scene: SceneModel,
+    num_setups: int,
+    num_receivers: int,
+    *,
+    seed: int = 0,
+    clearance: float = DEFAULT_CLEARANCE,
+    height: Height | None = None,
+) -> Campaign:
+    """M setups, all with the same N receivers; nothing is random.
+
+    The grid is the coarsest of those with square cells that has enough free points.
+
+    :param seed: not used; strategies share their parameters
+    :param clearance: distance from every surface [m]
+    :param height: lowest and highest antenna above the ground [m], of which the middle is taken;
+        default: half the room's height
+    :raises CampaignError: if there are too few free points
+    """
+    if num_setups < 1 or num_receivers < 1:
+        raise CampaignError("a campaign needs at least one setup and one receiver")
+    points = _grid(scene, num_receivers, clearance, height)
+    rx = points[_spread(len(points), num_receivers)]
+    # Off the receivers' grid, so that no transmitter stands where a receiver is.
+    places = _grid(scene, max(4 * num_setups, 2 * num_receivers), clearance, height, shift=0.25)
+    apart = np.linalg.norm(places[:, None] - rx, axis=2).min(1) > clearance
+    places = places[apart] if apart.sum() >= num_setups else places
+    if len(places) < num_setups:
+        raise CampaignError(f"only {len(places)} of {num_setups} transmitters find a free place")
+    chosen = [int(np.argmax(((places - places.mean(0)) ** 2).sum(1)))]
+    while len(chosen) < num_setups:
+        distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(1)
+        chosen.append(int(np.argmax(distance)))
+    return Campaign(tx=places[chosen], rx=np.tile(rx, (num_setups, 1, 1)))
+
+
+def _grid(
+    scene: SceneModel, count: int, clearance: float, height: Height | None, shift: float = 0.5
+) -> NDArray[np.float64]:
+    """At least ``count`` free points of the coarsest grid that has them."""
+    low, high = scene.bounds
+    side = high[:2] - low[:2]
+    points = np.zeros((0, 3))
+    for lines in range(1, MOST_LINES + 1):
+        step = max(side.max() / lines, 1e-9)
+        x, y = (np.arange(low[i] + shift * step, high[i], step) for i in (0, 1))
+        place = np.array(np.meshgrid(x, y, indexing="ij")).reshape(2, -1).T
+        if len(place) < count:
+            continue
+        if height is None:
+            z = np.full(len(place), 0.5 * (low[2] + high[2]))
+        else:
+            z = ground_level(scene, place) + 0.5 * (height[0] + height[1])
+        points = np.column_stack([place, z])[np.isfinite(z)]
+        points = points[scene.inside_bounds(points) & (scene.inside_object(points) < 0)]
+        points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]
+        if len(points) >= count:
+            return points
+    raise CampaignError(
+        f"a grid has only {len(points)} of {count} points in free space, {clearance:g} m from "
+        "every surface; lower the clearance, or give another height"
+    )
+
+
+def _spread(total: int, count: int) -> NDArray[np.int64]:
+    """``count`` indices spread evenly over ``total``."""
+    return np.floor((np.arange(count) + 0.5) * total / count).astype(np.int64)
