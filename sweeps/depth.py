@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """How does the error depend on the ray-tracing depth D? The paper's Table 1 beside ours.
 
-The paper: K = 9, M = 3, N = 8, 5000 rays, VLMInit and VLMSel. Here the ITU values of the named
-materials stand for VLMInit and D-optimal positions, chosen at the smallest depth, for VLMSel; as
-in the paper, all depths share the positions. Each seed is a truth σ = λ σ_ITU.
+The paper: K = 9, M = 3, N = 8, 5000 rays, VLMInit and VLMSel. With --vlm an advisor gives both;
+otherwise the ITU values of the named materials stand for VLMInit and D-optimal positions, chosen at
+the smallest depth, for VLMSel. As in the paper, all depths share the positions. Each seed is a
+truth σ = λ σ_ITU.
 
 same_paths    one solve of 5000 rays makes the truth and the estimate, as the paper's numbers imply
 independent   truth and estimate use complete path sets from differently seeded solves
@@ -29,6 +30,7 @@ from vlmrt_dist.report import (
 )
 from vlmrt_dist.study import Point, Protocol, run
 from vlmrt_dist.terminal import run_script
+from vlmrt_dist.vlm.both import VLM_HELP, ask
 
 TABLE_1 = {
     1: Printed(0.467, 1370.49, 409, 3.35),
@@ -51,18 +53,26 @@ def main(
     ] = None,
     storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
     num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
+    study += f"_{vlm}" if vlm else ""
     count = seeds or (5 if quick else 20)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
-    room = vd.box_room()
+    room, advice = vd.box_room(), None
     shallow = vd.RadioConfig.paper(max_depth=1)
-    choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
-    positions = call(choose, "choose positions", num_actors)
+    if vlm:
+        advice = ask(vlm, room, 3, 8, frequency=shallow.frequency)
+        positions = advice.campaign
+    else:
+        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
+        positions = call(choose, "choose positions", num_actors)
     points = [
-        Point(study, room, positions, radio.replace(max_depth=depth), METHODS, "itu", protocol,
-              seeds=tuple(range(count)), label={"D": depth})
+        Point(study, room, positions, radio.replace(max_depth=depth), METHODS,
+              "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
+              label={"D": depth} | (advice.label if advice else {}),
+              priors=(advice.prior,) * count if advice else None)
         for depth in paper
         for protocol, radio in RADIO.items()
     ]  # fmt: skip
@@ -71,6 +81,8 @@ def main(
     title = f"Table 1: error against depth, {count} seeds"
     figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
     show(*comparison(title, "max_depth", "D", paper, rows))
+    if advice:
+        show(str(advice))
     show(f"rows: {folder / study}\nfigure: {figure}")
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import vlmrt_dist as vd
 from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.material_prior import CLASS_WIDTH, class_spread, material_prior, misnamed
@@ -100,3 +101,40 @@ def test_misnaming_is_as_frequent_as_asked_and_grows_with_the_rate() -> None:
     assert misnamed(right, 0.4, TABLE, frequency=FREQUENCY, seed=4) != misnamed(
         right, 0.4, TABLE, frequency=FREQUENCY, seed=3
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("true", "said"),
+    [
+        ({}, {"box_wood": "metal"}),
+        ({"box_marble": "metal"}, {"box_marble": "wood"}),
+        ({"box_wood": "vacuum"}, {"box_wood": "concrete", "box_marble": "vacuum"}),
+    ],
+)
+def test_metal_and_vacuum_misnamed_either_way_break_nothing(
+    true: dict[str, str], said: dict[str, str]
+) -> None:
+    room = vd.box_room().with_materials(true)
+    radio = vd.RadioConfig.paper(max_depth=2)
+    campaign = vd.place("random", room, 3, 8, seed=0)
+    campaign = vd.simulate(room, campaign, radio=radio, noise_db=0.1, seed=1)
+    named = {**dict(zip(room.names, room.materials, strict=True)), **said}
+    prior = material_prior(
+        room.names,
+        list(named.values()),
+        [0.6] * room.num_objects,
+        ["said"] * room.num_objects,
+        TABLE,
+        frequency=FREQUENCY,
+    )
+    result = vd.estimate(room, campaign, radio=radio, prior=prior, initial="vlm", folds=0)
+    assert np.isfinite(result.conductivity).all()
+    for name, material in named.items():
+        k = room.names.index(name)
+        fixed = material in ("metal", "vacuum")
+        assert (result.verdict[k] == "fixed") == fixed
+        if fixed:
+            assert result.conductivity[k] == prior.conductivity(FREQUENCY)[k]
+        else:
+            assert result.low[k] < result.high[k]

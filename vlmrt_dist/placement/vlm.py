@@ -9,6 +9,7 @@ from vlmrt_dist.images import SceneImage
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.vlm import advisor_named
+from vlmrt_dist.vlm.both import views
 
 
 def place(
@@ -37,12 +38,3 @@ def place(
         images = views(scene, vlm)
     advice = advisor.propose_positions(images, scene, num_setups, num_receivers, seed=seed)
     return advice.campaign
-
-
-def views(scene: SceneModel, vlm: str) -> Sequence[SceneImage]:
-    """Renders for an advisor that looks at images; none for the others."""
-    if vlm in ("offline", "recorded"):
-        return ()
-    from vlmrt_dist.rendering import render_scene
-
-    return render_scene(scene)
