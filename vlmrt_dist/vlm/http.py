@@ -91,7 +91,7 @@ class Wire(httpx2.BaseTransport):
             raise ConfigurationError("retries and backoff must be 0 or more")
         if self.key is not None and self.base_url.startswith("http:") and not self.loopback:
             raise ConfigurationError(
-                f"a key is not sent in clear text to {self.host}; use https, or no key"
+                f"a key is not sent in clear text to {self.host}; use https, or unset the key"
             )
 
     @property
