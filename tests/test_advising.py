@@ -117,7 +117,7 @@ def test_a_model_is_shown_the_photograph_and_its_answer_is_printed(
     assert "advisor: gemini gemini-2.5-pro; prompt materials_v1; pictures: photograph" in (
         result.stdout
     )
-    assert "1 requests, 1000 tokens sent, 500 received" in result.stdout
+    assert "1 request, 1000 tokens sent, 500 received" in result.stdout
     assert "spent about 0.0125 US dollars" in result.stderr  # 2 · (1000 · 1.25 + 500 · 10) / 1e6
     again = invoke(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2))
     assert "from the cache" in again.stdout

@@ -660,6 +660,16 @@ def test_another_host_is_asked_through_the_proxy(
     assert server.asked[0].path == "http://models.invalid/v1/chat/completions"
 
 
+@pytest.mark.parametrize("proxy", ["socks5://user:hunter2@127.0.0.1:9", "gopher://127.0.0.1"])
+def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    far = advisor_named("openai_compatible", model="m", base_url="http://models.invalid/v1")
+    with pytest.raises(VlmError, match="ALL_PROXY") as caught:
+        ask(far)
+    assert "hunter2" not in everything_said(caught.value)
+
+
 def test_the_environment_redirects_nothing(
     provider: str, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -781,6 +791,7 @@ def test_a_missing_key_names_the_variable_and_the_way_without(
         ({"base_url": "http://127.0.0.1/?key=1"}, "base URL"),
         ({"base_url": "http://127.0.0.1:99999"}, "base URL"),
         ({"base_url": "http://models.example"}, "clear text"),
+        ({"base_url": "http://[::1"}, "base URL"),
         ({"timeout": 0.0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
         ({"retries": -1}, "retries"),
@@ -793,6 +804,12 @@ def test_impossible_settings_are_refused(provider: str, options: dict[str, Any],
     basic = {"model": "gemini-2.5-pro", "base_url": "http://127.0.0.1:9"}
     with pytest.raises(ConfigurationError, match=word):
         advisor_named(provider, **basic | options)
+
+
+@pytest.mark.parametrize("model", ["", "../secrets", "a b", "x?key=1", "a/../b", "-x"])
+def test_what_is_no_model_is_refused(model: str) -> None:
+    with pytest.raises(ConfigurationError, match="no name of a Gemini model"):
+        advisor_named("gemini", model=model, price_usd=(1.0, 1.0))
 
 
 def test_an_unknown_price_cannot_be_bounded() -> None:

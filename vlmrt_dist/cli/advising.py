@@ -215,9 +215,9 @@ def _usage_lines(usage: Usage) -> list[str]:
     if usage.cached:
         about.append("from the cache")
     elif usage.attempts:
+        requests = "1 request" if usage.attempts == 1 else f"{usage.attempts} requests"
         about.append(
-            f"{usage.attempts} requests, {usage.input_tokens} tokens sent, "
-            f"{usage.output_tokens} received"
+            f"{requests}, {usage.input_tokens} tokens sent, {usage.output_tokens} received"
         )
     about.append(f"{usage.seconds:.1f} s")
     return [f"advisor: {who}; {'; '.join(about)}", *(f"remark: {line}" for line in usage.remarks)]
