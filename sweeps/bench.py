@@ -23,9 +23,11 @@ from vlmrt_dist.files import write_atomic
 from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
+from vlmrt_dist.priors import prior_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.terminal import run_script
+from vlmrt_dist.unknowns import unknowns_of
 
 PATHS_TO_EXTRACT = 30_000
 WARM_UP = 3
@@ -80,14 +82,18 @@ def main(
         )
 
     level = campaign.rss_dbm.ravel()  # type: ignore[union-attr]
+    asked = unknowns_of(room, campaign, radio, prior_of(room, radio, np.inf))
     data = LeastSquares(
-        level, np.full(24, 1e-3), np.ones(24, bool), itu, np.inf, np.ones(len(itu), bool)
+        level, np.full(24, 1e-3), np.ones(24, bool), asked.mean, np.inf, asked.low, asked.high
     )
+    predict = asked.predict(replay)
     fits = []
-    fit_seconds = _median(lambda: fits.append(levenberg_marquardt(replay, data, itu[None])), 20)
-    error = float(np.mean(np.abs(fits[0].theta / truth - 1.0)))
+    fit_seconds = _median(
+        lambda: fits.append(levenberg_marquardt(predict, data, asked.mean[None])), 20
+    )
+    error = float(np.mean(np.abs(np.exp(fits[0].x) / truth - 1.0)))
     first = next(
-        i for i, x in enumerate(fits[0].path, 1) if np.mean(np.abs(x / truth - 1.0)) <= 1e-3
+        i for i, x in enumerate(fits[0].path, 1) if np.mean(np.abs(np.exp(x) / truth - 1.0)) <= 1e-3
     )
     iteration = best[others[0]][0]
     results.append(

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vlmrt_dist import campaign_files
+from vlmrt_dist import campaign_files, campaign_lines
 from vlmrt_dist.campaign_files import read_campaign, write_campaign
 from vlmrt_dist.errors import CampaignError, MeasurementFileError, StorageError
 from vlmrt_dist.setups import Campaign, MeasurementSetup
@@ -37,7 +38,9 @@ def ragged() -> Campaign:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])
-@pytest.mark.parametrize("kind", ["planned", "measured", "one noise", "noise per link"])
+@pytest.mark.parametrize(
+    "kind", ["planned", "measured", "one noise", "noise per link", "censored", "carriers"]
+)
 def test_what_is_written_is_read(tmp_path: Path, suffix: str, kind: str) -> None:
     campaign = ragged()
     rng = np.random.default_rng(1)
@@ -47,6 +50,12 @@ def test_what_is_written_is_read(tmp_path: Path, suffix: str, kind: str) -> None
         campaign = campaign.with_rss(campaign.rss_dbm, 0.1)
     if kind == "noise per link":
         campaign = campaign.with_rss(campaign.rss_dbm, rng.uniform(0.1, 1, campaign.present.shape))
+    if kind == "censored":
+        floors = rng.random(campaign.present.shape) < 0.5
+        campaign = campaign.with_rss(campaign.rss_dbm, censored=floors)
+        assert campaign.censored.any()
+    if kind == "carriers":
+        campaign = dataclasses.replace(campaign, frequency=np.array([3.5e9, 28e9, 3.5e9]))
     path = tmp_path / f"rss{suffix}"
     assert write_campaign(campaign, path) == path
     again = read_campaign(path)
@@ -68,7 +77,7 @@ def test_columns_in_any_order_bom_crlf_quotes_and_blank_lines(tmp_path: Path) ->
     path = tmp_path / "rss.csv"
     text = (
         "\ufeffrss_dbm, setup ,rx_x,rx_y,rx_z,tx_x,tx_y,tx_z,noise_db\r\n\r\n"
-        '-60,"a,b",1,2,3,4,5,6,0.5\r\n\r\n -.5e2 ,"a,b",+1,2,3,4,5,6.0,0.5'
+        '-60,"a,b",1,2,3,4,5,6,0.5\r\n\r\n -.5e2 ,"a,b",+1,2,3.5,4,5,6.0,0.5'
     )
     path.write_bytes(text.encode())
     campaign = read_campaign(path)
@@ -93,19 +102,20 @@ def test_every_bad_line_is_reported_with_its_number(tmp_path: Path) -> None:
         GOOD,
     )
     found = problems(path)
-    assert [line for line, _ in found] == [3, 5, 5, 6, 7, 8, 8, 9, 10, 10]
+    assert [line for line, _ in found] == [3, 5, 5, 6, 7, 8, 8, 9, 10, 10, 11]
     text = dict(found)
-    assert text[3] == "rx_y is not a number"
+    assert text[3] == "rx_y 'zero' is not a number"
     assert "rx_x must be a finite number of metres" in [t for n, t in found if n == 5]
     assert any("zero watts" in t for n, t in found if n == 8)
     assert text[6] == "has 7 fields, the header 8"
     assert text[7] == "setup is empty"
     assert text[9] == "rx_z is empty"
+    assert "same link as line 2" in text[11]
 
 
 def test_line_numbers_count_lines_inside_quotes(tmp_path: Path) -> None:
     path = csv(tmp_path, '"two\nlines",0,0,1,2,0,1,-60', "b,0,0,1,2,0,x,-60")
-    assert problems(path) == [(4, "rx_z is not a number")]
+    assert problems(path) == [(4, "rx_z 'x' is not a number")]
 
 
 @pytest.mark.parametrize(
@@ -114,9 +124,18 @@ def test_line_numbers_count_lines_inside_quotes(tmp_path: Path) -> None:
         ("setup,tx_x,tx_y,tx_z,rx_x,rx_y,rss_dbm", "missing columns: rx_z"),
         (HEADER + ",rssi", "unknown columns: 'rssi'"),
         (HEADER + ",rx_x", "more than once: 'rx_x'"),
-        (HEADER.replace(",", ";"), "separated by commas"),
+        (HEADER.replace(",", ";"), "separated by semicolons"),
+        (HEADER.replace(",", "\t"), "separated by tabs"),
+        (HEADER.replace(",", " "), "separated by spaces"),
         (HEADER.upper(), "missing columns"),
-        ("a,0,0,1,2,0,1,-60", "missing columns"),
+        (HEADER.upper(), "'RSS_DBM' (is it rss_dbm [dBm]?)"),
+        (HEADER.replace("rss_dbm", "RSSI"), "'RSSI' (is it rss_dbm [dBm]?)"),
+        (HEADER.replace("rx_z", "z_rx"), "'z_rx' (is it rx_z [m]?)"),
+        (HEADER + ",frequency_ghz", "'frequency_ghz' (is it frequency [Hz]?)"),
+        (HEADER.replace("setup", "trial"), "'trial' (is it setup?)"),
+        (HEADER.replace("setup,", ""), "missing columns: setup; give all lines of one"),
+        ("a,0,0,1,2,0,1,-60", "the header is missing"),
+        ("1,0,0,1,2,0,1,-60", "put this line above it: setup,tx_x"),
     ],
 )
 def test_wrong_headers(tmp_path: Path, header: str, message: str) -> None:
@@ -170,7 +189,7 @@ def test_noise_is_not_negative(tmp_path: Path) -> None:
 def test_watts_and_zeros_are_not_levels(tmp_path: Path, levels: tuple[str, ...]) -> None:
     path = csv(tmp_path, *(f"a,0,0,1,2,0,{n},{x}" for n, x in enumerate(levels)))
     found = problems(path)
-    assert "watts" in found[0][1]
+    assert ("watts" if levels[0] != "0" else "missing values") in found[0][1]
     assert found[0][0] == 2
 
 
@@ -199,13 +218,13 @@ def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
 
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = csv(tmp_path, *[GOOD] * 10)
-    monkeypatch.setattr(campaign_files, "MAX_LINKS", 9)
-    assert problems(path) == [(11, "more than 9 measurements")]
+    monkeypatch.setattr(campaign_lines, "MAX_LINKS", 9)
+    assert (11, "more than 9 measurements") in problems(path)
     write_campaign(ragged(), tmp_path / "rss.parquet")
-    monkeypatch.setattr(campaign_files, "MAX_LINKS", 8)
+    monkeypatch.setattr(campaign_lines, "MAX_LINKS", 8)
     assert "more than 8" in problems(tmp_path / "rss.parquet")[0][1]
     monkeypatch.setattr(campaign_files, "MAX_PADDED_LINKS", 8)
-    monkeypatch.setattr(campaign_files, "MAX_LINKS", 100)
+    monkeypatch.setattr(campaign_lines, "MAX_LINKS", 100)
     assert "padded" in problems(tmp_path / "rss.parquet")[0][1]
     monkeypatch.setattr(campaign_files, "MAX_BYTES", 100)
     assert "limit of 100" in problems(path)[0][1]
@@ -233,7 +252,9 @@ def test_parquet_of_other_makes(tmp_path: Path) -> None:
         ({"rx_x": [None, 2.0]}, [1], "rx_x is empty"),
         ({"rx_x": [True, False]}, [1, 2], "rx_x is not a number"),
         ({"rx_x": [[1.0], [2.0]]}, [1, 2], "rx_x is not a number"),
-        ({"rx_x": ["1", "two"]}, [2], "rx_x is not a number"),
+        ({"rx_x": ["1", "two"]}, [2], "rx_x 'two' is not a number"),
+        ({"censored": [True, None]}, [2], "censored is empty"),
+        ({"frequency": [3.5e9, 3.5]}, [2], "3.5 GHz are 3.5e+09"),
         ({"rss_dbm": [-60.0, None]}, [2], "rss_dbm is empty"),
         ({"rss_dbm": [-60.0, -float("inf")]}, [2], "zero watts"),
         ({"setup": [1.5, 2.5]}, [1, 2], "setup must be"),

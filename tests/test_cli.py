@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -159,6 +160,79 @@ def test_wrong_measurements(tmp_path: Path, cells: dict[str, str], words: list[s
     assert all(word in result.stderr for word in words), result.stderr
 
 
+FINE = """setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rss_dbm
+1,0.5,0.5,1,2,0,1,-31.5
+1,0.5,0.5,1,-2,0,1,-42.25
+1,0.5,0.5,1,0,2,1,-38.5
+2,1,1,2,0,-2,1,-36.75
+2,1,1,2,2,-2,1,-40.5
+"""
+
+
+def columns_swapped(text: str) -> str:
+    return text.replace("tx_", "?").replace("rx_", "tx_").replace("?", "rx_")
+
+
+def scaled(factor: float) -> str:
+    head, *rows = FINE.splitlines()
+    cells = [row.split(",") for row in rows]
+    rows = [",".join([c[0], *(f"{factor * float(x):g}" for x in c[1:7]), c[7]]) for c in cells]
+    return "\n".join([head, *rows])
+
+
+def with_powers(unit: float) -> str:
+    head, *rows = FINE.splitlines()
+    powers = [10.0 ** (float(row.rsplit(",", 1)[1]) / 10.0) / unit for row in rows]
+    return "\n".join(
+        [head, *(f"{r.rsplit(',', 1)[0]},{p:.3g}" for r, p in zip(rows, powers, strict=True))]
+    )
+
+
+def test_the_file_that_the_next_ones_spoil_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "rss.csv").write_text(FINE)
+    assert read_campaign(tmp_path / "rss.csv", scene=box_room()).num_links == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (FINE.replace(",rx_z", "").replace(",1,-", ",-"), 1, ["missing columns: rx_z"]),
+        (FINE.replace("rss_dbm", "RSSI"), 1, ["'RSSI'", "is it rss_dbm [dBm]?"]),
+        (FINE.replace("-38.5", "loud"), 4, ["rss_dbm 'loud' is not a number"]),
+        (FINE.replace("0,2,1,-38.5", "0,two,1,-38.5"), 4, ["rx_y 'two' is not a number"]),
+        (FINE.replace("-38.5", "-38.5 dBm"), 4, ["write the number alone: -38.5"]),
+        (FINE + "1,0.5,0.5,1,-2,0,1,-42\n", 7, ["same link as line 3", "their mean"]),
+        (FINE.replace("2,0,1,-31.5", "3,-3,0.5,-31.5"), 2, ["receiver 1", "box_concrete"]),
+        (FINE.replace("2,-2,1,", "2,-2,7,"), 6, ["outside the room", "(-5, -5, 0)"]),
+        (with_powers(1e3), 2, ["watts", "7.08e-07 W are -31.50 dBm"]),
+        (with_powers(1.0), 2, ["milliwatts", "0.000708 mW are -31.50 dBm"]),
+        (FINE.replace(",-3", ",3").replace(",-4", ",4"), 2, ["without its sign (-31.5)"]),
+        (FINE.replace("-38.5", "38.5"), 4, ["was its sign lost (-38.5)?"]),
+        (FINE.replace("-38.5", "-999"), 4, ["leave the line out"]),
+        (FINE.replace("-38.5", "n/a"), 4, ["leave the line out", "<-95"]),
+        (scaled(1000.0), 2, ["millimetres", "divide them by 1000"]),
+        (scaled(100.0), 2, ["centimetres", "divide them by 100"]),
+        (FINE.replace("-38.5", "-38,5"), 4, ["3.5 and not 3,5"]),
+        (FINE.replace(",", ";").replace(".", ","), 1, ["semicolons", "line 2", "-31.5"]),
+        (FINE.split("\n", 1)[1], 1, ["header is missing", "setup,tx_x"]),
+        (columns_swapped(FINE), 2, ["transmitter and receiver are exchanged"]),
+        (FINE.replace("2,1,1,2,2", "2,1,1,3,2"), 6, ["elsewhere than in line 5"]),
+        (FINE.replace("dbm\n", "dbm,frequency\n").replace("5\n", "5,3.5\n"), 2, ["3.5e+09"]),
+        (FINE.replace("dbm\n", "dbm,frequency\n").replace("5\n", "5,3500\n"), 2, ["MHz are"]),
+        (FINE.replace("dbm\n", "dbm,censored\n").replace("5\n", "5,?\n"), 2, ["1 (true)"]),
+        (FINE.replace("-38.5", "<"), 4, ["without the receiver's floor"]),
+    ],
+)
+def test_files_as_people_make_them(tmp_path: Path, text: str, line: int, words: list[str]) -> None:
+    path = tmp_path / "rss.csv"
+    path.write_text(text)
+    result = invoke("estimate", "--measurements", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    first = result.stderr.splitlines()[1]
+    assert first.startswith(f"  line {line}: "), result.stderr
+    assert all(word in result.stderr for word in words), result.stderr
+
+
 def test_empty_and_planned_campaigns(tmp_path: Path) -> None:
     file = levels(tmp_path / "rss.csv")
     header = file.read_text().splitlines()[0]
@@ -214,6 +288,15 @@ def test_targets_are_checked_before_the_work(tmp_path: Path) -> None:
     assert invoke("simulate", "--out", out, "--truth-out", out).exit_code == 2
     assert invoke("simulate", "--out", out, "--setups", "0").exit_code == 2
     assert invoke("simulate", "--out", out, "--noise-db", "inf").exit_code == 2
+    for flaw in ("--quantisation-db", "--outlier-share", "--gain-offset-db", "--position-error-m"):
+        assert invoke("simulate", "--out", out, flaw, "-1").exit_code == 2
+        assert invoke("simulate", "--out", out, flaw, "nan").exit_code == 2
+    measured = levels(tmp_path / "measured.csv")
+    for option, name in (("--out", "r.xlsx"), ("--links", "no/l.csv"), ("--figure", "f.svg")):
+        result = invoke("estimate", "--measurements", measured, option, tmp_path / name)
+        assert result.exit_code == 2
+        assert "cannot write" in result.stderr
+    measured.unlink()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -312,6 +395,34 @@ def test_from_simulation_to_json(tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "box_marble" in out
     assert "S/m" in out
+
+
+@pytest.mark.slow
+def test_a_flawed_measurement_and_every_output(tmp_path: Path) -> None:
+    rss = tmp_path / "rss.csv"
+    code, out, err = run(
+        *("simulate", *FAST, "--noise-db", "0.5", "--quantisation-db", "0.5", "--seed", "3"),
+        *("--noise-floor-dbm", "-14.5", "--gain-offset-db", "0.1", "--out", rss),
+    )
+    assert code == 0, err
+    assert "of them censored" in out
+    measured = read_campaign(rss)
+    assert 0 < measured.censored.sum() < measured.num_links
+    assert measured.rss_dbm is not None
+    np.testing.assert_array_equal(measured.rss_dbm % 0.5, 0.0)
+    result, links, figure = (tmp_path / name for name in ("r.parquet", "l.csv", "f.pdf"))
+    code, _, err = run(
+        *("estimate", "--measurements", rss, *FAST),
+        *("--out", result, "--links", links, "--figure", figure),
+    )
+    assert code == 0, err
+    table = pq.read_table(result)
+    assert table.column("name").to_pylist() == list(box_room().names)
+    assert json.loads(table.schema.metadata[b"campaign_key"]) == measured.key
+    rows = list(csv.DictReader(links.read_text().splitlines()))
+    assert len(rows) == measured.num_links
+    assert [row["censored"] == "True" for row in rows] == measured.censored.ravel().tolist()
+    assert figure.read_bytes()[:5] == b"%PDF-"
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ def test_every_error_of_the_contract_exists() -> None:
         "EngineUnavailable",
         "ActorFailure",
         "StorageError",
+        "VlmError",
+        "ImageError",
         "NumericalError",
     }
     assert {cls.__name__ for cls in CLASSES} == expected

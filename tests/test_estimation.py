@@ -9,7 +9,7 @@ from numerics import PAPER, Array, campaign, path_cache, room
 from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
 from vlmrt_dist.estimation import estimate, mean_relative_error
 from vlmrt_dist.placement import place
-from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
+from vlmrt_dist.priors import MaterialPrior, Prior, initial_conductivity, prior_of
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel, SceneObject
@@ -44,7 +44,7 @@ def test_the_mean_relative_error_by_hand() -> None:
 def test_initial_values(room: SceneModel) -> None:
     itu = room.conductivity(PAPER.frequency)
     free = np.arange(9) != 4
-    prior = Prior(itu, 0.5, free)
+    prior = Prior(itu, np.full(9, 0.5), free)
     rng = np.random.default_rng(0)
     np.testing.assert_array_equal(initial_conductivity("itu", prior, rng), itu)
     uniform = initial_conductivity("uniform", prior, rng)
@@ -80,6 +80,54 @@ def test_there_has_to_be_something_to_estimate(room: SceneModel) -> None:
         prior_of(room, PAPER, 0.5, ["flor", "floor", "box_of_gold"])
     with pytest.raises(VlmrtError, match="nothing to estimate"):
         prior_of(room, PAPER, 0.5, room.names)
+
+
+def believed(room: SceneModel, **changes: Any) -> MaterialPrior:
+    """Somebody takes every object for concrete, and is not sure of it."""
+    values: dict[str, Any] = {
+        "names": room.names,
+        "materials": ("concrete",) * 9,
+        "c": np.full(9, 0.0462),
+        "d": np.full(9, 0.7822),
+        "confidence": np.linspace(0.1, 0.9, 9),
+        "sources": ("a test",) * 9,
+        "width": np.linspace(1.5, 0.7, 9),
+    }
+    return MaterialPrior(**{**values, **changes})
+
+
+def test_a_prior_from_elsewhere_has_its_own_medians_and_widths(room: SceneModel) -> None:
+    prior = prior_of(room, PAPER, 0.5, ["floor"], believed(room))
+    np.testing.assert_allclose(prior.median[1:], 0.12309, rtol=1e-4)
+    assert prior.median[0] == room.conductivity(PAPER.frequency)[0]  # what is fixed is known
+    np.testing.assert_array_equal(prior.width, np.linspace(1.5, 0.7, 9))
+    metal = prior_of(
+        room,
+        PAPER,
+        0.5,
+        given=believed(room, c=np.full(9, 1e7) * (np.eye(9)[3] > 0) + 0.02, d=np.zeros(9)),
+    )
+    assert np.flatnonzero(~metal.free).tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"names": ("floor",) * 9}, "about other objects"),
+        ({"c": np.full(8, 0.02)}, "9 values of c"),
+        ({"c": np.full(9, np.nan)}, "finite"),
+        ({"c": np.full(9, -0.1)}, "not negative"),
+        ({"d": np.full(9, 1e6)}, "finite"),
+        ({"width": np.full(9, -1.0)}, "widths must not be negative"),
+        ({"width": np.full(9, np.nan)}, "widths must not be negative"),
+        ({"width": np.zeros(9)}, "nothing to estimate"),
+    ],
+)
+def test_an_impossible_prior_is_refused(
+    room: SceneModel, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(VlmrtError, match=message):
+        prior_of(room, PAPER, 0.5, given=believed(room, **changes))
 
 
 @pytest.mark.parametrize(
@@ -160,6 +208,29 @@ def test_what_an_estimate_says(room: SceneModel, default: Estimate, truth: Array
     assert (default.low < default.conductivity).all()
     assert (default.conductivity < default.high).all()
     assert ((default.low <= truth) & (truth <= default.high)).mean() > 0.6
+
+
+@pytest.mark.slow
+def test_every_link_says_what_was_measured_replayed_and_held_out(
+    room: SceneModel, measured: Campaign
+) -> None:
+    assert measured.rss_dbm is not None
+    noisy = measured.with_rss(
+        measured.rss_dbm + np.random.default_rng(0).normal(size=(3, 8)), noise_db=1.0
+    )
+    found = estimate(room, noisy, radio=PAPER)
+    links = found.links
+    again = simulate(room, noisy, conductivity=found.fitted, radio=PAPER)
+    assert noisy.rss_dbm is not None
+    assert again.rss_dbm is not None
+    np.testing.assert_array_equal(links.measured_dbm, noisy.rss_dbm)
+    np.testing.assert_allclose(links.replayed_dbm, again.rss_dbm, rtol=1e-9)
+    assert np.sqrt((links.residual_db**2).mean()) == pytest.approx(found.residual_db)
+    assert np.sqrt((links.held_out_residual_db**2).mean()) == found.held_out_db
+    np.testing.assert_array_equal(links.standardised, links.residual_db)  # the noise is 1 dB
+    # A fit that has not seen a level predicts it worse, on the whole.
+    assert found.held_out_db > found.residual_db
+    assert np.isnan(estimate(room, noisy, radio=PAPER, folds=0).links.held_out_dbm).all()
 
 
 @pytest.mark.slow
@@ -316,6 +387,22 @@ def test_fifteen_objects() -> None:
     told = np.array([v == "estimated" for v in found.verdict])
     assert told.sum() >= 10
     np.testing.assert_allclose(found.conductivity[told], truth[told], rtol=0.02)
+
+
+@pytest.mark.slow
+def test_a_prior_from_elsewhere_is_where_an_estimate_starts_and_what_it_returns_to(
+    room: SceneModel, measured: Campaign, truth: Array
+) -> None:
+    """All taken for concrete, which most are not: levels without noise correct it."""
+    given = believed(room)
+    options: dict[str, Any] = {"radio": PAPER, "prior": given, "folds": 0}
+    found = estimate(room, measured, initial="vlm", truth=truth, **options)
+    assert found.materials == given.materials
+    np.testing.assert_allclose(found.prior, given.conductivity(PAPER.frequency))
+    np.testing.assert_allclose(np.log(found.prior_high / found.prior), 1.959964 * given.width)
+    assert found.mre < 0.02 < mean_relative_error(found.prior, truth)
+    blind = estimate(room, measured, noise_db=1e3, **options)
+    np.testing.assert_array_equal(blind.conductivity, found.prior)
 
 
 # Adam.

@@ -133,3 +133,38 @@ def test_a_triangle_without_area_does_not_open_a_mesh() -> None:
     box = trimesh.creation.box()
     faces = np.concatenate([box.faces, [[0, 0, 1]]])
     assert is_closed(box.vertices, faces)
+
+
+def test_segments_cross_a_sphere_where_the_formula_says() -> None:
+    sphere = trimesh.creation.icosphere(4)
+    rng = np.random.default_rng(5)
+    starts, ends = rng.uniform(-2, 2, (2, 4000, 3))
+    away = trimesh.creation.box([0.1, 0.1, 0.1])
+    away.apply_translation([9, 9, 9])
+    segment, group, at = soup(away, sphere).crossings(starts, ends)
+    way = ends - starts
+    a, b, c = (way**2).sum(1), (starts * way).sum(1), (starts**2).sum(1) - 1.0
+    root = np.sqrt(np.maximum(b**2 - a * c, 0.0))
+    expected = np.stack([-b - root, -b + root]) / a
+    meets = (b**2 > a * c) & (expected > 0) & (expected < 1)
+    margin = np.abs(b**2 / a - c) > 0.02  # grazing the polygon, or ending at it
+    for point in (starts, ends):
+        margin &= np.abs((point**2).sum(1) - 1) > 0.02
+    count = np.bincount(segment, minlength=len(starts))
+    assert margin.sum() > 3000
+    np.testing.assert_array_equal(count[margin], meets.sum(0)[margin])
+    assert set(group.tolist()) == {1}
+    inside = np.linalg.norm(starts[segment] + at[:, None] * way[segment], axis=1)
+    np.testing.assert_allclose(inside, 1.0, atol=0.01)
+
+
+def test_segments_along_axes_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = soup(trimesh.creation.box(), trimesh.creation.box([3, 3, 3]))
+    starts = np.array([[0.1, 0.2, 0.3], [-2.0, 0.1, 0.2], [-2.0, 0.1, 0.7], [5.0, 5.0, 5.0]])
+    ends = np.array([[0.1, 0.2, 9.0], [2.0, 0.1, 0.2], [0.0, 0.1, 0.7], [6.0, 5.0, 5.0]])
+    expected = [(0, 0), (0, 1), (1, 0), (1, 0), (1, 1), (1, 1), (2, 1)]
+    for block in (400_000, 7):
+        monkeypatch.setattr("vlmrt_dist.geometry.PAIRS_PER_BLOCK", block)
+        segment, group, _ = boxes.crossings(starts, ends)
+        assert sorted(zip(segment.tolist(), group.tolist(), strict=True)) == expected
+    assert all(len(part) == 0 for part in boxes.crossings(starts[3:], ends[3:]))

@@ -4,32 +4,29 @@ import pytest
 import scipy.sparse as sp
 from numerics import PAPER, Array, path_cache, room
 
-from vlmrt_dist.posterior import (
-    MIN_NOISE_DB,
-    NO_PRIOR_WIDTH,
-    NORMAL_95,
-    noise_scale,
-    posterior,
-)
+from vlmrt_dist.likelihood import Information, noise_scale
+from vlmrt_dist.optimizers import NO_PRIOR_WIDTH, LeastSquares
+from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, Posterior, posterior
 from vlmrt_dist.scene import SceneModel
 
-BOUNDS = (1e-5, 1e3)
+BOUNDS = (float(np.log(1e-5)), float(np.log(1e3)))
 
 
-def of(jacobian: Array, noise: float = 1.0, width: float = 0.5, **changes: object):
+def of(
+    jacobian: Array,
+    noise: float | Array = 1.0,
+    width: float | Array = 0.5,
+    x: float = float(np.log(0.03)),
+) -> Posterior:
     matrix = np.atleast_2d(jacobian)
-    count = matrix.shape[1]
-    values: dict[str, object] = {
-        "theta": np.full(count, 0.03),
-        "free": np.ones(count, bool),
-        "bounds": BOUNDS,
-    }
-    return posterior(
-        sp.csr_matrix(matrix),
-        np.full(len(matrix), noise),
-        prior_width=width,
-        **{**values, **changes},  # type: ignore[arg-type]
-    )
+    links, count = matrix.shape
+    weight = np.broadcast_to(1.0 / np.asarray(noise) ** 2, links)
+    data = LeastSquares(
+        np.zeros(links), np.ones(links), np.ones(links, bool), np.full(count, np.log(0.03)), width,
+        *BOUNDS,
+    )  # fmt: skip
+    information = Information(weight, weight)
+    return posterior(sp.csr_matrix(matrix), information, np.full(count, x), data)
 
 
 def test_one_parameter_by_hand() -> None:
@@ -50,10 +47,7 @@ def test_two_parameters_by_hand() -> None:
 
 
 def test_links_of_different_noise() -> None:
-    found = posterior(
-        sp.csr_matrix([[1.0], [1.0]]), np.array([0.1, 10.0]), np.array([0.03]), np.array([True]),
-        np.inf, BOUNDS,
-    )  # fmt: skip
+    found = of(np.array([[1.0], [1.0]]), noise=np.array([0.1, 10.0]), width=np.inf)
     information = 100.0 + 0.01 + 1.0 / NO_PRIOR_WIDTH**2
     np.testing.assert_allclose(found.std, [information**-0.5])
 
@@ -94,25 +88,43 @@ def test_verdicts_by_the_share_of_the_prior_that_is_left(share: float, verdict: 
 
 @pytest.mark.parametrize("value", [1e-5, 1e3])
 def test_an_estimate_at_the_end_of_the_range_is_saturated(value: float) -> None:
-    assert of(np.array([[30.0]]), theta=np.array([value])).verdict == ("saturated",)
-    assert of(np.array([[0.0]]), theta=np.array([value])).verdict == ("unidentifiable",)
-
-
-def test_fixed_objects_have_no_spread() -> None:
-    free = np.array([True, False])
-    found = of(np.array([[30.0, 50.0]]), free=free)
-    assert found.verdict == ("estimated", "fixed")
-    assert found.std[1] == found.prior_std[1] == 0.0
-    assert found.covariance.shape == (1, 1)
-    np.testing.assert_allclose(found.std[0], of(np.array([[30.0]])).std[0])
+    assert of(np.array([[30.0]]), x=np.log(value)).verdict == ("saturated",)
+    assert of(np.array([[0.0]]), x=np.log(value)).verdict == ("unidentifiable",)
 
 
 def test_no_data_at_all() -> None:
-    found = posterior(
-        sp.csr_matrix((0, 3)), np.zeros(0), np.full(3, 0.03), np.ones(3, bool), 0.5, BOUNDS
-    )
+    found = of(np.zeros((0, 3)))
     np.testing.assert_allclose(found.std, 0.5)
     assert set(found.verdict) == {"unidentifiable"}
+
+
+def test_what_the_links_determined_is_counted() -> None:
+    """A link that tells far more than the prior counts for one unknown, however many it sees."""
+    assert of(np.array([[300.0, 300.0]])).unknowns == pytest.approx(1.0, abs=1e-3)
+    assert of(np.array([[300.0, 0.0], [0.0, 300.0]])).unknowns == pytest.approx(2.0, abs=1e-3)
+    assert of(np.array([[2.0]]), width=0.5).unknowns == pytest.approx(0.5)  # as much as the prior
+    assert of(np.zeros((1, 2))).unknowns == 0.0
+
+
+def test_unknowns_that_only_appear_together_are_named_as_a_pair() -> None:
+    together = np.array([[300.0, 300.0, 0.0], [200.0, 200.0, 0.0], [0.0, 0.0, 50.0]])
+    assert of(together).entangled == [(0, 1)]
+    apart = np.array([[300.0, 0.0, 0.0], [0.0, 200.0, 0.0], [0.0, 0.0, 50.0]])
+    assert of(apart).entangled == []
+    # Two that no link sees are not entangled: nothing is known of their combination either.
+    assert of(np.array([[0.0, 0.0, 50.0]])).entangled == []
+
+
+def test_a_sandwich_is_what_scattered_estimates_show() -> None:
+    """x̂ = h⁻¹ Σ a ψ with var ψ twice its curvature: twice the variance, but never above the
+    prior's."""
+    matrix = sp.csr_matrix([[3.0], [4.0]])
+    data = LeastSquares(np.zeros(2), np.ones(2), np.ones(2, bool), np.zeros(1), 0.5, *BOUNDS)
+    found = posterior(matrix, Information(np.ones(2), 2.0 * np.ones(2)), np.zeros(1), data)
+    information = 25.0 + 4.0
+    np.testing.assert_allclose(found.std, [np.sqrt(2.0 * 25.0 + 4.0) / information])
+    wild = posterior(matrix, Information(1e-9 * np.ones(2), np.ones(2)), np.zeros(1), data)
+    np.testing.assert_allclose(wild.std, [0.5])
 
 
 def test_the_smallest_noise_leaves_a_well_posed_problem() -> None:
@@ -142,32 +154,34 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
     """
     from vlmrt_dist.fitting import fit_doubting_prior
     from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.optimizers import LeastSquares
     from vlmrt_dist.placement import place
+    from vlmrt_dist.priors import prior_of
     from vlmrt_dist.tracing import trace
     from vlmrt_dist.units import watts_to_dbm
+    from vlmrt_dist.unknowns import unknowns_of
 
     campaign = place("d_optimal", room, 3, 8, seed=0, noise_db=0.1)
     objective = ReplayObjective(
         room, campaign.with_rss(np.zeros((3, 8))), PAPER, trace(room, campaign, PAPER)
     )
-    prior, width, noise = room.conductivity(PAPER.frequency), 0.2, 0.1
+    width, noise = 0.2, 0.1
+    unknowns = unknowns_of(room, campaign, PAPER, prior_of(room, PAPER, width))
+    predict = unknowns.predict(objective)
     rng = np.random.default_rng(0)
     inside = []
     for _ in range(200):
-        truth = prior * np.exp(width * rng.standard_normal(9))
-        level = watts_to_dbm(objective.rss(truth[None])[0].ravel())
+        truth = unknowns.mean + width * rng.standard_normal(9)
+        level = watts_to_dbm(objective.rss(np.exp(truth)[None])[0].ravel())
         data = LeastSquares(
             level_dbm=level + noise * rng.standard_normal(24),
             noise_db=np.full(24, noise),
             used=np.ones(24, bool),
-            prior=prior,
+            prior=unknowns.mean,
             prior_width=width,
-            free=np.ones(9, bool),
+            low=unknowns.low,
+            high=unknowns.high,
         )
-        theta, _, _, scale, _ = fit_doubting_prior(objective, data, prior[None], 100, None)
-        _, jacobian = objective.log_jacobian(theta)
-        known = posterior(jacobian, data.noise_db * scale, theta, data.free, width, BOUNDS)
-        inside.append(np.abs(np.log(theta / truth)) <= NORMAL_95 * known.std)
+        fit = fit_doubting_prior(predict, data, unknowns.mean[None])
+        inside.append(np.abs(fit.x - truth) <= NORMAL_95 * fit.knowledge.std)
     assert 0.92 <= np.mean(inside) <= 0.98
     assert (np.mean(inside, axis=0) >= 0.88).all()  # no object by itself is far off

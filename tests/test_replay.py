@@ -18,10 +18,11 @@ from numerics import (
 )
 
 from vlmrt_dist import replay, tracing
+from vlmrt_dist.materials import Parameter
 from vlmrt_dist.path_table import NONE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import planes_of
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.replay import Materials, Replay, Unknown, dr
+from vlmrt_dist.replay import Materials, Replay, dr
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
@@ -174,7 +175,7 @@ def test_the_exact_geometry_differs_by_sionnas_float32_vertices(name: str) -> No
 @pytest.mark.parametrize("unknown", UNKNOWNS)
 @pytest.mark.parametrize("combining", COMBININGS)
 def test_the_jacobian_is_that_of_central_differences(
-    room: SceneModel, table: PathTable, combining: str, unknown: Unknown
+    room: SceneModel, table: PathTable, combining: str, unknown: Parameter
 ) -> None:
     engine = Replay(table, PAPER.replace(combining=combining))
     at = materials(room)._asdict()
@@ -194,7 +195,7 @@ def test_the_jacobian_is_that_of_central_differences(
 @pytest.mark.parametrize("unknown", UNKNOWNS)
 @pytest.mark.parametrize("combining", COMBININGS)
 def test_the_gradient_is_that_of_central_differences(
-    room: SceneModel, table: PathTable, combining: str, unknown: Unknown
+    room: SceneModel, table: PathTable, combining: str, unknown: Parameter
 ) -> None:
     engine = Replay(table, PAPER.replace(combining=combining))
     at = materials(room)._asdict()

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.posterior import Verdict
+from vlmrt_dist.quantities import LinkLevels, root_mean_square
 from vlmrt_dist.results import MEANING, Estimate
+
+NAN = float("nan")
+LINKS = LinkLevels(
+    measured_dbm=np.array([[-50.0, -95.0, -95.0], [-60.0, -61.0, NAN]]),
+    noise_db=np.array([[0.5, 0.5, 0.5], [2.0, 2.0, NAN]]),
+    censored=np.array([[False, True, True], [False, False, False]]),
+    replayed_dbm=np.array([[-51.0, -99.0, -94.0], [-59.0, NAN, NAN]]),
+    held_out_dbm=np.array([[-53.0, -90.0, -96.0], [-60.0, NAN, NAN]]),
+)
 
 
 def estimate(**changes: object) -> Estimate:
@@ -39,6 +49,7 @@ def estimate(**changes: object) -> Estimate:
         "incomplete": float("nan"),
         "seconds": {"trace": 1.0, "fit": 0.25},
         "mre": float("nan"),
+        "links": LINKS,
     }
     return Estimate(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -112,3 +123,14 @@ def test_the_dictionary_is_plain_json() -> None:
 def test_no_number_of_the_dictionary_is_infinite(name: str) -> None:
     value = estimate(**{name: float("inf")}).to_dict()
     json.dumps(value, allow_nan=False)
+
+
+def test_residuals_are_measured_minus_replayed_and_the_floor_hides_what_lies_below_it() -> None:
+    np.testing.assert_array_equal(LINKS.residual_db, [[1.0, 0.0, -1.0], [-1.0, NAN, NAN]])
+    np.testing.assert_array_equal(LINKS.standardised, [[2.0, 0.0, -2.0], [-0.5, NAN, NAN]])
+    np.testing.assert_array_equal(LINKS.held_out_residual_db, [[3.0, -5.0, 0.0], [0.0, NAN, NAN]])
+
+
+def test_root_mean_square_leaves_out_what_is_no_number() -> None:
+    assert root_mean_square(np.array([[3.0, NAN], [4.0, NAN]])) == np.sqrt(12.5)
+    assert np.isnan(root_mean_square(np.array([NAN])))

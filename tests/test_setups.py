@@ -62,12 +62,50 @@ def test_subset_keeps_the_padding_and_the_order() -> None:
             c.subset(indices)
 
 
+def full() -> Campaign:
+    """Every field is used."""
+    setups = ragged().setups
+    return Campaign.from_setups(setups, frequency=[3.5e9, 5e9]).with_rss(
+        [[-1, -2, -3], [-4, 0, 0]],
+        noise_db=0.2,
+        censored=[[False, True, False], [True, False, False]],
+    )
+
+
 def test_pickle_key_and_read_only() -> None:
-    c = ragged().with_rss([[-1, -2, -3], [-4, 0, 0]], noise_db=0.2)
+    c = full()
     copy = pickle.loads(pickle.dumps(c))
     assert copy.key == c.key
-    with pytest.raises(ValueError, match="read-only"):
-        copy.rx[0, 0, 0] = 1.0
+    np.testing.assert_array_equal(copy.censored, c.censored)
+    np.testing.assert_array_equal(copy.frequency, [3.5e9, 5e9])
+    for array in (copy.rx[0, 0], copy.censored[0], copy.frequency):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0
+
+
+def test_nothing_is_censored_and_no_carrier_stated_unless_said() -> None:
+    c = ragged()
+    assert c.censored.shape == c.present.shape
+    assert not c.censored.any()
+    assert c.frequency is None
+
+
+def test_subset_and_with_rss_keep_censoring_and_carriers_where_they_belong() -> None:
+    c = full()
+    part = c.subset([1])
+    assert part.censored.tolist() == [[True, False, False]]
+    assert part.frequency is not None
+    assert part.frequency.tolist() == [5e9]
+    # A new level says nothing about an old one that the receiver could not hear.
+    again = c.with_rss(c.rss_dbm)
+    assert not again.censored.any()
+    assert again.frequency is not None
+    assert again.noise_db == 0.2
+
+
+def test_padding_is_never_censored() -> None:
+    c = ragged().with_rss(np.zeros((2, 3)), censored=np.ones((2, 3), dtype=bool))
+    np.testing.assert_array_equal(c.censored, c.present)
 
 
 def test_whatever_is_measured_changes_the_key() -> None:
@@ -80,6 +118,9 @@ def test_whatever_is_measured_changes_the_key() -> None:
         campaign(rss_dbm=base.rss_dbm, tx=[[0, 0, 1], [1, 0, 1.5]]),
         base.subset([0]),
         base.subset([1, 0]),
+        base.with_rss(base.rss_dbm, censored=[[True, False], [False, False]]),
+        campaign(rss_dbm=base.rss_dbm, frequency=[3.5e9, 3.5e9]),
+        campaign(rss_dbm=base.rss_dbm, frequency=[3.5e9, 5e9]),
     ]
     assert len({c.key for c in variants}) == len(variants)
     same = base.with_rss(base.rss_dbm, noise_db=np.zeros((2, 2)))
@@ -114,6 +155,14 @@ def test_padding_does_not_enter_the_key() -> None:
         ({"present": [[True, True], [False, False]]}, "setup 2 has no receiver"),
         ({"present": [[1, 1], [1, 0]]}, "present"),
         ({"present": [True, True]}, "present"),
+        ({"rss_dbm": np.zeros((2, 2)), "censored": [True, False]}, "censored must be"),
+        ({"rss_dbm": np.zeros((2, 2)), "censored": [[1, 0], [0, 0]]}, "censored must be"),
+        ({"censored": [[True, False], [False, False]]}, "needs rss_dbm"),
+        ({"frequency": [3.5e9]}, "one carrier for each of 2 setups"),
+        ({"frequency": 3.5e9}, "one carrier for each"),
+        ({"frequency": [3.5e9, 0.0]}, "setup 2"),
+        ({"frequency": [np.nan, 3.5e9]}, "setup 1"),
+        ({"frequency": "high"}, "numbers"),
     ],
 )
 def test_impossible_campaigns(values: Any, message: str) -> None:

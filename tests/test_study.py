@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -14,8 +15,9 @@ import pytest
 
 import vlmrt_dist as vd
 from vlmrt_dist import study
-from vlmrt_dist.errors import StorageError
+from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.ledger import Ledger, Row
+from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.report import Printed, comparison, show, storage_folder
 from vlmrt_dist.simulation import perturbed
 
@@ -105,6 +107,63 @@ def test_a_second_run_takes_what_the_first_published(
     again = study.run([point], ledger, progress=lambda done, total, _: seen.append((done, total)))
     assert without_times(again) == without_times(first)
     assert seen == [(1, 1)]
+
+
+def test_maximum_a_posteriori_with_noise(point: study.Point) -> None:
+    """Rows tell the interval of every object, and how many of them hold the truth."""
+    seeds = tuple(range(12))
+    noisy = dataclasses.replace(
+        point, optimizers=("map", "levenberg_marquardt"), seeds=seeds, noise_db=0.1, prior_width=0.1
+    )
+    assert noisy.key != point.key
+    rows = study.evaluate(noisy)
+    free, alone = rows[:12], rows[12:]
+    assert [r.seed for r in free] == list(seeds)
+    for row in rows:
+        inside = (np.array(row.low) <= row.truth) & (np.array(row.truth) <= row.high)
+        assert row.coverage == pytest.approx(inside.mean())
+        assert len(row.std) == len(row.verdict) == 9
+    assert np.median([r.mre for r in free]) < np.median([r.initial_mre for r in free])
+    assert np.median([r.mre for r in free]) < np.median([r.mre for r in alone])
+    assert 0.85 <= np.mean([r.coverage for r in free]) <= 1.0
+    assert max(max(r.std) for r in free) <= 0.1 * (1 + 1e-9)
+    levels = {tuple(r.conductivity) for r in free}
+    assert len(levels) == 12  # every seed has its own noise
+
+
+def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -> None:
+    def believed(factor: float) -> MaterialPrior:
+        c = factor * room.conductivity(3.5e9)
+        return MaterialPrior(
+            room.names, room.materials, c, np.zeros(9), np.ones(9), ("",) * 9, np.full(9, 0.7)
+        )
+
+    priors = (believed(1.4), believed(0.6))
+    some = dataclasses.replace(
+        point, optimizers=("map", "adam"), initial="vlm", priors=priors, noise_db=0.01
+    )
+    rows = study.evaluate(some)
+    assert [r.initial_mre for r in rows[:2]] == [r.initial_mre for r in rows[2:]]
+    assert rows[0].initial_mre != pytest.approx(rows[1].initial_mre, rel=0.05)
+    assert max(r.mre for r in rows[:2]) < 0.1
+    swapped = dataclasses.replace(some, priors=priors[::-1])
+    assert swapped.key != some.key
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"initial": "vlm"}, "needs priors"),
+        ({"priors": ()}, "one prior for each"),
+        ({"noise_db": -1.0}, "noise_db"),
+        ({"prior_width": 0.0}, "prior_width"),
+    ],
+)
+def test_points_that_make_no_sense(
+    point: study.Point, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        dataclasses.replace(point, **changes)
 
 
 @pytest.mark.ray

@@ -15,6 +15,8 @@ from vlmrt_dist.campaign_files import read_campaign, write_campaign
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.estimation import estimate
 from vlmrt_dist.placement import place
+from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.profiles import Profile, profile
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.rooms import box_room
@@ -26,7 +28,9 @@ from vlmrt_dist.simulation import simulate
 __all__ = [
     "Campaign",
     "Estimate",
+    "MaterialPrior",
     "MeasurementSetup",
+    "Profile",
     "RadioConfig",
     "SceneModel",
     "SceneObject",
@@ -36,6 +40,7 @@ __all__ = [
     "estimate",
     "load_scene",
     "place",
+    "profile",
     "read_campaign",
     "simulate",
     "write_campaign",

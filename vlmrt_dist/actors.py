@@ -13,7 +13,7 @@ import logging
 import pickle
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.losses import Engine, ValueAndGrad, measured_power
+from vlmrt_dist.losses import Engine, Levels, ValueAndGrad, measured_power
+from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import (
     ActorOptions,
@@ -155,6 +156,12 @@ class ActorObjective:
         """See :meth:`~vlmrt_dist.losses.Objective.log_jacobian`."""
         parts = self._gather("log_jacobian", theta)
         return np.concatenate([p[0] for p in parts]), sp.vstack([p[1] for p in parts], "csr")
+
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """See :meth:`~vlmrt_dist.losses.Objective.levels`."""
+        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted))
+        by = {name: sp.vstack([p.by[name] for p in parts], "csr") for name in wanted}
+        return Levels(np.concatenate([p.rss for p in parts]), by)
 
     def describe(self) -> list[ActorInfo]:
         """What each actor holds now, in the order of the setups."""

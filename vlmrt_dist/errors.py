@@ -98,5 +98,13 @@ class StorageError(VlmrtError):
     """A result cannot be stored at, or read back from, the place that was named."""
 
 
+class VlmError(VlmrtError):
+    """A vision-language model cannot be asked, or gave no answer (the message says why)."""
+
+
+class ImageError(VlmrtError):
+    """A picture of a scene cannot be rendered, or a photograph is refused."""
+
+
 class NumericalError(VlmrtError):
     """A computation produced a number that is not finite."""

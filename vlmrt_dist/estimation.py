@@ -6,54 +6,41 @@ optimizer is used; the answer is an :class:`~vlmrt_dist.results.Estimate`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import (
-    NO_PATHS,
-    CampaignError,
-    ConfigurationError,
-    NoPathsError,
-)
+from vlmrt_dist.answers import check_of, covariance_of, entry_names, gains_of, quantity_of
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.fitting import (
-    SEARCHED,
+    Fit,
     Progress,
+    appraise,
     fit_doubting_prior,
-    held_out_error_db,
-    misfit,
+    held_out_levels,
     starting_points,
 )
-from vlmrt_dist.losses import Objective
-from vlmrt_dist.optimizers import (
-    LeastSquares,
-    Outcome,
-    StopRule,
-    adam,
-)
-from vlmrt_dist.posterior import MIN_NOISE_DB, NO_PRIOR_WIDTH, NORMAL_95, posterior
-from vlmrt_dist.priors import Initial, check_choice, initial_conductivity, prior_of
+from vlmrt_dist.images import SceneImage
+from vlmrt_dist.itu import conductivity_table
+from vlmrt_dist.optimizers import StopRule, adam
+from vlmrt_dist.posterior_check import PosteriorCheck, check_posterior
+from vlmrt_dist.priors import Initial, MaterialPrior, check_choice, initial_conductivity, prior_of
+from vlmrt_dist.problem import PRIOR_WIDTH, Clock, Engine, Problem, posed
+from vlmrt_dist.quantities import LinkLevels, root_mean_square
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
-from vlmrt_dist.units import watts_to_dbm
+from vlmrt_dist.setups import Campaign, paths_provenance
+from vlmrt_dist.unknowns import Groups
 
 Optimizer = Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"]
-Engine = Literal["replay", "retrace"]
-
 OPTIMIZERS: tuple[str, ...] = ("levenberg_marquardt", "adam", "adam_fine", "adam_log")
-ENGINES: tuple[str, ...] = ("replay", "retrace")
 
-PRIOR_WIDTH = 0.5
-"""Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
-
-Published conductivities of one class of material differ by about that much."""
+Loss = Literal["nae", "squared", "huber", "student_t"]
+LOSSES: tuple[str, ...] = ("nae", "squared", "huber", "student_t")
 
 LEARNING_RATE = {"adam": 1e-3, "adam_fine": 1e-4, "adam_log": 1e-2}
 """The paper's η [S/m], and a tenth of it; a step of one percent where ln σ is stepped."""
@@ -65,13 +52,23 @@ def estimate(
     *,
     radio: RadioConfig | None = None,
     initial: Initial | NDArray[np.float64] = "itu",
+    prior: MaterialPrior | None = None,
+    vlm: str = "offline",
     optimizer: Optimizer = "levenberg_marquardt",
     engine: Engine = "replay",
     num_actors: int = 0,
     actor_options: dict[str, Any] | None = None,
     prior_width: float = PRIOR_WIDTH,
     noise_db: float | None = None,
+    quantisation_db: float = 0.0,
+    position_error_m: float = 0.0,
+    loss: Loss | None = None,
     fixed: Sequence[str] = (),
+    unknowns: Sequence[str] = ("conductivity",),
+    groups: Groups = None,
+    gain_offset_db: float | None = None,
+    widths: Mapping[str, float] | None = None,
+    check: bool = False,
     truth: NDArray[np.float64] | None = None,
     seed: int = 0,
     num_starts: int = 8,
@@ -83,19 +80,46 @@ def estimate(
 ) -> Estimate:
     """Estimate the conductivity of every object of ``scene`` from a measured campaign.
 
+    Levels that the campaign calls censored count as what they are: the true one lies at or below
+    the receiver's floor. A campaign may hold setups of several carriers, see
+    :mod:`vlmrt_dist.carriers`; conductivities are those at the carrier of ``radio``.
+
     :param scene: K objects
     :param campaign: M setups with received levels [dBm]
     :param radio: radio configuration; default: 3.5 GHz, depth 4, the complete path set
-    :param initial: "itu" (the class's value, VLMInit's stand-in), "uniform" (UnifInit: their mean),
-        "random" (RandInit), or conductivities [K] [S/m]
+    :param initial: "itu" (the class's value), "uniform" (UnifInit: their mean), "random"
+        (RandInit), "vlm" (VLMInit: what an advisor says), or conductivities [K] [S/m]
+    :param prior: somebody's belief about the materials; its medians and widths replace those of
+        the scene's own material classes
+    :param vlm: with ``initial="vlm"`` and no ``prior``, the advisor that is asked for one;
+        "offline" knows the objects' names only
     :param optimizer: "levenberg_marquardt" on ln σ with the prior, "adam" as in the paper (on σ,
         no prior), "adam_fine" (a tenth of its step), or "adam_log" (on ln σ, no prior)
     :param engine: "replay", or "retrace" (the paper's; needs one of the Adams)
     :param num_actors: shard the setups over so many Ray actors; 0: evaluate in this process
     :param actor_options: further options of :class:`~vlmrt_dist.actors.ActorObjective`
-    :param prior_width: standard deviation of ln σ about the prior, the ITU value; ``inf``: none
+    :param prior_width: standard deviation of ln σ about the ITU value; ``inf``: no prior. A
+        ``prior`` has its own widths
     :param noise_db: standard deviation of the levels [dB]; default: the campaign's own
-    :param fixed: names of objects whose conductivity is known and stays as the scene states it
+    :param quantisation_db: step that the receiver rounds levels to [dB], where ``noise_db`` does
+        not contain it; its variance is step² / 12
+    :param position_error_m: standard deviation of each coordinate of the receivers' true positions
+        about the stated ones [m]. Each link's noise grows by how much its level at the prior
+        differs between displaced copies of the receiver. With coherent combining five centimetres
+        are more than half a wavelength at 3.5 GHz, so that links lose most of their weight
+    :param loss: how large residuals count: "squared"; "huber" or "student_t" where some levels are
+        grossly wrong; Adam's is "nae", the paper's (8). Default: what goes with the optimizer
+    :param fixed: names of objects whose material is known and stays as the scene states it
+    :param unknowns: which parameters of the objects are unknown: "conductivity",
+        "relative_permittivity", "thickness", and "exponent", the d of σ = c f^d, which only several
+        carriers tell. Adam estimates conductivities only
+    :param groups: objects that share their parameters: "material", those of one class; a mapping
+        from object to a group's name; None: each by itself
+    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup (cable,
+        transmit power) [dB], ``inf`` if nothing is known of it; None: there is none
+    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15),
+        ln thickness ("thickness", 0.3) and d ("exponent", 0.3)
+    :param check: compare the normal posterior with draws that are weighed by the true one
     :param truth: [K] true conductivities where they are known, for the relative error (17)
     :param seed: seed of random starts and folds
     :param num_starts: most starts of Levenberg-Marquardt; further ones are only tried while the
@@ -110,119 +134,171 @@ def estimate(
     :raises CampaignError: if the campaign does not fit the scene or holds no levels
     :raises NoPathsError: if no link has a path
     """
-    radio = radio or RadioConfig()
-    _check_options(
-        scene, noise_db, num_actors, max_iterations, prior_width, truth, learning_rate, seed
-    )
+    _check_options(scene, max_iterations, truth, learning_rate)
     check_choice("optimizer", optimizer, OPTIMIZERS)
-    check_choice("engine", engine, ENGINES)
-    if engine == "retrace" and optimizer == "levenberg_marquardt":
+    least_squares = optimizer == "levenberg_marquardt"
+    if engine == "retrace" and least_squares:
         raise ConfigurationError(
             "levenberg_marquardt needs the Jacobian of the replay engine; use optimizer='adam' "
             "with engine='retrace'"
         )
-    check_campaign(scene, campaign)
-    if campaign.rss_dbm is None:
-        raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
-    declared = campaign.noise_db if noise_db is None else noise_db
-    noise = np.maximum(np.broadcast_to(declared, campaign.present.shape), MIN_NOISE_DB)
-    prior = prior_of(scene, radio, prior_width, fixed)
-    rng = np.random.default_rng(seed)
-    start = initial_conductivity(initial, prior, rng)
-    clock = _Clock()
-
-    with _objective(scene, campaign, radio, engine, num_actors, actor_options, progress, clock) as (
-        objective,
-        paths,
-    ):
-        with clock("compile"):
-            rss = objective.rss(prior.median[None])[0]
-        used = campaign.present & (np.nan_to_num(rss) > 0.0)
-        if not used.any():
-            raise NoPathsError(NO_PATHS)
-        data = LeastSquares(
-            level_dbm=campaign.rss_dbm.ravel(),
-            noise_db=noise.ravel().copy(),
-            used=used.ravel(),
-            prior=prior.median,
-            prior_width=prior.width,
-            free=prior.free,
+    chosen = loss or ("squared" if least_squares else "nae")
+    check_choice("loss", chosen, LOSSES)
+    if (chosen == "nae") is least_squares:
+        raise ConfigurationError(
+            "loss 'nae' belongs to the Adams, and 'squared', 'huber' and 'student_t' to "
+            f"levenberg_marquardt; {optimizer} cannot minimise {chosen!r}"
         )
+    if not least_squares:
+        _refuse_with_adam(campaign, unknowns, groups, gain_offset_db, check)
+    radio = radio or RadioConfig()
+    if prior is None and isinstance(initial, str) and initial == "vlm":
+        prior = _advised(scene, radio, vlm)
+    rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
+    start = initial_conductivity(initial, prior_of(scene, radio, prior_width, fixed, prior), rng)
+    clock = Clock()
+    with posed(
+        scene,
+        campaign,
+        radio=radio,
+        engine=engine,
+        num_actors=num_actors,
+        actor_options=actor_options,
+        prior=prior,
+        prior_width=prior_width,
+        noise_db=noise_db,
+        quantisation_db=quantisation_db,
+        position_error_m=position_error_m,
+        loss="squared" if chosen == "nae" else chosen,
+        fixed=fixed,
+        unknowns=unknowns,
+        groups=groups,
+        gain_offset_db=gain_offset_db,
+        widths=widths,
+        seed=seed,
+        progress=progress,
+        clock=clock,
+    ) as problem:
+        predict, data, belief = problem.predict, problem.data, problem.belief
         losses: NDArray[np.float64] = np.zeros(0)
-        outcome: Outcome
-        width = np.full(scene.num_objects, prior.width)
+        checked: PosteriorCheck | None = None
         with clock("fit"):
-            if optimizer == "levenberg_marquardt":
-                starts = starting_points(start, prior, num_starts, rng)
-                theta, iterations, outcome, scale, width = fit_doubting_prior(
-                    objective, data, starts, max_iterations or 100, progress
-                )
+            if least_squares:
+                begin = problem.unknowns.at_conductivity(start)
+                starts = starting_points(begin, data, num_starts, rng)
+                fit = fit_doubting_prior(predict, data, starts, max_iterations or 100, progress)
             else:
                 rate = LEARNING_RATE[optimizer] if learning_rate is None else learning_rate
                 run = adam(
-                    objective,
+                    problem.objective,
                     start[None],
                     learning_rate=rate,
                     max_iterations=max_iterations or 1000,
                     stop=stop,
                     logarithmic=optimizer == "adam_log",
-                    free=prior.free,
+                    free=belief.free,
                     progress=_adam_progress(progress, max_iterations or 1000),
                 )
-                theta, iterations, outcome = run.theta[0], int(run.iterations[0]), run.outcome[0]
                 losses = run.losses[:, 0]
         with clock("uncertainty"):
-            rss, jacobian = objective.log_jacobian(theta)
-            index = np.flatnonzero(data.used)
-            residual = watts_to_dbm(rss.ravel()[index]) - data.level_dbm[index]
-            if optimizer != "levenberg_marquardt":
+            held_out = np.full(len(data.used), np.nan)
+            if not least_squares:
                 # Adam knows no prior, so its answer must not be credited with one.
-                data = replace(data, prior_width=np.inf)
-                width = np.full(scene.num_objects, np.inf)
-                scale = misfit(residual, jacobian[index], theta, data)
-            data = replace(
-                data, prior_width=width, noise_db=data.noise_db * (scale if scale > 1.0 else 1.0)
-            )
-            knowledge = posterior(
-                jacobian[index], data.noise_db[index], theta, prior.free, width, SEARCHED
-            )
-            held_out = np.nan
-            if folds > 1 and optimizer == "levenberg_marquardt":
-                held_out = held_out_error_db(objective, data, folds, rng)
-    # An object that the data say nothing about is reported as what was believed before.
-    unseen = np.array([v == "unidentifiable" for v in knowledge.verdict])
-    shown = np.where(unseen, prior.median, theta)
-    prior_std = np.where(prior.free, min(prior.width, NO_PRIOR_WIDTH), 0.0)
-    std = np.where(unseen, prior_std, knowledge.std)
+                alone = replace(data, prior_width=np.inf)
+                x = problem.unknowns.at_conductivity(run.theta[0])
+                fit = replace(
+                    appraise(predict, alone, x),
+                    evaluations=int(run.iterations[0]),
+                    outcome=run.outcome[0],
+                )
+            elif folds > 1:
+                scale = fit.scale if fit.scale > 1.0 else 1.0
+                louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
+                held_out = held_out_levels(predict, louder, folds, rng)
+            if check:
+                checked = check_posterior(predict, data, fit, rng)
+            level, _ = predict(fit.x)
+    return _answer(scene, problem, fit, level, held_out, checked, truth, clock, losses,
+                   engine=engine, optimizer=optimizer, loss=chosen)  # fmt: skip
+
+
+def _answer(
+    scene: SceneModel,
+    problem: Problem,
+    fit: Fit,
+    level: NDArray[np.float64],
+    held_out: NDArray[np.float64],
+    checked: PosteriorCheck | None,
+    truth: NDArray[np.float64] | None,
+    clock: Clock,
+    losses: NDArray[np.float64],
+    *,
+    engine: Engine,
+    optimizer: Optimizer,
+    loss: str,
+) -> Estimate:
+    """The estimate in terms of objects."""
+    campaign, radio, unknowns = problem.campaign, problem.radio, problem.unknowns
+    shape = campaign.present.shape
+    used = problem.data.used.reshape(shape)
+    noise = np.where(campaign.present, problem.data.noise_db.reshape(shape), np.nan)
+    assert campaign.rss_dbm is not None  # a campaign without levels is no problem
+    links = LinkLevels(
+        measured_dbm=campaign.rss_dbm,
+        noise_db=noise,
+        censored=campaign.censored,
+        replayed_dbm=np.where(used, level.reshape(shape), np.nan),
+        held_out_dbm=held_out.reshape(shape),
+    )
+    main = quantity_of("conductivity", unknowns, fit, problem.belief.median)
+    known = {**unknowns.known._asdict(), "exponent": np.full(scene.num_objects, np.nan)}
+    names = entry_names(unknowns)
+    fitted = unknowns.conductivity(fit.x)
+    silent = campaign.present & ~used
     return Estimate(
         names=scene.names,
-        materials=scene.materials,
-        conductivity=shown,
-        low=shown * np.exp(-NORMAL_95 * std),
-        high=shown * np.exp(NORMAL_95 * std),
-        prior=prior.median,
-        prior_low=prior.median * np.exp(-NORMAL_95 * prior_std),
-        prior_high=prior.median * np.exp(NORMAL_95 * prior_std),
-        contradicts_prior=tuple(bool(w) for w in (width > prior.width) & np.isfinite(width)),
-        verdict=knowledge.verdict,
-        fitted=theta,
-        outcome=outcome,
-        iterations=iterations,
+        materials=scene.materials if problem.given is None else problem.given.materials,
+        frequency=radio.frequency,
+        conductivity=main.value,
+        low=main.low,
+        high=main.high,
+        prior=main.prior,
+        prior_low=main.prior_low,
+        prior_high=main.prior_high,
+        contradicts_prior=main.contradicts_prior,
+        verdict=main.verdict,
+        fitted=fitted,
+        covariance=covariance_of(unknowns, fit),
+        others={
+            q: quantity_of(q, unknowns, fit, known[q])
+            for q in unknowns.entry
+            if q not in ("conductivity", "gain")
+        },
+        gains=gains_of(unknowns, fit),
+        entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
+        num_unknowns=len(fit.x),
+        determined=fit.knowledge.unknowns,
+        check=None if checked is None else check_of(checked, names),
+        outcome=fit.outcome,
+        iterations=fit.evaluations,
         losses=losses,
         engine=engine,
         optimizer=optimizer,
+        loss=loss,
         protocol=_protocol(campaign, scene, radio, engine),
         combining=radio.combining,
         noise_db=float(np.median(noise[used])),
-        noise_scale=scale,
-        residual_db=float(np.sqrt((residual**2).mean())),
-        held_out_db=held_out,
+        noise_scale=fit.scale,
+        residual_db=root_mean_square(fit.residual_db),
+        held_out_db=root_mean_square(links.held_out_residual_db),
         num_links=int(campaign.present.sum()),
-        num_unheard=int((campaign.present & ~used).sum()),
-        num_paths=paths.count,
-        incomplete=paths.incomplete,
+        num_unheard=int((silent & ~campaign.censored).sum()),
+        num_censored=int((used & campaign.censored).sum()),
+        num_paths=problem.num_paths,
+        incomplete=problem.incomplete,
         seconds=clock.seconds,
-        mre=mean_relative_error(theta, truth) if truth is not None else np.nan,
+        mre=mean_relative_error(fitted, truth) if truth is not None else np.nan,
+        links=links,
     )
 
 
@@ -232,79 +308,18 @@ def mean_relative_error(theta: NDArray[np.float64], truth: NDArray[np.float64]) 
     return float(np.mean(np.abs(theta[there] - truth[there]) / truth[there]))
 
 
-@dataclass(frozen=True)
-class _Paths:
-    """What is reported about the paths an objective holds."""
+def _advised(scene: SceneModel, radio: RadioConfig, vlm: str) -> MaterialPrior:
+    """What the advisor named ``vlm`` takes the objects for; it is shown renders if it can look."""
+    from vlmrt_dist.vlm import advisor_named
 
-    count: int
-    incomplete: float
+    images: Sequence[SceneImage] = ()
+    if vlm != "offline":
+        from vlmrt_dist.rendering import render_scene
 
-
-@contextmanager
-def _objective(
-    scene: SceneModel,
-    campaign: Campaign,
-    radio: RadioConfig,
-    engine: Engine,
-    num_actors: int,
-    actor_options: dict[str, Any] | None,
-    progress: Progress | None,
-    clock: _Clock,
-) -> Iterator[tuple[Objective, _Paths]]:
-    """The objective, and what is known about its paths; closes actors at the end."""
-
-    def step(done: int, total: int) -> None:
-        if progress is not None:
-            progress("trace", done, total)
-
-    if num_actors > 0:
-        from vlmrt_dist.actors import ActorObjective
-
-        with clock("trace"):
-            actors = ActorObjective(
-                scene,
-                campaign,
-                radio,
-                engine=engine,
-                num_actors=num_actors,
-                progress=step,
-                **(actor_options or {}),
-            )
-        try:
-            yield actors, _Paths(actors.num_paths, actors.incomplete)
-        finally:
-            actors.close()
-        return
-    # Imported late: the modules below wake up Dr.Jit.
-    from vlmrt_dist.objective import ReplayObjective, RetraceObjective
-    from vlmrt_dist.tracing import trace
-
-    if engine == "retrace":
-        with clock("trace"):
-            traced = RetraceObjective(scene, campaign, radio)
-        yield traced, _Paths(0, float("nan"))
-        return
-    with clock("trace"):
-        table = trace(scene, campaign, radio, progress=step)
-    yield (
-        ReplayObjective(scene, campaign, radio, table),
-        _Paths(table.num_paths, table.incomplete),
-    )
-
-
-class _Clock:
-    """Wall seconds by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - begin
+        images = render_scene(scene)
+    table = conductivity_table(radio.frequency)
+    advice = advisor_named(vlm).propose_materials(images, scene, table, frequency=radio.frequency)
+    return advice.prior
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, engine: Engine) -> str:
@@ -321,28 +336,39 @@ def _adam_progress(progress: Progress | None, total: int) -> Callable[[int, floa
     return lambda done, _loss: progress("fit", done, total)
 
 
+def _refuse_with_adam(
+    campaign: Campaign,
+    unknowns: Sequence[str],
+    groups: Groups,
+    gain_offset_db: float | None,
+    check: bool,
+) -> None:
+    """:raises ConfigurationError: if something is asked that Algorithm 1 cannot do"""
+    asked = {
+        f"unknowns {', '.join(unknowns)}": tuple(unknowns) != ("conductivity",),
+        "groups": groups is not None,
+        "gain_offset_db": gain_offset_db is not None,
+        "check": check,
+        "levels below a receiver's floor": bool(campaign.censored.any()),
+    }
+    for what, there in asked.items():
+        if there:
+            raise ConfigurationError(
+                f"Adam, as in the paper, knows conductivities and their levels only, not {what}; "
+                "use optimizer='levenberg_marquardt'"
+            )
+
+
 def _check_options(
     scene: SceneModel,
-    noise_db: float | None,
-    num_actors: int,
     max_iterations: int | None,
-    prior_width: float,
     truth: NDArray[np.float64] | None,
     learning_rate: float | None,
-    seed: int,
 ) -> None:
     """:raises ConfigurationError: if a number makes no sense"""
     if learning_rate is not None and not 0.0 < learning_rate < np.inf:
         raise ConfigurationError("learning_rate must be positive and finite")
-    if seed < 0:
-        raise ConfigurationError("seed must not be negative")
-    if noise_db is not None and not 0.0 <= noise_db < np.inf:
-        raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
-    if num_actors < 0:
-        raise ConfigurationError("num_actors must not be negative; 0 evaluates in this process")
     if max_iterations is not None and max_iterations < 1:
         raise ConfigurationError("max_iterations must be 1 or more")
-    if not prior_width > 0.0:
-        raise ConfigurationError("prior_width must be positive; use inf for no prior")
     if truth is not None and np.shape(truth) != (scene.num_objects,):
         raise ConfigurationError(f"truth must be {scene.num_objects} conductivities [S/m]")

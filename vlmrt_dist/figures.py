@@ -3,49 +3,76 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES, Printed, groups
-from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
+from vlmrt_dist.textures import look_name, texture
 
-MAX_INTERVALS = 40
+MAX_NAMED = 20
+"""Setups, and materials, that a legend names."""
 
-VERDICT_COLORS = {
-    "estimated": "#2a7f62",
-    "weak": "#e0a030",
-    "unidentifiable": "#b0b0b0",
-    "saturated": "#c0392b",
-    "fixed": "#4a6fa5",
-}
+LEGEND_ROWS = 24
+MAX_REASON_LINES, REASON_WIDTH = 44, 74
+
+TX_COLOR, RX_COLOR = "#d7191c", "#1a9641"
 
 
-def estimate_figure(
+def positions_figure(
     scene: SceneModel,
     campaign: Campaign,
-    result: Estimate,
     path: Path,
     *,
-    truth: np.ndarray | None = None,
+    reasons: Sequence[str] | None = None,
+    title: str = "Positions selected",
 ) -> Path:
-    """The plan of the measurement, and prior and posterior of every object, as a PNG at ``path``.
+    """The positions of a campaign over the plan of the scene, as the paper's Figure 8.
 
-    :param truth: [K] true conductivities, drawn where they are known [S/m]
+    Transmitters are red triangles with the setup's number, receivers green dots, links thin lines
+    in the setup's colour; objects have a colour for each material class.
+
+    :param path: a PNG; a PDF if it ends in .pdf
+    :param reasons: a sentence for each position, printed beside the plan: M × (1 + N) in setup
+        order, the transmitter first; what does not fit is counted
+    :raises ConfigurationError: if there are not as many reasons as positions
     """
-    figure = Figure(figsize=(12.0, 5.2), layout="constrained")
-    plan, intervals = figure.subplots(1, 2, width_ratios=(1.0, 1.35))
-    _draw_plan(plan, scene, campaign, result)
-    _draw_intervals(intervals, result, truth)
-    return _save(figure, path)
+    shades = {m: texture(look_name(m)).pixels.mean(axis=(0, 1)) / 255 for m in set(scene.materials)}
+    colors = [tuple(shades[material]) for material in scene.materials]
+    lines = [] if reasons is None else _reason_lines(campaign, reasons)
+    handles = _legend_handles(scene, campaign, colors)
+    columns = 1 + (len(handles) > LEGEND_ROWS)
+    widths = [6.4, 1.8 * columns, *([4.8] if lines else [])]  # plan, legend, reasons [inches]
+    figure = Figure(figsize=(sum(widths), 6.4), layout="constrained")
+    plan, *others = figure.subplots(1, len(widths), width_ratios=widths)
+    for axes in others:
+        axes.set_axis_off()
+    _draw_plan(plan, scene, campaign, colors, title.replace("$", r"\$"))
+    legend = others[0].legend(
+        handles=handles, fontsize=8, loc="upper left", ncols=columns, borderaxespad=0.0
+    )
+    legend.set_in_layout(False)  # it has its own room; else it would shrink the plan
+    if lines:
+        where = others[1]
+        where.text(
+            0.0, 1.0, "\n".join(lines), va="top", fontsize=7.5, parse_math=False,
+            transform=where.transAxes, in_layout=False,
+        )  # fmt: skip
+    return save_figure(figure, path)
 
 
 def comparison_figure(
@@ -93,7 +120,7 @@ def comparison_figure(
     for axes in (left, right):
         axes.grid(alpha=0.3)
     left.legend(fontsize=8)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
@@ -102,12 +129,11 @@ def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
         axes.plot(np.arange(1, len(history) + 1), history, color=color, alpha=0.35, lw=0.8)
 
 
-def _draw_plan(axes: Any, scene: SceneModel, campaign: Campaign, result: Estimate) -> None:
-    """Objects from above, low ones first, coloured by verdict; links from transmitters."""
+def draw_objects(axes: Any, scene: SceneModel, colors: Sequence[Any]) -> None:
+    """Objects from above in their colours [K], low ones first."""
     order = np.argsort([item.vertices[:, 2].max() for item in scene.objects], kind="stable")
     for k in order:
-        item = scene.objects[k]
-        color = VERDICT_COLORS[result.verdict[k]]
+        item, color = scene.objects[k], colors[k]
         corners = item.vertices[item.faces][:, :, :2]
         first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         upright = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) < 1e-9
@@ -119,44 +145,82 @@ def _draw_plan(axes: Any, scene: SceneModel, campaign: Campaign, result: Estimat
                     lw=width,
                 )
             )  # fmt: skip
+
+
+def _draw_plan(
+    axes: Any, scene: SceneModel, campaign: Campaign, colors: Sequence[Any], title: str
+) -> None:
+    """Objects in their colours [K] and links from transmitters."""
+    draw_objects(axes, scene, colors)
     for m, setup in enumerate(campaign.setups):
-        tx = setup.tx
+        tx, color = setup.tx, _setup_color(m, campaign)
         for rx in setup.rx:
-            axes.plot([tx[0], rx[0]], [tx[1], rx[1]], color=f"C{m}", lw=0.6, alpha=0.6)
-        axes.plot(*setup.rx[:, :2].T, "o", ms=4, color="#1a9641")
-        axes.plot(*tx[:2], "^", ms=9, color="#d7191c")
-    axes.set(title="Tx red, Rx green; objects by verdict", xlabel="x [m]", ylabel="y [m]")
+            axes.plot([tx[0], rx[0]], [tx[1], rx[1]], color=color, lw=0.7, alpha=0.7)
+        axes.plot(*setup.rx[:, :2].T, "o", ms=4, color=RX_COLOR, mec=color, mew=0.8)
+        axes.plot(*tx[:2], "^", ms=9, color=TX_COLOR, mec=color, mew=1.2)
+        if campaign.num_setups > 1:
+            axes.annotate(
+                str(m + 1), tx[:2], xytext=(5, 5), textcoords="offset points", fontsize=9,
+                fontweight="bold", path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            )  # fmt: skip
+    axes.set(title=title, xlabel="x [m]", ylabel="y [m]")
     axes.set_aspect("equal")
     axes.autoscale_view()
 
 
-def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> None:
-    """95 % intervals before (grey) and after (coloured) the measurement."""
-    shown = [k for k, verdict in enumerate(result.verdict) if verdict != "fixed"]
-    left_out = len(shown) - MAX_INTERVALS
-    shown = shown[:MAX_INTERVALS]  # more lines than that cannot be read
-    for row, k in enumerate(shown):
-        color = VERDICT_COLORS[result.verdict[k]]
-        axes.plot([result.prior_low[k], result.prior_high[k]], [row, row], color="#d8d8d8", lw=9)
-        axes.plot([result.low[k], result.high[k]], [row, row], color=color, lw=4)
-        axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
-        if truth is not None:
-            axes.plot(truth[k], row, "x", color="k", ms=7)
+def _setup_color(m: int, campaign: Campaign) -> Any:
+    return colormaps["tab10" if campaign.num_setups <= 10 else "tab20"](m % 20)
+
+
+def _legend_handles(scene: SceneModel, campaign: Campaign, colors: Sequence[Any]) -> list[Any]:
+    """Markers, setups and material classes."""
+    handles: list[Any] = [
+        Line2D([], [], marker="^", ls="", ms=9, color=TX_COLOR, label="transmitter (Tx)"),
+        Line2D([], [], marker="o", ls="", ms=5, color=RX_COLOR, label="receiver (Rx)"),
+    ]
+    handles += [
+        Line2D([], [], color=_setup_color(m, campaign), lw=1.5, label=f"setup {m + 1}")
+        for m in range(min(campaign.num_setups, MAX_NAMED))
+    ]
+    by_material = dict(zip(scene.materials, colors, strict=True))
+    named = list(by_material.items())[:MAX_NAMED]
     # Names come from files: a $ in one is no mathematics.
-    axes.set_yticks(range(len(shown)), [result.names[k] for k in shown], parse_math=False)
-    axes.invert_yaxis()
-    marks = "grey: prior, coloured: estimate" + ("" if truth is None else ", ×: truth")
-    if left_out > 0:
-        marks += f"; {left_out} more objects not drawn"
-    axes.set(xscale="log", xlabel="conductivity [S/m]", title=f"95 % intervals; {marks}")
-    axes.grid(axis="x", alpha=0.3)
-    present = [v for v in VERDICT_COLORS if v in {result.verdict[k] for k in shown}]
-    handles = [axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=v)[0] for v in present]
-    axes.legend(handles=handles, fontsize=8)
+    handles += [Patch(color=c, alpha=0.6, label=n[:24].replace("$", r"\$")) for n, c in named]
+    return handles
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def _reason_lines(campaign: Campaign, reasons: Sequence[str]) -> list[str]:
+    """Why each position was chosen, as lines of text; empty if nothing is said.
+
+    :raises ConfigurationError: if there are not as many reasons as positions
+    """
+    names = [
+        name
+        for m, setup in enumerate(campaign.setups, start=1)
+        for name in (f"Tx {m}", *(f"Rx {m}.{n}" for n in range(1, setup.num_receivers + 1)))
+    ]
+    if len(reasons) != len(names):
+        raise ConfigurationError(
+            f"there must be a reason for each of {len(names)} positions; got {len(reasons)}"
+        )
+    lines: list[str] = []
+    said = [(name, text) for name, text in zip(names, reasons, strict=True) if text.strip()]
+    for number, (name, text) in enumerate(said):
+        wrapped = textwrap.wrap(f"{name}: {text}", REASON_WIDTH, subsequent_indent="    ")
+        if len(lines) + len(wrapped) > MAX_REASON_LINES - 1:
+            return [*lines, f"… and {len(said) - number} more reasons"]
+        lines += wrapped
+    return lines
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write ``figure`` as a PNG, or a PDF if the name ends in .pdf."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
+    pdf = path.suffix.lower() == ".pdf"
+    # Without the time of writing, equal figures are equal files.
+    figure.savefig(
+        content, format="pdf" if pdf else "png", dpi=120,
+        metadata={"CreationDate": None} if pdf else None,
+    )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_atomic(path, content.getvalue())

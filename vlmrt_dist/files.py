@@ -15,19 +15,25 @@ class UnreadableFile(Exception):
     """Why a file cannot be read; the caller turns it into the error of its own kind."""
 
 
-def write_atomic(path: str | os.PathLike[str], content: bytes) -> Path:
+def cache_folder() -> Path:
+    """Where path tables and answers of models are kept between runs."""
+    return Path(os.environ.get("VLMRT_CACHE_DIR") or Path.home() / ".cache" / "vlmrt_dist")
+
+
+def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> Path:
     """Write ``content`` under a temporary name beside ``path``, then rename it into place.
 
     A reader finds the old file or the whole new one, also after a crash. The temporary name
     begins with a dot, which dataset readers skip.
 
+    :param private: nobody else may read the file (mode 0600)
     :return: ``path``
     :raises StorageError: if the place cannot be written to
     """
     target = Path(path)
     waiting = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(waiting, "xb") as file:
+        with open(waiting, "xb", opener=_private if private else None) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -39,6 +45,10 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> Path:
         with contextlib.suppress(OSError):
             waiting.unlink(missing_ok=True)
     return target
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

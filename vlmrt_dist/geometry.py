@@ -67,6 +67,25 @@ def is_closed(vertices: FloatArray, faces: npt.NDArray[np.integer[Any]]) -> bool
     return bool(np.all(counts % 2 == 0))
 
 
+def ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
+    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
+
+    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
+    """
+    a = triangles[:, 0]
+    ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
+    across = _cross(direction, ac)
+    determinant = _dot(ab, across)
+    parallel = determinant == 0
+    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=~parallel)
+    u = _dot(ap, across) * scale
+    turned = _cross(ap, ab)
+    v = _dot(direction, turned) * scale
+    t = _dot(ac, turned) * scale
+    met = ~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0)
+    return np.where(met, t, np.nan)
+
+
 @dataclass(frozen=True, eq=False)
 class TriangleSoup:
     """Triangles [T,3,3] in groups, prepared for queries.
@@ -158,6 +177,40 @@ class TriangleSoup:
             found[inside_box[crossings % 2 == 1]] = group
         return found
 
+    def crossings(
+        self, starts: FloatArray, ends: FloatArray
+    ) -> tuple[IntArray, IntArray, FloatArray]:
+        """Where segments from ``starts`` to ``ends`` [L,3] go through triangles.
+
+        A segment that runs along a triangle's plane does not cross it; one that meets the edge
+        between two triangles may cross one, both or, by rounding, neither.
+
+        :return: for each crossing the segment, the group, and the fraction of the way there
+        """
+        soup = self._clusters
+        owner = np.searchsorted(self.offsets, soup.offsets[:-1], side="right") - 1
+        found: list[tuple[IntArray, IntArray, FloatArray]] = []
+        # In a city most clusters are nowhere near.
+        both = np.concatenate([starts, ends])
+        least, most = both.min(axis=0, initial=np.inf), both.max(axis=0, initial=-np.inf)
+        low, high = soup._group_low, soup._group_high
+        near = np.flatnonzero(((low <= most) & (high >= least)).all(axis=1))
+        step = max(1, PAIRS_PER_BLOCK // max(len(near), 1))
+        for first in range(0, len(starts), step):
+            a, b = starts[first : first + step], ends[first : first + step]
+            rows, met = np.nonzero(_box_met(a, b, low[near], high[near]))
+            clusters = near[met]
+            for pair, triangle in soup._expand(clusters):
+                row = rows[pair] + first
+                way = ends[row] - starts[row]
+                at = ray_meets(starts[row], way, soup.triangles[triangle])
+                hit = at <= 1.0  # NaN where the triangle is missed
+                found.append((row[hit], owner[clusters[pair[hit]]], at[hit]))
+        if not found:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        segment, group, at = (np.concatenate(part) for part in zip(*found, strict=True))
+        return segment, group, at
+
     def _near_groups(
         self, points: FloatArray, limit: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray]]:
@@ -194,6 +247,12 @@ def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("...i,...i->...", x, y))
 
 
+def _cross(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Of vectors [n,3]; numpy's own spends most of its time on other shapes."""
+    (a, b, c), (d, e, f) = x.T, y.T
+    return np.stack([b * f - c * e, c * d - a * f, a * e - b * d], axis=1)
+
+
 def _segment_distance_squared(p: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
     ab, ap = b - a, p - a
     length = _dot(ab, ab)
@@ -207,20 +266,24 @@ def _box_distance_squared(p: FloatArray, low: FloatArray, high: FloatArray) -> F
     return _dot(outside, outside)
 
 
-def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
-    """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3].
+def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:
+    """Whether segments [L,3] pass through boxes [B,3], [L,B]; with a little to spare.
 
-    The algorithm of Möller and Trumbore (1997).
+    The slab method: axis by axis, between which fractions of the way a segment is in the slab.
     """
-    a = triangles[:, 0]
-    ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
+    enter, leave = np.zeros((len(start), len(low))), np.ones((len(start), len(low)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for axis in range(3):
+            here, way = start[:, None, axis], (end - start)[:, None, axis]
+            slack = 1e-9 * (1.0 + np.abs(low[:, axis]) + np.abs(high[:, axis]))
+            one, other = (low[:, axis] - slack - here) / way, (high[:, axis] + slack - here) / way
+            # 0/0: the segment runs in the boundary of the slab, which is within it.
+            np.fmax(enter, np.fmin(one, other), out=enter)
+            np.fmin(leave, np.fmax(one, other), out=leave)
+    return enter <= leave
+
+
+def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
+    """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3]."""
     direction = np.broadcast_to(RAY_DIRECTION, points.shape)
-    across = np.cross(direction, ac)
-    determinant = _dot(ab, across)
-    parallel = determinant == 0
-    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=~parallel)
-    u = _dot(ap, across) * scale
-    turned = np.cross(ap, ab)
-    v = _dot(direction, turned) * scale
-    t = _dot(ac, turned) * scale
-    return np.asarray(~parallel & (u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0))
+    return np.asarray(ray_meets(points, direction, triangles) > 0)

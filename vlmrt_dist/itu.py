@@ -205,6 +205,18 @@ def is_tabulated(name: str, frequency: float) -> bool:
     return any(band.low <= frequency / 1e9 <= band.high for band in _resolve(name)[1])
 
 
+def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
+    """(c, d) of every material class that is tabulated at ``frequency`` [Hz], in table order.
+
+    What an advisor is shown, and the closed list of names that its answer may use.
+
+    >>> "floorboard" in conductivity_table(3.5e9), conductivity_table(3.5e9)["wood"]
+    (False, (0.0047, 1.0718))
+    """
+    bands = {name: _band(name, frequency) for name in MATERIALS if is_tabulated(name, frequency)}
+    return {name: (band.c, band.d) for name, band in bands.items()}
+
+
 def _resolve(text: str) -> tuple[str, tuple[Band, ...]]:
     """The material class and the bands that a name stands for."""
     name = text.strip().lower().removeprefix("mat-")

@@ -19,7 +19,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.stopping import held_back
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -29,7 +29,11 @@ class Row:
     """The result of one estimation. Units stand in :data:`SCHEMA`.
 
     ``seconds_trace`` is the time of tracing the estimation's paths, which all seeds of a point
-    share; ``seconds_fit`` is one seed's share of fitting.
+    share; ``seconds_fit`` is one seed's share of fitting. Lists have an entry for each object:
+    ``std`` is the standard deviation of ln σ after the measurement, ``crb`` the smallest one that
+    the links alone allow (the Cramér-Rao bound, at the truth, capped at 5), ``low`` and ``high``
+    end the 95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs.
+    The ``permittivity`` columns are empty where it was known.
     """
 
     study: str
@@ -44,6 +48,7 @@ class Row:
     max_depth: int
     samples_per_src: int
     complete: bool
+    noise_db: float
     incomplete: float
     num_objects: int
     num_setups: int
@@ -59,8 +64,18 @@ class Row:
     seconds_fit: float
     names: list[str]
     conductivity: list[float]
+    std: list[float]
+    crb: list[float]
+    low: list[float]
+    high: list[float]
+    verdict: list[str]
+    coverage: float
     truth: list[float]
     mre_history: list[float]
+    permittivity: list[float]
+    permittivity_std: list[float]
+    permittivity_verdict: list[str]
+    permittivity_truth: list[float]
     hardware: str
     versions: str
 
@@ -71,11 +86,20 @@ _UNITS = {
     "mre_history": "1",
     "incomplete": "1",
     "held_out_db": "dB",
+    "noise_db": "dB",
+    "coverage": "1",
+    "std": "1",
+    "crb": "1",
+    "low": "S/m",
+    "high": "S/m",
     "loss": "1",
     "seconds_trace": "s",
     "seconds_fit": "s",
     "conductivity": "S/m",
     "truth": "S/m",
+    "permittivity": "1",
+    "permittivity_std": "1",
+    "permittivity_truth": "1",
 }
 
 _TYPES: dict[str, pa.DataType] = {

@@ -7,6 +7,7 @@ who evaluated which of them. Nothing here wakes up the ray tracer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.units import dbm_to_watts
 
@@ -30,6 +32,16 @@ class ValueAndGrad(NamedTuple):
     gradient: NDArray[np.float64]
 
 
+class Levels(NamedTuple):
+    """:param rss: [M, N] received powers [W] (NaN where no receiver is, zero where no path arrives)
+    :param by: for each parameter asked for, the sparse derivative [M · N, K] of the levels [dB] by
+        its logarithm at each object (zero rows where no path arrives)
+    """
+
+    rss: NDArray[np.float64]
+    by: dict[Parameter, sp.csr_matrix]
+
+
 class Objective(Protocol):
     """What estimation asks of an evaluator, local or sharded over actors."""
 
@@ -39,7 +51,7 @@ class Objective(Protocol):
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """The normalized absolute error (8) of each setup and its gradient.
 
-        :param theta: [S, K] conductivities [S/m]
+        :param theta: [S, K] conductivities at the reference carrier [S/m]
         """
         ...
 
@@ -48,9 +60,17 @@ class Objective(Protocol):
         zero where no path arrives)."""
         ...
 
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """Received powers and how they change, for any materials.
+
+        :param materials: those at each carrier [Hz] of the campaign, [K] each
+        :param wanted: parameters to differentiate by
+        """
+        ...
+
     def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
-        """Received powers [M, N] in watts at conductivities [K], and the sparse derivative
-        [M · N, K] of the levels [dB] by ln σ (zero rows where no path arrives)."""
+        """:meth:`levels` of conductivities [K] at the reference carrier, the scene's other
+        parameters as they are: received powers [M, N], derivative [M · N, K] by ln σ."""
         ...
 
 

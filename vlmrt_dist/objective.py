@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist.losses import DB, ValueAndGrad, measured_power, normalized_absolute_error
+from vlmrt_dist.carriers import Carrier, carriers_of
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.losses import (
+    DB,
+    Levels,
+    ValueAndGrad,
+    measured_power,
+    normalized_absolute_error,
+)
+from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.path_table import PathTable
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.replay import Materials, Replay
+from vlmrt_dist.replay import Replay
 from vlmrt_dist.retrace import Retrace
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
@@ -21,8 +31,8 @@ class ReplayObjective:
     """Evaluates by replaying stored paths.
 
     :param scene: the scene, for its permittivities and thicknesses
-    :param campaign: M setups with their measured levels
-    :param radio: radio configuration
+    :param campaign: M setups with their measured levels and carriers
+    :param radio: radio configuration; its carrier is the one that conductivities are given at
     :param table: the paths of the campaign
     :param measured: [S, M, N] received powers in watts instead of the campaign's, so that S
         parameter vectors can have S truths
@@ -38,41 +48,88 @@ class ReplayObjective:
     ) -> None:
         self.num_setups = table.num_setups
         self.num_objects = table.num_objects
-        self._permittivity = scene.relative_permittivity(radio.frequency)
         self._thickness = scene.thickness
-        self._replay = Replay(table, radio)
         self._present = campaign.present
         self._measured = measured_power(campaign, measured)
+        self._carriers = carriers_of(scene, campaign, radio)
+        tables = [table]
+        if len(self._carriers) > 1:
+            tables = [table.setups(c.setups.tolist()) for c in self._carriers]
+        self._replays = [
+            Replay(part, carrier.radio)
+            for part, carrier in zip(tables, self._carriers, strict=True)
+        ]
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
-        derivative = self._replay.derivative(self._materials(theta))
-        shape = (len(theta), *self._present.shape)
-        rss = derivative.rss.T.reshape(shape)
-        loss, weight = normalized_absolute_error(rss, self._measured)
-        return ValueAndGrad(loss, self._replay.gradient(derivative, weight))
+        loss = np.zeros((len(theta), self.num_setups))
+        gradient = np.zeros((len(theta), self.num_setups, self.num_objects))
+        for carrier, replay in zip(self._carriers, self._replays, strict=True):
+            derivative = replay.derivative(self._materials(carrier, theta))
+            shape = (len(theta), *self._present[carrier.setups].shape)
+            rss = derivative.rss.T.reshape(shape)
+            loss[:, carrier.setups], weight = normalized_absolute_error(
+                rss, self._measured[:, carrier.setups]
+            )
+            gradient[:, carrier.setups] = replay.gradient(derivative, weight) * carrier.scale
+        return ValueAndGrad(loss, gradient)
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """See :meth:`Objective.rss`."""
-        return np.where(self._present, self._replay.rss(self._materials(theta)), np.nan)
+        rss = np.zeros((len(theta), *self._present.shape))
+        for carrier, replay in zip(self._carriers, self._replays, strict=True):
+            rss[:, carrier.setups] = replay.rss(self._materials(carrier, theta))
+        return np.where(self._present, rss, np.nan)
+
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """See :meth:`Objective.levels`."""
+        rss = np.zeros(self._present.shape)
+        by: dict[Parameter, sp.csr_matrix] = {}
+        parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
+        for carrier, replay in zip(self._carriers, self._replays, strict=True):
+            here = materials[carrier.radio.frequency]
+            for name in wanted:
+                derivative = replay.derivative(here, name)
+                power = derivative.rss[:, 0]
+                per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+                parts[name].append(
+                    _scaled(replay.jacobian(derivative), per_link, getattr(here, name))
+                )
+                rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
+            if not wanted:
+                rss[carrier.setups] = replay.rss(here)[0]
+        order = np.concatenate([c.setups for c in self._carriers])
+        links = np.arange(self._present.size).reshape(self._present.shape)
+        back = np.argsort(links[order].ravel())
+        for name, blocks in parts.items():
+            by[name] = blocks[0] if len(blocks) == 1 else sp.vstack(blocks, "csr")[back]
+        return Levels(np.where(self._present, rss, np.nan), by)
 
     def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`."""
-        derivative = self._replay.derivative(self._materials(theta))
-        rss = derivative.rss[:, 0]
-        per_link = np.divide(DB, rss, out=np.zeros_like(rss), where=rss > 0.0)
-        jacobian = self._replay.jacobian(derivative)
-        scaled = sp.diags(per_link) @ jacobian @ sp.diags(theta)
-        return np.where(self._present, rss.reshape(self._present.shape), np.nan), scaled.tocsr()
+        materials = {c.radio.frequency: self._materials(c, theta) for c in self._carriers}
+        levels = self.levels(materials, ("conductivity",))
+        return levels.rss, levels.by["conductivity"]
 
-    def _materials(self, theta: NDArray[np.float64]) -> Materials:
-        return Materials(theta, self._permittivity, self._thickness)
+    def _materials(self, carrier: Carrier, theta: NDArray[np.float64]) -> Materials:
+        return Materials(theta * carrier.scale, carrier.relative_permittivity, self._thickness)
+
+
+def _scaled(
+    matrix: sp.csr_matrix, rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> sp.csr_matrix:
+    """diag(rows) · matrix · diag(columns)."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    data = matrix.data * rows[row] * columns[matrix.indices]
+    return sp.csr_matrix((data, matrix.indices, matrix.indptr), matrix.shape)
 
 
 class RetraceObjective:
     """Evaluates by solving for the paths anew, as the paper does. Slow; see :mod:`retrace`.
 
     Parameters as of :class:`ReplayObjective`, without the paths.
+
+    :raises ConfigurationError: if the campaign names other carriers than ``radio``
     """
 
     def __init__(
@@ -82,8 +139,15 @@ class RetraceObjective:
         radio: RadioConfig,
         measured: NDArray[np.float64] | None = None,
     ) -> None:
+        carriers = carriers_of(scene, campaign, radio)
+        if len(carriers) > 1 or carriers[0].radio != radio:
+            raise ConfigurationError(
+                "the retrace engine knows the radio configuration's carrier only; use "
+                "engine='replay' for a campaign that names its own"
+            )
         self.num_setups = campaign.num_setups
         self.num_objects = scene.num_objects
+        self._frequency = radio.frequency
         self._present = campaign.present
         self._measured = measured_power(campaign, measured)
         self._retrace = Retrace(scene, campaign, radio)
@@ -111,6 +175,18 @@ class RetraceObjective:
             for m in range(self.num_setups):
                 result[s, m, self._present[m]] = self._retrace.rss(sigma, m)
         return result
+
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """See :meth:`Objective.levels`; conductivities only.
+
+        :raises ConfigurationError: if another parameter is wanted
+        """
+        if set(wanted) - {"conductivity"}:
+            raise ConfigurationError(
+                "the retrace engine differentiates by the conductivity only; use engine='replay'"
+            )
+        rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
+        return Levels(rss, {"conductivity": jacobian})
 
     def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import NumericalError
+from vlmrt_dist.likelihood import Links, Loss, residuals
 from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Objective
 
@@ -26,8 +27,17 @@ link has a path, so it never began."""
 MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
 """Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""
 
+NO_PRIOR_WIDTH = 5.0
+"""What stands for the width of no prior on ln σ: a factor of 22,000 either way at 95 %."""
+
 DIVERGED = 10.0
 """A run that ends at so many times its first loss has diverged."""
+
+MARGIN = 0.01
+"""How far inside the range searched a start has to be: one percent of a conductivity."""
+
+COST_TOLERANCE = 1e-12
+"""A fit has converged when a step changes the cost by less than this share of it."""
 
 MAX_DENSE = 4_000_000
 """Entries above which a Jacobian stays sparse."""
@@ -175,17 +185,25 @@ class _Adam:
         return np.array(dr.detach(adam["x"]).numpy()).reshape(self._shape)
 
 
+Predict = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], sp.csr_matrix]]
+"""A parameter vector x [X] -> levels [L] [dBm], and their sparse derivative [L, X] by x."""
+
+
 @dataclass(frozen=True, eq=False)
 class LeastSquares:
-    """What is known when a Levenberg-Marquardt fit begins: the data and the prior.
+    """What is known when a fit of X parameters to L links begins: the data and the prior.
 
-    :param level_dbm: [L] measured levels
+    :param level_dbm: [L] measured levels; where censored, the receiver's floor
     :param noise_db: [L] standard deviation of each
     :param used: [L] links that carry information
-    :param prior: [K] prior median of the conductivities [S/m]
-    :param prior_width: [K] or one, standard deviation of ln σ before the measurement; infinite for
+    :param prior: [X] prior mean of the parameters
+    :param prior_width: [X] or one, their standard deviation before the measurement; infinite for
         none
-    :param free: [K] which objects' conductivities are unknown
+    :param low: [X] or one, lower end of the range searched
+    :param high: [X] or one, upper end
+    :param vague: [X] or one, the width that stands for no prior where an answer needs one
+    :param censored: [L] levels that are only known to lie at or below the one given; None: none
+    :param loss: how large residuals count; the prior's always count by their squares
     """
 
     level_dbm: NDArray[np.float64]
@@ -193,20 +211,31 @@ class LeastSquares:
     used: NDArray[np.bool_]
     prior: NDArray[np.float64]
     prior_width: float | NDArray[np.float64]
-    free: NDArray[np.bool_]
+    low: float | NDArray[np.float64] = -np.inf
+    high: float | NDArray[np.float64] = np.inf
+    vague: float | NDArray[np.float64] = NO_PRIOR_WIDTH
+    censored: NDArray[np.bool_] | None = None
+    loss: Loss = "squared"
+
+    @property
+    def links(self) -> Links:
+        """The links used."""
+        hidden = np.zeros(len(self.used), bool) if self.censored is None else self.censored
+        every = Links(self.level_dbm, self.noise_db, hidden, self.loss)
+        return every.at(np.flatnonzero(self.used))
 
 
 @dataclass(frozen=True, eq=False)
 class LeastSquaresResult:
-    """:param theta: [K] conductivities [S/m]
+    """:param x: [X] parameters
     :param cost: half the sum of squared residuals, prior included
     :param evaluations: evaluations of all starts together
-    :param path: [E, K] conductivities at each evaluation of the best start [S/m]
+    :param path: [E, X] parameters at each evaluation of the best start
     :param costs: cost of each start
     :param outcome: how the best start ended
     """
 
-    theta: NDArray[np.float64]
+    x: NDArray[np.float64]
     cost: float
     evaluations: int
     path: NDArray[np.float64]
@@ -215,7 +244,7 @@ class LeastSquaresResult:
 
 
 def levenberg_marquardt(
-    objective: Objective,
+    predict: Predict,
     data: LeastSquares,
     starts: NDArray[np.float64],
     *,
@@ -224,40 +253,40 @@ def levenberg_marquardt(
     max_total: int = 400,
     progress: Callable[[int], None] | None = None,
 ) -> LeastSquaresResult:
-    """Least squares on ln σ with bounds, from several starts, by scipy's trust-region method.
+    """Least squares with bounds, from several starts, by scipy's trust-region method.
 
-    :param objective: gives the levels and their sparse Jacobian
+    :param predict: gives the levels and their Jacobian
     :param data: measured levels, noise and prior
-    :param starts: [S, K] initial conductivities, tried in order [S/m]
+    :param starts: [S, X] initial parameters, tried in order
     :param good_enough: a start whose cost is at most this ends the search
     :param max_evaluations: most evaluations of one start
     :param max_total: no further start is made after so many evaluations of all
     :param progress: called with the evaluations so far
     :raises NumericalError: if no start gives finite residuals
     """
-    free, used = data.free, data.used
-    weight = 1.0 / data.noise_db[used]
-    regular = 1.0 / np.broadcast_to(data.prior_width, free.shape)[free]
-    log_prior = np.log(data.prior[free])
-    size = int(free.sum())
-    sparse = used.sum() * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
+    index, links = np.flatnonzero(data.used), data.links
+    size = len(data.prior)
+    low, high = (np.broadcast_to(b, size) for b in (data.low, data.high))
+    regular = 1.0 / np.broadcast_to(data.prior_width, size)
+    sparse = len(index) * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
     visited: list[NDArray[np.float64]] = []
 
     def evaluate(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
-        theta = data.prior.copy()
-        theta[free] = np.exp(x)
-        visited.append(theta)
+        visited.append(x.copy())
         if progress is not None:
             progress(len(visited))
-        rss, jacobian = objective.log_jacobian(theta)
-        with np.errstate(divide="ignore"):  # a link that fell silent: the step is refused
-            level = 10.0 * np.log10(rss.ravel()[used]) + 30.0
-        residual = (level - data.level_dbm[used]) * weight
-        rows = sp.diags(weight) @ jacobian[np.flatnonzero(used)][:, np.flatnonzero(free)]
-        if regular.any():
-            residual = np.concatenate([residual, (x - log_prior) * regular])
-            rows = sp.vstack([rows, sp.diags(regular)])
-        return residual, rows.tocsr() if sparse else rows.toarray()
+        level, jacobian = predict(x)
+        residual, slope = residuals(links, level[index])
+        if sparse:
+            rows = sp.diags(slope) @ jacobian[index]
+        else:
+            rows = jacobian.toarray()[index] * slope[:, None]
+        if not regular.any():
+            return residual, rows
+        residual = np.concatenate([residual, (x - data.prior) * regular])
+        if sparse:
+            return residual, sp.vstack([rows, sp.diags(regular)], "csr")
+        return residual, np.concatenate([rows, np.diag(regular)])
 
     memory: dict[bytes, tuple[NDArray[np.float64], Any]] = {}
 
@@ -273,7 +302,7 @@ def levenberg_marquardt(
     costs: list[float] = []
     for start in starts:
         begin = len(visited)
-        x0 = np.log(np.clip(start[free], MIN_CONDUCTIVITY * 1.01, MAX_CONDUCTIVITY / 1.01))
+        x0 = np.clip(start, low + MARGIN, high - MARGIN)
         if not np.isfinite(remembered(x0)[0]).all():
             costs.append(np.inf)
             continue
@@ -281,9 +310,9 @@ def levenberg_marquardt(
             lambda x: remembered(x)[0],
             x0,
             jac=lambda x: remembered(x)[1],
-            bounds=(np.log(MIN_CONDUCTIVITY), np.log(MAX_CONDUCTIVITY)),
+            bounds=(low, high),
             x_scale="jac",
-            ftol=1e-15,
+            ftol=COST_TOLERANCE,
             xtol=1e-12,
             gtol=1e-15,
             tr_solver="lsmr" if sparse else "exact",
@@ -296,9 +325,7 @@ def levenberg_marquardt(
             break
     if best is None:
         raise NumericalError("no start of the fit gives finite levels; check the initial values")
-    theta = data.prior.copy()
-    theta[free] = np.exp(best.x)
     outcome: Outcome = "converged" if best.status > 0 else "max_iterations"
     return LeastSquaresResult(
-        theta, float(best.cost), len(visited), np.array(best_path), costs, outcome
+        best.x, float(best.cost), len(visited), np.array(best_path), costs, outcome
     )

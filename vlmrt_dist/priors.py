@@ -14,8 +14,8 @@ from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 
-Initial = Literal["itu", "uniform", "random"]
-INITIALS: tuple[str, ...] = ("itu", "uniform", "random")
+Initial = Literal["itu", "uniform", "random", "vlm"]
+INITIALS: tuple[str, ...] = ("itu", "uniform", "random", "vlm")
 
 RANDOM_RANGE = (0.01, 0.06)
 """RandInit draws from this interval [S/m]."""
@@ -26,12 +26,12 @@ class Prior:
     """What is believed before the measurement.
 
     :param median: [K] conductivities [S/m]
-    :param width: standard deviation of ln σ; infinite for none
+    :param width: [K] standard deviation of ln σ; infinite for none
     :param free: [K] objects whose conductivity is unknown
     """
 
     median: NDArray[np.float64]
-    width: float
+    width: NDArray[np.float64]
     free: NDArray[np.bool_]
 
 
@@ -62,29 +62,70 @@ class MaterialPrior:
 
 
 def prior_of(
-    scene: SceneModel, radio: RadioConfig, width: float, fixed: Sequence[str] = ()
+    scene: SceneModel,
+    radio: RadioConfig,
+    width: float,
+    fixed: Sequence[str] = (),
+    given: MaterialPrior | None = None,
 ) -> Prior:
-    """The ITU prior of the scene's material classes.
+    """What is believed of the scene's objects: the ITU values of their classes, or ``given``.
 
-    Vacuum and metal have no gradient: they are fixed whatever is asked.
+    Vacuum and metal have no gradient: they are fixed whatever is asked. So is what ``given`` is
+    certain of (width 0).
 
-    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, or nothing is left
+    :param width: standard deviation of ln σ of every object; not used where ``given`` has its own
+    :param fixed: objects of known conductivity, which stay as the scene states them
+    :param given: somebody's belief, instead of the ITU values of the scene's own material classes
+    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, nothing is left to
+        estimate, or ``given`` is about other objects or holds impossible numbers
     """
     unknown = sorted(set(fixed) - set(scene.names))
     if unknown:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
-    median = scene.conductivity(radio.frequency)
-    free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY)
-    free &= ~np.isin(scene.names, list(fixed))
+    known = np.isin(scene.names, list(fixed))
+    if given is None:
+        median = scene.conductivity(radio.frequency)
+        widths = np.full(scene.num_objects, float(width))
+    else:
+        median, widths = _checked(given, scene, radio.frequency)
+        if known.any():
+            median = np.where(known, scene.conductivity(radio.frequency), median)
+    free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
     if not free.any():
         raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
-    return Prior(median, float(width), free)
+    return Prior(median, widths, free)
+
+
+def _checked(
+    given: MaterialPrior, scene: SceneModel, frequency: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median and width of a prior that came from elsewhere."""
+    if given.names != scene.names:
+        raise ConfigurationError(
+            "the prior is about other objects than the scene; it needs one entry for each of "
+            + ", ".join(scene.names)
+        )
+    c, d, width = (np.asarray(x, np.float64) for x in (given.c, given.d, given.width))
+    shape = (scene.num_objects,)
+    if not c.shape == d.shape == width.shape == shape:
+        raise ConfigurationError(
+            f"the prior must hold {scene.num_objects} values of c, d and width"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        median = given.conductivity(frequency)
+    if not (np.isfinite(median).all() and (median >= 0.0).all()):
+        raise ConfigurationError("the prior's conductivities must be finite and not negative [S/m]")
+    if not (width >= 0.0).all():
+        raise ConfigurationError("the prior's widths must not be negative; use inf for no prior")
+    return median, width
 
 
 def initial_conductivity(
     initial: Initial | NDArray[np.float64], prior: Prior, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """The start of the estimation [K] [S/m]; fixed objects keep their value.
+
+    "itu" and "vlm" both start at the prior's median: whose values it holds is the caller's choice.
 
     :raises NumericalError: if values are given that are not positive and finite
     """
@@ -93,6 +134,7 @@ def initial_conductivity(
         check_choice("initial", initial, INITIALS)
         values = {
             "itu": lambda: median,
+            "vlm": lambda: median,
             "uniform": lambda: np.full(len(median), median[free].mean()),
             "random": lambda: rng.uniform(*RANDOM_RANGE, len(median)),
         }[initial]()

@@ -16,13 +16,14 @@ bits for any number of threads, any number of parameter vectors and any sharding
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.path_table import NONE, REFLECTION, PathTable
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
@@ -40,21 +41,6 @@ MAX_LANES = 1 << 18
 """Paths times parameter vectors that one kernel launch walks; bounds the memory of a batch."""
 
 _ALIGNMENT = 64
-
-Unknown = Literal["conductivity", "relative_permittivity", "thickness"]
-
-
-class Materials(NamedTuple):
-    """Material parameters of K objects; each [K], or [S, K] for S parameter vectors.
-
-    :param conductivity: σ [S/m]
-    :param relative_permittivity: ε_r
-    :param thickness: slab thickness [m]
-    """
-
-    conductivity: NDArray[np.float64]
-    relative_permittivity: NDArray[np.float64]
-    thickness: NDArray[np.float64]
 
 
 class Derivative(NamedTuple):
@@ -111,7 +97,7 @@ class Replay:
         rss = self.derivative(materials, "conductivity").rss
         return rss.T.reshape(-1, self.table.num_setups, self.table.num_receivers)
 
-    def derivative(self, materials: Materials, unknown: Unknown = "conductivity") -> Derivative:
+    def derivative(self, materials: Materials, unknown: Parameter = "conductivity") -> Derivative:
         """Received powers and their derivatives with respect to one parameter of each object."""
         sigma, permittivity, thickness = self._rows(materials)
         count = sigma.shape[0]
@@ -168,7 +154,7 @@ class Replay:
         sigma: NDArray[np.float64],
         permittivity: NDArray[np.float64],
         thickness: NDArray[np.float64],
-        unknown: Unknown,
+        unknown: Parameter,
     ) -> Derivative:
         paths, depth = self.table.num_paths, self.table.max_depth
         count = len(sigma)

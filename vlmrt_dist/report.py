@@ -43,6 +43,7 @@ OPTIMIZER_NAMES = {
     "adam_fine": "Adam, η = 1e-4",
     "adam_log": "Adam on ln σ",
     "levenberg_marquardt": "Levenberg-Marquardt",
+    "map": "Levenberg-Marquardt with the prior",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.optimizers import Outcome
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE
-from vlmrt_dist.posterior import MIN_NOISE_DB, Verdict
+from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
+from vlmrt_dist.quantities import Checked, Gains, LinkLevels, Quantity
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -24,6 +25,9 @@ MEANING: dict[str, str] = {
 """What each verdict says."""
 
 
+MAX_PAIRS = 10
+"""How many pairs that cannot be told apart are named."""
+
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
 
@@ -34,6 +38,7 @@ class Estimate:
 
     :param names: [K]
     :param materials: [K] material classes
+    :param frequency: reference carrier, at which conductivities and permittivities are given [Hz]
     :param conductivity: [K] posterior median (Adam, which knows no prior: where it ended); the
         prior's where unidentifiable [S/m]
     :param low: [K] lower end of the 95 % interval [S/m]
@@ -44,11 +49,22 @@ class Estimate:
     :param verdict: [K]
     :param contradicts_prior: [K] the levels contradict the prior of this object, which was widened
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
+    :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
+        fixed (the interval is the prior's where unidentifiable)
+    :param others: the other quantities that were unknown, by name: "relative_permittivity",
+        "thickness", "exponent"
+    :param gains: offsets of the setups, if they were unknown
+    :param entangled: pairs of unknowns that the links only tell together
+    :param num_unknowns: unknowns in all; objects of a group share theirs
+    :param determined: how many of them the links determined, one left half to the prior counting
+        as half
+    :param check: the normal posterior against weighted draws, if that was asked for
     :param outcome: how the optimizer ended
     :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
     :param losses: [I] loss (8) along Adam's iterations (empty for Levenberg-Marquardt)
     :param engine: "replay" or "retrace"
     :param optimizer: its name
+    :param loss: how large residuals counted
     :param protocol: "measured"; or, for simulated levels, "same_paths" if they come from the very
         path set of the estimation and "independent" if not
     :param combining: how the paths' contributions were added
@@ -60,10 +76,12 @@ class Estimate:
         not done)
     :param num_links: links measured
     :param num_unheard: links that no traced path reaches, which the fit could not use
+    :param num_censored: links used of which only is known that they lie below a receiver's floor
     :param num_paths: paths traced (0 for retrace)
     :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param mre: mean relative error (17) of ``fitted`` where the truth is known, else NaN
+    :param links: level by level, what was measured and what the estimate says
     """
 
     names: tuple[str, ...]
@@ -94,39 +112,72 @@ class Estimate:
     incomplete: float
     seconds: dict[str, float]
     mre: float
+    links: LinkLevels
+    frequency: float = 3.5e9
+    covariance: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    others: dict[str, Quantity] = field(default_factory=dict)
+    gains: Gains | None = None
+    entangled: tuple[tuple[str, str], ...] = ()
+    num_unknowns: int = 0
+    determined: float = 0.0
+    check: Checked | None = None
+    loss: str = "squared"
+    num_censored: int = 0
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """[K] standard deviation of ln σ that the interval stands for; 0 where fixed."""
+        there = self.conductivity > 0.0
+        ratio = np.divide(self.high, self.conductivity, out=np.ones(len(there)), where=there)
+        return np.log(ratio) / NORMAL_95
 
     def __str__(self) -> str:
         from rich.console import Console
 
         text = io.StringIO()
         console = Console(file=text, width=112, no_color=True, highlight=False)
-        console.print(self.table())
+        for table in self.tables():
+            console.print(table)
         for line in self.remarks():
             console.print(line, soft_wrap=True)
         return text.getvalue().rstrip()
 
-    def table(self) -> Any:
-        """A rich table: object, material, prior, conductivity, interval, verdict."""
+    def tables(self) -> list[Any]:
+        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
+        that was unknown, and the setups' offsets if they were."""
+        main = Quantity(
+            "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
+            self.prior_high, self.verdict, self.contradicts_prior,
+        )  # fmt: skip
+        asked = {"conductivity": main, **self.others}
+        if self.others and set(self.verdict) == {"fixed"}:
+            del asked["conductivity"]
+        tables = [self._table(name, quantity) for name, quantity in asked.items()]
+        return tables if self.gains is None else [*tables, _gain_table(self.gains)]
+
+    def _table(self, name: str, quantity: Quantity) -> Any:
         from rich.markup import escape
         from rich.table import Table
 
-        table = Table(title=f"Conductivity of {len(self.names)} objects", title_justify="left")
+        words = name.replace("_", " ").capitalize()
+        where = f" at {self.frequency / 1e9:g} GHz" if name != "thickness" else ""
+        unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
+        table = Table(title=f"{words} of {len(self.names)} objects{where}", title_justify="left")
         table.add_column("object")
         table.add_column("material")
-        table.add_column("prior [S/m]", justify="right")
-        table.add_column("estimate [S/m]", justify="right")
-        table.add_column("95 % interval [S/m]", justify="right")
+        table.add_column(f"prior{unit}", justify="right")
+        table.add_column(f"estimate{unit}", justify="right")
+        table.add_column(f"95 % interval{unit}", justify="right")
         table.add_column("verdict")
-        for k, name in enumerate(self.names):
+        for k, item in enumerate(self.names):
+            fixed = quantity.verdict[k] == "fixed"
             table.add_row(
-                escape(name),  # names come from files
+                escape(item),  # names come from files
                 escape(self.materials[k]),
-                _number(self.prior[k]),
-                _number(self.conductivity[k]),
-                ""
-                if self.verdict[k] == "fixed"
-                else f"{_number(self.low[k])} … {_number(self.high[k])}",
-                self.verdict[k],
+                _number(quantity.prior[k]),
+                _number(quantity.value[k]),
+                "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
+                quantity.verdict[k],
             )
         return table
 
@@ -149,12 +200,7 @@ class Estimate:
                 "the optimizer has not converged; the intervals say what the links tell, not how "
                 "far it was from the end"
             )
-        for k, doubtful in enumerate(self.contradicts_prior):
-            if doubtful:
-                lines.append(
-                    f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
-                    "check its material. Its interval rests on a wider prior"
-                )
+        lines += self._doubts() + self._ambiguities()
         if self.noise_db <= MIN_NOISE_DB:
             lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
         if math.isnan(self.noise_scale):
@@ -170,6 +216,10 @@ class Estimate:
             lines.append(
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
+            )
+        if self.num_censored:
+            lines.append(
+                f"{self.num_censored} links lie below their receiver's floor, and count as that"
             )
         if self.num_unheard:
             lines.append(
@@ -187,6 +237,68 @@ class Estimate:
                 lines.append(f"{count} {verdict}: {MEANING[verdict]}")
         return lines
 
+    def _doubts(self) -> list[str]:
+        """What speaks against the priors, and against the posterior."""
+        lines = []
+        for k, doubtful in enumerate(self.contradicts_prior):
+            if doubtful:
+                lines.append(
+                    f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
+                    "check its material. Its interval rests on a wider prior"
+                )
+        for name, quantity in self.others.items():
+            for k in np.flatnonzero(quantity.contradicts_prior).tolist():
+                lines.append(
+                    f"the levels contradict the prior of the {name.replace('_', ' ')} of "
+                    f"{self.names[k]}; its interval rests on a wider prior"
+                )
+        if self.check is not None and not self.check.reliable:
+            lines.append(
+                f"the check of the intervals failed: of {self.check.draws} draws only "
+                f"{self.check.effective:.0f} count; ask for a profile of what matters"
+            )
+        elif self.check is not None and self.check.doubtful:
+            lines.append(
+                "the intervals of these are not to be believed, the levels being far from linear "
+                f"in them: {', '.join(self.check.doubtful)}; ask for their profiles"
+            )
+        elif self.check is not None:
+            lines.append(
+                f"the intervals agree with {self.check.effective:.0f} effective draws from the "
+                "posterior"
+            )
+        return lines
+
+    def _ambiguities(self) -> list[str]:
+        """What the links cannot tell apart, by name."""
+        lines = []
+        unsure = [
+            name
+            for name, verdict in zip(self.names, self.verdict, strict=True)
+            if verdict in ("weak", "unidentifiable")
+        ]
+        heard = self.num_links - self.num_unheard
+        if heard < self.num_unknowns:
+            lines.append(
+                f"under-determined: {heard} links cannot tell {self.num_unknowns} unknowns, and "
+                f"determine {self.determined:.1f}; the prior decides in part about "
+                + (", ".join(unsure) or "the others")
+            )
+        elif self.determined < self.num_unknowns - 0.5 and unsure:
+            lines.append(
+                f"the links determine {self.determined:.1f} of {self.num_unknowns} unknowns; the "
+                f"prior decides in part about {', '.join(unsure)}"
+            )
+        if self.entangled:
+            pairs = [f"{one} and {other}" for one, other in self.entangled[:MAX_PAIRS]]
+            more = len(self.entangled) - len(pairs)
+            lines.append(
+                "only their combination is determined: "
+                + "; ".join(pairs)
+                + (f"; and {more} more pairs" if more else "")
+            )
+        return lines
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as ``vlmrt estimate --json`` prints them (no NaN: null instead)."""
         return {
@@ -195,6 +307,7 @@ class Estimate:
                     "name": name,
                     "material": self.materials[k],
                     "conductivity": float(self.conductivity[k]),
+                    "std": float(self.std[k]),
                     "low": float(self.low[k]),
                     "high": float(self.high[k]),
                     "prior": float(self.prior[k]),
@@ -205,6 +318,32 @@ class Estimate:
                 }
                 for k, name in enumerate(self.names)
             ],
+            "frequency": self.frequency,
+            "others": {
+                name: [
+                    {
+                        "name": item,
+                        "value": _finite(quantity.value[k]),
+                        "low": _finite(quantity.low[k]),
+                        "high": _finite(quantity.high[k]),
+                        "prior": _finite(quantity.prior[k]),
+                        "verdict": quantity.verdict[k],
+                    }
+                    for k, item in enumerate(self.names)
+                ]
+                for name, quantity in self.others.items()
+            },
+            "gains_db": None
+            if self.gains is None
+            else [
+                {"setup": m + 1, "value": float(v), "std": float(s), "verdict": verdict}
+                for m, (v, s, verdict) in enumerate(zip(*self.gains, strict=True))
+            ],
+            "entangled": [list(pair) for pair in self.entangled],
+            "num_unknowns": self.num_unknowns,
+            "determined": self.determined,
+            "check": None if self.check is None else self.check._asdict(),
+            "loss": self.loss,
             "outcome": self.outcome,
             "engine": self.engine,
             "optimizer": self.optimizer,
@@ -217,6 +356,7 @@ class Estimate:
             "noise_scale": _finite(self.noise_scale),
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,
+            "num_censored": self.num_censored,
             "num_paths": self.num_paths,
             "incomplete": _finite(self.incomplete),
             "mre": _finite(self.mre),
@@ -224,6 +364,20 @@ class Estimate:
             "seconds_by_phase": dict(self.seconds),
             "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},
         }
+
+
+def _gain_table(gains: Gains) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="Offset of each setup's levels", title_justify="left")
+    table.add_column("setup", justify="right")
+    for name in ("offset [dB]", "standard deviation [dB]"):
+        table.add_column(escape(name), justify="right")
+    table.add_column("verdict")
+    for m, (value, std, verdict) in enumerate(zip(*gains, strict=True)):
+        table.add_row(str(m + 1), f"{value:.3f}", f"{std:.3f}", verdict)
+    return table
 
 
 def _number(value: float) -> str:

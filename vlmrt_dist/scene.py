@@ -192,6 +192,16 @@ class SceneModel:
         """Exact distance [P] [m] of points [P,3] to the nearest triangle; NaN for NaN points."""
         return self._soup.distance(_as_points(points))
 
+    def crossings(
+        self, starts: npt.ArrayLike, ends: npt.ArrayLike
+    ) -> tuple[IntArray, IntArray, FloatArray]:
+        """Where straight segments [L,3] [m] go through surfaces.
+
+        :return: for each crossing the segment, the object, and the fraction of the way there; two
+            of an object for a segment through a closed one
+        """
+        return self._soup.crossings(_as_points(starts), _as_points(ends))
+
     def with_materials(
         self,
         materials: Mapping[str, str] | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
 from vlmrt_dist.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
-from vlmrt_dist.losses import Engine, ValueAndGrad
+from vlmrt_dist.losses import Engine, Levels, ValueAndGrad
+from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS
 from vlmrt_dist.scene import SceneModel
@@ -111,6 +113,10 @@ class SceneActor:
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Received powers [S, m, N] in watts of conductivities [S, K]."""
         return self._built().rss(theta)
+
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K]."""
+        return self._built().levels(materials, wanted)
 
     def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
         """Received powers [m, N] in watts, and derivatives [m · N, K] of the levels by ln σ."""

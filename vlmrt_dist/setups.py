@@ -7,20 +7,16 @@ import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist import campaign_checks as checks
+from vlmrt_dist.campaign_checks import BoolArray, FloatArray, floats, listed, read_only, rows
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
-MAX_LISTED = 20
-"""How many wrong positions one error message names."""
 
 ON_SURFACE = 1e-4
 """Nearer than this [m] to a surface an antenna has no well-defined side of it in float32."""
@@ -47,13 +43,13 @@ class MeasurementSetup:
     rx: FloatArray
 
     def __post_init__(self) -> None:
-        tx, rx = _floats("tx", self.tx), _floats("rx", self.rx)
+        tx, rx = floats("tx", self.tx), floats("rx", self.rx)
         if tx.shape != (3,) or rx.ndim != 2 or rx.shape[1] != 3 or len(rx) == 0:
             raise CampaignError("a setup needs tx [3] and rx [N,3] with at least one receiver")
         if not (np.isfinite(tx).all() and np.isfinite(rx).all()):
             raise CampaignError("a setup has a position that is not finite")
-        object.__setattr__(self, "tx", _read_only(tx))
-        object.__setattr__(self, "rx", _read_only(rx))
+        object.__setattr__(self, "tx", read_only(tx))
+        object.__setattr__(self, "rx", read_only(rx))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.tx, self.rx)
@@ -88,6 +84,9 @@ class Campaign:
     :param present: which receivers exist [M,N]; None: all of them
     :param simulated_from: :func:`paths_provenance` of the paths that the levels were simulated
         with; None when they were measured. It decides which protocol an estimate is reported under.
+    :param censored: where the level is only known to lie at or below the one given, which is the
+        receiver's floor [M,N]; None: nowhere
+    :param frequency: carrier of each setup [M] [Hz]; None: that of the radio configuration
     :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
         a number is not finite (the message names setup and receiver, counted from 1)
     """
@@ -98,9 +97,11 @@ class Campaign:
     noise_db: float | FloatArray = 0.0
     present: BoolArray = None  # type: ignore[assignment]  # always an array after construction
     simulated_from: str | None = None
+    censored: BoolArray = None  # type: ignore[assignment]  # always an array after construction
+    frequency: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        tx, rx = _floats("tx", self.tx), _floats("rx", self.rx)
+        tx, rx = floats("tx", self.tx), floats("rx", self.rx)
         if tx.ndim != 2 or tx.shape[1] != 3:
             raise CampaignError(f"tx must be [M,3]; got shape {tx.shape}")
         if rx.ndim != 3 or rx.shape[2] != 3 or rx.shape[0] != tx.shape[0]:
@@ -109,18 +110,25 @@ class Campaign:
             raise CampaignError(
                 "the campaign is empty; it needs at least one setup with a receiver"
             )
-        present = self._checked_present(rx.shape[:2])
-        self._check_positions(tx, rx, present)
+        present = checks.present(self.present, rx.shape[:2])
+        checks.positions(tx, rx, present)
         rx[~present] = np.nan
-        object.__setattr__(self, "tx", _read_only(tx))
-        object.__setattr__(self, "rx", _read_only(rx))
-        object.__setattr__(self, "present", _read_only(present))
-        object.__setattr__(self, "rss_dbm", self._checked_rss())
-        object.__setattr__(self, "noise_db", self._checked_noise())
+        rss = checks.levels(self.rss_dbm, present)
+        values = {
+            "tx": tx,
+            "rx": rx,
+            "present": present,
+            "rss_dbm": rss,
+            "noise_db": checks.noise(self.noise_db, present),
+            "censored": checks.censored(self.censored, present, measured=rss is not None),
+            "frequency": checks.frequency(self.frequency, len(tx)),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, read_only(value))
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
-        return type(self), (*fields, self.simulated_from)
+        return type(self), (*fields, self.simulated_from, self.censored, self.frequency)
 
     def __repr__(self) -> str:
         state = "measured" if self.simulated_from is None else "simulated"
@@ -129,9 +137,12 @@ class Campaign:
         return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state})"
 
     @classmethod
-    def from_setups(cls, setups: Sequence[MeasurementSetup]) -> Campaign:
+    def from_setups(
+        cls, setups: Sequence[MeasurementSetup], *, frequency: npt.ArrayLike | None = None
+    ) -> Campaign:
         """A planned campaign of setups with as many receivers as each has; pads where needed.
 
+        :param frequency: carrier of each setup [M] [Hz]; None: the radio configuration's
         :raises CampaignError: if there is no setup
         """
         count = max((s.num_receivers for s in setups), default=0)
@@ -140,7 +151,8 @@ class Campaign:
             rx[m, : setup.num_receivers] = setup.rx
         present = np.array([[n < s.num_receivers for n in range(count)] for s in setups], bool)
         tx = np.array([s.tx for s in setups]).reshape(-1, 3)
-        return cls(tx, rx, present=present.reshape(len(setups), count))
+        carriers = None if frequency is None else floats("frequency", frequency)
+        return cls(tx, rx, present=present.reshape(len(setups), count), frequency=carriers)
 
     @property
     def num_setups(self) -> int:
@@ -180,30 +192,39 @@ class Campaign:
             self.noise_db if isinstance(self.noise_db, float) else self.noise_db[pick],
             self.present[pick],
             self.simulated_from,
+            self.censored[pick],
+            None if self.frequency is None else self.frequency[pick],
         )
 
     def with_rss(
-        self, rss_dbm: npt.ArrayLike | None, noise_db: float | npt.ArrayLike | None = None
+        self,
+        rss_dbm: npt.ArrayLike | None,
+        noise_db: float | npt.ArrayLike | None = None,
+        censored: npt.ArrayLike | None = None,
     ) -> Campaign:
-        """The same positions with other signal strengths [M,N] [dBm], and noise if given."""
-        rss = None if rss_dbm is None else _floats("rss_dbm", rss_dbm)
-        if noise_db is None:
-            return dataclasses.replace(self, rss_dbm=rss, simulated_from=None)
-        noise = _floats("noise_db", noise_db)
+        """The same positions and carriers with other signal strengths [M,N] [dBm].
+
+        :param noise_db: other noise; None: the noise stays
+        :param censored: which of the levels are the receiver's floor [M,N]; None: none
+        """
+        noise = self.noise_db if noise_db is None else floats("noise_db", noise_db)
+        floors: Any = None if censored is None else np.array(censored)
         return dataclasses.replace(
             self,
-            rss_dbm=rss,
-            noise_db=float(noise) if noise.ndim == 0 else noise,
+            rss_dbm=None if rss_dbm is None else floats("rss_dbm", rss_dbm),
+            noise_db=float(noise) if np.ndim(noise) == 0 else noise,
             simulated_from=None,
+            censored=floors,
         )
 
     @functools.cached_property
     def key(self) -> str:
-        """Content hash (SHA-256, hexadecimal) over positions, signal strengths and noise."""
-        digest = hashlib.sha256(b"vlmrt Campaign 1\n" + repr(self.rx.shape).encode())
+        """Content hash (SHA-256, hexadecimal) over positions, carriers, signal strengths, noise."""
+        digest = hashlib.sha256(b"vlmrt Campaign 2\n" + repr(self.rx.shape).encode())
         digest.update(self.present.astype(np.uint8).tobytes())
+        digest.update(self.censored.astype(np.uint8).tobytes())
         noise = np.broadcast_to(self.noise_db, self.present.shape)
-        for values in (self.tx, self.rx, self.rss_dbm, noise):
+        for values in (self.tx, self.rx, self.rss_dbm, noise, self.frequency):
             if values is None:
                 digest.update(b"none")
                 continue
@@ -213,54 +234,6 @@ class Campaign:
                 plain = np.where(self.present, plain, 0.0)
             digest.update(b"array" + plain.astype("<f8").tobytes())
         return digest.hexdigest()
-
-    def _checked_present(self, shape: tuple[int, ...]) -> BoolArray:
-        given: Any = self.present
-        present = np.ones(shape, dtype=bool) if given is None else np.array(given)
-        if present.dtype != np.bool_ or present.shape != shape:
-            raise CampaignError(f"present must be True or False for each receiver, {shape}")
-        for m in np.flatnonzero(~present.any(axis=1)):
-            raise CampaignError(f"setup {m + 1} has no receiver; leave it out or give it one")
-        return present
-
-    def _check_positions(self, tx: FloatArray, rx: FloatArray, present: BoolArray) -> None:
-        problems = [
-            f"the transmitter of setup {m + 1}" for m in _rows(~np.isfinite(tx).all(axis=1))
-        ]
-        missing = present & ~np.isfinite(rx).all(axis=2)
-        problems += [f"setup {m + 1}, receiver {n + 1}" for m, n in _rows(missing)]
-        if problems:
-            raise CampaignError("positions must be finite numbers: " + _listed(problems))
-
-    def _checked_rss(self) -> FloatArray | None:
-        if self.rss_dbm is None:
-            return None
-        rss = _floats("rss_dbm", self.rss_dbm)
-        if rss.shape != self.present.shape:
-            raise CampaignError(f"rss_dbm must be {self.present.shape}; got shape {rss.shape}")
-        wrong = [
-            f"setup {m + 1}, receiver {n + 1}" for m, n in _rows(self.present & ~np.isfinite(rss))
-        ]
-        if wrong:
-            raise CampaignError(
-                "rss_dbm must be finite (zero watts have no level in dBm): " + _listed(wrong)
-            )
-        rss[~self.present] = np.nan
-        return _read_only(rss)
-
-    def _checked_noise(self) -> float | FloatArray:
-        noise = _floats("noise_db", self.noise_db)
-        if noise.ndim and noise.shape != self.present.shape:
-            raise CampaignError(
-                f"noise_db must be one number or {self.present.shape}; got shape {noise.shape}"
-            )
-        used = noise[self.present] if noise.ndim else noise
-        if not (np.isfinite(used).all() and (used >= 0).all()):
-            raise CampaignError("noise_db must be finite and not negative")
-        if noise.ndim == 0:
-            return float(noise)
-        noise[~self.present] = np.nan
-        return _read_only(noise)
 
 
 def random_campaign(
@@ -323,14 +296,33 @@ def free_points(
     )
 
 
-def check_campaign(scene: SceneModel, campaign: Campaign) -> None:
-    """Refuse positions where an antenna cannot be.
+class Misplaced(NamedTuple):
+    """A position where an antenna cannot be.
 
-    :raises CampaignError: naming each setup and receiver (counted from 1) that lies outside the
-        room, inside an object, on a surface, or where its own transmitter is
+    :param setup: counted from 0
+    :param receiver: counted from 0 within its setup; None: the transmitter
+    :param place: the position [3] [m]
+    :param what: what is wrong with it
     """
-    labels = [f"the transmitter of setup {m + 1}" for m in range(campaign.num_setups)]
-    labels += [f"setup {m + 1}, receiver {n + 1}" for m, n in _rows(campaign.present)]
+
+    setup: int
+    receiver: int | None
+    place: tuple[float, float, float]
+    what: str
+
+    def __str__(self) -> str:
+        whose = f"the transmitter of setup {self.setup + 1}"
+        if self.receiver is not None:
+            whose = f"setup {self.setup + 1}, receiver {self.receiver + 1}"
+        x, y, z = self.place
+        return f"{whose} at ({x:g}, {y:g}, {z:g}) {self.what}"
+
+
+def misplaced(scene: SceneModel, campaign: Campaign) -> list[Misplaced]:
+    """Every transmitter, then every receiver, that lies outside the room, inside an object, on a
+    surface, or where its own transmitter is."""
+    owners: list[tuple[int, int | None]] = [(m, None) for m in range(campaign.num_setups)]
+    owners += [(m, n) for m, n in rows(campaign.present)]
     points = np.concatenate([campaign.tx, campaign.rx[campaign.present]])
     own_tx = campaign.tx[np.nonzero(campaign.present)[0]]
     same = np.concatenate(
@@ -339,9 +331,8 @@ def check_campaign(scene: SceneModel, campaign: Campaign) -> None:
     outside = ~scene.inside_bounds(points)
     inside = scene.inside_object(points)
     touching = scene.distance_to_surface(points) < ON_SURFACE
-    problems = []
+    found = []
     for index in np.flatnonzero(outside | (inside >= 0) | touching | same):
-        x, y, z = points[index]
         if outside[index]:
             what = "is outside the room"
         elif inside[index] >= 0:
@@ -350,17 +341,35 @@ def check_campaign(scene: SceneModel, campaign: Campaign) -> None:
             what = "lies on the surface of an object"
         else:
             what = "is where its transmitter is"
-        problems.append(f"{labels[index]} at ({x:g}, {y:g}, {z:g}) {what}")
-    if not problems:
+        x, y, z = points[index].tolist()
+        found.append(Misplaced(*owners[index], (x, y, z), what))
+    return found
+
+
+def check_campaign(scene: SceneModel, campaign: Campaign) -> None:
+    """Refuse positions where an antenna cannot be.
+
+    :raises CampaignError: naming each setup and receiver (counted from 1) that is
+        :func:`misplaced`
+    """
+    found = misplaced(scene, campaign)
+    if not found:
         return
     hint = ""
-    if outside.any():
-        low, high = scene.bounds
-        hint = (
-            f"; the room reaches from ({low[0]:g}, {low[1]:g}, {low[2]:g}) to "
-            f"({high[0]:g}, {high[1]:g}, {high[2]:g}) m (load_scene(..., headroom=) raises it)"
-        )
-    raise CampaignError("the campaign does not fit the scene: " + _listed(problems) + hint)
+    if any("outside" in item.what for item in found):
+        hint = "; " + room_hint(scene)
+    raise CampaignError(
+        "the campaign does not fit the scene: " + listed([str(item) for item in found]) + hint
+    )
+
+
+def room_hint(scene: SceneModel) -> str:
+    """Where antennas may be, as a clause of an error message."""
+    low, high = scene.bounds
+    return (
+        f"the room reaches from ({low[0]:g}, {low[1]:g}, {low[2]:g}) to "
+        f"({high[0]:g}, {high[1]:g}, {high[2]:g}) m (load_scene(..., headroom=) raises it)"
+    )
 
 
 def _growing_blocks(first: int, total: int) -> Iterator[tuple[int, int]]:
@@ -373,25 +382,3 @@ def _growing_blocks(first: int, total: int) -> Iterator[tuple[int, int]]:
         stop = min(start + size, total)
         yield start, stop
         start, size = stop, 2 * size
-
-
-def _rows(mask: Any) -> list[Any]:
-    found = np.argwhere(mask)
-    return found[:, 0].tolist() if mask.ndim == 1 else found.tolist()
-
-
-def _listed(problems: list[str]) -> str:
-    more = len(problems) - MAX_LISTED
-    return "; ".join(problems[:MAX_LISTED]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _floats(name: str, values: Any) -> FloatArray:
-    try:
-        return np.array(values, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise CampaignError(f"{name} must be an array of numbers") from error
-
-
-def _read_only(array: Any) -> Any:
-    array.setflags(write=False)
-    return array

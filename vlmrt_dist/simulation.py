@@ -2,45 +2,77 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
-from vlmrt_dist.errors import NO_PATHS, ConfigurationError, MaterialError, NoPathsError
+from vlmrt_dist import campaign_checks
+from vlmrt_dist.carriers import carriers_of
+from vlmrt_dist.errors import (
+    NO_PATHS,
+    CampaignError,
+    ConfigurationError,
+    MaterialError,
+    NoPathsError,
+)
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
+from vlmrt_dist.setups import Campaign, check_campaign, misplaced, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
+
+FloatArray = NDArray[np.float64]
+
+MAX_DISPLACEMENTS = 1000
+"""Draws of a receiver's true position after which none is expected to be free."""
 
 
 def simulate(
     scene: SceneModel,
     campaign: Campaign,
     *,
-    conductivity: NDArray[np.float64] | None = None,
+    conductivity: FloatArray | None = None,
     radio: RadioConfig | None = None,
-    noise_db: float = 0.0,
+    noise_db: float | npt.ArrayLike = 0.0,
+    quantisation_db: float = 0.0,
+    noise_floor_dbm: float | None = None,
+    outliers: tuple[float, float] = (0.0, 0.0),
+    gain_offset_db: float = 0.0,
+    position_error_m: float = 0.0,
     seed: int = 0,
 ) -> Campaign:
     """The campaign as it would be measured.
 
+    The result declares the noise of the levels and of their rounding; it does not know of outliers,
+    offsets and wrong positions, as nobody would who measured. Each flaw is drawn from a stream of
+    random numbers of its own, so that adding one leaves the others as they were.
+
     :param scene: K objects
-    :param campaign: positions of M setups of N receivers
-    :param conductivity: [K] true conductivities [S/m]; default: the scene's own
+    :param campaign: positions of M setups of N receivers, and their carriers
+    :param conductivity: [K] true conductivities at the radio's carrier [S/m]; default: the scene's
+        own. At other carriers they follow the objects' classes, see :mod:`~vlmrt_dist.carriers`
     :param radio: radio configuration; with the same one as the estimation's (seed included) the
         protocol is ``same_paths``, otherwise ``independent``
-    :param noise_db: standard deviation of the normal error of each level [dB]
-    :param seed: of the noise
-    :return: the campaign with levels; receivers that no path reaches are taken out, with a warning
+    :param noise_db: standard deviation of the normal error of each level, one number or [M,N] [dB]
+    :param quantisation_db: step that levels are rounded to, after noise; 0: none [dB]
+    :param noise_floor_dbm: lowest level that a receiver can tell; lower ones are reported as this
+        one, censored. None: everything is heard [dBm]
+    :param outliers: probability that a level is grossly wrong, and by how much, up or down [dB]
+    :param gain_offset_db: standard deviation of an error that all levels of a setup share (cable,
+        transmit power) [dB]
+    :param position_error_m: standard deviation of each coordinate of the true receivers about the
+        stated ones [m]
+    :param seed: of all that is random
+    :return: the campaign with levels; without a noise floor, receivers that no path reaches are
+        taken out, with a warning
     :raises MaterialError: if a conductivity is negative or not finite
-    :raises ConfigurationError: if the noise is
+    :raises ConfigurationError: if the noise, or a flaw, is
     :raises CampaignError: if the positions do not fit the scene
     :raises NoPathsError: if no path reaches any receiver
     """
-    from vlmrt_dist.replay import Materials, Replay  # wakes up the ray tracer
-    from vlmrt_dist.tracing import trace
-
     radio = radio or RadioConfig()
     truth = scene.conductivity(radio.frequency) if conductivity is None else conductivity
     truth = np.asarray(truth, np.float64)
@@ -48,35 +80,136 @@ def simulate(
         raise MaterialError(
             f"conductivity must be {scene.num_objects} finite numbers, none negative [S/m]"
         )
-    if not (np.isfinite(noise_db) and noise_db >= 0.0):
-        raise ConfigurationError("noise_db must be a finite number, not negative")
+    noise = _checked_noise(noise_db, campaign)
+    _check_flaws(quantisation_db, noise_floor_dbm, outliers, gain_offset_db, position_error_m)
     check_campaign(scene, campaign)
-    table = trace(scene, campaign, radio)
-    materials = Materials(truth, scene.relative_permittivity(radio.frequency), scene.thickness)
-    rss = Replay(table, radio).rss(materials)[0]
+    provenance = paths_provenance(scene, radio)
+    places = campaign
+    if position_error_m > 0.0:
+        places = displaced(scene, campaign, position_error_m, np.random.default_rng((seed, 1)))
+        # Other positions have other paths, however alike they are traced.
+        provenance = hashlib.sha256(f"{provenance}\n{places.key}".encode()).hexdigest()
+    rss = _received(scene, places, truth, radio)
     heard = campaign.present & (rss > 0.0)
     if not heard.any():
         raise NoPathsError(NO_PATHS)
+    level = np.where(heard, watts_to_dbm(rss), -np.inf)
+    level = level + noise * np.random.default_rng(seed).standard_normal(level.shape)
+    offset = np.random.default_rng((seed, 2)).standard_normal((len(level), 1))
+    level = level + gain_offset_db * offset
+    level = level + _outliers(level.shape, *outliers, np.random.default_rng((seed, 3)))
+    if quantisation_db > 0.0:
+        level = quantisation_db * np.round(level / quantisation_db)
+    if noise_floor_dbm is None:
+        present, censored = _without_silent(campaign, heard), np.zeros_like(heard)
+    else:
+        present, censored = campaign.present, campaign.present & (level < noise_floor_dbm)
+        level = np.where(censored, noise_floor_dbm, level)
+    kept = np.flatnonzero(present.any(axis=1))
+    declared = np.hypot(noise, quantisation_db / math.sqrt(12.0))
+    return Campaign(
+        tx=campaign.tx[kept],
+        rx=np.where(present[..., None], campaign.rx, np.nan)[kept],
+        rss_dbm=level[kept],
+        noise_db=float(declared) if declared.ndim == 0 else declared[kept],
+        present=present[kept],
+        simulated_from=provenance,
+        censored=censored[kept],
+        frequency=None if campaign.frequency is None else campaign.frequency[kept],
+    )
+
+
+def displaced(
+    scene: SceneModel, campaign: Campaign, error: float, rng: np.random.Generator
+) -> Campaign:
+    """``campaign`` with every receiver moved at random to where an antenna can be.
+
+    :param error: standard deviation of each coordinate [m]; what would be :func:`misplaced
+        <vlmrt_dist.setups.misplaced>` is drawn again, so beside a wall it is less
+    :raises CampaignError: if a receiver finds no place
+    """
+    moved = campaign.rx + error * rng.standard_normal(campaign.rx.shape)
+    for _ in range(MAX_DISPLACEMENTS):
+        trial = Campaign(campaign.tx, moved, present=campaign.present, frequency=campaign.frequency)
+        wrong = [(at.setup, at.receiver) for at in misplaced(scene, trial)]
+        if not wrong:
+            return trial
+        index = tuple(np.array(wrong, dtype=np.int64).T)
+        moved[index] = campaign.rx[index] + error * rng.standard_normal((len(wrong), 3))
+    raise CampaignError(
+        f"no free place found within some {error:g} m of setup {wrong[0][0] + 1}, receiver "
+        f"{int(wrong[0][1] or 0) + 1}; lower the position error"
+    )
+
+
+def _received(
+    scene: SceneModel, campaign: Campaign, truth: FloatArray, radio: RadioConfig
+) -> FloatArray:
+    """Received powers [M,N] [W], zero where no path arrives."""
+    from vlmrt_dist.replay import Materials, Replay  # wakes up the ray tracer
+    from vlmrt_dist.tracing import trace
+
+    table = trace(scene, campaign, radio)
+    rss = np.zeros(campaign.present.shape)
+    for carrier in carriers_of(scene, campaign, radio):
+        materials = Materials(truth * carrier.scale, carrier.relative_permittivity, scene.thickness)
+        part = table.setups(carrier.setups.tolist())
+        rss[carrier.setups] = Replay(part, carrier.radio).rss(materials)[0]
+    return rss
+
+
+def _outliers(
+    shape: tuple[int, ...], share: float, size: float, rng: np.random.Generator
+) -> FloatArray:
+    """Errors [dB] of either sign on about ``share`` of the levels, zero on the others."""
+    hit, sign = rng.random(shape) < share, rng.choice([-1.0, 1.0], shape)
+    return np.where(hit, size * sign, 0.0)
+
+
+def _without_silent(campaign: Campaign, heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The receivers that a path reaches [M,N]; warns about the others."""
     silent = np.argwhere(campaign.present & ~heard)
     if len(silent):
         some = ", ".join(f"setup {m + 1} receiver {n + 1}" for m, n in silent[:5])
         warnings.warn(
             f"no path reaches {len(silent)} receivers, which were taken out of the campaign: "
             f"{some}{', ...' if len(silent) > 5 else ''}",
-            stacklevel=2,
+            stacklevel=3,
         )
-    level = np.where(heard, watts_to_dbm(rss), np.nan)
-    if noise_db > 0.0:
-        level = level + noise_db * np.random.default_rng(seed).standard_normal(level.shape)
-    kept = [m for m in range(campaign.num_setups) if heard[m].any()]
-    return Campaign(
-        tx=campaign.tx[kept],
-        rx=np.where(heard[..., None], campaign.rx, np.nan)[kept],
-        rss_dbm=level[kept],
-        noise_db=noise_db,
-        present=heard[kept],
-        simulated_from=paths_provenance(scene, radio),
-    )
+    return heard
+
+
+def _checked_noise(noise_db: float | npt.ArrayLike, campaign: Campaign) -> FloatArray:
+    """One number or [M,N] [dB]; zero where no receiver is."""
+    try:
+        noise = np.asarray(campaign_checks.noise(noise_db, campaign.present))
+    except CampaignError as error:
+        raise ConfigurationError(str(error)) from None
+    return np.nan_to_num(noise) if noise.ndim else noise
+
+
+def _check_flaws(
+    quantisation_db: float,
+    noise_floor_dbm: float | None,
+    outliers: tuple[float, float],
+    gain_offset_db: float,
+    position_error_m: float,
+) -> None:
+    """:raises ConfigurationError: if a number makes no sense"""
+    share, size = outliers
+    sizes = {
+        "quantisation_db": quantisation_db,
+        "the size of outliers": size,
+        "gain_offset_db": gain_offset_db,
+        "position_error_m": position_error_m,
+    }
+    for name, value in sizes.items():
+        if not 0.0 <= value < math.inf:
+            raise ConfigurationError(f"{name} must be a finite number, not negative; got {value}")
+    if not 0.0 <= share <= 1.0:
+        raise ConfigurationError(f"the share of outliers must lie between 0 and 1; got {share}")
+    if noise_floor_dbm is not None and not math.isfinite(noise_floor_dbm):
+        raise ConfigurationError("noise_floor_dbm must be a finite level [dBm]")
 
 
 def perturbed(

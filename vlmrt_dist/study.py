@@ -7,97 +7,40 @@ true conductivities, run side by side. What comes out are flat rows for the ledg
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import platform
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
-from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
+from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.ledger import Ledger, Row
-from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
-from vlmrt_dist.posterior import MIN_NOISE_DB
-from vlmrt_dist.priors import Initial, initial_conductivity, prior_of
-from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
+from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.setups import Campaign, random_campaign
-from vlmrt_dist.simulation import perturbed
+from vlmrt_dist.study_methods import (
+    MethodFit,
+    cramer_rao,
+    fit_adam,
+    fit_least_squares,
+    fit_map,
+    question_of,
+    unheard,
+)
+from vlmrt_dist.study_point import ENGINE_VERSIONS, Method, Point, Protocol
+from vlmrt_dist.study_truths import level_errors, truth_of
 from vlmrt_dist.units import watts_to_dbm
 
-Protocol = Literal["same_paths", "independent"]
-
-TRUTH_SEED = 1_000_003
-"""Added to the path seed for the truth of the ``independent`` protocol."""
+__all__ = ["Method", "Point", "Protocol", "evaluate", "hardware", "run"]
 
 HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
 """The random setup that every fit is tried on, though none has seen it."""
-
-STUDY_VERSION = 1
-"""Part of every key: raise it when the same point would give other rows."""
-
-ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
-
-
-@dataclass(frozen=True, eq=False)
-class Point:
-    """One configuration of a study, for several seeds.
-
-    :param study: name of the study
-    :param scene: K objects; their own conductivities are the ITU values that truths vary about
-    :param campaign: positions of M setups of N receivers
-    :param radio: radio configuration of the estimation
-    :param optimizers: which optimizers, on the same paths
-    :param initial: where they start
-    :param protocol: whether the truth is simulated on the estimation's own paths
-    :param seeds: a truth each
-    :param label: what distinguishes the point within its study, for tables and figures
-    """
-
-    study: str
-    scene: SceneModel
-    campaign: Campaign
-    radio: RadioConfig
-    optimizers: tuple[Optimizer, ...]
-    initial: Initial
-    protocol: Protocol
-    seeds: tuple[int, ...]
-    label: dict[str, float | str] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """Content hash (SHA-256, hexadecimal) of everything that determines the rows."""
-        parts = [
-            self.scene.key,
-            self.campaign.key,
-            self.radio.key,
-            list(self.optimizers),
-            str(self.initial),
-            self.protocol,
-            list(self.seeds),
-            self.label,
-            {name: version(name) for name in ENGINE_VERSIONS},
-            STUDY_VERSION,
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def true_radio(self) -> RadioConfig:
-        """What the true levels are simulated with."""
-        if self.protocol == "same_paths":
-            return self.radio
-        return self.radio.replace(seed=self.radio.seed + TRUTH_SEED)
-
-    def __str__(self) -> str:
-        label = " ".join(f"{k}={v}" for k, v in self.label.items())
-        return f"{label} {self.protocol}"
 
 
 def run(
@@ -163,26 +106,33 @@ def evaluate(point: Point) -> list[Row]:
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.tracing import trace
 
-    scene, radio = point.scene, point.radio
+    scene, radio, seeds = point.scene, point.radio, point.seeds
     table = trace(scene, point.campaign, radio)
     itu = scene.conductivity(radio.frequency)
-    prior = prior_of(scene, radio, np.inf)
-    drawn = np.array([perturbed(itu, seed) for seed in point.seeds])
-    truth = np.where(prior.free, drawn, itu)  # what is fixed is known
+    free = prior_of(scene, radio, np.inf).free
+    priors = [
+        prior_of(scene, radio, point.prior_width, given=given)
+        for given in point.priors or (None,) * len(seeds)
+    ]
     planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
     same = ReplayObjective(scene, planned, radio, table)
-    rss = same.rss(truth)
+    truth = truth_of(point, free)
+    rss = truth.received(same)
     if point.protocol == "independent":
         paths = trace(scene, point.campaign, point.true_radio)
-        rss = ReplayObjective(scene, planned, point.true_radio, paths).rss(truth)
+        rss = truth.received(ReplayObjective(scene, planned, point.true_radio, paths))
     # A link that either side cannot hear is no measurement.
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
     start = np.array(
         [
             initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
-            for seed in point.seeds
+            for seed, prior in zip(seeds, priors, strict=True)
         ]
     )
+    # A belief in metal or vacuum is no value to start at.
+    start = np.where(free, np.clip(start, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY), itu)
+    error_db = np.array([level_errors(seed, rss.shape[1:]) for seed in seeds]) * point.noise_db
+    rss = rss * 10.0 ** (error_db / 10.0)
     shared: dict[str, Any] = {
         "study": point.study,
         "key": point.key,
@@ -194,6 +144,7 @@ def evaluate(point: Point) -> list[Row]:
         "max_depth": radio.max_depth,
         "samples_per_src": radio.samples_per_src,
         "complete": radio.complete,
+        "noise_db": point.noise_db,
         "incomplete": table.incomplete,
         "num_objects": scene.num_objects,
         "num_setups": int(heard.any(axis=1).sum()),
@@ -205,109 +156,85 @@ def evaluate(point: Point) -> list[Row]:
         "versions": json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
     }
     objective = None
+    campaign = point.campaign
     if heard.any():
         campaign, kept = _keep(point.campaign, heard), heard.any(axis=1)
         rss = np.where(heard, rss, np.nan)[:, kept]
         table = table.setups(np.flatnonzero(kept).tolist())
         objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
-    free = prior.free
-    fits: list[_Fit] = []  # optimizer by optimizer, the seeds of each in order
+    sigma = truth.conductivity
+    bounds: list[NDArray[np.float64]] = []
+    fits: list[MethodFit] = []  # method by method, the seeds of each in order
     for optimizer in point.optimizers:
+        believed = priors
+        if optimizer != "map":  # as in the paper: no prior, the start stands in its place
+            none = np.full(scene.num_objects, np.inf)
+            believed = [Prior(x, none, free) for x in start]
+        asked = [question_of(point, campaign, p, r) for p, r in zip(believed, rss, strict=True)]
+        if objective is not None and not bounds:
+            bounds = [cramer_rao(objective, *each) for each in zip(asked, sigma, strict=True)]
         if objective is None:
-            fits += [_Fit(x, float("nan"), 0, "no_signal", 0.0, np.zeros(0)) for x in start]
+            fits += [unheard(x, question) for x, question in zip(start, asked, strict=True)]
+        elif optimizer == "map":
+            fits += fit_map(objective, asked, start, seeds, sigma)
         elif optimizer == "levenberg_marquardt":
-            fits += _fit_least_squares(objective, free, start, truth, rss)
+            fits += fit_least_squares(objective, asked, start, sigma)
         else:
-            fits += _fit_adam(optimizer, objective, free, start, truth)
-    held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), truth)
+            fits += fit_adam(optimizer, objective, asked, start, sigma)
+    losses = np.full(len(fits), np.nan)
+    if objective is not None:
+        thetas = np.array([fit.theta for fit in fits]).reshape(-1, *start.shape)
+        losses = np.concatenate([objective.value_and_grad(x).loss.sum(axis=1) for x in thetas])
+    held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), sigma)
     which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
     return [
         Row(
             **shared,
             optimizer=optimizer,
             seed=point.seeds[s],
-            initial_mre=mean_relative_error(start[s][free], truth[s][free]),
-            mre=mean_relative_error(fit.theta[free], truth[s][free]),
+            initial_mre=mean_relative_error(start[s][free], sigma[s][free]),
+            mre=mean_relative_error(fit.theta[free], sigma[s][free]),
             held_out_db=float(held_out_db),
-            loss=fit.loss,
+            loss=float(loss),
             iterations=fit.iterations,
             outcome=fit.outcome,
             seconds_fit=fit.seconds,
             conductivity=fit.theta.tolist(),
-            truth=truth[s].tolist(),
+            std=fit.known.std.tolist(),
+            crb=bounds[s].tolist() if bounds else [],
+            low=fit.known.low.tolist(),
+            high=fit.known.high.tolist(),
+            verdict=list(fit.known.verdict),
+            coverage=float(np.mean(_inside(fit.known, sigma[s])[free])),
+            truth=sigma[s].tolist(),
             mre_history=fit.history.tolist(),
+            **_permittivity_columns(fit.permittivity, truth.permittivity, s),
         )
-        for (optimizer, s), fit, held_out_db in zip(which, fits, held_out, strict=True)
+        for (optimizer, s), fit, loss, held_out_db in zip(
+            which, fits, losses, held_out, strict=True
+        )
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    theta: NDArray[np.float64]
-    loss: float
-    iterations: int
-    outcome: str
-    seconds: float
-    history: NDArray[np.float64]
+def _inside(known: Quantity, truth: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return (known.low <= truth) & (truth <= known.high)
 
 
-def _fit_adam(
-    optimizer: Optimizer,
-    objective: Any,
-    free: NDArray[np.bool_],
-    start: NDArray[np.float64],
-    truth: NDArray[np.float64],
-) -> list[_Fit]:
-    """All seeds side by side; the seconds of the batch are shared out evenly."""
-    clock = time.perf_counter()
-    run = adam(
-        objective,
-        start,
-        learning_rate=LEARNING_RATE[optimizer],
-        logarithmic=optimizer == "adam_log",
-        free=free,
-    )
-    seconds = (time.perf_counter() - clock) / len(start)
-    history = (np.abs(run.path - truth)[..., free] / truth[:, free]).mean(axis=2)
-    return [
-        _Fit(
-            run.theta[s],
-            float(run.loss[s]),
-            int(run.iterations[s]),
-            run.outcome[s],
-            seconds,
-            history[: run.iterations[s], s],
-        )
-        for s in range(len(start))
-    ]
-
-
-def _fit_least_squares(
-    objective: Any,
-    free: NDArray[np.bool_],
-    start: NDArray[np.float64],
-    truth: NDArray[np.float64],
-    rss: NDArray[np.float64],
-) -> list[_Fit]:
-    """One seed after another, maximum likelihood as the paper has no prior."""
-    fits = []
-    for s in range(len(start)):
-        level = watts_to_dbm(rss[s]).ravel()
-        data = LeastSquares(
-            level_dbm=level,
-            noise_db=np.full(level.shape, MIN_NOISE_DB),
-            used=np.isfinite(level),
-            prior=start[s],
-            prior_width=np.inf,
-            free=free,
-        )
-        clock = time.perf_counter()
-        fit = levenberg_marquardt(objective, data, start[s][None])
-        seconds = time.perf_counter() - clock
-        loss = objective.value_and_grad(np.tile(fit.theta, (len(start), 1))).loss[s].sum()
-        history = np.array([mean_relative_error(x[free], truth[s][free]) for x in fit.path])
-        fits.append(_Fit(fit.theta, loss, fit.evaluations, fit.outcome, seconds, history))
-    return fits
+def _permittivity_columns(
+    known: Quantity | None, truth: NDArray[np.float64] | None, seed: int
+) -> dict[str, Any]:
+    if known is None or truth is None:
+        empty: dict[str, list[Any]] = {
+            "permittivity": [], "permittivity_std": [], "permittivity_verdict": [],
+            "permittivity_truth": [],
+        }  # fmt: skip
+        return empty
+    return {
+        "permittivity": known.value.tolist(),
+        "permittivity_std": known.std.tolist(),
+        "permittivity_verdict": list(known.verdict),
+        "permittivity_truth": truth[seed].tolist(),
+    }
 
 
 def _held_out_db(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist import path_table
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
+from vlmrt_dist.files import cache_folder
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
 from vlmrt_dist.radio import RadioConfig
@@ -113,11 +113,6 @@ def refuse_unsupported(radio: RadioConfig) -> None:
             f"the replay engine does not model {' and '.join(wanted)}; use engine='retrace', "
             "which solves for the paths anew in every iteration"
         )
-
-
-def cache_folder() -> Path:
-    """Where path tables are kept between runs."""
-    return Path(os.environ.get("VLMRT_CACHE_DIR") or Path.home() / ".cache" / "vlmrt_dist")
 
 
 class _Tracer:

@@ -29,8 +29,9 @@ from vlmrt_dist.cli.options import (
     opt,
 )
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.estimation import PRIOR_WIDTH, Engine, Optimizer, estimate
+from vlmrt_dist.estimation import Optimizer, estimate
 from vlmrt_dist.priors import Initial
+from vlmrt_dist.problem import PRIOR_WIDTH, Engine
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
 
@@ -38,14 +39,26 @@ _Measurements = Annotated[
     Path,
     opt(
         "Measured levels, .csv or .parquet, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, "
-        "rx_z [m], rss_dbm [dBm], and optionally noise_db [dB].",
+        "rx_z [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally noise_db [dB], "
+        "censored (0 or 1), frequency [Hz].",
         metavar="FILE",
     ),
 ]
 _NoiseDeclared = Annotated[
     float | None, opt("Standard deviation of the levels [dB]; default: the file's noise_db.")
 ]
-_Figure = Annotated[Path | None, opt("Draw plan, prior and estimate to this .png.", metavar="FILE")]
+_Figure = Annotated[
+    Path | None,
+    opt("Draw levels, residuals, prior and estimate to this .png or .pdf.", metavar="FILE"),
+]
+_Out = Annotated[
+    Path | None,
+    opt("Write a row an object to this .parquet, .csv or .json.", metavar="FILE"),
+]
+_Links = Annotated[
+    Path | None,
+    opt("Write a row a link (levels, residuals) to this .parquet, .csv or .json.", metavar="FILE"),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Optimizer = Annotated[Optimizer, opt("Least squares with the prior, or Adam as in the paper.")]
 _Engine = Annotated[Engine, opt("Replay traced paths, or trace anew in every iteration.")]
@@ -70,6 +83,8 @@ def estimate_command(
     noise_db: _NoiseDeclared = None,
     as_json: _Json = False,
     figure: _Figure = None,
+    out: _Out = None,
+    links: _Links = None,
     optimizer: _Optimizer = "levenberg_marquardt",
     engine: _Engine = "replay",
     initial: _Initial = "itu",
@@ -102,9 +117,12 @@ def estimate_command(
     )
     check_noise(noise_db)
     if figure is not None:
-        check_target(figure, ".png")
-    campaign = read_campaign(measurements)
+        check_target(figure, ".png", ".pdf")
+    for target in (out, links):
+        if target is not None:
+            check_target(target, ".parquet", ".csv", ".json")
     room = named_scene(scene, headroom)
+    campaign = read_campaign(measurements, scene=room)
     if noise_db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     with results_only(), progress_bar() as progress:
@@ -134,8 +152,15 @@ def estimate_command(
         print_result(json.dumps(result.to_dict(), indent=2, allow_nan=False))
     else:
         print_result(str(result))
-    if figure is not None:
-        from vlmrt_dist.figures import estimate_figure
+    if out is not None or links is not None:
+        from vlmrt_dist.estimate_files import write_estimate, write_links
 
-        estimate_figure(room, campaign, result, figure)
+        for target, write in ((out, write_estimate), (links, write_links)):
+            if target is not None:
+                write(result, target, scene=room, campaign=campaign, radio=radio)
+                say(f"written to {target}")
+    if figure is not None:
+        from vlmrt_dist.measurement_figure import measurement_figure
+
+        measurement_figure(room, campaign, result, figure)
         say(f"figure written to {figure}")

@@ -37,6 +37,19 @@ from vlmrt_dist.simulation import perturbed, simulate
 from vlmrt_dist.terminal import print_result, results_only
 
 _NoiseAdded = Annotated[float, opt("Standard deviation of the error of each level [dB].")]
+_Quantisation = Annotated[float, opt("Step that levels are rounded to [dB]; 0: none.", min=0.0)]
+_Floor = Annotated[
+    float | None,
+    opt("Lowest level a receiver can tell [dBm]; what is lower is written as censored."),
+]
+_OutlierShare = Annotated[float, opt("Share of levels that are grossly wrong.", min=0.0, max=1.0)]
+_OutlierSize = Annotated[float, opt("How wrong these are, up or down [dB].", min=0.0)]
+_Offset = Annotated[
+    float, opt("Standard deviation of an error that a setup's levels share [dB].", min=0.0)
+]
+_PositionError = Annotated[
+    float, opt("Standard deviation of each receiver coordinate about the stated one [m].", min=0.0)
+]
 _Planned = Annotated[
     Path | None,
     opt("Positions (see plan) instead of --setups, --receivers, --placement.", metavar="FILE"),
@@ -58,6 +71,12 @@ def simulate_command(
     campaign: _Planned = None,
     frequency: FrequencyOption = 3.5e9,
     noise_db: _NoiseAdded = 0.0,
+    quantisation_db: _Quantisation = 0.0,
+    noise_floor_dbm: _Floor = None,
+    outlier_share: _OutlierShare = 0.0,
+    outlier_db: _OutlierSize = 20.0,
+    gain_offset_db: _Offset = 0.0,
+    position_error_m: _PositionError = 0.0,
     perturb_seed: _Perturb = None,
     truth_out: _TruthOut = None,
     headroom: HeadroomOption = 0.0,
@@ -88,8 +107,8 @@ def simulate_command(
         check_target(truth_out, ".csv")
         if truth_out.absolute() == out.absolute():
             raise StorageError("--out and --truth-out name the same file")
-    given = read_campaign(campaign) if campaign is not None else None
     room = named_scene(scene, headroom)
+    given = read_campaign(campaign, scene=room) if campaign is not None else None
     truth = room.conductivity(frequency)
     if perturb_seed is not None:
         truth = perturbed(truth, perturb_seed)
@@ -97,7 +116,17 @@ def simulate_command(
         planned = given or placed(placement, room, setups, receivers, seed, radio)
         # The placement draws from this seed too, and noise has to be independent of positions.
         measured = simulate(
-            room, planned, conductivity=truth, radio=radio, noise_db=noise_db, seed=seed + 1
+            room,
+            planned,
+            conductivity=truth,
+            radio=radio,
+            noise_db=noise_db,
+            quantisation_db=quantisation_db,
+            noise_floor_dbm=noise_floor_dbm,
+            outliers=(outlier_share, outlier_db),
+            gain_offset_db=gain_offset_db,
+            position_error_m=position_error_m,
+            seed=seed + 1,
         )
     write_campaign(measured, out)
     table = list(zip(room.names, room.materials, truth.tolist(), strict=True))
@@ -105,4 +134,8 @@ def simulate_command(
         write_atomic(truth_out, csv_text(("name", "material", "conductivity"), table).encode())
     for name, material, value in table:
         print_result(f"{name:<20} {material:<18} {value:>10.4g} S/m")
-    print_result(f"{measured.num_links} levels of {measured.num_setups} setups written to {out}")
+    censored = int(measured.censored.sum())
+    below = f", {censored} of them censored," if censored else ""
+    print_result(
+        f"{measured.num_links} levels of {measured.num_setups} setups{below} written to {out}"
+    )

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from vlmrt_dist import itu
+from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.material_prior import CLASS_WIDTH, class_spread, material_prior
+from vlmrt_dist.priors import MaterialPrior
+
+FREQUENCY = 3.5e9
+TABLE = itu.conductivity_table(FREQUENCY)
+
+
+def one(material: str, confidence: float, **options: float) -> MaterialPrior:
+    return material_prior(
+        ["it"], [material], [confidence], ["said"], TABLE, frequency=FREQUENCY, **options
+    )
+
+
+def test_the_median_is_the_classes_conductivity() -> None:
+    prior = material_prior(
+        ["a", "b"], ["brick", "marble"], [0.9, 0.2], ["x", "y"], TABLE, frequency=FREQUENCY
+    )
+    expected = [itu.conductivity("brick", FREQUENCY), itu.conductivity("marble", FREQUENCY)]
+    assert prior.conductivity(FREQUENCY) == pytest.approx(expected)
+    assert prior.names == ("a", "b")
+    assert prior.materials == ("brick", "marble")
+    assert prior.sources == ("x", "y")
+
+
+def test_full_trust_leaves_the_spread_within_the_class() -> None:
+    assert one("concrete", 1.0).width == pytest.approx(CLASS_WIDTH)
+    assert one("concrete", 1.0, class_width=0.1).width == pytest.approx(0.1)
+
+
+def test_less_trust_is_wider() -> None:
+    widths = [one("wood", p).width[0] for p in (1.0, 0.9, 0.5, 0.1, 0.0)]
+    assert (np.diff(widths) > 0).all()
+
+
+def test_the_width_is_the_second_moment_of_a_simulated_mixture() -> None:
+    """Draw classes as the confidence says, and values within them: the moment must come out."""
+    rng = np.random.default_rng(0)
+    log = {m: np.log(itu.conductivity(m, FREQUENCY)) for m in TABLE if m not in ("vacuum", "metal")}
+    others = [x for m, x in log.items() if m != "glass"]
+    right = rng.random(200_000) < 0.7
+    centre = np.where(right, log["glass"], rng.choice(others, 200_000))
+    drawn = centre + 0.3 * rng.standard_normal(200_000)
+    moment = np.sqrt(((drawn - log["glass"]) ** 2).mean())
+    assert one("glass", 0.7, class_width=0.3).width[0] == pytest.approx(moment, rel=0.01)
+
+
+def test_no_trust_reaches_most_classes_of_the_table() -> None:
+    for name in class_spread(TABLE, FREQUENCY):
+        prior = one(name, 0.0)
+        away = [
+            abs(np.log(itu.conductivity(other, FREQUENCY) / prior.conductivity(FREQUENCY)[0]))
+            for other in class_spread(TABLE, FREQUENCY)
+        ]
+        assert np.mean(np.array(away) <= 2 * prior.width[0]) >= 0.9
+
+
+@pytest.mark.parametrize("name", ["vacuum", "metal"])
+def test_what_cannot_be_estimated_has_no_width_and_widens_nobody(name: str) -> None:
+    assert one(name, 0.3).width == 0.0
+    without = {m: row for m, row in TABLE.items() if m != name}
+    assert class_spread(TABLE, FREQUENCY) == class_spread(without, FREQUENCY)
+
+
+@pytest.mark.parametrize(
+    ("material", "confidence", "message"),
+    [
+        ("floorboard", 0.5, "floorboard"),
+        ("brick", float("nan"), "between 0 and 1"),
+        ("brick", 1.1, "between 0 and 1"),
+        ("brick", -0.1, "between 0 and 1"),
+    ],
+)
+def test_impossible_statements_are_refused(material: str, confidence: float, message: str) -> None:
+    with pytest.raises(MaterialError, match=message):
+        one(material, confidence)
+
+
+def test_lists_of_different_length_are_refused() -> None:
+    with pytest.raises(MaterialError, match="equally many"):
+        material_prior(["a"], ["brick"], [0.5, 0.5], ["x"], TABLE, frequency=FREQUENCY)
+    with pytest.raises(MaterialError, match="class_width"):
+        one("brick", 0.5, class_width=0.0)

@@ -1,0 +1,58 @@
+"""Campaigns of several carriers: paths are traced once, and each setup is replayed at its own.
+
+Paths do not depend on the frequency, so a campaign is traced with one radio configuration whatever
+its carriers. Conductivities are those at that configuration's carrier; at another one they follow
+the objects' classes, σ(f) = c f^d of Recommendation ITU-R P.2040-4 with the class's exponent d.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign
+
+
+@dataclass(frozen=True, eq=False)
+class Carrier:
+    """What changes with the carrier, for the setups that were measured at one.
+
+    :param radio: the radio configuration at this carrier
+    :param setups: indices of its setups, ascending [M']
+    :param scale: [K] conductivity at this carrier in units of that at the reference carrier
+    :param relative_permittivity: [K] at this carrier
+    """
+
+    radio: RadioConfig
+    setups: NDArray[np.int64]
+    scale: NDArray[np.float64]
+    relative_permittivity: NDArray[np.float64]
+
+
+def carriers_of(scene: SceneModel, campaign: Campaign, radio: RadioConfig) -> list[Carrier]:
+    """The carriers of ``campaign``, ascending; its setups are shared out among them.
+
+    :param radio: states the reference carrier, at which conductivities are given; also the
+        carrier of a campaign that names none
+    :raises FrequencyError: if a material is not tabulated at a carrier (names the object)
+    """
+    reference = scene.conductivity(radio.frequency)
+    frequency = campaign.frequency
+    if frequency is None:
+        frequency = np.full(campaign.num_setups, radio.frequency)
+    found = []
+    for value in np.unique(frequency).tolist():
+        here = scene.conductivity(value)
+        found.append(
+            Carrier(
+                radio=radio.replace(frequency=value),
+                setups=np.flatnonzero(frequency == value),
+                scale=np.divide(here, reference, out=np.ones(len(here)), where=reference > 0.0),
+                relative_permittivity=scene.relative_permittivity(value),
+            )
+        )
+    return found

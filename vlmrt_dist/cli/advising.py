@@ -1,0 +1,249 @@
+"""``vlmrt advise``: what a vision-language model, or the offline rules, say of a scene."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from vlmrt_dist import itu
+from vlmrt_dist.campaign_files import write_campaign
+from vlmrt_dist.cli.options import (
+    FrequencyOption,
+    HeadroomOption,
+    ReceiversOption,
+    SceneOption,
+    SeedOption,
+    SetupsOption,
+    check_target,
+    named_scene,
+    opt,
+)
+from vlmrt_dist.errors import ConfigurationError, FrequencyError
+from vlmrt_dist.images import SceneImage
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.terminal import print_result, results_only, say
+from vlmrt_dist.vlm import advisor_named
+from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
+
+ASKED = ("gemini", "openai_compatible")
+"""Advisors that look at pictures."""
+
+_Name = Literal["offline", "gemini", "openai_compatible", "recorded"]
+_Vlm = Annotated[
+    _Name,
+    opt(
+        "Who is asked: Google's Gemini (needs a key), a server that speaks chat completions, rules "
+        "on names and geometry (offline; no vision model), or a recording."
+    ),
+]
+_Model = Annotated[str | None, opt("The model, as its provider calls it.", metavar="NAME")]
+_BaseUrl = Annotated[str | None, opt("The server, e.g. http://127.0.0.1:8000/v1.", metavar="URL")]
+_KeyFile = Annotated[
+    Path | None,
+    opt("A file with the key, mode 0600; default: GEMINI_API_KEY, OPENAI_API_KEY.", metavar="FILE"),
+]
+_Image = Annotated[
+    list[Path] | None,
+    opt("A photograph, PNG or JPEG; may be repeated. Default: rendered views.", metavar="FILE"),
+]
+_Anonymous = Annotated[
+    bool, typer.Option("--anonymous", help="Hide the scene's names, so that pictures decide.")
+]
+_Recording = Annotated[
+    Path | None, opt("The answers that --vlm recorded replays, .json.", metavar="FILE")
+]
+_Record = Annotated[Path | None, opt("Add the model's answers to this .json.", metavar="FILE")]
+_NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask again what was answered before.")]
+_Timeout = Annotated[float | None, opt("Of one request [s]; default: 180.")]
+_Retries = Annotated[int | None, opt("Further attempts of a request; default: 4.")]
+_Backoff = Annotated[float | None, opt("Pause before the first of them [s]; default: 2.")]
+_MaxCost = Annotated[
+    float | None, opt("Most to spend [US dollars]; default for gemini: 5 at built-in prices.")
+]
+_Figure = Annotated[Path | None, opt("Draw the positions to this .png.", metavar="FILE")]
+_Out = Annotated[Path | None, opt("Write the positions, .csv or .parquet.", metavar="FILE")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def advise(
+    scene: SceneOption = "box_room",
+    vlm: _Vlm = "offline",
+    model: _Model = None,
+    base_url: _BaseUrl = None,
+    key_file: _KeyFile = None,
+    image: _Image = None,
+    setups: SetupsOption = 3,
+    receivers: ReceiversOption = 8,
+    frequency: FrequencyOption = 3.5e9,
+    headroom: HeadroomOption = 0.0,
+    seed: SeedOption = 0,
+    figure: _Figure = None,
+    out: _Out = None,
+    as_json: _Json = False,
+    anonymous: _Anonymous = False,
+    recording: _Recording = None,
+    record: _Record = None,
+    no_cache: _NoCache = False,
+    timeout: _Timeout = None,
+    retries: _Retries = None,
+    backoff: _Backoff = None,
+    max_cost_usd: _MaxCost = None,
+) -> None:
+    """What objects are made of and where to measure, as a model or the offline rules see it."""
+    RadioConfig(frequency=frequency)  # refuses what is no carrier
+    for path, suffixes in ((figure, (".png",)), (out, (".csv", ".parquet")), (record, (".json",))):
+        if path is not None:
+            check_target(path, *suffixes)
+    if setups == 0 and (figure or out):
+        raise ConfigurationError("--figure and --out show positions; ask for --setups 1 or more")
+    options: dict[str, Any] = {
+        "model": model,
+        "base_url": base_url,
+        "key_file": key_file,
+        "anonymous": anonymous or None,
+        "path": recording,
+        "record": record,
+        "cache": False if no_cache else None,
+        "timeout": timeout,
+        "retries": retries,
+        "backoff": backoff,
+        "max_cost_usd": max_cost_usd,
+    }
+    # First of all, because it takes the key out of the environment that other processes get.
+    advisor = _advisor(vlm, {name: value for name, value in options.items() if value is not None})
+    room = named_scene(scene, headroom)
+    table = itu.conductivity_table(frequency)
+    if not table:
+        raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
+    if vlm == "offline":
+        say("note: the offline advisor is no vision model; it reads names and geometry")
+    with results_only():
+        images = _images(vlm, room, image or [])
+        materials = advisor.propose_materials(images, room, table, frequency=frequency)
+    if not as_json:
+        print_result(_materials_text(materials, frequency))
+    positions = None
+    if setups:
+        with results_only():
+            positions = advisor.propose_positions(images, room, setups, receivers, seed=seed)
+        if not as_json:
+            print_result("\n" + _positions_text(positions))
+    if as_json:
+        answer = _as_dict(materials, positions, frequency)
+        print_result(json.dumps(answer, indent=2, allow_nan=False))
+    if positions is not None and out is not None:
+        write_campaign(positions.campaign, out)
+        say(f"positions written to {out}")
+    if positions is not None and figure is not None:
+        from vlmrt_dist.figures import positions_figure
+
+        positions_figure(room, positions.campaign, figure, reasons=positions.reasons)
+        say(f"figure written to {figure}")
+
+
+def _advisor(name: str, options: dict[str, Any]) -> Any:
+    if name == "recorded" and "path" not in options:
+        raise ConfigurationError("--vlm recorded needs --recording FILE")
+    if name != "recorded" and "path" in options:
+        raise ConfigurationError("--recording goes with --vlm recorded")
+    return advisor_named(name, **options)
+
+
+def _images(name: str, room: SceneModel, files: Sequence[Path]) -> list[SceneImage]:
+    if name not in ASKED:
+        if files:
+            say(f"note: the {name} advisor looks at no pictures; --image has no effect")
+        return []
+    if files:
+        from vlmrt_dist.photographs import read_photograph
+
+        return [read_photograph(file) for file in files]
+    from vlmrt_dist.rendering import render_scene
+
+    say("rendering the scene")
+    return list(render_scene(room))
+
+
+def _materials_text(advice: MaterialAdvice, frequency: float) -> str:
+    prior = advice.prior
+    values = prior.conductivity(frequency)
+    width = max(6, *map(len, prior.names))
+    lines = [
+        f"{'object':<{width}}  {'material':<18} {'S/m':>10} {'confidence':>10}  source",
+        *(
+            f"{name:<{width}}  {material:<18} {value:>10.4g} {trust:>10.2f}  {source}"
+            for name, material, value, trust, source in zip(
+                prior.names, prior.materials, values, prior.confidence, prior.sources, strict=True
+            )
+        ),
+    ]
+    return "\n".join([*lines, *_usage_lines(advice.usage)])
+
+
+def _positions_text(advice: PositionAdvice) -> str:
+    lines = [f"{'position':<24} {'x':>8} {'y':>8} {'z':>8} [m]  reason"]
+    reasons = iter(advice.reasons)
+    for m, setup in enumerate(advice.campaign.setups):
+        for n, place in enumerate([setup.tx, *setup.rx]):
+            name = f"setup {m + 1}, " + (f"receiver {n}" if n else "transmitter")
+            x, y, z = place
+            lines.append(f"{name:<24} {x:>8.2f} {y:>8.2f} {z:>8.2f}      {next(reasons)}".rstrip())
+    return "\n".join([*lines, *_usage_lines(advice.usage)])
+
+
+def _usage_lines(usage: Usage) -> list[str]:
+    who = " ".join(filter(None, (usage.provider, usage.model)))
+    about = [f"prompt {usage.prompt}"] if usage.prompt else []
+    about.append(f"pictures: {usage.image_source}")
+    if usage.cached:
+        about.append("from the cache")
+    elif usage.attempts:
+        about.append(
+            f"{usage.attempts} requests, {usage.input_tokens} tokens sent, "
+            f"{usage.output_tokens} received"
+        )
+    about.append(f"{usage.seconds:.1f} s")
+    return [f"advisor: {who}; {'; '.join(about)}", *(f"remark: {line}" for line in usage.remarks)]
+
+
+def _as_dict(
+    materials: MaterialAdvice, positions: PositionAdvice | None, frequency: float
+) -> dict[str, Any]:
+    prior = materials.prior
+    columns = zip(
+        prior.names,
+        prior.materials,
+        prior.conductivity(frequency).tolist(),
+        prior.c.tolist(),
+        prior.d.tolist(),
+        prior.confidence.tolist(),
+        prior.sources,
+        strict=True,
+    )
+    keys = ("object", "material", "conductivity", "c", "d", "confidence", "source")
+    answer: dict[str, Any] = {
+        "materials": [dict(zip(keys, values, strict=True)) for values in columns],
+        "usage": {"materials": dataclasses.asdict(materials.usage)},
+    }
+    if positions is not None:
+        reasons = iter(positions.reasons)
+        answer["setups"] = [
+            {
+                "tx": _place(setup.tx, next(reasons)),
+                "rx": [_place(place, next(reasons)) for place in setup.rx],
+            }
+            for setup in positions.campaign.setups
+        ]
+        answer["usage"]["positions"] = dataclasses.asdict(positions.usage)
+    return answer
+
+
+def _place(place: Any, reason: str) -> dict[str, Any]:
+    x, y, z = place.tolist()
+    return {"x": x, "y": y, "z": z, "reason": reason}

@@ -1,0 +1,150 @@
+"""What a measured level says: normal errors, outliers, and levels below a receiver's floor.
+
+Every link has a residual t whose square is twice its negative log-likelihood: for a level that was
+heard t = (level - measured) / noise; for one that is only known to lie at or below the floor
+t = √(-2 ln Φ(z)), z = (floor - level) / noise, which is zero far below the floor. A robust loss
+then bends t, so that a gross error counts less than its square.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import scipy.special
+import scipy.stats
+from numpy.typing import NDArray
+
+Loss = Literal["squared", "huber", "student_t"]
+LOSSES: tuple[str, ...] = ("squared", "huber", "student_t")
+
+HUBER = 1.345
+"""Residuals beyond this count linearly: 95 % as efficient as squares where errors are normal."""
+
+FREEDOM = 4.0
+"""Degrees of freedom of Student's t, a usual choice for data with some gross errors."""
+
+SPREAD: dict[Loss, float] = {"squared": 1.0, "huber": 0.7102, "student_t": 0.6678}
+"""Mean of ψ² under normal errors, ψ = half the derivative of the squared bent residual."""
+
+LOST: dict[Loss, float] = {"squared": 1.0, "huber": 1.0, "student_t": 1.15}
+"""Factor on the variance of ψ that an interval has to allow for, so that it is as wide as the
+estimator's spread under normal errors, (mean ψ²) / (mean ψ')², or a little wider."""
+
+
+class Links(NamedTuple):
+    """Measured levels of L links.
+
+    :param level_dbm: [L] level, or the receiver's floor where censored
+    :param noise_db: [L] standard deviation of each
+    :param censored: [L] where the level is only known to lie at or below the one given
+    :param loss: how large residuals count
+    """
+
+    level_dbm: NDArray[np.float64]
+    noise_db: NDArray[np.float64]
+    censored: NDArray[np.bool_]
+    loss: Loss
+
+    def at(self, index: NDArray[np.int64]) -> Links:
+        """Some of the links."""
+        return Links(self.level_dbm[index], self.noise_db[index], self.censored[index], self.loss)
+
+
+def residuals(
+    links: Links, level: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bent residuals [L] at predicted levels [L] [dBm], and their derivative by the level [1/dB].
+
+    Half the sum of their squares is what a fit minimises.
+    """
+    with np.errstate(all="ignore"):  # a link that fell silent: the step there is refused
+        t, slope, _ = _plain(links, level)
+        bent, bend = _bend(t, links.loss)
+        return bent, bend * slope
+
+
+class Information(NamedTuple):
+    """What links tell about their levels, for :func:`~vlmrt_dist.posterior.posterior`.
+
+    :param curvature: [L] of the negative log-likelihood by the level [1/dB²]
+    :param variance: [L] of its derivative; equal to the curvature where the model is right
+    """
+
+    curvature: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+
+def information(links: Links, level: NDArray[np.float64]) -> Information:
+    """Information of each link at predicted levels [L] [dBm].
+
+    Squared loss: 1/noise² where a level was heard, and the observed curvature λ(λ + z)/noise²,
+    λ = φ(z)/Φ(z), where it was not. A robust loss weighs a link by ψ(t)/t, which is next to nothing
+    for an outlier, and allows for the pull ψ(t) that the outlier still has (a sandwich estimate).
+    """
+    t, _, base = _plain(links, level)
+    if links.loss == "squared":
+        return Information(base, base)
+    bent, bend = _bend(t, links.loss)
+    psi = bent * bend
+    weight = np.divide(psi, t, out=np.ones_like(t), where=np.abs(t) > 1e-12)
+    variance = np.maximum(psi**2, LOST[links.loss] * weight)
+    return Information(weight * base, variance * base)
+
+
+def noise_scale(residual: NDArray[np.float64], unknowns: float, loss: Loss = "squared") -> float:
+    """Factor by which residuals exceed their declared noise, at least 1; NaN if it cannot be told.
+
+    √(χ² / degrees of freedom), and where that exceeds 1, enlarged by what a noise level that is
+    itself estimated from few residuals costs (Student's t instead of the normal distribution).
+    With a robust loss ψ² takes the place of squares (Huber's proposal 2), so that a few outliers
+    do not pass for noise.
+
+    :param residual: [L] residuals of levels that were heard, in units of the declared noise
+    :param unknowns: parameters that the data determined (fractions count)
+    """
+    freedom = len(residual) - unknowns
+    if freedom < 1.0:
+        return float("nan")
+    bent, bend = _bend(residual, loss)
+    scale = float(np.sqrt(((bent * bend) ** 2).sum() / (freedom * SPREAD[loss])))
+    if scale <= 1.0:
+        return 1.0
+    return scale * float(scipy.stats.t.ppf(0.975, freedom)) / float(scipy.stats.norm.ppf(0.975))
+
+
+def _plain(
+    links: Links, level: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """t, its derivative by the level, and the curvature of t²/2 by the level."""
+    t = (level - links.level_dbm) / links.noise_db
+    slope = 1.0 / links.noise_db
+    curvature = slope**2
+    hidden = links.censored
+    if hidden.any():
+        z = -t[hidden]
+        log_phi = scipy.special.log_ndtr(z)
+        mills = np.exp(-0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - log_phi)
+        root = np.sqrt(-2.0 * log_phi)
+        silent = root == 0.0  # so far below the floor that nothing is left
+        t[hidden] = root
+        slope[hidden] *= np.where(silent, 0.0, mills / np.where(silent, 1.0, root))
+        bend = np.where(mills > 0.0, mills * (mills + np.where(np.isfinite(z), z, 0.0)), 0.0)
+        curvature[hidden] *= np.clip(bend, 0.0, 1.0)  # it lies between, but for rounding
+    return t, slope, curvature
+
+
+def _bend(t: NDArray[np.float64], loss: Loss) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What t becomes, and the derivative."""
+    if loss == "squared":
+        return t, np.ones_like(t)
+    size = np.abs(t)
+    if loss == "huber":
+        beyond = size > HUBER
+        root = np.sqrt(np.where(beyond, 2.0 * HUBER * size - HUBER**2, 1.0))
+        return np.where(beyond, np.sign(t) * root, t), np.where(beyond, HUBER / root, 1.0)
+    root = np.sqrt((FREEDOM + 1.0) * np.log1p(t**2 / FREEDOM))
+    small = size < 1e-6
+    rising = (FREEDOM + 1.0) * size / (FREEDOM + t**2) / np.where(small, 1.0, root)
+    limit = np.sqrt((FREEDOM + 1.0) / FREEDOM)
+    return np.sign(t) * root, np.where(small, limit, rising)

@@ -1,0 +1,24 @@
+"""Material parameters of K objects as arrays, and which of them can be unknown."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Parameter = Literal["conductivity", "relative_permittivity", "thickness"]
+"""What the coefficients of a slab depend on."""
+
+
+class Materials(NamedTuple):
+    """Material parameters of K objects; each [K], or [S, K] for S parameter vectors.
+
+    :param conductivity: σ [S/m]
+    :param relative_permittivity: ε_r
+    :param thickness: slab thickness [m]
+    """
+
+    conductivity: NDArray[np.float64]
+    relative_permittivity: NDArray[np.float64]
+    thickness: NDArray[np.float64]

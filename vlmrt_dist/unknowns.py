@@ -1,0 +1,341 @@
+"""One vector x of everything that is not known, and what its entries mean.
+
+Material parameters of the objects (or of groups of objects that share them), logarithms where a
+factor is the natural step, and an offset of all levels of a setup. The optimizer, the posterior and
+the verdicts work on x and know nothing of that; here x becomes materials and levels, and what was
+learned about x becomes values of objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from vlmrt_dist.carriers import Carrier, carriers_of
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.itu import conductivity_table
+from vlmrt_dist.losses import Objective
+from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.priors import MaterialPrior, Prior
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign
+from vlmrt_dist.units import watts_to_dbm
+
+Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
+QUANTITIES: tuple[str, ...] = ("conductivity", "relative_permittivity", "thickness", "exponent")
+
+Groups = Literal["material"] | Mapping[str, str] | None
+
+
+class _Kind(NamedTuple):
+    """:param log: x holds the logarithm of the value
+    :param low: lower end of the range of values searched
+    :param high: upper end
+    :param width: standard deviation in x before the measurement, where nobody says
+    :param vague: width that stands for no prior
+    :param unit: of a value, for people
+    """
+
+    log: bool
+    low: float
+    high: float
+    width: float
+    vague: float
+    unit: str
+
+
+KINDS: dict[str, _Kind] = {
+    "conductivity": _Kind(True, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY, 0.5, NO_PRIOR_WIDTH, "S/m"),
+    # Published permittivities of one class spread by some 10 to 20 %.
+    "relative_permittivity": _Kind(True, 1.0, 100.0, 0.15, 2.0, ""),
+    "thickness": _Kind(True, 1e-4, 10.0, 0.3, 2.0, "m"),
+    "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
+    "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+}
+"""What can be unknown. The exponent is d of σ = c f^d, the gain an offset of a setup's levels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """X unknowns of K objects and M setups.
+
+    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or "gain"
+    :param label: [X] the object, the group or the setup that it belongs to
+    :param mean: [X] prior mean
+    :param width: [X] prior standard deviation; infinite for none
+    :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
+        object is fixed; for "gain" that of each setup [M]
+    :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
+    :param carriers: of the campaign; their ``scale`` follows the prior's exponents
+    :param num_receivers: N
+    """
+
+    quantity: tuple[str, ...]
+    label: tuple[str, ...]
+    mean: NDArray[np.float64]
+    width: NDArray[np.float64]
+    entry: dict[str, NDArray[np.int64]]
+    known: Materials
+    carriers: tuple[Carrier, ...]
+    reference: float
+    num_receivers: int
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """[X] lower end of the range searched."""
+        return np.array([_to_x(KINDS[q], KINDS[q].low) for q in self.quantity])
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        """[X] upper end of the range searched."""
+        return np.array([_to_x(KINDS[q], KINDS[q].high) for q in self.quantity])
+
+    @property
+    def vague(self) -> NDArray[np.float64]:
+        """[X] width that stands for no prior."""
+        return np.array([KINDS[q].vague for q in self.quantity])
+
+    def values(self, quantity: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[K] values of the objects (of a gain: [M], of the setups); NaN where fixed."""
+        entry = self.entry[quantity]
+        value = np.where(entry >= 0, x[entry], np.nan)
+        return np.exp(value) if KINDS[quantity].log else value
+
+    def conductivity(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[K] conductivities at the reference carrier [S/m], fixed ones as they are known."""
+        if "conductivity" not in self.entry:
+            return self.known.conductivity
+        value = self.values("conductivity", x)
+        return np.where(np.isnan(value), self.known.conductivity, value)
+
+    def at_conductivity(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[..., X] the prior mean, but conductivities as given [..., K]; of a group, their mean."""
+        x = np.broadcast_to(self.mean, (*theta.shape[:-1], len(self.mean))).copy()
+        entry = self.entry.get("conductivity")
+        if entry is None:
+            return x
+        for i in np.unique(entry[entry >= 0]):
+            x[..., i] = np.log(theta[..., entry == i]).mean(axis=-1)
+        return x
+
+    def materials(self, x: NDArray[np.float64]) -> dict[float, Materials]:
+        """Material parameters [K] at each carrier [Hz]."""
+        sigma = self.conductivity(x)
+        thickness = self.known.thickness
+        if "thickness" in self.entry:
+            value = self.values("thickness", x)
+            thickness = np.where(np.isnan(value), thickness, value)
+        change: NDArray[np.float64] | float = 1.0
+        if "relative_permittivity" in self.entry:
+            value = self.values("relative_permittivity", x)
+            change = np.where(np.isnan(value), 1.0, value / self.known.relative_permittivity)
+        found = {}
+        for carrier in self.carriers:
+            scale = carrier.scale
+            if "exponent" in self.entry:
+                more = self.values("exponent", x) - self.values("exponent", self.mean)
+                scale = scale * self._ratio(carrier) ** np.nan_to_num(more)
+            found[carrier.radio.frequency] = Materials(
+                sigma * scale, carrier.relative_permittivity * change, thickness
+            )
+        return found
+
+    def predict(self, objective: Objective) -> Predict:
+        """Levels [L] [dBm] as a function of x, with their derivative [L, X]."""
+        wanted: list[Parameter] = [q for q in _PARAMETERS if q in self.entry]
+        if "exponent" in self.entry and "conductivity" not in wanted:
+            wanted.insert(0, "conductivity")
+        size = len(self.mean)
+        columns = {q: _columns(entry, size) for q, entry in self.entry.items()}
+        setups = sum(len(c.setups) for c in self.carriers)
+        log_ratio = np.zeros(setups)
+        for carrier in self.carriers:
+            log_ratio[carrier.setups] = np.log(self._ratio(carrier))
+        by_link = sp.diags(np.repeat(log_ratio, self.num_receivers))
+        setup = np.repeat(np.arange(setups), self.num_receivers)
+        gain = self.entry.get("gain")
+        by_gain = None if gain is None else columns["gain"][setup]
+
+        def levels(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+            rss, by = objective.levels(self.materials(x), wanted)
+            level = watts_to_dbm(rss).ravel()
+            jacobian = sp.csr_matrix((len(level), size))
+            for name in wanted:
+                if name in columns:
+                    jacobian = jacobian + by[name] @ columns[name]
+            if "exponent" in columns:
+                jacobian = jacobian + by_link @ by["conductivity"] @ columns["exponent"]
+            if gain is not None:
+                level = level + x[gain][setup]
+                jacobian = jacobian + by_gain
+            return level, jacobian
+
+        return levels
+
+    def _ratio(self, carrier: Carrier) -> float:
+        return carrier.radio.frequency / self.reference
+
+
+_PARAMETERS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
+
+
+def unknowns_of(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    belief: Prior,
+    *,
+    given: MaterialPrior | None = None,
+    quantities: Sequence[str] = ("conductivity",),
+    groups: Groups = None,
+    gain_offset_db: float | None = None,
+    widths: Mapping[str, float] | None = None,
+) -> Unknowns:
+    """What is asked, and what is believed of it before the measurement.
+
+    :param belief: of the conductivities at the carrier of ``radio``, and which objects are free;
+        fixed objects are fixed in everything
+    :param given: where ``belief`` comes from, if not from the scene's own material classes
+    :param quantities: which material parameters are unknown
+    :param groups: objects that share their parameters: "material", those of one class; a mapping
+        from object to group; None: each by itself
+    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup [dB],
+        infinite for none; None: there is no offset
+    :param widths: prior standard deviation of ln ε_r, ln thickness or d; default: :data:`KINDS`
+    :raises ConfigurationError: if something asked for does not exist or cannot be told
+    """
+    carriers = tuple(_carriers(scene, campaign, radio, given))
+    _check(quantities, gain_offset_db, widths or {}, carriers)
+    materials = scene.materials if given is None else given.materials
+    shared = _groups(scene.names, materials, groups)
+    known = Materials(belief.median, scene.relative_permittivity(radio.frequency), scene.thickness)
+    medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
+    quantity: list[str] = []
+    label: list[str] = []
+    mean: list[float] = []
+    width: list[float] = []
+    entry: dict[str, NDArray[np.int64]] = {}
+    for q in quantities:
+        kind = KINDS[q]
+        spread = np.full(scene.num_objects, (widths or {}).get(q, kind.width))
+        if q == "conductivity":
+            spread = belief.width
+        entry[q] = np.full(scene.num_objects, -1)
+        for name in dict.fromkeys(g for g, free in zip(shared, belief.free, strict=True) if free):
+            members = np.array([g == name for g in shared]) & belief.free
+            entry[q][members] = len(mean)
+            quantity.append(q)
+            label.append(name[1])
+            mean.append(float(np.mean([_to_x(kind, v) for v in medians[q][members]])))
+            width.append(float(spread[members].mean()))
+    if gain_offset_db is not None:
+        entry["gain"] = len(mean) + np.arange(campaign.num_setups)
+        quantity += ["gain"] * campaign.num_setups
+        label += [f"setup {m + 1}" for m in range(campaign.num_setups)]
+        mean += [0.0] * campaign.num_setups
+        width += [float(gain_offset_db)] * campaign.num_setups
+    return Unknowns(
+        tuple(quantity),
+        tuple(label),
+        np.array(mean),
+        np.array(width),
+        entry,
+        known,
+        carriers,
+        radio.frequency,
+        campaign.num_receivers,
+    )
+
+
+def _check(
+    quantities: Sequence[str],
+    gain_offset_db: float | None,
+    widths: Mapping[str, float],
+    carriers: Sequence[Carrier],
+) -> None:
+    strange = [q for q in (*quantities, *widths) if q not in QUANTITIES]
+    if strange:
+        raise ConfigurationError(
+            f"unknown quantity {strange[0]!r}; what can be estimated is {', '.join(QUANTITIES)}"
+        )
+    if not quantities or len(set(quantities)) < len(quantities):
+        raise ConfigurationError("unknowns must name at least one quantity, and each only once")
+    if "conductivity" in widths:
+        raise ConfigurationError("the width of conductivities is prior_width, or the prior's own")
+    if not all(w > 0.0 for w in widths.values()):
+        raise ConfigurationError("prior widths must be positive; use inf for no prior")
+    if gain_offset_db is not None and not gain_offset_db > 0.0:
+        raise ConfigurationError(
+            "gain_offset_db must be a positive number of dB, inf if nothing is known of the "
+            "offset, or None if there is none"
+        )
+    if "exponent" in quantities and len(carriers) < 2:
+        raise ConfigurationError(
+            "the exponent of the conductivity is only told by a campaign of several carriers"
+        )
+
+
+def _groups(
+    names: Sequence[str], materials: Sequence[str], groups: Groups
+) -> list[tuple[bool, str]]:
+    """Whether each object belongs to a group, and its group's or its own name."""
+    if groups is None:
+        return [(False, name) for name in names]
+    if isinstance(groups, str):
+        if groups != "material":
+            raise ConfigurationError(
+                f"groups must be 'material', a mapping from object to group, or None; got "
+                f"{groups!r}"
+            )
+        return [(True, material) for material in materials]
+    strange = sorted(set(groups) - set(names))
+    if strange:
+        raise ConfigurationError(f"no object is named {', '.join(map(repr, strange))}")
+    return [(name in groups, groups.get(name, name)) for name in names]
+
+
+def _carriers(
+    scene: SceneModel, campaign: Campaign, radio: RadioConfig, given: MaterialPrior | None
+) -> list[Carrier]:
+    """The campaign's carriers; conductivities follow the exponents of ``given``, if any."""
+    carriers = carriers_of(scene, campaign, radio)
+    if given is None:
+        return carriers
+    return [
+        Carrier(
+            c.radio,
+            c.setups,
+            (c.radio.frequency / radio.frequency) ** np.asarray(given.d, np.float64),
+            c.relative_permittivity,
+        )
+        for c in carriers
+    ]
+
+
+def _exponents(
+    scene: SceneModel, radio: RadioConfig, given: MaterialPrior | None
+) -> NDArray[np.float64]:
+    """[K] d of σ = c f^d; zero where the scene gives a number instead of a class."""
+    if given is not None:
+        return np.asarray(given.d, np.float64)
+    table = conductivity_table(radio.frequency)
+    return np.array(
+        [0.0 if o.conductivity is not None else table[o.material][1] for o in scene.objects]
+    )
+
+
+def _to_x(kind: _Kind, value: float) -> float:
+    return float(np.log(value)) if kind.log else float(value)
+
+
+def _columns(entry: NDArray[np.int64], size: int) -> sp.csr_matrix:
+    """[K, X] which entry of x each object (or setup) follows."""
+    there = np.flatnonzero(entry >= 0)
+    return sp.csr_matrix((np.ones(len(there)), (there, entry[there])), (len(entry), size))

@@ -1,0 +1,132 @@
+"""Where a person could put an antenna: at a tripod's height indoors, in the street outdoors."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, free_points
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+STREET_HEIGHT = 1.5
+"""Of an antenna above the ground, outdoors [m]."""
+TRIPOD_HEIGHT = 2.2
+"""The highest that an antenna stands above the floor, indoors [m]."""
+OUTDOOR_HEIGHT, OUTDOOR_SIDE = 10.0, 40.0
+"""A scene higher and wider than this [m] whose streets see the sky is one of buildings."""
+OUTDOOR_SKY = 0.2
+"""Share of positions at street height that must see the sky."""
+ROOF = 0.5
+"""Something this far above the ground [m] hides the sky."""
+
+CLEARANCES = (DEFAULT_CLEARANCE, 0.15, 0.05, 0.01, 2 * ON_SURFACE)
+"""Distances to surfaces [m], tried in turn where a room is too tight."""
+DRAWS, POINTS_PER_DRAW = 24, 512
+
+
+@dataclass(frozen=True, eq=False)
+class FreeSpace:
+    """The positions of a scene where antennas may be.
+
+    :param scene: K objects
+    :param clearance: distance from every surface [m]
+    """
+
+    scene: SceneModel
+    clearance: float
+
+    @functools.cached_property
+    def outdoors(self) -> bool:
+        """Whether positions are sought in the street."""
+        low, high = self.scene.bounds
+        if high[2] - low[2] <= OUTDOOR_HEIGHT or (high - low)[:2].min() <= OUTDOOR_SIDE:
+            return False
+        # A grid, not random: what a scene is must not depend on a seed.
+        steps = np.linspace(0.03, 0.97, 20)
+        x, y = np.meshgrid(*(low[:2] + steps[:, None] * (high - low)[:2]).T)
+        _, open_sky = self._ground(np.stack([x.ravel(), y.ravel()], axis=1))
+        return bool(open_sky.mean() >= OUTDOOR_SKY)
+
+    def settle(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Positions [P,3] put on street height outdoors, and which of them are free [P]."""
+        points = np.array(points, dtype=np.float64)
+        free = self.scene.inside_bounds(points)
+        if self.outdoors:
+            ground, open_sky = self._ground(points[:, :2])
+            points[:, 2] = ground + STREET_HEIGHT
+            free = open_sky & self.scene.inside_bounds(points)
+        at = np.flatnonzero(free)
+        at = at[self.scene.inside_object(points[at]) < 0]
+        at = at[self.scene.distance_to_surface(points[at]) >= max(self.clearance, ON_SURFACE)]
+        free = np.zeros(len(points), dtype=bool)
+        free[at] = True
+        return points, free
+
+    def draw(
+        self,
+        count: int,
+        rng: np.random.Generator,
+        *,
+        centre: FloatArray | None = None,
+        reach: float = np.inf,
+    ) -> FloatArray:
+        """Up to ``count`` free positions [P,3], uniform, at most ``reach`` [m] from ``centre``.
+
+        Fewer, possibly none, where free space is scarce.
+        """
+        low, high = np.array(self.scene.bounds)
+        if not self.outdoors:
+            high[2] = min(high[2], low[2] + TRIPOD_HEIGHT)
+        if centre is not None:
+            low, high = np.maximum(low, centre - reach), np.minimum(high, centre + reach)
+        found = np.zeros((0, 3))
+        for _ in range(DRAWS):
+            points, free = self.settle(rng.uniform(low, high, (POINTS_PER_DRAW, 3)))
+            if centre is not None:
+                free &= ((points - centre) ** 2).sum(axis=1) <= reach**2
+            found = np.concatenate([found, points[free]])
+            if len(found) >= count:
+                break
+        return found[:count]
+
+    def _ground(self, places: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Height of the lowest surface [P] [m] at places [P,2], and whether it sees the sky."""
+        low, high = self.scene.bounds[:, 2]
+        margin = 1.0 + high - low
+        below = np.column_stack([places, np.full(len(places), low - margin)])
+        above = np.column_stack([places, np.full(len(places), high + margin)])
+        place, _, at = self.scene.crossings(below, above)
+        height = low - margin + at * (high - low + 2 * margin)
+        ground, top = np.full(len(places), np.inf), np.full(len(places), -np.inf)
+        np.minimum.at(ground, place, height)
+        np.maximum.at(top, place, height)
+        there = np.isfinite(ground)
+        return np.where(there, ground, low), there & (top < ground + ROOF)
+
+
+def roomiest(
+    scene: SceneModel, needed: int, count: int, rng: np.random.Generator
+) -> tuple[FreeSpace, FloatArray]:
+    """The free space with the largest clearance that holds ``needed`` positions, and some of it.
+
+    :param count: how many positions to draw where there is room [P,3]
+    :raises CampaignError: if there is no free space
+    """
+    for clearance in CLEARANCES:
+        space = FreeSpace(scene, clearance)
+        points = space.draw(count, rng)
+        if len(points) >= needed:
+            return space, points
+    # The room may be so high, or its floor so far down, that a tripod's range misses all of it.
+    try:
+        points = free_points(scene, max(needed, count), rng, clearance=CLEARANCES[-1])
+    except CampaignError:
+        points = free_points(scene, needed, rng, clearance=CLEARANCES[-1])
+    return FreeSpace(scene, CLEARANCES[-1]), points

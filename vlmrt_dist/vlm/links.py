@@ -1,0 +1,197 @@
+"""What the link from one transmitter to each of many places would tell, by geometry alone.
+
+Two kinds, after the paper's Prompt 2: links whose direct path goes through an object, and links
+with a mirror image of the transmitter in one of an object's faces. No ray is traced: a segment
+crosses triangles or does not, and a mirror point lies on its face or does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.geometry import ray_meets
+from vlmrt_dist.planes import Planes
+from vlmrt_dist.scene import SceneModel
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+FACES_PER_OBJECT = 8
+"""Largest planes of an object that are looked at as mirrors."""
+TRIANGLES_PER_FACE = 200
+"""Largest triangles of a plane that are."""
+LINKS_PER_FACE = 20
+"""Mirror links of a face that are looked at more closely, the best first."""
+NEAR_FACE = 1e-3
+"""An antenna nearer to a plane than this [m] has no mirror image in it."""
+
+THROUGH, MIRROR = 0, 1
+
+
+class Links(NamedTuple):
+    """Links of one transmitter that tell something about an object, L of them.
+
+    :param place: [L] index of the receiver's place
+    :param target: [L] object that the link tells about
+    :param kind: [L] THROUGH or MIRROR
+    :param quality: [L] in (0, 1], how purely and how strongly
+    :param others: [L] objects that the direct path goes through, the target of THROUGH left out
+    :param point: [L,3] the mirror point [m]; NaN for THROUGH
+    """
+
+    place: IntArray
+    target: IntArray
+    kind: IntArray
+    quality: FloatArray
+    others: IntArray
+    point: FloatArray
+
+
+class Face(NamedTuple):
+    """A plane of an object, as a mirror.
+
+    :param item: index of the object
+    :param normal: [3] unit normal
+    :param offset: n · x of its points [m]
+    :param triangles: [T,3,3] what of the plane is there [m]
+    """
+
+    item: int
+    normal: FloatArray
+    offset: float
+    triangles: FloatArray
+
+
+def faces_of(scene: SceneModel, planes: Planes, objects: Iterable[int]) -> list[Face]:
+    """The largest faces of some of the scene's objects.
+
+    :param planes: of the whole scene
+    """
+    found = []
+    for k in objects:
+        item = scene.objects[k]
+        triangles = item.vertices[item.faces]
+        first = int(planes.first_face[k])
+        plane = planes.of_face[first : first + len(triangles)]
+        sides = triangles[:, 1:] - triangles[:, :1]
+        area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+        numbers, which = np.unique(plane, return_inverse=True)
+        total = np.bincount(which, weights=area)
+        for largest in np.argsort(-total, kind="stable")[:FACES_PER_OBJECT]:
+            mine = np.flatnonzero(which == largest)
+            mine = mine[np.argsort(-area[mine], kind="stable")[:TRIANGLES_PER_FACE]]
+            q = numbers[largest]
+            found.append(Face(k, planes.normal[q], float(planes.offset[q]), triangles[mine]))
+    return found
+
+
+def links_of(
+    scene: SceneModel,
+    tx: FloatArray,
+    places: FloatArray,
+    targets: Sequence[int],
+    faces: Sequence[Face],
+) -> Links:
+    """The links from ``tx`` [3] to ``places`` [P,3] that tell about some objects.
+
+    :param targets: objects that links through them are sought for
+    :param faces: what mirror points are sought on
+    """
+    segment, item, _ = scene.crossings(np.broadcast_to(tx, places.shape), places)
+    crossed = np.unique(np.stack([segment, item], axis=1), axis=0)
+    count = np.bincount(crossed[:, 0], minlength=len(places))
+    place, target = crossed[np.isin(crossed[:, 1], targets)].T
+    distance = np.linalg.norm(places - tx, axis=1)
+    # Near ones are stronger; the scale is that of the places themselves.
+    strength = 1.0 / (1.0 + 2.0 * distance / distance.max(initial=1e-9))
+    through = Links(
+        place=place,
+        target=target,
+        kind=np.full(len(place), THROUGH),
+        quality=strength[place] / count[place],
+        others=count[place] - 1,
+        point=np.full((len(place), 3), np.nan),
+    )
+    mirrored = _mirrored(scene, tx, places, faces, count)
+    if mirrored is None:
+        return through
+    return Links(*(np.concatenate(both) for both in zip(through, mirrored, strict=True)))
+
+
+def _mirrored(
+    scene: SceneModel, tx: FloatArray, places: FloatArray, faces: Sequence[Face], count: IntArray
+) -> Links | None:
+    """Links with a mirror point on a face, both legs of which are clear."""
+    if not faces:
+        return None
+    normal = np.array([face.normal for face in faces])
+    offset = np.array([face.offset for face in faces])
+    height = normal @ tx - offset
+    side = places @ normal.T - offset
+    # Both on the same side of the plane, and neither in it.
+    pairs = (side * height > 0) & (np.minimum(np.abs(side), np.abs(height)) > NEAR_FACE)
+    at, which = np.nonzero(pairs)
+    image = (tx - 2.0 * height[:, None] * normal)[which]
+    way = places[at] - image
+    share = height[which] / (height[which] + side[at, which])
+    point = image + share[:, None] * way
+    there = _lies_on(point, which, faces)
+    at, which, way, point = at[there], which[there], way[there], point[there]
+    target = np.array([face.item for face in faces])[which]
+    length = np.linalg.norm(way, axis=1)
+    direct = np.linalg.norm(places[at] - tx, axis=1)
+    steep = np.abs((way * normal[which]).sum(axis=1)) / length
+    # Almost as short as the direct path, and not grazing, where every material is a mirror.
+    quality = direct / length * steep
+    # The best of each face; whether their legs are clear is what costs.
+    order = np.lexsort((-quality, which))
+    first = np.searchsorted(which[order], np.arange(len(faces)))
+    order = order[np.arange(len(order)) - first[which[order]] < LINKS_PER_FACE]
+    order = order[_clear(scene, point[order], tx)]
+    order = order[_clear(scene, point[order], places[at[order]])]
+    at, target, quality, point = at[order], target[order], quality[order], point[order]
+    return Links(
+        place=at,
+        target=target,
+        kind=np.full(len(at), MIRROR),
+        # What arrives by the mirror alone says more than what adds to a direct path.
+        quality=np.where(count[at] > 0, 0.5 + 0.5 * quality, 0.5 * quality),
+        others=count[at],
+        point=point,
+    )
+
+
+def _clear(scene: SceneModel, points: FloatArray, ends: FloatArray) -> BoolArray:
+    """Whether nothing is between points [n,3] on faces, the faces themselves left out, and ends."""
+    starts = points + 1e-6 * (ends - points)
+    clear = np.ones(len(points), dtype=bool)
+    clear[scene.crossings(starts, np.broadcast_to(ends, starts.shape))[0]] = False
+    return clear
+
+
+def _lies_on(points: FloatArray, which: IntArray, faces: Sequence[Face]) -> BoolArray:
+    """Whether points [n,3] of faces' planes, ``which`` [n], lie on one of the face's triangles."""
+    found = np.zeros(len(points), dtype=bool)
+    normal = np.array([face.normal for face in faces])
+    count = np.array([len(face.triangles) for face in faces])
+    low = np.array([face.triangles.min(axis=(0, 1)) for face in faces]) - NEAR_FACE
+    high = np.array([face.triangles.max(axis=(0, 1)) for face in faces]) + NEAR_FACE
+    inside = ((points >= low[which]) & (points <= high[which])).all(axis=1)
+    for round_ in range(max(len(face.triangles) for face in faces)):
+        # One triangle of every face a round.
+        count = np.array([len(face.triangles) for face in faces])
+        left = np.flatnonzero(inside & ~found & (count[which] > round_))
+        if len(left) == 0:
+            break
+        triangle = np.array(
+            [face.triangles[min(round_, len(face.triangles) - 1)] for face in faces]
+        )
+        across = normal[which[left]]
+        met = ray_meets(points[left] - across, across, triangle[which[left]])
+        found[left] = ~np.isnan(met)
+    return found

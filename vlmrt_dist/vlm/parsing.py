@@ -1,0 +1,176 @@
+"""Strict reading of what a model answered: JSON that means one thing only, then its shape.
+
+``json.loads`` takes the last of two equal keys, accepts ``NaN``, overflows ``1e999`` to infinity
+and recurses as deep as the text says. An answer is untrusted, so all of these are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MAX_ANSWER_BYTES = 256 * 1024
+"""Longer answers are refused unread."""
+
+MAX_NESTING = 8
+"""Levels of arrays and objects within each other; the schemas need four."""
+
+MAX_DIGITS = 20
+"""Of an integer."""
+
+MAX_TEXT = 500
+"""Characters kept of a sentence that a model wrote."""
+
+_FENCED = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n[ \t]*```\Z", re.DOTALL)
+# A string that is never closed matches to the end, else every quote in it would be tried anew.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
+
+class UnreadableAnswer(Exception):
+    """Why an answer cannot be read; becomes a reason in the repair request, or an error."""
+
+
+class MaterialEntry(BaseModel):
+    """What a model says of one object; c and d are compared with the table's and not used."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    object: str
+    material: str
+    confidence: float = Field(ge=0.0, le=1.0)
+    c: float | None = None
+    d: float | None = None
+    source: str = ""
+
+
+class PositionEntry(BaseModel):
+    """One antenna position [m] and why it was chosen."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    x: float
+    y: float
+    z: float
+    reason: str = ""
+
+
+class RepairedPosition(PositionEntry):
+    """A position that replaces an invalid one; receiver 0 is the setup's transmitter."""
+
+    setup: int = Field(ge=1)
+    receiver: int = Field(ge=0)
+
+
+def read_object(
+    text: str, *, max_bytes: int = MAX_ANSWER_BYTES, max_nesting: int = MAX_NESTING
+) -> dict[str, Any]:
+    """The JSON object that ``text`` is; one fenced code block around it is taken off.
+
+    :raises UnreadableAnswer: if it is longer than ``max_bytes``, no JSON, no object, or holds
+        duplicate keys, NaN, Infinity, numbers too large, more than ``max_nesting`` levels or half
+        a character
+    """
+    if len(text) > max_bytes or len(text.encode(errors="surrogatepass")) > max_bytes:
+        raise UnreadableAnswer(f"it is longer than {max_bytes} bytes")
+    text = text.strip()
+    if not text:
+        raise UnreadableAnswer("it is empty")
+    fenced = _FENCED.match(text)
+    if fenced:
+        text = fenced[1]
+    _check_nesting(text, max_nesting)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_int=_limited_integer,
+            parse_float=_finite_number,
+        )
+    except json.JSONDecodeError as error:
+        raise UnreadableAnswer(
+            f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    if not isinstance(value, dict):
+        raise UnreadableAnswer("it is not a JSON object")
+    for string in _strings(value):
+        if any("\ud800" <= character <= "\udfff" for character in string):
+            raise UnreadableAnswer("it holds half a character (a lone surrogate)")
+    return value
+
+
+def read_list(answer: dict[str, Any], key: str) -> list[Any]:
+    """The array under ``key``, which is all that an answer needs.
+
+    :raises UnreadableAnswer: if there is none
+    """
+    value = answer.get(key)
+    if not isinstance(value, list):
+        raise UnreadableAnswer(f'the object has no array "{key}"')
+    return value
+
+
+def shape_problem(error: ValidationError) -> str:
+    """What is wrong with an entry's shape, without quoting its values."""
+    return "; ".join(
+        f"{'.'.join(map(str, part['loc'])) or 'the entry'}: {part['msg'].lower()}"
+        for part in error.errors(include_url=False, include_input=False, include_context=False)[:5]
+    )
+
+
+def printable(text: str, length: int = MAX_TEXT) -> str:
+    """Untrusted text as one printable line: whitespace joined, the rest escaped, cut short."""
+    line = " ".join(text[: 4 * length].split())
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:length])
+    return shown + ("…" if len(line) > length else "")
+
+
+def _check_nesting(text: str, most: int) -> None:
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
+        if depth > most:
+            raise UnreadableAnswer(f"arrays and objects are nested more than {most} deep")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise UnreadableAnswer(f"the key {printable(twice, 60)!r} stands twice in one object")
+    return result
+
+
+def _refuse_constant(text: str) -> Any:
+    raise UnreadableAnswer(f"{text} is no number in JSON")
+
+
+def _limited_integer(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise UnreadableAnswer(f"an integer has more than {MAX_DIGITS} digits")
+    return int(text)
+
+
+def _finite_number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise UnreadableAnswer("a number is too large")
+    return value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _strings(item)

@@ -1,0 +1,308 @@
+"""What of an answer can be used, and what is wrong with the rest.
+
+Each entry is judged by itself, so that one bad entry costs itself only. What fails is a
+:class:`Problem` with a reason that a model can act on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from vlmrt_dist import itu
+from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import ON_SURFACE
+from vlmrt_dist.vlm.parsing import (
+    MaterialEntry,
+    PositionEntry,
+    RepairedPosition,
+    printable,
+    shape_problem,
+)
+from vlmrt_dist.vlm.prompting import MIN_SEPARATION
+
+Slot = tuple[int, int]
+"""Setup (from 0) and antenna: 0 is the transmitter, n the n-th receiver."""
+
+MAX_LISTED = 5
+"""Examples in one remark."""
+
+NearestMaterial = Callable[[str], str | None]
+"""From free text to a material class, or None where it is not sure."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where antennas may be.
+
+    :param scene: its bounds and objects
+    :param labels: [K] what the objects are called in prompts
+    :param clearance: distance to keep from every surface [m]
+    """
+
+    scene: SceneModel
+    labels: tuple[str, ...]
+    clearance: float
+
+
+@dataclass(frozen=True)
+class MaterialChoice:
+    """A usable answer for one object.
+
+    :param material: class of the closed list
+    :param confidence: in [0, 1]
+    :param source: where it comes from, for people
+    """
+
+    material: str
+    confidence: float
+    source: str
+
+
+@dataclass
+class CheckedMaterials:
+    """Usable answers and problems by label; every label asked for is in one of the two."""
+
+    valid: dict[str, MaterialChoice] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CheckedPositions:
+    """Usable positions [3] [m] with reasons, and problems; every slot is in one of the two."""
+
+    valid: dict[Slot, npt.NDArray[np.float64]] = field(default_factory=dict)
+    reasons: dict[Slot, str] = field(default_factory=dict)
+    problems: dict[Slot, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def closed_list(table: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Material class -> (c, d) of a table whose names may also be the paper's; the first row of a
+    class counts.
+
+    :raises MaterialError: if a name is none of ITU-R P.2040, or the table is empty
+    """
+    rows: dict[str, tuple[float, float]] = {}
+    for name, row in table.items():
+        rows.setdefault(itu.material_class(name), row)
+    if not rows:
+        raise MaterialError("the table of materials is empty")
+    return rows
+
+
+def check_materials(
+    entries: Sequence[Any],
+    labels: Collection[str],
+    table: Mapping[str, tuple[float, float]],
+    nearest: NearestMaterial,
+) -> CheckedMaterials:
+    """Judge the entries of an answer about ``labels``.
+
+    :param entries: as parsed from JSON, unchecked
+    :param labels: the objects that were asked about
+    :param table: material class -> (c, d), the closed list
+    :param nearest: asked for names that are not in the list
+    """
+    checked = CheckedMaterials()
+    others: list[str] = []
+    unknown_keys: set[str] = set()
+    deviating: list[str] = []
+    told = dict.fromkeys(labels, 0)
+    for raw in entries:
+        label = raw.get("object") if isinstance(raw, dict) else None
+        if not isinstance(label, str) or label not in told:
+            others.append(label if isinstance(label, str) else "an entry without a name")
+            continue
+        told[label] += 1
+        if told[label] > 1:
+            checked.valid.pop(label, None)
+            checked.problems[label] = "it is named more than once; name every object exactly once"
+            continue
+        try:
+            entry = MaterialEntry.model_validate(raw)
+        except ValidationError as error:
+            checked.problems[label] = shape_problem(error)
+            continue
+        unknown_keys |= raw.keys() - MaterialEntry.model_fields.keys()
+        material, note = _material(entry.material, table, nearest)
+        if material is None:
+            checked.problems[label] = (
+                f"the material {printable(entry.material, 60)!r} is not in the table"
+            )
+            continue
+        if note:
+            checked.remarks.append(f"{printable(label, 60)}: {note}")
+        if (entry.c, entry.d) != (None, None) and not _same((entry.c, entry.d), table[material]):
+            deviating.append(label)
+        source = printable(entry.source, 120) or f"ITU-R: {material}"
+        checked.valid[label] = MaterialChoice(material, entry.confidence, source)
+    for label, count in told.items():
+        if count == 0:
+            checked.problems[label] = "it is missing"
+    if deviating:
+        checked.remarks.append(
+            f"c, d differ from the table's, which are used: {_listed(deviating)}"
+        )
+    if others:
+        checked.remarks.append(f"entries for objects not asked about ignored: {_listed(others)}")
+    _remark_keys(unknown_keys, checked.remarks)
+    return checked
+
+
+def check_setups(
+    setups: Sequence[Any], room: Room, num_setups: int, num_receivers: int
+) -> CheckedPositions:
+    """Judge a first answer: an array of setups of one tx and N rx."""
+    checked = CheckedPositions()
+    given: dict[Slot, Any] = {}
+    for m in range(num_setups):
+        setup = setups[m] if m < len(setups) and isinstance(setups[m], dict) else {}
+        receivers = setup.get("rx")
+        receivers = receivers if isinstance(receivers, list) else []
+        given[m, 0] = setup.get("tx")
+        for n in range(num_receivers):
+            given[m, n + 1] = receivers[n] if n < len(receivers) else None
+        if len(receivers) > num_receivers:
+            surplus = len(receivers) - num_receivers
+            checked.remarks.append(f"{surplus} surplus receivers of setup {m + 1} left out")
+    if len(setups) > num_setups:
+        checked.remarks.append(f"{len(setups) - num_setups} surplus setups left out")
+    _fill(checked, given, room)
+    return checked
+
+
+def check_repaired(
+    before: CheckedPositions, entries: Sequence[Any], room: Room
+) -> CheckedPositions:
+    """Judge the second answer about the problems of the first; its valid positions are kept."""
+    checked = dataclasses.replace(
+        before,
+        valid=dict(before.valid),
+        reasons=dict(before.reasons),
+        problems={},
+        remarks=list(before.remarks),
+    )
+    given: dict[Slot, Any] = dict.fromkeys(before.problems)
+    for raw in entries:
+        try:
+            entry = RepairedPosition.model_validate(raw)
+        except ValidationError:
+            continue  # its slot stays without a position, and is replaced by the fallback
+        slot = (entry.setup - 1, entry.receiver)
+        if given.get(slot, raw) is None:
+            given[slot] = {"x": entry.x, "y": entry.y, "z": entry.z, "reason": entry.reason}
+    _fill(checked, given, room)
+    return checked
+
+
+def coincides(
+    slot: Slot, place: npt.NDArray[np.float64], others: Mapping[Slot, npt.NDArray[np.float64]]
+) -> Slot | None:
+    """The position that ``place`` is too near to: one of its setup, or another transmitter."""
+    for other, there in others.items():
+        same_setup = other[0] == slot[0]
+        both_tx = other[1] == 0 and slot[1] == 0
+        if (same_setup or both_tx) and np.linalg.norm(place - there) < MIN_SEPARATION:
+            return other
+    return None
+
+
+def slot_name(slot: Slot) -> str:
+    """A position for people: "setup 2, receiver 3"."""
+    return f"setup {slot[0] + 1}, " + (f"receiver {slot[1]}" if slot[1] else "transmitter")
+
+
+def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> None:
+    unknown_keys: set[str] = set()
+    places: dict[Slot, npt.NDArray[np.float64]] = {}
+    reasons: dict[Slot, str] = {}
+    for slot, raw in given.items():
+        if raw is None:
+            checked.problems[slot] = "it is missing"
+            continue
+        try:
+            entry = PositionEntry.model_validate(raw)
+        except ValidationError as error:
+            checked.problems[slot] = shape_problem(error)
+            continue
+        unknown_keys |= raw.keys() - PositionEntry.model_fields.keys()
+        places[slot] = np.array([entry.x, entry.y, entry.z])
+        reasons[slot] = printable(entry.reason)
+    wrong = _misplaced(room, list(places.values()))
+    for (slot, place), problem in zip(places.items(), wrong, strict=True):
+        twin = coincides(slot, place, checked.valid) if not problem else None
+        if twin is not None:
+            problem = f"it is nearer than {MIN_SEPARATION:g} m to {slot_name(twin)}"
+        if problem:
+            x, y, z = place
+            checked.problems[slot] = f"at ({x:g}, {y:g}, {z:g}): {problem}"
+        else:
+            checked.valid[slot], checked.reasons[slot] = place, reasons[slot]
+    _remark_keys(unknown_keys, checked.remarks)
+
+
+def _misplaced(room: Room, places: Sequence[npt.NDArray[np.float64]]) -> list[str]:
+    """What is wrong with each place; empty where an antenna can be."""
+    if not places:
+        return []
+    scene = room.scene
+    points = np.array(places)
+    inside_room = scene.inside_bounds(points)
+    # Far outside, the geometry's own arithmetic need not hold: those are asked no more.
+    near = np.where(inside_room[:, None], points, scene.bounds.mean(0))
+    around = scene.inside_object(near)
+    distance = scene.distance_to_surface(near)
+    texts = []
+    for k in range(len(points)):
+        if not inside_room[k]:
+            texts.append("it is outside the room")
+        elif around[k] >= 0:
+            texts.append(f"it is inside {room.labels[around[k]]!r}")
+        elif distance[k] < max(room.clearance, ON_SURFACE):
+            texts.append(
+                f"it is {distance[k]:.2f} m from a surface, less than the clearance of "
+                f"{room.clearance:g} m"
+            )
+        else:
+            texts.append("")
+    return texts
+
+
+def _material(
+    text: str, table: Mapping[str, tuple[float, float]], nearest: NearestMaterial
+) -> tuple[str | None, str]:
+    """The class that an answer's text names, and a remark if it had to be interpreted."""
+    try:
+        material = itu.material_class(text[:200])
+    except MaterialError:
+        found = nearest(text[:200])
+        if found is None or found not in table:
+            return None, ""
+        return found, f"{printable(text, 60)!r} taken for {found}"
+    return (material, "") if material in table else (None, "")
+
+
+def _same(given: tuple[float | None, float | None], row: tuple[float, float]) -> bool:
+    return all(
+        a is None or abs(a - b) <= 1e-6 + 1e-3 * abs(b) for a, b in zip(given, row, strict=True)
+    )
+
+
+def _remark_keys(keys: set[str], remarks: list[str]) -> None:
+    if keys:
+        remarks.append(f"keys that were not asked for ignored: {_listed(sorted(keys))}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LISTED
+    shown = ", ".join(printable(name, 60) for name in names[:MAX_LISTED])
+    return shown + (f" and {more} more" if more > 0 else "")
