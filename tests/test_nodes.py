@@ -99,13 +99,14 @@ def same_bits(case: Case, objective: ActorObjective) -> bool:
     return all(a.tobytes() == b.tobytes() for a, b in zip(there, here, strict=True))
 
 
+@pytest.fixture(scope="class")
+def spread(case: Case) -> Iterator[ActorObjective]:
+    with case.objective(num_gpus=1) as objective:
+        yield objective
+
+
 class TestOneGpuEach:
     """Four actors over both nodes."""
-
-    @pytest.fixture(scope="class")
-    def spread(self, case: Case) -> Iterator[ActorObjective]:
-        with case.objective(num_gpus=1) as objective:
-            yield objective
 
     def test_they_are_spread_over_the_nodes(self, case: Case, spread: ActorObjective) -> None:
         found = where(spread)

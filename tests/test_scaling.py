@@ -20,7 +20,7 @@ def test_what_no_part_explains_is_the_drivers() -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_scaling_is_measured_and_says_that_the_nodes_are_simulated(tmp_path: Path) -> None:
-    small = ("--actors", "1,2", "--setups", "1", "--receivers", "2", "--boxes", "4",
+    small = ("--actors", "2", "--setups", "1", "--receivers", "2", "--boxes", "4",
              "--seeds", "2", "--repeats", "3")  # fmt: skip
     done = subprocess.run(
         [sys.executable, "sweeps/scaling.py", *small, "--storage", tmp_path],
@@ -32,9 +32,9 @@ def test_scaling_is_measured_and_says_that_the_nodes_are_simulated(tmp_path: Pat
         assert expected in done.stdout
     results = json.loads((tmp_path / "scaling.json").read_text())
     assert "SIMULATED" in results["where"]
-    assert [one["num_actors"] for one in results["strong"]] == [1, 2]
-    assert [one["num_setups"] for one in results["weak"]] == [1, 2]
-    assert len({one["num_paths"] for one in results["strong"]}) == 1
+    assert [one["num_actors"] for one in results["strong"]] == [2]
+    assert [one["num_setups"] for one in results["weak"]] == [2]
+    assert results["strong"][0]["num_paths"] == results["weak"][0]["num_paths"] > 0
     assert all(one["step"] >= one["evaluation"] * 0.5 > 0 for one in results["strong"])
     assert all(rate > 0 for _, rate in results["seeds"])
     assert (tmp_path / "scaling.png").stat().st_size > 1000

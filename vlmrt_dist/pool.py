@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vlmrt_dist import metrics
@@ -24,10 +27,16 @@ from vlmrt_dist.ray_session import (
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_log = logging.getLogger(__name__)
+
 DEADLINE = 3600.0
-"""Longest time that one item may take, restarts of its actor included [s]."""
+"""Longest time that an item may take as long as no other tells what is usual [s]."""
+
+SHORTEST_DEADLINE, USUAL = 60.0, 10.0
+"""Afterwards: so many seconds, or so many times the median, whichever is longer."""
 
 MAX_RESTARTS = 3
+"""How often an actor is started again, by Ray when it died or by us when it is stuck."""
 
 
 class Worker:
@@ -81,7 +90,8 @@ def map_on_actors(
     """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
     So a caller can keep each result at once, and lose none that is there when it is told to stop.
-    An actor that dies is restarted and its item done again, a bounded number of times.
+    An actor that dies, or takes much longer than usual, is restarted and its item done again, a
+    bounded number of times.
 
     :param names: what each item is called on Ray's dashboard
     :param study: what the actors are called there
@@ -144,36 +154,68 @@ def _worker(ray: Any, group: Any, index: int, label: str, needs: dict[str, float
     return actor.remote(label, threads=1, gpu="GPU" in needs)
 
 
+@dataclass
+class _Running:
+    """An item that an actor works on.
+
+    :param since: when it was given, or its actor was last started again
+    :param attempts: how often it has begun, as far as the driver knows
+    """
+
+    index: int
+    worker: Any
+    since: float
+    attempts: int = 1
+
+
 def _as_they_come(
     ray: Any, workers: list[Any], function: Any, items: Sequence[Any], names: Sequence[str]
 ) -> Iterator[tuple[int, Any]]:
     """One item a worker at a time, the next as soon as it is free."""
     idle = list(workers)
-    running: dict[Any, tuple[int, Any, float]] = {}
+    running: dict[Any, _Running] = {}
+    seconds: list[float] = []
     given = 0
     while running or given < len(items):
         while idle and given < len(items):
             worker = idle.pop(0)
             call = worker.call.options(name=names[given]).remote(function, items[given])
-            running[call] = (given, worker, time.monotonic() + DEADLINE)
+            running[call] = _Running(given, worker, time.monotonic())
             given += 1
-        first, _, end = min(running.values(), key=lambda r: r[2])
-        left = max(0.0, end - time.monotonic())
+        limit = max(SHORTEST_DEADLINE, USUAL * statistics.median(seconds)) if seconds else DEADLINE
+        oldest = min(running.values(), key=lambda item: item.since)
+        left = max(0.0, oldest.since + limit - time.monotonic())
         done, _ = ray.wait(list(running), num_returns=1, timeout=left)
         if not done:
-            raise ActorFailure(
-                f"{names[first]} took more than {DEADLINE:g} s; look at its actor on Ray's "
-                "dashboard, or lower samples_per_src"
-            )
-        index, worker, _ = running.pop(done[0])
+            _start_again(ray, oldest, names[oldest.index], limit)
+            continue
+        finished = running.pop(done[0])
         try:
             result = ray.get(done[0])
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
             raise cause if isinstance(cause, VlmrtError) else error from None
-        except ray.exceptions.RayActorError as error:
+        except ray.exceptions.RayError as error:
             raise ActorFailure(
-                f"{names[index]} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}"
+                f"{names[finished.index]} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}. "
+                "Look at its machine (memory, GPU) and at its log on Ray's dashboard"
             ) from error
-        idle.append(worker)
-        yield index, result
+        seconds.append(time.monotonic() - finished.since)
+        idle.append(finished.worker)
+        yield finished.index, result
+
+
+def _start_again(ray: Any, stuck: _Running, name: str, limit: float) -> None:
+    """Start the actor of an item that is stuck again; Ray repeats the call by itself.
+
+    :raises ActorFailure: if that has been tried often enough
+    """
+    if stuck.attempts > MAX_RESTARTS:
+        raise ActorFailure(
+            f"{name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor on "
+            "Ray's dashboard, or lower samples_per_src"
+        )
+    _log.warning(f"{name}: no answer in {limit:.0f} s; it is done again")
+    ray.kill(stuck.worker, no_restart=False)
+    stuck.attempts += 1
+    stuck.since = time.monotonic()
