@@ -12,10 +12,10 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from vlmrt_dist.noise_report import noise_figure, noise_table
 
 import vlmrt_dist as vd
 from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.noise_report import noise_figure, noise_table
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
