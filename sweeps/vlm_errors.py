@@ -72,7 +72,7 @@ def main(
         rows = run(points, Ledger(folder), num_actors=num_actors, progress=progress)
     title = f"{len(truths)} seeds, {rows[0].protocol}"
     show(search_table(f"Search from misnamed materials: no noise, no prior, {title}", rows))
-    show(trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))
+    show(*trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))
     figure = misnaming_figure(title, rows, wrong, folder / f"{study}.png")
     show(f"rows: {folder / study}\nfigure: {figure}")
 

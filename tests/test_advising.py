@@ -202,6 +202,7 @@ def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> No
     assert "--vlm offline" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_key_is_in_nothing_that_is_written_or_said(
     server: ModelServer, photo: Path, tmp_path: Path
 ) -> None:

@@ -73,7 +73,7 @@ def test_tables_and_figure_hold_every_rate_and_method(
         )
     ]
     wrong = WRONG | {(0.0, 0): np.zeros(4, bool)}
-    show(search_table("Search", rows), trust_table("Trust", rows, wrong))
+    show(search_table("Search", rows), *trust_table("Trust", rows, wrong))
     text = capsys.readouterr().out
     for expected in ("Adam", "Levenberg-Marquardt", "20 %", "power, confidence 1 - p", "67 %"):
         assert expected in text

@@ -1,4 +1,5 @@
 import re
+import time
 from collections import Counter
 from xml.etree import ElementTree
 
@@ -283,13 +284,14 @@ def test_street_level_in_a_city() -> None:
 @pytest.mark.slow
 def test_a_whole_city_takes_seconds() -> None:
     munich = load_scene(bundled_scene("munich"))
+    begin = time.process_time()  # whatever else the machine does
     advice = positions(munich, 3, 8)
+    assert time.process_time() - begin < 30.0
     check(munich, advice, 3, 8)
     np.testing.assert_allclose(advice.campaign.rx[..., 2], STREET_HEIGHT, atol=1e-6)
     # Links of one setup stay within a street block or two.
     away = np.linalg.norm(advice.campaign.rx - advice.campaign.tx[:, None], axis=2)
     assert away.max() < 300.0
-    assert advice.usage.seconds < 30.0
 
 
 def test_the_clearance_is_an_option() -> None:

@@ -67,6 +67,7 @@ def test_a_slanted_face_is_projected_along_the_axis_nearest_to_its_normal() -> N
         {"width": 64.0},
         {"samples": 0},
         {"num_threads": 0},
+        {"seed": -1},
         {"deadline": 0.0},
         {"deadline": float("inf")},
     ],

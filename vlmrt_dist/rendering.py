@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError
+from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.render_process import ARRAYS, PROBLEM, REQUEST, view_file
 from vlmrt_dist.scene import SceneModel
@@ -32,8 +32,9 @@ SAMPLES = 32
 
 MAX_SIDE, MIN_SIDE = 4096, 16
 MAX_SAMPLES = 4096
+MAX_SEED = 1_000_000
 
-DEADLINE = 600.0
+DEADLINE, MAX_DEADLINE = 600.0, 1e6
 """Seconds after which the rendering process is ended."""
 
 GAP = 1e-3
@@ -82,12 +83,17 @@ def render_scene(
     :raises ConfigurationError: if an argument is outside what it may be
     :raises EngineUnavailable: if Mitsuba cannot run on this machine
     :raises ImageError: if the rendering process dies or exceeds the deadline
+    :raises StorageError: if the folder for temporary files is full
     """
     check_settings(views, width, height, samples)
     if num_threads is not None and num_threads < 1:
         raise ConfigurationError(f"num_threads must be 1 or more; got {num_threads}")
-    if not 0.0 < deadline < math.inf:
-        raise ConfigurationError(f"deadline must be a positive number of seconds; got {deadline}")
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigurationError(f"seed must lie between 0 and {MAX_SEED}; got {seed}")
+    if not 0.0 < deadline <= MAX_DEADLINE:
+        raise ConfigurationError(
+            f"deadline must be a number of seconds, at most {MAX_DEADLINE:g}; got {deadline}"
+        )
     with tempfile.TemporaryDirectory(prefix="vlmrt-render-") as place:
         folder = Path(place)
         threads = num_threads or len(os.sched_getaffinity(0))
@@ -106,8 +112,11 @@ def render_scene(
             description, some = _described(scene, seen, width, f"view{index}")
             request["views"].append(description)
             arrays |= some
-        (folder / REQUEST).write_text(json.dumps(request, allow_nan=False))
-        np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+        try:
+            (folder / REQUEST).write_text(json.dumps(request, allow_nan=False))
+            np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            raise StorageError(f"cannot write to {folder}: {error.strerror}") from None
         _run(folder, deadline, progress)
         return [
             SceneImage(_png(folder / view_file(i), (height, width, 3)), "render", v, width, height)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
-from vlmrt_dist.vlm.http import PLACEHOLDER_KEY, RequestFailed, Wire
+from vlmrt_dist.vlm.http import PLACEHOLDER_KEY, RequestFailed, Wire, tls
 from vlmrt_dist.vlm.key import GEMINI_KEY, find_key
 from vlmrt_dist.vlm.meter import IMAGE_TOKENS, Meter, known_price
 from vlmrt_dist.vlm.parsing import printable
@@ -131,8 +131,9 @@ class GeminiTransport:
             base_url=self._wire.base_url,
             api_version=API_VERSION,
             httpx_client=self._wire.client(),
-            # Never asked; the library would make a real one, with TLS of its own.
+            # Never asked; the library would make real ones, with certificates loaded anew.
             httpx_async_client=httpx2.AsyncClient(transport=httpx2.AsyncBaseTransport()),
+            async_client_args={"ssl": tls()},
         )
         return genai.Client(api_key=PLACEHOLDER_KEY, vertexai=False, http_options=options)
 

@@ -179,7 +179,7 @@ class Wire(httpx2.BaseTransport):
                 follow_redirects=False,
                 timeout=self.timeout,
                 limits=httpx2.Limits(max_keepalive_connections=0),
-                verify=_tls(),
+                verify=tls(),
             )
         except (ImportError, ValueError, httpx2.InvalidURL):
             pass  # the address may hold a password, so it is not repeated
@@ -269,8 +269,9 @@ def checked_base_url(url: str) -> str:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()  # 0.07 s each
+def tls() -> ssl.SSLContext:
+    """The trusted certificates, for all connections; they take 0.07 s to load."""
+    return httpx2.create_ssl_context()
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ from vlmrt_dist.planes import planes_of
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, check_campaign
 from vlmrt_dist.vlm.free_space import STREET_HEIGHT, FreeSpace, roomiest
-from vlmrt_dist.vlm.links import MIRROR, THROUGH, Links, faces_of, links_of
+from vlmrt_dist.vlm.links import THROUGH, Links, faces_of, links_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -265,6 +265,7 @@ def _reason(name: str, links: Links, link: int) -> str:
         also = f" and {others} more" if others else ""
         return f"behind {name}{also} as seen from the transmitter: measures its transmission loss"
     x, y, z = links.point[link]
-    assert links.kind[link] == MIRROR
-    beside = f"the direct path is blocked by {others}" if others else "beside the direct path"
-    return f"sees the transmitter mirrored in {name} at ({x:.2f}, {y:.2f}, {z:.2f}) m; {beside}"
+    direct = "adds to the direct path"
+    if others:
+        direct = f"the direct path is blocked by {others} object" + "s" * (others > 1)
+    return f"sees the transmitter mirrored in {name} at ({x:.2f}, {y:.2f}, {z:.2f}) m; {direct}"
