@@ -135,7 +135,8 @@ class Estimate:
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, width=112, no_color=True, highlight=False)
+        # In a notebook rich would show the table itself, and leave nothing for the text.
+        console = Console(file=text, width=112, no_color=True, highlight=False, force_jupyter=False)
         for table in self.tables():
             console.print(table)
         for line in self.remarks():

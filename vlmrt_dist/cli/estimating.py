@@ -29,7 +29,7 @@ from vlmrt_dist.cli.options import (
     opt,
 )
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.estimation import Optimizer, estimate
+from vlmrt_dist.estimation import Loss, Optimizer, estimate
 from vlmrt_dist.priors import Initial
 from vlmrt_dist.problem import PRIOR_WIDTH, Engine
 from vlmrt_dist.radio import RadioConfig
@@ -66,6 +66,16 @@ _Initial = Annotated[Initial, opt("Start at the ITU values, at their mean, or at
 _PriorWidth = Annotated[
     float, opt("Standard deviation of ln(conductivity) about the ITU value; inf: no prior.")
 ]
+_GainOffset = Annotated[
+    float | None,
+    opt("Standard deviation of an unknown offset of each setup's levels [dB]; inf: any.", min=0.0),
+]
+_PositionError = Annotated[
+    float, opt("Standard deviation of each receiver coordinate about the stated one [m].", min=0.0)
+]
+_Loss = Annotated[
+    Loss | None, opt("How large residuals count; huber or student_t where some are gross errors.")
+]
 _Fixed = Annotated[
     list[str] | None, opt("Object of known conductivity; may be repeated.", metavar="NAME")
 ]
@@ -89,6 +99,9 @@ def estimate_command(
     engine: _Engine = "replay",
     initial: _Initial = "itu",
     prior_width: _PriorWidth = PRIOR_WIDTH,
+    gain_offset_db: _GainOffset = None,
+    position_error_m: _PositionError = 0.0,
+    loss: _Loss = None,
     fixed: _Fixed = None,
     max_iterations: _Iterations = None,
     seed: SeedOption = 0,
@@ -136,6 +149,9 @@ def estimate_command(
             num_actors=num_actors,
             prior_width=prior_width,
             noise_db=noise_db,
+            gain_offset_db=gain_offset_db,
+            position_error_m=position_error_m,
+            loss=loss,
             fixed=fixed or (),
             seed=seed,
             max_iterations=max_iterations,
