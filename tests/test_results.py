@@ -66,6 +66,7 @@ def test_the_table_shows_every_object() -> None:
 def test_the_table_is_text_in_a_notebook_too(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = str(estimate())
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
     assert str(estimate()) == plain
 
 
