@@ -69,6 +69,7 @@ def test_levels_in_another_unit(tmp_path: Path, levels: tuple[str, ...], words: 
         ("0", "stands for a missing one"),
         ("-999", "stands for a missing reading"),
         ("38.5", "was its sign lost (-38.5)"),
+        ("22.5", "above what is usual in this file; was its sign lost (-22.5)"),
         ("n/a", "leave the line out"),
         ("-38,5", "write a decimal point: -38.5"),
         ("-38.5 dBm", "write the number alone: -38.5"),

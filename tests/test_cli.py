@@ -115,6 +115,10 @@ def test_doctor_passes_the_exit_code_on(monkeypatch: pytest.MonkeyPatch) -> None
         (["--prior-width", "0"], "prior_width"),
         (["--prior-width", "nan"], "prior_width"),
         (["--fixed", "box_glass"], "box_glass"),
+        (["--gain-offset-db", "-1"], "gain-offset-db"),
+        (["--gain-offset-db", "nan"], "gain-offset-db"),
+        (["--position-error-m", "inf"], "position_error_m"),
+        (["--loss", "cubic"], "cubic"),
         (["--max-depth", "-1"], "max_depth"),
         (["--samples-per-src", "0"], "samples_per_src"),
         (["--tx-power-dbm", "inf"], "tx_power_dbm"),
@@ -413,12 +417,16 @@ def test_a_flawed_measurement_and_every_output(tmp_path: Path) -> None:
     result, links, figure = (tmp_path / name for name in ("r.parquet", "l.csv", "f.pdf"))
     code, _, err = run(
         *("estimate", "--measurements", rss, *FAST),
+        *("--gain-offset-db", "1", "--position-error-m", "0.001", "--loss", "huber"),
         *("--out", result, "--links", links, "--figure", figure),
     )
     assert code == 0, err
     table = pq.read_table(result)
     assert table.column("name").to_pylist() == list(box_room().names)
-    assert json.loads(table.schema.metadata[b"campaign_key"]) == measured.key
+    about = {key: json.loads(value) for key, value in table.schema.metadata.items()}
+    assert about[b"campaign_key"] == measured.key
+    assert about[b"loss"] == "huber"
+    assert len(about[b"gains_db"]) == 3
     rows = list(csv.DictReader(links.read_text().splitlines()))
     assert len(rows) == measured.num_links
     assert [row["censored"] == "True" for row in rows] == measured.censored.ravel().tolist()

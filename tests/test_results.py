@@ -63,6 +63,13 @@ def test_the_table_shows_every_object() -> None:
     assert "held-out" not in text
 
 
+def test_the_table_is_text_in_a_notebook_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = str(estimate())
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert str(estimate()) == plain
+
+
 def test_names_are_not_taken_for_markup() -> None:
     assert "[bold]x" in str(estimate())
 

@@ -33,6 +33,9 @@ from a transmitter of 44 dBm less than 10 dBm are received at a gigahertz."""
 
 IMPOSSIBLE_DBM = 30.0
 
+SIGN_GAP_DB = 25.0
+"""A loud level this far above the median of all has lost its sign."""
+
 SCALES = ((1.0 / 0.3048, "feet"), (100.0, "centimetres"), (1000.0, "millimetres"))
 """Lengths that a coordinate may be given in by mistake: how many make a metre."""
 
@@ -64,6 +67,7 @@ def level_slips(links: list[Link]) -> Iterator[Problem]:
             f"negative; is it RSSI without its sign ({-values[0]:g})? dBµV have to be converted",
         )
         return
+    usual = float(np.median(values))
     loudest_other = max((value for value in values if value != 0.0), default=math.inf)
     for number, value in levels:
         if value in PLACEHOLDERS:
@@ -72,6 +76,12 @@ def level_slips(links: list[Link]) -> Iterator[Problem]:
             yield (
                 number,
                 f"rss_dbm {value:g} is more than a watt received; was its sign lost ({-value:g})?",
+            )
+        elif value > max(LOUD_DBM, usual + SIGN_GAP_DB):
+            yield (
+                number,
+                f"rss_dbm {value:g} is {value - usual:.0f} dB above what is usual in this file; "
+                f"was its sign lost ({-value:g})?",
             )
         elif value == 0.0 and loudest_other < -PLACEHOLDER_GAP_DB:
             yield (

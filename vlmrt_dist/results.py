@@ -135,7 +135,11 @@ class Estimate:
         from rich.console import Console
 
         text = io.StringIO()
-        console = Console(file=text, width=112, no_color=True, highlight=False)
+        # Text wherever it is printed: a notebook would get tables of its own, and codes for bold.
+        console = Console(
+            file=text, width=112, no_color=True, highlight=False, force_jupyter=False,
+            force_terminal=False,
+        )  # fmt: skip
         for table in self.tables():
             console.print(table)
         for line in self.remarks():

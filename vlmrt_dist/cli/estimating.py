@@ -97,7 +97,7 @@ _Quantisation = Annotated[
     float, opt("Step that the receiver rounds to [dB], if the noise does not contain it.", min=0.0)
 ]
 _Position = Annotated[
-    float, opt("Standard deviation of each coordinate of the receivers [m].", min=0.0)
+    float, opt("Standard deviation of each receiver coordinate about the stated one [m].", min=0.0)
 ]
 _Profile = Annotated[
     list[str] | None,
@@ -135,7 +135,7 @@ def estimate_command(
     gain_offset_db: _Gain = None,
     loss: _Loss = None,
     quantisation_db: _Quantisation = 0.0,
-    position_error: _Position = 0.0,
+    position_error_m: _Position = 0.0,
     check: _Check = False,
     profile: _Profile = None,
     max_iterations: _Iterations = None,
@@ -179,7 +179,7 @@ def estimate_command(
         "prior_width": prior_width,
         "noise_db": noise_db,
         "quantisation_db": quantisation_db,
-        "position_error_m": position_error,
+        "position_error_m": position_error_m,
         "fixed": fixed or (),
         "unknowns": tuple(unknown or ("conductivity",)),
         "groups": group_by,
