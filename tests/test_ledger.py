@@ -43,6 +43,7 @@ ROW = Row(
     names=["floor", "wall"],
     conductivity=[0.03, 0.02],
     std=[0.1, 0.2],
+    crb=[0.1, 0.3],
     low=[0.02, 0.01],
     high=[0.04, 0.03],
     verdict=["estimated", "weak"],

@@ -94,8 +94,9 @@ def _fit_least_squares(
     :param every_start: try them all; otherwise only until one fits as well as its noise explains
     :return: parameters, evaluations, outcome
     """
-    # Twice the expected cost of a fit as good as its noise: worse than that, try another start.
-    enough = 0.0 if every_start else float(data.used.sum())
+    # χ² of L links, prior included, is L ± √(2 L). Two such deviations above: try another start.
+    links = float(data.used.sum())
+    enough = 0.0 if every_start else 0.5 * (links + 2.0 * np.sqrt(2.0 * links))
     count = None if progress is None else lambda done: progress("fit", done, 0)
     fit = levenberg_marquardt(
         predict,

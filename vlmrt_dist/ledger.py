@@ -29,9 +29,10 @@ class Row:
 
     ``seconds_trace`` is the time of tracing the estimation's paths, which all seeds of a point
     share; ``seconds_fit`` is one seed's share of fitting. Lists have an entry for each object:
-    ``std`` is the standard deviation of ln σ after the measurement, ``low`` and ``high`` end the
-    95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs. The
-    ``permittivity`` columns are empty where it was known.
+    ``std`` is the standard deviation of ln σ after the measurement, ``crb`` the smallest one that
+    the links alone allow (the Cramér-Rao bound, at the truth, capped at 5), ``low`` and ``high``
+    end the 95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs.
+    The ``permittivity`` columns are empty where it was known.
     """
 
     study: str
@@ -63,6 +64,7 @@ class Row:
     names: list[str]
     conductivity: list[float]
     std: list[float]
+    crb: list[float]
     low: list[float]
     high: list[float]
     verdict: list[str]
@@ -86,6 +88,7 @@ _UNITS = {
     "noise_db": "dB",
     "coverage": "1",
     "std": "1",
+    "crb": "1",
     "low": "S/m",
     "high": "S/m",
     "loss": "1",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy.optimize
 import scipy.special
 import scipy.stats
 from numpy.typing import NDArray
@@ -24,12 +25,12 @@ HUBER = 1.345
 FREEDOM = 4.0
 """Degrees of freedom of Student's t, a usual choice for data with some gross errors."""
 
-SPREAD: dict[Loss, float] = {"squared": 1.0, "huber": 0.7102, "student_t": 0.6678}
-"""Mean of ψ² under normal errors, ψ = half the derivative of the squared bent residual."""
+SPREAD = 0.7102
+"""Mean of Huber's ψ² under normal errors, ψ = half the derivative of the squared bent residual."""
 
-LOST: dict[Loss, float] = {"squared": 1.0, "huber": 1.0, "student_t": 1.15}
-"""Factor on the variance of ψ that an interval has to allow for, so that it is as wide as the
-estimator's spread under normal errors, (mean ψ²) / (mean ψ')², or a little wider."""
+LOST: dict[Loss, float] = {"squared": 1.0, "huber": 0.8, "student_t": 1.15}
+"""Least variance of ψ at a link, in units of its curvature, that an interval allows for; so it is
+as wide as the estimator's spread under normal errors, (mean ψ²) / (mean ψ')², or a little wider."""
 
 
 class Links(NamedTuple):
@@ -97,8 +98,8 @@ def noise_scale(residual: NDArray[np.float64], unknowns: float, loss: Loss = "sq
 
     √(χ² / degrees of freedom), and where that exceeds 1, enlarged by what a noise level that is
     itself estimated from few residuals costs (Student's t instead of the normal distribution).
-    With a robust loss ψ² takes the place of squares (Huber's proposal 2), so that a few outliers
-    do not pass for noise.
+    With a robust loss Huber's ψ² takes the place of squares (his proposal 2), so that a few
+    outliers do not pass for noise.
 
     :param residual: [L] residuals of levels that were heard, in units of the declared noise
     :param unknowns: parameters that the data determined (fractions count)
@@ -106,11 +107,26 @@ def noise_scale(residual: NDArray[np.float64], unknowns: float, loss: Loss = "sq
     freedom = len(residual) - unknowns
     if freedom < 1.0:
         return float("nan")
-    bent, bend = _bend(residual, loss)
-    scale = float(np.sqrt(((bent * bend) ** 2).sum() / (freedom * SPREAD[loss])))
+    if loss == "squared":
+        scale = float(np.sqrt((residual**2).sum() / freedom))
+    else:
+        scale = _robust_scale(residual, freedom)
     if scale <= 1.0:
         return 1.0
     return scale * float(scipy.stats.t.ppf(0.975, freedom)) / float(scipy.stats.norm.ppf(0.975))
+
+
+def _robust_scale(residual: NDArray[np.float64], freedom: float) -> float:
+    """The scale s >= 1 at which Σ ψ(residual / s)² is what normal errors would have."""
+
+    def excess(scale: float) -> float:
+        psi = np.clip(residual / scale, -HUBER, HUBER)
+        return float((psi**2).sum() - freedom * SPREAD)
+
+    if excess(1.0) <= 0.0:
+        return 1.0
+    most = 1.0 + float(np.sqrt((residual**2).sum() / (freedom * SPREAD)))
+    return float(scipy.optimize.brentq(excess, 1.0, most))
 
 
 def _plain(

@@ -47,6 +47,18 @@ class Profile:
     low: float
     high: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; an end that the links do not set is null."""
+        ends = {"low": self.low, "high": self.high}
+        return {
+            "name": self.name,
+            "quantity": self.quantity,
+            "best": self.best,
+            **{name: end if np.isfinite(end) else None for name, end in ends.items()},
+            "values": self.values.tolist(),
+            "chi2": self.chi2.tolist(),
+        }
+
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
         if np.isinf(self.low) and np.isinf(self.high):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -28,10 +28,11 @@ from vlmrt_dist.cli.options import (
     named_scene,
     opt,
 )
-from vlmrt_dist.errors import NumericalError
+from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.estimation import Loss, Optimizer, estimate
 from vlmrt_dist.priors import Initial
 from vlmrt_dist.problem import PRIOR_WIDTH, Engine
+from vlmrt_dist.profiles import profile as profile_likelihood
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
 
@@ -66,22 +67,50 @@ _Initial = Annotated[Initial, opt("Start at the ITU values, at their mean, or at
 _PriorWidth = Annotated[
     float, opt("Standard deviation of ln(conductivity) about the ITU value; inf: no prior.")
 ]
-_GainOffset = Annotated[
-    float | None,
-    opt("Standard deviation of an unknown offset of each setup's levels [dB]; inf: any.", min=0.0),
-]
-_PositionError = Annotated[
-    float, opt("Standard deviation of each receiver coordinate about the stated one [m].", min=0.0)
-]
-_Loss = Annotated[
-    Loss | None, opt("How large residuals count; huber or student_t where some are gross errors.")
-]
 _Fixed = Annotated[
     list[str] | None, opt("Object of known conductivity; may be repeated.", metavar="NAME")
 ]
 _Iterations = Annotated[
     int | None,
     opt("Most iterations of Adam (1000), or evaluations of a least-squares start (100).", min=1),
+]
+_Unknown = Annotated[
+    list[str] | None,
+    opt(
+        "What is unknown: conductivity (the default), relative_permittivity, thickness, exponent; "
+        "may be repeated.",
+        metavar="QUANTITY",
+    ),
+]
+_GroupBy = Annotated[
+    Literal["material"] | None, opt("Objects of one material class share their values.")
+]
+_Gain = Annotated[
+    float | None,
+    opt("Standard deviation of an unknown offset of each setup's levels [dB]; inf: any offset."),
+]
+_Loss = Annotated[
+    Loss | None,
+    opt("How large residuals count; huber or student_t where some levels are grossly wrong."),
+]
+_Quantisation = Annotated[
+    float, opt("Step that the receiver rounds to [dB], if the noise does not contain it.", min=0.0)
+]
+_Position = Annotated[
+    float, opt("Standard deviation of each coordinate of the receivers [m].", min=0.0)
+]
+_Profile = Annotated[
+    list[str] | None,
+    opt("Print the profile likelihood of this object too; may be repeated.", metavar="OBJECT"),
+]
+_Check = Annotated[bool, typer.Option("--check", help="Check the intervals by weighted draws.")]
+_Vlm = Annotated[
+    str | None,
+    opt(
+        "Take the materials from an advisor instead of the scene: offline (by the objects' names), "
+        "gemini, openai_compatible.",
+        metavar="ADVISOR",
+    ),
 ]
 _Actors = Annotated[int, opt("Ray actors to share the setups among; 0: none.", min=0)]
 
@@ -99,10 +128,16 @@ def estimate_command(
     engine: _Engine = "replay",
     initial: _Initial = "itu",
     prior_width: _PriorWidth = PRIOR_WIDTH,
-    gain_offset_db: _GainOffset = None,
-    position_error_m: _PositionError = 0.0,
-    loss: _Loss = None,
     fixed: _Fixed = None,
+    vlm: _Vlm = None,
+    unknown: _Unknown = None,
+    group_by: _GroupBy = None,
+    gain_offset_db: _Gain = None,
+    loss: _Loss = None,
+    quantisation_db: _Quantisation = 0.0,
+    position_error: _Position = 0.0,
+    check: _Check = False,
+    profile: _Profile = None,
     max_iterations: _Iterations = None,
     seed: SeedOption = 0,
     num_actors: _Actors = 0,
@@ -138,25 +173,41 @@ def estimate_command(
     campaign = read_campaign(measurements, scene=room)
     if noise_db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
+    asked: dict[str, Any] = {
+        "radio": radio,
+        "num_actors": num_actors,
+        "prior_width": prior_width,
+        "noise_db": noise_db,
+        "quantisation_db": quantisation_db,
+        "position_error_m": position_error,
+        "fixed": fixed or (),
+        "unknowns": tuple(unknown or ("conductivity",)),
+        "groups": group_by,
+        "gain_offset_db": gain_offset_db,
+        "seed": seed,
+    }
+    if profile and (optimizer != "levenberg_marquardt" or vlm is not None or initial == "vlm"):
+        raise ConfigurationError(
+            "--profile goes with --optimizer levenberg_marquardt and the scene's own materials"
+        )
     with results_only(), progress_bar() as progress:
         result = estimate(
             room,
             campaign,
-            radio=radio,
-            initial=initial,
+            initial="vlm" if vlm is not None else initial,
+            vlm=vlm or "offline",
             optimizer=optimizer,
             engine=engine,
-            num_actors=num_actors,
-            prior_width=prior_width,
-            noise_db=noise_db,
-            gain_offset_db=gain_offset_db,
-            position_error_m=position_error_m,
             loss=loss,
-            fixed=fixed or (),
-            seed=seed,
+            check=check,
             max_iterations=max_iterations,
             progress=progress,
+            **asked,
         )
+        profiles = [
+            profile_likelihood(room, campaign, name, loss=loss or "squared", **asked)
+            for name in profile or ()
+        ]
     if result.outcome not in ("converged", "max_iterations"):
         raise NumericalError(
             f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
@@ -165,9 +216,10 @@ def estimate_command(
     if as_json:
         for line in result.remarks():
             say(line)
-        print_result(json.dumps(result.to_dict(), indent=2, allow_nan=False))
+        answer = {**result.to_dict(), "profiles": [each.to_dict() for each in profiles]}
+        print_result(json.dumps(answer, indent=2, allow_nan=False))
     else:
-        print_result(str(result))
+        print_result("\n".join([str(result), *map(str, profiles)]))
     if out is not None or links is not None:
         from vlmrt_dist.estimate_files import write_estimate, write_links
 

@@ -1,0 +1,191 @@
+"""The methods that a study compares, each on all of its seeds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.answers import quantity_of
+from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
+from vlmrt_dist.fitting import Fit, appraise, fit_doubting_prior, starting_points
+from vlmrt_dist.losses import Objective
+from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
+from vlmrt_dist.posterior import MIN_NOISE_DB, Posterior, Verdict
+from vlmrt_dist.priors import Prior
+from vlmrt_dist.quantities import Quantity
+from vlmrt_dist.setups import Campaign
+from vlmrt_dist.study_point import Point
+from vlmrt_dist.units import watts_to_dbm
+from vlmrt_dist.unknowns import Unknowns, unknowns_of
+
+NUM_STARTS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One seed's unknowns and levels, and which objects are free."""
+
+    unknowns: Unknowns
+    data: LeastSquares
+    free: NDArray[np.bool_]
+
+    def known(self, fit: Fit) -> Quantity:
+        """What a fit says about the conductivities."""
+        return quantity_of("conductivity", self.unknowns, fit, self.unknowns.known.conductivity)
+
+    def permittivity(self, fit: Fit) -> Quantity | None:
+        """The same of the permittivities, if they are unknown."""
+        if "relative_permittivity" not in self.unknowns.entry:
+            return None
+        known = self.unknowns.known.relative_permittivity
+        return quantity_of("relative_permittivity", self.unknowns, fit, known)
+
+
+def question_of(
+    point: Point, campaign: Campaign, prior: Prior, rss: NDArray[np.float64]
+) -> Question:
+    """What a method is asked about one seed's received powers [M, N] [W]."""
+    unknowns = unknowns_of(
+        point.scene,
+        campaign,
+        point.radio,
+        prior,
+        quantities=point.unknowns,
+        groups=point.groups,
+        gain_offset_db=point.gain_offset_db,
+        widths=point.widths,
+    )
+    level = watts_to_dbm(rss).ravel()
+    data = LeastSquares(
+        level_dbm=level,
+        noise_db=np.full(level.shape, max(point.noise_db, MIN_NOISE_DB)),
+        used=np.isfinite(level),
+        prior=unknowns.mean,
+        prior_width=unknowns.width,
+        low=unknowns.low,
+        high=unknowns.high,
+        vague=unknowns.vague,
+    )
+    return Question(unknowns, data, prior.free)
+
+
+@dataclass(frozen=True, eq=False)
+class MethodFit:
+    """:param theta: [K] where the method ended; its error is the row's
+    :param known: what is said of every object, the prior where unidentifiable
+    :param permittivity: the same of ε_r, where it was unknown
+    """
+
+    theta: NDArray[np.float64]
+    known: Quantity
+    permittivity: Quantity | None
+    iterations: int
+    outcome: str
+    seconds: float
+    history: NDArray[np.float64]
+
+
+def cramer_rao(
+    objective: Objective, question: Question, theta: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """[K] smallest standard deviation of ln σ that the links alone allow at ``theta`` [K]."""
+    x = question.unknowns.at_conductivity(theta)
+    alone = replace(question.data, prior_width=np.inf)
+    alone = replace(alone, level_dbm=question.unknowns.predict(objective)(x)[0])
+    fit = appraise(question.unknowns.predict(objective), alone, x)
+    entry = question.unknowns.entry["conductivity"]
+    return np.where(entry >= 0, fit.knowledge.std[entry], 0.0)
+
+
+def unheard(start: NDArray[np.float64], question: Question) -> MethodFit:
+    """Nothing was received, so nothing is known."""
+    unknowns = question.unknowns
+    width = np.minimum(unknowns.width, unknowns.vague)
+    size = len(width)
+    verdict: tuple[Verdict, ...] = tuple("unidentifiable" for _ in range(size))
+    nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)), verdict)
+    fit = Fit(unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0))
+    known, permittivity = question.known(fit), question.permittivity(fit)
+    return MethodFit(start, known, permittivity, 0, "no_signal", 0.0, np.zeros(0))
+
+
+def fit_adam(
+    optimizer: Optimizer,
+    objective: Objective,
+    questions: Sequence[Question],
+    start: NDArray[np.float64],
+    truth: NDArray[np.float64],
+) -> list[MethodFit]:
+    """All seeds side by side; the seconds of the batch are shared out evenly."""
+    free = questions[0].free
+    clock = time.perf_counter()
+    run = adam(
+        objective,
+        start,
+        learning_rate=LEARNING_RATE[optimizer],
+        logarithmic=optimizer == "adam_log",
+        free=free,
+    )
+    seconds = (time.perf_counter() - clock) / len(start)
+    history = (np.abs(run.path - truth)[..., free] / truth[:, free]).mean(axis=2)
+    fits = []
+    for s, (theta, question) in enumerate(zip(run.theta, questions, strict=True)):
+        x = question.unknowns.at_conductivity(theta)
+        fit = appraise(question.unknowns.predict(objective), question.data, x)
+        steps, ended = int(run.iterations[s]), run.outcome[s]
+        known = question.known(fit)
+        fits.append(MethodFit(theta, known, None, steps, ended, seconds, history[:steps, s]))
+    return fits
+
+
+def fit_least_squares(
+    objective: Objective,
+    questions: Sequence[Question],
+    start: NDArray[np.float64],
+    truth: NDArray[np.float64],
+) -> list[MethodFit]:
+    """One seed after another, maximum likelihood as the paper has no prior."""
+    fits = []
+    for s, question in enumerate(questions):
+        unknowns, free = question.unknowns, question.free
+        predict = unknowns.predict(objective)
+        clock = time.perf_counter()
+        fit = levenberg_marquardt(predict, question.data, unknowns.at_conductivity(start[s])[None])
+        seconds = time.perf_counter() - clock
+        theta = unknowns.conductivity(fit.x)
+        path = [unknowns.conductivity(x) for x in fit.path]
+        history = np.array([mean_relative_error(x[free], truth[s][free]) for x in path])
+        known = question.known(appraise(predict, question.data, fit.x))
+        fits.append(MethodFit(theta, known, None, fit.evaluations, fit.outcome, seconds, history))
+    return fits
+
+
+def fit_map(
+    objective: Objective,
+    questions: Sequence[Question],
+    start: NDArray[np.float64],
+    seeds: Sequence[int],
+    truth: NDArray[np.float64],
+) -> list[MethodFit]:
+    """One seed after another, as :func:`~vlmrt_dist.estimation.estimate` does it."""
+    fits = []
+    for s, question in enumerate(questions):
+        unknowns, free = question.unknowns, question.free
+        predict = unknowns.predict(objective)
+        clock = time.perf_counter()
+        rng = np.random.default_rng([seeds[s], 3])
+        begin = unknowns.at_conductivity(start[s])
+        starts = starting_points(begin, question.data, NUM_STARTS, rng)
+        fit = fit_doubting_prior(predict, question.data, starts)
+        seconds = time.perf_counter() - clock
+        theta = unknowns.conductivity(fit.x)
+        history = np.array([mean_relative_error(theta[free], truth[s][free])])
+        known, permittivity = question.known(fit), question.permittivity(fit)
+        fits.append(
+            MethodFit(theta, known, permittivity, fit.evaluations, fit.outcome, seconds, history)
+        )
+    return fits

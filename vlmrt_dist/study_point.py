@@ -1,0 +1,142 @@
+"""One configuration of a study, and the key of everything that determines its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.estimation import Optimizer
+from vlmrt_dist.priors import Initial, MaterialPrior
+from vlmrt_dist.problem import PRIOR_WIDTH
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.setups import Campaign
+
+Protocol = Literal["same_paths", "independent"]
+Method = Optimizer | Literal["map"]
+"""An optimizer without a prior, as in the paper, or "map": as :func:`vlmrt_dist.estimate` does it,
+Levenberg-Marquardt with the prior, several starts, and a prior that is widened where the levels
+contradict it."""
+
+TRUTH_SEED = 1_000_003
+"""Added to the path seed for the truth of the ``independent`` protocol."""
+
+STUDY_VERSION = 2
+"""Part of every key: raise it when the same point would give other rows."""
+
+ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One configuration of a study, for several seeds.
+
+    :param study: name of the study
+    :param scene: K objects; their own conductivities are the ITU values that truths vary about
+    :param campaign: positions of M setups of N receivers
+    :param radio: radio configuration of the estimation
+    :param optimizers: which methods, on the same paths
+    :param initial: where they start
+    :param protocol: whether the truth is simulated on the estimation's own paths
+    :param seeds: a truth each, and the noise on its levels
+    :param label: what distinguishes the point within its study, for tables and figures
+    :param noise_db: standard deviation of the normal error of each level, known to the fit [dB]
+    :param priors: a belief for each seed, its medians and widths those of "map"; ``initial="vlm"``
+        starts there; None: the ITU values of the scene's own material classes
+    :param prior_width: where ``priors`` is None: standard deviation of ln σ that "map" takes. The
+        truths' own is 0.1 (:func:`~vlmrt_dist.simulation.perturbed`)
+    :param unknowns: "conductivity", or "relative_permittivity" beside it ("map" only). The truths
+        of permittivities are as wide as their prior, normal and truncated at twice that
+    :param groups: "material" ties objects of one class, in the truth and in the estimate
+    :param gain_offset_db: standard deviation of an unknown offset of each setup's levels ("map"
+        only)
+    :param widths: see :func:`vlmrt_dist.estimate`
+    :raises ConfigurationError: if there are not as many priors as seeds, or ``initial="vlm"`` has
+        none to start at, or something makes no sense
+    """
+
+    study: str
+    scene: SceneModel
+    campaign: Campaign
+    radio: RadioConfig
+    optimizers: tuple[Method, ...]
+    initial: Initial
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    label: dict[str, float | str] = field(default_factory=dict)
+    noise_db: float = 0.0
+    priors: tuple[MaterialPrior, ...] | None = None
+    prior_width: float = PRIOR_WIDTH
+    unknowns: tuple[str, ...] = ("conductivity",)
+    groups: Literal["material"] | None = None
+    gain_offset_db: float | None = None
+    widths: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.priors is not None and len(self.priors) != len(self.seeds):
+            raise ConfigurationError("a point needs one prior for each of its seeds")
+        if self.priors is None and self.initial == "vlm":
+            raise ConfigurationError("a point that starts at 'vlm' needs priors to start at")
+        if not (np.isfinite(self.noise_db) and self.noise_db >= 0.0):
+            raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
+        if not self.prior_width > 0.0:
+            raise ConfigurationError("prior_width must be positive; use inf for no prior")
+        if "conductivity" not in self.unknowns or set(self.unknowns) - {
+            "conductivity",
+            "relative_permittivity",
+        }:
+            raise ConfigurationError(
+                "a point's unknowns are conductivity, alone or with relative_permittivity"
+            )
+        more = len(self.unknowns) > 1 or self.groups is not None or self.gain_offset_db is not None
+        if more and set(self.optimizers) != {"map"}:
+            raise ConfigurationError(
+                "only the method 'map' knows permittivities, groups and offsets"
+            )
+
+    @property
+    def key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) of everything that determines the rows."""
+        parts = [
+            self.scene.key,
+            self.campaign.key,
+            self.radio.key,
+            list(self.optimizers),
+            str(self.initial),
+            self.protocol,
+            list(self.seeds),
+            self.label,
+            self.noise_db,
+            [_plain(prior) for prior in self.priors or ()],
+            self.prior_width,
+            list(self.unknowns),
+            self.groups,
+            self.gain_offset_db,
+            self.widths,
+            {name: version(name) for name in ENGINE_VERSIONS},
+            STUDY_VERSION,
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def true_radio(self) -> RadioConfig:
+        """What the true levels are simulated with."""
+        if self.protocol == "same_paths":
+            return self.radio
+        return self.radio.replace(seed=self.radio.seed + TRUTH_SEED)
+
+    def __str__(self) -> str:
+        label = " ".join(f"{k}={v}" for k, v in self.label.items())
+        return f"{label} {self.protocol}"
+
+
+def _plain(prior: MaterialPrior) -> list[Any]:
+    """A prior as what a key is made of."""
+    arrays = [np.asarray(x, np.float64).tolist() for x in (prior.c, prior.d, prior.width)]
+    return [list(prior.names), list(prior.materials), *arrays]
