@@ -135,7 +135,9 @@ def _stated(material: str, table: Mapping[str, object]) -> Reading | None:
     return reading and reading._replace(because=f"the material's name {reading.because}")
 
 
-def _by_role(scene: SceneModel, item: SceneObject, table: Mapping[str, object]) -> Reading | None:
+def _by_role(
+    scene: SceneModel, item: SceneObject, table: Mapping[str, object]
+) -> Reading | None:
     for word in reversed(words_of(f"{item.material} {item.name}")):
         for material, roles in ROLES.items():
             if word in roles and material in table:
