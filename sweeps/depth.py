@@ -20,6 +20,7 @@ from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
+from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import (
     STORAGE_HELP,
     Printed,
@@ -54,6 +55,10 @@ def main(
     storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
     num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
+    num_gpus: Annotated[
+        float | None, typer.Option(help="GPUs of an actor, or a fraction [default: 1 if any].")
+    ] = None,
+    placement: Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")] = "SPREAD",
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
@@ -77,7 +82,13 @@ def main(
         for protocol, radio in RADIO.items()
     ]  # fmt: skip
     with progress_bar("depth") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, progress=progress)
+        rows = run(
+            points,
+            Ledger(folder),
+            num_actors=num_actors,
+            actor_options={"num_gpus": num_gpus, "placement": placement},
+            progress=progress,
+        )
     title = f"Table 1: error against depth, {count} seeds"
     figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
     show(*comparison(title, "max_depth", "D", paper, rows))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vlmrt_dist import pool
@@ -181,7 +182,7 @@ def test_without_its_head_a_study_ends_and_goes_on_later(
         finally:
             process.kill()
     assert process.returncode != 0
-    assert log.strip()
+    assert "GCS may have been killed" in log  # Ray ends the process by itself
     assert set(rows(tmp_path)) <= set(undisturbed)
     assert program.run(tmp_path)[0] == 0
     assert rows(tmp_path) == undisturbed
@@ -210,7 +211,10 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from vlmrt_dist.stopping import handler_kept
 
     with handler_kept():
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        ray.init(
+            address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+            object_store_memory=80_000_000,
+        )  # fmt: skip
     yield ray
     ray.shutdown()
 
@@ -246,6 +250,15 @@ def test_an_item_that_always_kills_its_worker_is_given_up(ray: Any) -> None:
 
     with pytest.raises(ActorFailure, match=r"deadly lost its actor 4 times: .*on Ray's dashboard"):
         list(map_on_actors(work, [0], 1, names=["deadly"]))
+
+
+def test_results_that_overfill_the_object_store_arrive(ray: Any) -> None:
+    def work(item: int) -> Any:
+        return np.full(4_000_000, float(item))
+
+    kept = dict(map_on_actors(work, range(6), 2, names=[f"large {i}" for i in range(6)]))
+    assert sum(array.nbytes for array in kept.values()) > 80_000_000
+    assert all((kept[item] == item).all() for item in range(6))
 
 
 def test_what_an_item_raises_is_raised(ray: Any) -> None:

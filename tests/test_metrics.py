@@ -69,6 +69,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def apt_get(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["apt-get", "-q", *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prometheus: installed, or out of Debian's package, which nothing has to install."""
@@ -78,11 +85,16 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("apt-get"):
         pytest.skip("Prometheus is neither installed nor to be had: there is no apt-get here")
     folder = tmp_path_factory.mktemp("prometheus")
-    got = subprocess.run(
-        ["apt-get", "-q", "download", "prometheus"], cwd=folder, capture_output=True, text=True,
-        check=False, timeout=120,
-    )  # fmt: skip
+    got = apt_get(folder, "download", "prometheus")
     packages = list(folder.glob("prometheus_*.deb"))
+    if not packages:  # the system's package lists may be empty: lists that anyone may write
+        for name in ("lists/partial", "cache/archives/partial"):
+            (folder / name).mkdir(parents=True)
+        own = (f"-oDir::State::Lists={folder / 'lists'}", f"-oDir::Cache={folder / 'cache'}",
+               "-oDebug::NoLocking=1")  # fmt: skip
+        apt_get(folder, *own, "update")
+        got = apt_get(folder, *own, "download", "prometheus")
+        packages = list(folder.glob("prometheus_*.deb"))
     if not packages:
         pytest.skip(f"Debian's package prometheus cannot be had here: {got.stderr.strip()[-200:]}")
     subprocess.run(["dpkg-deb", "-x", packages[0], folder / "unpacked"], check=True)

@@ -1,11 +1,13 @@
 """Actors on several nodes with GPUs. The nodes are Ray's own simulation, the GPUs are its word."""
 
 import os
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,9 +60,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
         patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         # The GPUs are not there, so neither may an actor that holds one compute on it.
         patch.setenv("VLMRT_VARIANT", "llvm")
-        patch.setenv("RAY_health_check_initial_delay_ms", "0")
-        patch.setenv("RAY_health_check_period_ms", "500")
-        patch.setenv("RAY_health_check_timeout_ms", "1000")
+        # Soon enough for a test, late enough for a busy machine.
+        patch.setenv("RAY_health_check_period_ms", "1000")
+        patch.setenv("RAY_health_check_timeout_ms", "3000")
         patch.setenv("RAY_health_check_failure_threshold", "3")
         table = trace(scene, campaign, RADIO)
         measured = np.full((1, *campaign.present.shape), 1e-9)
@@ -129,6 +131,19 @@ class TestOneGpuEach:
         case.nodes.append(case.cluster.add_node(num_cpus=4, num_gpus=2))
         assert same_bits(case, spread)
         assert {node for node, _ in where(spread)} == {node.node_id for node in case.nodes}
+
+    def test_neither_does_one_that_freezes(self, case: Case, spread: ActorObjective) -> None:
+        frozen = case.nodes.pop()
+        raylet = frozen.all_processes["raylet"][0].process.pid
+        workers = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
+        for pid in (raylet, *map(int, workers)):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            case.nodes.append(case.cluster.add_node(num_cpus=4, num_gpus=2))
+            assert same_bits(case, spread)
+            assert {node for node, _ in where(spread)} == {node.node_id for node in case.nodes}
+        finally:
+            case.cluster.remove_node(frozen, allow_graceful=False)
 
 
 def test_a_part_of_a_gpu_packed_onto_one_node(case: Case) -> None:

@@ -189,6 +189,8 @@ def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.Monke
     assert storage_folder("/somewhere") == Path("/somewhere")
     with pytest.raises(StorageError, match="absolute"):
         storage_folder("results")
+    with pytest.raises(StorageError, match="mount it"):
+        storage_folder("s3://bucket/results")
 
 
 @pytest.mark.slow

@@ -161,11 +161,13 @@ def storage_folder(given: str | None) -> Path:
 
     :param given: what the user named; None: ``results`` here, or, inside a Ray job,
         ``vlmrt_results`` in the home folder of the node that runs the driver
-    :raises StorageError: if a relative one is given inside a Ray job, where it would be lost
+    :raises StorageError: if it is a URL, or a relative one inside a Ray job, where it would be lost
     """
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
     if given is None:
         return Path.home() / "vlmrt_results" if in_job else Path("results")
+    if "://" in given:
+        raise StorageError(f"{given!r} is no folder; mount it, and name where it is mounted")
     folder = Path(given).expanduser()
     if in_job and not folder.is_absolute():
         raise StorageError(
