@@ -61,7 +61,7 @@ def joint_table(title: str, rows: Sequence[Row]) -> Any:
     for name in ("unknown", "carr.", "links"):
         table.add_column(name, justify="left" if name == "unknown" else "right", no_wrap=True)
     for symbol in ("σ", "ε_r"):
-        for name in ("MRE \\[%]", "10 … 90 % \\[%]", "est./weak/lost \\[%]", "coverage \\[%]"):
+        for name in ("MRE \\[%]", "10 … 90 %", "est./weak/lost", "cov. \\[%]"):
             table.add_column(f"{symbol}\n{name}", justify="right", no_wrap=True)
     for (unknown, carriers), some in _cases(rows):
         cells = [unknown, str(carriers), str(some[0].num_links)]
