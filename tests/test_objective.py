@@ -138,6 +138,9 @@ def test_every_vector_may_have_its_own_truth(
     truths = blank.rss(theta)
     objective = ReplayObjective(room, measured, PAPER, table, measured=truths)
     assert objective.value_and_grad(theta).loss.max() < 1e-14
+    one = objective.value_and_grad(theta[1:2])  # one vector against every truth
+    assert one.loss.shape == (3, 3)
+    assert one.loss[1].max() < 1e-14 < one.loss[0].min()
     shifted = objective.value_and_grad(theta[::-1])
     assert (shifted.loss[[0, 2]] > 1e-4).all()
 
