@@ -51,8 +51,14 @@ PolarizationOption = Annotated[Polarization, opt("Of both antennas.")]
 PatternOption = Annotated[AntennaPattern, opt("Of both antennas.")]
 SetupsOption = Annotated[int, opt("Transmitter positions (M).")]
 ReceiversOption = Annotated[int, opt("Receiver positions of each setup (N).")]
-Strategy = Literal["random", "d_optimal"]
-PlacementOption = Annotated[Strategy, opt("Random free positions, or those that tell the most.")]
+Strategy = Literal["a_optimal", "d_optimal", "vlm_then_refine", "vlm", "grid", "random"]
+PlacementOption = Annotated[
+    Strategy,
+    opt(
+        "What tells the most (a_optimal: least variances, d_optimal: least volume), an advisor's "
+        "positions (vlm: offline rules; vlm_then_refine: improved), a grid, or random ones."
+    ),
+]
 SeedOption = Annotated[int, opt("Seed of positions, noise, random starts, left-out links.", min=0)]
 FileOutOption = Annotated[Path, opt("The file to write, .csv or .parquet.", metavar="FILE")]
 
@@ -79,7 +85,8 @@ def placed(
     strategy: str, room: SceneModel, setups: int, receivers: int, seed: int, radio: RadioConfig
 ) -> Campaign:
     """Positions by a named strategy, with the radio where it asks for one."""
-    options = {"radio": radio} if strategy == "d_optimal" else {}
+    traces = strategy in ("a_optimal", "d_optimal", "vlm_then_refine")
+    options = {"radio": radio} if traces else {}
     return place(strategy, room, setups, receivers, seed=seed, **options)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from vlmrt_dist.cli.options import (
     FrequencyOption,
     HeadroomOption,
     PatternOption,
+    PlacementOption,
     PolarizationOption,
     ReceiversOption,
     SamplesOption,
@@ -38,13 +39,8 @@ from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
 from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
 
-Strategy = Literal["a_optimal", "d_optimal", "vlm_then_refine", "vlm", "grid", "random"]
 CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
 
-_Placement = Annotated[
-    Strategy,
-    opt("Least variances (a_optimal), least volume (d_optimal), a proposal improved, or none."),
-]
 _Noise = Annotated[float, opt("Standard deviation of each level that is expected [dB].")]
 _PriorWidth = Annotated[float, opt("Standard deviation of ln(conductivity) before measuring.")]
 _Target = Annotated[
@@ -64,7 +60,10 @@ _After = Annotated[
     Path | None,
     opt("Levels measured already (see estimate): plans the next setup.", metavar="FILE"),
 ]
-_Start = Annotated[Path | None, opt("Positions that vlm_then_refine begins at.", metavar="FILE")]
+_Start = Annotated[
+    Path | None,
+    opt("Positions that vlm_then_refine begins at; default: the offline rules'.", metavar="FILE"),
+]
 _Transmitters = Annotated[int, opt("Candidate transmitters.", min=1)]
 _Candidates = Annotated[int, opt("Candidate receivers of each transmitter.", min=1)]
 _Height = Annotated[
@@ -84,7 +83,7 @@ def plan(
     scene: SceneOption = "box_room",
     setups: SetupsOption = 3,
     receivers: ReceiversOption = 8,
-    placement: _Placement = "a_optimal",
+    placement: PlacementOption = "a_optimal",
     noise_db: _Noise = 0.1,
     prior_width: _PriorWidth = 0.5,
     target: _Target = None,
@@ -130,7 +129,7 @@ def plan(
         raise ConfigurationError("--target goes with --placement d_optimal or a_optimal")
     if after is not None and (share is not None or start is not None):
         raise ConfigurationError("--after plans one setup; leave --target and --start out")
-    if (start is not None) != (placement == "vlm_then_refine" and after is None):
+    if start is not None and placement != "vlm_then_refine":
         raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
     measured = read_campaign(after) if after is not None else None
     proposed = read_campaign(start) if start is not None else None

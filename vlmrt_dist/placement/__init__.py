@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement import a_optimal, d_optimal, grid, random
+from vlmrt_dist.placement import a_optimal, d_optimal, grid, random, vlm, vlm_then_refine
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 
@@ -19,6 +19,8 @@ STRATEGIES: dict[str, Strategy] = {
     "grid": grid.place,
     "d_optimal": d_optimal.place,
     "a_optimal": a_optimal.place,
+    "vlm": vlm.place,
+    "vlm_then_refine": vlm_then_refine.place,
 }
 """Strategies by name."""
 
@@ -46,7 +48,7 @@ def place(
         )
     known = list(inspect.signature(STRATEGIES[strategy]).parameters)[4:]  # after scene, M, N, seed
     unknown = [repr(name) for name in options if name not in known]
-    if unknown:
+    if unknown and "options" not in known:  # an advisor checks its own
         raise CampaignError(
             f"placement {strategy!r} has no option {', '.join(unknown)}; it takes "
             + ", ".join(known)

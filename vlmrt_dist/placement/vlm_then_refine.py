@@ -8,6 +8,7 @@ least as much as the proposal, by the pool's own measure.
 from __future__ import annotations
 
 from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.placement import vlm
 from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
 from vlmrt_dist.placement.optimal import DESIGN_NOISE_DB, DESIGN_PRIOR_WIDTH, choose, pool_for
 from vlmrt_dist.radio import RadioConfig
@@ -21,7 +22,7 @@ def place(
     num_receivers: int,
     *,
     seed: int,
-    start: Campaign,
+    start: Campaign | None = None,
     radio: RadioConfig | None = None,
     num_tx_candidates: int | None = None,
     num_rx_candidates: int | None = None,
@@ -35,11 +36,14 @@ def place(
 ) -> Campaign:
     """M setups of N receivers, from a proposal.
 
-    :param start: the proposal, a campaign of M setups of N receivers
+    :param start: the proposal, a campaign of M setups of N receivers; default: what the ``vlm``
+        strategy proposes offline
     :raises CampaignError: if the proposal has another size or does not fit the scene
 
     The other parameters are those of :func:`vlmrt_dist.placement.d_optimal.place`.
     """
+    if start is None:
+        start = vlm.place(scene, num_setups, num_receivers, seed=seed)
     if start.num_setups != num_setups or (start.present.sum(1) != num_receivers).any():
         raise CampaignError(
             f"the start has {start.num_setups} setups of up to {start.num_receivers} receivers; "

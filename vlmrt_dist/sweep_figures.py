@@ -1,0 +1,68 @@
+"""Figures that several sweeps draw from their rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from vlmrt_dist.files import write_atomic
+from vlmrt_dist.ledger import Row
+
+
+def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Path) -> Path:
+    """The error along the iterations, as a PNG at ``path``: the median of the seeds of each curve,
+    and from 10 % to 90 % of them. A seed that has stopped keeps its last error."""
+    figure = Figure(figsize=(8.0, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for shade, (label, rows) in enumerate(curves.items()):
+        histories = [100.0 * np.array(r.mre_history) for r in rows if len(r.mre_history)]
+        if not histories:
+            continue
+        longest = max(len(h) for h in histories)
+        filled = np.array([np.pad(h, (0, longest - len(h)), mode="edge") for h in histories])
+        low, middle, high = np.quantile(filled, [0.1, 0.5, 0.9], axis=0)
+        step = np.arange(1, longest + 1)
+        axes.plot(step, middle, color=f"C{shade}", label=label)
+        axes.fill_between(step, low, high, color=f"C{shade}", alpha=0.15, lw=0.0)
+    axes.set(xscale="log", yscale="log", xlabel="iteration", title=title)
+    axes.set_ylabel("MRE [%]: median, 10 % to 90 % of the seeds")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def progress_figure(
+    title: str,
+    ylabel: str,
+    curves: Mapping[str, Mapping[int, Sequence[float]]],
+    target: float,
+    path: Path,
+) -> Path:
+    """A number against the links measured, as a PNG at ``path``: median, 10 % to 90 % of the seeds.
+
+    :param curves: by name: links -> the numbers of the seeds
+    :param target: drawn as a line
+    """
+    figure = Figure(figsize=(8.0, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for shade, (label, by_links) in enumerate(curves.items()):
+        links = sorted(by_links)
+        low, middle, high = np.array([np.quantile(by_links[n], [0.1, 0.5, 0.9]) for n in links]).T
+        axes.plot(links, middle, "o-", color=f"C{shade}", label=label)
+        axes.fill_between(links, low, high, color=f"C{shade}", alpha=0.15, lw=0.0)
+    axes.axhline(target, color="k", ls="--", lw=1.0)
+    axes.set(yscale="log", xlabel="links measured", ylabel=ylabel, title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_atomic(path, content.getvalue())
