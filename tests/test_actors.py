@@ -24,6 +24,7 @@ from vlmrt_dist.errors import (
 )
 from vlmrt_dist.llvm import choose_variant
 from vlmrt_dist.losses import Objective, ValueAndGrad
+from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS, ActorOptions
 from vlmrt_dist.rooms import box_room
@@ -163,6 +164,13 @@ def test_same_bits_as_in_one_process(case: Case, num_actors: int) -> None:
         same_bits(objective.value_and_grad(theta[:1]), case.local.value_and_grad(theta[:1]))
         same_bits([objective.rss(theta)], [case.local.rss(theta)])
         same_bits(objective.log_jacobian(theta[0]), case.local.log_jacobian(theta[0]))
+        wanted: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
+        here = Materials(
+            theta[0], case.scene.relative_permittivity(RADIO.frequency), case.scene.thickness
+        )
+        there = objective.levels({RADIO.frequency: here}, wanted)
+        alone = case.local.levels({RADIO.frequency: here}, wanted)
+        same_bits([there.rss, *there.by.values()], [alone.rss, *alone.by.values()])
     assert objective.num_paths == sum(info.num_paths for info in objective.describe())
     assert np.isnan(objective.incomplete)
 

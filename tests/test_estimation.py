@@ -10,6 +10,7 @@ from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, Vlmrt
 from vlmrt_dist.estimation import estimate, mean_relative_error
 from vlmrt_dist.placement import place
 from vlmrt_dist.priors import MaterialPrior, Prior, initial_conductivity, prior_of
+from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel, SceneObject
@@ -468,3 +469,141 @@ def test_a_right_material_is_not_doubted(room: SceneModel) -> None:
         )
         doubted += sum(estimate(room, measured, radio=radio, folds=0).contradicts_prior)
     assert doubted <= 4  # of 90 draws from the prior; beyond 2.5 standard deviations: 1.1
+
+
+# More unknowns, and what the links cannot tell.
+
+COHERENT = PAPER.replace(combining="coherent")
+
+
+@pytest.fixture(scope="module")
+def places(room: SceneModel) -> Campaign:
+    return place("d_optimal", room, 3, 8, seed=0, radio=COHERENT)
+
+
+@pytest.mark.slow
+def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: Array) -> None:
+    """Permittivities are 5 % off the table, and each setup's levels are off by a gain.
+
+    The path set is complete: what a single solve finds depends on the permittivities.
+    """
+    radio = RadioConfig(max_depth=2, samples_per_src=100_000, combining="coherent")
+    places = place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    rng = np.random.default_rng(0)
+    known = room.relative_permittivity(3.5e9)
+    permittivity = known * np.exp(0.05 * rng.standard_normal(9))
+    real = room.with_materials(relative_permittivity=permittivity)
+    gain = np.array([0.8, -1.1, 0.3])
+    levels = simulate(real, places, conductivity=truth, radio=radio, noise_db=0.03, seed=1)
+    assert levels.rss_dbm is not None
+    shifted = levels.with_rss(levels.rss_dbm + gain[:, None])
+    found = estimate(
+        room, shifted, radio=radio, truth=truth, folds=0, prior_width=0.1,
+        unknowns=("conductivity", "relative_permittivity"), gain_offset_db=1.0,
+        widths={"relative_permittivity": 0.05},
+    )  # fmt: skip
+    other = found.others["relative_permittivity"]
+    assert found.num_unknowns == 21
+    assert np.abs(other.value / permittivity - 1.0).mean() < 0.02
+    assert np.abs(known / permittivity - 1.0).mean() > 0.02
+    assert ((other.low <= permittivity) & (permittivity <= other.high)).mean() > 0.7
+    assert found.gains is not None
+    assert (np.abs(found.gains.value - gain) <= 4.0 * found.gains.std).all()
+    text = str(found)
+    for word in ("Relative permittivity of 9 objects at 3.5 GHz", "Offset of each setup's levels"):
+        assert word in text
+    # Without them, the same levels contradict the model.
+    plain = estimate(room, shifted, radio=radio, truth=truth, folds=0, prior_width=0.1)
+    assert plain.noise_scale > 3.0 * found.noise_scale
+
+
+@pytest.mark.slow
+def test_two_links_a_setup_are_reported_as_too_few(room: SceneModel, truth: Array) -> None:
+    few = place("d_optimal", room, 3, 2, seed=0, radio=COHERENT)
+    levels = simulate(room, few, conductivity=truth, radio=COHERENT, noise_db=0.01, seed=1)
+    found = estimate(room, levels, radio=COHERENT, truth=truth)
+    assert found.num_links == 6 < found.num_unknowns == 9
+    assert found.determined <= 6.0
+    line = next(line for line in found.remarks() if line.startswith("under-determined"))
+    unsure = [
+        n for n, v in zip(room.names, found.verdict, strict=True) if v in ("weak", "unidentifiable")
+    ]
+    assert unsure
+    assert all(name in line for name in unsure)
+
+
+@pytest.mark.slow
+def test_two_objects_that_only_appear_together_are_named_as_a_pair() -> None:
+    """Two planks one behind the other, met only by the one wave that goes through both."""
+    room = box_room(0)
+    wall = np.array([[-1.9, 0.0, 0.0], [1.9, 0.0, 0.0], [1.9, 0.0, 2.9], [-1.9, 0.0, 2.9]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    planks = tuple(
+        SceneObject(name, "wood", wall + np.array([0.0, y, 0.0]), faces)
+        for name, y in (("front", -0.2), ("back", 0.2))
+    )
+    model = dataclasses.replace(room, objects=(*room.objects, *planks))
+    radio = PAPER.replace(max_depth=2)
+    places = Campaign(np.array([[0.0, -1.5, 1.5]]), np.array([[[0.0, 1.5, 1.5], [0.1, 1.4, 1.5]]]))
+    fixed = list(room.names)
+    levels = simulate(model, places, radio=radio, noise_db=0.01, seed=0)
+    found = estimate(model, levels, radio=radio, fixed=fixed)
+    assert found.entangled == (("front", "back"),)
+    assert any("only their combination is determined: front and back" in r for r in found.remarks())
+    assert set(found.verdict[-2:]) <= {"weak", "unidentifiable"}
+
+
+@pytest.mark.slow
+def test_metal_is_fixed_and_breaks_nothing(room: SceneModel, places: Campaign) -> None:
+    mixed = room.with_materials({"box_wood": "metal"})
+    levels = simulate(mixed, places, radio=COHERENT, noise_db=0.1, seed=0)
+    found = estimate(
+        mixed, levels, radio=COHERENT, folds=0, groups="material",
+        unknowns=("conductivity", "relative_permittivity", "thickness"),
+    )  # fmt: skip
+    k = room.names.index("box_wood")
+    assert found.verdict[k] == "fixed"
+    assert found.conductivity[k] == 1e7
+    assert [q.verdict[k] for q in found.others.values()] == ["fixed", "fixed"]
+    assert found.others["thickness"].value[k] == room.thickness[k]
+    assert len(set(found.conductivity[:5])) == 1
+
+
+@pytest.mark.slow
+def test_displaced_receivers_take_weight_from_coherent_links(
+    room: SceneModel, places: Campaign, truth: Array
+) -> None:
+    levels = simulate(room, places, conductivity=truth, radio=COHERENT, noise_db=0.1, seed=1)
+    exact = estimate(room, levels, radio=COHERENT, folds=0)
+    moved = estimate(room, levels, radio=COHERENT, folds=0, position_error_m=0.05)
+    assert np.median(moved.links.noise_db) > 10 * np.median(exact.links.noise_db)
+    assert moved.determined < 0.6 * exact.determined
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"loss": "nae"}, "'nae' belongs to the Adams"),
+        ({"loss": "huber", "optimizer": "adam"}, "cannot minimise 'huber'"),
+        ({"loss": "cubed"}, "unknown loss 'cubed'"),
+        ({"optimizer": "adam", "groups": "material"}, "not groups"),
+        ({"optimizer": "adam", "gain_offset_db": 1.0}, "not gain_offset_db"),
+        ({"optimizer": "adam", "unknowns": ("thickness",)}, "not unknowns thickness"),
+        ({"quantisation_db": -1.0}, "quantisation_db"),
+        ({"position_error_m": float("inf")}, "position_error_m"),
+    ],
+)
+def test_what_goes_with_what(
+    room: SceneModel, campaign: Campaign, option: dict[str, Any], message: str
+) -> None:
+    levels = campaign.with_rss(np.full((3, 8), -40.0))
+    with pytest.raises(VlmrtError, match=message):
+        estimate(room, levels, radio=PAPER, **option)
+
+
+def test_the_offline_advisor_is_asked_when_nothing_else_is_given(
+    room: SceneModel, measured: Campaign, truth: Array
+) -> None:
+    found = estimate(room, measured, radio=PAPER, initial="vlm", truth=truth, folds=0)
+    assert found.materials[room.names.index("box_marble")] == "marble"
+    assert not np.allclose(found.prior_high / found.prior, np.exp(0.5 * 1.96))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numerics import PAPER, Array, path_cache, room
 
-from vlmrt_dist.fitting import Fit, fit_doubting_prior
+from vlmrt_dist.fitting import Fit, fit_doubting_prior, starting_points
 from vlmrt_dist.objective import ReplayObjective
 from vlmrt_dist.optimizers import LeastSquares, Predict
 from vlmrt_dist.placement import place
@@ -56,7 +56,8 @@ class World:
             truth = self.unknowns.mean + WIDTH * rng.standard_normal(9)
             level = disturb(self.predict(truth)[0], rng)
             data = self.data(level, noise, **more)
-            found.append((fit_doubting_prior(self.predict, data, data.prior[None]), truth))
+            starts = starting_points(data.prior, data, 8, rng)
+            found.append((fit_doubting_prior(self.predict, data, starts), truth))
         return found
 
 

@@ -58,11 +58,11 @@ def joint_table(title: str, rows: Sequence[Row]) -> Any:
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
-    for name in ("unknown", "carriers", "links"):
+    for name in ("unknown", "carr.", "links"):
         table.add_column(name, justify="left" if name == "unknown" else "right", no_wrap=True)
     for symbol in ("σ", "ε_r"):
-        for name in ("MRE \\[%]", "10 … 90 % \\[%]", "est./weak/lost", "coverage \\[%]"):
-            table.add_column(f"{symbol}: {name}", justify="right")
+        for name in ("MRE \\[%]", "10 … 90 %", "est./weak/lost", "cov. \\[%]"):
+            table.add_column(f"{symbol}\n{name}", justify="right", no_wrap=True)
     for (unknown, carriers), some in _cases(rows):
         cells = [unknown, str(carriers), str(some[0].num_links)]
         for side in (conductivity_side(some), permittivity_side(some)):
@@ -115,7 +115,7 @@ def _cells(side: Side | None) -> list[str]:
     return [
         f"{middle:.3g}",
         f"{low:.2g} … {high:.2g}",
-        " / ".join(shares) + " %",
+        "/".join(shares),
         f"{100.0 * side.coverage:.1f}",
     ]
 
