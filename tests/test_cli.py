@@ -73,7 +73,7 @@ def test_help_is_fast_and_states_units() -> None:
     code, out, err = run("--help")
     assert (code, err) == (0, "")
     assert time.perf_counter() - begin < 5.0  # about 1 s on an idle machine
-    for command in ("doctor", "estimate", "simulate", "plan", "export-scene"):
+    for command in ("doctor", "estimate", "simulate", "plan", "export-scene", "render"):
         assert command in out
         text = invoke(command, "--help").output
         assert "Usage:" in text

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
+import vlmrt_dist as vd
 from vlmrt_dist import itu
-from vlmrt_dist.errors import CampaignError, MaterialError
+from vlmrt_dist.errors import CampaignError, ConfigurationError, MaterialError
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel, SceneObject
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
@@ -252,7 +253,7 @@ def test_a_reason_is_true() -> None:
     reasons = np.array(advice.reasons).reshape(2, 9)[:, 1:]
     checked = 0
     for m, n in np.ndindex(2, 8):
-        found = re.match(r"behind (\S+)", reasons[m, n])
+        found = re.match(r"behind (\S+)", str(reasons[m, n]))
         if found:
             tx, rx = advice.campaign.tx[m], advice.campaign.rx[m, n]
             _, item, _ = room.crossings(tx[None], rx[None])
@@ -289,6 +290,26 @@ def test_a_whole_city_takes_seconds() -> None:
     away = np.linalg.norm(advice.campaign.rx - advice.campaign.tx[:, None], axis=2)
     assert away.max() < 300.0
     assert advice.usage.seconds < 30.0
+
+
+def test_the_clearance_is_an_option() -> None:
+    advice = OfflineAdvisor(clearance=0.6).propose_positions([], box_room(), 2, 4)
+    points = np.concatenate([advice.campaign.tx, advice.campaign.rx.reshape(-1, 3)])
+    assert (box_room().distance_to_surface(points) >= 0.6).all()
+    with pytest.raises(ConfigurationError, match="clearance"):
+        OfflineAdvisor(clearance=float("nan"))
+
+
+def test_the_placement_strategy_is_the_advisors_answer() -> None:
+    room = box_room()
+    campaign = vd.place("vlm", room, 2, 4, seed=3)
+    assert campaign.key == positions(room, 2, 4, seed=3).campaign.key
+    near = vd.place("vlm", room, 2, 4, seed=3, vlm="offline", clearance=0.5)
+    assert near.key != campaign.key
+    with pytest.raises(ConfigurationError, match=r"'offline'.*'pool'"):
+        vd.place("vlm", room, 1, 1, pool=3)
+    with pytest.raises(ConfigurationError, match="'oracle'"):
+        vd.place("vlm", room, 1, 1, vlm="oracle")
 
 
 def test_impossible_requests_are_refused() -> None:

@@ -1,6 +1,7 @@
 import json
 import sys
 import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -105,7 +106,8 @@ def test_an_unclosed_string_does_not_take_for_ever() -> None:
 
 def test_a_list_has_to_be_there() -> None:
     assert read_list({"materials": [1]}, "materials") == [1]
-    for answer in ({}, {"materials": {}}, {"materials": None}, {"Materials": []}):
+    wrong: list[dict[str, Any]] = [{}, {"materials": {}}, {"materials": None}, {"Materials": []}]
+    for answer in wrong:
         with pytest.raises(UnreadableAnswer, match='no array "materials"'):
             read_list(answer, "materials")
 

@@ -9,8 +9,8 @@ from vlmrt_dist.setups import check_campaign, random_campaign
 
 @pytest.mark.parametrize(
     "strategy",
-    # All but "random" trace the scene first.
-    [pytest.param(s, marks=[] if s == "random" else pytest.mark.slow) for s in STRATEGIES],
+    # The others trace the scene first.
+    [pytest.param(s, marks=[] if s in ("random", "vlm") else pytest.mark.slow) for s in STRATEGIES],
 )
 def test_every_strategy_gives_a_campaign_that_fits_and_repeats(strategy: str) -> None:
     room = box_room()

@@ -121,7 +121,7 @@ def at(x: Any, y: Any, z: Any, reason: Any = "why") -> dict[str, Any]:
     return {"x": x, "y": y, "z": z, "reason": reason}
 
 
-GOOD = [
+GOOD: list[dict[str, Any]] = [
     {"tx": at(0, 0, 1.5), "rx": [at(1, 0, 1.5), at(2, 0, 1.5)]},
     {"tx": at(0, 4, 2), "rx": [at(1, 0, 1.5), at(-3, 3, 2)]},
 ]
@@ -129,7 +129,7 @@ GOOD = [
 
 def setups(*places: tuple[int, int, Any]) -> CheckedPositions:
     """The good answer with other positions at (setup, antenna)."""
-    answer = [{"tx": s["tx"], "rx": list(s["rx"])} for s in GOOD]  # type: ignore[call-overload]
+    answer = [{"tx": s["tx"], "rx": list(s["rx"])} for s in GOOD]
     for m, n, place in places:
         if n == 0:
             answer[m]["tx"] = place

@@ -56,7 +56,7 @@ def positions_figure(
     lines = [] if reasons is None else _reason_lines(campaign, reasons)
     handles = _legend_handles(scene, campaign, colors)
     columns = 1 + (len(handles) > LEGEND_ROWS)
-    widths = [6.4, 1.8 * columns, *([4.8] if lines else [])]  # plan, legend, reasons [inches]
+    widths = [7.0, 1.8 * columns, *([4.8] if lines else [])]  # plan, legend, reasons [inches]
     figure = Figure(figsize=(sum(widths), 6.4), layout="constrained")
     plan, *others = figure.subplots(1, len(widths), width_ratios=widths)
     for axes in others:

@@ -2,8 +2,8 @@
 
 ``python -m vlmrt_dist.render_process FOLDER`` reads ``scene.json`` and ``arrays.npz`` there, which
 :mod:`vlmrt_dist.rendering` has written, and leaves ``view-<i>.npy`` [H,W,3] (sRGB, 0 to 255) for
-each view. It prints a line for each finished view. What a user can mend goes to ``problem.txt``.
-Nothing foreign reaches Mitsuba: it sees arrays, and dictionaries that are made here.
+each view. It prints ``done total`` after each pass, and an engine that is missing goes to
+``problem.txt``. Nothing foreign reaches Mitsuba: it sees arrays, and dictionaries made here.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def sky(azimuth: float) -> FloatArray:
 def _scene(mi: Any, view: dict[str, Any], request: dict[str, Any], arrays: Any) -> Any:
     parts: dict[str, Any] = {
         "type": "scene",
+        # Of Mitsuba's integrators this one lets light fall through glass on what stands behind it.
         "integrator": {"type": "volpath", "max_depth": MAX_DEPTH},
         "sensor": {
             "type": "perspective",
@@ -127,6 +128,7 @@ def _scene(mi: Any, view: dict[str, Any], request: dict[str, Any], arrays: Any) 
                 "type": "hdrfilm",
                 "width": request["width"],
                 "height": request["height"],
+                # No sample counts for two pixels, so the order of the threads does not matter.
                 "rfilter": {"type": "box"},
                 "pixel_format": "rgb",
             },
@@ -149,7 +151,7 @@ def _mesh(mi: Any, name: str, positions: FloatArray, uv: FloatArray, bsdf: Any) 
     """A flat-shaded mesh of triangles [T,3,3] with texture coordinates [T,3,2]."""
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict(bsdf)
-    properties["face_normals"] = True
+    properties["face_normals"] = True  # no smoothing over edges
     count = 3 * len(positions)
     mesh = mi.Mesh(name, count, len(positions), props=properties, has_vertex_texcoords=True)
     parameters = mi.traverse(mesh)

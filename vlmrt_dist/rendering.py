@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError
+from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.render_process import ARRAYS, PROBLEM, REQUEST, view_file
 from vlmrt_dist.scene import SceneModel
@@ -27,13 +27,14 @@ from vlmrt_dist.viewpoints import VIEWS, Seen, look_at_scene
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
 
-SAMPLES = 48
+SAMPLES = 32
 """Paths of light through each pixel."""
 
 MAX_SIDE, MIN_SIDE = 4096, 16
 MAX_SAMPLES = 4096
+MAX_SEED = 1_000_000
 
-DEADLINE = 600.0
+DEADLINE, MAX_DEADLINE = 600.0, 1e6
 """Seconds after which the rendering process is ended."""
 
 GAP = 1e-3
@@ -82,8 +83,17 @@ def render_scene(
     :raises ConfigurationError: if an argument is outside what it may be
     :raises EngineUnavailable: if Mitsuba cannot run on this machine
     :raises ImageError: if the rendering process dies or exceeds the deadline
+    :raises StorageError: if the folder for temporary files is full
     """
-    _check(views, width, height, samples, num_threads, deadline)
+    check_settings(views, width, height, samples)
+    if num_threads is not None and num_threads < 1:
+        raise ConfigurationError(f"num_threads must be 1 or more; got {num_threads}")
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigurationError(f"seed must lie between 0 and {MAX_SEED}; got {seed}")
+    if not 0.0 < deadline <= MAX_DEADLINE:
+        raise ConfigurationError(
+            f"deadline must be a number of seconds, at most {MAX_DEADLINE:g}; got {deadline}"
+        )
     with tempfile.TemporaryDirectory(prefix="vlmrt-render-") as place:
         folder = Path(place)
         threads = num_threads or len(os.sched_getaffinity(0))
@@ -102,8 +112,11 @@ def render_scene(
             description, some = _described(scene, seen, width, f"view{index}")
             request["views"].append(description)
             arrays |= some
-        (folder / REQUEST).write_text(json.dumps(request, allow_nan=False))
-        np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+        try:
+            (folder / REQUEST).write_text(json.dumps(request, allow_nan=False))
+            np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            raise StorageError(f"cannot write to {folder}: {error.strerror}") from None
         _run(folder, deadline, progress)
         return [
             SceneImage(_png(folder / view_file(i), (height, width, 3)), "render", v, width, height)
@@ -126,14 +139,11 @@ def texture_coordinates(triangles: FloatArray, size: tuple[float, float]) -> Flo
     return np.asarray(flat / np.array(size))
 
 
-def _check(
-    views: Sequence[str],
-    width: int,
-    height: int,
-    samples: int,
-    num_threads: int | None,
-    deadline: float,
-) -> None:
+def check_settings(views: Sequence[str], width: int, height: int, samples: int) -> None:
+    """What :func:`render_scene` asks of its settings.
+
+    :raises ConfigurationError: if one is outside what it may be
+    """
     if isinstance(views, str) or not views or not set(views) <= set(VIEWS):
         raise ConfigurationError(f"views must be some of {', '.join(VIEWS)}; got {views!r}")
     for name, value, low, high in (
@@ -143,10 +153,6 @@ def _check(
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ConfigurationError(f"{name} must be a whole number, {low} to {high}; got {value}")
-    if num_threads is not None and num_threads < 1:
-        raise ConfigurationError(f"num_threads must be 1 or more; got {num_threads}")
-    if not 0.0 < deadline < math.inf:
-        raise ConfigurationError(f"deadline must be a positive number of seconds; got {deadline}")
 
 
 def _described(

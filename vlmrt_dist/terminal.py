@@ -15,8 +15,8 @@ import typer
 from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.fitting import Progress
 
-PHASES = {"trace": "tracing setups", "fit": "fitting"}
-"""What the progress bar calls the phases of an estimation."""
+PHASES = {"trace": "tracing setups", "fit": "fitting", "render": "rendering"}
+"""What the progress bar calls the phases of a long piece of work."""
 
 
 @contextlib.contextmanager

@@ -234,7 +234,7 @@ def _wood(c: _Canvas) -> FloatArray:
     _, knot, _ = c.cells(0.5, stretch=1.6)
     ring = np.maximum(ring, 0.8 * _band(np.abs((knot / 0.009) % 1.0 - 0.5) * 0.02, 0.003, 0.004)
                       * _band(knot, 0.03, 0.02))  # fmt: skip
-    picture = _blend("c2874b", "7d4a20", 0.1 + 0.85 * ring + 0.13 * fibre)
+    picture = _blend("cd9658", "8a5427", 0.1 + 0.85 * ring + 0.13 * fibre)
     picture = _blend(picture, "472710", 0.9 * _band(knot + 0.003 * c.noise(1.0), 0.013, 0.01))
     row = np.floor(c.v / 0.3)
     picture *= (0.9 + 0.2 * c.value_of(0 * row, row))[..., None]

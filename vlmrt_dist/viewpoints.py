@@ -43,8 +43,8 @@ THIN = 0.25
 SAME_PLANE = 0.02
 """Panels nearer than this share of the scene's diagonal form one wall or ceiling."""
 
-COVERING = 0.3
-"""What covers less than this share of the scene's plan or elevation does not hide it."""
+ROOFED, WALLED = 0.5, 0.3
+"""What covers less than this share of the scene's plan, or elevation, does not hide it."""
 
 OUTSIDE = 0.1
 """Most of the scene's surface that may lie on the outer side of an outer wall, as a share."""
@@ -249,9 +249,9 @@ class _Surfaces:
     def _covers(self, panel: _Panel) -> bool:
         x, y, z = np.abs(panel.normal)
         if z > 0.5:
-            return bool(panel.area * z >= COVERING * self.extent[0] * self.extent[1])
+            return bool(panel.area * z >= ROOFED * self.extent[0] * self.extent[1])
         width = (y * self.extent[0] + x * self.extent[1]) / np.hypot(x, y)
-        return bool(panel.area >= COVERING * width * self.extent[2])
+        return bool(panel.area >= WALLED * width * self.extent[2])
 
     def _outer_side(self, panel: _Panel, camera: Camera) -> FloatArray | None:
         """The panel's normal on the camera's side, None if that is not the outer side."""

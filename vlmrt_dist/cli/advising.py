@@ -66,6 +66,10 @@ _Backoff = Annotated[float | None, opt("Pause before the first of them [s]; defa
 _MaxCost = Annotated[
     float | None, opt("Most to spend [US dollars]; default for gemini: 5 at built-in prices.")
 ]
+_Price = Annotated[
+    tuple[float, float] | None,
+    opt("US dollars for a million tokens sent, received.", metavar="SENT RECEIVED"),
+]
 _Figure = Annotated[Path | None, opt("Draw the positions to this .png.", metavar="FILE")]
 _Out = Annotated[Path | None, opt("Write the positions, .csv or .parquet.", metavar="FILE")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -94,12 +98,15 @@ def advise(
     retries: _Retries = None,
     backoff: _Backoff = None,
     max_cost_usd: _MaxCost = None,
+    price_usd: _Price = None,
 ) -> None:
     """What objects are made of and where to measure, as a model or the offline rules see it."""
     RadioConfig(frequency=frequency)  # refuses what is no carrier
     for path, suffixes in ((figure, (".png",)), (out, (".csv", ".parquet")), (record, (".json",))):
         if path is not None:
             check_target(path, *suffixes)
+    if setups < 0 or (setups and receivers < 1):
+        raise ConfigurationError("--setups must be 0 (no positions) or more, --receivers 1 or more")
     if setups == 0 and (figure or out):
         raise ConfigurationError("--figure and --out show positions; ask for --setups 1 or more")
     options: dict[str, Any] = {
@@ -114,6 +121,7 @@ def advise(
         "retries": retries,
         "backoff": backoff,
         "max_cost_usd": max_cost_usd,
+        "price_usd": price_usd,
     }
     # First of all, because it takes the key out of the environment that other processes get.
     advisor = _advisor(vlm, {name: value for name, value in options.items() if value is not None})
@@ -137,6 +145,9 @@ def advise(
     if as_json:
         answer = _as_dict(materials, positions, frequency)
         print_result(json.dumps(answer, indent=2, allow_nan=False))
+    spent = advisor.transport.meter.spent_usd if vlm in ASKED else 0.0
+    if spent:
+        say(f"spent about {spent:.4f} US dollars, at the prices that are assumed")
     if positions is not None and out is not None:
         write_campaign(positions.campaign, out)
         say(f"positions written to {out}")
@@ -204,9 +215,9 @@ def _usage_lines(usage: Usage) -> list[str]:
     if usage.cached:
         about.append("from the cache")
     elif usage.attempts:
+        requests = "1 request" if usage.attempts == 1 else f"{usage.attempts} requests"
         about.append(
-            f"{usage.attempts} requests, {usage.input_tokens} tokens sent, "
-            f"{usage.output_tokens} received"
+            f"{requests}, {usage.input_tokens} tokens sent, {usage.output_tokens} received"
         )
     about.append(f"{usage.seconds:.1f} s")
     return [f"advisor: {who}; {'; '.join(about)}", *(f"remark: {line}" for line in usage.remarks)]

@@ -51,8 +51,10 @@ PolarizationOption = Annotated[Polarization, opt("Of both antennas.")]
 PatternOption = Annotated[AntennaPattern, opt("Of both antennas.")]
 SetupsOption = Annotated[int, opt("Transmitter positions (M).")]
 ReceiversOption = Annotated[int, opt("Receiver positions of each setup (N).")]
-Strategy = Literal["random", "d_optimal"]
-PlacementOption = Annotated[Strategy, opt("Random free positions, or those that tell the most.")]
+Strategy = Literal["random", "d_optimal", "vlm"]
+PlacementOption = Annotated[
+    Strategy, opt("Random free positions, those that tell the most, or an advisor's (offline).")
+]
 SeedOption = Annotated[int, opt("Seed of positions, noise, random starts, left-out links.", min=0)]
 FileOutOption = Annotated[Path, opt("The file to write, .csv or .parquet.", metavar="FILE")]
 

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement import d_optimal, random
+from vlmrt_dist.placement import d_optimal, random, vlm
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 
 Strategy = Callable[..., Campaign]
 """A plain function ``(scene, num_setups, num_receivers, *, seed, <options>) -> Campaign``."""
 
-STRATEGIES: dict[str, Strategy] = {"random": random.place, "d_optimal": d_optimal.place}
+STRATEGIES: dict[str, Strategy] = {
+    "random": random.place,
+    "d_optimal": d_optimal.place,
+    "vlm": vlm.place,
+}
 """Strategies by name."""
 
 
@@ -41,7 +45,7 @@ def place(
         )
     known = list(inspect.signature(STRATEGIES[strategy]).parameters)[4:]  # after scene, M, N, seed
     unknown = [repr(name) for name in options if name not in known]
-    if unknown:
+    if unknown and "options" not in known:  # an advisor checks its own
         raise CampaignError(
             f"placement {strategy!r} has no option {', '.join(unknown)}; it takes "
             + ", ".join(known)

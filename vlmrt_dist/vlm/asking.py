@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -43,6 +43,8 @@ from vlmrt_dist.vlm.validation import (
     coincides,
     slot_name,
 )
+
+Checked = TypeVar("Checked", CheckedMaterials, CheckedPositions)
 
 FALLBACK = "fallback: "
 """How the source or reason of what a fallback has chosen begins."""
@@ -119,20 +121,10 @@ class ModelAdvisor:
             checked = self._asked_materials(question, [labels[k] for k in part], rows, tally)
             tally.remarks += checked.remarks
             if checked.problems:
+                tally.remarks += _named("the offline advisor", checked.problems)
                 offline = OfflineAdvisor().propose_materials((), scene, rows, frequency=frequency)
-            for k in part:
-                if labels[k] in checked.valid:
-                    choices.append(checked.valid[labels[k]])
-                    continue
-                prior = offline.prior
-                choices.append(
-                    MaterialChoice(
-                        prior.materials[k],
-                        float(prior.confidence[k]),
-                        f"{FALLBACK}offline, {prior.sources[k]}",
-                    )
-                )
-            tally.remarks += _named("the offline advisor", checked.problems)
+                checked.valid |= _choices_of(offline, labels, checked.problems)
+            choices += [checked.valid[labels[k]] for k in part]
         prior = material_prior(
             scene.names,
             [choice.material for choice in choices],
@@ -252,7 +244,9 @@ class ModelAdvisor:
             return dataclasses.replace(before, problems=dict.fromkeys(before.problems, second))
         return second
 
-    def _judged(self, question: Question, judge: Callable[[str], Any], tally: _Tally) -> Any:
+    def _judged(
+        self, question: Question, judge: Callable[[str], Checked], tally: _Tally
+    ) -> Checked | str:
         """What ``judge`` makes of the reply, or as a string why the reply cannot be read.
 
         Only what could be read is kept in the cache: an answer that was none is asked for again.
@@ -299,6 +293,19 @@ class ModelAdvisor:
             cached=all(tally.from_cache),
             remarks=tuple(dict.fromkeys([*remarks, *tally.remarks])),
         )
+
+
+def _choices_of(
+    offline: MaterialAdvice, labels: Sequence[str], wanted: Collection[str]
+) -> dict[str, MaterialChoice]:
+    """The offline advisor's choices for some of the labels, named as what they are."""
+    prior = offline.prior
+    rows = zip(labels, prior.materials, prior.confidence.tolist(), prior.sources, strict=True)
+    return {
+        label: MaterialChoice(material, confidence, f"{FALLBACK}offline, {source}")
+        for label, material, confidence, source in rows
+        if label in wanted
+    }
 
 
 def _place_freely(checked: CheckedPositions, room: Room, seed: int) -> None:

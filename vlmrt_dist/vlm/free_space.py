@@ -26,8 +26,8 @@ OUTDOOR_SKY = 0.2
 ROOF = 0.5
 """Something this far above the ground [m] hides the sky."""
 
-CLEARANCES = (DEFAULT_CLEARANCE, 0.15, 0.05, 0.01, 2 * ON_SURFACE)
-"""Distances to surfaces [m], tried in turn where a room is too tight."""
+CLEARANCES = (0.15, 0.05, 0.01, 2 * ON_SURFACE)
+"""Distances to surfaces [m] that are tried in turn where a scene is too tight for what is asked."""
 DRAWS, POINTS_PER_DRAW = 24, 512
 
 
@@ -112,15 +112,20 @@ class FreeSpace:
 
 
 def roomiest(
-    scene: SceneModel, needed: int, count: int, rng: np.random.Generator
+    scene: SceneModel,
+    needed: int,
+    count: int,
+    rng: np.random.Generator,
+    clearance: float = DEFAULT_CLEARANCE,
 ) -> tuple[FreeSpace, FloatArray]:
     """The free space with the largest clearance that holds ``needed`` positions, and some of it.
 
     :param count: how many positions to draw where there is room [P,3]
+    :param clearance: the largest that is tried [m]
     :raises CampaignError: if there is no free space
     """
-    for clearance in CLEARANCES:
-        space = FreeSpace(scene, clearance)
+    for distance in (clearance, *(c for c in CLEARANCES if c < clearance)):
+        space = FreeSpace(scene, distance)
         points = space.draw(count, rng)
         if len(points) >= needed:
             return space, points

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from typing import Any
 
 import httpx2
 
-from vlmrt_dist.errors import VlmError
-from vlmrt_dist.vlm.http import PLACEHOLDER_KEY, RequestFailed, Wire
+from vlmrt_dist.errors import ConfigurationError, VlmError
+from vlmrt_dist.vlm.http import PLACEHOLDER_KEY, RequestFailed, Wire, tls
 from vlmrt_dist.vlm.key import GEMINI_KEY, find_key
 from vlmrt_dist.vlm.meter import IMAGE_TOKENS, Meter, known_price
 from vlmrt_dist.vlm.parsing import printable
@@ -18,6 +19,8 @@ from vlmrt_dist.vlm.questions import Question, Reply, fingerprint
 DEFAULT_MODEL = "gemini-2.5-pro"
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1beta"
+
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
 
 MAX_OUTPUT_TOKENS = 32_768
 """Default room for an answer, the model's thoughts included."""
@@ -66,6 +69,8 @@ class GeminiTransport:
                 "there is no key for Gemini: set GEMINI_API_KEY, or name a file that holds it in "
                 "VLMRT_GEMINI_KEY_FILE. The offline advisor (--vlm offline) needs none"
             )
+        if not _MODEL.fullmatch(model):
+            raise ConfigurationError(f"{printable(model, 60)!r} is no name of a Gemini model")
         self.model = model
         self.meter = Meter(max_requests, max_cost_usd, price_usd or known_price(model))
         self._temperature = temperature
@@ -126,8 +131,9 @@ class GeminiTransport:
             base_url=self._wire.base_url,
             api_version=API_VERSION,
             httpx_client=self._wire.client(),
-            # Never asked; the library would make a real one, with TLS of its own.
+            # Never asked; the library would make real ones, with certificates loaded anew.
             httpx_async_client=httpx2.AsyncClient(transport=httpx2.AsyncBaseTransport()),
+            async_client_args={"ssl": tls()},
         )
         return genai.Client(api_key=PLACEHOLDER_KEY, vertexai=False, http_options=options)
 

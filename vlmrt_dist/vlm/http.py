@@ -65,7 +65,6 @@ class Wire(httpx2.BaseTransport):
     :param base_url: where the server is
     :param key: goes into ``key_header``, preceded by ``key_prefix``
     :param meter: counts and bounds what is sent
-    :param most_usd: of the request that is being made
     :param timeout: for connecting, and for the whole answer [s]
     :param retries: attempts beyond the first, after 408, 429, 5xx, timeouts and broken connections
     :param backoff: pause before the first retry [s], doubled for each further one, plus up to as
@@ -80,8 +79,9 @@ class Wire(httpx2.BaseTransport):
     timeout: float
     retries: int
     backoff: float
-    most_usd: float = 0.0
-    failure: RequestFailed | VlmError | None = field(default=None, repr=False)
+    most_usd: float = field(default=0.0, init=False)
+    failure: RequestFailed | VlmError | None = field(default=None, init=False)
+    answered: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.base_url = checked_base_url(self.base_url)
@@ -91,7 +91,7 @@ class Wire(httpx2.BaseTransport):
             raise ConfigurationError("retries and backoff must be 0 or more")
         if self.key is not None and self.base_url.startswith("http:") and not self.loopback:
             raise ConfigurationError(
-                f"a key is not sent in clear text to {self.host}; use https, or no key"
+                f"a key is not sent in clear text to {self.host}; use https, or unset the key"
             )
 
     @property
@@ -117,10 +117,12 @@ class Wire(httpx2.BaseTransport):
         :raises RequestFailed: if there is no answer, or not one that the library understands
         :raises VlmError: if a bound of the meter forbids it
         """
-        self.most_usd, self.failure = most_usd, None
+        self.most_usd, self.failure, self.answered = most_usd, None, False
         try:
             return call()
         except Exception as error:
+            if self.failure is None and not self.answered:
+                raise  # a mistake of ours; nothing was sent
             failure = self.failure or RequestFailed(
                 f"{self.host} answered in an unexpected shape ({type(error).__name__})"
             )
@@ -154,6 +156,7 @@ class Wire(httpx2.BaseTransport):
                     self.meter.settle(self.most_usd, 0.0)  # nothing was sent
             else:
                 if response.status_code == 200:
+                    self.answered = True
                     return response
                 self.meter.settle(self.most_usd, 0.0)
                 failed = RequestFailed(self._status_text(response), response.status_code)
@@ -170,12 +173,19 @@ class Wire(httpx2.BaseTransport):
     @functools.cached_property
     def _sender(self) -> httpx2.Client:
         """The client that does speak to the network; no connection outlives a request."""
-        return httpx2.Client(
-            trust_env=not self.loopback,
-            follow_redirects=False,
-            timeout=self.timeout,
-            limits=httpx2.Limits(max_keepalive_connections=0),
-            verify=_tls(),
+        try:
+            return httpx2.Client(
+                trust_env=not self.loopback,
+                follow_redirects=False,
+                timeout=self.timeout,
+                limits=httpx2.Limits(max_keepalive_connections=0),
+                verify=tls(),
+            )
+        except (ImportError, ValueError, httpx2.InvalidURL):
+            pass  # the address may hold a password, so it is not repeated
+        raise VlmError(
+            "the proxy that the environment names cannot be used; see HTTPS_PROXY, HTTP_PROXY, "
+            "ALL_PROXY and NO_PROXY"
         )
 
     def _send(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
@@ -244,11 +254,12 @@ def checked_base_url(url: str) -> str:
     :raises ConfigurationError: if it is no plain http or https address
     """
     try:
+        httpx2.URL(url)
         parts = urlsplit(url)
         plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         if not plain or parts.query or parts.fragment or not url.isprintable():
             raise ValueError
-    except ValueError:
+    except (ValueError, httpx2.InvalidURL):
         raise ConfigurationError(
             f"the base URL {printable(url, 100)!r} is no address such as http://127.0.0.1:8000/v1"
         ) from None
@@ -258,8 +269,9 @@ def checked_base_url(url: str) -> str:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()  # 0.07 s each
+def tls() -> ssl.SSLContext:
+    """The trusted certificates, for all connections; they take 0.07 s to load."""
+    return httpx2.create_ssl_context()
 
 
 def _is_loopback(host: str) -> bool:

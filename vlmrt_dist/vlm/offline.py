@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vlmrt_dist import itu
-from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.errors import ConfigurationError, MaterialError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.material_prior import class_spread, material_prior
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.scene_object import SceneObject
+from vlmrt_dist.setups import DEFAULT_CLEARANCE
 from vlmrt_dist.vlm import offline_positions
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.material_words import Reading, read_material, words_of
@@ -50,9 +51,18 @@ HOW = "offline rules, no vision model: "
 
 
 class OfflineAdvisor:
-    """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``."""
+    """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``.
+
+    :param clearance: distance of positions from every surface [m]
+    :raises ConfigurationError: if ``clearance`` is no distance
+    """
 
     name = "offline"
+
+    def __init__(self, *, clearance: float = DEFAULT_CLEARANCE) -> None:
+        if not 0.0 <= clearance < np.inf:
+            raise ConfigurationError("clearance must be a number of metres, 0 or more")
+        self._clearance = clearance
 
     def propose_materials(
         self,
@@ -99,7 +109,9 @@ class OfflineAdvisor:
         :raises CampaignError: if a number is not positive, or the scene has no free space
         """
         clock = time.perf_counter()
-        plan = offline_positions.plan(scene, num_setups, num_receivers, seed=seed)
+        plan = offline_positions.plan(
+            scene, num_setups, num_receivers, seed=seed, clearance=self._clearance
+        )
         return PositionAdvice(plan.campaign, plan.reasons, self._usage(clock, plan.remarks))
 
     def _usage(self, clock: float, remarks: tuple[str, ...] = ()) -> Usage:
@@ -135,9 +147,7 @@ def _stated(material: str, table: Mapping[str, object]) -> Reading | None:
     return reading and reading._replace(because=f"the material's name {reading.because}")
 
 
-def _by_role(
-    scene: SceneModel, item: SceneObject, table: Mapping[str, object]
-) -> Reading | None:
+def _by_role(scene: SceneModel, item: SceneObject, table: Mapping[str, object]) -> Reading | None:
     for word in reversed(words_of(f"{item.material} {item.name}")):
         for material, roles in ROLES.items():
             if word in roles and material in table:

@@ -62,8 +62,17 @@ class _Candidate(NamedTuple):
     links: Links
 
 
-def plan(scene: SceneModel, num_setups: int, num_receivers: int, *, seed: int) -> Plan:
+def plan(
+    scene: SceneModel,
+    num_setups: int,
+    num_receivers: int,
+    *,
+    seed: int,
+    clearance: float = DEFAULT_CLEARANCE,
+) -> Plan:
     """M setups of N receivers.
+
+    :param clearance: distance of positions from every surface [m]; less where the scene is tight
 
     :raises CampaignError: if a number is not positive, or the scene has no free space
     """
@@ -71,7 +80,7 @@ def plan(scene: SceneModel, num_setups: int, num_receivers: int, *, seed: int) -
         raise CampaignError("a campaign needs at least one setup and one receiver per setup")
     rng = np.random.default_rng(seed)
     needed = num_setups * (1 + num_receivers)
-    space, pool = roomiest(scene, needed, max(PLACES, 2 * needed), rng)
+    space, pool = roomiest(scene, needed, max(PLACES, 2 * needed), rng, clearance)
     planner = _Planner(scene, pool)
     candidates = _candidates(space, pool, num_setups, num_receivers, rng)
     setups: list[FloatArray] = []
@@ -81,10 +90,10 @@ def plan(scene: SceneModel, num_setups: int, num_receivers: int, *, seed: int) -
         receivers = [planner.choose_receiver(candidate, reasons) for _ in range(num_receivers)]
         setups.append(np.array([candidate.tx, *receivers]))
     remarks = []
-    if space.clearance < DEFAULT_CLEARANCE:
+    if space.clearance < clearance:
         remarks.append(
             f"the scene is tight: positions keep {space.clearance:g} m from surfaces instead of "
-            f"{DEFAULT_CLEARANCE:g} m"
+            f"{clearance:g} m"
         )
     places = np.array(setups)
     campaign = Campaign(tx=places[:, 0], rx=places[:, 1:])
