@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from vlmrt_dist.errors import SceneError
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel, SceneObject, bounding_bounds
 from vlmrt_dist.viewpoints import STUB, Camera, Seen, framing_box, look_at_scene
@@ -151,6 +152,14 @@ def test_buildings_and_their_roofs_are_not_cut() -> None:
         assert set(height_left(look_at_scene(model, view, ASPECT), model).values()) == {1.0}
 
 
+def test_a_lone_house_on_its_ground_is_not_opened() -> None:
+    square = np.array([[-9, -9, 0], [30, -9, 0], [30, 30, 0], [-9, 30, 0.0]])
+    ground = SceneObject("ground", "concrete", square, np.array([[0, 1, 2], [0, 2, 3]]))
+    model = scene(ground, block("house", (0, 0, 0), (15, 12, 9)))
+    for view in ("overhead", "perspective"):
+        assert len(look_at_scene(model, view, ASPECT).triangles) == 14
+
+
 def test_ground_that_reaches_out_does_not_make_the_picture_wider() -> None:
     wide = np.array([[-900, -900, 0], [900, -900, 0], [900, 900, 0], [-900, 900, 0.0]])
     ground = SceneObject("ground", "concrete", wide, np.array([[0, 1, 2], [0, 2, 3]]))
@@ -177,3 +186,13 @@ def test_a_lone_panel_is_shown() -> None:
     model = scene(SceneObject("wall", "brick", wall, np.array([[0, 1, 2], [0, 2, 3]])))
     for view in ("overhead", "perspective"):
         assert len(look_at_scene(model, view, ASPECT).triangles) == 2
+
+
+def test_objects_without_area_harm_nothing_and_a_scene_of_them_is_refused() -> None:
+    point = SceneObject("point", "wood", np.zeros((3, 3)), np.array([[0, 1, 2]]))
+    boxes = [block(f"box_{x}", (x, 0.0, 0.0), (x + 1.0, 2.0, 1.0)) for x in (0.0, 3.0)]
+    model = scene(point, *boxes)
+    for view in ("overhead", "perspective"):
+        assert (look_at_scene(model, view, ASPECT).owner > 0).sum() == 24
+    with pytest.raises(SceneError, match="no surface"):
+        look_at_scene(scene(point), "overhead", ASPECT)

@@ -81,6 +81,7 @@ def render_scene(
     :param progress: is told ("render", passes done, passes in all)
     :returns: an image for each view, in the order of ``views``
     :raises ConfigurationError: if an argument is outside what it may be
+    :raises SceneError: if the scene has no surface
     :raises EngineUnavailable: if Mitsuba cannot run on this machine
     :raises ImageError: if the rendering process dies or exceeds the deadline
     :raises StorageError: if the folder for temporary files is full

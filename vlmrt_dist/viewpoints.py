@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene import SceneModel
 
 FloatArray = npt.NDArray[np.float64]
@@ -104,8 +105,11 @@ def look_at_scene(scene: SceneModel, view: str, aspect: float) -> Seen:
     and partitions inside stay.
 
     :param aspect: width of the picture over its height
+    :raises SceneError: if the scene has no surface
     """
     surfaces = _Surfaces(scene)
+    if not surfaces.areas.max() > 0.0:
+        raise SceneError(f"scene {scene.name!r} has no surface that could be seen")
     if view == "overhead":
         up = np.array([0.0, 1.0, 0.0])
         return surfaces.seen_by(_framed(surfaces.box, np.array([0.0, 0.0, 1.0]), up, aspect))
@@ -209,19 +213,23 @@ class _Surfaces:
 
     def _panels(self) -> list[_Panel]:
         panels = []
+        # With its ground, so that a lone house on it is no room.
+        whole = np.ptp(self.triangles.reshape(-1, 3)[:, :2], axis=0)
         for first, size in zip(self.first, np.bincount(self.owner), strict=True):
             faces = np.arange(first, first + size)
             panel = self._panel(faces)
             points = self.triangles[faces].reshape(-1, 3)
             if panel is not None:
                 panels.append(panel)
-            elif (np.ptp(points[:, :2], axis=0) >= SPANNING * self.extent[:2]).all():
+            elif (np.ptp(points[:, :2], axis=0) >= SPANNING * whole).all():
                 panels += [p for part in self._planes(faces) if (p := self._panel(part))]
         return panels
 
     def _panel(self, faces: IntArray) -> _Panel | None:
         """The faces as one panel, or None if they are not flat."""
         normals, areas = self.normals[faces], self.areas[faces]
+        if not areas.max() > 0.0:
+            return None
         normal = normals[np.argmax(areas)]
         points = self.triangles[faces].reshape(-1, 3)
         along = points @ normal
@@ -229,7 +237,7 @@ class _Surfaces:
         level /= np.linalg.norm(level)
         sides = np.ptp(points @ np.column_stack([level, np.cross(normal, level)]), axis=0)
         thickness = float(np.ptp(along))
-        if not areas.max() > 0.0 or thickness > THIN * sides.min():
+        if thickness > THIN * sides.min():
             return None
         parallel = float(areas[np.abs(normals @ normal) > 0.99].sum())
         sheet = thickness < 1e-6 * self.diagonal
