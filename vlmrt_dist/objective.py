@@ -62,8 +62,9 @@ class ReplayObjective:
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
-        loss = np.zeros((len(theta), self.num_setups))
-        gradient = np.zeros((len(theta), self.num_setups, self.num_objects))
+        count = max(len(theta), len(self._measured))
+        loss = np.zeros((count, self.num_setups))
+        gradient = np.zeros((count, self.num_setups, self.num_objects))
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
             derivative = replay.derivative(self._materials(carrier, theta))
             shape = (len(theta), *self._present[carrier.setups].shape)
