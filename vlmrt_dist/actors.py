@@ -12,7 +12,9 @@ import itertools
 import logging
 import pickle
 import secrets
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, get_args
 
@@ -26,6 +28,8 @@ from vlmrt_dist.losses import Engine, Levels, ValueAndGrad, measured_power
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import (
+    SHORTEST_DEADLINE,
+    USUAL,
     ActorOptions,
     brief,
     connect,
@@ -107,6 +111,7 @@ class ActorObjective:
         refuse_too_much(len(self._blocks), self._needs)
         self._actors: list[Any] = []
         self._group: Any = None
+        self._seconds: deque[float] = deque(maxlen=101)
         try:
             bundles = [self._needs] * len(self._blocks)
             self._group = reserve(bundles, self.options.placement, self.options.start_deadline)
@@ -230,7 +235,8 @@ class ActorObjective:
             raise ActorFailure("the actors were closed; build the objective anew")
         calls = {i: getattr(a, method).remote(*arguments) for i, a in enumerate(self._actors)}
         results: dict[int, Any] = {}
-        limit = self.options.start_deadline if starting else self.options.deadline
+        begun = time.monotonic()
+        limit = self.options.start_deadline if starting else self._deadline()
         for attempt in itertools.count(1):
             done = set(_wait(list(calls.values()), limit, progress))
             problems = {}
@@ -247,6 +253,8 @@ class ActorObjective:
                         raise ActorFailure(_never_started(error)) from error
                     problems[index] = brief(error)
             if not problems:
+                if not starting:
+                    self._seconds.append(time.monotonic() - begun)
                 return [results[i] for i in range(len(self._actors))]
             first, problem = next(iter(problems.items()))
             name = "the actor of setups {} to {}".format(*self._range(first))
@@ -263,6 +271,13 @@ class ActorObjective:
             if not starting:
                 limit = self.options.deadline + self.options.start_deadline
         raise AssertionError("unreachable")
+
+    def _deadline(self) -> float:
+        """Longest time [s] that a call may take: what is usual tells sooner that one is stuck."""
+        if not self._seconds:
+            return self.options.deadline
+        usual = USUAL * statistics.median(self._seconds)
+        return min(self.options.deadline, max(SHORTEST_DEADLINE, usual))
 
     def _recover(self, index: int, stuck: Any, method: str, arguments: tuple[Any, ...]) -> Any:
         """A call that stands for one that is stuck, or (None) that was lost with its actor."""

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from vlmrt_dist import metrics
 from vlmrt_dist.errors import ActorFailure, VlmrtError
 from vlmrt_dist.ray_session import (
+    SHORTEST_DEADLINE,
+    USUAL,
     ActorOptions,
     Placement,
     brief,
@@ -31,9 +33,6 @@ _log = logging.getLogger(__name__)
 
 DEADLINE = 3600.0
 """Longest time that an item may take as long as no other tells what is usual [s]."""
-
-SHORTEST_DEADLINE, USUAL = 60.0, 10.0
-"""Afterwards: so many seconds, or so many times the median, whichever is longer."""
 
 MAX_RESTARTS = 3
 """How often an actor is started again, by Ray when it died or by us when it is stuck."""

@@ -24,6 +24,9 @@ Placement = Literal["SPREAD", "PACK"]
 SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")
 """Environment variables that only the driver may see: workers' environments end up in logs."""
 
+SHORTEST_DEADLINE, USUAL = 60.0, 10.0
+"""Something is stuck that takes so many seconds, and so many times what its like took (median)."""
+
 
 def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     """Have Ray running: that of this process, else the cluster that is named, else a private one.
@@ -102,7 +105,8 @@ class ActorOptions:
     :param num_cpus: cores that Ray reserves for each (> 0)
     :param threads: CPU threads of Dr.Jit in each; None: ``num_cpus``, at least one
     :param placement: "SPREAD" over the nodes or "PACK" onto few
-    :param deadline: longest time that a call may take, a restart included [s]
+    :param deadline: longest time that a call may take, a restart included [s]; less as soon as it
+        is known what is usual, see :data:`USUAL`
     :param start_deadline: longest time that starting and tracing may take [s]
     :param attempts: how often a call is tried when an actor is stuck or lost
     :param study: a name for Ray's dashboard
