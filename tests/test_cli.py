@@ -466,3 +466,25 @@ def test_stopped_in_the_middle(
         assert err.splitlines()[0] == "interrupted"
         assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_unknowns_and_a_profile_on_the_command_line(tmp_path: Path) -> None:
+    file = levels(tmp_path / "rss.csv")
+    result = invoke(
+        "estimate", "--measurements", file, "--noise-db", 5, "--single-solve",
+        "--samples-per-src", 5000, "--max-depth", 1, "--unknown", "conductivity",
+        "--unknown", "thickness", "--group-by", "material", "--gain-offset-db", "inf",
+        "--loss", "huber", "--quantisation-db", 1, "--profile", "floor", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert set(answer["others"]) == {"thickness"}
+    assert len(answer["gains_db"]) == 1
+    assert answer["loss"] == "huber"
+    assert answer["profiles"][0]["name"] == "floor"
+    refused = invoke(
+        "estimate", "--measurements", file, "--noise-db", 1, "--profile", "floor",
+        "--optimizer", "adam",
+    )  # fmt: skip
+    assert refused.exit_code != 0
+    assert "--profile goes with" in refused.output + str(refused.exception)
