@@ -117,7 +117,7 @@ def test_doctor_passes_the_exit_code_on(monkeypatch: pytest.MonkeyPatch) -> None
         (["--fixed", "box_glass"], "box_glass"),
         (["--gain-offset-db", "-1"], "gain_offset_db"),
         (["--gain-offset-db", "nan"], "gain_offset_db"),
-        (["--position-error", "inf"], "position_error_m"),
+        (["--position-error-m", "inf"], "position_error_m"),
         (["--loss", "cubic"], "cubic"),
         (["--max-depth", "-1"], "max_depth"),
         (["--samples-per-src", "0"], "samples_per_src"),
@@ -292,7 +292,7 @@ def test_targets_are_checked_before_the_work(tmp_path: Path) -> None:
     assert invoke("simulate", "--out", out, "--truth-out", out).exit_code == 2
     assert invoke("simulate", "--out", out, "--setups", "0").exit_code == 2
     assert invoke("simulate", "--out", out, "--noise-db", "inf").exit_code == 2
-    for flaw in ("--quantisation-db", "--outlier-share", "--gain-offset-db", "--position-error"):
+    for flaw in ("--quantisation-db", "--outlier-share", "--gain-offset-db", "--position-error-m"):
         assert invoke("simulate", "--out", out, flaw, "-1").exit_code == 2
         assert invoke("simulate", "--out", out, flaw, "nan").exit_code == 2
     measured = levels(tmp_path / "measured.csv")
@@ -417,7 +417,7 @@ def test_a_flawed_measurement_and_every_output(tmp_path: Path) -> None:
     result, links, figure = (tmp_path / name for name in ("r.parquet", "l.csv", "f.pdf"))
     code, _, err = run(
         *("estimate", "--measurements", rss, *FAST),
-        *("--gain-offset-db", "1", "--position-error", "0.001", "--loss", "huber"),
+        *("--gain-offset-db", "1", "--position-error-m", "0.001", "--loss", "huber"),
         *("--out", result, "--links", links, "--figure", figure),
     )
     assert code == 0, err

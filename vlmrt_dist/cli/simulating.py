@@ -76,7 +76,7 @@ def simulate_command(
     outlier_share: _OutlierShare = 0.0,
     outlier_db: _OutlierSize = 20.0,
     gain_offset_db: _Offset = 0.0,
-    position_error: _PositionError = 0.0,
+    position_error_m: _PositionError = 0.0,
     perturb_seed: _Perturb = None,
     truth_out: _TruthOut = None,
     headroom: HeadroomOption = 0.0,
@@ -125,7 +125,7 @@ def simulate_command(
             noise_floor_dbm=noise_floor_dbm,
             outliers=(outlier_share, outlier_db),
             gain_offset_db=gain_offset_db,
-            position_error_m=position_error,
+            position_error_m=position_error_m,
             seed=seed + 1,
         )
     write_campaign(measured, out)
