@@ -96,7 +96,15 @@ def plan_next(
 
     :param campaign: the measured campaign that ``result`` was estimated from
     :param result: its estimate
+    :param num_receivers: receivers of the setup
     :param radio: radio configuration of the estimation
+    :param num_tx_candidates: transmitter positions in the pool
+    :param num_rx_candidates: receiver positions of each; default: 60, or twice ``num_receivers``
+    :param num_draws: conductivities drawn from the posterior
+    :param clearance: distance of every position from every surface [m]
+    :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
+    :param seed: of pool and draws
+    :param progress: called along the way
     :return: positions of one setup
     :raises CampaignError: if estimate and campaign do not belong together, or no candidate
         transmitter reaches enough receivers
@@ -234,7 +242,12 @@ def measure_until(
     :param max_setups: setups after which it ends whatever is reached
     :param start: the first setups; measured already where they have levels; default: one setup,
         A-optimal
+    :param radio: radio configuration of the estimation
+    :param prior_width: standard deviation of ln σ before the measurement
     :param noise_db: standard deviation of the levels [dB]; default: what the measurement states
+    :param clearance: distance of every position from every surface [m]
+    :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
+    :param seed: of pools, draws and estimates
     :param on_round: called after each round with all that is measured, and its estimate
     :param options: further options of :func:`vlmrt_dist.estimate`
     :raises ConfigurationError: if ``target`` or ``max_setups`` is not positive

@@ -10,7 +10,7 @@ from vlmrt_dist.placement.candidates import Height, ground_level
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
 
-MOST_LINES = 400
+MOST_LINES = 150
 """Grid lines along the longer side at which the search for free points ends."""
 
 
@@ -25,7 +25,7 @@ def place(
 ) -> Campaign:
     """M setups, all with the same N receivers; nothing is random.
 
-    The grid is the coarsest of those with square cells that has enough free points.
+    The grid is about the coarsest of those with square cells that has enough free points.
 
     :param seed: not used; strategies share their parameters
     :param clearance: distance from every surface [m]
@@ -53,11 +53,13 @@ def place(
 def _grid(
     scene: SceneModel, count: int, clearance: float, height: Height | None, shift: float = 0.5
 ) -> NDArray[np.float64]:
-    """At least ``count`` free points of the coarsest grid that has them."""
+    """At least ``count`` free points of about the coarsest grid that has them."""
     low, high = scene.bounds
     side = high[:2] - low[:2]
     points = np.zeros((0, 3))
-    for lines in range(1, MOST_LINES + 1):
+    lines = 0
+    while lines < MOST_LINES:
+        lines = max(lines + 1, int(1.15 * lines))
         step = max(side.max() / lines, 1e-9)
         x, y = (np.arange(low[i] + shift * step, high[i], step) for i in (0, 1))
         place = np.array(np.meshgrid(x, y, indexing="ij")).reshape(2, -1).T
