@@ -438,9 +438,9 @@ def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: Array)
     assert slow.protocol == "same_paths"  # one seed, one path set, whoever solves for it
 
 
-def test_a_wrong_material_is_found_out(room: SceneModel) -> None:
+def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -> None:
     """The box that the scene calls wood is plywood, 18 times as conductive."""
-    radio = PAPER.replace(max_depth=2)
+    radio = PAPER.replace(max_depth=2, combining="coherent")
     campaign = place("d_optimal", room, 3, 8, seed=0, radio=radio)
     truth = room.conductivity(radio.frequency).copy()
     box = room.names.index("box_wood")
@@ -468,7 +468,7 @@ def test_a_right_material_is_not_doubted(room: SceneModel) -> None:
             room, campaign, conductivity=truth, radio=radio, noise_db=0.2, seed=seed
         )
         doubted += sum(estimate(room, measured, radio=radio, folds=0).contradicts_prior)
-    assert doubted <= 4  # of 90 draws from the prior; beyond 2.5 standard deviations: 1.1
+    assert doubted <= 3  # of 90 draws from the prior; beyond 2.77 standard deviations: 0.5
 
 
 # More unknowns, and what the links cannot tell.

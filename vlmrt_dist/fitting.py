@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 
 from vlmrt_dist.likelihood import information, noise_scale
 from vlmrt_dist.optimizers import LeastSquares, Outcome, Predict, levenberg_marquardt
 from vlmrt_dist.posterior import Posterior, conflict, posterior
 
-CONFLICT = 2.5
-"""From so many standard deviations on, an estimate contradicts its prior."""
+FALSE_ALARMS = 0.05
+"""Share of fits that accuse some right prior, shared out among the unknowns: with a bound for each
+by itself, the more objects a scene has, the surer a prior would be widened for nothing."""
 
 WIDENING, WIDENINGS = 3.0, 2
 """Factor by which a contradicted prior is widened, and how often at most."""
@@ -71,7 +73,8 @@ def fit_doubting_prior(
         )
         evaluations += count
         fit = replace(appraise(predict, data, x), evaluations=evaluations, outcome=outcome)
-        wrong = conflict(x, data.prior, fit.knowledge) > CONFLICT
+        bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(x)))
+        wrong = conflict(x, data.prior, fit.knowledge) > bound
         if not wrong.any() or np.isinf(width).all():
             break
         width = np.where(wrong, WIDENING * width, width)

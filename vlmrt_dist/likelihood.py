@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import scipy.optimize
 import scipy.special
-import scipy.stats
 from numpy.typing import NDArray
 
 Loss = Literal["squared", "huber", "student_t"]
@@ -113,7 +112,7 @@ def noise_scale(residual: NDArray[np.float64], unknowns: float, loss: Loss = "sq
         scale = _robust_scale(residual, freedom)
     if scale <= 1.0:
         return 1.0
-    return scale * float(scipy.stats.t.ppf(0.975, freedom)) / float(scipy.stats.norm.ppf(0.975))
+    return scale * float(scipy.special.stdtrit(freedom, 0.975) / scipy.special.ndtri(0.975))
 
 
 def _robust_scale(residual: NDArray[np.float64], freedom: float) -> float:

@@ -76,9 +76,11 @@ def prior_of(
     :param width: standard deviation of ln σ of every object; not used where ``given`` has its own
     :param fixed: objects of known conductivity, which stay as the scene states them
     :param given: somebody's belief, instead of the ITU values of the scene's own material classes
-    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, nothing is left to
-        estimate, or ``given`` is about other objects or holds impossible numbers
+    :raises ConfigurationError: if ``width`` is not positive, a name in ``fixed`` no object of the
+        scene, nothing is left to estimate, or ``given`` is about other objects or is impossible
     """
+    if not width > 0.0:
+        raise ConfigurationError("prior_width must be positive; use inf for no prior")
     unknown = sorted(set(fixed) - set(scene.names))
     if unknown:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")

@@ -115,7 +115,7 @@ def posed(
     radio, clock = radio or RadioConfig(), clock or Clock()
     check_choice("engine", engine, ENGINES)
     check_choice("loss", loss, LOSSES)
-    _check_options(noise_db, quantisation_db, position_error_m, num_actors, prior_width, seed)
+    _check_options(noise_db, quantisation_db, position_error_m, num_actors, seed)
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
@@ -257,7 +257,6 @@ def _check_options(
     quantisation_db: float,
     position_error_m: float,
     num_actors: int,
-    prior_width: float,
     seed: int,
 ) -> None:
     """:raises ConfigurationError: if a number makes no sense"""
@@ -271,5 +270,3 @@ def _check_options(
         raise ConfigurationError("seed must not be negative")
     if num_actors < 0:
         raise ConfigurationError("num_actors must not be negative; 0 evaluates in this process")
-    if not prior_width > 0.0:
-        raise ConfigurationError("prior_width must be positive; use inf for no prior")
