@@ -23,7 +23,6 @@ from vlmrt_dist.fitting import (
     held_out_levels,
     starting_points,
 )
-from vlmrt_dist.images import SceneImage
 from vlmrt_dist.itu import conductivity_table
 from vlmrt_dist.optimizers import StopRule, adam
 from vlmrt_dist.posterior_check import PosteriorCheck, check_posterior
@@ -311,15 +310,11 @@ def mean_relative_error(theta: NDArray[np.float64], truth: NDArray[np.float64]) 
 def _advised(scene: SceneModel, radio: RadioConfig, vlm: str) -> MaterialPrior:
     """What the advisor named ``vlm`` takes the objects for; it is shown renders if it can look."""
     from vlmrt_dist.vlm import advisor_named
+    from vlmrt_dist.vlm.both import views
 
-    images: Sequence[SceneImage] = ()
-    if vlm != "offline":
-        from vlmrt_dist.rendering import render_scene
-
-        images = render_scene(scene)
-    table = conductivity_table(radio.frequency)
-    advice = advisor_named(vlm).propose_materials(images, scene, table, frequency=radio.frequency)
-    return advice.prior
+    advisor, table = advisor_named(vlm), conductivity_table(radio.frequency)
+    images = views(scene, vlm)
+    return advisor.propose_materials(images, scene, table, frequency=radio.frequency).prior
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, engine: Engine) -> str:
