@@ -99,6 +99,20 @@ def test_carriers_follow_the_exponents_of_a_prior_from_elsewhere(
     np.testing.assert_array_equal(meant.width, 0.7)
 
 
+def test_a_fixed_object_is_as_the_scene_states_it_at_every_carrier(
+    room: SceneModel, two_carriers: Campaign
+) -> None:
+    given = MaterialPrior(
+        room.names, ("concrete",) * 9, np.full(9, 0.0462), np.full(9, 0.7822), np.ones(9),
+        ("",) * 9, np.full(9, 0.7),
+    )  # fmt: skip
+    belief = prior_of(room, PAPER, 0.5, ("floor",), given)
+    here = unknowns_of(room, two_carriers, PAPER, belief, given=given)
+    found = here.materials(here.mean)[5.0e9].conductivity
+    np.testing.assert_allclose(found[0], room.conductivity(5.0e9)[0])
+    np.testing.assert_allclose(found[1:], given.conductivity(5.0e9)[1:])
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -211,7 +211,7 @@ def unknowns_of(
     :param widths: prior standard deviation of ln ε_r, ln thickness or d; default: :data:`KINDS`
     :raises ConfigurationError: if something asked for does not exist or cannot be told
     """
-    carriers = tuple(_carriers(scene, campaign, radio, given))
+    carriers = tuple(_carriers(scene, campaign, radio, belief, given))
     _check(quantities, gain_offset_db, widths or {}, carriers)
     materials = scene.materials if given is None else given.materials
     shared = _groups(scene.names, materials, groups)
@@ -302,17 +302,24 @@ def _groups(
 
 
 def _carriers(
-    scene: SceneModel, campaign: Campaign, radio: RadioConfig, given: MaterialPrior | None
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    belief: Prior,
+    given: MaterialPrior | None,
 ) -> list[Carrier]:
-    """The campaign's carriers; conductivities follow the exponents of ``given``, if any."""
+    """The campaign's carriers; conductivities follow the exponents of ``given``, if any, but those
+    that stay as the scene states them follow the scene's."""
     carriers = carriers_of(scene, campaign, radio)
     if given is None:
         return carriers
+    theirs = belief.free | (belief.median == given.conductivity(radio.frequency))
+    d = np.asarray(given.d, np.float64)
     return [
         Carrier(
             c.radio,
             c.setups,
-            (c.radio.frequency / radio.frequency) ** np.asarray(given.d, np.float64),
+            np.where(theirs, (c.radio.frequency / radio.frequency) ** d, c.scale),
             c.relative_permittivity,
         )
         for c in carriers
