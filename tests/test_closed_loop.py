@@ -9,6 +9,8 @@ from numerics import path_cache, room
 import vlmrt_dist as vd
 from vlmrt_dist.closed_loop import _posterior_draws, joined, next_setup
 from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.itu import conductivity_table
+from vlmrt_dist.material_prior import material_prior
 from vlmrt_dist.posterior import NORMAL_95
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.simulation import perturbed
@@ -68,6 +70,35 @@ def test_the_next_setup_is_for_what_is_still_unknown(room: vd.SceneModel) -> Non
     assert (again.num_setups, again.num_receivers) == (1, 3)
     with pytest.raises(CampaignError, match="not made from this scene and campaign"):
         vd.plan_next(room, planned.subset([0, 0]).with_rss(np.zeros((2, 3))), result, radio=RADIO)
+
+
+def test_what_a_prior_sets_free_is_planned_for(room: vd.SceneModel) -> None:
+    """The scene calls the wooden box metal, which it would hold fixed; the prior knows better, and
+    takes the concrete one for air."""
+    radio = RADIO.replace(max_depth=1)
+    planned = random_campaign(room, 1, 3, seed=0)
+    measured = vd.simulate(room, planned, radio=radio, noise_db=0.1, seed=1)
+    table = conductivity_table(radio.frequency)
+    wood, concrete = (room.names.index(name) for name in ("box_wood", "box_concrete"))
+    taken = list(room.materials)
+    taken[concrete] = "vacuum"
+    given = material_prior(
+        room.names, taken, np.ones(9), [""] * 9, table, frequency=radio.frequency
+    )
+    called = room.with_materials({"box_wood": "metal"})
+    result = vd.estimate(called, measured, radio=radio, prior=given, folds=0)
+    assert result.verdict[concrete] == "fixed" != result.verdict[wood]
+    ahead = next_setup(called, measured, result, num_receivers=6, radio=radio, **SMALL)
+    assert ahead.before[concrete] == ahead.after[concrete] == 0.0
+    assert ahead.after[wood] < 0.9 * ahead.before[wood]
+
+
+def test_where_nothing_is_open_there_is_nothing_to_plan(room: vd.SceneModel) -> None:
+    radio = RADIO.replace(max_depth=1)
+    measured = vd.simulate(room, random_campaign(room, 1, 3, seed=0), radio=radio, noise_db=0.1)
+    result = vd.estimate(room, measured, radio=radio, unknowns=("relative_permittivity",), folds=0)
+    with pytest.raises(ConfigurationError, match="nothing to plan"):
+        vd.plan_next(room, measured, result, radio=radio)
 
 
 @pytest.mark.slow

@@ -150,7 +150,12 @@ def next_setup(
         raise CampaignError("the estimate was not made from this scene and campaign")
     check_campaign(scene, campaign)
     free = np.array([v != "fixed" for v in result.verdict])
-    width = np.where(free, np.log(result.prior_high / result.prior) / NORMAL_95, 0.0)
+    if not free.any():
+        raise ConfigurationError(
+            "the estimate leaves no conductivity open; there is nothing to plan"
+        )
+    reach = np.divide(result.prior_high, result.prior, out=np.ones(len(free)), where=free)
+    width = np.log(reach) / NORMAL_95
     scale = result.noise_scale if result.noise_scale > 1.0 else 1.0  # NaN: cannot be told
     # A censored level says less than a level does; it is left out of what is known.
     used = np.flatnonzero((campaign.present & ~campaign.censored).ravel())
@@ -172,7 +177,7 @@ def next_setup(
         num_tx=num_tx_candidates,
         num_rx=num_rx_candidates or max(NUM_RX, 2 * num_receivers),
         draws=draws,
-        fixed=tuple(np.array(scene.names)[~free].tolist()),
+        free=free,
         clearance=clearance,
         height=height,
         progress=progress,

@@ -84,6 +84,7 @@ def candidate_pool(
     num_rx: int = NUM_RX,
     draws: NDArray[np.float64],
     fixed: Sequence[str] = (),
+    free: NDArray[np.bool_] | None = None,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
     extra: Campaign | None = None,
@@ -95,6 +96,8 @@ def candidate_pool(
     :param seed: of the positions
     :param draws: [B, K] conductivities at which the links are judged [S/m]
     :param fixed: names of objects whose conductivity is known
+    :param free: [K] objects whose conductivity is unknown; default: all but ``fixed`` and those
+        whose class has none to estimate
     :param height: antennas above the ground; default: anywhere in the room
     :param extra: setups that join the pool as they are, in front; each is filled up with random
         receivers of its own
@@ -109,7 +112,8 @@ def candidate_pool(
     step = None if progress is None else lambda done, total: progress("pool", done, total)
     table = trace(scene, positions, ranking, max_solves=POOL_SOLVES, progress=step)
     heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
-    free = prior_of(scene, radio, 1.0, fixed).free
+    if free is None:
+        free = prior_of(scene, radio, 1.0, fixed).free
     keep = sp.diags(free.astype(float))
     return CandidatePool(positions, heard, tuple((j @ keep).tocsr() for j in jacobians), free)
 
