@@ -213,7 +213,7 @@ def estimate(
             elif folds > 1:
                 scale = fit.scale if fit.scale > 1.0 else 1.0
                 louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
-                held_out = held_out_levels(predict, louder, folds, rng)
+                held_out = held_out_levels(predict, louder, fit.x, folds, rng)
             if check:
                 checked = check_posterior(predict, data, fit, rng)
             level, _ = predict(fit.x)

@@ -97,9 +97,8 @@ def _fit_least_squares(
     :param every_start: try them all; otherwise only until one fits as well as its noise explains
     :return: parameters, evaluations, outcome
     """
-    # χ² of L links, prior included, is L ± √(2 L). Two such deviations above: try another start.
-    links = float(data.used.sum())
-    enough = 0.0 if every_start else 0.5 * (links + 2.0 * np.sqrt(2.0 * links))
+    enough = 0.0 if every_start else _explained(data)
+    hidden = data.links.censored.any()
     count = None if progress is None else lambda done: progress("fit", done, 0)
     fit = levenberg_marquardt(
         predict,
@@ -110,7 +109,10 @@ def _fit_least_squares(
         progress=count,
     )
     scale = appraise(predict, data, fit.x).scale
-    if not scale > 1.0 or np.isinf(data.prior_width).all():
+    # Without a prior squares have their minimum where it is, however loud the noise; the reach of a
+    # robust loss, and what a floor tells, go with the noise.
+    same = np.isinf(data.prior_width).all() and data.loss == "squared" and not hidden
+    if not scale > 1.0 or same:
         return fit.x, fit.evaluations, fit.outcome
     again = levenberg_marquardt(
         predict,
@@ -120,6 +122,15 @@ def _fit_least_squares(
         progress=count,
     )
     return again.x, fit.evaluations + again.evaluations, again.outcome
+
+
+def _explained(data: LeastSquares) -> float:
+    """Cost of a fit that is as good as the noise explains.
+
+    χ² of L links, prior included, is L ± √(2 L); two such deviations above are still explained.
+    """
+    links = float(data.used.sum())
+    return 0.5 * (links + 2.0 * float(np.sqrt(2.0 * links)))
 
 
 def appraise(predict: Predict, data: LeastSquares, x: NDArray[np.float64]) -> Fit:
@@ -140,11 +151,21 @@ def appraise(predict: Predict, data: LeastSquares, x: NDArray[np.float64]) -> Fi
 
 
 def held_out_levels(
-    predict: Predict, data: LeastSquares, folds: int, rng: np.random.Generator
+    predict: Predict,
+    data: LeastSquares,
+    fitted: NDArray[np.float64],
+    folds: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """[L] levels [dBm] of links as least-squares fits that have not seen them predict them.
 
-    NaN for links that are not used, and everywhere where there are too few to leave any out.
+    Where the prior is wrong there are minima between it and the truth. A fit that starts at the
+    prior and does not explain the links it has starts again where the fit to all links ended; the
+    better one, by its own links, counts.
+
+    :param fitted: [X] the fit to all links
+    :return: NaN for links that are not used, and everywhere where there are too few to leave any
+        out
     """
     predicted = np.full(len(data.used), np.nan)
     links = rng.permutation(np.flatnonzero(data.used))
@@ -153,8 +174,13 @@ def held_out_levels(
     for part in np.array_split(links, folds):
         used = data.used.copy()
         used[part] = False
+        some = replace(data, used=used)
         fit = levenberg_marquardt(
-            predict, replace(data, used=used), data.prior[None], max_evaluations=50
+            predict,
+            some,
+            np.array([data.prior, fitted]),
+            good_enough=_explained(some),
+            max_evaluations=50,
         )
         level, _ = predict(fit.x)
         predicted[part] = level[part]
