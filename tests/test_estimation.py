@@ -601,6 +601,14 @@ def test_what_goes_with_what(
         estimate(room, levels, radio=PAPER, **option)
 
 
+def test_adam_has_no_exponents_but_the_scenes(room: SceneModel, campaign: Campaign) -> None:
+    levels = dataclasses.replace(
+        campaign, rss_dbm=np.full((3, 8), -40.0), frequency=np.array([3.5e9, 5.0e9, 3.5e9])
+    )
+    with pytest.raises(VlmrtError, match="not a prior's exponents at another carrier"):
+        estimate(room, levels, radio=PAPER, initial="vlm", optimizer="adam")
+
+
 def test_the_offline_advisor_is_asked_when_nothing_else_is_given(
     room: SceneModel, measured: Campaign, truth: Array
 ) -> None:

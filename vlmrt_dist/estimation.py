@@ -148,9 +148,15 @@ def estimate(
             "loss 'nae' belongs to the Adams, and 'squared', 'huber' and 'student_t' to "
             f"levenberg_marquardt; {optimizer} cannot minimise {chosen!r}"
         )
-    if not least_squares:
-        _refuse_with_adam(campaign, unknowns, groups, gain_offset_db, check)
     radio = radio or RadioConfig()
+    if not least_squares:
+        believed = prior is not None or (isinstance(initial, str) and initial == "vlm")
+        elsewhere = campaign.frequency is not None and bool(
+            (campaign.frequency != radio.frequency).any()
+        )
+        _refuse_with_adam(
+            campaign, unknowns, groups, gain_offset_db, check, exponents=believed and elsewhere
+        )
     if prior is None and isinstance(initial, str) and initial == "vlm":
         prior = _advised(scene, radio, vlm)
     rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
@@ -337,6 +343,8 @@ def _refuse_with_adam(
     groups: Groups,
     gain_offset_db: float | None,
     check: bool,
+    *,
+    exponents: bool,
 ) -> None:
     """:raises ConfigurationError: if something is asked that Algorithm 1 cannot do"""
     asked = {
@@ -344,6 +352,7 @@ def _refuse_with_adam(
         "groups": groups is not None,
         "gain_offset_db": gain_offset_db is not None,
         "check": check,
+        "a prior's exponents at another carrier": exponents,
         "levels below a receiver's floor": bool(campaign.censored.any()),
     }
     for what, there in asked.items():
