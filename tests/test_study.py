@@ -20,6 +20,7 @@ from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.report import Printed, comparison, show, storage_folder
 from vlmrt_dist.simulation import perturbed
+from vlmrt_dist.study_truths import truth_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -131,6 +132,40 @@ def test_maximum_a_posteriori_with_noise(point: study.Point) -> None:
     assert len(levels) == 12  # every seed has its own noise
 
 
+def test_rows_judge_permittivities_and_offsets_too(point: study.Point) -> None:
+    joint = dataclasses.replace(
+        point, optimizers=("map",), prior_width=0.1, gain_offset_db=1.0,
+        unknowns=("conductivity", "relative_permittivity"),
+        widths={"relative_permittivity": 0.05},
+    )  # fmt: skip
+    for row in study.evaluate(joint):
+        assert row.loss < 1e-3  # without noise the fit explains every level
+        assert row.held_out_db < 0.1
+        moved = np.abs(np.array(row.permittivity_truth) - row.permittivity)
+        assert moved.max() > 0.0
+
+
+def test_true_offsets_are_as_wide_as_stated(point: study.Point) -> None:
+    def size(stated: float) -> float:
+        some = dataclasses.replace(
+            point, optimizers=("map",), seeds=tuple(range(200)), gain_offset_db=stated
+        )
+        return float(truth_of(some, np.ones(9, bool)).gain_db.std())
+
+    assert size(10.0) == pytest.approx(10.0, rel=0.1)
+    assert size(np.inf) == pytest.approx(3.0, rel=0.1)
+
+
+def test_keys_know_which_version_of_a_method_made_the_rows(
+    point: study.Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(point, optimizers=("map",))
+    before = point.key, other.key
+    monkeypatch.setattr("vlmrt_dist.study_point.MAP_VERSION", -1)
+    assert point.key == before[0]
+    assert other.key != before[1]
+
+
 def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -> None:
     def believed(factor: float) -> MaterialPrior:
         c = factor * room.conductivity(3.5e9)
@@ -157,6 +192,7 @@ def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -
         ({"priors": ()}, "one prior for each"),
         ({"noise_db": -1.0}, "noise_db"),
         ({"prior_width": 0.0}, "prior_width"),
+        ({"widths": {"relative_permittivity": 0.5}}, "widths of a point"),
     ],
 )
 def test_points_that_make_no_sense(

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from vlmrt_dist import metrics
 from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.ledger import Ledger, Row
+from vlmrt_dist.losses import normalized_absolute_error
+from vlmrt_dist.materials import Materials
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
 from vlmrt_dist.quantities import Quantity
@@ -34,8 +36,8 @@ from vlmrt_dist.study_methods import (
     unheard,
 )
 from vlmrt_dist.study_point import ENGINE_VERSIONS, Method, Point, Protocol
-from vlmrt_dist.study_truths import level_errors, truth_of
-from vlmrt_dist.units import watts_to_dbm
+from vlmrt_dist.study_truths import Truth, level_errors, truth_of
+from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
 __all__ = ["Method", "Point", "Protocol", "evaluate", "hardware", "run"]
 
@@ -185,7 +187,12 @@ def evaluate(point: Point) -> list[Row]:
     if objective is not None:
         thetas = np.array([fit.theta for fit in fits]).reshape(-1, *start.shape)
         losses = np.concatenate([objective.value_and_grad(x).loss.sum(axis=1) for x in thetas])
-    held_out = _held_out_db(point, np.array([fit.theta for fit in fits]), sigma)
+        for f, fit in enumerate(fits):
+            if fit.level_dbm is not None:
+                measured = rss[f % len(seeds)][None]
+                level = dbm_to_watts(fit.level_dbm).reshape(measured.shape)
+                losses[f] = normalized_absolute_error(level, measured)[0].sum()
+    held_out = _held_out_db(point, fits, truth)
     which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
     return [
         Row(
@@ -238,27 +245,36 @@ def _permittivity_columns(
     }
 
 
-def _held_out_db(
-    point: Point, theta: NDArray[np.float64], truth: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """[F] root mean square error [dB] on links of one random setup that no fit has seen.
+def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArray[np.float64]:
+    """[F] root mean square error [dB] on links of one random setup that no fit has seen, without
+    the setups' offsets.
 
-    :param theta: [F, K] the fits of all seeds, optimizer by optimizer
-    :param truth: [S, K] the seeds' truths
+    :param fits: those of all seeds, optimizer by optimizer
+    :param truth: the seeds' truths
     """
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.tracing import trace
 
     fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
     fresh = fresh.with_rss(np.zeros(fresh.present.shape))
+    theta = np.array([fit.theta for fit in fits])
+    found = [x for fit in fits if (x := fit.fitted_permittivity) is not None]
     rss = []
-    for radio, sigma in ((point.radio, theta), (point.true_radio, truth)):
+    for radio, sigma, permittivity in (
+        (point.radio, theta, np.array(found) if found else None),
+        (point.true_radio, truth.conductivity, truth.permittivity),
+    ):
         table = trace(point.scene, fresh, radio)
-        rss.append(ReplayObjective(point.scene, fresh, radio, table).rss(sigma))
+        objective = ReplayObjective(point.scene, fresh, radio, table)
+        if permittivity is None:
+            rss.append(objective.rss(sigma))
+            continue
+        each = [Materials(*x, point.scene.thickness) for x in zip(sigma, permittivity, strict=True)]
+        rss.append(np.array([objective.levels({radio.frequency: x}, ()).rss for x in each]))
     there = (rss[0] > 0.0).all(axis=0) & (rss[1] > 0.0).all(axis=0)
     if not there.any():
         return np.full(len(theta), np.nan)
-    true_rss = np.tile(rss[1][:, there], (len(theta) // len(truth), 1))
+    true_rss = np.tile(rss[1][:, there], (len(theta) // len(point.seeds), 1))
     error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
     return np.sqrt((error**2).mean(axis=1))
 

@@ -37,6 +37,13 @@ class Question:
         """What a fit says about the conductivities."""
         return quantity_of("conductivity", self.unknowns, fit, self.unknowns.known.conductivity)
 
+    def fitted_permittivity(self, fit: Fit) -> NDArray[np.float64] | None:
+        """[K] what a fit ended at, if they are unknown."""
+        if "relative_permittivity" not in self.unknowns.entry:
+            return None
+        value = self.unknowns.values("relative_permittivity", fit.x)
+        return np.where(np.isnan(value), self.unknowns.known.relative_permittivity, value)
+
     def permittivity(self, fit: Fit) -> Quantity | None:
         """The same of the permittivities, if they are unknown."""
         if "relative_permittivity" not in self.unknowns.entry:
@@ -78,6 +85,9 @@ class MethodFit:
     """:param theta: [K] where the method ended; its error is the row's
     :param known: what is said of every object, the prior where unidentifiable
     :param permittivity: the same of ε_r, where it was unknown
+    :param fitted_permittivity: [K] ε_r where the method ended
+    :param level_dbm: [L] levels at the fit where more than conductivities was unknown; None: those
+        that ``theta`` gives
     """
 
     theta: NDArray[np.float64]
@@ -87,6 +97,8 @@ class MethodFit:
     outcome: str
     seconds: float
     history: NDArray[np.float64]
+    fitted_permittivity: NDArray[np.float64] | None = None
+    level_dbm: NDArray[np.float64] | None = None
 
 
 def cramer_rao(
@@ -110,7 +122,8 @@ def unheard(start: NDArray[np.float64], question: Question) -> MethodFit:
     nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)), verdict)
     fit = Fit(unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0))
     known, permittivity = question.known(fit), question.permittivity(fit)
-    return MethodFit(start, known, permittivity, 0, "no_signal", 0.0, np.zeros(0))
+    fitted = question.fitted_permittivity(fit)
+    return MethodFit(start, known, permittivity, 0, "no_signal", 0.0, np.zeros(0), fitted)
 
 
 def fit_adam(
@@ -185,7 +198,9 @@ def fit_map(
         theta = unknowns.conductivity(fit.x)
         history = np.array([mean_relative_error(theta[free], truth[s][free])])
         known, permittivity = question.known(fit), question.permittivity(fit)
-        fits.append(
-            MethodFit(theta, known, permittivity, fit.evaluations, fit.outcome, seconds, history)
-        )
+        more = set(unknowns.quantity) != {"conductivity"}
+        level = predict(fit.x)[0] if more else None
+        ended = question.fitted_permittivity(fit), level
+        count, outcome = fit.evaluations, fit.outcome
+        fits.append(MethodFit(theta, known, permittivity, count, outcome, seconds, history, *ended))
     return fits

@@ -30,6 +30,12 @@ TRUTH_SEED = 1_000_003
 STUDY_VERSION = 2
 """Part of every key: raise it when the same point would give other rows."""
 
+MAP_VERSION = 2
+"""The same for points with the method "map" only."""
+
+WIDEST = 0.5
+"""Truths reach to twice their width below one, so that from here on some would be negative."""
+
 ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
 
 
@@ -94,6 +100,10 @@ class Point:
             raise ConfigurationError(
                 "a point's unknowns are conductivity, alone or with relative_permittivity"
             )
+        if not all(0.0 < width < WIDEST for width in self.widths.values()):
+            raise ConfigurationError(
+                f"widths of a point must lie between 0 and {WIDEST:g}: its truths are drawn as wide"
+            )
         more = len(self.unknowns) > 1 or self.groups is not None or self.gain_offset_db is not None
         if more and set(self.optimizers) != {"map"}:
             raise ConfigurationError(
@@ -120,7 +130,7 @@ class Point:
             self.gain_offset_db,
             self.widths,
             {name: version(name) for name in ENGINE_VERSIONS},
-            STUDY_VERSION,
+            [STUDY_VERSION, MAP_VERSION] if "map" in self.optimizers else STUDY_VERSION,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -62,7 +62,8 @@ def truth_of(point: Point, free: NDArray[np.bool_]) -> Truth:
         permittivity = np.where(free, known * np.array(draws)[:, shared], known)
     gain = np.zeros((len(point.seeds), point.campaign.num_setups))
     if point.gain_offset_db is not None:
-        size = min(point.gain_offset_db, KINDS["gain"].width)
+        stated = np.isfinite(point.gain_offset_db)
+        size = point.gain_offset_db if stated else KINDS["gain"].width
         shape = gain.shape[1]
         gain = size * np.array(
             [np.random.default_rng([s, 4]).standard_normal(shape) for s in point.seeds]
