@@ -93,6 +93,30 @@ def test_what_a_prior_sets_free_is_planned_for(room: vd.SceneModel) -> None:
     assert ahead.after[wood] < 0.9 * ahead.before[wood]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"unknowns": ("conductivity", "relative_permittivity")},
+        {"gain_offset_db": 3.0},
+        {"groups": "material"},
+        {"gain_offset_db": 3.0, "groups": "material"},
+    ],
+)
+def test_a_plan_knows_no_more_than_an_estimate_of_several_unknowns(
+    room: vd.SceneModel, more: dict[str, Any]
+) -> None:
+    radio = RADIO.replace(max_depth=1)
+    planned = random_campaign(room, 2, 6, seed=0)
+    measured = vd.simulate(room, planned, radio=radio, noise_db=0.1, seed=1)
+    result = vd.estimate(room, measured, radio=radio, folds=0, **more)
+    ahead = next_setup(room, measured, result, num_receivers=4, radio=radio, **SMALL)
+    told = np.array([v != "unidentifiable" for v in result.verdict])
+    assert told.any()
+    stated = np.log(result.high / result.low) / (2.0 * NORMAL_95)
+    np.testing.assert_allclose(ahead.before[told], stated[told], rtol=1e-3)
+    assert (ahead.after <= ahead.before + 1e-9).all()
+
+
 def test_where_nothing_is_open_there_is_nothing_to_plan(room: vd.SceneModel) -> None:
     radio = RADIO.replace(max_depth=1)
     measured = vd.simulate(room, random_campaign(room, 1, 3, seed=0), radio=radio, noise_db=0.1)

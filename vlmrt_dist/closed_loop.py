@@ -40,6 +40,10 @@ LEAST_HELP = 0.02
 """A setup that narrows no object that is still too uncertain by this share is not worth making."""
 
 
+TIED = 1e-8
+"""Share of the prior's variance that a difference of tied objects is credited with; not zero."""
+
+
 @dataclass(frozen=True, eq=False)
 class NextSetup:
     """A setup that is proposed, and what it is for.
@@ -92,7 +96,8 @@ def plan_next(
     """The next setup to measure, given what was measured and estimated.
 
     It minimises the variances of ln σ that it is predicted to leave (A-optimal), averaged over
-    draws from the posterior.
+    draws from the posterior. What else the estimate had to find (permittivities, offsets) makes the
+    conductivities as uncertain as it says; of the next setup it is taken as known.
 
     :param campaign: the measured campaign that ``result`` was estimated from
     :param result: its estimate
@@ -162,7 +167,13 @@ def next_setup(
     noise = np.maximum(result.links.noise_db.ravel()[used], MIN_NOISE_DB) * scale
     table = trace(scene, campaign, radio)
 
+    # Not each conductivity by itself: other unknowns beside them, or objects that are tied.
+    tied = result.num_unknowns < free.sum()
+    joint = bool(result.others) or result.gains is not None or tied
+
     def measured(draws: NDArray[np.float64]) -> list[sp.csr_matrix]:
+        if joint:
+            return [_told(result.covariance, width, free)] * len(draws)
         _, jacobians = link_jacobians(scene, campaign, radio, table, draws)
         keep = sp.diags(free.astype(float))
         return [(sp.diags(1.0 / noise) @ j[used] @ keep).tocsr() for j in jacobians]
@@ -192,6 +203,25 @@ def next_setup(
         before=spread(known, width, free)[0],
         after=spread(sp.vstack([known, added]).tocsr(), width, free)[0],
     )
+
+
+def _told(
+    covariance: NDArray[np.float64], width: NDArray[np.float64], free: NDArray[np.bool_]
+) -> sp.csr_matrix:
+    """[n, K] sensitivities, in units of their noise, of links that would leave ``covariance``.
+
+    That is what the measured links say once everything else that was unknown is averaged out.
+
+    :param covariance: [K, K] of ln σ
+    """
+    index = np.flatnonzero(free)
+    scaled = covariance[np.ix_(index, index)] / np.outer(width[index], width[index])
+    size, basis = np.linalg.eigh(scaled)
+    # From a covariance as wide as the prior on nothing is told; a tie leaves no width at all.
+    told = np.sqrt(np.maximum(1.0 / np.maximum(size, TIED) - 1.0, 0.0))
+    rows = np.zeros((len(index), len(free)))
+    rows[:, index] = told[:, None] * basis.T / width[index]
+    return sp.csr_matrix(rows)
 
 
 def _posterior_draws(
