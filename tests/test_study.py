@@ -77,6 +77,13 @@ def test_the_error_is_that_of_the_conductivities(room: vd.SceneModel, rows: list
         assert row.mre_history[0] == pytest.approx(row.initial_mre)
 
 
+def test_adams_loss_is_kept_along_its_iterations(rows: list[Row]) -> None:
+    for row in rows:
+        kept = row.optimizer.startswith("adam")
+        assert len(row.loss_history) == (len(row.mre_history) if kept else 0)
+        assert not kept or row.loss_history[-1] == pytest.approx(row.loss)
+
+
 def test_least_squares_recovers_the_truth(rows: list[Row]) -> None:
     assert max(r.mre for r in rows if r.optimizer == "levenberg_marquardt") <= 1e-8
     assert max(r.mre for r in rows if r.optimizer == "adam") <= 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,7 @@ class MethodFit:
     outcome: str
     seconds: float
     history: NDArray[np.float64]
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 def cramer_rao(
@@ -138,7 +139,8 @@ def fit_adam(
         fit = appraise(question.unknowns.predict(objective), question.data, x)
         steps, ended = int(run.iterations[s]), run.outcome[s]
         known = question.known(fit)
-        fits.append(MethodFit(theta, known, None, steps, ended, seconds, history[:steps, s]))
+        errors, losses = history[:steps, s], run.losses[:steps, s]
+        fits.append(MethodFit(theta, known, None, steps, ended, seconds, errors, losses))
     return fits
 
 
