@@ -359,7 +359,8 @@ def test_from_simulation_to_json(tmp_path: Path) -> None:
     assert run("export-scene", "box_room", "--out", room)[0] == 0
     scene = ["--scene", room / "scene.xml"]
     plan = tmp_path / "plan.csv"
-    code, out, err = run("plan", *scene, "--max-depth", "2", "--out", plan)
+    pool = ["--num-tx-candidates", "8", "--num-rx-candidates", "24", "--samples-per-src", "20000"]
+    code, out, err = run("plan", *scene, *pool, "--max-depth", "2", "--out", plan)
     assert code == 0, err
     assert "24 links" in out
     noise = ["--noise-db", "0.02"]

@@ -239,7 +239,7 @@ def test_an_item_whose_worker_dies_or_hangs_or_dawdles_is_done_again(
     start = time.monotonic()
     found = dict(map_on_actors(work, items, 2, names=items, study="faults"))
     assert [found[index] for index in range(5)] == [f"{item}: done" for item in items]
-    assert time.monotonic() - start < 200
+    assert time.monotonic() - start < 290  # less than the dawdler would take
     again = [r.getMessage() for r in caplog.records if "it is done again" in r.getMessage()]
     assert {message.partition(":")[0] for message in again} == {"hangs", "dawdles"}
 

@@ -51,6 +51,7 @@ ROW = Row(
     coverage=1.0,
     truth=[0.03, 0.02],
     mre_history=[0.07, 1e-9],
+    loss_history=[0.5, 1e-8],
     permittivity=[],
     permittivity_std=[],
     permittivity_verdict=[],

@@ -78,6 +78,13 @@ def test_the_error_is_that_of_the_conductivities(room: vd.SceneModel, rows: list
         assert row.mre_history[0] == pytest.approx(row.initial_mre)
 
 
+def test_adams_loss_is_kept_along_its_iterations(rows: list[Row]) -> None:
+    for row in rows:
+        kept = row.optimizer.startswith("adam")
+        assert len(row.loss_history) == (len(row.mre_history) if kept else 0)
+        assert not kept or row.loss_history[-1] == pytest.approx(row.loss)
+
+
 def test_least_squares_recovers_the_truth(rows: list[Row]) -> None:
     assert max(r.mre for r in rows if r.optimizer == "levenberg_marquardt") <= 1e-8
     assert max(r.mre for r in rows if r.optimizer == "adam") <= 0.02
@@ -156,12 +163,12 @@ def test_true_offsets_are_as_wide_as_stated(point: study.Point) -> None:
     assert size(np.inf) == pytest.approx(3.0, rel=0.1)
 
 
-def test_keys_know_which_version_of_a_method_made_the_rows(
+def test_keys_know_which_version_of_joint_points_made_the_rows(
     point: study.Point, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = dataclasses.replace(point, optimizers=("map",))
+    other = dataclasses.replace(point, optimizers=("map",), gain_offset_db=1.0)
     before = point.key, other.key
-    monkeypatch.setattr("vlmrt_dist.study_point.MAP_VERSION", -1)
+    monkeypatch.setattr("vlmrt_dist.study_point.JOINT_VERSION", -1)
     assert point.key == before[0]
     assert other.key != before[1]
 

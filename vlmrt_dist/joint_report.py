@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.posterior import NORMAL_95
 
@@ -74,6 +72,9 @@ def joint_table(title: str, rows: Sequence[Row]) -> Any:
 def joint_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
     """Error of both quantities by case, a mark for each number of carriers, as a PNG."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    from vlmrt_dist.figures import save_figure
 
     figure = Figure(figsize=(10.0, 4.6), layout="constrained")
     figure.suptitle(title)
@@ -90,17 +91,20 @@ def joint_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
             low, middle, high = 100.0 * np.quantile(side.mre, [0.1, 0.5, 0.9])
             axes.plot([low, high], [y, y], color=f"C{carriers}", lw=2)
             axes.plot(middle, y, "o", color=f"C{carriers}")
-    for axes, what in zip(both, ("conductivity", "relative permittivity"), strict=True):
-        axes.set(xscale="log", xlabel=f"MRE of the {what} [%]: median, 10 % to 90 %")
+    for axes, what in zip(both, ("σ", "ε_r"), strict=True):
+        axes.set(xscale="log", xlabel=f"MRE of {what} [%]: median, 10 % to 90 %")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="x", alpha=0.3)
     both[0].set_yticks(range(len(names)), names)
     both[0].invert_yaxis()
-    handles = [both[0].plot([], [], "o-", color=f"C{c}", label=f"{c} carriers")[0] for c in (1, 2)]
+    handles = [
+        both[0].plot([], [], "o-", color=f"C{c}", label=words)[0]
+        for c, words in ((1, "one carrier"), (2, "two carriers"))
+    ]
     both[0].legend(handles=handles, fontsize=8)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write_atomic(path, content.getvalue())
+    return save_figure(figure, path)
 
 
 def _cells(side: Side | None) -> list[str]:

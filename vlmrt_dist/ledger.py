@@ -19,7 +19,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.stopping import held_back
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -73,6 +73,7 @@ class Row:
     coverage: float
     truth: list[float]
     mre_history: list[float]
+    loss_history: list[float]
     permittivity: list[float]
     permittivity_std: list[float]
     permittivity_verdict: list[str]
@@ -85,6 +86,7 @@ _UNITS = {
     "initial_mre": "1",
     "mre": "1",
     "mre_history": "1",
+    "loss_history": "1",
     "incomplete": "1",
     "held_out_db": "dB",
     "noise_db": "dB",

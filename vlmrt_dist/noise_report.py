@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
 
 MEAN_OF_NORMAL = float(np.sqrt(2.0 / np.pi))
@@ -96,6 +94,8 @@ def noise_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
     """Error (left) and coverage (right) against noise, as a PNG at ``path``."""
     from matplotlib.figure import Figure
 
+    from vlmrt_dist.figures import save_figure
+
     figure = Figure(figsize=(11.0, 4.4), layout="constrained")
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
@@ -125,10 +125,7 @@ def noise_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write_atomic(path, content.getvalue())
+    return save_figure(figure, path)
 
 
 def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, float, list[Row]]]:

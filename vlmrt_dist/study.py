@@ -216,6 +216,7 @@ def evaluate(point: Point) -> list[Row]:
             coverage=float(np.mean(_inside(fit.known, sigma[s])[free])),
             truth=sigma[s].tolist(),
             mre_history=fit.history.tolist(),
+            loss_history=fit.losses.tolist(),
             **_permittivity_columns(fit.permittivity, truth.permittivity, s),
         )
         for (optimizer, s), fit, loss, held_out_db in zip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,7 @@ class MethodFit:
     outcome: str
     seconds: float
     history: NDArray[np.float64]
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     fitted_permittivity: NDArray[np.float64] | None = None
     level_dbm: NDArray[np.float64] | None = None
 
@@ -123,7 +124,9 @@ def unheard(start: NDArray[np.float64], question: Question) -> MethodFit:
     fit = Fit(unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0))
     known, permittivity = question.known(fit), question.permittivity(fit)
     fitted = question.fitted_permittivity(fit)
-    return MethodFit(start, known, permittivity, 0, "no_signal", 0.0, np.zeros(0), fitted)
+    return MethodFit(
+        start, known, permittivity, 0, "no_signal", 0.0, np.zeros(0), fitted_permittivity=fitted
+    )
 
 
 def fit_adam(
@@ -151,7 +154,8 @@ def fit_adam(
         fit = appraise(question.unknowns.predict(objective), question.data, x)
         steps, ended = int(run.iterations[s]), run.outcome[s]
         known = question.known(fit)
-        fits.append(MethodFit(theta, known, None, steps, ended, seconds, history[:steps, s]))
+        errors, losses = history[:steps, s], run.losses[:steps, s]
+        fits.append(MethodFit(theta, known, None, steps, ended, seconds, errors, losses))
     return fits
 
 
@@ -200,7 +204,17 @@ def fit_map(
         known, permittivity = question.known(fit), question.permittivity(fit)
         more = set(unknowns.quantity) != {"conductivity"}
         level = predict(fit.x)[0] if more else None
-        ended = question.fitted_permittivity(fit), level
-        count, outcome = fit.evaluations, fit.outcome
-        fits.append(MethodFit(theta, known, permittivity, count, outcome, seconds, history, *ended))
+        fits.append(
+            MethodFit(
+                theta,
+                known,
+                permittivity,
+                fit.evaluations,
+                fit.outcome,
+                seconds,
+                history,
+                fitted_permittivity=question.fitted_permittivity(fit),
+                level_dbm=level,
+            )
+        )
     return fits

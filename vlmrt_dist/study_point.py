@@ -27,11 +27,11 @@ contradict it."""
 TRUTH_SEED = 1_000_003
 """Added to the path seed for the truth of the ``independent`` protocol."""
 
-STUDY_VERSION = 2
+STUDY_VERSION = 3
 """Part of every key: raise it when the same point would give other rows."""
 
-MAP_VERSION = 2
-"""The same for points with the method "map" only."""
+JOINT_VERSION = 1
+"""The same for points where permittivities or offsets are unknown too."""
 
 WIDEST = 0.5
 """Truths reach to twice their width below one, so that from here on some would be negative."""
@@ -113,6 +113,7 @@ class Point:
     @property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) of everything that determines the rows."""
+        joint = len(self.unknowns) > 1 or self.gain_offset_db is not None
         parts = [
             self.scene.key,
             self.campaign.key,
@@ -130,7 +131,7 @@ class Point:
             self.gain_offset_db,
             self.widths,
             {name: version(name) for name in ENGINE_VERSIONS},
-            [STUDY_VERSION, MAP_VERSION] if "map" in self.optimizers else STUDY_VERSION,
+            [STUDY_VERSION, JOINT_VERSION] if joint else STUDY_VERSION,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -18,7 +18,14 @@ from vlmrt_dist.stopping import Stopped, raise_on_sigterm
 
 KEPT = "what is finished is kept, the same command goes on from there"
 
-PHASES = {"trace": "tracing setups", "fit": "fitting", "render": "rendering"}
+PHASES = {
+    "trace": "tracing setups",
+    "fit": "fitting",
+    "render": "rendering",
+    "pool": "tracing candidates",
+    "choose": "choosing",
+    "target": "trying sizes",
+}
 """What the progress bar calls the phases of a long piece of work."""
 
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from vlmrt_dist.campaign_files import read_campaign, write_campaign
@@ -34,6 +35,7 @@ from vlmrt_dist.placement.candidates import NUM_RX, NUM_TX, CandidatePool
 from vlmrt_dist.placement.information import Criterion
 from vlmrt_dist.placement.optimal import pool_for
 from vlmrt_dist.placement.prediction import Grow, Which
+from vlmrt_dist.plan_report import percent, plan_report
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
@@ -64,8 +66,13 @@ _Start = Annotated[
     Path | None,
     opt("Positions that vlm_then_refine begins at; default: the offline rules'.", metavar="FILE"),
 ]
-_Transmitters = Annotated[int, opt("Candidate transmitters.", min=1)]
-_Candidates = Annotated[int, opt("Candidate receivers of each transmitter.", min=1)]
+_Transmitters = Annotated[
+    int | None, opt(f"Candidate transmitters; default: {NUM_TX}, or twice --setups.", min=1)
+]
+_Candidates = Annotated[
+    int | None,
+    opt(f"Candidate receivers of each; default: {NUM_RX}, or twice --receivers.", min=1),
+]
 _Height = Annotated[
     tuple[float, float] | None,
     opt("Lowest and highest antenna above the ground [m], outdoors for one; default: anywhere."),
@@ -91,8 +98,8 @@ def plan(
     grow: _Grow = "receivers",
     after: _After = None,
     start: _Start = None,
-    num_tx_candidates: _Transmitters = NUM_TX,
-    num_rx_candidates: _Candidates = NUM_RX,
+    num_tx_candidates: _Transmitters = None,
+    num_rx_candidates: _Candidates = None,
     height: _Height = None,
     clearance: _Clearance = DEFAULT_CLEARANCE,
     fixed: _Fixed = None,
@@ -131,9 +138,11 @@ def plan(
         raise ConfigurationError("--after plans one setup; leave --target and --start out")
     if start is not None and placement != "vlm_then_refine":
         raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
-    measured = read_campaign(after) if after is not None else None
-    proposed = read_campaign(start) if start is not None else None
+    if height is not None and after is None and placement in ("random", "vlm"):
+        raise ConfigurationError(f"--placement {placement} takes no --height")
     room = named_scene(scene, headroom)
+    measured = read_campaign(after, scene=room) if after is not None else None
+    proposed = read_campaign(start, scene=room) if start is not None else None
     pooled: dict[str, Any] = {
         "radio": radio,
         "num_tx_candidates": num_tx_candidates,
@@ -143,7 +152,10 @@ def plan(
     }
     belief: dict[str, Any] = {"noise_db": noise_db, "prior_width": prior_width}
     if measured is not None:
-        _plan_after(room, measured, receivers, {**pooled, **belief}, fixed, seed, out, figure)
+        planned, text, answer = _plan_after(
+            room, measured, receivers, {**pooled, **belief}, fixed, seed
+        )
+        _hand_out(room, planned, out, figure, answer if as_json else text)
         return
     # What each strategy takes of these, the others do not know.
     options: dict[str, Any] = {}
@@ -155,133 +167,20 @@ def plan(
         options["start"] = proposed
     with results_only(), progress_bar() as progress:
         shared: dict[str, Any] = {"prior_width": prior_width, "fixed": tuple(fixed or ())}
-        pool = pool_for(room, 1, 1, seed=seed, progress=progress, **pooled, **shared)
         lines: list[str] = []
+        if share is None:  # before the pool is traced: most of what can be refused is refused here
+            if placement in CRITERIA or placement == "vlm_then_refine":
+                options["progress"] = progress
+            planned = place(placement, room, setups, receivers, seed=seed, **options)
+        pool = pool_for(room, setups, receivers, seed=seed, progress=progress, **pooled, **shared)
         if share is not None:
             planned, lines = _for_target(
                 room, pool, share, which, grow, setups, receivers, CRITERIA[placement], belief, seed
             )
-        else:
-            planned = place(placement, room, setups, receivers, seed=seed, **options)
-        report = _Report(room, planned, pool, radio, belief, tuple(fixed or ()), seed)
-    write_campaign(planned, out)
-    if as_json:
-        for line in lines:
-            say(line)
-        print_result(json.dumps(report.to_dict(lines), indent=2, allow_nan=False))
-    else:
-        print_result(report.text(lines))
-        print_result(f"{planned.num_links} links of {planned.num_setups} setups written to {out}")
-    _draw(room, planned, figure)
-
-
-class _Report:
-    """What the plan is expected to tell, beside random positions of the same number."""
-
-    def __init__(
-        self,
-        scene: SceneModel,
-        planned: Campaign,
-        pool: CandidatePool,
-        radio: RadioConfig,
-        belief: dict[str, Any],
-        fixed: tuple[str, ...],
-        seed: int,
-    ) -> None:
-        from vlmrt_dist.placement.prediction import predicted_std, random_campaigns
-
-        size = planned.num_setups, planned.num_receivers
-        self.predicted = predicted_std(scene, planned, radio=radio, fixed=fixed, **belief)
-        self.random = random_campaigns(scene, pool, *size, seed=seed, **belief)
-
-    def text(self, lines: list[str]) -> str:
-        """The table and what to read in it."""
-        import io
-
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        p, r = self.predicted, self.random
-        table = Table(
-            title=f"Predicted standard deviation of ln σ: {p.num_links} links, {p.noise_db:g} dB",
-            title_justify="left",
+        report = plan_report(
+            room, planned, pool, radio=radio, noise_db=noise_db, seed=seed, **shared
         )
-        for name in ("object", "material"):
-            table.add_column(name)
-        for name in ("before", "planned", "at random"):
-            table.add_column(name, justify="right")
-        table.add_column("expected verdict")
-        for k, name in enumerate(p.names):
-            cells = [_percent(v) for v in (p.prior[k], p.posterior[k], r.posterior[k])]
-            shown = cells if p.free[k] else ["", "", ""]
-            table.add_row(escape(name), escape(p.materials[k]), *shown, p.verdict[k])
-        text = io.StringIO()
-        console = Console(file=text, width=112, no_color=True, highlight=False)
-        console.print(table)
-        for line in [*self.sentences(), *lines]:
-            console.print(line, soft_wrap=True)
-        return text.getvalue().rstrip()
-
-    def sentences(self) -> list[str]:
-        """How much better than random positions, and why."""
-        p, r = self.predicted, self.random
-        found = [
-            f"on average {_percent(p.mean_posterior)}; {r.count} random campaigns of as many links "
-            f"leave {_percent(r.mean_posterior)} (median)"
-        ]
-        if math.isfinite(p.mean_cramer_rao) and p.mean_cramer_rao > 0.0:
-            found.append(
-                f"without the prior's help (Cramér-Rao) {_percent(p.mean_cramer_rao)} against "
-                f"{_percent(r.mean_cramer_rao)}: {r.mean_cramer_rao / p.mean_cramer_rao:.3g} times"
-            )
-        gain = [
-            p.strongest[k] / r.strongest[k] if p.free[k] and r.strongest[k] > 0.0 else 0.0
-            for k in range(len(p.names))
-        ]
-        if max(gain) > 1.0:
-            k = gain.index(max(gain))
-            found.append(
-                f"why: the link that tells most of {p.names[k]} changes by {p.strongest[k]:.2g} dB "
-                f"when its conductivity grows by a factor e, at random positions by "
-                f"{r.strongest[k]:.2g} dB"
-            )
-        lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "unidentifiable"]
-        if lost:
-            found.append(f"these links will not tell: {', '.join(lost)}")
-        if p.num_heard < p.num_links:
-            found.append(f"no path reaches {p.num_links - p.num_heard} of {p.num_links} links")
-        return found
-
-    def to_dict(self, lines: list[str]) -> dict[str, Any]:
-        """Plain values (an infinite bound is null)."""
-        p, r = self.predicted, self.random
-        return {
-            "objects": [
-                {
-                    "name": name,
-                    "material": p.materials[k],
-                    "prior_std": float(p.prior[k]),
-                    "predicted_std": float(p.posterior[k]),
-                    "cramer_rao": _finite(p.cramer_rao[k]),
-                    "random_std": float(r.posterior[k]),
-                    "verdict": p.verdict[k],
-                }
-                for k, name in enumerate(p.names)
-            ],
-            "num_links": p.num_links,
-            "num_heard": p.num_heard,
-            "noise_db": p.noise_db,
-            "mean_predicted_std": _finite(p.mean_posterior),
-            "mean_cramer_rao": _finite(p.mean_cramer_rao),
-            "random": {
-                "campaigns": r.count,
-                "mean_predicted_std": _finite(r.mean_posterior),
-                "mean_cramer_rao": _finite(r.mean_cramer_rao),
-            },
-            "remarks": [*self.sentences(), *lines],
-            "units": {"std": "of ln(conductivity)", "noise_db": "dB"},
-        }
+    _hand_out(room, planned, out, figure, report.to_dict(lines) if as_json else report.text(lines))
 
 
 def _for_target(
@@ -322,11 +221,11 @@ def _for_target(
         "median": "the median object",
     }
     lines = [
-        f"target {_percent(target)}: {m} setups of {n} receivers bring {words[which]} to "
-        f"{_percent(value)}"
+        f"target {percent(target)}: {m} setups of {n} receivers bring {words[which]} to "
+        f"{percent(value)}"
         if found.reached
-        else f"target {_percent(target)} is not reached: {m} setups of {n} receivers, the most "
-        f"tried, leave {_percent(value)}; grow the other number, or enlarge the pool"
+        else f"target {percent(target)} is not reached: {m} setups of {n} receivers, the most "
+        f"tried, leave {percent(value)}; grow the other number, or enlarge the pool"
     ]
     if found.never:
         lines.append(
@@ -342,24 +241,19 @@ def _plan_after(
     options: dict[str, Any],
     fixed: list[str] | None,
     seed: int,
-    out: Path,
-    figure: Path | None,
-) -> None:
-    """Estimate from what is measured, plan the next setup, say what it is for."""
+) -> tuple[Campaign, str, dict[str, Any]]:
+    """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
     from vlmrt_dist.closed_loop import next_setup
     from vlmrt_dist.estimation import estimate
 
-    declared = float(measured.noise_db.max()) if hasattr(measured.noise_db, "max") else (
-        measured.noise_db
-    )  # fmt: skip
-    noise_db = None if declared > 0.0 else options["noise_db"]
+    states_noise = np.nanmax(measured.noise_db) > 0.0
     with results_only(), progress_bar() as progress:
         result = estimate(
             scene,
             measured,
             radio=options["radio"],
             prior_width=options["prior_width"],
-            noise_db=noise_db,
+            noise_db=None if states_noise else options["noise_db"],
             fixed=fixed or (),
             seed=seed,
             folds=0,
@@ -371,29 +265,48 @@ def _plan_after(
             result,
             num_receivers=receivers,
             radio=options["radio"],
-            num_tx_candidates=options["num_tx_candidates"],
+            num_tx_candidates=options["num_tx_candidates"] or NUM_TX,
             num_rx_candidates=options["num_rx_candidates"],
             clearance=options["clearance"],
             height=options["height"],
             seed=seed,
             progress=progress,
         )
-    write_campaign(ahead.campaign, out)
-    print_result(f"{'object':<24} {'now':>8} {'after':>8}")
+    lines = [f"{'object':<24} {'now':>8} {'after':>8}"]
+    objects = []
     for k, name in enumerate(scene.names):
-        if result.verdict[k] != "fixed":
-            print_result(f"{name:<24} {_percent(ahead.before[k]):>8} {_percent(ahead.after[k]):>8}")
-    print_result(f"the next setup, {ahead.campaign.num_links} links, written to {out}")
-    _draw(scene, ahead.campaign, figure)
+        if result.verdict[k] == "fixed":
+            continue
+        now, then = float(ahead.before[k]), float(ahead.after[k])
+        lines.append(f"{name:<24} {percent(now):>8} {percent(then):>8}")
+        objects.append({"name": name, "std_now": now, "std_after": then})
+    answer = {
+        "objects": objects,
+        "num_links": ahead.campaign.num_links,
+        "units": {"std": "of ln(conductivity)"},
+    }
+    return ahead.campaign, "\n".join(lines), answer
 
 
-def _draw(scene: SceneModel, planned: Campaign, figure: Path | None) -> None:
-    if figure is None:
-        return
-    from vlmrt_dist.figures import positions_figure
+def _hand_out(
+    scene: SceneModel,
+    planned: Campaign,
+    out: Path,
+    figure: Path | None,
+    said: str | dict[str, Any],
+) -> None:
+    """Write the positions, print what is said of them (a table, or JSON), draw them."""
+    write_campaign(planned, out)
+    if isinstance(said, str):
+        print_result(said)
+        print_result(f"{planned.num_links} links of {planned.num_setups} setups written to {out}")
+    else:
+        print_result(json.dumps(said, indent=2, allow_nan=False))
+    if figure is not None:
+        from vlmrt_dist.figures import positions_figure
 
-    positions_figure(scene, planned, figure)
-    say(f"figure written to {figure}")
+        positions_figure(scene, planned, figure)
+        say(f"figure written to {figure}")
 
 
 def _share(text: str) -> float:
@@ -409,11 +322,3 @@ def _share(text: str) -> float:
     if not 0.0 < value < 10.0:
         raise ConfigurationError(f"--target must be a share such as 10% or 0.1; got {text!r}")
     return value
-
-
-def _percent(share: float) -> str:
-    return f"±{100.0 * share:.3g} %" if math.isfinite(share) else "no bound"
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -189,10 +189,10 @@ def random_positions(
     rng = np.random.default_rng(seed)
 
     def points(count: int, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-        part = dataclasses.replace(scene, bounds=bounds)
         if height is None:
+            part = dataclasses.replace(scene, bounds=bounds)
             return free_points(part, count, rng, clearance=clearance)
-        return _points_above_ground(part, count, rng, clearance, height)
+        return _points_above_ground(scene, bounds, count, rng, clearance, height)
 
     low, high = scene.bounds
     tx = points(num_tx, scene.bounds)
@@ -211,20 +211,25 @@ def random_positions(
 
 
 def _points_above_ground(
-    scene: SceneModel, count: int, rng: np.random.Generator, clearance: float, height: Height
+    scene: SceneModel,
+    bounds: NDArray[np.float64],
+    count: int,
+    rng: np.random.Generator,
+    clearance: float,
+    height: Height,
 ) -> NDArray[np.float64]:
-    """Positions [count, 3] uniform over the area, at a height above the lowest surface there."""
-    low, high = scene.bounds
+    """Positions [count, 3] uniform over the area of ``bounds`` [2, 3] and in it, at a height above
+    the lowest surface there."""
+    low, high = bounds
     found: list[NDArray[np.float64]] = []
     total = 0
     for _ in range(MAX_ROUNDS):
         place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))
         above = rng.uniform(*height, len(place))
         points = np.column_stack([place, ground_level(scene, place) + above])
-        points = points[np.isfinite(points[:, 2])]
+        points = points[((points >= low) & (points <= high)).all(axis=1)]  # false for NaN
         points = points[scene.inside_object(points) < 0]
         points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]
-        points = points[scene.inside_bounds(points)]
         found.append(points)
         total += len(points)
         if total >= count:
@@ -240,13 +245,15 @@ def ground_level(scene: SceneModel, place: NDArray[np.float64]) -> NDArray[np.fl
     """[P] height [m] of the lowest surface at each place [P, 2]; NaN where there is none."""
     triangles = np.concatenate([o.vertices[o.faces] for o in scene.objects])
     flat = triangles[:, :, :2]
+    # A city has some 10⁵ triangles, few of which lie over or under the places.
+    near = ((flat.min(1) <= place.max(0)) & (flat.max(1) >= place.min(0))).all(1)
+    triangles, flat = triangles[near], flat[near]
     area = _cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
     triangles, flat, area = (x[np.abs(area) > 1e-12] for x in (triangles, flat, area))
+    low, high = flat.min(1), flat.max(1)
     level = np.full(len(place), np.inf)
     for p, point in enumerate(place):
-        near = np.flatnonzero(
-            ((flat.min(1) <= point) & (flat.max(1) >= point)).all(1)
-        )  # a whole city has some 10⁵ triangles, few of which lie over or under one place
+        near = np.flatnonzero(((low <= point) & (high >= point)).all(1))
         a, b, c = flat[near, 0], flat[near, 1], flat[near, 2]
         second = _cross(point - a, c - a) / area[near]
         third = _cross(b - a, point - a) / area[near]
