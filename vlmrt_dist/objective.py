@@ -50,8 +50,9 @@ class ReplayObjective:
         self.num_objects = table.num_objects
         self._thickness = scene.thickness
         self._present = campaign.present
-        self._measured = measured_power(campaign, measured)
         self._carriers = carriers_of(scene, campaign, radio)
+        power = measured_power(campaign, measured)
+        self._measured = [power[:, c.setups] for c in self._carriers]
         tables = [table]
         if len(self._carriers) > 1:
             tables = [table.setups(c.setups.tolist()) for c in self._carriers]
@@ -62,18 +63,24 @@ class ReplayObjective:
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
-        count = max(len(theta), len(self._measured))  # one vector may meet several truths
+        parts = [self._at_carrier(i, theta) for i in range(len(self._carriers))]
+        if len(parts) == 1:
+            return parts[0]
+        count = len(parts[0].loss)
         loss = np.zeros((count, self.num_setups))
         gradient = np.zeros((count, self.num_setups, self.num_objects))
-        for carrier, replay in zip(self._carriers, self._replays, strict=True):
-            derivative = replay.derivative(self._materials(carrier, theta))
-            shape = (len(theta), *self._present[carrier.setups].shape)
-            rss = derivative.rss.T.reshape(shape)
-            loss[:, carrier.setups], weight = normalized_absolute_error(
-                rss, self._measured[:, carrier.setups]
-            )
-            gradient[:, carrier.setups] = replay.gradient(derivative, weight) * carrier.scale
+        for carrier, part in zip(self._carriers, parts, strict=True):
+            loss[:, carrier.setups], gradient[:, carrier.setups] = part
         return ValueAndGrad(loss, gradient)
+
+    def _at_carrier(self, index: int, theta: NDArray[np.float64]) -> ValueAndGrad:
+        """Loss and gradient of the setups at one carrier; one vector may meet several truths."""
+        carrier, replay = self._carriers[index], self._replays[index]
+        measured = self._measured[index]
+        derivative = replay.derivative(self._materials(carrier, theta))
+        rss = derivative.rss.T.reshape(len(theta), *measured.shape[1:])
+        loss, weight = normalized_absolute_error(rss, measured)
+        return ValueAndGrad(loss, replay.gradient(derivative, weight) * carrier.scale)
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """See :meth:`Objective.rss`."""
