@@ -43,11 +43,11 @@ def draws(scene: SceneModel, count: int) -> Array:
 # Against Sionna.
 
 
-def sionnas_directions(
-    live: LiveScene, found: FoundPaths, setup: MeasurementSetup, seed: int
-) -> Array:
-    """[P, D + 1, 3] directions between Sionna's own float32 vertices."""
-    paths = live.solve(seed)  # the devices are still in place, so these are the paths found
+def sionnas_directions(paths: Any, found: FoundPaths, setup: MeasurementSetup) -> Array:
+    """[P, D + 1, 3] directions between Sionna's own float32 vertices.
+
+    :param paths: of the very solve that ``found`` was taken from; another one may order them anew
+    """
     valid = paths.valid.numpy()[:, 0]
     vertices = paths.vertices.numpy()[:, :, 0][:, valid].astype(np.float64)
     count, depth = (found.kind != NONE).sum(1), found.kind.shape[1]
@@ -77,11 +77,18 @@ def against_sionna(
     live, planes = LiveScene(scene, radio), planes_of(scene)
     electrical = materials(scene, radio.frequency)
     by_path, by_link = [], []
+    solve, solved = live.solve, [None]
+
+    def kept(*arguments: Any) -> Any:
+        solved[0] = solve(*arguments)
+        return solved[0]
+
     for setup in places.setups:
-        found = live.find_paths(setup, radio.seed)
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(live, "solve", kept)
+            found = live.find_paths(setup, radio.seed)
             if not exact:
-                direction = sionnas_directions(live, found, setup, radio.seed)
+                direction = sionnas_directions(solved[0], found, setup)
                 patch.setattr(tracing, "unfold", lambda *_, f=found, d=direction: (f.length, d))
             traced = tracing._table(live, planes, setup, found, 0)
         # Now and then Sionna returns one path twice; a table never holds it twice.
