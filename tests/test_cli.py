@@ -1,5 +1,6 @@
 """The command as a user meets it; subprocesses where standard output or signals matter."""
 
+import contextlib
 import csv
 import json
 import os
@@ -459,7 +460,10 @@ def test_stopped_in_the_middle(
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.05)
-    process.send_signal(number)
+    while process.poll() is None:  # a person presses Ctrl-C again if nothing happens
+        process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
     out, err = process.communicate(timeout=120)
     assert process.returncode == code
     assert out == ""

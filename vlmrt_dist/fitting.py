@@ -17,6 +17,10 @@ FALSE_ALARMS = 0.05
 """Share of fits that accuse some right prior, shared out among the unknowns: with a bound for each
 by itself, the more objects a scene has, the surer a prior would be widened for nothing."""
 
+SUSPICIOUS = 2.0
+"""An estimate so many standard deviations from its prior may sit in the wrong minimum: the search
+starts again further away before anything is accused."""
+
 WIDENING, WIDENINGS = 3.0, 2
 """Factor by which a contradicted prior is widened, and how often at most."""
 
@@ -74,13 +78,27 @@ def fit_doubting_prior(
         evaluations += count
         fit = replace(appraise(predict, data, x), evaluations=evaluations, outcome=outcome)
         bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(x)))
-        wrong = conflict(x, data.prior, fit.knowledge) > bound
+        doubt = conflict(x, data.prior, fit.knowledge)
+        if widened == 0 and SUSPICIOUS < doubt.max() <= bound:
+            x, count, outcome = _fit_least_squares(
+                predict, data, _far(x, doubt > SUSPICIOUS), max_evaluations, progress,
+                every_start=True,
+            )  # fmt: skip
+            evaluations += count
+            fit = replace(appraise(predict, data, x), evaluations=evaluations, outcome=outcome)
+            doubt = conflict(x, data.prior, fit.knowledge)
+        wrong = doubt > bound
         if not wrong.any() or np.isinf(width).all():
             break
         width = np.where(wrong, WIDENING * width, width)
-        # A material that is wrong by a factor has its minimum far away, with others on the way.
-        starts = np.array([np.where(wrong, x + np.log(factor), x) for factor in FAR_FACTORS])
+        starts = _far(x, wrong)
     return fit
+
+
+def _far(x: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """[S, X] starts at ``x`` and, in some parameters, far from it: a material that is wrong by a
+    factor has its minimum far away, with others on the way."""
+    return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS])
 
 
 def _fit_least_squares(
