@@ -31,7 +31,7 @@ STEPS = 1000
 def main(
     actors: Annotated[str, typer.Option(help="Numbers of actors to compare.")] = "1,2",
     setups: Annotated[int, typer.Option(min=1, help="Setups of an actor (weak scaling).")] = 16,
-    receivers: Annotated[int, typer.Option(min=1, help="Receivers of a setup.")] = 32,
+    receivers: Annotated[int, typer.Option(min=1, help="Receivers of a setup.")] = 128,
     boxes: Annotated[int, typer.Option(min=0, help="Boxes in the room; K = 5 + boxes.")] = 35,
     seeds: Annotated[int, typer.Option(min=1, help="Parameter vectors side by side.")] = 32,
     repeats: Annotated[int, typer.Option(min=3, help="Steps that are timed.")] = 15,

@@ -8,6 +8,7 @@ import pickle
 import time
 import traceback
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from model_server import ModelServer, Step, chat_envelope, gemini_envelope, model_server
 
-from vlmrt_dist import itu
+from vlmrt_dist import itu, metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError, VlmError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.rooms import box_room
@@ -582,6 +583,22 @@ def test_a_cache_that_cannot_be_written_costs_no_result(
     server.answers(GOOD)
     with pytest.warns(UserWarning, match="VLMRT_CACHE_DIR"):
         assert ask(advisor(provider, server)).prior.materials == ALL_PLYWOOD
+
+
+def test_the_dashboard_is_told_what_a_model_cost_and_of_the_cache_nothing(
+    provider: str, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: deque[tuple[str, float, dict[str, str]]] = deque()
+    monkeypatch.setattr(metrics, "_before_ray", kept)
+    server.answers(GOOD)
+    usage = ask(advisor(provider, server)).usage
+    ask(advisor(provider, server))
+    told = {(name, tags.get("direction")): value for name, value, tags in kept}
+    assert len(kept) == 3
+    assert told["vlmrt_vlm_tokens", "input"] == usage.input_tokens > 0
+    assert told["vlmrt_vlm_tokens", "output"] == usage.output_tokens > 0
+    assert 0.0 < told["vlmrt_vlm_seconds", None] <= usage.seconds
+    assert {tags["model"] for _, _, tags in kept} == {usage.model}
 
 
 def test_many_objects_take_several_questions(

@@ -109,6 +109,7 @@ def export() -> Iterator[str]:
     from vlmrt_dist.stopping import handler_kept
 
     port = free_port()
+    metrics.asked("a-model", 120, 30, 1.5)  # before Ray is there, as studies ask
     with handler_kept():
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
@@ -205,8 +206,7 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
         [held] = wait_for(server, 'ray_vlmrt_paths{study="sharded"} > 0')
         assert float(held["value"][1]) == objective.num_paths
         wait_for(server, 'ray_vlmrt_evaluation_seconds_count{study="sharded"} >= 10')
-    metrics.asked("watched", "a-model", 120, 30, 1.5)
-    [tokens] = wait_for(server, 'ray_vlmrt_vlm_tokens_total{direction="input"}')
+    [tokens] = wait_for(server, 'ray_vlmrt_vlm_tokens_total{model="a-model", direction="input"}')
     assert float(tokens["value"][1]) == 120
     wait_for(server, "ray_vlmrt_vlm_seconds_count > 0")
     for expression in expressions():

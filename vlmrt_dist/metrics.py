@@ -10,6 +10,7 @@ import functools
 import math
 import re
 import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,17 +41,16 @@ METRICS = {
     ),
     "vlmrt_trace_seconds": Metric("Histogram", "One tracing of paths [s]", boundaries=_SLOW),
     "vlmrt_vlm_tokens": Metric(
-        "Counter", "Tokens sent to and received from a model", ("study", "model", "direction")
+        "Counter", "Tokens sent to and received from a model", ("model", "direction")
     ),
-    "vlmrt_vlm_seconds": Metric(
-        "Histogram", "One question to a model [s]", ("study", "model"), _SLOW
-    ),
+    "vlmrt_vlm_seconds": Metric("Histogram", "One question to a model [s]", ("model",), _SLOW),
 }
 
 MAX_VALUES = 50
 """So many values of a tag are told apart by a process; all further ones are "other"."""
 
 _seen: dict[str, set[str]] = {}
+_before_ray: deque[tuple[str, float, dict[str, str]]] = deque(maxlen=1000)
 
 
 def estimated(
@@ -103,18 +103,27 @@ def restarted(study: str, engine: str) -> None:
 
 def actor_started(study: str, engine: str) -> None:
     """To be called by an actor's constructor: counts it if Ray has started it again."""
-    if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+    if not _ray_runs():
         return
     if sys.modules["ray"].get_runtime_context().was_current_actor_reconstructed:
         restarted(study, engine)
 
 
-def asked(study: str, model: str, input_tokens: int, output_tokens: int, seconds: float) -> None:
-    """A model answered in ``seconds``."""
-    tags = {"study": study, "model": model}
-    _tell("vlmrt_vlm_seconds", seconds, tags)
-    _tell("vlmrt_vlm_tokens", input_tokens, tags | {"direction": "input"})
-    _tell("vlmrt_vlm_tokens", output_tokens, tags | {"direction": "output"})
+def asked(model: str, input_tokens: int, output_tokens: int, seconds: float) -> None:
+    """A model answered in ``seconds``.
+
+    It is asked before Ray starts, so that no worker inherits the key; what is told here is kept
+    until there is somebody to tell.
+    """
+    tags = {"model": model}
+    _before_ray.extend(
+        [
+            ("vlmrt_vlm_seconds", seconds, tags),
+            ("vlmrt_vlm_tokens", input_tokens, tags | {"direction": "input"}),
+            ("vlmrt_vlm_tokens", output_tokens, tags | {"direction": "output"}),
+        ]
+    )
+    _tell_what_was_before()
 
 
 def exported_names() -> dict[str, str]:
@@ -136,8 +145,22 @@ def exported_names() -> dict[str, str]:
 
 
 def _tell(name: str, value: float, tags: dict[str, str]) -> None:
-    if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+    if not _ray_runs():
         return
+    _tell_what_was_before()
+    _add(name, value, tags)
+
+
+def _tell_what_was_before() -> None:
+    while _before_ray and _ray_runs():
+        _add(*_before_ray.popleft())
+
+
+def _ray_runs() -> bool:
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+
+def _add(name: str, value: float, tags: dict[str, str]) -> None:
     if not math.isfinite(value):
         return
     metric = _metric(name)

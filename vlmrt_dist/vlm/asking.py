@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from vlmrt_dist import metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.material_prior import material_prior
@@ -256,7 +257,10 @@ class ModelAdvisor:
         tally.from_cache.append(reply is not None)
         asked = reply is None
         if reply is None:
+            begin = time.perf_counter()
             reply = self.transport.ask(question)
+            seconds = time.perf_counter() - begin
+            metrics.asked(reply.model, reply.input_tokens, reply.output_tokens, seconds)
         tally.replies.append(reply)
         tally.prompts.append(question.prompt)
         if self._recorder is not None:
