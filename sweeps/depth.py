@@ -19,11 +19,11 @@ import vlmrt_dist as vd
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.paper import TABLE_1
 from vlmrt_dist.pool import call
 from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import (
     STORAGE_HELP,
-    Printed,
     comparison,
     progress_bar,
     show,
@@ -33,12 +33,6 @@ from vlmrt_dist.study import Point, Protocol, run
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
-TABLE_1 = {
-    1: Printed(0.467, 1370.49, 409, 3.35),
-    2: Printed(0.504, 1362.38, 406, 3.36),
-    4: Printed(0.273, 997.19, 296, 3.37),
-    6: Printed(0.070, 703.07, 191, 3.68),
-}
 QUICK_DEPTHS = (1, 4)
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {

@@ -19,7 +19,8 @@ from matplotlib.patheffects import withStroke
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
-from vlmrt_dist.report import OPTIMIZER_NAMES, Printed, groups
+from vlmrt_dist.paper import Printed
+from vlmrt_dist.report import OPTIMIZER_NAMES, groups
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.textures import look_name, texture

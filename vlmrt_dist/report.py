@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.ledger import Row
+from vlmrt_dist.paper import Printed
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE
 
 PointProgress = Callable[[int, int, str], None]
@@ -21,21 +22,6 @@ PointProgress = Callable[[int, int, str], None]
 STORAGE_HELP = (
     "Folder for what is written [default: results; in a Ray job ~/vlmrt_results of its node]."
 )
-
-
-class Printed(NamedTuple):
-    """A row of the paper's Tables 1 and 2, as printed.
-
-    :param mre: mean relative error [%]
-    :param seconds: time to convergence [s]
-    :param iterations: iterations to convergence
-    :param per_iteration: time per iteration [s]
-    """
-
-    mre: float
-    seconds: float
-    iterations: int
-    per_iteration: float
 
 
 OPTIMIZER_NAMES = {
