@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vlmrt_dist.figures import save_figure
+from vlmrt_dist.figures import save_both
 from vlmrt_dist.ledger import Row
 
 
 def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Path) -> Path:
-    """Adam's loss and error along the iterations, as a PNG at ``path``: the median of the seeds of
-    each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last value."""
+    """Adam's loss and error along the iterations, as a PNG at ``path`` and a PDF: the median of the
+    seeds of each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last
+    value."""
     figure = Figure(figsize=(12.0, 4.8), layout="constrained")
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
@@ -28,7 +29,7 @@ def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Pa
         axes.set_ylabel(f"{what}: median, 10 % to 90 % of the seeds")
         axes.grid(alpha=0.3)
     right.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def _draw_quantiles(
@@ -52,7 +53,8 @@ def progress_figure(
     target: float,
     path: Path,
 ) -> Path:
-    """A number against the links measured, as a PNG at ``path``: median, 10 % to 90 % of the seeds.
+    """A number against the links measured, as a PNG at ``path`` and a PDF: median,
+    10 % to 90 % of the seeds.
 
     :param curves: by name: links -> the numbers of the seeds
     :param target: drawn as a line
@@ -68,4 +70,19 @@ def progress_figure(
     axes.set(yscale="log", xlabel="links measured", ylabel=ylabel, title=title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
+
+
+def cdf_figure(title: str, xlabel: str, samples: Mapping[str, Sequence[float]], path: Path) -> Path:
+    """The share of samples at or below each value, as a PNG at ``path`` and a PDF.
+
+    :param samples: by name: the samples of each curve, positive
+    """
+    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for label, values in samples.items():
+        axes.ecdf(values, label=f"{label}: median {np.median(values):.3g}")
+    axes.set(xscale="log", xlabel=xlabel, ylabel="share of samples", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return save_both(figure, path)
