@@ -15,13 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.ledger import Row
+from vlmrt_dist.engine_timing import backward, slope
+from vlmrt_dist.ledger import Row, Timing
 
 NEAR = 0.01
 """Relative error that counts as comparable where convergence is compared (MRE of 1 %)."""
 
 START_RATIO = 3.0
 """VLMInit is to start at least so many times nearer than the others."""
+
+CONSTANT, LINEAR = 0.5, (0.7, 1.3)
+"""Log-log slope up to which a time counts as nearly constant, and between which as about linear."""
 
 SAME = 0.1
 """Share by which two errors may differ and count as equal."""
@@ -47,14 +51,45 @@ class Judged:
         return f"{self.source}, {self.claim}: {verdict}; {self.numbers}"
 
 
-def claims_of(study: str, rows: Sequence[Row]) -> list[Judged]:
+def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -> list[Judged]:
     """All that the rows of a study can judge; none for studies that are not the paper's.
 
     :param study: its name; what follows the first underscore (``_quick``, an advisor) does not
         matter
+    :param timings: those of the study
     """
-    judge = _JUDGES.get(study.split("_")[0])
-    return judge(rows) if judge else []
+    name = study.split("_")[0]
+    if name == "complexity":
+        return complexity_claims(timings)
+    return _JUDGES[name](rows) if name in _JUDGES else []
+
+
+def complexity_claims(timings: Sequence[Timing]) -> list[Judged]:
+    """Figures 1a and 1b, of the engine that works as the paper's: retrace."""
+    judged = []
+    for source, varies in (("Figure 1a", "K"), ("Figure 1b", "M")):
+        mine = [t for t in timings
+                if t.engine == "retrace" and json.loads(t.label)["varies"] == varies]  # fmt: skip
+        sizes = [t.num_objects if varies == "K" else t.num_setups for t in mine]
+        if len(set(sizes)) < 2:
+            continue
+        passes = [t.seconds_value for t in mine], [backward(t) for t in mine]
+        scene, forward, back = (
+            slope(sizes, seconds) for seconds in ([t.seconds_scene for t in mine], *passes)
+        )
+        low, high = LINEAR
+        superlinear = varies == "K"
+        grows = "super-linearly" if superlinear else "about linearly"
+        judged += [
+            Judged(source, f"building the scene takes nearly the same time for every {varies}",
+                   scene <= CONSTANT, f"its slope is {scene:.2f}"),
+            Judged(source, f"the forward pass grows about linearly with {varies}",
+                   low <= forward <= high, f"its slope is {forward:.2f}"),
+            Judged(source, f"the backward pass grows {grows} with {varies}",
+                   back > 1.1 if superlinear else low <= back <= high,
+                   f"its slope is {back:.2f}"),
+        ]  # fmt: skip
+    return judged
 
 
 def depth_claims(rows: Sequence[Row]) -> list[Judged]:
