@@ -21,10 +21,11 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
+from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import progress_figure
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
@@ -48,17 +49,20 @@ def active(room: vd.SceneModel, seed: int, most: int) -> vd.Campaign:
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="2 seeds.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="[default: 20; quick: 2].")] = None,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
-    num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
     folder, study = storage_folder(storage), "active_quick" if quick else "active"
     ledger = Ledger(folder)
+    actors = actor_options(num_gpus, placement)
     room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12
 
     def place(strategy: str, setups: int, **options: Any) -> vd.Campaign:
         task = partial(vd.place, strategy, room, setups, RECEIVERS, **options)
-        return call(task, f"{strategy} M={setups}", num_actors)
+        return call(task, f"{strategy} M={setups}", num_actors, **actors)
 
     advised = place("vlm", most)
     batches = {m: place("d_optimal", m, radio=RADIO, num_tx_candidates=24)
@@ -69,7 +73,7 @@ def main(
     plans += [("advised (offline)", advised.subset(range(m)), tuple(every))
               for m in range(1, most + 1)]  # fmt: skip
     for seed in every:
-        loop = call(partial(active, room, seed, most), f"active {seed}", num_actors)
+        loop = call(partial(active, room, seed, most), f"active {seed}", num_actors, **actors)
         chance = vd.place("random", room, most, RECEIVERS, seed=seed)
         for name, whole in (("active", loop), ("random", chance)):
             plans += [(name, whole.subset(range(m)).with_rss(None), (seed,))
@@ -78,7 +82,8 @@ def main(
                     {"plan": name, "M": positions.num_setups}, noise_db=NOISE_DB)
               for name, positions, which in plans]  # fmt: skip
     with progress_bar("active") as progress:
-        rows = run(points, ledger, num_actors=num_actors, progress=progress)
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
     table = Table(title=f"Links to ±10 % for every object, {len(every)} seeds",
                   title_justify="left")  # fmt: skip
     for column in ("plan", "links (median)", "arrived", "MRE there [%]"):

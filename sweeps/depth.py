@@ -16,29 +16,23 @@ from typing import Annotated
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.claims import depth_claims
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.paper import CLAIMS, TABLE_1
 from vlmrt_dist.pool import call
-from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import (
-    STORAGE_HELP,
-    Printed,
     comparison,
     progress_bar,
     show,
     storage_folder,
 )
 from vlmrt_dist.study import Point, Protocol, run
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
-TABLE_1 = {
-    1: Printed(0.467, 1370.49, 409, 3.35),
-    2: Printed(0.504, 1362.38, 406, 3.36),
-    4: Printed(0.273, 997.19, 296, 3.37),
-    6: Printed(0.070, 703.07, 191, 3.68),
-}
 QUICK_DEPTHS = (1, 4)
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {
@@ -52,16 +46,15 @@ def main(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
     ] = None,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
-    num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
-    num_gpus: Annotated[
-        float | None, typer.Option(help="GPUs of an actor, or a fraction [default: 1 if any].")
-    ] = None,
-    placement: Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")] = "SPREAD",
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
+    actors = actor_options(num_gpus, placement)
     study += f"_{vlm}" if vlm else ""
     ledger = Ledger(folder)
     count = seeds or (5 if quick else 20)
@@ -73,7 +66,7 @@ def main(
         positions = advice.campaign
     else:
         choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
-        positions = call(choose, "choose positions", num_actors)
+        positions = call(choose, "choose positions", num_actors, **actors)
     points = [
         Point(study, room, positions, radio.replace(max_depth=depth), METHODS,
               "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
@@ -87,12 +80,13 @@ def main(
             points,
             ledger,
             num_actors=num_actors,
-            actor_options={"num_gpus": num_gpus, "placement": placement},
+            actor_options=actors,
             progress=progress,
         )
     title = f"Table 1: error against depth, {count} seeds"
     figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
     show(*comparison(title, "max_depth", "D", paper, rows))
+    show(f"the paper: {CLAIMS['Table 1']}", *map(str, depth_claims(rows)))
     if advice:
         show(str(advice))
     show(f"rows: {ledger.folder(study)}\nfigure: {figure}")

@@ -18,8 +18,9 @@ import vlmrt_dist as vd
 from vlmrt_dist.joint_report import joint_figure, joint_table
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
+from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 BOTH = ("conductivity", "relative_permittivity")
@@ -42,18 +43,21 @@ def main(
         int | None, typer.Option(min=2, help="Truths [default: 100; quick: 10].")
     ] = None,
     noise_db: Annotated[float, typer.Option(min=0.0, help="Noise of a level [dB].")] = 0.1,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
-    num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
 ) -> None:
     """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
     folder, study = storage_folder(storage), "joint_quick" if quick else "joint"
     ledger = Ledger(folder)
+    actors = actor_options(num_gpus, placement)
     count = seeds or (10 if quick else 100)
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
     radio = radio.replace(combining="coherent")
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
-    one = call(choose, "choose positions", num_actors)
+    one = call(choose, "choose positions", num_actors, **actors)
     two = vd.Campaign(
         np.tile(one.tx, (2, 1)), np.tile(one.rx, (2, 1, 1)),
         frequency=np.repeat(CARRIERS, one.num_setups),
@@ -66,7 +70,8 @@ def main(
         for name, case in CASES.items()
     ]  # fmt: skip
     with progress_bar("joint") as progress:
-        rows = run(points, ledger, num_actors=num_actors, progress=progress)
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
     title = f"What may be unknown, {count} seeds, {noise_db:g} dB of noise"
     show(joint_table(title, rows))
     figure = joint_figure(title, rows, folder / f"{study}.png")

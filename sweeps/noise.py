@@ -17,8 +17,9 @@ import vlmrt_dist as vd
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.noise_report import noise_figure, noise_table
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
+from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 LEVELS_DB = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -30,12 +31,15 @@ def main(
     seeds: Annotated[
         int | None, typer.Option(min=2, help="Truths [default: 200; quick: 30].")
     ] = None,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
-    num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
 ) -> None:
     """Print error and coverage against noise, coherent and power combining."""
     folder, study = storage_folder(storage), "noise_quick" if quick else "noise"
     ledger = Ledger(folder)
+    actors = actor_options(num_gpus, placement)
     count = seeds or (30 if quick else 200)
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
@@ -43,7 +47,7 @@ def main(
     for combining in ("coherent", "power"):
         here = radio.replace(combining=combining)
         choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=here)
-        positions = call(choose, "choose positions", num_actors)
+        positions = call(choose, "choose positions", num_actors, **actors)
         points += [
             Point(study, room, positions, here, ("map", "levenberg_marquardt"), "itu",
                   "same_paths", seeds=tuple(range(count)), label={"noise [dB]": noise},
@@ -51,7 +55,8 @@ def main(
             for noise in LEVELS_DB
         ]  # fmt: skip
     with progress_bar("noise") as progress:
-        rows = run(points, ledger, num_actors=num_actors, progress=progress)
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
     title = f"Error and coverage against noise, {count} seeds"
     show(noise_table(title, rows))
     figure = noise_figure(title, rows, folder / f"{study}.png")

@@ -18,13 +18,16 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
+from vlmrt_dist.claims import placement_claims
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
 from vlmrt_dist.priors import Initial
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
+from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import convergence_figure
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -51,15 +54,22 @@ def spread(room: vd.SceneModel, campaigns: list[vd.Campaign]) -> float:
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="3 seeds.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="[default: 20; quick: 3].")] = None,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
-    num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = storage_folder(storage), "placement_quick" if quick else "placement"
     ledger = Ledger(folder)
+    actors = actor_options(num_gpus, placement)
     room, every = vd.box_room(), range(seeds or (3 if quick else 20))
-    campaigns = {s: call(partial(positions, room, s, every), s, num_actors) for s in STRATEGIES}
-    predicted = {s: call(partial(spread, room, campaigns[s]), s, num_actors) for s in STRATEGIES}
+    campaigns = {
+        s: call(partial(positions, room, s, every), s, num_actors, **actors) for s in STRATEGIES
+    }
+    predicted = {
+        s: call(partial(spread, room, campaigns[s]), s, num_actors, **actors) for s in STRATEGIES
+    }
     points = [
         Point(study, room, campaign, RADIO, METHODS, start, "same_paths",
               tuple(every) if len(some) == 1 else (every[i],),
@@ -68,7 +78,8 @@ def main(
         for i, campaign in enumerate(some)
     ]  # fmt: skip
     with progress_bar("placement") as progress:
-        rows = run(points, ledger, num_actors=num_actors, progress=progress)
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
     table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
     for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
                  "solved"):  # fmt: skip
@@ -83,8 +94,7 @@ def main(
             solved = sum(r.mre < SOLVED for r in exact)
             table.add_row(sel, init, f"±{100.0 * predicted[strategy]:.3g} %", f"{error[0]:.3g}",
                           f"{error[1]:.2g}", f"{solved} of {len(exact)}")  # fmt: skip
-    show(table, "the paper: about 10 times less error with VLMSel than with RandSel at N = 3, and")
-    show("10 to 100 times less with VLMInit than with RandInit, within 1000 iterations of Adam")
+    show(table, f"the paper: {CLAIMS['Figure 5']}", *map(str, placement_claims(rows)))
     figure = convergence_figure("Adam, η = 1e-3, N = 3", curves, folder / f"{study}.png")
     show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 

@@ -24,8 +24,9 @@ from vlmrt_dist.material_prior import material_prior, misnamed
 from vlmrt_dist.misnaming_report import misnaming_figure, search_table, trust_table
 from vlmrt_dist.pool import call
 from vlmrt_dist.priors import MaterialPrior
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
+from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -42,17 +43,20 @@ def main(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
     ] = None,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
-    num_actors: Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")] = 0,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
 ) -> None:
     """Print what misnamed materials do to search, error and coverage."""
     folder, study = storage_folder(storage), "vlm_errors_quick" if quick else "vlm_errors"
     ledger = Ledger(folder)
+    actors = actor_options(num_gpus, placement)
     truths = range(seeds or (5 if quick else 20))
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
-    positions = call(choose, "choose positions", num_actors)
+    positions = call(choose, "choose positions", num_actors, **actors)
     point = partial(Point, study, room, positions, initial="vlm", seeds=tuple(truths),
                     protocol="same_paths" if quick else "independent")  # fmt: skip
     points: list[Point] = []
@@ -70,7 +74,8 @@ def main(
             for name, confidence in (("1 - p", 1.0 - rate), ("0.95", OVERCONFIDENT))
         ]  # fmt: skip
     with progress_bar("vlm_errors") as progress:
-        rows = run(points, ledger, num_actors=num_actors, progress=progress)
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
     title = f"{len(truths)} seeds, {rows[0].protocol}"
     show(search_table(f"Search from misnamed materials: no noise, no prior, {title}", rows))
     show(*trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))

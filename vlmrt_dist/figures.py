@@ -19,7 +19,8 @@ from matplotlib.patheffects import withStroke
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
-from vlmrt_dist.report import OPTIMIZER_NAMES, Printed, groups
+from vlmrt_dist.paper import Printed
+from vlmrt_dist.report import OPTIMIZER_NAMES, groups
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.textures import look_name, texture
@@ -79,17 +80,18 @@ def comparison_figure(
     title: str,
     column: str,
     symbol: str,
-    paper: Mapping[Any, Printed],
+    paper: Mapping[Any, Printed | None],
     rows: Sequence[Row],
     path: Path,
 ) -> Path:
-    """The error against ``column`` and along the iterations, as a PNG at ``path``."""
+    """The error against ``column`` and along the iterations, as a PNG at ``path`` and a PDF."""
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.suptitle(title)
     values = list(paper)
     place = np.arange(len(values))
-    left.plot(place, [paper[v].mre for v in values], "ks--", label="paper, as printed")
+    printed = [np.nan if p is None else p.mre for p in paper.values()]
+    left.plot(place, printed, "ks--", label="paper, as printed")
     methods = sorted({(r.optimizer, r.protocol) for r in rows})
     for shade, method in enumerate(methods):
         picked = [dict(groups(rows, column, v)).get(method, []) for v in values]
@@ -120,7 +122,7 @@ def comparison_figure(
     for axes in (left, right):
         axes.grid(alpha=0.3)
     left.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
@@ -211,6 +213,12 @@ def _reason_lines(campaign: Campaign, reasons: Sequence[str]) -> list[str]:
             return [*lines, f"… and {len(said) - number} more reasons"]
         lines += wrapped
     return lines
+
+
+def save_both(figure: Figure, path: Path) -> Path:
+    """Write ``figure`` as a PNG for the eye and, beside it, a PDF for a paper; returns the PNG."""
+    save_figure(figure, path.with_suffix(".pdf"))
+    return save_figure(figure, path.with_suffix(".png"))
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -74,7 +74,7 @@ def joint_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    from vlmrt_dist.figures import save_figure
+    from vlmrt_dist.figures import save_both
 
     figure = Figure(figsize=(10.0, 4.6), layout="constrained")
     figure.suptitle(title)
@@ -104,7 +104,7 @@ def joint_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
         for c, words in ((1, "one carrier"), (2, "two carriers"))
     ]
     both[0].legend(handles=handles, fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def _cells(side: Side | None) -> list[str]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
-from vlmrt_dist.figures import save_figure
+from vlmrt_dist.figures import save_both
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES
 
@@ -148,7 +148,7 @@ def misnaming_figure(title: str, rows: Sequence[Row], wrong: Wrong, path: Path) 
         axes.set_xlabel("misnamed objects [%]")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def rate_of(row: Row) -> float:

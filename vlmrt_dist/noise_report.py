@@ -91,10 +91,10 @@ def noise_table(title: str, rows: Sequence[Row]) -> Any:
 
 
 def noise_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
-    """Error (left) and coverage (right) against noise, as a PNG at ``path``."""
+    """Error (left) and coverage (right) against noise, as a PNG at ``path`` and a PDF."""
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.figures import save_figure
+    from vlmrt_dist.figures import save_both
 
     figure = Figure(figsize=(11.0, 4.4), layout="constrained")
     figure.suptitle(title)
@@ -125,7 +125,7 @@ def noise_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def _groups(rows: Sequence[Row]) -> Iterator[tuple[str, float, list[Row]]]:

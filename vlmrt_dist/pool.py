@@ -63,12 +63,15 @@ class Worker:
         return function(item)
 
 
-def call(function: Callable[[], Result], name: str, num_actors: int) -> Result:
+def call(function: Callable[[], Result], name: str, num_actors: int, **options: Any) -> Result:
     """``function()``: on an actor if there are any, because their driver must not wake up the ray
-    tracer and sit on a GPU; otherwise here."""
+    tracer and sit on a GPU; otherwise here.
+
+    :param options: ``num_gpus`` and ``placement`` of :func:`map_on_actors`
+    """
     if num_actors == 0:
         return function()
-    [(_, result)] = map_on_actors(_call, [function], 1, names=[name])
+    [(_, result)] = map_on_actors(_call, [function], 1, names=[name], **options)
     return result
 
 

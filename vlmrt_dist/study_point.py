@@ -192,10 +192,15 @@ class Point:
 
     @property
     def true_radio(self) -> RadioConfig:
-        """What the true levels are simulated with."""
+        """What the true levels are simulated with: a complete path set, where they are independent
+        of the estimation's."""
         if self.protocol == "same_paths":
             return self.radio
-        return self.radio.replace(seed=self.radio.seed + TRUTH_SEED)
+        other = self.radio.replace(seed=self.radio.seed + TRUTH_SEED)
+        if other.complete:
+            return other
+        most = max(other.samples_per_src, RadioConfig().samples_per_src)
+        return other.replace(complete=True, samples_per_src=most)
 
     def __str__(self) -> str:
         label = " ".join(f"{k}={v}" for k, v in self.label.items())

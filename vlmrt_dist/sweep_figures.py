@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vlmrt_dist.figures import save_figure
-from vlmrt_dist.ledger import Row
+from vlmrt_dist.engine_timing import backward
+from vlmrt_dist.figures import save_both
+from vlmrt_dist.ledger import Row, Timing
 
 
 def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Path) -> Path:
-    """Adam's loss and error along the iterations, as a PNG at ``path``: the median of the seeds of
-    each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last value."""
+    """Adam's loss and error along the iterations, as a PNG at ``path`` and a PDF: the median of the
+    seeds of each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last
+    value."""
     figure = Figure(figsize=(12.0, 4.8), layout="constrained")
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
@@ -28,7 +31,7 @@ def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Pa
         axes.set_ylabel(f"{what}: median, 10 % to 90 % of the seeds")
         axes.grid(alpha=0.3)
     right.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def _draw_quantiles(
@@ -52,7 +55,8 @@ def progress_figure(
     target: float,
     path: Path,
 ) -> Path:
-    """A number against the links measured, as a PNG at ``path``: median, 10 % to 90 % of the seeds.
+    """A number against the links measured, as a PNG at ``path`` and a PDF: median,
+    10 % to 90 % of the seeds.
 
     :param curves: by name: links -> the numbers of the seeds
     :param target: drawn as a line
@@ -68,4 +72,47 @@ def progress_figure(
     axes.set(yscale="log", xlabel="links measured", ylabel=ylabel, title=title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    return save_figure(figure, path)
+    return save_both(figure, path)
+
+
+def cdf_figure(title: str, xlabel: str, samples: Mapping[str, Sequence[float]], path: Path) -> Path:
+    """The share of samples at or below each value, as a PNG at ``path`` and a PDF.
+
+    :param samples: by name: the samples of each curve, positive
+    """
+    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for label, values in samples.items():
+        axes.ecdf(values, label=f"{label}: median {np.median(values):.3g}")
+    axes.set(xscale="log", xlabel=xlabel, ylabel="share of samples", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return save_both(figure, path)
+
+
+def complexity_figure(title: str, timings: Sequence[Timing], path: Path) -> Path:
+    """Seconds of building the scene, of the forward and of the backward pass, against K and
+    against M, for every engine, as a PNG at ``path`` and a PDF."""
+    figure = Figure(figsize=(11.0, 4.6), layout="constrained")
+    figure.suptitle(title)
+    for axes, varies, fixed in zip(figure.subplots(1, 2), "KM", ("M = 1", "K = 9"), strict=True):
+        mine = [t for t in timings if json.loads(t.label)["varies"] == varies]
+        for line, engine in (("-", "retrace"), ("--", "replay")):
+            some = [t for t in mine if t.engine == engine]
+            sizes = [t.num_objects if varies == "K" else t.num_setups for t in some]
+            for shade, (name, seconds) in enumerate(
+                {
+                    "scene building": [t.seconds_scene for t in some],
+                    "forward": [t.seconds_value for t in some],
+                    "backward": [backward(t) for t in some],
+                }.items()
+            ):
+                label = f"{engine}: {name}" if varies == "K" else None
+                axes.plot(sizes, seconds, f"o{line}", color=f"C{shade}", ms=4, label=label)
+        ticks = sorted({t.num_objects if varies == "K" else t.num_setups for t in mine})
+        axes.set(xscale="log", yscale="log", xlabel=f"{varies} ({fixed})", ylabel="time [s]")
+        axes.set_xticks(ticks, [str(x) for x in ticks])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return save_both(figure, path)

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""How much does a good start help? The paper's Figures 3 and 4.
+
+The paper: K = 9, M = 3, N = 8, D = 4, VLMSel. With --vlm an advisor gives VLMInit and VLMSel;
+otherwise the ITU values of the named materials stand for VLMInit and D-optimal positions for
+VLMSel. Each seed is a truth σ = λ σ_ITU; RandInit draws another start for each.
+
+VLMInit            starts at the conductivities of the named materials
+VLMInit w/o DRT    stays there: its error is the initial one
+UnifInit           starts every object at the materials' average
+RandInit           starts every object between 0.01 and 0.06 S/m at random
+
+Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (same_paths).
+Iterations are those until the error stays below 1 %, because Adam's stop rule (13) is met by none.
+"""
+
+import json
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+import vlmrt_dist as vd
+from vlmrt_dist.claims import NEAR, initialization_claims, iterations_until, without_drt
+from vlmrt_dist.estimation import Optimizer
+from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.paper import CLAIMS
+from vlmrt_dist.pool import call
+from vlmrt_dist.priors import Initial
+from vlmrt_dist.report import OPTIMIZER_NAMES, progress_bar, show, storage_folder
+from vlmrt_dist.study import Point, run
+from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.terminal import run_script
+from vlmrt_dist.vlm.both import VLM_HELP, ask
+
+METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+RADIO = vd.RadioConfig.paper()
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="10 seeds.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Truths [default: 100; quick: 10].")
+    ] = None,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
+) -> None:
+    """Print the errors behind the paper's Figures 3 and 4 and draw both."""
+    folder, study = storage_folder(storage), "initialization_quick" if quick else "initialization"
+    study += f"_{vlm}" if vlm else ""
+    actors = actor_options(num_gpus, placement)
+    count = seeds or (10 if quick else 100)
+    room, advice = vd.box_room(), None
+    if vlm:
+        advice = ask(vlm, room, 3, 8, frequency=RADIO.frequency)
+        positions = advice.campaign
+    else:
+        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=RADIO)
+        positions = call(choose, "choose positions", num_actors, **actors)
+    starts: dict[str, Initial] = {
+        "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
+    }  # fmt: skip
+    points = [
+        Point(study, room, positions, RADIO, METHODS, start, "same_paths",
+              seeds=tuple(range(count)),
+              label={"start": name, **(advice.label if advice else {})},
+              priors=(advice.prior,) * count if advice and start == "vlm" else None)
+        for name, start in starts.items()
+    ]  # fmt: skip
+    with progress_bar("initialization") as progress:
+        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
+    by_start = {name: [r for r in rows if json.loads(r.label)["start"] == name] for name in starts}
+    table = Table(title=f"Figures 3 and 4: starts, {count} seeds", title_justify="left")
+    for column in ("start", "method", "initial MRE [%]", "MRE [%]", "10 … 90 % [%]",
+                   f"iter. to {100 * NEAR:g} %", "arrived"):  # fmt: skip
+        table.add_column(column, no_wrap=True)
+    for name, mine in by_start.items():
+        table.add_section()
+        for method in METHODS:
+            some = [r for r in mine if r.optimizer == method]
+            low, middle, high = np.quantile([100.0 * r.mre for r in some], [0.1, 0.5, 0.9])
+            steps = np.array([iterations_until(r, NEAR) for r in some])
+            typical = np.median(steps)
+            table.add_row(
+                name, OPTIMIZER_NAMES[method],
+                f"{100.0 * np.median([r.initial_mre for r in some]):.3g}",
+                f"{middle:.3g}", f"{low:.2g} … {high:.2g}",
+                f"{typical:.0f}" if np.isfinite(typical) else "never",
+                f"{np.isfinite(steps).sum()} of {len(steps)}",
+            )  # fmt: skip
+        if name == "VLMInit":
+            start = f"{100.0 * np.median([r.initial_mre for r in mine]):.3g}"
+            table.add_row("VLMInit w/o DRT", "none", start, start, "", "never", f"0 of {count}")
+    show(table, f"the paper's Figure 3: {CLAIMS['Figure 3']}")
+    show(f"the paper's Figure 4: {CLAIMS['Figure 4']}", *map(str, initialization_claims(rows)))
+    if advice:
+        show(str(advice))
+    adam = {name: [r for r in some if r.optimizer == "adam"] for name, some in by_start.items()}
+    curves = {"VLMInit w/o DRT": without_drt(adam["VLMInit"])} | adam
+    convergence = convergence_figure("Figure 3: Adam, η = 1e-3, N = 8", curves,
+                                     folder / f"{study}.png")  # fmt: skip
+    initial = {name: [100.0 * r.initial_mre for r in some] for name, some in adam.items()}
+    cdf = cdf_figure(f"Figure 4: {count} truths", "initial MRE [%]", initial,
+                     folder / f"{study}_cdf.png")  # fmt: skip
+    show(f"rows: {folder / study}\nfigures: {convergence}, {cdf}")
+
+
+if __name__ == "__main__":
+    run_script(main, __doc__)

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""How does the error depend on the number of rays U? The paper's Table 2 beside ours.
+
+The paper: K = 9, M = 3, N = 8, VLMInit and VLMSel, U = 3000 to 6000; its setup has D = 4. With
+--vlm an advisor gives both; otherwise the ITU values of the named materials stand for VLMInit and
+D-optimal positions for VLMSel. All U share the positions. Each seed is a truth σ = λ σ_ITU.
+
+same_paths    one solve of U rays makes the truth and the estimate, as the paper's numbers imply
+independent   one solve of U rays makes the estimate, the truth has a complete path set: this is
+              what rays are for
+"""
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+import vlmrt_dist as vd
+from vlmrt_dist.claims import rays_claims
+from vlmrt_dist.estimation import Optimizer
+from vlmrt_dist.figures import comparison_figure
+from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.paper import CLAIMS, TABLE_2
+from vlmrt_dist.pool import call
+from vlmrt_dist.report import comparison, progress_bar, show, storage_folder
+from vlmrt_dist.study import Point, Protocol, run
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.terminal import run_script
+from vlmrt_dist.vlm.both import VLM_HELP, ask
+
+BEYOND = (10_000, 100_000, 1_000_000)
+"""Rays beyond the paper's."""
+
+QUICK = (3000, 6000, 100_000)
+METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+PROTOCOLS: tuple[Protocol, ...] = ("same_paths", "independent")
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="5 seeds, three numbers of rays.")] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
+    ] = None,
+    storage: Storage = None,
+    num_actors: NumActors = 0,
+    vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
+    num_gpus: NumGpus = None,
+    placement: Place = "SPREAD",
+) -> None:
+    """Print the paper's Table 2 (error against number of rays) beside ours."""
+    folder, study = storage_folder(storage), "rays_quick" if quick else "rays"
+    study += f"_{vlm}" if vlm else ""
+    actors = actor_options(num_gpus, placement)
+    count = seeds or (5 if quick else 20)
+    rays = QUICK if quick else (*TABLE_2, *BEYOND)
+    paper = {u: TABLE_2.get(u) for u in rays}
+    room, radio, advice = vd.box_room(), vd.RadioConfig.paper(), None
+    if vlm:
+        advice = ask(vlm, room, 3, 8, frequency=radio.frequency)
+        positions = advice.campaign
+    else:
+        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
+        positions = call(choose, "choose positions", num_actors, **actors)
+    points = [
+        Point(study, room, positions, radio.replace(samples_per_src=u), METHODS,
+              "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
+              label={"U": u} | (advice.label if advice else {}),
+              priors=(advice.prior,) * count if advice else None)
+        for u in rays
+        for protocol in PROTOCOLS
+    ]  # fmt: skip
+    with progress_bar("rays") as progress:
+        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+                   progress=progress)  # fmt: skip
+    title = f"Table 2: error against rays, {count} seeds"
+    show(*comparison(title, "samples_per_src", "U", paper, rows))
+    show(f"the paper: {CLAIMS['Table 2']}", *map(str, rays_claims(rows)))
+    if advice:
+        show(str(advice))
+    figure = comparison_figure(title, "samples_per_src", "U", paper, rows, folder / f"{study}.png")
+    show(f"rows: {folder / study}\nfigure: {figure}")
+
+
+if __name__ == "__main__":
+    run_script(main, __doc__)
