@@ -11,6 +11,7 @@ Times are medians on warm kernels, kept as rows that a second run finds again. S
 lines through the logarithms: 0 is constant, 1 linear. The random positions are free in all rooms.
 """
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -66,7 +67,7 @@ def main(
     with progress_bar("complexity") as progress:
         done = len(asked) - len(missing)
         progress(done, len(asked), "")
-        measured = enumerate(map(measure, missing))
+        measured: Iterable[tuple[int, Timing]] = enumerate(map(measure, missing))
         if num_actors:  # one: two on one machine would disturb each other
             options = actor_options(num_gpus, placement)
             measured = map_on_actors(measure, missing, 1, names=[*map(str, missing)],

@@ -49,7 +49,7 @@ def main(
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
     folder, study = storage_folder(storage), "positions_quick" if quick else "positions"
-    actors = actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
         (strategy, count): call(partial(planned, room, strategy, count), f"{strategy} N={count}",
@@ -62,7 +62,7 @@ def main(
         for (strategy, count), (campaign, _) in plans.items()
     ]  # fmt: skip
     with progress_bar("positions") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     table = Table(title=f"Figure 8: positions, M = 3, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]"):
@@ -79,7 +79,7 @@ def main(
         positions_figure(room, campaign, file.with_suffix(".pdf"), title=title)
         figures.append(positions_figure(room, campaign, file, title=title))
     show(table, f"the paper's Figure 8: {CLAIMS['Figure 8']}")
-    show(f"rows: {folder / study}\nfigures: {', '.join(map(str, figures))}")
+    show(f"rows: {ledger.folder(study)}\nfigures: {', '.join(map(str, figures))}")
 
 
 if __name__ == "__main__":

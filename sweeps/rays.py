@@ -50,7 +50,7 @@ def main(
     """Print the paper's Table 2 (error against number of rays) beside ours."""
     folder, study = storage_folder(storage), "rays_quick" if quick else "rays"
     study += f"_{vlm}" if vlm else ""
-    actors = actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     count = seeds or (5 if quick else 20)
     rays = QUICK if quick else (*TABLE_2, *BEYOND)
     paper = {u: TABLE_2.get(u) for u in rays}
@@ -70,7 +70,7 @@ def main(
         for protocol in PROTOCOLS
     ]  # fmt: skip
     with progress_bar("rays") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     title = f"Table 2: error against rays, {count} seeds"
     show(*comparison(title, "samples_per_src", "U", paper, rows))
@@ -78,7 +78,7 @@ def main(
     if advice:
         show(str(advice))
     figure = comparison_figure(title, "samples_per_src", "U", paper, rows, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

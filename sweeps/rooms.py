@@ -10,6 +10,7 @@ A picture is rendered once: its file is named by the content key of what it show
 import hashlib
 import io
 import json
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +56,7 @@ def main(
             key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
             file = folder / name / f"K{k}-{key}.png"
             if not file.exists():
-                png = call(lambda room=room: _png(room, width, height, samples), f"room K={k}",
+                png = call(partial(_png, room, width, height, samples), f"room K={k}",
                            num_actors, **actor_options(num_gpus, placement))  # fmt: skip
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(file, png)
