@@ -58,8 +58,8 @@ def main(
         positions = random_campaign(fullest, max(setups), RECEIVERS, seed=seed)
         sizes = [("K", k, 1) for k in objects] + [("M", 9, m) for m in setups]
         asked += [
-            Timed(study, {"varies": varies, "seed": seed}, engine, vd.box_room(k - 5),
-                  positions.subset(range(m)), radio)
+            Timed(study, {"varies": varies, "K": k, "M": m, "seed": seed}, engine,
+                  vd.box_room(k - 5), positions.subset(range(m)), radio)
             for engine in ENGINES for varies, k, m in sizes
         ]  # fmt: skip
     found = {timing.key: timing for timing in ledger.timings(study)}
