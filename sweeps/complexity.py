@@ -27,7 +27,7 @@ from vlmrt_dist.pool import map_on_actors
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.sweep_figures import complexity_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 ENGINES: tuple[Engine, ...] = ("retrace", "replay")
@@ -42,7 +42,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print and draw the times behind the paper's Figure 1, for both engines."""
     folder, study = storage_folder(storage), "complexity_quick" if quick else "complexity"

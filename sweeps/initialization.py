@@ -32,7 +32,7 @@ from vlmrt_dist.priors import Initial
 from vlmrt_dist.report import OPTIMIZER_NAMES, progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -49,7 +49,7 @@ def main(
     num_actors: NumActors = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print the errors behind the paper's Figures 3 and 4 and draw both."""
     folder, study = storage_folder(storage), "initialization_quick" if quick else "initialization"

@@ -24,7 +24,7 @@ from vlmrt_dist.placement.prediction import Prediction
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -45,7 +45,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
     folder, study = storage_folder(storage), "positions_quick" if quick else "positions"
@@ -76,7 +76,7 @@ def main(
                       f"{error[0]:.3g}", f"{error[1]:.2g}")  # fmt: skip
         title = f"{STRATEGIES[strategy]}, M = 3, N = {count}"
         file = folder / f"{study}_{strategy}_N{count}.png"
-        positions_figure(room, campaign, file.with_suffix(".pdf"), title=title)
+        positions_figure(room, campaign, file.renamed(".pdf"), title=title)
         figures.append(positions_figure(room, campaign, file, title=title))
     show(table, f"the paper's Figure 8: {CLAIMS['Figure 8']}")
     show(f"rows: {ledger.folder(study)}\nfigures: {', '.join(map(str, figures))}")

@@ -24,7 +24,7 @@ from vlmrt_dist.paper import CLAIMS, TABLE_2
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import comparison, progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, Protocol, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -45,7 +45,7 @@ def main(
     num_actors: NumActors = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print the paper's Table 2 (error against number of rays) beside ours."""
     folder, study = storage_folder(storage), "rays_quick" if quick else "rays"

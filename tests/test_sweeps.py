@@ -188,4 +188,5 @@ def test_a_sweep_that_cannot_write_says_so(tmp_path: Path) -> None:
         [sys.executable, str(ROOT / "sweeps" / "rooms.py"), "--quick", "--storage", str(blocked)],
         capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ,
     )  # fmt: skip
-    assert done.returncode != 0
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: cannot")
