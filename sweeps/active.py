@@ -25,7 +25,7 @@ from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import progress_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
@@ -52,12 +52,12 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
     folder, study = storage_folder(storage), "active_quick" if quick else "active"
-    ledger = Ledger(folder)
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12
 
     def place(strategy: str, setups: int, **options: Any) -> vd.Campaign:

@@ -11,6 +11,7 @@ Times are medians on warm kernels, kept as rows that a second run finds again. S
 lines through the logarithms: 0 is constant, 1 linear. The random positions are free in all rooms.
 """
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ from vlmrt_dist.pool import map_on_actors
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.sweep_figures import complexity_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 ENGINES: tuple[Engine, ...] = ("retrace", "replay")
@@ -41,7 +42,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print and draw the times behind the paper's Figure 1, for both engines."""
     folder, study = storage_folder(storage), "complexity_quick" if quick else "complexity"
@@ -57,8 +58,8 @@ def main(
         positions = random_campaign(fullest, max(setups), RECEIVERS, seed=seed)
         sizes = [("K", k, 1) for k in objects] + [("M", 9, m) for m in setups]
         asked += [
-            Timed(study, {"varies": varies, "seed": seed}, engine, vd.box_room(k - 5),
-                  positions.subset(range(m)), radio)
+            Timed(study, {"varies": varies, "K": k, "M": m, "seed": seed}, engine,
+                  vd.box_room(k - 5), positions.subset(range(m)), radio)
             for engine in ENGINES for varies, k, m in sizes
         ]  # fmt: skip
     found = {timing.key: timing for timing in ledger.timings(study)}
@@ -66,7 +67,7 @@ def main(
     with progress_bar("complexity") as progress:
         done = len(asked) - len(missing)
         progress(done, len(asked), "")
-        measured = enumerate(map(measure, missing))
+        measured: Iterable[tuple[int, Timing]] = enumerate(map(measure, missing))
         if num_actors:  # one: two on one machine would disturb each other
             options = actor_options(num_gpus, placement)
             measured = map_on_actors(measure, missing, 1, names=[*map(str, missing)],

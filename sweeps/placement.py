@@ -27,7 +27,7 @@ from vlmrt_dist.priors import Initial
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import convergence_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -57,12 +57,12 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = storage_folder(storage), "placement_quick" if quick else "placement"
-    ledger = Ledger(folder)
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     room, every = vd.box_room(), range(seeds or (3 if quick else 20))
     campaigns = {
         s: call(partial(positions, room, s, every), s, num_actors, **actors) for s in STRATEGIES

@@ -24,7 +24,7 @@ from vlmrt_dist.placement.prediction import Prediction
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -45,11 +45,11 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
     folder, study = storage_folder(storage), "positions_quick" if quick else "positions"
-    actors = actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
         (strategy, count): call(partial(planned, room, strategy, count), f"{strategy} N={count}",
@@ -62,7 +62,7 @@ def main(
         for (strategy, count), (campaign, _) in plans.items()
     ]  # fmt: skip
     with progress_bar("positions") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     table = Table(title=f"Figure 8: positions, M = 3, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]"):
@@ -76,10 +76,10 @@ def main(
                       f"{error[0]:.3g}", f"{error[1]:.2g}")  # fmt: skip
         title = f"{STRATEGIES[strategy]}, M = 3, N = {count}"
         file = folder / f"{study}_{strategy}_N{count}.png"
-        positions_figure(room, campaign, file.with_suffix(".pdf"), title=title)
+        positions_figure(room, campaign, file.renamed(".pdf"), title=title)
         figures.append(positions_figure(room, campaign, file, title=title))
     show(table, f"the paper's Figure 8: {CLAIMS['Figure 8']}")
-    show(f"rows: {folder / study}\nfigures: {', '.join(map(str, figures))}")
+    show(f"rows: {ledger.folder(study)}\nfigures: {', '.join(map(str, figures))}")
 
 
 if __name__ == "__main__":

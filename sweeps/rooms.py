@@ -10,8 +10,8 @@ A picture is rendered once: its file is named by the content key of what it show
 import hashlib
 import io
 import json
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,12 +20,12 @@ from matplotlib.image import imread
 
 import vlmrt_dist as vd
 from vlmrt_dist.figures import save_both
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
 from vlmrt_dist.rendering import render_scene
 from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.storage import Place
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 OBJECTS = (5, 7, 9, 11, 13, 15)
@@ -40,13 +40,14 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Render the rooms of the paper's Figure 7 and set them side by side."""
     folder, name = storage_folder(storage), "rooms_quick" if quick else "rooms"
     objects = (5, 9, 15) if quick else OBJECTS
     width, height, samples = (320, 240, 16) if quick else (800, 600, 32)
-    pictures: dict[int, Path] = {}
+    pictures: dict[int, bytes] = {}
+    files: dict[int, Place] = {}
     with progress_bar("rooms") as progress:
         progress(0, len(objects), "")
         for k in objects:
@@ -54,15 +55,15 @@ def main(
             asked = [room.key, VIEW, width, height, samples, version("mitsuba"), LOOKS_VERSION]
             key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
             file = folder / name / f"K{k}-{key}.png"
-            if not file.exists():
-                png = call(lambda room=room: _png(room, width, height, samples), f"room K={k}",
+            png = file.read()
+            if png is None:
+                png = call(partial(_png, room, width, height, samples), f"room K={k}",
                            num_actors, **actor_options(num_gpus, placement))  # fmt: skip
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(file, png)
-            pictures[k] = file
+                file.write(png)
+            pictures[k], files[k] = png, file
             progress(len(pictures), len(objects), f"K={k}")
     show(f"the paper's Figure 7: {CLAIMS['Figure 7']}")
-    for k, file in pictures.items():
+    for k, file in files.items():
         room = vd.box_room(k - 5)
         show(f"K = {k:2}: {', '.join(dict.fromkeys(room.materials))}; {file}")
     show(f"figure: {_together(pictures, folder / f'{name}.png')}")
@@ -73,13 +74,13 @@ def _png(room: vd.SceneModel, width: int, height: int, samples: int) -> bytes:
     return image.png
 
 
-def _together(pictures: dict[int, Path], path: Path) -> Path:
+def _together(pictures: dict[int, bytes], path: Place) -> Place:
     """All rooms side by side, three in a row."""
     rows = -(-len(pictures) // 3)
     figure = Figure(figsize=(12.0, 3.3 * rows), layout="constrained")
-    for axes, (k, file) in zip(figure.subplots(rows, 3, squeeze=False).flat, pictures.items(),
+    for axes, (k, png) in zip(figure.subplots(rows, 3, squeeze=False).flat, pictures.items(),
                                strict=True):  # fmt: skip
-        axes.imshow(imread(io.BytesIO(file.read_bytes())))
+        axes.imshow(imread(io.BytesIO(png)))
         axes.set_title(f"K = {k}")
         axes.set_axis_off()
     return save_both(figure, path)

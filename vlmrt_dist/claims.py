@@ -30,6 +30,9 @@ CONSTANT, LINEAR = 0.5, (0.7, 1.3)
 SAME = 0.1
 """Share by which two errors may differ and count as equal."""
 
+ALIKE = 1.25
+"""Ratio up to which times count as hardly different."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -121,12 +124,25 @@ def _trend(source: str, symbol: str, column: str, best: str, rows: Sequence[Row]
             Judged(source, f"{best} gives the smallest error ({protocol})",
                    last <= min(errors) and last < (1.0 - SAME) * first, listed)
         )  # fmt: skip
-        steps = [np.median([r.iterations for r in groups[v]]) for v in values]
+        steps = [float(np.median([r.iterations for r in groups[v]])) for v in values]
         judged.append(
             Judged(source, f"{best} needs the fewest iterations ({protocol})",
-                   bool(steps[-1] <= min(steps) and steps[-1] < steps[0]),
+                   steps[-1] <= min(steps) and steps[-1] < steps[0],
+                   f"{steps[0]:.0f} for every {symbol}" if len(set(steps)) == 1 else
                    ", ".join(f"{i:.0f} at {symbol} = {v:g}"
                              for v, i in zip(values, steps, strict=True)))
+        )  # fmt: skip
+        spent = [
+            1e3 * float(np.median([r.seconds_fit / max(r.iterations, 1) for r in groups[v]]))
+            for v in values
+        ]
+        paths = [groups[v][0].num_paths for v in values]
+        judged.append(
+            Judged(source, f"the time of an iteration hardly depends on {symbol} ({protocol})",
+                   max(spent) <= ALIKE * min(spent),
+                   f"{spent[0]:.2g} ms with {paths[0]} paths at {symbol} = {values[0]:g}, "
+                   f"{spent[-1]:.2g} ms with {paths[-1]} at {symbol} = {values[-1]:g}: "
+                   "replay follows every path, and launches no rays")
         )  # fmt: skip
     return judged
 

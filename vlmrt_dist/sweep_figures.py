@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from vlmrt_dist.engine_timing import backward
 from vlmrt_dist.figures import save_both
 from vlmrt_dist.ledger import Row, Timing
+from vlmrt_dist.storage import Where
 
 
-def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Path) -> Path:
+def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Where) -> Where:
     """Adam's loss and error along the iterations, as a PNG at ``path`` and a PDF: the median of the
     seeds of each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last
     value."""
@@ -53,8 +53,8 @@ def progress_figure(
     ylabel: str,
     curves: Mapping[str, Mapping[int, Sequence[float]]],
     target: float,
-    path: Path,
-) -> Path:
+    path: Where,
+) -> Where:
     """A number against the links measured, as a PNG at ``path`` and a PDF: median,
     10 % to 90 % of the seeds.
 
@@ -75,7 +75,9 @@ def progress_figure(
     return save_both(figure, path)
 
 
-def cdf_figure(title: str, xlabel: str, samples: Mapping[str, Sequence[float]], path: Path) -> Path:
+def cdf_figure(
+    title: str, xlabel: str, samples: Mapping[str, Sequence[float]], path: Where
+) -> Where:
     """The share of samples at or below each value, as a PNG at ``path`` and a PDF.
 
     :param samples: by name: the samples of each curve, positive
@@ -90,7 +92,7 @@ def cdf_figure(title: str, xlabel: str, samples: Mapping[str, Sequence[float]], 
     return save_both(figure, path)
 
 
-def complexity_figure(title: str, timings: Sequence[Timing], path: Path) -> Path:
+def complexity_figure(title: str, timings: Sequence[Timing], path: Where) -> Where:
     """Seconds of building the scene, of the forward and of the backward pass, against K and
     against M, for every engine, as a PNG at ``path`` and a PDF."""
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
