@@ -63,6 +63,7 @@ def main(
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
     study += f"_{vlm}" if vlm else ""
+    ledger = Ledger(folder)
     count = seeds or (5 if quick else 20)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
     room, advice = vd.box_room(), None
@@ -84,7 +85,7 @@ def main(
     with progress_bar("depth") as progress:
         rows = run(
             points,
-            Ledger(folder),
+            ledger,
             num_actors=num_actors,
             actor_options={"num_gpus": num_gpus, "placement": placement},
             progress=progress,
@@ -94,7 +95,7 @@ def main(
     show(*comparison(title, "max_depth", "D", paper, rows))
     if advice:
         show(str(advice))
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

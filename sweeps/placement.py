@@ -9,6 +9,7 @@ Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (s
 predicted standard deviation is that of ln σ at 0.1 dB of noise and a prior of 50 %.
 """
 
+import json
 from functools import partial
 from typing import Annotated
 
@@ -55,6 +56,7 @@ def main(
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = storage_folder(storage), "placement_quick" if quick else "placement"
+    ledger = Ledger(folder)
     room, every = vd.box_room(), range(seeds or (3 if quick else 20))
     campaigns = {s: call(partial(positions, room, s, every), s, num_actors) for s in STRATEGIES}
     predicted = {s: call(partial(spread, room, campaigns[s]), s, num_actors) for s in STRATEGIES}
@@ -65,9 +67,8 @@ def main(
         for strategy, some in campaigns.items() for start in STARTS
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    label = {p.key: (p.label["positions"], p.label["start"]) for p in points}
     with progress_bar("placement") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, progress=progress)
+        rows = run(points, ledger, num_actors=num_actors, progress=progress)
     table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
     for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
                  "solved"):  # fmt: skip
@@ -75,7 +76,7 @@ def main(
     curves = {}
     for strategy, sel in STRATEGIES.items():
         for init in STARTS.values():
-            some = [r for r in rows if label[r.key] == (sel, init)]
+            some = [r for r in rows if json.loads(r.label) == {"positions": sel, "start": init}]
             adam, exact = ([r for r in some if r.optimizer == m] for m in METHODS)
             curves[f"{init} & {sel}"] = adam
             error = [100.0 * np.median([r.mre for r in x]) for x in (adam, exact)]
@@ -85,7 +86,7 @@ def main(
     show(table, "the paper: about 10 times less error with VLMSel than with RandSel at N = 3, and")
     show("10 to 100 times less with VLMInit than with RandInit, within 1000 iterations of Adam")
     figure = convergence_figure("Adam, η = 1e-3, N = 3", curves, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

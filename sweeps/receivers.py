@@ -8,6 +8,7 @@ stand-in) and D-optimal ones. Truth and estimate share one solve of 5000 rays (s
 An object has no bound where the links alone, without a prior, leave a direction of it open.
 """
 
+import json
 from functools import partial
 from typing import Annotated
 
@@ -46,6 +47,7 @@ def main(
 ) -> None:
     """Print the errors behind the paper's Figure 6 and draw their convergence."""
     folder, study = storage_folder(storage), "receivers_quick" if quick else "receivers"
+    ledger = Ledger(folder)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
         (s, n): call(partial(planned, room, s, n), f"{s} N={n}", num_actors)
@@ -57,7 +59,7 @@ def main(
         for (s, n), (campaign, _) in plans.items()
     }  # fmt: skip
     with progress_bar("receivers") as progress:
-        rows = run([*points.values()], Ledger(folder), num_actors=num_actors, progress=progress)
+        rows = run([*points.values()], ledger, num_actors=num_actors, progress=progress)
     table = Table(title=f"Figure 6: receivers, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "links", "no bound without a prior", "predicted std",
                  "Adam MRE [%]", "iter.", "Levenberg-M. MRE [%]"):  # fmt: skip
@@ -65,7 +67,7 @@ def main(
     curves = {}
     for (strategy, count), point in points.items():
         expected = plans[strategy, count][1]
-        some = [r for r in rows if r.key == point.key]
+        some = [r for r in rows if json.loads(r.label) == point.label]
         adam, exact = ([r for r in some if r.optimizer == m] for m in METHODS)
         curves[f"{STRATEGIES[strategy]}, N = {count}"] = adam
         lost = [n for n, x in zip(room.names, expected.cramer_rao, strict=True) if x == np.inf]
@@ -77,7 +79,7 @@ def main(
     show(table, "the paper: N = 2 converges quickly to a high error, since its equations are")
     show("under-determined; N = 8 is the most accurate, twice as fast as N = 3 and 4")
     figure = convergence_figure("Adam, η = 1e-3, M = 3", curves, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":
