@@ -325,3 +325,31 @@ def test_many_receivers_of_one_transmitter() -> None:
     assert (table.paths_per_link > 0).mean() > 0.95
     found = LiveScene(room, PAPER.replace(max_depth=2)).find_paths(places.setups[0], 1)
     assert abs(len(found.receiver) - table.num_paths) <= 2  # at most doubles that Sionna kept
+
+
+def test_a_thousand_objects_are_one_mesh_and_still_themselves() -> None:
+    """Dr.Jit walks through every mesh at every call; each face still knows its object."""
+    from vlmrt_dist.rooms import box_room
+
+    room, few = box_room(995), PAPER.replace(samples_per_src=50_000, max_depth=2)
+    shared = LiveScene(tracing._sheets(room), few)
+    assert len(shared.scene.objects) == 1
+    setup = random_campaign(room, 1, 8, seed=2).setups[0]
+    one = shared.find_paths(setup, 1)
+    there = one.kind != NONE
+    assert len(np.unique(one.object[there])) > 5
+    sizes = np.array([len(item.faces) for item in room.objects])
+    assert (one.face[there] < sizes[one.object[there]]).all()
+
+
+def test_sharing_a_mesh_finds_the_paths_that_meshes_of_their_own_find(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    for setup in campaign.setups[:2]:
+        together, apart = (
+            LiveScene(room, PAPER, material_per_object=alone).find_paths(setup, 1)
+            for alone in (False, True)
+        )
+        for field in dataclasses.fields(together):
+            ours, theirs = getattr(together, field.name), getattr(apart, field.name)
+            np.testing.assert_array_equal(ours, theirs, err_msg=field.name)

@@ -45,8 +45,9 @@ MAX_SOLVES = 10
 """Most solves united for one setup; what the last one added is in :attr:`PathTable.added`."""
 
 MAX_LANES_PER_SOLVE = 50_000_000
-"""Most rays · depth · receivers of one solve: Sionna's deterministic solver holds some 35 bytes for
-each, so receivers are solved for in groups."""
+"""Most rays · depth · receivers of one solve: Sionna's deterministic solver holds some 40 bytes for
+each, so receivers are solved for in groups of at most 2 GB. A constant, since what a machine has
+free must not decide which paths are found."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of setups done and in all."""
@@ -190,6 +191,8 @@ def _solve(
     for start in range(0, len(setup.rx), group):
         part = MeasurementSetup(setup.tx, setup.rx[start : start + group])
         tables.append(_table(live, planes, setup, live.find_paths(part, seed, repetition), start))
+        if len(setup.rx) > group:
+            live.release_memory()  # a group of another size would find no use for what is kept
     return unite(tables)
 
 
