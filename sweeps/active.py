@@ -10,6 +10,7 @@ The estimate is MAP with a prior of 50 %; a campaign has arrived when the larges
 deviation of ln σ that it states is 10 %. Truth and estimate share one solve (same_paths).
 """
 
+import json
 from functools import partial
 from typing import Annotated, Any
 
@@ -56,6 +57,7 @@ def main(
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
     folder, study = storage_folder(storage), "active_quick" if quick else "active"
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12
 
     def place(strategy: str, setups: int, **options: Any) -> vd.Campaign:
@@ -79,9 +81,8 @@ def main(
     points = [Point(study, room, positions, RADIO, ("map",), "itu", "same_paths", which,
                     {"plan": name, "M": positions.num_setups}, noise_db=NOISE_DB)
               for name, positions, which in plans]  # fmt: skip
-    names = {point.key: name for point, (name, _, _) in zip(points, plans, strict=True)}
     with progress_bar("active") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     table = Table(title=f"Links to ±10 % for every object, {len(every)} seeds",
                   title_justify="left")  # fmt: skip
@@ -89,7 +90,8 @@ def main(
         table.add_column(column)
     curves: dict[str, dict[int, list[float]]] = {}
     for name in ("active", "D-optimal, one batch", "advised (offline)", "random"):
-        mine = sorted((r for r in rows if names[r.key] == name), key=lambda r: r.num_links)
+        some = (r for r in rows if json.loads(r.label)["plan"] == name)
+        mine = sorted(some, key=lambda r: r.num_links)
         curve = curves.setdefault(name, {})
         for row in mine:
             curve.setdefault(row.num_links, []).append(100.0 * max(row.std))
@@ -103,7 +105,7 @@ def main(
     show(table, "the paper leaves closed-loop measurement to future work")
     figure = progress_figure("Coherent, 0.1 dB", "largest standard deviation of ln σ [%]", curves,
                              100.0 * TARGET, folder / f"{study}.png")  # fmt: skip
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

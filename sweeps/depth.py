@@ -56,6 +56,7 @@ def main(
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
     actors = actor_options(num_gpus, placement)
     study += f"_{vlm}" if vlm else ""
+    ledger = Ledger(folder)
     count = seeds or (5 if quick else 20)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
     room, advice = vd.box_room(), None
@@ -77,7 +78,7 @@ def main(
     with progress_bar("depth") as progress:
         rows = run(
             points,
-            Ledger(folder),
+            ledger,
             num_actors=num_actors,
             actor_options=actors,
             progress=progress,
@@ -88,7 +89,7 @@ def main(
     show(f"the paper: {CLAIMS['Table 1']}", *map(str, depth_claims(rows)))
     if advice:
         show(str(advice))
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

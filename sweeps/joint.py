@@ -51,6 +51,7 @@ def main(
     """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
     folder, study = storage_folder(storage), "joint_quick" if quick else "joint"
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     count = seeds or (10 if quick else 100)
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
@@ -69,12 +70,12 @@ def main(
         for name, case in CASES.items()
     ]  # fmt: skip
     with progress_bar("joint") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     title = f"What may be unknown, {count} seeds, {noise_db:g} dB of noise"
     show(joint_table(title, rows))
     figure = joint_figure(title, rows, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

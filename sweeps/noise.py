@@ -39,6 +39,7 @@ def main(
     """Print error and coverage against noise, coherent and power combining."""
     folder, study = storage_folder(storage), "noise_quick" if quick else "noise"
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     count = seeds or (30 if quick else 200)
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
@@ -54,12 +55,12 @@ def main(
             for noise in LEVELS_DB
         ]  # fmt: skip
     with progress_bar("noise") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     title = f"Error and coverage against noise, {count} seeds"
     show(noise_table(title, rows))
     figure = noise_figure(title, rows, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (s
 predicted standard deviation is that of ln σ at 0.1 dB of noise and a prior of 50 %.
 """
 
+import json
 from functools import partial
 from typing import Annotated
 
@@ -61,6 +62,7 @@ def main(
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = storage_folder(storage), "placement_quick" if quick else "placement"
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     room, every = vd.box_room(), range(seeds or (3 if quick else 20))
     campaigns = {
         s: call(partial(positions, room, s, every), s, num_actors, **actors) for s in STRATEGIES
@@ -75,9 +77,8 @@ def main(
         for strategy, some in campaigns.items() for start in STARTS
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    label = {p.key: (p.label["positions"], p.label["start"]) for p in points}
     with progress_bar("placement") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
     for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
@@ -86,7 +87,7 @@ def main(
     curves = {}
     for strategy, sel in STRATEGIES.items():
         for init in STARTS.values():
-            some = [r for r in rows if label[r.key] == (sel, init)]
+            some = [r for r in rows if json.loads(r.label) == {"positions": sel, "start": init}]
             adam, exact = ([r for r in some if r.optimizer == m] for m in METHODS)
             curves[f"{init} & {sel}"] = adam
             error = [100.0 * np.median([r.mre for r in x]) for x in (adam, exact)]
@@ -95,7 +96,7 @@ def main(
                           f"{error[1]:.2g}", f"{solved} of {len(exact)}")  # fmt: skip
     show(table, f"the paper: {CLAIMS['Figure 5']}", *map(str, placement_claims(rows)))
     figure = convergence_figure("Adam, η = 1e-3, N = 3", curves, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ stand-in) and D-optimal ones. Truth and estimate share one solve of 5000 rays (s
 An object has no bound where the links alone, without a prior, leave a direction of it open.
 """
 
+import json
 from functools import partial
 from typing import Annotated
 
@@ -52,6 +53,7 @@ def main(
     """Print the errors behind the paper's Figure 6 and draw their convergence."""
     folder, study = storage_folder(storage), "receivers_quick" if quick else "receivers"
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
         (s, n): call(partial(planned, room, s, n), f"{s} N={n}", num_actors, **actors)
@@ -63,7 +65,7 @@ def main(
         for (s, n), (campaign, _) in plans.items()
     }  # fmt: skip
     with progress_bar("receivers") as progress:
-        rows = run([*points.values()], Ledger(folder), num_actors=num_actors,
+        rows = run([*points.values()], ledger, num_actors=num_actors,
                    actor_options=actors, progress=progress)  # fmt: skip
     table = Table(title=f"Figure 6: receivers, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "links", "no bound without a prior", "predicted std",
@@ -72,7 +74,7 @@ def main(
     curves = {}
     for (strategy, count), point in points.items():
         expected = plans[strategy, count][1]
-        some = [r for r in rows if r.key == point.key]
+        some = [r for r in rows if json.loads(r.label) == point.label]
         adam, exact = ([r for r in some if r.optimizer == m] for m in METHODS)
         curves[f"{STRATEGIES[strategy]}, N = {count}"] = adam
         lost = [n for n, x in zip(room.names, expected.cramer_rao, strict=True) if x == np.inf]
@@ -83,7 +85,7 @@ def main(
                       f"{error[1]:.2g}")  # fmt: skip
     show(table, f"the paper: {CLAIMS['Figure 6']}", *map(str, receivers_claims(rows)))
     figure = convergence_figure("Adam, η = 1e-3, M = 3", curves, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def main(
     """Print what misnamed materials do to search, error and coverage."""
     folder, study = storage_folder(storage), "vlm_errors_quick" if quick else "vlm_errors"
     actors = actor_options(num_gpus, placement)
+    ledger = Ledger(folder)
     truths = range(seeds or (5 if quick else 20))
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
@@ -73,13 +74,13 @@ def main(
             for name, confidence in (("1 - p", 1.0 - rate), ("0.95", OVERCONFIDENT))
         ]  # fmt: skip
     with progress_bar("vlm_errors") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     title = f"{len(truths)} seeds, {rows[0].protocol}"
     show(search_table(f"Search from misnamed materials: no noise, no prior, {title}", rows))
     show(*trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))
     figure = misnaming_figure(title, rows, wrong, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 def priors_of(

@@ -121,22 +121,16 @@ def test_a_job_from_a_clean_clone_has_the_rows_of_a_local_run(
     assert code == 0, log
     for expected in ("depth: 4 of 4 points", "0.467", "Levenberg-Marquardt", "succeeded"):
         assert expected in log
-    assert f"rows: {tmp_path / 'job' / 'depth_quick'}" in log
+    assert f"rows: {tmp_path / 'job' / 'rows' / 'study=depth_quick'}" in log
     assert "\x1b[2K" not in log  # no cursor is moved where there is none
     subprocess.run(
         [sys.executable, "sweeps/depth.py", *QUICK, "--storage", tmp_path / "here"],
         cwd=cluster.clone, check=True, capture_output=True,
         env=cluster.environment | {"PYTHONPATH": str(cluster.clone)},
     )  # fmt: skip
-    folders = [tmp_path / where / "depth_quick" for where in ("job", "here")]
-    keys, locally = ({p.stem for p in folder.glob("*.parquet")} for folder in folders)
-    assert keys == locally
-    assert len(keys) == 4
-    for key in keys:
-        there, here = (Ledger(tmp_path / w).read("depth_quick", key) for w in ("job", "here"))
-        assert there is not None
-        assert here is not None
-        assert comparable(there) == comparable(here)
+    there, here = (Ledger(tmp_path / where).rows("depth_quick") for where in ("job", "here"))
+    assert len(there) == 4 * 3  # points, methods
+    assert comparable(there) == comparable(here)
 
 
 @pytest.mark.ray
@@ -188,10 +182,9 @@ def test_a_job_that_is_stopped_keeps_what_is_finished(cluster: Cluster, tmp_path
     assert "stopped (SIGTERM); what is finished is kept" in log + rest
     assert time.monotonic() - begun < 30
     assert "was stopped" in rest
-    kept = [p.stem for p in (tmp_path / "depth").glob("*.parquet")]
-    assert kept
-    assert all(Ledger(tmp_path).read("depth", key) for key in kept)
-    assert not list((tmp_path / "depth").glob(".*.tmp"))
+    kept = list((tmp_path / "rows" / "study=depth").glob("*.parquet"))
+    assert len(Ledger(tmp_path).rows("depth")) == len(kept) > 0
+    assert not list((tmp_path / "rows" / "study=depth").glob(".*.tmp"))
 
 
 @pytest.mark.ray

@@ -96,8 +96,7 @@ def sweep(name: str, folder: Path, *options: str) -> str:
 
 
 def rows_of(folder: Path, study: str) -> list[Row]:
-    files = (folder / study).glob("*.parquet")
-    return [r for f in files for r in Ledger(folder).read(study, f.stem) or []]
+    return Ledger(folder).rows(study)
 
 
 @pytest.mark.slow

@@ -68,7 +68,10 @@ def test_one_row_for_each_optimizer_and_seed(point: study.Point, rows: list[Row]
         ("levenberg_marquardt", 0),
         ("levenberg_marquardt", 1),
     ]
-    assert {r.key for r in rows} == {point.key}
+    assert [r.key for r in rows] == list(point.row_keys)
+    assert [r.key for r in rows] == [point.row_key(r.optimizer, r.seed) for r in rows]
+    assert [r.configuration for r in rows] == [point.configuration(r.optimizer) for r in rows]
+    assert len({r.configuration for r in rows}) == 2
 
 
 def test_the_error_is_that_of_the_conductivities(room: vd.SceneModel, rows: list[Row]) -> None:
@@ -96,7 +99,7 @@ def test_independent_truths_use_other_paths(point: study.Point) -> None:
     other = dataclasses.replace(
         point, radio=radio, protocol="independent", optimizers=("levenberg_marquardt",)
     )
-    assert other.key != point.key
+    assert not set(other.row_keys) & set(point.row_keys)
     # One solve of 5000 rays finds other paths than the next: the truth cannot be met exactly.
     assert min(r.mre for r in study.evaluate(other)) > 1e-6
 
@@ -118,13 +121,37 @@ def test_a_second_run_takes_what_the_first_published(
     assert seen == [(1, 1)]
 
 
+def test_only_what_is_missing_is_evaluated_and_in_the_same_bits(
+    point: study.Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    more = dataclasses.replace(point, seeds=(0, 1, 2, 3), noise_db=0.1)
+    some = dataclasses.replace(more, optimizers=("adam",), seeds=(2, 0))
+    whole = study.evaluate(more)
+    evaluate, asked = study.evaluate, []
+
+    def seen(part: study.Point) -> list[Row]:
+        asked.append((part.optimizers, part.seeds))
+        return evaluate(part)
+
+    monkeypatch.setattr(study, "evaluate", seen)
+    study.run([some], ledger)
+    told: list[tuple[int, int]] = []
+    rows = study.run([more], ledger, progress=lambda done, total, _: told.append((done, total)))
+    assert asked == [
+        (("adam",), (2, 0)), (("adam",), (1, 3)), (("levenberg_marquardt",), (0, 1, 2, 3)),
+    ]  # fmt: skip
+    assert told == [(0, 1), (1, 1)]
+    assert without_times(rows) == without_times(whole)
+
+
 def test_maximum_a_posteriori_with_noise(point: study.Point) -> None:
     """Rows tell the interval of every object, and how many of them hold the truth."""
     seeds = tuple(range(12))
     noisy = dataclasses.replace(
         point, optimizers=("map", "levenberg_marquardt"), seeds=seeds, noise_db=0.1, prior_width=0.1
     )
-    assert noisy.key != point.key
+    assert not set(noisy.row_keys) & set(point.row_keys)
     rows = study.evaluate(noisy)
     free, alone = rows[:12], rows[12:]
     assert [r.seed for r in free] == list(seeds)
@@ -168,10 +195,10 @@ def test_keys_know_which_version_of_joint_points_made_the_rows(
     point: study.Point, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = dataclasses.replace(point, optimizers=("map",), gain_offset_db=1.0)
-    before = point.key, other.key
+    before = list(point.row_keys), list(other.row_keys)
     monkeypatch.setattr("vlmrt_dist.study_point.JOINT_VERSION", -1)
-    assert point.key == before[0]
-    assert other.key != before[1]
+    assert list(point.row_keys) == before[0]
+    assert not set(other.row_keys) & set(before[1])
 
 
 def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -> None:
@@ -190,7 +217,7 @@ def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -
     assert rows[0].initial_mre != pytest.approx(rows[1].initial_mre, rel=0.05)
     assert max(r.mre for r in rows[:2]) < 0.1
     swapped = dataclasses.replace(some, priors=priors[::-1])
-    assert swapped.key != some.key
+    assert not set(swapped.row_keys) & set(some.row_keys)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +225,7 @@ def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -
     [
         ({"initial": "vlm"}, "needs priors"),
         ({"priors": ()}, "one prior for each"),
+        ({"seeds": (1, 1)}, "each be different"),
         ({"noise_db": -1.0}, "noise_db"),
         ({"prior_width": 0.0}, "prior_width"),
         ({"widths": {"relative_permittivity": 0.5}}, "widths of a point"),
@@ -250,14 +278,9 @@ def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
     assert "of 4 points" in done.stderr
     assert (tmp_path / "depth_quick.png").stat().st_size > 10_000
     # What the README shows: the folder of a study is one data set.
-    table = ds.dataset(tmp_path / "depth_quick", format="parquet").to_table()
+    table = ds.dataset(tmp_path / "rows", partitioning="hive").to_table()
     assert table.num_rows == 2 * 2 * 3 * 5  # depths, protocols, methods, seeds
-    found = Ledger(tmp_path)
-    rows = [
-        row
-        for file in (tmp_path / "depth_quick").glob("*.parquet")
-        for row in found.read("depth_quick", file.stem) or []
-    ]
+    rows = Ledger(tmp_path).rows("depth_quick")
     for protocol in ("same_paths", "independent"):
         errors = [
             r.mre for r in rows if r.optimizer == "levenberg_marquardt" and r.protocol == protocol

@@ -25,7 +25,7 @@ from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
-from vlmrt_dist.study import ENGINE_VERSIONS
+from vlmrt_dist.study_point import engine_versions
 
 SUFFIXES = (".parquet", ".csv", ".json")
 
@@ -119,7 +119,7 @@ def provenance(
     result: Estimate, scene: SceneModel, campaign: Campaign, radio: RadioConfig
 ) -> dict[str, Any]:
     """Where an estimate comes from: everything about it but the rows, as plain values."""
-    versions = {name: version(name) for name in ENGINE_VERSIONS}
+    versions = dict(engine_versions())
     try:
         versions["vlmrt_dist"] = version("vlmrt_dist")
     except PackageNotFoundError:

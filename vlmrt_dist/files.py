@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from vlmrt_dist.errors import StorageError
@@ -31,20 +32,44 @@ def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool 
     :raises StorageError: if the place cannot be written to
     """
     target = Path(path)
+    with _written(target, content, private) as waiting:
+        os.replace(waiting, target)
+    return target
+
+
+def create_atomic(path: str | os.PathLike[str], content: bytes) -> bool:
+    """The same unless ``path`` exists, which is left as it is: of two writers, the first wins.
+
+    :return: whether it was written
+    :raises StorageError: if the place cannot be written to
+    """
+    target = Path(path)
+    try:
+        with _written(target, content, private=False) as waiting:
+            os.link(waiting, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _written(target: Path, content: bytes, private: bool) -> Iterator[Path]:
+    """A temporary file of ``content`` beside ``target``, for the caller to put into place."""
     waiting = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with open(waiting, "xb", opener=_private if private else None) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(waiting, target)
+        yield waiting
         _sync_folder(target.parent)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise StorageError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             waiting.unlink(missing_ok=True)
-    return target
 
 
 def _private(path: str, flags: int) -> int:

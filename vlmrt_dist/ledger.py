@@ -1,27 +1,39 @@
-"""Results as rows: a Parquet file a point, published whole or not at all.
+"""Results as rows: a Parquet file a row, published whole or not at all, by any number of writers.
 
 Files are named by the content key of what they hold, so a study that is run again finds what it
-has and computes what it lacks. Any reader opens the folder of a study as one data set.
+has and computes what it lacks. Each carries a SHA-256 of itself: what was altered or cut is named,
+set aside under ``damaged/`` and computed again. Any reader opens a folder of them as one data set,
+partitioned by study::
+
+    <storage>/rows/study=depth/<key>.parquet
+    <storage>/histories/study=depth/<key>.parquet      error and loss along the iterations
+    <storage>/timings/study=complexity/<key>.parquet
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.stopping import held_back
+from vlmrt_dist.storage import Place, place_of, unique
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "5"
 
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -33,11 +45,16 @@ class Row:
     ``std`` is the standard deviation of ln σ after the measurement, ``crb`` the smallest one that
     the links alone allow (the Cramér-Rao bound, at the truth, capped at 5), ``low`` and ``high``
     end the 95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs.
-    The ``permittivity`` columns are empty where it was known.
+    The ``permittivity`` columns are empty where it was known. ``scene`` is the content key of the
+    scene; ``tx`` [M·3] and ``rx`` [M·N·3] are the positions that were planned, NaN where a setup
+    has no receiver. ``key`` is the content hash of
+    everything that determines this row, ``configuration`` the same without the seed and what is
+    drawn with it. ``restarts`` counts how often its actor had to be started again for it.
     """
 
     study: str
     key: str
+    configuration: str
     label: str
     seed: int
     optimizer: str
@@ -54,6 +71,9 @@ class Row:
     num_setups: int
     num_links: int
     num_paths: int
+    scene: str
+    tx: list[float]
+    rx: list[float]
     outcome: str
     iterations: int
     initial_mre: float
@@ -78,6 +98,39 @@ class Row:
     permittivity_std: list[float]
     permittivity_verdict: list[str]
     permittivity_truth: list[float]
+    restarts: int
+    hardware: str
+    versions: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one thing took, where only that is asked. NaN or -1: not measured.
+
+    ``key`` is the content hash of what was timed, so that a second run finds it;
+    ``seconds_gradient`` is that of a value with its gradient.
+    """
+
+    study: str
+    key: str
+    label: str
+    engine: str
+    num_objects: int
+    num_setups: int
+    num_links: int
+    num_paths: int
+    max_depth: int
+    samples_per_src: int
+    seconds_scene: float
+    seconds_trace: float
+    seconds_value: float
+    seconds_gradient: float
+    seconds_jacobian: float
+    seconds_fit: float
+    iterations: int
+    mre: float
+    peak_bytes: int
+    outcome: str
     hardware: str
     versions: str
 
@@ -98,6 +151,13 @@ _UNITS = {
     "loss": "1",
     "seconds_trace": "s",
     "seconds_fit": "s",
+    "seconds_scene": "s",
+    "seconds_value": "s",
+    "seconds_gradient": "s",
+    "seconds_jacobian": "s",
+    "peak_bytes": "B",
+    "tx": "m",
+    "rx": "m",
     "conductivity": "S/m",
     "truth": "S/m",
     "permittivity": "1",
@@ -115,59 +175,228 @@ _TYPES: dict[str, pa.DataType] = {
     "list[bool]": pa.list_(pa.bool_()),
 }
 
-SCHEMA = pa.schema(
-    [
-        pa.field(f.name, _TYPES[str(f.type)], metadata={"unit": _UNITS.get(f.name, "")})
-        for f in fields(Row)
-    ],
-    metadata={"vlmrt_schema_version": SCHEMA_VERSION},
-)
+_HISTORIES = ("mre_history", "loss_history")
+
+
+def _schema(row_class: type, names: Iterable[str]) -> pa.Schema:
+    types = {f.name: str(f.type) for f in fields(row_class)}
+    return pa.schema(
+        [
+            pa.field(name, _TYPES[types[name]], metadata={"unit": _UNITS.get(name, "")})
+            for name in names
+        ],
+        metadata={"vlmrt_schema_version": SCHEMA_VERSION},
+    )
+
+
+# The study is no column of the files: the folder's name gives it to readers.
+SCHEMA = _schema(Row, [f.name for f in fields(Row) if f.name not in ("study", *_HISTORIES)])
 """Arrow schema of a row, with each column's unit in its metadata."""
+
+HISTORY_SCHEMA = _schema(Row, ["key", *_HISTORIES])
+"""Arrow schema of what is kept of a row's iterations."""
+
+TIMING_SCHEMA = _schema(Timing, [f.name for f in fields(Timing) if f.name != "study"])
+"""Arrow schema of a timing."""
+
+_SCHEMAS = {"rows": SCHEMA, "histories": HISTORY_SCHEMA, "timings": TIMING_SCHEMA}
 
 
 class Ledger:
-    """Rows of studies under one folder.
+    """Rows of studies in one place.
 
-    :param storage: folder; made when the first row is published
+    :param storage: a folder, made when the first row is published, or the URL of object storage
+        (:mod:`vlmrt_dist.storage`)
     """
 
-    def __init__(self, storage: str | os.PathLike[str]) -> None:
-        self.storage = Path(storage)
+    def __init__(self, storage: str | os.PathLike[str] | Place) -> None:
+        self.storage = place_of(storage)
 
-    def folder(self, study: str) -> Path:
-        """Where a study's files are.
+    def read(self, study: str, keys: Iterable[str]) -> dict[str, Row]:
+        """Those of the rows that are there and whole.
+
+        :raises StorageError: if the place cannot be read, or a name could leave it
+        """
+        asked = list(dict.fromkeys(keys))
+        here = set(self._keys("rows", study))
+        return self._rows(study, [key for key in asked if key in here])
+
+    def rows(self, study: str) -> list[Row]:
+        """All rows of a study, by configuration and seed.
+
+        :raises StorageError: if the place cannot be read, or a name could leave it
+        """
+        found = self._rows(study, self._keys("rows", study)).values()
+        return sorted(found, key=lambda row: (row.configuration, row.seed, row.key))
+
+    def publish(self, study: str, rows: Sequence[Row]) -> None:
+        """Write rows, one after another; a reader sees the whole of one or nothing of it.
+
+        A row that is there already, from another driver, stays as it is.
+
+        :raises StorageError: if the place cannot be written to, or a name could leave it
+        """
+        for row in rows:
+            # A row without its history is none, so it comes last.
+            with held_back():
+                self._create("histories", study, row)
+                self._create("rows", study, row)
+
+    def timings(self, study: str) -> list[Timing]:
+        """All timings of a study, by key.
+
+        :raises StorageError: if the place cannot be read, or a name could leave it
+        """
+        found = self._read("timings", study, sorted(self._keys("timings", study)))
+        return [Timing(study=study, **values) for values in found.values()]
+
+    def publish_timings(self, study: str, timings: Sequence[Timing]) -> None:
+        """Write timings; one that is there already stays as it is.
+
+        :raises StorageError: if the place cannot be written to, or a name could leave it
+        """
+        for timing in timings:
+            with held_back():
+                self._create("timings", study, timing)
+
+    def studies(self) -> list[str]:
+        """Names of the studies that have rows or timings."""
+        return sorted(
+            {
+                name.removeprefix("study=")
+                for table in ("rows", "timings")
+                for name in (self.storage / table).names()
+                if name.startswith("study=") and _STUDY.fullmatch(name.removeprefix("study="))
+            }
+        )
+
+    def folder(self, study: str) -> Place:
+        """Where a study's rows are.
 
         :raises StorageError: if the name could leave the storage, or is empty
         """
+        return self._folder("rows", study)
+
+    def _folder(self, table: str, study: str) -> Place:
         if not _STUDY.fullmatch(study):
             raise StorageError(
                 f"{study!r} is no name for a study; use letters, digits, - and _, at most 64"
             )
-        return self.storage / study
+        return self.storage / table / f"study={study}"
 
-    def read(self, study: str, key: str) -> list[Row] | None:
-        """The rows of one point, or None if they are absent or their file is damaged."""
-        file = self.folder(study) / f"{key}.parquet"
-        if not file.exists():
-            return None
+    def _file(self, table: str, study: str, key: str) -> Place:
+        if not _KEY.fullmatch(key):
+            raise StorageError(f"{key!r} is no key of a row; use letters, digits, - and _")
+        return self._folder(table, study) / f"{key}.parquet"
+
+    def _keys(self, table: str, study: str) -> list[str]:
+        names = self._folder(table, study).names()
+        keys = [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+        return [key for key in keys if _KEY.fullmatch(key)]
+
+    def _create(self, table: str, study: str, row: Row | Timing) -> None:
+        schema = _SCHEMAS[table]
+        columns = {name: [getattr(row, name)] for name in schema.names}
+        content = sealed(pa.Table.from_pydict(columns, schema=schema))
+        file = self._file(table, study, row.key)
+        if file.create(content) or self._read(table, study, [row.key]):
+            return
+        file.create(content)  # what was there was damaged, and is set aside now
+
+    def _rows(self, study: str, keys: Sequence[str]) -> dict[str, Row]:
+        found = self._read("rows", study, keys)
+        histories = self._read("histories", study, list(found))
+        return {
+            key: Row(study=study, **values, **{n: histories[key][n] for n in _HISTORIES})
+            for key, values in found.items()
+            if key in histories
+        }
+
+    def _read(self, table: str, study: str, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Values of the files that are there and whole, by key; the others are set aside."""
+        files = [self._file(table, study, key) for key in keys]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            contents = list(pool.map(lambda file: file.read(), files))
+        whole: list[pa.Table] = []
+        other = 0
+        for key, file, content in zip(keys, files, contents, strict=True):
+            if content is None:
+                continue
+            try:
+                one = unsealed(content)
+                if one["key"].to_pylist() != [key]:
+                    raise Damaged("it holds another row than its name says")
+            except Damaged as error:
+                self._set_aside(file, table, study, str(error))
+                continue
+            if one.schema.metadata[b"vlmrt_schema_version"] == SCHEMA_VERSION.encode():
+                whole.append(one)
+            else:
+                other += 1
+        if other:
+            warnings.warn(
+                f"{other} {table} of {study} are of another version of this package and left out",
+                stacklevel=2,
+            )
+        if not whole:
+            return {}
+        columns = [column.to_pylist() for column in pa.concat_tables(whole).columns]
+        names = _SCHEMAS[table].names
+        rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return {row["key"]: row for row in rows}
+
+    def _set_aside(self, file: Place, table: str, study: str, why: str) -> None:
+        name = str(file).rpartition("/")[2]
+        target: Any = self.storage / "damaged" / table / f"study={study}" / unique(name)
         try:
-            table = pq.read_table(file, page_checksum_verification=True, partitioning=None)
-            return [Row(**values) for values in table.to_pylist()]
-        except (pa.ArrowException, OSError, TypeError):
-            return None
+            file.move_to(target)
+        except StorageError as error:
+            raise StorageError(f"{file} is damaged ({why}) and stays in the way: {error}") from None
+        warnings.warn(
+            f"{file} is damaged ({why}); it was moved to {target} and is computed again by the "
+            "next run",
+            stacklevel=2,
+        )
 
-    def publish(self, study: str, key: str, rows: list[Row]) -> Path:
-        """Write the rows of one point; a reader sees all of them or none.
 
-        :raises StorageError: if the folder cannot be written to
-        """
-        folder = self.folder(study)
-        table = pa.Table.from_pylist([asdict(row) for row in rows], schema=SCHEMA)
-        content = io.BytesIO()
-        pq.write_table(table, content, write_page_checksum=True)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot make {folder}: {error.strerror}") from error
-        with held_back():
-            return write_atomic(folder / f"{key}.parquet", content.getvalue())
+class Damaged(Exception):
+    """Why a file is not what was written."""
+
+
+_SEAL, _BLANK = "vlmrt_sha256", b"sha256:" + b"0" * 64
+_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
+
+
+def sealed(table: pa.Table) -> bytes:
+    """``table`` as a Parquet file that carries a SHA-256 of itself in its key-value metadata.
+
+    The digest is that of the file with zeros in its place.
+    """
+    content = io.BytesIO()
+    with pq.ParquetWriter(content, table.schema, write_page_checksum=True) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({_SEAL: _BLANK.decode()})
+    blank = content.getvalue()
+    at = blank.rindex(_BLANK)
+    digest = b"sha256:" + hashlib.sha256(blank).hexdigest().encode()
+    return blank[:at] + digest + blank[at + len(digest) :]
+
+
+def unsealed(content: bytes) -> pa.Table:
+    """The table of a file that :func:`sealed` made.
+
+    :raises Damaged: if any bit of it is another than was written
+    """
+    if len(content) < 12 or content[-4:] != b"PAR1":
+        raise Damaged("it is cut off")
+    found = list(_DIGEST.finditer(content))
+    if not found:
+        raise Damaged("it has no checksum")
+    at, end = found[-1].span()
+    blank = content[:at] + _BLANK + content[end:]
+    if hashlib.sha256(blank).hexdigest().encode() != content[at + len(b"sha256:") : end]:
+        raise Damaged("its checksum is another")
+    try:
+        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(f"it cannot be read: {error}") from None

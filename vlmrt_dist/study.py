@@ -11,7 +11,6 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ from vlmrt_dist.study_methods import (
     question_of,
     unheard,
 )
-from vlmrt_dist.study_point import ENGINE_VERSIONS, Method, Point, Protocol
+from vlmrt_dist.study_point import Method, Point, Protocol, engine_versions
 from vlmrt_dist.study_truths import Truth, level_errors, truth_of
 from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
@@ -53,10 +52,11 @@ def run(
     actor_options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Row]:
-    """Evaluate every point that the ledger does not hold yet, and return the rows of all.
+    """Evaluate what the ledger does not hold yet, and return the rows of all points.
 
-    Each point's rows are published as soon as they are there, so a run that was killed goes on
-    where it stopped when it is started again.
+    Rows are published as soon as they are there, so a run that was killed goes on where it stopped
+    when it is started again. What a point lacks, such as seeds that are new, is evaluated as one
+    batch; what it has is not done again.
 
     :param points: what to evaluate
     :param ledger: where rows are looked up and published
@@ -65,24 +65,29 @@ def run(
         :func:`~vlmrt_dist.pool.map_on_actors`
     :param progress: called with the points done, the points in all, and the point
     """
-    found = {point.key: ledger.read(point.study, point.key) for point in points}
-    missing = [point for point in points if found[point.key] is None]
-    done = len(points) - len(missing)
+    found: dict[tuple[str, str], Row] = {}
+    for study in dict.fromkeys(point.study for point in points):
+        asked = [key for point in points if point.study == study for key in point.row_keys]
+        found |= {(study, key): row for key, row in ledger.read(study, asked).items()}
+    lacking = [{key for key in p.row_keys if (p.study, key) not in found} for p in points]
+    parts = [(i, part) for i, keys in enumerate(lacking) for part in points[i].parts(keys)]
+    left = [sum(i == index for i, _ in parts) for index in range(len(points))]
     if progress is not None:
-        progress(done, len(points), "")
+        progress(left.count(0), len(points), "")
+    missing = [part for _, part in parts]
     if num_actors > 0:
         evaluations = _on_actors(missing, num_actors, actor_options or {})
     else:
         evaluations = enumerate(map(evaluate, missing))
-    for index, rows in evaluations:
-        point = missing[index]
-        ledger.publish(point.study, point.key, rows)
+    for number, rows in evaluations:
+        index, part = parts[number]
+        ledger.publish(part.study, rows)
         _tell(rows)
-        found[point.key] = rows
-        done += 1
-        if progress is not None:
-            progress(done, len(points), str(point))
-    return [row for point in points for row in found[point.key] or []]
+        found |= {(part.study, row.key): row for row in rows}
+        left[index] -= 1
+        if progress is not None and left[index] == 0:
+            progress(left.count(0), len(points), str(part))
+    return [found[point.study, key] for point in points for key in point.row_keys]
 
 
 def _tell(rows: Sequence[Row]) -> None:
@@ -137,7 +142,6 @@ def evaluate(point: Point) -> list[Row]:
     rss = rss * 10.0 ** (error_db / 10.0)
     shared: dict[str, Any] = {
         "study": point.study,
-        "key": point.key,
         "label": json.dumps(point.label, sort_keys=True),
         "initial": str(point.initial),
         "engine": "replay",
@@ -152,10 +156,14 @@ def evaluate(point: Point) -> list[Row]:
         "num_setups": int(heard.any(axis=1).sum()),
         "num_links": int(heard.sum()),
         "num_paths": table.num_paths,
+        "scene": scene.key,
+        "tx": point.campaign.tx.ravel().tolist(),
+        "rx": point.campaign.rx.ravel().tolist(),
         "seconds_trace": float(table.seconds.sum()),
         "names": list(scene.names),
+        "restarts": 0,
         "hardware": hardware(),
-        "versions": json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
+        "versions": json.dumps(engine_versions()),
     }
     objective = None
     campaign = point.campaign
@@ -194,9 +202,12 @@ def evaluate(point: Point) -> list[Row]:
                 losses[f] = normalized_absolute_error(level, measured)[0].sum()
     held_out = _held_out_db(point, fits, truth)
     which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
+    configuration = {o: point.configuration(o) for o in point.optimizers}
     return [
         Row(
             **shared,
+            key=key,
+            configuration=configuration[optimizer],
             optimizer=optimizer,
             seed=point.seeds[s],
             initial_mre=mean_relative_error(start[s][free], sigma[s][free]),
@@ -219,8 +230,8 @@ def evaluate(point: Point) -> list[Row]:
             loss_history=fit.losses.tolist(),
             **_permittivity_columns(fit.permittivity, truth.permittivity, s),
         )
-        for (optimizer, s), fit, loss, held_out_db in zip(
-            which, fits, losses, held_out, strict=True
+        for key, (optimizer, s), fit, loss, held_out_db in zip(
+            point.row_keys, which, fits, losses, held_out, strict=True
         )
     ]
 
@@ -277,7 +288,8 @@ def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArr
         return np.full(len(theta), np.nan)
     true_rss = np.tile(rss[1][:, there], (len(theta) // len(point.seeds), 1))
     error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
-    return np.sqrt((error**2).mean(axis=1))
+    # Row by row: added up together, other seeds would change the last bit.
+    return np.array([np.sqrt(np.mean(each)) for each in np.ascontiguousarray(error**2)])
 
 
 def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:

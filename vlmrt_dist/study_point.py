@@ -1,9 +1,12 @@
-"""One configuration of a study, and the key of everything that determines its rows."""
+"""One configuration of a study, and the keys of everything that determines its rows."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
 import json
+from collections.abc import Container
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal
@@ -12,6 +15,7 @@ import numpy as np
 
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.estimation import Optimizer
+from vlmrt_dist.ledger import SCHEMA_VERSION
 from vlmrt_dist.priors import Initial, MaterialPrior
 from vlmrt_dist.problem import PRIOR_WIDTH
 from vlmrt_dist.radio import RadioConfig
@@ -27,7 +31,7 @@ contradict it."""
 TRUTH_SEED = 1_000_003
 """Added to the path seed for the truth of the ``independent`` protocol."""
 
-STUDY_VERSION = 3
+STUDY_VERSION = 4
 """Part of every key: raise it when the same point would give other rows."""
 
 JOINT_VERSION = 1
@@ -37,6 +41,12 @@ WIDEST = 0.5
 """Truths reach to twice their width below one, so that from here on some would be negative."""
 
 ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
+
+
+@functools.cache
+def engine_versions() -> dict[str, str]:
+    """Versions of the libraries that results depend on."""
+    return {name: version(name) for name in ENGINE_VERSIONS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +95,10 @@ class Point:
     widths: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if len(set(self.seeds)) != len(self.seeds) or len(set(self.optimizers)) != len(
+            self.optimizers
+        ):
+            raise ConfigurationError("a point's seeds and optimizers must each be different")
         if self.priors is not None and len(self.priors) != len(self.seeds):
             raise ConfigurationError("a point needs one prior for each of its seeds")
         if self.priors is None and self.initial == "vlm":
@@ -110,30 +124,71 @@ class Point:
                 "only the method 'map' knows permittivities, groups and offsets"
             )
 
-    @property
-    def key(self) -> str:
-        """Content hash (SHA-256, hexadecimal) of everything that determines the rows."""
+    def configuration(self, optimizer: str) -> str:
+        """Content hash (SHA-256, hexadecimal) of everything that determines the rows of one method
+        but their seeds, and the beliefs drawn with them."""
         joint = len(self.unknowns) > 1 or self.gain_offset_db is not None
         parts = [
             self.scene.key,
             self.campaign.key,
             self.radio.key,
-            list(self.optimizers),
+            optimizer,
             str(self.initial),
             self.protocol,
-            list(self.seeds),
             self.label,
             self.noise_db,
-            [_plain(prior) for prior in self.priors or ()],
             self.prior_width,
             list(self.unknowns),
             self.groups,
             self.gain_offset_db,
             self.widths,
-            {name: version(name) for name in ENGINE_VERSIONS},
+            engine_versions(),
             [STUDY_VERSION, JOINT_VERSION] if joint else STUDY_VERSION,
+            SCHEMA_VERSION,
         ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return _hash(parts)
+
+    def row_key(self, optimizer: str, seed: int) -> str:
+        """Content hash of everything that determines one row; other seeds and methods do not.
+
+        :raises ConfigurationError: if the seed is none of the point's
+        """
+        if seed not in self.seeds:
+            raise ConfigurationError(f"seed {seed} is none of the point's")
+        prior = self.priors[self.seeds.index(seed)] if self.priors is not None else None
+        return _hash([self.configuration(optimizer), seed, _plain(prior) if prior else None])
+
+    @property
+    def row_keys(self) -> dict[str, tuple[Method, int]]:
+        """Method and seed of every row, by key, in the rows' order."""
+        priors = self.priors or (None,) * len(self.seeds)
+        return {
+            _hash([configuration, seed, _plain(prior) if prior else None]): (optimizer, seed)
+            for optimizer in self.optimizers
+            for configuration in (self.configuration(optimizer),)
+            for seed, prior in zip(self.seeds, priors, strict=True)
+        }
+
+    def parts(self, missing: Container[str]) -> list[Point]:
+        """What of the point is missing, as few points: methods that lack the same seeds together.
+
+        :param missing: keys of rows
+        """
+        lacking: dict[tuple[int, ...], list[Method]] = {}
+        keys = self.row_keys
+        for optimizer in self.optimizers:
+            seeds = tuple(s for key, (o, s) in keys.items() if o == optimizer and key in missing)
+            if seeds:
+                lacking.setdefault(seeds, []).append(optimizer)
+        return [
+            dataclasses.replace(
+                self,
+                optimizers=tuple(optimizers),
+                seeds=seeds,
+                priors=self.priors and tuple(self.priors[self.seeds.index(s)] for s in seeds),
+            )
+            for seeds, optimizers in lacking.items()
+        ]
 
     @property
     def true_radio(self) -> RadioConfig:
@@ -150,6 +205,10 @@ class Point:
     def __str__(self) -> str:
         label = " ".join(f"{k}={v}" for k, v in self.label.items())
         return f"{label} {self.protocol}"
+
+
+def _hash(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(prior: MaterialPrior) -> list[Any]:
