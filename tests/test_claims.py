@@ -93,18 +93,20 @@ def test_a_start_that_never_arrives_needs_more_iterations_than_one_that_does() -
 
 def test_two_receivers_are_too_few_or_not() -> None:
     rows = [
-        row({"positions": "VLMSel", "N": n}, mre=mre)
-        for n, mre in ((2, 0.04), (3, 0.01), (4, 0.008), (8, 0.004))
+        row({"positions": "VLMSel", "N": n}, mre=mre, mre_history=falling(steps))
+        for n, mre, steps in ((2, 0.04, 9), (3, 0.01, 50), (4, 0.008, 41), (8, 0.004, 20))
     ]
-    assert [j.holds for j in receivers_claims(rows)] == [True, True]
+    assert [j.holds for j in receivers_claims(rows)] == [True, True, True]
+    slow = [dataclasses.replace(r, mre_history=falling(30)) for r in rows]
+    assert [j.holds for j in receivers_claims(slow)] == [True, True, False]
     worse = [dataclasses.replace(r, mre=0.05) if json.loads(r.label)["N"] == 4 else r for r in rows]
     judged = receivers_claims(worse)
-    assert [j.holds for j in judged] == [False, True]
+    assert [j.holds for j in judged] == [False, True, True]
     assert "4 % at N = 2, 1 % at N = 3, 5 % at N = 4, 0.4 % at N = 8" in str(judged[0])
     # An error that is no number is no good error.
     nan = [dataclasses.replace(r, mre=math.nan) if json.loads(r.label)["N"] == 8 else r
            for r in rows]  # fmt: skip
-    assert [j.holds for j in receivers_claims(nan)] == [False, False]
+    assert [j.holds for j in receivers_claims(nan)] == [False, False, True]
 
 
 def test_positions_and_starts_end_at_less_error_or_not() -> None:

@@ -215,6 +215,17 @@ def receivers_claims(rows: Sequence[Row]) -> list[Judged]:
         if 8 in error and len(error) > 1:
             judged.append(Judged("Figure 6", f"N = 8 is the most accurate ({positions})",
                                  error[8] <= min(error.values()), listed))  # fmt: skip
+        steps = {
+            int(n): float(np.median([iterations_until(r, NEAR) for r in g]))
+            for n, g in _by_label(mine, "N").items()
+        }
+        if {3, 4, 8} <= set(steps):
+            judged.append(Judged(
+                "Figure 6", f"N = 8 is twice as fast as N = 3 and 4 ({positions})",
+                math.isfinite(steps[8]) and 2.0 * steps[8] <= min(steps[3], steps[4]),
+                ", ".join(f"{_steps(steps[n])} at N = {n}" for n in (3, 4, 8))
+                + f" to stay below {_percent(NEAR)}",
+            ))  # fmt: skip
     return judged
 
 

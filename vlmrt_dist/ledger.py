@@ -29,7 +29,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.stopping import held_back
 from vlmrt_dist.storage import Place, place_of, unique
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -45,7 +45,9 @@ class Row:
     ``std`` is the standard deviation of ln σ after the measurement, ``crb`` the smallest one that
     the links alone allow (the Cramér-Rao bound, at the truth, capped at 5), ``low`` and ``high``
     end the 95 % interval; ``coverage`` is the share of the free objects whose truth lies in theirs.
-    The ``permittivity`` columns are empty where it was known. ``key`` is the content hash of
+    The ``permittivity`` columns are empty where it was known. ``scene`` is the content key of the
+    scene; ``tx`` [M·3] and ``rx`` [M·N·3] are the positions that were planned, NaN where a setup
+    has no receiver. ``key`` is the content hash of
     everything that determines this row, ``configuration`` the same without the seed and what is
     drawn with it. ``restarts`` counts how often its actor had to be started again for it.
     """
@@ -69,6 +71,9 @@ class Row:
     num_setups: int
     num_links: int
     num_paths: int
+    scene: str
+    tx: list[float]
+    rx: list[float]
     outcome: str
     iterations: int
     initial_mre: float
@@ -151,6 +156,8 @@ _UNITS = {
     "seconds_gradient": "s",
     "seconds_jacobian": "s",
     "peak_bytes": "B",
+    "tx": "m",
+    "rx": "m",
     "conductivity": "S/m",
     "truth": "S/m",
     "permittivity": "1",

@@ -41,7 +41,7 @@ def show(*things: Any) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=170)
+        console = Console(width=180)
     for thing in things:
         console.print(thing, soft_wrap=isinstance(thing, str), highlight=False)
 
@@ -186,4 +186,6 @@ def groups(rows: Sequence[Row], column: str, value: Any) -> list[tuple[tuple[str
 
 
 def _percent(value: float) -> str:
+    if value >= 1.0:
+        return f"{value:.3g}"
     return f"{value:.3f}" if value >= 5e-4 else f"{value:.0e}"

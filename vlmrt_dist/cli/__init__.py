@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vlmrt_dist.cli import advising, estimating, planning, rendering, scenes, simulating
+from vlmrt_dist.cli import advising, estimating, planning, rendering, reporting, scenes, simulating
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.terminal import is_interrupt, say, show_warning
 
@@ -82,3 +82,4 @@ app.command("plan")(planning.plan)
 app.command("advise")(advising.advise)
 app.command("export-scene")(scenes.export_scene)
 app.command("render")(rendering.render)
+app.command("report")(reporting.report)

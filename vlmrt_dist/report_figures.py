@@ -1,0 +1,78 @@
+"""A report's charts and plans as PNG and PDF files fit for a paper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from vlmrt_dist.figures import positions_figure, save_both
+from vlmrt_dist.report_charts import Chart, Curve, charts_of
+from vlmrt_dist.report_data import Results
+from vlmrt_dist.report_plans import plans_of
+
+SIZE = (6.4, 4.4)
+"""[inches]; two columns of a page side by side take half of it."""
+
+
+def write_figures(results: Results, folder: Path) -> list[Path]:
+    """Every chart and plan of the report as PNG and PDF.
+
+    :return: the PNG files
+    :raises StorageError: if the folder cannot be written to
+    """
+    written = []
+    for study in results.studies:
+        for chart in charts_of(study):
+            written.append(chart_figure(chart, folder / f"{study.name}_{chart.key}.png"))
+        for number, plan in enumerate(plans_of(study)[0], start=1):
+            if plan.scene is not None:
+                path = folder / f"{study.name}_plan_{number}.png"
+                title = plan.title
+                for suffix in (".pdf", ".png"):
+                    positions_figure(plan.scene, plan.campaign, path.with_suffix(suffix),
+                                     title=title)  # fmt: skip
+                written.append(path)
+    return written
+
+
+def chart_figure(chart: Chart, path: Path) -> Path:
+    """One chart as a PNG at ``path``, and a PDF beside it."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    for shade, curve in enumerate(chart.curves):
+        _draw(axes, curve, "k" if curve.paper else f"C{shade % 10}")
+    axes.set(
+        xscale="log" if chart.xlog else "linear", yscale="log" if chart.ylog else "linear",
+        xlabel=_plain(chart.xlabel), ylabel=_plain(chart.ylabel), title=_plain(chart.title),
+    )  # fmt: skip
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    return save_both(figure, path)
+
+
+def _draw(axes: Any, curve: Curve, color: str) -> None:
+    name = _plain(curve.name)
+    if curve.style == "points":
+        axes.plot(curve.x, curve.y, "o", ms=3, color=color, label=name)
+        return
+    if curve.style == "step":
+        axes.step(curve.x, curve.y, where="post", color=color, label=name)
+        return
+    if curve.style == "markers":
+        bars = None
+        if curve.low is not None and curve.high is not None:
+            bars = [curve.y - curve.low, curve.high - curve.y]
+        axes.errorbar(curve.x, curve.y, yerr=bars, fmt="s--" if curve.paper else "o-", ms=4,
+                      capsize=2, color=color, label=name)  # fmt: skip
+        return
+    axes.plot(curve.x, curve.y, color=color, label=name)
+    if curve.low is not None and curve.high is not None:
+        axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.15, lw=0.0)
+
+
+def _plain(text: str) -> str:
+    """Text in which matplotlib finds no mathematics, and that fits."""
+    return re.sub(r"\s+", " ", text)[:90].replace("$", r"\$")
