@@ -23,6 +23,7 @@ run: $(READY) ## the paper's Table 1 beside ours, the quick version
 test: check ## everything that CI runs
 
 check: $(READY) ## lint, format, types, layers, all tests
+	@cluster/setup_chromium.sh
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy

@@ -130,8 +130,9 @@ def _convergence(study: Study) -> list[Chart]:
             curve = history_curve(name or "Adam", histories)
             if curve is not None:
                 curves.append(curve)
+        title = f"{study.question.title}: Adam's {what.split()[0]}"
         charts.append(Chart(
-            key, f"{study.question.title}: convergence of Adam", "iteration", what, _few(curves),
+            key, title, "iteration", what, _few(curves),
             xlog=True, ylog=True, note=f"Curves are the {BAND}; a seed that has stopped keeps its "
             "last value." + _left_out(curves),
         ))  # fmt: skip

@@ -8,9 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from vlmrt_dist.errors import StorageError
 from vlmrt_dist.figures import positions_figure, save_both
 from vlmrt_dist.report_charts import Chart, Curve, charts_of
-from vlmrt_dist.report_data import Results
+from vlmrt_dist.report_data import Results, Study
 from vlmrt_dist.report_plans import plans_of
 
 SIZE = (6.4, 4.4)
@@ -23,18 +24,24 @@ def write_figures(results: Results, folder: Path) -> list[Path]:
     :return: the PNG files
     :raises StorageError: if the folder cannot be written to
     """
-    written = []
-    for study in results.studies:
-        for chart in charts_of(study):
-            written.append(chart_figure(chart, folder / f"{study.name}_{chart.key}.png"))
-        for number, plan in enumerate(plans_of(study)[0], start=1):
-            if plan.scene is not None:
-                path = folder / f"{study.name}_plan_{number}.png"
-                title = plan.title
-                for suffix in (".pdf", ".png"):
-                    positions_figure(plan.scene, plan.campaign, path.with_suffix(suffix),
-                                     title=title)  # fmt: skip
-                written.append(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from None
+    return [path for study in results.studies for path in study_figures(study, folder)]
+
+
+def study_figures(study: Study, folder: Path) -> list[Path]:
+    """The charts and plans of one study; see :func:`write_figures`."""
+    written = [
+        chart_figure(chart, folder / f"{study.name}_{chart.key}.png") for chart in charts_of(study)
+    ]
+    for number, plan in enumerate(plans_of(study)[0], start=1):
+        if plan.scene is not None:
+            path = folder / f"{study.name}_plan_{number}.png"
+            for one in (path.with_suffix(".pdf"), path):
+                positions_figure(plan.scene, plan.campaign, one, title=plan.title)
+            written.append(path)
     return written
 
 

@@ -75,8 +75,8 @@ def _summary(results: Results) -> str:
     parts = []
     if lines:
         head = ("of the paper", "claim", "ours", "our numbers")
-        parts.append(_table(Table("Claims of the paper, held against our rows", head, tuple(lines)),
-                            marked=2))  # fmt: skip
+        claims = Table("Claims of the paper, held against our rows", head, tuple(lines))
+        parts.append(table_html(claims, marked=2))
     else:
         parts.append("<p>No study in the ledger can judge a claim of the paper yet.</p>")
     wrong = sum(not j.holds for j in judged)
@@ -107,7 +107,7 @@ def _study(study: Study) -> str:
     if against:
         parts.append('<div class="against"><h3>Where our result contradicts the paper</h3>'
                      + _list(map(_text, against)) + "</div>")  # fmt: skip
-    parts += [_table(table) for table in tables_of(study)]
+    parts += [table_html(table) for table in tables_of(study)]
     for chart in charts_of(study):
         name = f"{chart.title}; {chart.ylabel} against {chart.xlabel}"
         parts.append(_figure(f"{anchor}-{chart.key}", chart.title, name, chart.note, study,
@@ -143,10 +143,12 @@ def _provenance(results: Results) -> str:
         "its own seed.</p>"
     )
     figures = "<p>Figures as PNG and PDF: <code>vlmrt report RESULTS --figures FOLDER</code></p>"
-    return _section("provenance", "Provenance", [protocols, _table(provenance(results)), figures])
+    return _section(
+        "provenance", "Provenance", [protocols, table_html(provenance(results)), figures]
+    )
 
 
-def _table(table: Table, marked: int | None = None) -> str:
+def table_html(table: Table, marked: int | None = None) -> str:
     """A table in a box of its own, which scrolls where the window is narrow.
 
     :param marked: column whose cells "contradicted" stand out

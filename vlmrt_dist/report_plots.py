@@ -17,6 +17,8 @@ COLORS = (
 )  # fmt: skip
 """Legible on white and on near-black."""
 
+LEGEND = {"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom"}
+
 PAPER = "#808080"
 TX, RX = "#e0383e", "#2a9d4e"
 
@@ -34,7 +36,7 @@ def chart_json(chart: Chart) -> str:
         template="none",
         xaxis=_axis(chart.xlabel, chart.xlog),
         yaxis=_axis(chart.ylabel, chart.ylog),
-        legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
+        legend=LEGEND,
         margin={"l": 64, "r": 16, "t": 12, "b": 48},
         height=430 + 20 * (len(chart.curves) // 2),
         hovermode="closest",
@@ -44,7 +46,7 @@ def chart_json(chart: Chart) -> str:
 
 def _axis(label: str, log: bool) -> dict[str, Any]:
     axis: dict[str, Any] = {"title": {"text": _safe(label)}, "automargin": True}
-    return axis | ({"type": "log", "exponentformat": "power", "dtick": 1} if log else {})
+    return axis | ({"type": "log", "exponentformat": "power", "nticks": 8} if log else {})
 
 
 def _traces(curve: Curve, color: str, group: str) -> list[dict[str, Any]]:
@@ -109,7 +111,7 @@ def plan_json(plan: Plan) -> str:
         template="none",
         xaxis={"title": {"text": "x [m]"}, "constrain": "domain"},
         yaxis={"title": {"text": "y [m]"}, "scaleanchor": "x", "constrain": "domain"},
-        legend={"orientation": "h", "y": -0.14, "yanchor": "top"},
+        legend=LEGEND,
         margin={"l": 56, "r": 12, "t": 12, "b": 48},
         height=520,
         hovermode="closest",

@@ -9,10 +9,13 @@ function colours() {
   return { ink: of("--ink"), paper: of("--paper"), axis };
 }
 
-function dressed(layout) {
+function dressed(layout, entries) {
   const { ink, paper, axis } = colours();
+  // In a narrow window each entry of the legend takes a line of its own.
+  const more = window.innerWidth < 600 ? 18 * entries : 0;
   return {
     ...layout,
+    height: layout.height + more,
     font: { color: ink, size: 13 },
     paper_bgcolor: paper,
     plot_bgcolor: paper,
@@ -23,7 +26,7 @@ function dressed(layout) {
 
 function draw(place) {
   const figure = JSON.parse(document.getElementById(place.dataset.figure).textContent);
-  return Plotly.react(place, figure.data, dressed(figure.layout), {
+  return Plotly.react(place, figure.data, dressed(figure.layout, figure.data.filter((one) => one.showlegend !== false).length), {
     responsive: true,
     displaylogo: false,
     displayModeBar: window.innerWidth > 600 ? "hover" : false,
