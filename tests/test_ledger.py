@@ -175,6 +175,13 @@ def test_publishing_over_a_damaged_file_puts_it_aside(tmp_path: Path) -> None:
     assert ledger.rows("depth") == [ROW]
 
 
+def test_what_another_driver_has_mended_meanwhile_is_put_back(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.publish("depth", [ROW])
+    ledger._set_aside(ledger.folder("depth") / "k.parquet", "rows", "depth", "it was damaged")
+    assert ledger.rows("depth") == [ROW]
+
+
 def test_a_row_under_another_name_is_no_row(tmp_path: Path) -> None:
     Ledger(tmp_path).publish("depth", [ROW])
     file_of(tmp_path).rename(file_of(tmp_path, key="q"))
