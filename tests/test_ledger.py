@@ -178,6 +178,13 @@ def test_publishing_over_a_damaged_file_puts_it_aside(tmp_path: Path) -> None:
     assert ledger.rows("depth") == [ROW]
 
 
+def test_what_another_driver_has_mended_meanwhile_is_put_back(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.publish("depth", [ROW])
+    ledger._set_aside(ledger.folder("depth") / "k.parquet", "rows", "depth", "it was damaged")
+    assert ledger.rows("depth") == [ROW]
+
+
 def test_a_row_under_another_name_is_no_row(tmp_path: Path) -> None:
     Ledger(tmp_path).publish("depth", [ROW])
     file_of(tmp_path).rename(file_of(tmp_path, key="q"))
@@ -235,8 +242,11 @@ def test_timings_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_thousands_of_rows_are_read_in_seconds(tmp_path: Path) -> None:
-    count = 5000
+def test_thousands_of_rows_are_read_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fsync", lambda _: None)  # writing them is not what is timed
+    count = 2000
     history = [random.random() for _ in range(1000)]
     Ledger(tmp_path).publish(
         "depth", [row(f"k{n}", mre_history=history, loss_history=history) for n in range(count)]
@@ -245,4 +255,4 @@ def test_thousands_of_rows_are_read_in_seconds(tmp_path: Path) -> None:
     assert len(Ledger(tmp_path).rows("depth")) == count
     seconds = time.perf_counter() - clock
     print(f"{count} rows read in {seconds:.1f} s")
-    assert seconds < 30
+    assert seconds < 20

@@ -354,6 +354,10 @@ class Ledger:
             file.move_to(target)
         except StorageError as error:
             raise StorageError(f"{file} is damaged ({why}) and stays in the way: {error}") from None
+        content = target.read()
+        if content is not None and not isinstance(_judged(content, name), Damaged):
+            file.create(content)  # another driver has mended it in between
+            return
         warnings.warn(
             f"{file} is damaged ({why}); it was moved to {target} and is computed again by the "
             "next run",
@@ -370,11 +374,15 @@ def _open(file: Place, key: str) -> pa.Table | Damaged | None:
     content = file.read()
     if content is None:
         return None
+    return _judged(content, f"{key}.parquet")
+
+
+def _judged(content: bytes, name: str) -> pa.Table | Damaged:
     try:
         table = unsealed(content)
     except Damaged as error:
         return error
-    if table["key"].to_pylist() != [key]:
+    if [f"{key}.parquet" for key in table["key"].to_pylist()] != [name]:
         return Damaged("it holds another row than its name says")
     return table
 

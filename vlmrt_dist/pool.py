@@ -38,10 +38,20 @@ MAX_RESTARTS = 3
 """How often an actor is started again, by Ray when it died or by us when it is stuck."""
 
 
+_restarts = 0
+
+
+def restarts() -> int:
+    """How often the actor that runs this had to be started again since it last finished an item, by
+    Ray or by us; 0 where no actor does."""
+    return _restarts
+
+
 class Worker:
     """One actor of the pool."""
 
     def __init__(self, label: str, threads: int, gpu: bool) -> None:
+        self._starts = _Starts()
         if not gpu:
             # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
             os.environ["VLMRT_VARIANT"] = "llvm"
@@ -60,7 +70,42 @@ class Worker:
         import drjit as dr
 
         dr.set_thread_count(self._threads)  # Dr.Jit takes every core in every process otherwise
-        return function(item)
+        global _restarts
+        _restarts = self._starts.untold
+        result = function(item)
+        self._starts.tell()
+        return result
+
+
+class _Starts:
+    """How often an actor has started, counted in Ray's own table, which outlives its process."""
+
+    def __init__(self) -> None:
+        import ray
+        from ray.experimental import internal_kv
+
+        self._key = f"vlmrt_starts_{ray.get_runtime_context().get_actor_id()}"
+        self._count, self._told = 1, 1
+        if kept := internal_kv._internal_kv_get(self._key):
+            before, self._told = map(int, kept.split())
+            self._count = before + 1
+        self._keep()
+
+    @property
+    def untold(self) -> int:
+        """Starts beyond the first since :meth:`tell`."""
+        return self._count - self._told
+
+    def tell(self) -> None:
+        """What has been counted belongs to an item that is done."""
+        if self.untold:
+            self._told = self._count
+            self._keep()
+
+    def _keep(self) -> None:
+        from ray.experimental import internal_kv
+
+        internal_kv._internal_kv_put(self._key, f"{self._count} {self._told}")
 
 
 def call(function: Callable[[], Result], name: str, num_actors: int, **options: Any) -> Result:

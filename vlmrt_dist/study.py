@@ -22,6 +22,7 @@ from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.losses import normalized_absolute_error
 from vlmrt_dist.materials import Materials
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.pool import restarts
 from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
 from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.setups import Campaign, random_campaign
@@ -161,7 +162,7 @@ def evaluate(point: Point) -> list[Row]:
         "rx": point.campaign.rx.ravel().tolist(),
         "seconds_trace": float(table.seconds.sum()),
         "names": list(scene.names),
-        "restarts": 0,
+        "restarts": restarts(),
         "hardware": hardware(),
         "versions": json.dumps(engine_versions()),
     }
