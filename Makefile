@@ -1,7 +1,7 @@
 # Set-up happens by itself before the first of run, test, check and bench, and again when
 # pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check bench reproduce clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -34,6 +34,13 @@ check: $(READY) ## lint, format, types, layers, all tests
 
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py
+
+STORAGE := results
+SWEEPS := depth rays initialization complexity placement receivers positions rooms
+
+reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
+	for sweep in $(SWEEPS); do $(PY) sweeps/$$sweep.py --storage $(STORAGE) $(OPTIONS) || exit 1; done
+	.venv/bin/vlmrt report $(STORAGE) -o report.html
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -25,7 +25,7 @@ from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import progress_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
@@ -52,7 +52,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
     folder, study = storage_folder(storage), "active_quick" if quick else "active"

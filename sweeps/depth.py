@@ -29,7 +29,7 @@ from vlmrt_dist.report import (
     storage_folder,
 )
 from vlmrt_dist.study import Point, Protocol, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -50,7 +50,7 @@ def main(
     num_actors: NumActors = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"

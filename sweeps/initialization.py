@@ -32,7 +32,7 @@ from vlmrt_dist.priors import Initial
 from vlmrt_dist.report import OPTIMIZER_NAMES, progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
 from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -49,12 +49,12 @@ def main(
     num_actors: NumActors = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print the errors behind the paper's Figures 3 and 4 and draw both."""
     folder, study = storage_folder(storage), "initialization_quick" if quick else "initialization"
     study += f"_{vlm}" if vlm else ""
-    actors = actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     count = seeds or (10 if quick else 100)
     room, advice = vd.box_room(), None
     if vlm:
@@ -74,7 +74,7 @@ def main(
         for name, start in starts.items()
     ]  # fmt: skip
     with progress_bar("initialization") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     by_start = {name: [r for r in rows if json.loads(r.label)["start"] == name] for name in starts}
     table = Table(title=f"Figures 3 and 4: starts, {count} seeds", title_justify="left")
@@ -109,7 +109,7 @@ def main(
     initial = {name: [100.0 * r.initial_mre for r in some] for name, some in adam.items()}
     cdf = cdf_figure(f"Figure 4: {count} truths", "initial MRE [%]", initial,
                      folder / f"{study}_cdf.png")  # fmt: skip
-    show(f"rows: {folder / study}\nfigures: {convergence}, {cdf}")
+    show(f"rows: {ledger.folder(study)}\nfigures: {convergence}, {cdf}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 BOTH = ("conductivity", "relative_permittivity")
@@ -46,7 +46,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
     folder, study = storage_folder(storage), "joint_quick" if quick else "joint"

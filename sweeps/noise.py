@@ -19,7 +19,7 @@ from vlmrt_dist.noise_report import noise_figure, noise_table
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 LEVELS_DB = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -34,7 +34,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print error and coverage against noise, coherent and power combining."""
     folder, study = storage_folder(storage), "noise_quick" if quick else "noise"

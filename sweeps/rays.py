@@ -24,7 +24,7 @@ from vlmrt_dist.paper import CLAIMS, TABLE_2
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import comparison, progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, Protocol, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -45,12 +45,12 @@ def main(
     num_actors: NumActors = 0,
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print the paper's Table 2 (error against number of rays) beside ours."""
     folder, study = storage_folder(storage), "rays_quick" if quick else "rays"
     study += f"_{vlm}" if vlm else ""
-    actors = actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     count = seeds or (5 if quick else 20)
     rays = QUICK if quick else (*TABLE_2, *BEYOND)
     paper = {u: TABLE_2.get(u) for u in rays}
@@ -70,7 +70,7 @@ def main(
         for protocol in PROTOCOLS
     ]  # fmt: skip
     with progress_bar("rays") as progress:
-        rows = run(points, Ledger(folder), num_actors=num_actors, actor_options=actors,
+        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
                    progress=progress)  # fmt: skip
     title = f"Table 2: error against rays, {count} seeds"
     show(*comparison(title, "samples_per_src", "U", paper, rows))
@@ -78,7 +78,7 @@ def main(
     if advice:
         show(str(advice))
     figure = comparison_figure(title, "samples_per_src", "U", paper, rows, folder / f"{study}.png")
-    show(f"rows: {folder / study}\nfigure: {figure}")
+    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from vlmrt_dist.pool import call
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Place, Storage, actor_options
+from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
 from vlmrt_dist.terminal import run_script
 
 RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -46,7 +46,7 @@ def main(
     storage: Storage = None,
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
-    placement: Place = "SPREAD",
+    placement: Spread = "SPREAD",
 ) -> None:
     """Print what misnamed materials do to search, error and coverage."""
     folder, study = storage_folder(storage), "vlm_errors_quick" if quick else "vlm_errors"

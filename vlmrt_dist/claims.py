@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.ledger import Row
+from vlmrt_dist.engine_timing import backward, slope
+from vlmrt_dist.ledger import Row, Timing
 
 NEAR = 0.01
 """Relative error that counts as comparable where convergence is compared (MRE of 1 %)."""
@@ -23,8 +24,14 @@ NEAR = 0.01
 START_RATIO = 3.0
 """VLMInit is to start at least so many times nearer than the others."""
 
+CONSTANT, LINEAR = 0.5, (0.7, 1.3)
+"""Log-log slope up to which a time counts as nearly constant, and between which as about linear."""
+
 SAME = 0.1
 """Share by which two errors may differ and count as equal."""
+
+ALIKE = 1.25
+"""Ratio up to which times count as hardly different."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +54,45 @@ class Judged:
         return f"{self.source}, {self.claim}: {verdict}; {self.numbers}"
 
 
-def claims_of(study: str, rows: Sequence[Row]) -> list[Judged]:
+def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -> list[Judged]:
     """All that the rows of a study can judge; none for studies that are not the paper's.
 
     :param study: its name; what follows the first underscore (``_quick``, an advisor) does not
         matter
+    :param timings: those of the study
     """
-    judge = _JUDGES.get(study.split("_")[0])
-    return judge(rows) if judge else []
+    name = study.split("_")[0]
+    if name == "complexity":
+        return complexity_claims(timings)
+    return _JUDGES[name](rows) if name in _JUDGES else []
+
+
+def complexity_claims(timings: Sequence[Timing]) -> list[Judged]:
+    """Figures 1a and 1b, of the engine that works as the paper's: retrace."""
+    judged = []
+    for source, varies in (("Figure 1a", "K"), ("Figure 1b", "M")):
+        mine = [t for t in timings
+                if t.engine == "retrace" and json.loads(t.label)["varies"] == varies]  # fmt: skip
+        sizes = [t.num_objects if varies == "K" else t.num_setups for t in mine]
+        if len(set(sizes)) < 2:
+            continue
+        passes = [t.seconds_value for t in mine], [backward(t) for t in mine]
+        scene, forward, back = (
+            slope(sizes, seconds) for seconds in ([t.seconds_scene for t in mine], *passes)
+        )
+        low, high = LINEAR
+        superlinear = varies == "K"
+        grows = "super-linearly" if superlinear else "about linearly"
+        judged += [
+            Judged(source, f"building the scene takes nearly the same time for every {varies}",
+                   scene <= CONSTANT, f"its slope is {scene:.2f}"),
+            Judged(source, f"the forward pass grows about linearly with {varies}",
+                   low <= forward <= high, f"its slope is {forward:.2f}"),
+            Judged(source, f"the backward pass grows {grows} with {varies}",
+                   back > 1.1 if superlinear else low <= back <= high,
+                   f"its slope is {back:.2f}"),
+        ]  # fmt: skip
+    return judged
 
 
 def depth_claims(rows: Sequence[Row]) -> list[Judged]:
@@ -86,12 +124,25 @@ def _trend(source: str, symbol: str, column: str, best: str, rows: Sequence[Row]
             Judged(source, f"{best} gives the smallest error ({protocol})",
                    last <= min(errors) and last < (1.0 - SAME) * first, listed)
         )  # fmt: skip
-        steps = [np.median([r.iterations for r in groups[v]]) for v in values]
+        steps = [float(np.median([r.iterations for r in groups[v]])) for v in values]
         judged.append(
             Judged(source, f"{best} needs the fewest iterations ({protocol})",
-                   bool(steps[-1] <= min(steps) and steps[-1] < steps[0]),
+                   steps[-1] <= min(steps) and steps[-1] < steps[0],
+                   f"{steps[0]:.0f} for every {symbol}" if len(set(steps)) == 1 else
                    ", ".join(f"{i:.0f} at {symbol} = {v:g}"
                              for v, i in zip(values, steps, strict=True)))
+        )  # fmt: skip
+        spent = [
+            1e3 * float(np.median([r.seconds_fit / max(r.iterations, 1) for r in groups[v]]))
+            for v in values
+        ]
+        paths = [groups[v][0].num_paths for v in values]
+        judged.append(
+            Judged(source, f"the time of an iteration hardly depends on {symbol} ({protocol})",
+                   max(spent) <= ALIKE * min(spent),
+                   f"{spent[0]:.2g} ms with {paths[0]} paths at {symbol} = {values[0]:g}, "
+                   f"{spent[-1]:.2g} ms with {paths[-1]} at {symbol} = {values[-1]:g}: "
+                   "replay follows every path, and launches no rays")
         )  # fmt: skip
     return judged
 
@@ -164,6 +215,17 @@ def receivers_claims(rows: Sequence[Row]) -> list[Judged]:
         if 8 in error and len(error) > 1:
             judged.append(Judged("Figure 6", f"N = 8 is the most accurate ({positions})",
                                  error[8] <= min(error.values()), listed))  # fmt: skip
+        steps = {
+            int(n): float(np.median([iterations_until(r, NEAR) for r in g]))
+            for n, g in _by_label(mine, "N").items()
+        }
+        if {3, 4, 8} <= set(steps):
+            judged.append(Judged(
+                "Figure 6", f"N = 8 is twice as fast as N = 3 and 4 ({positions})",
+                math.isfinite(steps[8]) and 2.0 * steps[8] <= min(steps[3], steps[4]),
+                ", ".join(f"{_steps(steps[n])} at N = {n}" for n in (3, 4, 8))
+                + f" to stay below {_percent(NEAR)}",
+            ))  # fmt: skip
     return judged
 
 

@@ -68,7 +68,9 @@ def _asset(name: str) -> str:
 
 def _summary(results: Results) -> str:
     """Claims of the paper, what contradicts them, what is missing and damaged."""
-    judged = [j for study in results.studies for j in claims_of(study.name, study.rows)]
+    judged = [
+        j for study in results.studies for j in claims_of(study.name, study.rows, study.timings)
+    ]
     lines = [(j.source, j.claim, "holds" if j.holds else "contradicted", j.numbers) for j in judged]
     parts = []
     if lines:
@@ -100,7 +102,7 @@ def _study(study: Study) -> str:
     for source in question.paper:
         if source in CLAIMS:
             parts.append(f"<p>The paper, {_text(source)}: {_text(CLAIMS[source])}.</p>")
-    against = [str(j) for j in claims_of(study.name, study.rows) if not j.holds]
+    against = [str(j) for j in claims_of(study.name, study.rows, study.timings) if not j.holds]
     against += contradictions(study)
     if against:
         parts.append('<div class="against"><h3>Where our result contradicts the paper</h3>'

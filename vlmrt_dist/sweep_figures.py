@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from vlmrt_dist.engine_timing import backward
 from vlmrt_dist.figures import save_both
-from vlmrt_dist.ledger import Row
+from vlmrt_dist.ledger import Row, Timing
+from vlmrt_dist.storage import Where
 
 
-def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Path) -> Path:
+def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Where) -> Where:
     """Adam's loss and error along the iterations, as a PNG at ``path`` and a PDF: the median of the
     seeds of each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last
     value."""
@@ -51,8 +53,8 @@ def progress_figure(
     ylabel: str,
     curves: Mapping[str, Mapping[int, Sequence[float]]],
     target: float,
-    path: Path,
-) -> Path:
+    path: Where,
+) -> Where:
     """A number against the links measured, as a PNG at ``path`` and a PDF: median,
     10 % to 90 % of the seeds.
 
@@ -73,7 +75,9 @@ def progress_figure(
     return save_both(figure, path)
 
 
-def cdf_figure(title: str, xlabel: str, samples: Mapping[str, Sequence[float]], path: Path) -> Path:
+def cdf_figure(
+    title: str, xlabel: str, samples: Mapping[str, Sequence[float]], path: Where
+) -> Where:
     """The share of samples at or below each value, as a PNG at ``path`` and a PDF.
 
     :param samples: by name: the samples of each curve, positive
@@ -85,4 +89,32 @@ def cdf_figure(title: str, xlabel: str, samples: Mapping[str, Sequence[float]], 
     axes.set(xscale="log", xlabel=xlabel, ylabel="share of samples", title=title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
+    return save_both(figure, path)
+
+
+def complexity_figure(title: str, timings: Sequence[Timing], path: Where) -> Where:
+    """Seconds of building the scene, of the forward and of the backward pass, against K and
+    against M, for every engine, as a PNG at ``path`` and a PDF."""
+    figure = Figure(figsize=(11.0, 4.6), layout="constrained")
+    figure.suptitle(title)
+    for axes, varies, fixed in zip(figure.subplots(1, 2), "KM", ("M = 1", "K = 9"), strict=True):
+        mine = [t for t in timings if json.loads(t.label)["varies"] == varies]
+        for line, engine in (("-", "retrace"), ("--", "replay")):
+            some = [t for t in mine if t.engine == engine]
+            sizes = [t.num_objects if varies == "K" else t.num_setups for t in some]
+            for shade, (name, seconds) in enumerate(
+                {
+                    "scene building": [t.seconds_scene for t in some],
+                    "forward": [t.seconds_value for t in some],
+                    "backward": [backward(t) for t in some],
+                }.items()
+            ):
+                label = f"{engine}: {name}" if varies == "K" else None
+                axes.plot(sizes, seconds, f"o{line}", color=f"C{shade}", ms=4, label=label)
+        ticks = sorted({t.num_objects if varies == "K" else t.num_setups for t in mine})
+        axes.set(xscale="log", yscale="log", xlabel=f"{varies} ({fixed})", ylabel="time [s]")
+        axes.set_xticks(ticks, [str(x) for x in ticks])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return save_both(figure, path)

@@ -14,7 +14,7 @@ NumActors = Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process
 NumGpus = Annotated[
     float | None, typer.Option(help="GPUs of an actor, or a fraction [default: 1 if any].")
 ]
-Place = Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")]
+Spread = Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")]
 
 
 def actor_options(num_gpus: float | None, placement: Placement) -> dict[str, Any]:

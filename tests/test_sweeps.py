@@ -1,0 +1,193 @@
+"""Sweeps of the paper's tables and figures, by their real main, and its orderings on their rows."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from vlmrt_dist.claims import Judged, claims_of
+from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.paper import TABLE_1, TABLE_2
+
+ROOT = Path(__file__).parents[1]
+SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))
+PAPERS = ("depth", "rays", "initialization", "complexity", "placement", "receivers", "positions",
+          "rooms")  # fmt: skip
+
+
+def sweep(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"sweep_{name}", ROOT / "sweeps" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(name: str, folder: Path, capsys: pytest.CaptureFixture[str], seeds: int) -> str:
+    sweep(name).main(quick=True, seeds=seeds, storage=str(folder))
+    printed = capsys.readouterr().out
+    for suffix in ("png", "pdf"):
+        figures = [f for f in folder.glob(f"{name}_quick*.{suffix}") if f.stat().st_size > 5_000]
+        assert figures, f"{name} left no {suffix}"
+    return printed
+
+
+def judged(folder: Path, study: str) -> dict[str, Judged]:
+    """The claims by what the stored rows say."""
+    ledger = Ledger(folder)
+    return {j.claim: j for j in claims_of(study, ledger.rows(study), ledger.timings(study))}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_can_be_executed_and_asks_its_question(name: str) -> None:
+    file = ROOT / "sweeps" / name
+    first, second = file.read_text("utf-8").split("\n")[:2]
+    assert first == "#!/usr/bin/env python3"
+    assert second.startswith('"""')
+    assert "?" in second
+    assert os.access(file, os.X_OK)
+
+
+def test_make_reproduce_runs_every_sweep_of_the_paper_and_then_the_report() -> None:
+    done = subprocess.run(
+        ["make", "-n", "reproduce", "STORAGE=there", "READY="], cwd=ROOT, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    loop, report = done.stdout.strip().split("\n")[-2:]
+    assert set(PAPERS) <= set(loop.split(" in ")[1].split(";")[0].split())
+    assert "--storage there" in loop
+    assert report == ".venv/bin/vlmrt report there -o report.html"
+
+
+def test_the_papers_tables_are_those_it_prints() -> None:
+    assert [TABLE_1[d].mre for d in (1, 2, 4, 6)] == [0.467, 0.504, 0.273, 0.070]
+    assert [TABLE_2[u].iterations for u in (3000, 4000, 5000, 6000)] == [183, 457, 357, 263]
+    for printed in (*TABLE_1.values(), *TABLE_2.values()):
+        # Each row's time is its iterations times its time of one, as far as those are rounded.
+        assert printed.seconds == pytest.approx(
+            printed.iterations * printed.per_iteration, rel=3e-3
+        )
+
+
+@pytest.mark.slow
+def test_vlminit_starts_nearer_and_needs_fewer_iterations(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = run("initialization", tmp_path, capsys, seeds=5)
+    assert "VLMInit w/o DRT" in printed
+    assert (tmp_path / "initialization_quick_cdf.png").stat().st_size > 5_000
+    stored = judged(tmp_path, "initialization_quick")
+    for other in ("UnifInit", "RandInit"):
+        assert stored[f"VLMInit starts at least 3 times nearer than {other}"].holds
+        assert stored[f"{other} needs more iterations of Adam than VLMInit"].holds
+    for one in stored.values():
+        assert str(one) in printed
+
+
+@pytest.mark.slow
+def test_two_receivers_are_worse_than_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("receivers", tmp_path, capsys, seeds=5)
+    stored = judged(tmp_path, "receivers_quick")
+    for positions in ("VLMSel (offline)", "D-optimal"):
+        assert stored[f"N = 2 is worse than N = 3, 4, 8 ({positions})"].holds
+
+
+@pytest.mark.slow
+def test_rays_are_for_independent_truths(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = run("rays", tmp_path, capsys, seeds=2)
+    assert "0.185" in printed  # the paper's
+    stored = judged(tmp_path, "rays_quick")
+    assert stored["the largest number of rays gives the smallest error (independent)"].holds
+    rows = Ledger(tmp_path).rows("rays_quick")
+    exact = [r.mre for r in rows
+             if r.optimizer == "levenberg_marquardt" and r.protocol == "same_paths"]  # fmt: skip
+    assert len(exact) == 3 * 2
+    assert max(exact) < 1e-8
+
+
+@pytest.mark.slow
+def test_positions_are_drawn_and_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("positions", tmp_path, capsys, seeds=2)
+    assert len([*tmp_path.glob("positions_quick_*_N3.png")]) == 3
+    rows = Ledger(tmp_path).rows("positions_quick")
+    best = [r.mre for r in rows if json.loads(r.label)["positions"] == "D-optimal"]
+    assert max(best) < 0.02
+
+
+@pytest.mark.slow
+def test_times_are_measured_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sweep("complexity")
+    monkeypatch.setattr(module, "QUICK_OBJECTS", (5, 7))
+    monkeypatch.setattr(module, "QUICK_SETUPS", (1, 2))
+    monkeypatch.setattr(module, "QUICK_DEPTH", 1)
+    module.main(quick=True, seeds=1, storage=str(tmp_path))
+    first = capsys.readouterr().out
+    timings = Ledger(tmp_path).timings("complexity_quick")
+    assert len(timings) == 2 * (2 + 2)
+    by_engine = {e: [t for t in timings if t.engine == e] for e in ("retrace", "replay")}
+    slowest = max(t.seconds_gradient for t in by_engine["replay"])
+    quickest = min(t.seconds_gradient for t in by_engine["retrace"])
+    assert quickest > 10.0 * slowest
+    assert all(t.seconds_value > 0.0 and t.seconds_scene > 0.0 for t in timings)
+    assert all(t.seconds_trace > 0.0 and t.num_paths > 0 for t in by_engine["replay"])
+
+    def fail(_: object) -> None:
+        raise AssertionError("timed again")
+
+    monkeypatch.setattr(module, "measure", fail)
+    module.main(quick=True, seeds=1, storage=str(tmp_path))
+    assert capsys.readouterr().out == first
+
+
+@pytest.mark.slow
+def test_rooms_are_rendered_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("rooms", tmp_path, capsys, seeds=1)
+    pictures = {f.name: f.read_bytes() for f in (tmp_path / "rooms_quick").glob("*.png")}
+    assert {name.split("-")[0] for name in pictures} == {"K5", "K9", "K15"}
+    module = sweep("rooms")
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr(module, "render_scene", fail)
+    module.main(quick=True, storage=str(tmp_path))
+    assert {f.name: f.read_bytes() for f in (tmp_path / "rooms_quick").glob("*.png")} == pictures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["depth", "placement"])
+def test_the_other_sweeps_of_the_paper_print_its_claims(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = run(name, tmp_path, capsys, seeds=1)
+    stored = judged(tmp_path, f"{name}_quick")
+    assert stored
+    for one in stored.values():
+        assert str(one) in printed
+
+
+def test_a_sweep_that_cannot_write_says_so(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "sweeps" / "rooms.py"), "--quick", "--storage", str(blocked)],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: cannot")
