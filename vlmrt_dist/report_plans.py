@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cache
 
@@ -58,14 +59,14 @@ def plans_of(study: Study) -> tuple[list[Plan], int]:
         if not row.tx or key in seen:
             continue
         seen.add(key)
-        plans.append(_plan(row, _title(row, len(first) > 1)))
+        plans.append(_plan(row, _title(row)))
+    if len(plans) == 1:
+        plans = [dataclasses.replace(plans[0], title="Positions")]
     return plans[:MOST_PLANS], max(0, len(plans) - MOST_PLANS)
 
 
-def _title(row: Row, several: bool) -> str:
+def _title(row: Row) -> str:
     label = label_of(row)
-    if not several:
-        return "Positions"
     if "positions" in label:
         return f"Positions: {label['positions']}"
     return "Positions: " + ", ".join(f"{k} = {v}" for k, v in label.items())

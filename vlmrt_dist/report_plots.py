@@ -34,8 +34,10 @@ def chart_json(chart: Chart) -> str:
             figure.add_trace(go.Scatter(**trace))
     figure.update_layout(
         template="none",
-        xaxis=_axis(chart.xlabel, chart.xlog),
-        yaxis=_axis(chart.ylabel, chart.ylog),
+        xaxis=_axis(chart.xlabel, chart.xlog, [c.x for c in chart.curves]),
+        yaxis=_axis(
+            chart.ylabel, chart.ylog, [v for c in chart.curves for v in (c.low, c.y, c.high)]
+        ),
         legend=LEGEND,
         margin={"l": 64, "r": 16, "t": 12, "b": 48},
         height=430 + 20 * (len(chart.curves) // 2),
@@ -44,9 +46,16 @@ def chart_json(chart: Chart) -> str:
     return _json(figure)
 
 
-def _axis(label: str, log: bool) -> dict[str, Any]:
+def _axis(label: str, log: bool, values: Sequence[Any]) -> dict[str, Any]:
+    """An axis; a logarithmic one over more than a decade has a tick every so many decades."""
     axis: dict[str, Any] = {"title": {"text": _safe(label)}, "automargin": True}
-    return axis | ({"type": "log", "exponentformat": "power", "nticks": 8} if log else {})
+    if not log:
+        return axis
+    axis |= {"type": "log", "exponentformat": "power"}
+    there = np.concatenate([np.asarray(v, float) for v in values if v is not None] or [np.ones(1)])
+    there = there[np.isfinite(there) & (there > 0.0)]
+    decades = np.log10(there.max() / there.min()) if len(there) else 0.0
+    return axis | ({"dtick": int(np.ceil(decades / 8.0))} if decades > 1.5 else {})
 
 
 def _traces(curve: Curve, color: str, group: str) -> list[dict[str, Any]]:
@@ -109,7 +118,7 @@ def plan_json(plan: Plan) -> str:
     _spots(figure, spots, "transmitters", TX, "triangle-up", 14)
     figure.update_layout(
         template="none",
-        xaxis={"title": {"text": "x [m]"}, "constrain": "domain"},
+        xaxis={"title": {"text": "x [m]"}, "constrain": "domain", "automargin": True},
         yaxis={"title": {"text": "y [m]"}, "scaleanchor": "x", "constrain": "domain"},
         legend=LEGEND,
         margin={"l": 56, "r": 12, "t": 12, "b": 48},
