@@ -8,7 +8,7 @@ its backward time "a significant computational bottleneck, making the inverse pr
 for complex, real-world scenes with many materials".
 """
 
-import dataclasses
+import hashlib
 import json
 from typing import Annotated, Any
 
@@ -16,9 +16,12 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.cost import Cost, in_own_process, measure_replay, measure_retrace
+from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process, measure_replay, measure_retrace
+from vlmrt_dist.ledger import Ledger, Timing
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
+from vlmrt_dist.study import hardware
+from vlmrt_dist.study_point import engine_versions
 from vlmrt_dist.terminal import run_script, say
 
 SIZES, QUICK_SIZES = (9, 15, 30, 100, 300, 1000, 2000), (9, 30, 100)
@@ -55,13 +58,42 @@ def main(
     show(_table(costs, retrace, budget))
     show(*_slopes(costs, retrace))
     name = "large_k_quick" if quick else "large_k"
-    content = [
-        dataclasses.asdict(c) | {"retrace": retrace.get(c.num_objects, np.nan)} for c in costs
-    ]
-    target = folder / f"{name}.json"
-    target.write(json.dumps(content, indent=1).encode())
+    timings = [_timing(c, radio, name, seed) for c in costs]
+    Ledger(folder).publish_timings(name, timings)
     figure = _figure(costs, retrace, folder / f"{name}.png")
-    show(f"results: {target}\nfigure: {figure}")
+    show(f"results: {folder}\nfigure: {figure}")
+
+
+def _timing(cost: Cost, radio: vd.RadioConfig, study: str, seed: int) -> Timing:
+    """A row of the ledger; what it has no column for is in the label."""
+    what = {"seed": seed, "boxes": cost.num_objects - 5, "receivers": RECEIVERS}
+    extra = ("fixed", "extract", "value_cpu", "entries", "estimated", "seen", "load")
+    where, versions = hardware(), json.dumps(engine_versions())
+    text = json.dumps([what, radio.key, where, versions])
+    return Timing(
+        study=study,
+        key=hashlib.sha256(text.encode()).hexdigest(),
+        label=json.dumps(what | {name: getattr(cost, name) for name in extra}),
+        engine="replay",
+        num_objects=cost.num_objects,
+        num_setups=cost.num_setups,
+        num_links=cost.num_links,
+        num_paths=cost.num_paths,
+        max_depth=radio.max_depth,
+        samples_per_src=radio.samples_per_src,
+        seconds_scene=cost.scene,
+        seconds_trace=cost.solve + cost.extract,
+        seconds_value=float("nan"),
+        seconds_gradient=cost.value,
+        seconds_jacobian=cost.jacobian,
+        seconds_fit=cost.fit,
+        iterations=cost.iterations,
+        mre=cost.mre,
+        peak_bytes=cost.peak,
+        outcome=cost.outcome,
+        hardware=where,
+        versions=versions,
+    )
 
 
 def _table(costs: list[Cost], retrace: dict[int, float], budget: float) -> Any:
@@ -71,7 +103,8 @@ def _table(costs: list[Cost], retrace: dict[int, float], budget: float) -> Any:
     table = Table(title=title, title_justify="left")
     columns = (
         "K", "M", "links", "paths", "scene [s]", "Sionna [s]", "around it [s]", "value+grad [ms]",
-        "cpu [ms]", "400 paths [ms]", "Jacobian [ms]", "entries", "fit [s]", "estimated", "seen",
+        "cpu [ms]", f"{FIXED_PATHS} paths [ms]",
+        "Jacobian [ms]", "entries", "fit [s]", "estimated", "seen",
         "MRE [%]", "peak [GB]", "retrace [s]", "load",
     )  # fmt: skip
     for name in columns:
@@ -125,7 +158,7 @@ def _figure(costs: list[Cost], retrace: dict[int, float], path: Place) -> Place:
         ("fit", "one estimation"),
         ("jacobian", "sparse Jacobian"),
         ("value", "value and gradient"),
-        ("fixed", "the same, 400 paths"),
+        ("fixed", f"the same, {FIXED_PATHS} paths"),
     ):
         axes.plot([c.num_objects for c in costs], [getattr(c, name) for c in costs], "o-",
                   label=label)  # fmt: skip

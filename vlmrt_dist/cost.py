@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign
+from vlmrt_dist.setups import Campaign, misplaced
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.units import watts_to_dbm
 
@@ -27,7 +27,7 @@ CANDIDATES = 192
 REACH = 6.0
 """Boxes within this of those that a setup looks through [m] may stand in a link's way."""
 
-FIXED_PATHS = 400
+FIXED_PATHS = 250
 """Paths that rooms of all sizes are compared with."""
 
 
@@ -64,6 +64,7 @@ class Cost:
     entries: int
     fit: float
     iterations: int
+    outcome: str
     estimated: int
     seen: int
     mre: float
@@ -120,8 +121,11 @@ def looking_through(
             rx.append(end[best])
             present.append(bool(cost[best] < 500.0 and free(start[None])[0]))
     there = np.array(present).reshape(num_setups, num_receivers)
-    kept = there.any(1)
+    # The boxes far from a setup were not asked, and floors and walls only by their distance.
     places = np.array(rx).reshape(num_setups, num_receivers, 3)
+    for at in misplaced(scene, Campaign(np.array(tx), places)):
+        there[at.setup, slice(None) if at.receiver is None else at.receiver] = False
+    kept = there.any(1)
     return Campaign(
         np.array(tx)[kept], np.where(there[..., None], places, np.nan)[kept], present=there[kept]
     )
@@ -182,6 +186,7 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
         entries=matrix.nnz,
         fit=found.seconds["fit"] + found.seconds["uncertainty"],
         iterations=found.iterations,
+        outcome=found.outcome,
         estimated=int(sure.sum()),
         seen=int((matrix.getnnz(axis=0) > 0).sum()),
         mre=float(error.mean()) if sure.any() else float("nan"),

@@ -46,6 +46,11 @@ MAX_DENSE_UNKNOWNS = 300
 """Unknowns above which it does too: the dense solver factorizes their square in every step."""
 
 
+LSMR = {"regularize": False, "atol": 1e-9, "btol": 1e-9}
+"""How exactly the steps of a sparse fit are solved for: scipy's own damping and tolerances make
+each a little wrong, and a hundred of them where ten do."""
+
+
 @dataclass(frozen=True)
 class StopRule:
     """The paper's stopping criterion (13), for each parameter vector by itself.
@@ -316,6 +321,7 @@ def levenberg_marquardt(
             xtol=1e-12,
             gtol=1e-15,
             tr_solver="lsmr" if sparse else "exact",
+            tr_options=LSMR if sparse else {},
             max_nfev=max_evaluations,
         )
         costs.append(float(fit.cost))

@@ -77,9 +77,10 @@ class Replay:
         self._link = np.tile(table.link, depth)[self._there]
         self._object = table.object.T.ravel()[self._there]
         entry = np.tile(table.setup.astype(np.int64), depth)[self._there] * table.num_objects
+        # Only pairs of setup and object that meet: they grow with the paths, not with M · K.
+        self._met, row = np.unique(entry + self._object, return_inverse=True)
         self._sum_objects = sp.csr_matrix(
-            (np.ones(len(entry)), (entry + self._object, self._there)),
-            (table.num_setups * table.num_objects, depth * paths),
+            (np.ones(len(entry)), (row, self._there)), (len(self._met), depth * paths)
         )
         self._link_of_row = np.tile(table.link, depth)
         # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
@@ -120,7 +121,8 @@ class Replay:
         :return: [S, M, K] gradient, one slice a setup
         """
         by_link = weight.reshape(weight.shape[0], -1).T
-        total = self._sum_objects @ (by_link[self._link_of_row] * derivative.by_path)
+        total = np.zeros((self.table.num_setups * self.table.num_objects, weight.shape[0]))
+        total[self._met] = self._sum_objects @ (by_link[self._link_of_row] * derivative.by_path)
         shape = (self.table.num_setups, self.table.num_objects, weight.shape[0])
         return np.moveaxis(total.reshape(shape), 2, 0)
 
