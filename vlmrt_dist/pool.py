@@ -245,8 +245,8 @@ def _start_again(ray: Any, stuck: _Running, limit: float) -> None:
     """
     if stuck.attempts > MAX_RESTARTS:
         raise ActorFailure(
-            f"{stuck.name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor on "
-            "Ray's dashboard, or lower samples_per_src"
+            f"{stuck.name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor "
+            "on Ray's dashboard, or lower samples_per_src"
         )
     _log.warning(f"{stuck.name}: no answer in {limit:.0f} s; it is done again")
     ray.kill(stuck.worker, no_restart=False)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from optuna.trial import TrialState
 
 from vlmrt_dist.ledger import Ledger, Row
@@ -160,8 +159,7 @@ class _Agenda:
             begun.trial.report(begun.found.rows[seed].mre, study.seeds.index(seed))
         if not begun.trial.should_prune():
             return False
-        mean = float(np.mean([row.mre for row in begun.found.rows.values()]))
-        self._optuna.tell(begun.trial, mean, state=TrialState.PRUNED)
+        self._optuna.tell(begun.trial, state=TrialState.PRUNED)
         return True
 
     def _end(self, key: str) -> None:

@@ -50,7 +50,8 @@ class Range:
         ordered = math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high
         if not ordered or (self.log and self.low <= 0.0):
             raise ConfigurationError(
-                f"a range needs finite ends in order, above zero if log; got {self.low}, {self.high}"
+                "a range needs finite ends in order, above zero if log; got "
+                f"{self.low}, {self.high}"
             )
         if self.integer and not (self.low == int(self.low) and self.high == int(self.high)):
             raise ConfigurationError("a range of whole numbers needs whole ends")

@@ -8,7 +8,6 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.search_space import Choice, Params, Space, check_space, contains, every
 from vlmrt_dist.study import evaluate as evaluate_point
-from vlmrt_dist.study_point import ENGINE_VERSIONS, STUDY_VERSION, Point
+from vlmrt_dist.study_point import STUDY_VERSION, Point, engine_versions
 
 OBJECTIVES = {
     "mre": "mean of the relative error over the seeds",
@@ -109,8 +108,7 @@ class Study:
     def fingerprint(self) -> str:
         """What all configurations share, hashed: rows of another base are another search's."""
         base = {k: getattr(v, "key", v) for k, v in self.base.items()}
-        versions = {name: version(name) for name in ENGINE_VERSIONS}
-        parts = json.dumps([base, versions, STUDY_VERSION], sort_keys=True)
+        parts = json.dumps([base, engine_versions(), STUDY_VERSION], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:12]
 
     def point(self, params: Params, seeds: Sequence[int]) -> Point:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from vlmrt_dist.ray_session import ActorOptions, Placement, connect, needs_of, r
 from vlmrt_dist.search_sampler import known, optuna_study, sampler_of, suggest, tell
 from vlmrt_dist.search_space import Params, draw
 from vlmrt_dist.search_study import Found, Study, key_of, text
+from vlmrt_dist.storage import LocalPlace
 
 LONGEST = 24 * 3600.0
 """Longest time that a search may take if nothing else is said [s]."""
@@ -62,9 +64,13 @@ def run_tune(
     connect()
     needs = needs_of(ActorOptions(num_actors=num_actors, num_gpus=num_gpus, placement=placement))
     refuse_too_much(num_actors, needs)
-    folder = Path(ledger.storage).resolve() if "://" not in str(ledger.storage) else None
+    ledger.folder(study.name)  # refuses a name that would leave the storage, Tune's folder too
+    place, tunes = ledger.storage, None
+    if isinstance(place, LocalPlace):  # a trial's own working directory is another
+        place = LocalPlace(place.path.resolve())
+        tunes = str(place.path / "tune")
     trainable = tune.with_resources(
-        tune.with_parameters(_Configuration, study=study, storage=str(folder or ledger.storage)),
+        tune.with_parameters(_Configuration, study=study, storage=str(place)),
         bundles(needs, placement),
     )
     rung, search = None, None
@@ -94,9 +100,8 @@ def run_tune(
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
-            # The ledger has checked that the name stays in its folder.
             name=study.name,
-            storage_path=str(folder / "tune") if folder else None,
+            storage_path=tunes,
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             callbacks=list(callbacks),
             verbose=verbose,
@@ -155,7 +160,7 @@ class _Search(OptunaSearch):
         names = list(study.objectives)
         one = len(names) == 1
         super().__init__(
-            space=lambda trial: draw(study.space, trial) and None,
+            space=partial(draw, study.space),
             metric=names[0] if one else names,
             mode="min" if one else ["min"] * len(names),
             sampler=sampler_of(study, found),
@@ -189,6 +194,10 @@ class _Search(OptunaSearch):
             self._ot_study.tell(trial, state=TrialState.PRUNED)
         else:
             tell(self._ot_study, trial, [result[name] for name in self._study.objectives])
+
+    def save(self, checkpoint_path: str) -> None:
+        """Tune wants a file; what is to be kept is in the ledger."""
+        Path(checkpoint_path).touch()
 
 
 class _Configuration(tune.Trainable):
