@@ -12,14 +12,12 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
@@ -122,8 +120,7 @@ def main(
         print(f"  {name}: best with {threads} threads")
     show(_table(results))
     path = storage_folder(storage) / "bench.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(Path(path), (json.dumps(results, indent=2) + "\n").encode())
+    path.write((json.dumps(results, indent=2) + "\n").encode())
     print(f"written to {path}")
 
 

@@ -10,17 +10,17 @@ something about overheads only as far as it has a core for every actor.
 """
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.files import write_atomic
+from vlmrt_dist.figures import save_figure
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.scaling import Shares, measure, nodes, seeds_per_second
 from vlmrt_dist.setups import random_campaign
+from vlmrt_dist.storage import Place
 from vlmrt_dist.study import Point
 from vlmrt_dist.terminal import run_script, say
 
@@ -62,12 +62,11 @@ def main(
             say(f"{count} of up to {counts[-1]} actors measured")
     show(*_tables(results), f"on {where}")
     target = folder / "scaling.json"
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"where": where} | {
         name: [vars(r) if isinstance(r, Shares) else r for r in some]
         for name, some in results.items()
     }
-    write_atomic(target, json.dumps(content, indent=1).encode())
+    target.write(json.dumps(content, indent=1).encode())
     show(f"results: {target}\nfigure: {_figure(results, folder / 'scaling.png')}")
 
 
@@ -103,9 +102,7 @@ def _tables(results: dict[str, Any]) -> list[Any]:
     return [*tables, table]
 
 
-def _figure(results: dict[str, Any], path: Path) -> Path:
-    import io
-
+def _figure(results: dict[str, Any], path: Place) -> Place:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.0), layout="constrained")
@@ -125,9 +122,7 @@ def _figure(results: dict[str, Any], path: Path) -> Path:
     )  # fmt: skip
     axes.set(xlabel="actors", ylabel="efficiency", ylim=(0.0, 1.1))
     axes.legend()
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
-    return write_atomic(path, content.getvalue())
+    return save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
 from vlmrt_dist.search_space import Choice, Range, Space
 from vlmrt_dist.search_study import Study, again, best, text
+from vlmrt_dist.storage import Place
 from vlmrt_dist.study import Point
 from vlmrt_dist.terminal import run_script
 
@@ -131,7 +132,7 @@ def main(
 
 
 def _report(
-    study: Study, ledger: Ledger, folder: Path, fresh: int, actors: int, options: dict[str, Any]
+    study: Study, ledger: Ledger, folder: Place, fresh: int, actors: int, options: dict[str, Any]
 ) -> None:
     from vlmrt_dist.search_pool import run_pool
     from vlmrt_dist.search_report import front_figure, front_table, recommended

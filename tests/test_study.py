@@ -254,14 +254,13 @@ def test_the_table_holds_the_papers_numbers_and_units(
 
 
 def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert storage_folder(None) == Path("results")
+    assert str(storage_folder(None)) == "results"
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    assert storage_folder(None).is_absolute()
-    assert storage_folder("/somewhere") == Path("/somewhere")
+    assert str(storage_folder(None)).startswith("/")
+    assert str(storage_folder("/somewhere")) == "/somewhere"
+    assert str(storage_folder("s3://bucket/results/")) == "s3://bucket/results"
     with pytest.raises(StorageError, match="absolute"):
         storage_folder("results")
-    with pytest.raises(StorageError, match="mount it"):
-        storage_folder("s3://bucket/results")
 
 
 @pytest.mark.slow

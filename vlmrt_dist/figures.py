@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES, Printed, groups
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
+from vlmrt_dist.storage import Where, place_of
 from vlmrt_dist.textures import look_name, texture
 
 MAX_NAMED = 20
@@ -36,11 +35,11 @@ TX_COLOR, RX_COLOR = "#d7191c", "#1a9641"
 def positions_figure(
     scene: SceneModel,
     campaign: Campaign,
-    path: Path,
+    path: Where,
     *,
     reasons: Sequence[str] | None = None,
     title: str = "Positions selected",
-) -> Path:
+) -> Where:
     """The positions of a campaign over the plan of the scene, as the paper's Figure 8.
 
     Transmitters are red triangles with the setup's number, receivers green dots, links thin lines
@@ -81,8 +80,8 @@ def comparison_figure(
     symbol: str,
     paper: Mapping[Any, Printed],
     rows: Sequence[Row],
-    path: Path,
-) -> Path:
+    path: Where,
+) -> Where:
     """The error against ``column`` and along the iterations, as a PNG at ``path``."""
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -213,14 +212,14 @@ def _reason_lines(campaign: Campaign, reasons: Sequence[str]) -> list[str]:
     return lines
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Where) -> Where:
     """Write ``figure`` as a PNG, or a PDF if the name ends in .pdf."""
     content = io.BytesIO()
-    pdf = path.suffix.lower() == ".pdf"
+    pdf = str(path).lower().endswith(".pdf")
     # Without the time of writing, equal figures are equal files.
     figure.savefig(
         content, format="pdf" if pdf else "png", dpi=120,
         metadata={"CreationDate": None} if pdf else None,
     )  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return write_atomic(path, content.getvalue())
+    place_of(path).write(content.getvalue())
+    return path

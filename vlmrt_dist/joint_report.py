@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.posterior import NORMAL_95
+from vlmrt_dist.storage import Where
 
 
 class Side(NamedTuple):
@@ -69,7 +69,7 @@ def joint_table(title: str, rows: Sequence[Row]) -> Any:
     return table
 
 
-def joint_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
+def joint_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
     """Error of both quantities by case, a mark for each number of carriers, as a PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import re
 import warnings
@@ -33,7 +34,8 @@ SCHEMA_VERSION = "4"
 
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-_THREADS = 16
+_THREADS, _PART = 16, 32
+"""Files are read by so many threads, so many at a time."""
 
 
 @dataclass(frozen=True)
@@ -308,24 +310,23 @@ class Ledger:
     def _read(self, table: str, study: str, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Values of the files that are there and whole, by key; the others are set aside."""
         files = [self._file(table, study, key) for key in keys]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            contents = list(pool.map(lambda file: file.read(), files))
         whole: list[pa.Table] = []
         other = 0
-        for key, file, content in zip(keys, files, contents, strict=True):
-            if content is None:
-                continue
-            try:
-                one = unsealed(content)
-                if one["key"].to_pylist() != [key]:
-                    raise Damaged("it holds another row than its name says")
-            except Damaged as error:
-                self._set_aside(file, table, study, str(error))
-                continue
-            if one.schema.metadata[b"vlmrt_schema_version"] == SCHEMA_VERSION.encode():
-                whole.append(one)
-            else:
-                other += 1
+        with ThreadPoolExecutor(_THREADS) as pool:
+            parts = [
+                zip(files[i : i + _PART], keys[i : i + _PART], strict=True)
+                for i in range(0, len(keys), _PART)
+            ]
+            found = itertools.chain.from_iterable(pool.map(_opened, parts))
+            for file, one in zip(files, found, strict=True):
+                if isinstance(one, Damaged):
+                    self._set_aside(file, table, study, str(one))
+                elif one is None:
+                    continue
+                elif one.schema.metadata[b"vlmrt_schema_version"] == SCHEMA_VERSION.encode():
+                    whole.append(one)
+                else:
+                    other += 1
         if other:
             warnings.warn(
                 f"{other} {table} of {study} are of another version of this package and left out",
@@ -333,7 +334,8 @@ class Ledger:
             )
         if not whole:
             return {}
-        columns = [column.to_pylist() for column in pa.concat_tables(whole).columns]
+        together = pa.concat_tables(whole).combine_chunks()
+        columns = [column.to_pylist() for column in together.columns]
         names = _SCHEMAS[table].names
         rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
         return {row["key"]: row for row in rows}
@@ -352,6 +354,24 @@ class Ledger:
         )
 
 
+def _opened(files: Iterable[tuple[Place, str]]) -> list[pa.Table | Damaged | None]:
+    """What each file holds, why it is damaged, or None if there is none."""
+    return [_open(file, key) for file, key in files]
+
+
+def _open(file: Place, key: str) -> pa.Table | Damaged | None:
+    content = file.read()
+    if content is None:
+        return None
+    try:
+        table = unsealed(content)
+    except Damaged as error:
+        return error
+    if table["key"].to_pylist() != [key]:
+        return Damaged("it holds another row than its name says")
+    return table
+
+
 class Damaged(Exception):
     """Why a file is not what was written."""
 
@@ -366,7 +386,11 @@ def sealed(table: pa.Table) -> bytes:
     The digest is that of the file with zeros in its place.
     """
     content = io.BytesIO()
-    with pq.ParquetWriter(content, table.schema, write_page_checksum=True) as writer:
+    # Statistics and dictionaries of a single row would only take time.
+    with pq.ParquetWriter(
+        content, table.schema, write_page_checksum=True, write_statistics=False,
+        use_dictionary=False,
+    ) as writer:  # fmt: skip
         writer.write_table(table)
         writer.add_key_value_metadata({_SEAL: _BLANK.decode()})
     blank = content.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from vlmrt_dist.figures import draw_objects, save_figure
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
+from vlmrt_dist.storage import Where
 
 MAX_INTERVALS = 40
 """Most objects whose intervals are drawn; more lines than that cannot be read."""
@@ -43,10 +43,10 @@ def measurement_figure(
     scene: SceneModel,
     campaign: Campaign,
     result: Estimate,
-    path: Path,
+    path: Where,
     *,
     truth: np.ndarray | None = None,
-) -> Path:
+) -> Where:
     """Measured against replayed levels, residuals on the plan, and prior and posterior of every
     object, as a .png or .pdf at ``path``.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from rich.table import Table
 from vlmrt_dist.figures import save_figure
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES
+from vlmrt_dist.storage import Where
 
 SUCCESS = 0.01
 """Mean relative error below which an estimation without noise has succeeded."""
@@ -116,7 +116,7 @@ def trust_table(title: str, rows: Sequence[Row], wrong: Wrong) -> list[Table | s
     return [table, NOTE]
 
 
-def misnaming_figure(title: str, rows: Sequence[Row], wrong: Wrong, path: Path) -> Path:
+def misnaming_figure(title: str, rows: Sequence[Row], wrong: Wrong, path: Where) -> Where:
     """Success of the search, coverage, and error with a prior against the rate, as a PNG."""
     figure = Figure(figsize=(13.0, 4.4), layout="constrained")
     search, cover, error = figure.subplots(1, 3)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.ledger import Row
+from vlmrt_dist.storage import Where
 
 MEAN_OF_NORMAL = float(np.sqrt(2.0 / np.pi))
 """Mean absolute error of a normal error of standard deviation one."""
@@ -90,7 +90,7 @@ def noise_table(title: str, rows: Sequence[Row]) -> Any:
     return table
 
 
-def noise_figure(title: str, rows: Sequence[Row], path: Path) -> Path:
+def noise_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
     """Error (left) and coverage (right) against noise, as a PNG at ``path``."""
     from matplotlib.figure import Figure
 

@@ -15,12 +15,14 @@ import numpy as np
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.ledger import Row
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE
+from vlmrt_dist.storage import LocalPlace, Place, place_of
 
 PointProgress = Callable[[int, int, str], None]
 
 
 STORAGE_HELP = (
-    "Folder for what is written [default: results; in a Ray job ~/vlmrt_results of its node]."
+    "Folder, or URL of object storage (s3://bucket/folder), for what is written "
+    "[default: results; in a Ray job ~/vlmrt_results of its node]."
 )
 
 
@@ -195,25 +197,24 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def storage_folder(given: str | None) -> Path:
-    """The folder that results go to.
+def storage_folder(given: str | None) -> Place:
+    """The place that results go to.
 
-    :param given: what the user named; None: ``results`` here, or, inside a Ray job,
-        ``vlmrt_results`` in the home folder of the node that runs the driver
-    :raises StorageError: if it is a URL, or a relative one inside a Ray job, where it would be lost
+    :param given: the folder or URL that the user named; None: ``results`` here, or, inside a Ray
+        job, ``vlmrt_results`` in the home folder of the node that runs the driver
+    :raises StorageError: if it is no storage that is known, or a relative folder inside a Ray job,
+        where it would be lost
     """
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
     if given is None:
-        return Path.home() / "vlmrt_results" if in_job else Path("results")
-    if "://" in given:
-        raise StorageError(f"{given!r} is no folder; mount it, and name where it is mounted")
-    folder = Path(given).expanduser()
-    if in_job and not folder.is_absolute():
+        return place_of(Path.home() / "vlmrt_results" if in_job else Path("results"))
+    place = place_of(given)
+    if in_job and isinstance(place, LocalPlace) and not place.path.is_absolute():
         raise StorageError(
             f"inside a Ray job the relative folder {given!r} lies in Ray's session folder and is "
-            "lost with it; name an absolute one with --storage"
+            "lost with it; name an absolute one, or a URL, with --storage"
         )
-    return folder
+    return place
 
 
 def groups(rows: Sequence[Row], column: str, value: Any) -> list[tuple[tuple[str, str], list[Row]]]:

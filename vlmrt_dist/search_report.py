@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from vlmrt_dist.figures import save_figure
+from vlmrt_dist.figures import Where, save_figure
 from vlmrt_dist.search_study import Found, Study, text
 
 AXES = {"mre": "MRE [%]", "seconds": "tracing and one fit [s]", "links": "links"}
@@ -48,8 +47,8 @@ def front_figure(
     found: Sequence[Found],
     fresh: Study,
     front: Sequence[Found],
-    path: Path,
-) -> Path:
+    path: Where,
+) -> Where:
     """Every configuration of a search by its error and its costs, and the front on fresh seeds."""
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     figure.suptitle(title)

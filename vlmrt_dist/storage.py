@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from vlmrt_dist.errors import StorageError
@@ -184,12 +184,11 @@ class RemotePlace:
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
             # What the server answered may hold a signed request: only the kind is told.
-            why = _WHY.get(type(error).__name__, "the store does not answer as it should")
+            kind = "NotFoundError" if "NoSuchBucket" in str(error) else type(error).__name__
+            why = _WHY.get(kind, "the store does not answer as it should")
             raise StorageError(
-                f"cannot {verb} {self}: {why} ({type(error).__name__}); see the store's "
+                f"cannot {verb} {self}: {why} ({kind}); see the store's "
                 "environment variables (AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, …)"
             ) from None
 
@@ -201,6 +200,9 @@ _WHY = {
 }
 
 Place = LocalPlace | RemotePlace
+
+Where = TypeVar("Where", bound=Path | LocalPlace | RemotePlace)
+"""A path or a place: what is written to one returns it."""
 
 
 def place_of(where: str | os.PathLike[str] | Place) -> Place:

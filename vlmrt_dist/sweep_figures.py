@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.figures import save_figure
 from vlmrt_dist.ledger import Row
+from vlmrt_dist.storage import Where
 
 
-def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Path) -> Path:
+def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Where) -> Where:
     """Adam's loss and error along the iterations, as a PNG at ``path``: the median of the seeds of
     each curve, and from 10 % to 90 % of them. A seed that has stopped keeps its last value."""
     figure = Figure(figsize=(12.0, 4.8), layout="constrained")
@@ -50,8 +50,8 @@ def progress_figure(
     ylabel: str,
     curves: Mapping[str, Mapping[int, Sequence[float]]],
     target: float,
-    path: Path,
-) -> Path:
+    path: Where,
+) -> Where:
     """A number against the links measured, as a PNG at ``path``: median, 10 % to 90 % of the seeds.
 
     :param curves: by name: links -> the numbers of the seeds
