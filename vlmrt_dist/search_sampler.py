@@ -6,6 +6,7 @@ Nothing of Optuna's own is kept between runs, so nothing of it can be torn or le
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from vlmrt_dist.search_study import Found, Study, key_of
 STARTUP = 12
 """Configurations drawn at random before the sampler begins to learn."""
 
-PATIENCE = 50
+PATIENCE = 10
 """Suggestions in a row that were there before, after which one is drawn at random instead."""
 
 
@@ -74,21 +75,37 @@ def trial_of(study: Study, found: Found) -> optuna.trial.FrozenTrial | None:
 
 
 def suggest(study: Study, from_optuna: optuna.Study, seen: set[str]) -> tuple[Any, Params]:
-    """An Optuna trial and its configuration, one that is not in ``seen``; it is put there."""
-    for _ in range(PATIENCE):
-        with _quiet():
-            trial = from_optuna.ask()
-        params = draw(study.space, trial)
-        if key_of(params) not in seen:
-            seen.add(key_of(params))
-            return trial, params
-        from_optuna.tell(trial, state=TrialState.FAIL)
-    there = every(study.space)
-    if there is None:
-        raise RuntimeError("the sampler repeats itself in a space without end")
+    """An Optuna trial and its configuration, one that is not in ``seen``; it is put there.
+
+    A sampler that has settled on a few choices names them again and again, even in a space without
+    end; after some time chance takes its turn.
+    """
+    learned = from_optuna.sampler
+    try:
+        for attempt in itertools.count():
+            if attempt == PATIENCE:
+                if (there := every(study.space)) is not None:
+                    return _any_new(study, from_optuna, list(there), seen)
+                seed = np.random.SeedSequence([study.sampler_seed, len(seen)]).generate_state(1)[0]
+                from_optuna.sampler = optuna.samplers.RandomSampler(seed=int(seed))
+            with _quiet():
+                trial = from_optuna.ask()
+            params = draw(study.space, trial)
+            if key_of(params) not in seen:
+                seen.add(key_of(params))
+                return trial, params
+            from_optuna.tell(trial, state=TrialState.FAIL)
+    finally:
+        from_optuna.sampler = learned
+    raise AssertionError("counting has no end")
+
+
+def _any_new(
+    study: Study, from_optuna: optuna.Study, there: list[Params], seen: set[str]
+) -> tuple[Any, Params]:
+    """The same at random of a space that is finite."""
     new = [params for params in there if key_of(params) not in seen]
-    rng = np.random.default_rng([study.sampler_seed, len(seen)])
-    params = new[rng.integers(len(new))]
+    params = new[np.random.default_rng([study.sampler_seed, len(seen)]).integers(len(new))]
     seen.add(key_of(params))
     return known(study, from_optuna, params), params
 
