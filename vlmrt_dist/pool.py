@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from vlmrt_dist import metrics
@@ -148,16 +149,47 @@ def map_on_actors(
     :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
     :raises ConfigurationError: if the cluster has no room for the actors
     """
-    if not items:
+    given = iter(enumerate(items))
+
+    def ask() -> tuple[str, tuple[int, Item]] | None:
+        numbered = next(given, None)
+        return None if numbered is None else (names[numbered[0]], numbered)
+
+    if items:
+        numbered = partial(_numbered, function)
+        most = min(num_actors, len(items))
+        for (index, _), result in feed_actors(
+            numbered, ask, most, study=study, num_gpus=num_gpus, placement=placement
+        ):
+            yield index, result
+
+
+def _numbered(function: Callable[[Item], Result], item: tuple[int, Item]) -> Result:
+    return function(item[1])
+
+
+def feed_actors(
+    function: Callable[[Item], Result],
+    ask: Callable[[], tuple[str, Item] | None],
+    num_actors: int,
+    *,
+    study: str = "study",
+    num_gpus: float | None = None,
+    placement: Placement = "SPREAD",
+) -> Iterator[tuple[Item, Result]]:
+    """The same for items that depend on results: each with its result, as they come.
+
+    :param ask: gives an item and its name on Ray's dashboard whenever an actor is free; None: none
+        for now, to be asked again after the next result, and, if none is awaited, none any more
+    """
+    if num_actors < 1:
         return
     import ray
     from ray.util.placement_group import remove_placement_group
 
     started = connect()
     try:
-        options = ActorOptions(
-            num_actors=min(num_actors, len(items)), num_gpus=num_gpus, placement=placement
-        )
+        options = ActorOptions(num_actors=num_actors, num_gpus=num_gpus, placement=placement)
         bundles = _bundles(options)
         group = reserve(bundles, placement, options.start_deadline)
         workers = [
@@ -165,7 +197,7 @@ def map_on_actors(
             for index, needs in enumerate(bundles)
         ]
         try:
-            yield from _as_they_come(ray, workers, ray.put(function), items, names)
+            yield from _as_they_come(ray, workers, ray.put(function), ask)
         finally:
             for worker in workers:
                 ray.kill(worker)
@@ -209,32 +241,34 @@ class _Running:
     :param attempts: how often it has begun, as far as the driver knows
     """
 
-    index: int
+    name: str
+    item: Any
     worker: Any
     since: float
     attempts: int = 1
 
 
 def _as_they_come(
-    ray: Any, workers: list[Any], function: Any, items: Sequence[Any], names: Sequence[str]
-) -> Iterator[tuple[int, Any]]:
+    ray: Any, workers: list[Any], function: Any, ask: Callable[[], tuple[str, Any] | None]
+) -> Iterator[tuple[Any, Any]]:
     """One item a worker at a time, the next as soon as it is free."""
     idle = list(workers)
     running: dict[Any, _Running] = {}
     seconds: list[float] = []
-    given = 0
-    while running or given < len(items):
-        while idle and given < len(items):
+    while True:
+        while idle and (asked := ask()) is not None:
+            name, item = asked
             worker = idle.pop(0)
-            call = worker.call.options(name=names[given]).remote(function, items[given])
-            running[call] = _Running(given, worker, time.monotonic())
-            given += 1
+            call = worker.call.options(name=name).remote(function, item)
+            running[call] = _Running(name, item, worker, time.monotonic())
+        if not running:
+            return
         limit = max(SHORTEST_DEADLINE, USUAL * statistics.median(seconds)) if seconds else DEADLINE
         oldest = min(running.values(), key=lambda item: item.since)
         left = max(0.0, oldest.since + limit - time.monotonic())
         done, _ = ray.wait(list(running), num_returns=1, timeout=left)
         if not done:
-            _start_again(ray, oldest, names[oldest.index], limit)
+            _start_again(ray, oldest, limit)
             continue
         finished = running.pop(done[0])
         try:
@@ -244,25 +278,25 @@ def _as_they_come(
             raise cause if isinstance(cause, VlmrtError) else error from None
         except ray.exceptions.RayError as error:
             raise ActorFailure(
-                f"{names[finished.index]} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}. "
+                f"{finished.name} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}. "
                 "Look at its machine (memory, GPU) and at its log on Ray's dashboard"
             ) from error
         seconds.append(time.monotonic() - finished.since)
         idle.append(finished.worker)
-        yield finished.index, result
+        yield finished.item, result
 
 
-def _start_again(ray: Any, stuck: _Running, name: str, limit: float) -> None:
+def _start_again(ray: Any, stuck: _Running, limit: float) -> None:
     """Start the actor of an item that is stuck again; Ray repeats the call by itself.
 
     :raises ActorFailure: if that has been tried often enough
     """
     if stuck.attempts > MAX_RESTARTS:
         raise ActorFailure(
-            f"{name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor on "
-            "Ray's dashboard, or lower samples_per_src"
+            f"{stuck.name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor "
+            "on Ray's dashboard, or lower samples_per_src"
         )
-    _log.warning(f"{name}: no answer in {limit:.0f} s; it is done again")
+    _log.warning(f"{stuck.name}: no answer in {limit:.0f} s; it is done again")
     ray.kill(stuck.worker, no_restart=False)
     stuck.attempts += 1
     stuck.since = time.monotonic()

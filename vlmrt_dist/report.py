@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,34 +127,72 @@ def comparison(
     return [table, *notes]
 
 
+SHOWN = 8
+"""Points that the live table shows."""
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[PointProgress]:
-    """Progress over points on standard error: a bar on a terminal, plain lines elsewhere."""
+    """Progress over points on standard error, with the time that remains: on a terminal a live
+    table of those done last, above a bar; plain lines elsewhere."""
     if not sys.stderr.isatty():
-
-        def line(done: int, total: int, name: str) -> None:
-            print(f"{what}: {done} of {total} points {name}".rstrip(), file=sys.stderr, flush=True)
-
-        yield line
+        yield _plain_progress(what)
         return
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
+    from rich.table import Table
 
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Remaining(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("")
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    task = bar.add_task(escape(what), total=None)
+    last: list[tuple[float, str]] = []
+    clock = time.monotonic()
+
+    def shown() -> Group:
+        if not last:
+            return Group(bar)
+        table = Table("after", "done", expand=True)
+        for seconds, name in last:
+            table.add_row(_duration(seconds), escape(name))
+        return Group(table, bar)
+
+    with Live(shown(), console=Console(stderr=True)) as live:
 
         def step(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=name)
+            bar.update(task, completed=done, total=total)
+            if name:
+                last.append((time.monotonic() - clock, name))
+                del last[:-SHOWN]
+            live.update(shown(), refresh=True)
 
         yield step
+
+
+def _plain_progress(what: str) -> PointProgress:
+    """A line a point: what was there at the first call took no time."""
+    begin: list[tuple[int, float]] = []
+
+    def line(done: int, total: int, name: str) -> None:
+        now = time.monotonic()
+        if not begin:
+            begin.append((done, now))
+        before, clock = begin[0]
+        left = ""
+        if before < done < total:
+            left = f", {_duration((now - clock) / (done - before) * (total - done))} left"
+        text = f"{what}: {done} of {total} points{left} {name}".rstrip()
+        print(text, file=sys.stderr, flush=True)
+
+    return line
+
+
+def _duration(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def storage_folder(given: str | None) -> Place:

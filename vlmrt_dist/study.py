@@ -191,7 +191,7 @@ def evaluate(point: Point) -> list[Row]:
         elif optimizer == "levenberg_marquardt":
             fits += fit_least_squares(objective, asked, start, sigma)
         else:
-            fits += fit_adam(optimizer, objective, asked, start, sigma)
+            fits += fit_adam(optimizer, objective, asked, start, sigma, point.learning_rate)
     losses = np.full(len(fits), np.nan)
     if objective is not None:
         thetas = np.array([fit.theta for fit in fits]).reshape(-1, *start.shape)

@@ -76,6 +76,7 @@ def question_of(
         low=unknowns.low,
         high=unknowns.high,
         vague=unknowns.vague,
+        loss=point.loss,
     )
     return Question(unknowns, data, prior.free)
 
@@ -135,6 +136,7 @@ def fit_adam(
     questions: Sequence[Question],
     start: NDArray[np.float64],
     truth: NDArray[np.float64],
+    learning_rate: float | None = None,
 ) -> list[MethodFit]:
     """All seeds side by side; the seconds of the batch are shared out evenly."""
     free = questions[0].free
@@ -142,7 +144,7 @@ def fit_adam(
     run = adam(
         objective,
         start,
-        learning_rate=LEARNING_RATE[optimizer],
+        learning_rate=learning_rate or LEARNING_RATE[optimizer],
         logarithmic=optimizer == "adam_log",
         free=free,
     )

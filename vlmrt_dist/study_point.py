@@ -9,10 +9,11 @@ import json
 from collections.abc import Container
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from vlmrt_dist import likelihood
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import SCHEMA_VERSION
@@ -73,6 +74,8 @@ class Point:
     :param gain_offset_db: standard deviation of an unknown offset of each setup's levels ("map"
         only)
     :param widths: see :func:`vlmrt_dist.estimate`
+    :param learning_rate: Adam's η (> 0); None: the optimizer's own
+    :param loss: how large residuals count for the methods that are not Adam
     :raises ConfigurationError: if there are not as many priors as seeds, or ``initial="vlm"`` has
         none to start at, or something makes no sense
     """
@@ -93,6 +96,8 @@ class Point:
     groups: Literal["material"] | None = None
     gain_offset_db: float | None = None
     widths: dict[str, float] = field(default_factory=dict)
+    learning_rate: float | None = None
+    loss: likelihood.Loss = "squared"
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds) or len(set(self.optimizers)) != len(
@@ -105,6 +110,13 @@ class Point:
             raise ConfigurationError("a point that starts at 'vlm' needs priors to start at")
         if not (np.isfinite(self.noise_db) and self.noise_db >= 0.0):
             raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
+        adams = all(str(optimizer).startswith("adam") for optimizer in self.optimizers)
+        if self.learning_rate is not None and not (
+            adams and np.isfinite(self.learning_rate) and self.learning_rate > 0.0
+        ):
+            raise ConfigurationError("learning_rate must be positive, and is Adam's only")
+        if self.loss not in get_args(likelihood.Loss) or (self.loss != "squared" and adams):
+            raise ConfigurationError("loss is squared, huber or student_t, and not Adam's")
         if not self.prior_width > 0.0:
             raise ConfigurationError("prior_width must be positive; use inf for no prior")
         if "conductivity" not in self.unknowns or set(self.unknowns) - {
@@ -146,6 +158,8 @@ class Point:
             [STUDY_VERSION, JOINT_VERSION] if joint else STUDY_VERSION,
             SCHEMA_VERSION,
         ]
+        if self.learning_rate is not None or self.loss != "squared":
+            parts.append([self.learning_rate, self.loss])
         return _hash(parts)
 
     def row_key(self, optimizer: str, seed: int) -> str:
