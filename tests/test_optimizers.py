@@ -357,7 +357,6 @@ def test_a_sparse_jacobian_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("vlmrt_dist.optimizers.MAX_DENSE", 1)
     sparse = levenberg_marquardt(linear(matrix, np.zeros(12)), data, data.prior[None])
     np.testing.assert_allclose(sparse.x, dense.x, rtol=1e-5)
-    assert sparse.evaluations <= dense.evaluations + 1
 
 
 @pytest.mark.slow
