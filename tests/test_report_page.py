@@ -57,7 +57,8 @@ def row(study: str, label: dict[str, Any], seed: int, **more: Any) -> Row:
 
 def timing(objects: int, engine: str) -> Timing:
     return Timing(
-        "complexity", f"{engine}{objects}", "{}", engine, objects, 1, 3, 40, 4, 5000, 0.1, 0.2,
+        "complexity", f"{engine}{objects}", '{"varies": "K"}', engine,
+        objects, 1, 3, 40, 4, 5000, 0.1, 0.2,
         0.001 * objects, 0.002 * objects, float("nan"), float("nan"), -1, float("nan"), -1,
         "measured", "CPU, 2 cores", "{}",
     )  # fmt: skip
@@ -247,7 +248,11 @@ def test_it_opens_without_network_or_errors_and_shows_every_table_and_figure(
         assert tables.count() == counted + 2  # claims, provenance
         lines = at.locator("#study-depth tbody tr")
         assert lines.count() == len(groups_of(results.studies[0].rows)) == 3
-        assert lines.nth(2).locator("td").all_inner_texts()[6:9] == ["0.24", "0.070", "0.2 … 0.272"]
+        assert lines.nth(2).locator("td").all_inner_texts()[6:9] == [
+            "0.24",
+            "0.070",
+            "0.208 … 0.272",
+        ]
         charts = [c for s in results.studies for c in charts_of(s)]
         plots = at.locator(".plot[data-drawn] svg.main-svg").first
         assert plots.is_visible()

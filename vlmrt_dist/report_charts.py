@@ -240,33 +240,35 @@ _PHASES = {
 def _scaling(study: Study) -> list[Chart]:
     """Time against the number of objects and of setups, of each engine and phase."""
     charts = []
-    for key, column, axis, fixed in (
-        ("objects", "num_objects", "objects K", "num_setups"),
-        ("setups", "num_setups", "setups M", "num_objects"),
+    for key, column, axis in (
+        ("objects", "num_objects", "objects K"),
+        ("setups", "num_setups", "setups M"),
     ):
         curves = []
-        for timings in _series(study.timings, column, fixed):
+        for timings in _series(study.timings, column):
             for phase, words in _PHASES.items():
                 some = [t for t in timings if np.isfinite(getattr(t, phase))]
-                some.sort(key=lambda t: getattr(t, column))
-                x = np.array([getattr(t, column) for t in some], float)
-                y = np.array([getattr(t, phase) for t in some], float)
-                if len(set(x)) > 1:
+                x = np.array(sorted({getattr(t, column) for t in some}), float)
+                y = np.array([_median_at(some, phase, column, n) for n in x])
+                if len(x) > 1:
                     curves.append(Curve(f"{timings[0].engine}: {words}", x, y, style="markers"))
         charts.append(Chart(f"time_{key}", f"{study.question.title} against {axis}", axis,
                             "time [s]", _few(curves), xlog=True, ylog=True,
-                            note="Replay traces once and then only evaluates; retrace does both in "
+                            note="Medians. Replay traces once, then evaluates; retrace does both in "
                             "every iteration." + _left_out(curves)))  # fmt: skip
     return charts
 
 
-def _series(timings: Sequence[Timing], column: str, fixed: str) -> list[list[Timing]]:
+def _median_at(timings: Sequence[Timing], phase: str, column: str, value: float) -> float:
+    return float(np.median([getattr(t, phase) for t in timings if getattr(t, column) == value]))
+
+
+def _series(timings: Sequence[Timing], column: str) -> list[list[Timing]]:
     """Timings by engine and label, where the label's entries are the same but for the column."""
     found: dict[tuple[str, str], list[Timing]] = {}
     for timing in timings:
         label = label_of(timing)
-        panel = str(label.get("panel", label.get("series", "")))
-        found.setdefault((timing.engine, panel), []).append(timing)
+        found.setdefault((timing.engine, str(label.get("varies", ""))), []).append(timing)
     return [some for some in found.values() if len({getattr(t, column) for t in some}) > 1]
 
 
