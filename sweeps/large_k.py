@@ -17,7 +17,7 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process, measure_replay, measure_retrace
-from vlmrt_dist.ledger import Ledger, Timing
+from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import hardware
@@ -69,7 +69,7 @@ def _timing(cost: Cost, radio: vd.RadioConfig, study: str, seed: int) -> Timing:
     what = {"seed": seed, "boxes": cost.num_objects - 5, "receivers": RECEIVERS}
     extra = ("fixed", "extract", "value_cpu", "entries", "estimated", "seen", "load")
     where, versions = hardware(), json.dumps(engine_versions())
-    text = json.dumps([what, radio.key, where, versions])
+    text = json.dumps([what, radio.key, where, versions, SCHEMA_VERSION])
     return Timing(
         study=study,
         key=hashlib.sha256(text.encode()).hexdigest(),

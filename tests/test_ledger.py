@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.ledger import SCHEMA, Damaged, Ledger, Row, Timing, sealed, unsealed
+from vlmrt_dist.ledger import SCHEMA, Ledger, Row, Timing
+from vlmrt_dist.sealing import Damaged, sealed, unsealed
 
 ROW = Row(
     study="depth",

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.ledger import Timing
+from vlmrt_dist.ledger import SCHEMA_VERSION, Timing
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
@@ -55,7 +55,7 @@ class Timed:
         parts = [
             self.label, self.engine, self.scene.key, self.campaign.key, self.radio.key,
             REPEATS[self.engine], {name: version(name) for name in ENGINE_VERSIONS},
-            TIMING_VERSION,
+            TIMING_VERSION, SCHEMA_VERSION,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -12,8 +12,6 @@ partitioned by study::
 
 from __future__ import annotations
 
-import hashlib
-import io
 import itertools
 import os
 import re
@@ -24,9 +22,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vlmrt_dist.errors import StorageError
+from vlmrt_dist.sealing import Damaged, sealed, unsealed
 from vlmrt_dist.stopping import held_back
 from vlmrt_dist.storage import Place, place_of, unique
 
@@ -385,50 +383,3 @@ def _judged(content: bytes, name: str) -> pa.Table | Damaged:
     if [f"{key}.parquet" for key in table["key"].to_pylist()] != [name]:
         return Damaged("it holds another row than its name says")
     return table
-
-
-class Damaged(Exception):
-    """Why a file is not what was written."""
-
-
-_SEAL, _BLANK = "vlmrt_sha256", b"sha256:" + b"0" * 64
-_DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
-
-
-def sealed(table: pa.Table) -> bytes:
-    """``table`` as a Parquet file that carries a SHA-256 of itself in its key-value metadata.
-
-    The digest is that of the file with zeros in its place.
-    """
-    content = io.BytesIO()
-    # Statistics and dictionaries of a single row would only take time.
-    with pq.ParquetWriter(
-        content, table.schema, write_page_checksum=True, write_statistics=False,
-        use_dictionary=False,
-    ) as writer:  # fmt: skip
-        writer.write_table(table)
-        writer.add_key_value_metadata({_SEAL: _BLANK.decode()})
-    blank = content.getvalue()
-    at = blank.rindex(_BLANK)
-    digest = b"sha256:" + hashlib.sha256(blank).hexdigest().encode()
-    return blank[:at] + digest + blank[at + len(digest) :]
-
-
-def unsealed(content: bytes) -> pa.Table:
-    """The table of a file that :func:`sealed` made.
-
-    :raises Damaged: if any bit of it is another than was written
-    """
-    if len(content) < 12 or content[-4:] != b"PAR1":
-        raise Damaged("it is cut off")
-    found = list(_DIGEST.finditer(content))
-    if not found:
-        raise Damaged("it has no checksum")
-    at, end = found[-1].span()
-    blank = content[:at] + _BLANK + content[end:]
-    if hashlib.sha256(blank).hexdigest().encode() != content[at + len(b"sha256:") : end]:
-        raise Damaged("its checksum is another")
-    try:
-        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"it cannot be read: {error}") from None
