@@ -254,8 +254,8 @@ def _scaling(study: Study) -> list[Chart]:
                     curves.append(Curve(f"{timings[0].engine}: {words}", x, y, style="markers"))
         charts.append(Chart(f"time_{key}", f"{study.question.title} against {axis}", axis,
                             "time [s]", _few(curves), xlog=True, ylog=True,
-                            note="Medians. Replay traces once, then evaluates; retrace does both in "
-                            "every iteration." + _left_out(curves)))  # fmt: skip
+                            note="Medians. Replay traces once, then evaluates; retrace does both "
+                            "in every iteration." + _left_out(curves)))  # fmt: skip
     return charts
 
 
