@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import vlmrt_dist as vd
+from vlmrt_dist import cli
 from vlmrt_dist.claims import claims_of
 from vlmrt_dist.ledger import Ledger, Row, Timing
 from vlmrt_dist.report_charts import PLACES, charts_of, history_curve, pareto
@@ -166,6 +168,31 @@ def test_groups_keep_what_a_label_is_even_if_it_is_no_json() -> None:
 
 
 @pytest.mark.slow
+def test_rows_that_no_sweep_of_ours_wrote_do_not_stop_the_report(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "results")
+    for study in ("depth", "rays", "initialization", "placement", "receivers", "search", "noise"):
+        ledger.publish(
+            study,
+            [dataclasses.replace(row(study, {}, s), label=label)
+             for s, label in enumerate(("[]", "no JSON", '{"positions": 1, "N": "many"}'))],
+        )  # fmt: skip
+    alien = [dataclasses.replace(timing(k, "retrace"), label="[1]") for k in (5, 9)]
+    ledger.publish_timings("complexity", alien)
+    ledger.publish_timings("large_k", alien)
+    command = ["report", str(tmp_path / "results"), "-o", str(tmp_path / "page.html")]
+    told = CliRunner().invoke(cli.app, command)
+    assert told.exit_code == 0, told.output
+    assert "9 studies, 21 rows" in told.output
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_command_says_what_to_do_where_there_is_nothing(tmp_path: Path) -> None:
+    told = CliRunner().invoke(cli.app, ["report", str(tmp_path), "-o", str(tmp_path / "p.html")])
+    assert told.exit_code == 2
+    assert "python sweeps/depth.py --quick" in " ".join(told.output.split())
+    assert not (tmp_path / "p.html").exists()
+
+
 def test_figures_are_written_twice(results: Results, tmp_path: Path) -> None:
     written = write_figures(results, tmp_path)
     charts = [c for s in results.studies for c in charts_of(s)]

@@ -72,7 +72,7 @@ def complexity_claims(timings: Sequence[Timing]) -> list[Judged]:
     judged = []
     for source, varies in (("Figure 1a", "K"), ("Figure 1b", "M")):
         mine = [t for t in timings
-                if t.engine == "retrace" and json.loads(t.label)["varies"] == varies]  # fmt: skip
+                if t.engine == "retrace" and _label(t).get("varies") == varies]  # fmt: skip
         sizes = [t.num_objects if varies == "K" else t.num_setups for t in mine]
         if len(set(sizes)) < 2:
             continue
@@ -184,7 +184,7 @@ def initialization_claims(rows: Sequence[Row]) -> list[Judged]:
 def placement_claims(rows: Sequence[Row]) -> list[Judged]:
     """Figure 5: positions of VLMSel, and starts of VLMInit, end at less error."""
     error = {
-        (json.loads(g[0].label)["positions"], json.loads(g[0].label)["start"]): _error(g)
+        (_label(g[0])["positions"], _label(g[0])["start"]): _error(g)
         for g in _by_label(_adam(rows), "positions", "start").values()
     }
     judged = []
@@ -206,7 +206,8 @@ def receivers_claims(rows: Sequence[Row]) -> list[Judged]:
     """Figure 6: two receivers are too few, eight the most accurate."""
     judged = []
     for positions, mine in _by_label(_adam(rows), "positions").items():
-        error = {int(n): _error(g) for n, g in _by_label(mine, "N").items()}
+        by_count = {int(n): g for n, g in _by_label(mine, "N").items() if n.isdecimal()}
+        error = {n: _error(g) for n, g in by_count.items()}
         listed = ", ".join(f"{_percent(error[n])} at N = {n}" for n in sorted(error))
         more = [error[n] for n in (3, 4, 8) if n in error]
         if 2 in error and more:
@@ -216,8 +217,7 @@ def receivers_claims(rows: Sequence[Row]) -> list[Judged]:
             judged.append(Judged("Figure 6", f"N = 8 is the most accurate ({positions})",
                                  error[8] <= min(error.values()), listed))  # fmt: skip
         steps = {
-            int(n): float(np.median([iterations_until(r, NEAR) for r in g]))
-            for n, g in _by_label(mine, "N").items()
+            n: float(np.median([iterations_until(r, NEAR) for r in g])) for n, g in by_count.items()
         }
         if {3, 4, 8} <= set(steps):
             judged.append(Judged(
@@ -276,10 +276,19 @@ def _error(rows: Sequence[Row]) -> float:
 def _by_label(rows: Iterable[Row], *names: str) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        label: dict[str, Any] = json.loads(row.label)
+        label = _label(row)
         if all(name in label for name in names):
             groups.setdefault(" ".join(str(label[name]) for name in names), []).append(row)
     return groups
+
+
+def _label(row: Row | Timing) -> dict[str, Any]:
+    """What distinguishes a row; empty where somebody else has written what is no JSON object."""
+    try:
+        label = json.loads(row.label)
+    except ValueError:
+        return {}
+    return label if isinstance(label, dict) else {}
 
 
 def _percent(share: float) -> str:
