@@ -16,12 +16,13 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.figures import save_figure
-from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
+from vlmrt_dist.figures import save_both
+from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scaling import Shares, measure, nodes, seeds_per_second
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import Point
+from vlmrt_dist.sweep_options import Storage
 from vlmrt_dist.terminal import run_script, say
 
 STEPS = 1000
@@ -35,7 +36,7 @@ def main(
     boxes: Annotated[int, typer.Option(min=0, help="Boxes in the room; K = 5 + boxes.")] = 35,
     seeds: Annotated[int, typer.Option(min=1, help="Parameter vectors side by side.")] = 32,
     repeats: Annotated[int, typer.Option(min=3, help="Steps that are timed.")] = 15,
-    storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
+    storage: Storage = None,
 ) -> None:
     """Measure and print strong and weak scaling and the throughput of a pool."""
     folder = storage_folder(storage)
@@ -122,7 +123,7 @@ def _figure(results: dict[str, Any], path: Place) -> Place:
     )  # fmt: skip
     axes.set(xlabel="actors", ylabel="efficiency", ylim=(0.0, 1.1))
     axes.legend()
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 if __name__ == "__main__":
