@@ -1,5 +1,6 @@
 """The page of ``vlmrt report``, opened in a real Chromium from a file."""
 
+import base64
 import dataclasses
 import hashlib
 import json
@@ -167,7 +168,6 @@ def test_groups_keep_what_a_label_is_even_if_it_is_no_json() -> None:
     assert group.label == {"label": "{"}
 
 
-@pytest.mark.slow
 def test_rows_that_no_sweep_of_ours_wrote_do_not_stop_the_report(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "results")
     for study in ("depth", "rays", "initialization", "placement", "receivers", "search", "noise"):
@@ -183,7 +183,20 @@ def test_rows_that_no_sweep_of_ours_wrote_do_not_stop_the_report(tmp_path: Path)
     told = CliRunner().invoke(cli.app, command)
     assert told.exit_code == 0, told.output
     assert "9 studies, 21 rows" in told.output
-    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_pictures_that_a_sweep_left_are_on_the_page(tmp_path: Path) -> None:
+    from PIL import Image
+
+    ledger = Ledger(tmp_path)
+    ledger.publish("depth", DEPTH)
+    assert "rooms" in {q.sweep for q in gather(ledger).missing}
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "rooms.png")
+    found = gather(ledger)
+    assert "rooms" not in {q.sweep for q in found.missing}
+    encoded = base64.b64encode((tmp_path / "rooms.png").read_bytes()).decode()
+    assert f'src="data:image/png;base64,{encoded}"' in page(found)
 
 
 def test_the_command_says_what_to_do_where_there_is_nothing(tmp_path: Path) -> None:
@@ -193,6 +206,7 @@ def test_the_command_says_what_to_do_where_there_is_nothing(tmp_path: Path) -> N
     assert not (tmp_path / "p.html").exists()
 
 
+@pytest.mark.slow
 def test_figures_are_written_twice(results: Results, tmp_path: Path) -> None:
     written = write_figures(results, tmp_path)
     charts = [c for s in results.studies for c in charts_of(s)]

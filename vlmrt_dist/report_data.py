@@ -52,6 +52,9 @@ QUESTIONS = (
 
 QUICK = "_quick"
 
+PICTURED = ("rooms",)
+"""Sweeps that make a picture and no rows."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -87,12 +90,26 @@ class Results:
     :param studies: those with rows, in the order of :data:`QUESTIONS`, others after them
     :param missing: questions of which the ledger holds nothing
     :param damaged: a sentence for each file that could not be read
+    :param pictures: those of sweeps without rows
     """
 
     source: str
     studies: tuple[Study, ...]
     missing: tuple[Question, ...]
     damaged: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a sweep leaves that makes a picture and no rows.
+
+    :param question: what it shows
+    :param png: the image file's content
+    """
+
+    question: Question
+    png: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -143,9 +160,23 @@ def gather(ledger: Ledger) -> Results:
     damaged = [str(one.message) for one in said]
     damaged += [f"{file} was set aside earlier" for file in _set_aside(ledger)
                 if not any(file in sentence for sentence in damaged)]  # fmt: skip
-    asked = {study.question.sweep for study in studies}
+    pictures = _pictures(ledger)
+    asked = {s.question.sweep for s in studies} | {p.question.sweep for p in pictures}
     missing = tuple(q for q in QUESTIONS if q.sweep not in asked)
-    return Results(str(ledger.storage), tuple(studies), missing, tuple(damaged))
+    return Results(str(ledger.storage), tuple(studies), missing, tuple(damaged), pictures)
+
+
+def _pictures(ledger: Ledger) -> tuple[Picture, ...]:
+    """Those of the sweeps of pictures; the full one stands for its quick version."""
+    found = []
+    for question in QUESTIONS:
+        if question.sweep in PICTURED:
+            for end in ("", QUICK):
+                png = (ledger.storage / f"{question.sweep}{end}.png").read()
+                if png is not None:
+                    found.append(Picture(question, png))
+                    break
+    return tuple(found)
 
 
 def _set_aside(ledger: Ledger) -> list[str]:

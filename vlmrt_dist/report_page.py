@@ -6,6 +6,7 @@ data for the charts through JSON without ``<``. A policy in the page forbids any
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
@@ -13,7 +14,7 @@ from importlib.resources import files
 from vlmrt_dist.claims import claims_of
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.report_charts import charts_of
-from vlmrt_dist.report_data import Results, Study, command_of
+from vlmrt_dist.report_data import Picture, Results, Study, command_of
 from vlmrt_dist.report_plans import plans_of
 from vlmrt_dist.report_plots import chart_json, plan_json
 from vlmrt_dist.report_tables import Table, contradictions, provenance, tables_of
@@ -30,9 +31,15 @@ def page(results: Results) -> str:
     from plotly.offline import get_plotlyjs
 
     style, script = (_asset(name) for name in ("report.css", "report.js"))
-    sections = [_summary(results), *map(_study, results.studies), _provenance(results)]
+    sections = [
+        _summary(results),
+        *map(_study, results.studies),
+        *map(_picture, results.pictures),
+        _provenance(results),
+    ]
     contents = [("summary", "What holds, what does not"),
                 *((_anchor(s), _name(s)) for s in results.studies),
+                *((f"picture-{p.question.sweep}", p.question.title) for p in results.pictures),
                 ("provenance", "Provenance")]  # fmt: skip
     links = "".join(f'<li><a href="#{a}">{_text(name)}</a></li>' for a, name in contents)
     return f"""<!DOCTYPE html>
@@ -124,6 +131,19 @@ def _study(study: Study) -> str:
     return _section(anchor, _name(study), parts)
 
 
+def _picture(picture: Picture) -> str:
+    question = picture.question
+    said = "; ".join(CLAIMS[source] for source in question.paper)
+    encoded = base64.b64encode(picture.png).decode()
+    return _section(
+        f"picture-{question.sweep}",
+        question.title,
+        [f'<figure><img src="data:image/png;base64,{encoded}" alt="{_text(said)}">'
+         f'<p class="note">The paper{_text(_of(question.paper))}: {_text(said)}. Reproduce: '
+         f"<code>{_text(command_of(question.sweep))}</code></p></figure>"],
+    )  # fmt: skip
+
+
 def _figure(key: str, title: str, name: str, note: str, study: Study, data: str) -> str:
     made = ""
     if study.command:
@@ -180,7 +200,7 @@ def table_html(table: Table, marked: int | None = None) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell[:1] in "-–" or cell == ""
+    return len(cell) < 25 and (cell[:1].isdigit() or cell[:1] in "-–" or cell == "")
 
 
 def _kind(there: bool, kind: str) -> str:
