@@ -83,7 +83,8 @@ def _tables(results: dict[str, Any]) -> list[Any]:
     for kind in ("strong", "weak"):
         table = Table(title=f"{kind} scaling", title_justify="left")
         for name in ("actors", "setups", "paths", "step (ms)", "efficiency", "tracing (s)",
-                     f"of {STEPS} steps: tracing", "evaluation", "transfer", "driver"):  # fmt: skip
+                     f"of {STEPS} steps: tracing", "evaluation", "transfer", "driver",
+                     "driver busy (ms)"):  # fmt: skip
             table.add_column(name, justify="right")
         for one in results[kind]:
             total = one.trace + STEPS * one.step
@@ -92,6 +93,7 @@ def _tables(results: dict[str, Any]) -> list[Any]:
                 str(one.num_actors), str(one.num_setups), str(one.num_paths),
                 f"{1e3 * one.step:.1f}", f"{_efficiency(kind, results[kind][0], one):.2f}",
                 f"{one.trace:.1f}", *(f"{100 * STEPS * part / total:.1f} %" for part in parts),
+                f"{1e3 * one.busy:.1f}",
             )  # fmt: skip
         tables.append(table)
     table = Table(title="seeds per second", title_justify="left")

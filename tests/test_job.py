@@ -138,7 +138,7 @@ def test_a_job_from_a_clean_clone_has_the_rows_of_a_local_run(
 def test_as_an_executable_it_says_at_once_what_is_wrong(cluster: Cluster) -> None:
     code, log = cluster.submit("sweeps/depth.py", *QUICK, "--storage", "results")
     assert code == 1
-    assert "name an absolute one with --storage" in log
+    assert "name an absolute one, or a URL, with --storage" in log
     assert "Traceback" not in log
 
 

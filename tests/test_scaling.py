@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_what_no_part_explains_is_the_drivers() -> None:
-    shares = Shares(2, 8, 100, trace=1.0, step=0.010, evaluation=0.006, transfer=0.003)
+    shares = Shares(2, 8, 100, trace=1.0, step=0.010, evaluation=0.006, transfer=0.003,
+                    busy=0.001)  # fmt: skip
     assert shares.driver == pytest.approx(0.001)
-    assert Shares(2, 8, 100, 1.0, 0.010, 0.012, 0.003).driver == 0.0
+    assert Shares(2, 8, 100, 1.0, 0.010, 0.012, 0.003, 0.001).driver == 0.0
 
 
 @pytest.mark.ray

@@ -53,6 +53,8 @@ def estimate(
     initial: Initial | NDArray[np.float64] = "itu",
     prior: MaterialPrior | None = None,
     vlm: str = "offline",
+    # This, with its prior and squares for a loss, has the least error of sweeps/search.py
+    # (configuration b08db23a2ab7) and is most of its front.
     optimizer: Optimizer = "levenberg_marquardt",
     engine: Engine = "replay",
     num_actors: int = 0,

@@ -36,6 +36,7 @@ class Shares:
     :param step: loss and gradient as the driver sees it [s]
     :param evaluation: the slowest actor's share, as it sees it [s]
     :param transfer: a call to all actors that computes nothing and returns as much [s]
+    :param busy: processor time of the driver's own thread in a step [s]; not that of Ray's threads
     """
 
     num_actors: int
@@ -45,6 +46,7 @@ class Shares:
     step: float
     evaluation: float
     transfer: float
+    busy: float
 
     @property
     def driver(self) -> float:
@@ -71,6 +73,10 @@ def measure(
         cache=False,
     ) as objective:  # fmt: skip
         step = _median(lambda: objective.value_and_grad(theta), repeats)
+        begin = time.thread_time()
+        for _ in range(repeats):
+            objective.value_and_grad(theta)
+        busy = (time.thread_time() - begin) / repeats
         inside = objective.on_each(partial(_time_inside, theta=theta, repeats=repeats))
         transfer = _median(lambda: objective.on_each(partial(_echo, theta=theta)), repeats)
         held = objective.describe()
@@ -82,6 +88,7 @@ def measure(
             step,
             max(inside),
             transfer,
+            busy,
         )
 
 
