@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from vlmrt_dist.figures import Where, save_figure
+from vlmrt_dist.figures import Where, save_both
 from vlmrt_dist.search_study import Found, Study, text
+
+WORST = 100.0
+"""Largest error that the figure tells apart [%]."""
 
 AXES = {"mre": "MRE [%]", "seconds": "tracing and one fit [s]", "links": "links"}
 
@@ -60,11 +63,17 @@ def front_figure(
         ):
             values = [each.values((cost, "mre"), seeds) for each in some if each.complete(seeds)]
             x, y = np.array([v for v in values if v is not None]).reshape(-1, 2).T
-            axes.scatter(x, 100.0 * y, s=22, color=shade, label=name)
-        axes.set(xscale="log", yscale="log", xlabel=AXES[cost], ylabel=AXES["mre"])
+            # A lost search may end anywhere; where the front is would not be seen.
+            axes.scatter(x, np.minimum(100.0 * y, WORST), s=22, color=shade, label=name)
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel=AXES[cost],
+            ylabel=f"{AXES['mre']}, {WORST:g} and worse at {WORST:g}",
+        )
         axes.grid(alpha=0.3)
     panels[1].legend()
-    return save_figure(figure, path)
+    return save_both(figure, path)
 
 
 def recommended(study: Study, front: Sequence[Found]) -> Found | None:
