@@ -21,11 +21,19 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import progress_bar, show, storage_folder
+from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.simulation import perturbed
-from vlmrt_dist.study import Point, run
+from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_figures import progress_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
@@ -53,6 +61,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
     folder, study = storage_folder(storage), "active_quick" if quick else "active"
@@ -81,9 +90,7 @@ def main(
     points = [Point(study, room, positions, RADIO, ("map",), "itu", "same_paths", which,
                     {"plan": name, "M": positions.num_setups}, noise_db=NOISE_DB)
               for name, positions, which in plans]  # fmt: skip
-    with progress_bar("active") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     table = Table(title=f"Links to ±10 % for every object, {len(every)} seeds",
                   title_justify="left")  # fmt: skip
     for column in ("plan", "links (median)", "arrived", "MRE there [%]"):

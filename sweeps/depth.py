@@ -24,12 +24,19 @@ from vlmrt_dist.paper import CLAIMS, TABLE_1
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import (
     comparison,
-    progress_bar,
     show,
     storage_folder,
 )
-from vlmrt_dist.study import Point, Protocol, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.study import Point, Protocol
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -51,6 +58,7 @@ def main(
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
@@ -75,14 +83,7 @@ def main(
         for depth in paper
         for protocol, radio in RADIO.items()
     ]  # fmt: skip
-    with progress_bar("depth") as progress:
-        rows = run(
-            points,
-            ledger,
-            num_actors=num_actors,
-            actor_options=actors,
-            progress=progress,
-        )
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     title = f"Table 1: error against depth, {count} seeds"
     figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
     show(*comparison(title, "max_depth", "D", paper, rows))

@@ -29,10 +29,18 @@ from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
 from vlmrt_dist.priors import Initial
-from vlmrt_dist.report import OPTIMIZER_NAMES, progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
+from vlmrt_dist.report import OPTIMIZER_NAMES, show, storage_folder
+from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -50,6 +58,7 @@ def main(
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print the errors behind the paper's Figures 3 and 4 and draw both."""
     folder, study = storage_folder(storage), "initialization_quick" if quick else "initialization"
@@ -73,9 +82,7 @@ def main(
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
         for name, start in starts.items()
     ]  # fmt: skip
-    with progress_bar("initialization") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     by_start = {name: [r for r in rows if json.loads(r.label)["start"] == name] for name in starts}
     table = Table(title=f"Figures 3 and 4: starts, {count} seeds", title_justify="left")
     for column in ("start", "method", "initial MRE [%]", "MRE [%]", "10 … 90 % [%]",

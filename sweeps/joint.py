@@ -18,9 +18,17 @@ import vlmrt_dist as vd
 from vlmrt_dist.joint_report import joint_figure, joint_table
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.study import Point
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 BOTH = ("conductivity", "relative_permittivity")
@@ -47,6 +55,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
     folder, study = storage_folder(storage), "joint_quick" if quick else "joint"
@@ -69,9 +78,7 @@ def main(
         for carriers, campaign in ((1, one), (2, two))
         for name, case in CASES.items()
     ]  # fmt: skip
-    with progress_bar("joint") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     title = f"What may be unknown, {count} seeds, {noise_db:g} dB of noise"
     show(joint_table(title, rows))
     figure = joint_figure(title, rows, folder / f"{study}.png")

@@ -17,9 +17,17 @@ import vlmrt_dist as vd
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.noise_report import noise_figure, noise_table
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.study import Point
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 LEVELS_DB = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -35,6 +43,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print error and coverage against noise, coherent and power combining."""
     folder, study = storage_folder(storage), "noise_quick" if quick else "noise"
@@ -54,9 +63,7 @@ def main(
                   noise_db=noise, prior_width=TRUTH_WIDTH)
             for noise in LEVELS_DB
         ]  # fmt: skip
-    with progress_bar("noise") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     title = f"Error and coverage against noise, {count} seeds"
     show(noise_table(title, rows))
     figure = noise_figure(title, rows, folder / f"{study}.png")

@@ -24,10 +24,18 @@ from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
 from vlmrt_dist.priors import Initial
-from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_figures import convergence_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -58,6 +66,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = storage_folder(storage), "placement_quick" if quick else "placement"
@@ -77,9 +86,7 @@ def main(
         for strategy, some in campaigns.items() for start in STARTS
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    with progress_bar("placement") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
     for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
                  "solved"):  # fmt: skip

@@ -22,9 +22,17 @@ from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.placement.prediction import Prediction
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.study import Point
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -46,6 +54,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
     folder, study = storage_folder(storage), "positions_quick" if quick else "positions"
@@ -61,9 +70,7 @@ def main(
               {"positions": STRATEGIES[strategy], "N": count})
         for (strategy, count), (campaign, _) in plans.items()
     ]  # fmt: skip
-    with progress_bar("positions") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     table = Table(title=f"Figure 8: positions, M = 3, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]"):
         table.add_column(name)

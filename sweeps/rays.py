@@ -22,9 +22,17 @@ from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS, TABLE_2
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import comparison, progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, Protocol, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.report import comparison, show, storage_folder
+from vlmrt_dist.study import Point, Protocol
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP, ask
 
@@ -46,6 +54,7 @@ def main(
     vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print the paper's Table 2 (error against number of rays) beside ours."""
     folder, study = storage_folder(storage), "rays_quick" if quick else "rays"
@@ -69,9 +78,7 @@ def main(
         for u in rays
         for protocol in PROTOCOLS
     ]  # fmt: skip
-    with progress_bar("rays") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     title = f"Table 2: error against rays, {count} seeds"
     show(*comparison(title, "samples_per_src", "U", paper, rows))
     show(f"the paper: {CLAIMS['Table 2']}", *map(str, rays_claims(rows)))

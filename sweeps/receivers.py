@@ -23,10 +23,18 @@ from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.placement.prediction import Prediction
 from vlmrt_dist.pool import call
-from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_figures import convergence_figure
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 RECEIVERS = (2, 3, 4, 8)
@@ -49,6 +57,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print the errors behind the paper's Figure 6 and draw their convergence."""
     folder, study = storage_folder(storage), "receivers_quick" if quick else "receivers"
@@ -64,9 +73,7 @@ def main(
                       {"positions": STRATEGIES[s], "N": n})
         for (s, n), (campaign, _) in plans.items()
     }  # fmt: skip
-    with progress_bar("receivers") as progress:
-        rows = run([*points.values()], ledger, num_actors=num_actors,
-                   actor_options=actors, progress=progress)  # fmt: skip
+    rows = evaluated([*points.values()], ledger, num_actors, actors, dry_run)
     table = Table(title=f"Figure 6: receivers, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "links", "no bound without a prior", "predicted std",
                  "Adam MRE [%]", "iter.", "Levenberg-M. MRE [%]"):  # fmt: skip

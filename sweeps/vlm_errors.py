@@ -24,9 +24,17 @@ from vlmrt_dist.material_prior import material_prior, misnamed
 from vlmrt_dist.misnaming_report import misnaming_figure, search_table, trust_table
 from vlmrt_dist.pool import call
 from vlmrt_dist.priors import MaterialPrior
-from vlmrt_dist.report import progress_bar, show, storage_folder
-from vlmrt_dist.study import Point, run
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.study import Point
+from vlmrt_dist.sweep_options import (
+    DryRun,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    actor_options,
+    evaluated,
+)
 from vlmrt_dist.terminal import run_script
 
 RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -47,6 +55,7 @@ def main(
     num_actors: NumActors = 0,
     num_gpus: NumGpus = None,
     placement: Spread = "SPREAD",
+    dry_run: DryRun = False,
 ) -> None:
     """Print what misnamed materials do to search, error and coverage."""
     folder, study = storage_folder(storage), "vlm_errors_quick" if quick else "vlm_errors"
@@ -73,9 +82,7 @@ def main(
             for combining in ("power", "coherent")
             for name, confidence in (("1 - p", 1.0 - rate), ("0.95", OVERCONFIDENT))
         ]  # fmt: skip
-    with progress_bar("vlm_errors") as progress:
-        rows = run(points, ledger, num_actors=num_actors, actor_options=actors,
-                   progress=progress)  # fmt: skip
+    rows = evaluated(points, ledger, num_actors, actors, dry_run)
     title = f"{len(truths)} seeds, {rows[0].protocol}"
     show(search_table(f"Search from misnamed materials: no noise, no prior, {title}", rows))
     show(*trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))

@@ -286,3 +286,11 @@ def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
         ]
         assert len(errors) == 10
         assert np.median(errors) <= 1e-6
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
+    told = subprocess.run(
+        [*command, "--seeds", "6", "--dry-run"],
+        cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "D=4 independent: adam, adam_fine, levenberg_marquardt × 6 seeds, 3 of 18 rows" in told
+    assert "4 points, 12 of 72 rows would be computed" in told
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before

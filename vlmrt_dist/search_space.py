@@ -28,6 +28,9 @@ class Choice:
         if not self.values or len(set(self.values)) < len(self.values):
             raise ConfigurationError(f"a choice needs different values; got {self.values}")
 
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.values)) + _where(self.when)
+
     def distribution(self) -> Any:
         """Optuna's name for it."""
         from optuna.distributions import CategoricalDistribution
@@ -56,6 +59,10 @@ class Range:
         if self.integer and not (self.low == int(self.low) and self.high == int(self.high)):
             raise ConfigurationError("a range of whole numbers needs whole ends")
 
+    def __str__(self) -> str:
+        scale = " (log)" if self.log else ""
+        return f"{self.low:g} to {self.high:g}{scale}{_where(self.when)}"
+
     def distribution(self) -> Any:
         """Optuna's name for it."""
         from optuna.distributions import FloatDistribution, IntDistribution
@@ -66,6 +73,11 @@ class Range:
 
 
 Space = Mapping[str, Choice | Range]
+
+
+def _where(when: When) -> str:
+    told = " and ".join(f"{name} is {' or '.join(map(str, v))}" for name, v in when.items())
+    return f", where {told}" if told else ""
 
 
 def check_space(space: Space) -> None:

@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.ray_session import Placement
-from vlmrt_dist.report import STORAGE_HELP
+from vlmrt_dist.report import STORAGE_HELP, progress_bar, show
+from vlmrt_dist.study import Point, run
 
 Storage = Annotated[str | None, typer.Option(help=STORAGE_HELP)]
 NumActors = Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")]
 NumGpus = Annotated[
     float | None, typer.Option(help="GPUs of an actor, or a fraction [default: 1 if any].")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be computed.")]
 Spread = Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")]
 
 
 def actor_options(num_gpus: float | None, placement: Placement) -> dict[str, Any]:
     """Where actors go, as :func:`vlmrt_dist.study.run` and the pool take it."""
     return {"num_gpus": num_gpus, "placement": placement}
+
+
+def evaluated(
+    points: Sequence[Point],
+    ledger: Ledger,
+    num_actors: int,
+    actors: dict[str, Any],
+    dry_run: bool = False,
+) -> list[Row]:
+    """The rows of a sweep's points, with a bar over those that the ledger lacks.
+
+    :param actors: see :func:`actor_options`
+    :param dry_run: say what would be computed instead, and end
+    """
+    if dry_run:
+        show(*outlook(points, ledger))
+        raise typer.Exit
+    with progress_bar(points[0].study.removesuffix("_quick")) as progress:
+        return run(points, ledger, num_actors=num_actors, actor_options=actors, progress=progress)
+
+
+def outlook(points: Sequence[Point], ledger: Ledger) -> list[str]:
+    """A line a point: its methods and seeds, and how many of its rows are missing."""
+    lines, lacking, total = [], 0, 0
+    for point in points:
+        keys = list(point.row_keys)
+        missing = len(keys) - len(ledger.read(point.study, keys))
+        lines.append(
+            f"{point}: {', '.join(point.optimizers)} × {len(point.seeds)} seeds, "
+            + (f"{missing} of {len(keys)} rows missing" if missing else "complete")
+        )
+        lacking, total = lacking + missing, total + len(keys)
+    return [*lines, f"{len(points)} points, {lacking} of {total} rows would be computed"]
