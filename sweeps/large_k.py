@@ -42,6 +42,8 @@ def main(
     wanted = [int(k) for k in sizes.split(",")] if sizes else QUICK_SIZES if quick else SIZES
     radio = vd.RadioConfig(max_depth=depth, samples_per_src=samples)
     paper = vd.RadioConfig.paper(max_depth=depth)
+    name = "large_k_quick" if quick else "large_k"
+    ledger = Ledger(folder)
     costs: list[Cost] = []
     retrace: dict[int, float] = {}
     tries = budget > 0.0 and not quick
@@ -49,6 +51,7 @@ def main(
         cost = in_own_process(measure_replay, k, radio, RECEIVERS, seed)
         assert cost is not None  # it has no time limit
         costs.append(cost)
+        ledger.publish_timings(name, [_timing(cost, radio, name, seed)])
         if tries:
             one = in_own_process(measure_retrace, k, paper, RECEIVERS, seed, seconds=budget)
             tries = one is not None  # a larger room takes longer
@@ -57,9 +60,6 @@ def main(
         say(f"K = {k} measured, peak {cost.peak / 1e9:.1f} GB")
     show(_table(costs, retrace, budget))
     show(*_slopes(costs, retrace))
-    name = "large_k_quick" if quick else "large_k"
-    timings = [_timing(c, radio, name, seed) for c in costs]
-    Ledger(folder).publish_timings(name, timings)
     figure = _figure(costs, retrace, folder / f"{name}.png")
     show(f"results: {folder}\nfigure: {figure}")
 
