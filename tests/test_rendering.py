@@ -28,6 +28,15 @@ def pixels(png: bytes) -> np.ndarray:
         return np.asarray(image).astype(float)
 
 
+OTHERS: set[int] = set()
+"""Processes that other tests have left running, such as multiprocessing's resource tracker."""
+
+
+@pytest.fixture(autouse=True)
+def _others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "OTHERS", set(child_processes()))
+
+
 def child_processes() -> list[int]:
     found = []
     for folder in Path("/proc").iterdir():
@@ -36,7 +45,7 @@ def child_processes() -> list[int]:
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if parent == os.getpid():
+            if parent == os.getpid() and int(folder.name) not in OTHERS:
                 found.append(int(folder.name))
     return found
 
