@@ -10,7 +10,6 @@ same_paths    one solve of 5000 rays makes the truth and the estimate, as the pa
 independent   truth and estimate use complete path sets from differently seeded solves
 """
 
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -21,7 +20,6 @@ from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS, TABLE_1
-from vlmrt_dist.pool import call
 from vlmrt_dist.report import (
     comparison,
     show,
@@ -37,8 +35,9 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
+from vlmrt_dist.sweep_positions import advised
 from vlmrt_dist.terminal import run_script
-from vlmrt_dist.vlm.both import VLM_HELP, ask
+from vlmrt_dist.vlm.both import VLM_HELP
 
 QUICK_DEPTHS = (1, 4)
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
@@ -67,14 +66,9 @@ def main(
     ledger = Ledger(folder)
     count = seeds or (5 if quick else 20)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
-    room, advice = vd.box_room(), None
+    room = vd.box_room()
     shallow = vd.RadioConfig.paper(max_depth=1)
-    if vlm:
-        advice = ask(vlm, room, 3, 8, frequency=shallow.frequency)
-        positions = advice.campaign
-    else:
-        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=shallow)
-        positions = call(choose, "choose positions", num_actors, **actors)
+    advice, positions = advised(vlm, room, shallow, num_actors, actors)
     points = [
         Point(study, room, positions, radio.replace(max_depth=depth), METHODS,
               "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),

@@ -15,7 +15,6 @@ Iterations are those until the error stays below 1 %, because Adam's stop rule (
 """
 
 import json
-from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -27,7 +26,6 @@ from vlmrt_dist.claims import NEAR, initialization_claims, iterations_until, wit
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.pool import call
 from vlmrt_dist.priors import Initial
 from vlmrt_dist.report import OPTIMIZER_NAMES, show, storage_folder
 from vlmrt_dist.study import Point
@@ -41,8 +39,9 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
+from vlmrt_dist.sweep_positions import advised
 from vlmrt_dist.terminal import run_script
-from vlmrt_dist.vlm.both import VLM_HELP, ask
+from vlmrt_dist.vlm.both import VLM_HELP
 
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
@@ -65,13 +64,8 @@ def main(
     study += f"_{vlm}" if vlm else ""
     ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     count = seeds or (10 if quick else 100)
-    room, advice = vd.box_room(), None
-    if vlm:
-        advice = ask(vlm, room, 3, 8, frequency=RADIO.frequency)
-        positions = advice.campaign
-    else:
-        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=RADIO)
-        positions = call(choose, "choose positions", num_actors, **actors)
+    room = vd.box_room()
+    advice, positions = advised(vlm, room, RADIO, num_actors, actors)
     starts: dict[str, Initial] = {
         "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
     }  # fmt: skip

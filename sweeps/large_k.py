@@ -12,11 +12,11 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process, measure_replay, measure_retrace
+from vlmrt_dist.engine_timing import slope
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
@@ -132,17 +132,11 @@ def _slopes(costs: list[Cost], retrace: dict[int, float]) -> list[str]:
 
 def _growth(points: dict[int, float]) -> str:
     text = [f"x {points[max(points)] / points[min(points)]:.2f} from {min(points)} to "
-            f"{max(points)}, log-log slope {_slope(points):.2f}"]  # fmt: skip
+            f"{max(points)}, log-log slope {slope([*points], [*points.values()]):.2f}"]  # fmt: skip
     large = {k: v for k, v in points.items() if k >= 100}
     if 1 < len(large) < len(points):
-        text.append(f"{_slope(large):.2f} from K = {min(large)} on")
+        text.append(f"{slope([*large], [*large.values()]):.2f} from K = {min(large)} on")
     return ", ".join(text)
-
-
-def _slope(points: dict[int, float]) -> float:
-    if len(points) < 2:
-        return float("nan")
-    return float(np.polyfit(np.log(list(points)), np.log(list(points.values())), 1)[0])
 
 
 def _figure(costs: list[Cost], retrace: dict[int, float], path: Place) -> Place:

@@ -20,7 +20,6 @@ from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import positions_figure
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.placement.prediction import Prediction
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.study import Point
@@ -33,18 +32,12 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
+from vlmrt_dist.sweep_positions import planned
 from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
-
-
-def planned(room: vd.SceneModel, strategy: str, count: int) -> tuple[vd.Campaign, Prediction]:
-    """Positions, and what they are predicted to tell."""
-    options = {"radio": RADIO} if strategy == "d_optimal" else {}
-    campaign = vd.place(strategy, room, 3, count, seed=0, **options)
-    return campaign, vd.predicted_std(room, campaign, radio=RADIO, num_draws=1)
 
 
 def main(
@@ -61,7 +54,8 @@ def main(
     ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
-        (strategy, count): call(partial(planned, room, strategy, count), f"{strategy} N={count}",
+        (strategy, count): call(partial(planned, room, strategy, count, RADIO),
+                                f"{strategy} N={count}",
                                 num_actors, **actors)
         for count in ((3,) if quick else (3, 8)) for strategy in STRATEGIES
     }  # fmt: skip

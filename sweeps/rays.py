@@ -10,7 +10,6 @@ independent   one solve of U rays makes the estimate, the truth has a complete p
               what rays are for
 """
 
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -21,7 +20,6 @@ from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS, TABLE_2
-from vlmrt_dist.pool import call
 from vlmrt_dist.report import comparison, show, storage_folder
 from vlmrt_dist.study import Point, Protocol
 from vlmrt_dist.sweep_options import (
@@ -33,8 +31,9 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
+from vlmrt_dist.sweep_positions import advised
 from vlmrt_dist.terminal import run_script
-from vlmrt_dist.vlm.both import VLM_HELP, ask
+from vlmrt_dist.vlm.both import VLM_HELP
 
 BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""
@@ -63,13 +62,8 @@ def main(
     count = seeds or (5 if quick else 20)
     rays = QUICK if quick else (*TABLE_2, *BEYOND)
     paper = {u: TABLE_2.get(u) for u in rays}
-    room, radio, advice = vd.box_room(), vd.RadioConfig.paper(), None
-    if vlm:
-        advice = ask(vlm, room, 3, 8, frequency=radio.frequency)
-        positions = advice.campaign
-    else:
-        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
-        positions = call(choose, "choose positions", num_actors, **actors)
+    room, radio = vd.box_room(), vd.RadioConfig.paper()
+    advice, positions = advised(vlm, room, radio, num_actors, actors)
     points = [
         Point(study, room, positions, radio.replace(samples_per_src=u), METHODS,
               "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),

@@ -21,7 +21,6 @@ from vlmrt_dist.claims import receivers_claims
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.placement.prediction import Prediction
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.study import Point
@@ -35,19 +34,13 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
+from vlmrt_dist.sweep_positions import planned
 from vlmrt_dist.terminal import run_script
 
 RECEIVERS = (2, 3, 4, 8)
 STRATEGIES = {"vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
-
-
-def planned(room: vd.SceneModel, strategy: str, count: int) -> tuple[vd.Campaign, Prediction]:
-    """Positions, and what they are predicted to tell."""
-    options = {"radio": RADIO} if strategy == "d_optimal" else {}
-    campaign = vd.place(strategy, room, 3, count, seed=0, **options)
-    return campaign, vd.predicted_std(room, campaign, radio=RADIO, num_draws=1)
 
 
 def main(
@@ -65,7 +58,7 @@ def main(
     ledger = Ledger(folder)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
-        (s, n): call(partial(planned, room, s, n), f"{s} N={n}", num_actors, **actors)
+        (s, n): call(partial(planned, room, s, n, RADIO), f"{s} N={n}", num_actors, **actors)
         for s in STRATEGIES for n in RECEIVERS
     }  # fmt: skip
     points = {

@@ -7,16 +7,14 @@ the claims. Errors are medians over the seeds, those of Adam with the paper's st
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.engine_timing import backward, slope
-from vlmrt_dist.ledger import Row, Timing
+from vlmrt_dist.ledger import Row, Timing, label_of
 
 NEAR = 0.01
 """Relative error that counts as comparable where convergence is compared (MRE of 1 %)."""
@@ -72,7 +70,8 @@ def complexity_claims(timings: Sequence[Timing]) -> list[Judged]:
     judged = []
     for source, varies in (("Figure 1a", "K"), ("Figure 1b", "M")):
         mine = [t for t in timings
-                if t.engine == "retrace" and _label(t).get("varies") == varies]  # fmt: skip
+                if t.engine == "retrace"
+                and (label_of(t) or {}).get("varies") == varies]  # fmt: skip
         sizes = [t.num_objects if varies == "K" else t.num_setups for t in mine]
         if len(set(sizes)) < 2:
             continue
@@ -184,7 +183,7 @@ def initialization_claims(rows: Sequence[Row]) -> list[Judged]:
 def placement_claims(rows: Sequence[Row]) -> list[Judged]:
     """Figure 5: positions of VLMSel, and starts of VLMInit, end at less error."""
     error = {
-        (_label(g[0])["positions"], _label(g[0])["start"]): _error(g)
+        tuple((label_of(g[0]) or {})[name] for name in ("positions", "start")): _error(g)
         for g in _by_label(_adam(rows), "positions", "start").values()
     }
     judged = []
@@ -276,19 +275,10 @@ def _error(rows: Sequence[Row]) -> float:
 def _by_label(rows: Iterable[Row], *names: str) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        label = _label(row)
+        label = label_of(row) or {}
         if all(name in label for name in names):
             groups.setdefault(" ".join(str(label[name]) for name in names), []).append(row)
     return groups
-
-
-def _label(row: Row | Timing) -> dict[str, Any]:
-    """What distinguishes a row; empty where somebody else has written what is no JSON object."""
-    try:
-        label = json.loads(row.label)
-    except ValueError:
-        return {}
-    return label if isinstance(label, dict) else {}
 
 
 def _percent(share: float) -> str:

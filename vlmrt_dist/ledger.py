@@ -13,6 +13,7 @@ partitioned by study::
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import warnings
@@ -200,6 +201,16 @@ TIMING_SCHEMA = _schema(Timing, [f.name for f in fields(Timing) if f.name != "st
 """Arrow schema of a timing."""
 
 _SCHEMAS = {"rows": SCHEMA, "histories": HISTORY_SCHEMA, "timings": TIMING_SCHEMA}
+
+
+def label_of(row: Row | Timing) -> dict[str, Any] | None:
+    """What distinguishes a row within its study; None where somebody else has written what is no
+    JSON object."""
+    try:
+        label = json.loads(row.label)
+    except ValueError:
+        return None
+    return label if isinstance(label, dict) else None
 
 
 class Ledger:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.ledger import Ledger, Row, Timing
+from vlmrt_dist.ledger import label_of as label_as_json
 
 
 @dataclass(frozen=True)
@@ -212,11 +212,8 @@ def groups_of(rows: Iterable[Row]) -> list[Group]:
 
 def label_of(row: Row | Timing) -> dict[str, Any]:
     """What distinguishes a row within its study; a label that is no JSON object is its own text."""
-    try:
-        label = json.loads(row.label)
-    except ValueError:
-        label = None
-    return label if isinstance(label, dict) else {"label": row.label}
+    label = label_as_json(row)
+    return {"label": row.label} if label is None else label
 
 
 def varying(groups: Sequence[Group]) -> list[str]:

@@ -1,0 +1,41 @@
+"""Positions that sweeps share: VLMSel or what stands for it, and what positions tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import vlmrt_dist as vd
+from vlmrt_dist.placement.prediction import Prediction
+from vlmrt_dist.pool import call
+from vlmrt_dist.vlm.both import Advice, ask
+
+
+def advised(
+    vlm: str | None,
+    room: vd.SceneModel,
+    radio: vd.RadioConfig,
+    num_actors: int,
+    actors: Mapping[str, Any],
+) -> tuple[Advice | None, vd.Campaign]:
+    """The paper's M = 3 setups of N = 8 receivers, and the advice that they come from.
+
+    :param vlm: the advisor's name; None: D-optimal positions without advice
+    :param num_actors: where D-optimal positions are chosen, see :func:`~vlmrt_dist.pool.call`
+    :param actors: see :func:`~vlmrt_dist.sweep_options.actor_options`
+    """
+    if vlm:
+        advice = ask(vlm, room, 3, 8, frequency=radio.frequency)
+        return advice, advice.campaign
+    choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
+    return None, call(choose, "choose positions", num_actors, **actors)
+
+
+def planned(
+    room: vd.SceneModel, strategy: str, num_receivers: int, radio: vd.RadioConfig
+) -> tuple[vd.Campaign, Prediction]:
+    """Three setups by a strategy, and what they are predicted to tell."""
+    options = {"radio": radio} if strategy == "d_optimal" else {}
+    campaign = vd.place(strategy, room, 3, num_receivers, seed=0, **options)
+    return campaign, vd.predicted_std(room, campaign, radio=radio, num_draws=1)
