@@ -42,11 +42,8 @@ class Levels(NamedTuple):
     by: dict[Parameter, sp.csr_matrix]
 
 
-class Objective(Protocol):
-    """What estimation asks of an evaluator, local or sharded over actors."""
-
-    num_setups: int
-    num_objects: int
+class Differentiable(Protocol):
+    """What Adam asks of an evaluator."""
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """The normalized absolute error (8) of each setup and its gradient.
@@ -54,6 +51,13 @@ class Objective(Protocol):
         :param theta: [S, K] conductivities at the reference carrier [S/m]
         """
         ...
+
+
+class Objective(Differentiable, Protocol):
+    """What estimation asks of an evaluator, local or sharded over actors."""
+
+    num_setups: int
+    num_objects: int
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Received powers [S, M, N] in watts of conductivities [S, K] (NaN where no receiver is,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.likelihood import Links, Loss, residuals
 from vlmrt_dist.llvm import prepare_engine
-from vlmrt_dist.losses import Objective
+from vlmrt_dist.losses import Differentiable
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
 """How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no
@@ -86,7 +86,7 @@ class AdamResult:
 
 
 def adam(
-    objective: Objective,
+    objective: Differentiable,
     initial: NDArray[np.float64],
     *,
     learning_rate: float = 1e-3,

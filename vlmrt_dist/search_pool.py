@@ -13,6 +13,7 @@ from vlmrt_dist.pool import feed_actors
 from vlmrt_dist.search_sampler import known, optuna_study, suggest, tell
 from vlmrt_dist.search_space import Params
 from vlmrt_dist.search_study import Found, Study, key_of, text
+from vlmrt_dist.study import publish
 
 Task = tuple[Params, tuple[int, ...]]
 
@@ -52,7 +53,7 @@ def run_pool(
     else:
         results = _here(evaluate, ask)
     for task, rows in results:
-        ledger.publish(study.name, rows)
+        publish(ledger, rows)
         ended = agenda.told(task[0], rows)
         if progress is not None and ended:
             progress(agenda.done, study.total, f"{text(task[0])}: {ended}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.ledger import Ledger, Row
+from vlmrt_dist.ledger import Ledger, Row, label_of
 from vlmrt_dist.search_space import Choice, Params, Space, check_space, contains, every
 from vlmrt_dist.study import evaluate as evaluate_point
 from vlmrt_dist.study_point import STUDY_VERSION, Point, engine_versions
@@ -136,7 +136,7 @@ class Study:
         """Every configuration that the ledger has rows of, in the order of their names."""
         by_params: dict[str, Found] = {}
         for row in ledger.rows(self.name):
-            label = json.loads(row.label)
+            label = label_of(row) or {}
             if label.pop("base", None) != self.fingerprint or not contains(self.space, label):
                 continue
             found = by_params.setdefault(key_of(label), Found(self.ordered(label)))

@@ -25,6 +25,7 @@ from vlmrt_dist.search_sampler import known, optuna_study, sampler_of, suggest, 
 from vlmrt_dist.search_space import Params, draw
 from vlmrt_dist.search_study import Found, Study, key_of, text
 from vlmrt_dist.storage import LocalPlace
+from vlmrt_dist.study import publish
 
 LONGEST = 24 * 3600.0
 """Longest time that a search may take if nothing else is said [s]."""
@@ -229,7 +230,7 @@ class _Configuration(tune.Trainable):
         batches = study.missing(found)
         if batches:
             rows = study.rows_of(found.params, batches[0])
-            self._ledger.publish(study.name, rows)
+            publish(self._ledger, rows)
             found.rows.update({row.seed: row for row in rows})
         values = found.values(study.objectives, study.seeds)
         finite = values is not None

@@ -82,8 +82,7 @@ def run(
         evaluations = enumerate(map(evaluate, missing))
     for number, rows in evaluations:
         index, part = parts[number]
-        ledger.publish(part.study, rows)
-        _tell(rows)
+        publish(ledger, rows)
         found |= {(part.study, row.key): row for row in rows}
         left[index] -= 1
         if progress is not None and left[index] == 0:
@@ -91,8 +90,9 @@ def run(
     return [found[point.study, key] for point in points for key in point.row_keys]
 
 
-def _tell(rows: Sequence[Row]) -> None:
-    """Tell the metrics of a point that is done."""
+def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
+    """Keep the rows of a point that is done, and tell the metrics."""
+    ledger.publish(rows[0].study, rows)
     for row in rows:
         metrics.estimated(
             row.study,

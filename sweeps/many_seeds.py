@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""How many estimations a second, side by side? Seeds per second against the number of seeds S.
+
+The paper's configuration (K = 9, M = 3, N = 8, D = 4, 5000 rays, Adam with η = 1e-3, 1000
+iterations) from a truth for each seed, all S of them in one kernel; and Levenberg-Marquardt, one
+seed after another. Some seeds are run again alone: side by side they have the same bits.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import vlmrt_dist as vd
+from vlmrt_dist.engine_timing import slope
+from vlmrt_dist.estimation import mean_relative_error
+from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
+from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.optimizers import AdamResult, adam
+from vlmrt_dist.priors import Prior
+from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.simulation import perturbed
+from vlmrt_dist.storage import Place
+from vlmrt_dist.study import Point, hardware
+from vlmrt_dist.study_methods import MethodFit, fit_least_squares, question_of
+from vlmrt_dist.study_point import engine_versions
+from vlmrt_dist.sweep_options import Storage
+from vlmrt_dist.terminal import run_script, say
+
+SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10, 100)
+ALONE = 5
+"""Seeds that are run again, each alone."""
+
+MOST_IN_TURN = 100
+"""Seeds of Levenberg-Marquardt, whose time is in proportion to them."""
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="Up to 100 seeds.")] = False,
+    sizes: Annotated[str, typer.Option(help="Numbers of seeds, instead of the usual.")] = "",
+    iterations: Annotated[int, typer.Option(min=2, help="Iterations of Adam.")] = 1000,
+    depth: Annotated[int, typer.Option(min=1, help="Most interactions of a path.")] = 4,
+    storage: Storage = None,
+) -> None:
+    """Measure, print and draw seeds per second."""
+    prepare_engine()
+    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.tracing import trace
+
+    folder, study = storage_folder(storage), "many_seeds_quick" if quick else "many_seeds"
+    ledger = Ledger(folder)
+    wanted = [int(s) for s in sizes.split(",")] if sizes else QUICK_SIZES if quick else SIZES
+    asked = [("adam", s) for s in sorted(wanted)]
+    asked += [("levenberg_marquardt", s) for s in sorted(wanted) if s <= MOST_IN_TURN]
+    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth)
+    positions = vd.place("d_optimal", room, 3, 8, seed=0, radio=vd.RadioConfig.paper(max_depth=1))
+    table = trace(room, positions, radio)
+    itu = room.conductivity(radio.frequency)
+    truth = np.array([perturbed(itu, seed) for seed in range(max(wanted))])
+    blank = positions.with_rss(np.zeros(positions.present.shape))
+    rss = ReplayObjective(room, blank, radio, table).rss(truth)
+    start = np.tile(itu, (len(truth), 1))
+
+    def side_by_side(seeds: slice) -> tuple[AdamResult, float]:
+        batch = ReplayObjective(room, blank, radio, table, measured=rss[seeds])
+        adam(batch, start[seeds], max_iterations=2)  # compiles
+        begin = time.perf_counter()
+        result = adam(batch, start[seeds], max_iterations=iterations)
+        return result, time.perf_counter() - begin
+
+    def in_turn(count: int) -> tuple[list[MethodFit], float]:
+        point = Point(study, room, positions, radio, ("levenberg_marquardt",), "itu",
+                      "same_paths", seeds=(0,))  # fmt: skip
+        none = Prior(itu, np.full(len(itu), np.inf), np.ones(len(itu), bool))
+        objective = ReplayObjective(room, blank, radio, table, measured=rss[:1])
+        asked = [question_of(point, positions, none, each) for each in rss[:count]]
+        begin = time.perf_counter()
+        fits = fit_least_squares(objective, asked, start[:count], truth[:count])
+        return fits, time.perf_counter() - begin
+
+    known = {timing.key: timing for timing in ledger.timings(study)}
+    timings = []
+    for optimizer, count in asked:
+        one = Timing(**_what_is_timed(study, optimizer, count, iterations, radio, table))
+        if one.key not in known:
+            if optimizer == "adam":
+                result, seconds = side_by_side(slice(0, count))
+                theta, steps = result.theta, iterations
+            else:
+                fits, seconds = in_turn(count)
+                theta = np.array([fit.theta for fit in fits])
+                steps = int(np.median([fit.iterations for fit in fits]))
+            error = [mean_relative_error(*pair) for pair in zip(theta, truth, strict=False)]
+            known[one.key] = dataclasses.replace(
+                one, seconds_fit=seconds, iterations=steps, mre=float(np.median(error))
+            )
+            ledger.publish_timings(study, [known[one.key]])
+            say(f"{count} seeds of {optimizer}: {seconds:.3g} s")
+        timings.append(known[one.key])
+    some = min(max(wanted), 100)
+    together, _ = side_by_side(slice(0, some))
+    picked = np.linspace(0, some - 1, min(ALONE, some)).astype(int)
+    same = all(
+        np.array_equal(one.path[:, 0], together.path[: len(one.path), s], equal_nan=True)
+        for s in picked for one in [side_by_side(slice(s, s + 1))[0]]
+    )  # fmt: skip
+    show(_table(timings), *_sentences(timings, same, len(picked), some))
+    show(f"results: {folder}\nfigure: {_figure(timings, folder / f'{study}.png')}")
+
+
+def _what_is_timed(
+    study: str, optimizer: str, count: int, iterations: int, radio: vd.RadioConfig, table: Any
+) -> dict[str, Any]:
+    """A row of the ledger before it is measured; seeds and optimizer are in the label."""
+    label = json.dumps({"optimizer": optimizer, "seeds": count})
+    versions = json.dumps(engine_versions())
+    text = json.dumps([label, iterations, radio.key, table.key, hardware(), versions,
+                       SCHEMA_VERSION])  # fmt: skip
+    return {
+        "study": study, "key": hashlib.sha256(text.encode()).hexdigest(), "label": label,
+        "engine": "replay", "num_objects": table.num_objects, "num_setups": table.num_setups,
+        "num_links": table.num_setups * table.num_receivers, "num_paths": table.num_paths,
+        "max_depth": radio.max_depth, "samples_per_src": radio.samples_per_src,
+        "seconds_scene": math.nan, "seconds_trace": float(table.seconds.sum()),
+        "seconds_value": math.nan, "seconds_gradient": math.nan, "seconds_jacobian": math.nan,
+        "seconds_fit": math.nan, "iterations": -1, "mre": math.nan, "peak_bytes": -1,
+        "outcome": "measured", "hardware": hardware(), "versions": versions,
+    }  # fmt: skip
+
+
+def _what(timing: Timing) -> tuple[str, int]:
+    label = json.loads(timing.label)
+    return str(label["optimizer"]), int(label["seeds"])
+
+
+def _table(timings: list[Timing]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="seeds per second (same_paths)", title_justify="left")
+    for name in ("method", "S", "iterations", "seconds", "seeds / s", "against S = 1",
+                 "median MRE [%]"):  # fmt: skip
+        table.add_column(escape(name), justify="left" if name == "method" else "right")
+    names = {"adam": "Adam, side by side", "levenberg_marquardt": "Levenberg-Marquardt, in turn"}
+    first: dict[str, float] = {}
+    for timing in timings:
+        optimizer, count = _what(timing)
+        rate = count / timing.seconds_fit
+        table.add_row(
+            names[optimizer], str(count), str(timing.iterations), f"{timing.seconds_fit:.3g}",
+            f"{rate:.3g}", f"× {rate / first.setdefault(optimizer, rate):.3g}",
+            f"{100 * timing.mre:.2g}",
+        )  # fmt: skip
+    return table
+
+
+def _sentences(timings: list[Timing], same: bool, alone: int, together: int) -> list[str]:
+    some = [(s, t.seconds_fit) for t in timings for o, s in [_what(t)] if o == "adam"]
+    growth = slope(*zip(*some, strict=True)) if len(some) > 1 else np.nan
+    bits = "have the same bits at every iteration" if same else "DIFFER from what they are"
+    return [
+        f"{alone} seeds, run alone, {bits} among {together} side by side",
+        *([f"seconds of Adam against S: log-log slope {growth:.2f}"] if growth == growth else []),
+    ]
+
+
+def _figure(timings: list[Timing], path: Place) -> Place:
+    from matplotlib.figure import Figure
+
+    from vlmrt_dist.figures import save_figure
+
+    figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for optimizer, label in (("adam", "Adam, side by side"),
+                             ("levenberg_marquardt", "Levenberg-Marquardt, in turn")):  # fmt: skip
+        some = [(s, s / t.seconds_fit) for t in timings for o, s in [_what(t)] if o == optimizer]
+        axes.plot(*zip(*some, strict=True), "o-", label=label)
+    axes.set(xscale="log", yscale="log", xlabel="S, seeds", ylabel="seeds per second")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return save_figure(figure, path)
+
+
+if __name__ == "__main__":
+    run_script(main, __doc__)
