@@ -13,7 +13,7 @@ import optuna
 import pytest
 
 import vlmrt_dist as vd
-from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.search_pool import run_pool
 from vlmrt_dist.search_sampler import optuna_study, write_optuna
@@ -105,6 +105,27 @@ def test_what_is_not_finite_is_kept_and_never_the_best(study: Study, tmp_path: P
     assert checked.params == front[0].params
     assert set(checked.rows) == {0, 1, 100, 101, 102}
     assert checked.values(("mre",), fresh.seeds) != front[0].values(("mre",), study.seeds)
+
+
+def crowded(params: Mapping[str, Any], seeds: tuple[int, ...]) -> Point:
+    """As :func:`make`, but no place is found for many receivers."""
+    if params["receivers"] > 5:
+        raise CampaignError("no free place found")
+    return make(params, seeds)
+
+
+@pytest.mark.slow
+def test_a_configuration_that_cannot_be_evaluated_ends_and_the_search_goes_on(
+    study: Study, tmp_path: Path
+) -> None:
+    ledger, told = Ledger(tmp_path), []
+    partly = dataclasses.replace(study, make=crowded)
+    found = run_pool(partly, ledger, progress=lambda done, total, name: told.append((done, name)))
+    failed = [name for _, name in told if name.endswith("failed: no free place found")]
+    assert 0 < len(failed) < 8
+    assert len(found) == 8 - len(failed)
+    assert told[-1][0] == 8
+    assert all(each.params["receivers"] <= 5 for each in found)
 
 
 @pytest.mark.slow

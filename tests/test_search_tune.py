@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_search_pool import SPACE, make, spoilt
+from test_search_pool import SPACE, crowded, make, spoilt
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import ConfigurationError, StorageError
@@ -92,3 +92,15 @@ def test_early_stopping_and_refusals(study: Study, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no name"):
         run_tune(dataclasses.replace(study, name="../../x"), ledger)
     assert bundles({"CPU": 1.0}, "SPREAD").bundles == [{"CPU": 1.0}]
+
+
+@pytest.mark.usefixtures("_ray")
+def test_a_configuration_that_cannot_be_evaluated_ends_and_the_search_goes_on(
+    study: Study, tmp_path: Path
+) -> None:
+    from vlmrt_dist.search_tune import run_tune
+
+    partly = dataclasses.replace(study, make=crowded, num_points=8)
+    found = run_tune(partly, Ledger(tmp_path), num_actors=2, verbose=0)
+    assert 0 < len(found) < 8
+    assert all(each.params["receivers"] <= 5 for each in found)

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.pool import feed_actors
 from vlmrt_dist.search_sampler import known, optuna_study, suggest, tell
@@ -29,7 +30,8 @@ def run_pool(
     """Evaluate what the ledger lacks of a study, and return what it holds then.
 
     Rows are published as they come. A search goes on from them: configurations that were begun are
-    finished first, and none is evaluated twice.
+    finished first, and none is evaluated twice. One that cannot be evaluated is reported through
+    ``progress``, and tried again by the next run.
 
     :param num_actors: Ray actors that evaluate; 0: this process does
     :param actor_options: ``num_gpus`` and ``placement`` of :func:`~vlmrt_dist.pool.feed_actors`
@@ -43,26 +45,29 @@ def run_pool(
         task = agenda.next()
         return None if task is None else (text(task[0]), task)
 
-    def evaluate(task: Task) -> list[Row]:
+    def evaluate(task: Task) -> list[Row] | VlmrtError:
         return study.rows_of(*task)
 
-    results: Iterator[tuple[Task, list[Row]]]
+    results: Iterator[tuple[Task, list[Row] | VlmrtError]]
     if num_actors > 0:
         most = min(num_actors, study.total - agenda.done)
         results = feed_actors(evaluate, ask, most, study=study.name, **(actor_options or {}))
     else:
         results = _here(evaluate, ask)
     for task, rows in results:
-        publish(ledger, rows)
-        ended = agenda.told(task[0], rows)
+        if isinstance(rows, VlmrtError):
+            ended = agenda.failed(task[0], rows)
+        else:
+            publish(ledger, rows)
+            ended = agenda.told(task[0], rows)
         if progress is not None and ended:
             progress(agenda.done, study.total, f"{text(task[0])}: {ended}")
     return study.found(ledger)
 
 
 def _here(
-    evaluate: Callable[[Task], list[Row]], ask: Callable[[], tuple[str, Task] | None]
-) -> Iterator[tuple[Task, list[Row]]]:
+    evaluate: Callable[[Task], list[Row] | VlmrtError], ask: Callable[[], tuple[str, Task] | None]
+) -> Iterator[tuple[Task, list[Row] | VlmrtError]]:
     while (asked := ask()) is not None:
         yield asked[1], evaluate(asked[1])
 
@@ -149,6 +154,17 @@ class _Agenda:
         return ", ".join(
             f"MRE {100.0 * v:.3g} %" if name == "mre" else f"{v:.3g} {name}" for name, v in shown
         )
+
+    def failed(self, params: Params, error: VlmrtError) -> str:
+        """Note that a configuration cannot be evaluated.
+
+        :return: why, in words
+        """
+        key = key_of(params)
+        if self._optuna is not None:
+            tell(self._optuna, self._begun[key].trial, None)
+        self._end(key)
+        return f"failed: {error}"
 
     def _given_up(self, begun: _Begun, seeds: list[int]) -> bool:
         """Whether seeds seen so far tell that a configuration is worse than the best; if so, its

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.errors import ConfigurationError, VlmrtError
 from vlmrt_dist.ledger import Ledger, Row, label_of
 from vlmrt_dist.search_space import Choice, Params, Space, check_space, contains, every
 from vlmrt_dist.study import evaluate as evaluate_point
@@ -122,9 +122,13 @@ class Study:
         label = {"base": self.fingerprint, **params}
         return dataclasses.replace(made, study=self.name, label=label)
 
-    def rows_of(self, params: Params, seeds: Sequence[int]) -> list[Row]:
-        """Evaluate some seeds of a configuration."""
-        return self.evaluate(self.point(params, seeds))
+    def rows_of(self, params: Params, seeds: Sequence[int]) -> list[Row] | VlmrtError:
+        """Evaluate some seeds of a configuration; what makes that impossible (no position is free,
+        no link has a path) ends the configuration, not the search."""
+        try:
+            return self.evaluate(self.point(params, seeds))
+        except VlmrtError as error:
+            return error
 
     def missing(self, found: Found) -> list[tuple[int, ...]]:
         """The seeds that a configuration has no rows of, in batches."""

@@ -18,7 +18,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from vlmrt_dist.errors import ActorFailure, ConfigurationError
+from vlmrt_dist.errors import ActorFailure, ConfigurationError, VlmrtError
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.ray_session import ActorOptions, Placement, connect, needs_of, refuse_too_much
 from vlmrt_dist.search_sampler import known, optuna_study, sampler_of, suggest, tell
@@ -54,7 +54,8 @@ def run_tune(
     :param callbacks: Tune's
     :param verbose: how much Tune prints
     :raises ConfigurationError: if the cluster has no room for the trials
-    :raises ActorFailure: if a trial failed, or the time was over before all were done
+    :raises ActorFailure: if a trial's process failed, or the time was over before all were done; a
+        configuration that cannot be evaluated is a trial with the reason as its result ``failed``
     """
     if num_actors < 1:
         raise ConfigurationError("Ray Tune evaluates on actors: num_actors must be 1 or more")
@@ -112,12 +113,15 @@ def run_tune(
     if results.errors:
         last = str(results.errors[0]).strip().splitlines()[-1]
         raise ActorFailure(f"{len(results.errors)} trials failed, the first with: {last}")
+    failed = sum(bool((result.metrics or {}).get("failed")) for result in results)
     found = [f for f in study.found(ledger) if any(s in f.rows for s in study.seeds)]
     begun = {key_of(f.params) for f in found}
-    wanted = study.total if search is not None else len({*map(key_of, study.grid)} & begun)
-    if len(begun) < wanted or (search is None and _left(study, found)):
+    there = begun if search is not None else {*map(key_of, study.grid)} - {
+        key_of(params) for params in _left(study, found) if params is not None
+    }  # fmt: skip
+    if len(there) + failed < study.total:
         raise ActorFailure(
-            f"{len(begun)} of {study.total} configurations were there after {limit:g} s; the same "
+            f"{len(there)} of {study.total} configurations were there after {limit:g} s; the same "
             "command again goes on"
         )
     return found
@@ -228,13 +232,18 @@ class _Configuration(tune.Trainable):
     def step(self) -> dict[str, Any]:
         study, found = self._study, self._found
         batches = study.missing(found)
+        failed = ""
         if batches:
             rows = study.rows_of(found.params, batches[0])
-            publish(self._ledger, rows)
-            found.rows.update({row.seed: row for row in rows})
+            if isinstance(rows, VlmrtError):
+                failed = str(rows)
+            else:
+                publish(self._ledger, rows)
+                found.rows.update({row.seed: row for row in rows})
         values = found.values(study.objectives, study.seeds)
-        finite = values is not None
+        finite = values is not None and not failed
         return {
+            "failed": failed,
             # Infinity keeps early stopping informed; the search is told that it failed.
             **dict(zip(study.objectives, values or [float("inf")] * 3, strict=False)),
             "finite": finite,
