@@ -82,7 +82,8 @@ class Kept:
 
     def fixed(self, sizes: list[int]) -> list[Timing]:
         """Value and gradient with the same number of paths in rooms of all sizes."""
-        rows = [self._row("replay", k, self._radio, paths=FIXED_PATHS, beside=sizes) for k in sizes]
+        what = {"varies": f"K, {FIXED_PATHS} paths", "beside": sizes}
+        rows = [self._row("replay", k, self._radio, **what) for k in sizes]
         if any(row.key not in self._found for row in rows):
             seconds = in_own_process(cost.measure_fixed, sizes, self._radio, RECEIVERS, self._seed)
             assert seconds is not None

@@ -20,8 +20,13 @@ from numpy.typing import NDArray
 Residuals = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], sp.csr_matrix]]
 """A parameter vector x [X] -> residuals [L], and their sparse derivative [L, X] by x."""
 
-FIRST_RADIUS = 3.0
-"""Most that an entry of x changes in the first step: a factor of 20, where it is a logarithm."""
+FIRST_RADIUS = 1.0
+"""Most that an entry of x changes in the first step: a factor of 2.7, where it is a logarithm."""
+
+FIRST_CAUTION = 1e-3
+"""How much at first all unknowns are held where they are, in units of the mean diagonal of JᵀJ, a
+tenth of it after each step that succeeds. What links tell about an unknown that they hardly depend
+on is wrong until the others are right; it would go far, and end in another minimum."""
 
 LEAST_DAMPING, MOST_DAMPING = 1e-10, 1e10
 """Damping in units of the diagonal of JᵀJ: what rounding needs where two unknowns are only seen
@@ -70,7 +75,7 @@ def least_squares(
     """
     residual, jacobian = residuals(x)
     cost = 0.5 * float(residual @ residual)
-    damping, radius = LEAST_DAMPING, FIRST_RADIUS
+    damping, radius, caution = LEAST_DAMPING, FIRST_RADIUS, FIRST_CAUTION
     scale = np.zeros(len(x))
     fresh = True
     for _ in range(max_evaluations - 1):
@@ -80,14 +85,17 @@ def least_squares(
             # The largest seen, so that a flat spot does not set an unknown loose (Moré).
             scale = np.maximum(scale, normal.diagonal())
         ends = np.maximum(low - x, -radius), np.minimum(high - x, radius)
-        step = _step(normal, gradient, damping * scale, *ends)
+        hold = damping * scale + np.where(scale > 0.0, caution * scale.mean(), 0.0)
+        step = _step(normal, gradient, hold, *ends)
         size = float(np.abs(step).max(initial=0.0))
         bent = jacobian @ step
         predicted = -float(gradient @ step) - 0.5 * float(bent @ bent)
-        if np.linalg.norm(step) <= tolerance * (tolerance + np.linalg.norm(x)):
-            return Minimum(x, cost, True)
-        if 0.0 <= predicted <= 0.1 * tolerance * cost:  # rounding is all that is left
-            return Minimum(x, cost, True)
+        still = np.linalg.norm(step) <= tolerance * (tolerance + np.linalg.norm(x))
+        if still or 0.0 <= predicted <= 0.1 * tolerance * cost:  # or rounding is all that is left
+            if caution == 0.0:
+                return Minimum(x, cost, True)
+            caution = 0.0
+            continue
         candidate = residuals(x + step)
         new = 0.5 * float(candidate[0] @ candidate[0])
         gained = cost - new
@@ -95,8 +103,9 @@ def least_squares(
         if fresh:
             done = gained <= tolerance * cost and gained > 0.25 * predicted
             x, cost, (residual, jacobian) = x + step, new, candidate
-            if done:
+            if done and caution == 0.0:
                 return Minimum(x, cost, True)
+            caution = 0.0 if done or caution < 1e-9 else 0.1 * caution
             damping = max(0.1 * damping, LEAST_DAMPING)
         elif damping >= MOST_DAMPING:
             return Minimum(x, cost, True)
