@@ -96,13 +96,14 @@ def least_squares(
                 return Minimum(x, cost, True)
             caution = 0.0
             continue
-        candidate = residuals(x + step)
+        there = np.clip(x + step, low, high)  # rounding may leave it a little outside
+        candidate = residuals(there)
         new = 0.5 * float(candidate[0] @ candidate[0])
         gained = cost - new
         fresh = bool(np.isfinite(new) and gained > 0.0 and predicted > 0.0)
         if fresh:
             done = gained <= tolerance * cost and gained > 0.25 * predicted
-            x, cost, (residual, jacobian) = x + step, new, candidate
+            x, cost, (residual, jacobian) = there, new, candidate
             if done and caution == 0.0:
                 return Minimum(x, cost, True)
             caution = 0.0 if done or caution < 1e-9 else 0.1 * caution
