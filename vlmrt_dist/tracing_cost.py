@@ -7,7 +7,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class TracingCost:
     :param copy_memory: the same by ``copy``
     :param value: value and gradient of the loss, all links
     :param jacobian: one sparse Jacobian
+    :param only_one: paths that only one of two sets has whose solves share no seed; None: not asked
+    :param difference_db: largest difference of a link's power between these two [dB]
     :param busy: load average of the machine when it was measured
     """
 
@@ -64,21 +66,9 @@ class TracingCost:
     copy_memory: int
     value: float
     jacobian: float
+    only_one: int | None
+    difference_db: float | None
     busy: float
-
-
-@dataclass(frozen=True)
-class Independent:
-    """How two complete sets of one campaign differ whose solves share no seed.
-
-    :param num_paths: paths of either
-    :param only_one: paths that only one of them has
-    :param difference_db: largest difference of a link's power [dB]
-    """
-
-    num_paths: tuple[int, int]
-    only_one: int
-    difference_db: float
 
 
 def campaign_of(num_setups: int, num_receivers: int, seed: int) -> Campaign:
@@ -87,11 +77,14 @@ def campaign_of(num_setups: int, num_receivers: int, seed: int) -> Campaign:
 
 
 def measure_tracing(
-    num_setups: int, num_receivers: int, radio: RadioConfig, seed: int
+    num_setups: int, num_receivers: int, radio: RadioConfig, seed: int, twice: bool
 ) -> TracingCost:
     """Trace, stream to a file, load and evaluate M · N links of the paper's room.
 
     Meant for a process of its own: what it holds is measured.
+
+    :param seed: of the positions
+    :param twice: trace once more, with other seeds of Sionna's sampling, and compare
     """
     from vlmrt_dist.path_files import load_paths
     from vlmrt_dist.tracing import trace
@@ -120,6 +113,7 @@ def measure_tracing(
         assert private.num_paths == table.num_paths
         del private
     value, jacobian = _evaluations(campaign, radio, table)
+    only_one, difference = _compared(campaign, radio, table) if twice else (None, None)
     return TracingCost(
         num_setups=num_setups,
         num_receivers=num_receivers,
@@ -139,33 +133,28 @@ def measure_tracing(
         copy_memory=copied - start,
         value=value,
         jacobian=jacobian,
+        only_one=only_one,
+        difference_db=difference,
         busy=os.getloadavg()[0],
     )
 
 
-def measure_independent(
-    num_setups: int, num_receivers: int, radio: RadioConfig, seed: int
-) -> Independent:
-    """Trace one campaign twice, with other seeds of Sionna's sampling."""
+def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[int, float]:
+    """Paths that only ``table`` or a set of other seeds has, and the largest difference of a link's
+    power between them [dB]."""
     from vlmrt_dist.replay import Materials, Replay
     from vlmrt_dist.tracing import trace
 
-    room, campaign = box_room(BOXES), campaign_of(num_setups, num_receivers, seed)
-    frequency = radio.frequency
+    room, frequency = box_room(BOXES), radio.frequency
     materials = Materials(
         room.conductivity(frequency), room.relative_permittivity(frequency), room.thickness
     )
-    radios = [radio, radio.replace(seed=radio.seed + 1)]
-    tables = [trace(room, campaign, r, cache=False) for r in radios]
-    power = [Replay(t, r).rss(materials)[0] for t, r in zip(tables, radios, strict=True)]
-    sets = [{row.tobytes() for row in t.signature()} for t in tables]
+    other = trace(room, campaign, radio.replace(seed=radio.seed + 1), cache=False)
+    power = [Replay(t, radio).rss(materials)[0] for t in (table, other)]
+    sets = [{row.tobytes() for row in t.signature()} for t in (table, other)]
     both = (power[0] > 0.0) & (power[1] > 0.0)
-    level = [watts_to_dbm(p[both]) for p in power]
-    return Independent(
-        (tables[0].num_paths, tables[1].num_paths),
-        len(sets[0] ^ sets[1]),
-        float(np.abs(level[0] - level[1]).max(initial=0.0)),
-    )
+    one, two = (watts_to_dbm(p[both]) for p in power)
+    return len(sets[0] ^ sets[1]), float(np.abs(one - two).max(initial=0.0))
 
 
 def _evaluations(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[float, float]:
@@ -184,7 +173,8 @@ def _evaluations(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tu
 
 def _copied(table: PathTable) -> PathTable:
     values: dict[str, Any] = {f.name: getattr(table, f.name) for f in fields(table)}
-    return replace(table, **{n: a.copy() for n, a in values.items() if isinstance(a, np.ndarray)})
+    values |= {n: a.copy() for n, a in values.items() if isinstance(a, np.ndarray)}
+    return PathTable(**values)
 
 
 def own_memory() -> int:
