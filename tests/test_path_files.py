@@ -143,7 +143,8 @@ def test_an_altered_file_is_refused_or_the_table(table: PathTable, tmp_path: Pat
     content = bytearray(file.read_bytes())
     rng = np.random.default_rng(0)
     refused = 0
-    for position in range(len(content)):
+    tried = rng.choice(len(content), 3000, replace=False)
+    for position in tried:
         damaged = content.copy()
         damaged[position] ^= 1 << rng.integers(8)
         file.write_bytes(damaged)
@@ -153,7 +154,7 @@ def test_an_altered_file_is_refused_or_the_table(table: PathTable, tmp_path: Pat
             refused += 1
         else:
             assert_same(found, small)
-    assert refused > 0.6 * len(content)  # the rest is the schema's second copy, and padding
+    assert refused > 0.6 * len(tried)  # the rest is the schema's second copy, and padding
 
 
 def test_another_file_of_arrow_is_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
 from vlmrt_dist.files import cache_folder
-from vlmrt_dist.path_files import load_paths, save_paths, stream_paths
+from vlmrt_dist.path_files import load_paths, stream_paths
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
 from vlmrt_dist.radio import RadioConfig
@@ -51,6 +51,10 @@ CLEAN_SOLVES = 2
 MAX_SOLVES = 10
 """Most solves united for one setup; what the last one added is in :attr:`PathTable.added`."""
 
+MAPPED_LINKS = 1000
+"""Campaigns of so many links are cached as one more file, which all processes of a machine map:
+pool actors that evaluate one campaign hold no copies of its paths (200 bytes each at D = 4)."""
+
 Progress = Callable[[int, int], None]
 """Called with the number of setups done and in all."""
 
@@ -68,8 +72,9 @@ def trace(
     """Trace every setup of ``campaign``.
 
     Tables are kept on disk, a file a setup, in ``VLMRT_CACHE_DIR`` (default
-    ``~/.cache/vlmrt_dist``); a damaged file is traced again. One solve is for at most so many
-    receivers at once as :mod:`~vlmrt_dist.solve_size` says.
+    ``~/.cache/vlmrt_dist``); a damaged file is traced again. Large campaigns have a file of their
+    own as well, see :data:`MAPPED_LINKS`. One solve is for at most so many receivers at once as
+    :mod:`~vlmrt_dist.solve_size` says.
 
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
@@ -77,7 +82,7 @@ def trace(
     :param cache: read and write the cache
     :param max_solves: most solves united for one setup where the set is to be complete; default:
         :data:`MAX_SOLVES`
-    :param progress: called after each setup
+    :param progress: called after each setup, or once if all were in the cache
     :param keep: an Arrow file (see :mod:`~vlmrt_dist.path_files`) that setups are written to as
         they are traced, so that no more than one is held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
@@ -88,11 +93,22 @@ def trace(
     """
     refuse_unsupported(radio)
     most = MAX_SOLVES if max_solves is None else max_solves
+    whole = None
+    if cache and keep is None and campaign.num_links >= MAPPED_LINKS:
+        whole = _campaign_file(scene, campaign, radio, most)
+        if (table := _cached(whole)) is not None:
+            if progress is not None:
+                progress(campaign.num_setups, campaign.num_setups)
+            return table
     tables = _each_setup(scene, campaign, radio, cache, most, progress)
-    if keep is None:
+    if keep is not None:
+        stream_paths(keep, tables)
+        return load_paths(keep)
+    if whole is None:
         return concatenate_setups(tables)
-    stream_paths(keep, tables)
-    return load_paths(keep)
+    held = list(tables)  # what took minutes to trace is not lost to a full disk
+    _save(held, whole)
+    return _cached(whole) or concatenate_setups(held)
 
 
 def _each_setup(
@@ -111,7 +127,7 @@ def _each_setup(
             if table is None:
                 table = tracer.trace_setup(setup)
                 if file is not None:
-                    _save(table, file)
+                    _save([table], file)
             yield _widen(table, campaign, m)
             if progress is not None:
                 progress(m + 1, campaign.num_setups)
@@ -127,11 +143,12 @@ def _cached(file: Path) -> PathTable | None:
         return None
 
 
-def _save(table: PathTable, file: Path) -> None:
-    """Keep a table for the next time; a cache that cannot be written costs time, not results."""
+def _save(tables: Sequence[PathTable], file: Path) -> None:
+    """Keep tables as one for the next time; a cache that cannot be written costs time, and no
+    results."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_paths(file, table)
+        stream_paths(file, tables)
     except (OSError, StorageError) as error:
         warnings.warn(
             f"the path cache cannot be written and is done without: {error}; name another folder "
@@ -317,6 +334,8 @@ def _te(
 def _widen(table: PathTable, campaign: Campaign, setup: int) -> PathTable:
     """``table`` of the receivers that are there, numbered as in the padded campaign."""
     there = np.flatnonzero(campaign.present[setup])
+    if len(there) == campaign.num_receivers:
+        return table
     added = np.zeros((1, campaign.num_receivers))
     added[0, there] = table.added[0]
     return dataclasses.replace(
@@ -342,3 +361,11 @@ def _cache_file(
     for positions in (setup.tx, setup.rx):
         digest.update(np.ascontiguousarray(positions, dtype=np.float64).tobytes())
     return cache_folder() / "paths" / f"{digest.hexdigest()}.arrow"
+
+
+def _campaign_file(
+    scene: SceneModel, campaign: Campaign, radio: RadioConfig, max_solves: int
+) -> Path:
+    names = [_cache_file(scene, setup, radio, max_solves).name for setup in campaign.setups]
+    digest = hashlib.sha256("\n".join(names).encode() + campaign.present.tobytes())
+    return cache_folder() / "paths" / f"campaign-{digest.hexdigest()}.arrow"
