@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from vlmrt_dist.claims import Judged, claims_of
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import TABLE_1, TABLE_2
 
@@ -192,6 +194,39 @@ def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
     with pytest.raises(AttributeError):  # the stand-in's answer is no cost
         module.main(sizes="9", seed=1, budget=0.0, storage=str(tmp_path))
     assert asked[2:] == [(9, None)]
+
+
+@pytest.mark.slow
+def test_tracing_is_measured_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sweep("large_m")
+    asked: dict[str, Any] = {"quick": True, "sizes": "4x16, 2x3", "depth": 2, "samples": 20_000}
+    module.main(**asked, storage=str(tmp_path))
+    first = capsys.readouterr().out
+    small, large = sorted(Ledger(tmp_path).timings("large_m_quick"), key=lambda t: t.num_links)
+    assert (small.num_setups, small.num_links, large.num_setups, large.num_links) == (2, 6, 4, 64)
+    for timing in (small, large):
+        label = json.loads(timing.label)
+        assert label["around"] < label["solver"] < timing.seconds_trace
+        assert label["incomplete"] < 1e-5
+        assert label["one"] > 0.0
+        assert timing.peak_bytes > 2e8
+    assert json.loads(small.label)["difference_db"] < 1e-3
+    assert json.loads(large.label)["difference_db"] is None
+    assert "2 x 3: a set of other seeds differs in" in first
+    assert (tmp_path / "large_m_quick.png").stat().st_size > 5_000
+
+    def fail(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(module, "in_own_process", fail)
+    module.main(**asked, storage=str(tmp_path))
+    assert capsys.readouterr().out == first
+    with pytest.raises(AssertionError, match="again"):
+        module.main(**asked | {"depth": 1}, storage=str(tmp_path))
+    with pytest.raises(ConfigurationError, match="'3' is no size"):
+        module.main(sizes="3", storage=str(tmp_path))
 
 
 @pytest.mark.slow

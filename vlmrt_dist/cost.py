@@ -121,15 +121,14 @@ def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: in
     )
     sure = np.array([v == "estimated" for v in fit.verdict])
     error = np.abs(fit.fitted - truth)[sure] / truth[sure]
-    solving, around = _split(room, measured, radio)
     return Cost(
         num_objects=room.num_objects,
         num_setups=table.num_setups,
         num_links=int(heard.sum()),
         num_paths=table.num_paths,
         scene=scene,
-        solve=float(table.seconds.sum()) * solving / (solving + around),
-        extract=float(table.seconds.sum()) * around / (solving + around),
+        solve=float(table.seconds_in_solver.sum()),
+        extract=float((table.seconds - table.seconds_in_solver).sum()),
         value=value,
         value_cpu=value_cpu,
         jacobian=jacobian,
@@ -252,31 +251,6 @@ def in_own_process(
 def _answer(send: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     send.send(work(*arguments))
     send.close()
-
-
-def _split(room: SceneModel, campaign: Campaign, radio: RadioConfig) -> tuple[float, float]:
-    """Seconds of one solve of one setup inside Sionna, and of everything around it."""
-    from vlmrt_dist import tracing
-    from vlmrt_dist.planes import planes_of
-    from vlmrt_dist.sionna_scene import LiveScene, dr
-
-    live, planes, inside = LiveScene(tracing._sheets(room), radio), planes_of(room), 0.0
-    solve = live.solve
-
-    def timed(*arguments: Any) -> Any:
-        nonlocal inside
-        begin = time.perf_counter()
-        paths = solve(*arguments)
-        dr.sync_thread()
-        inside += time.perf_counter() - begin
-        return paths
-
-    live.solve = timed  # type: ignore[method-assign, assignment]
-    tracing._solve(live, planes, campaign.setups[0], 1, 0)  # warms up
-    inside, begin = 0.0, time.perf_counter()
-    for seed in (2, 3, 4):
-        tracing._solve(live, planes, campaign.setups[0], seed, 0)
-    return inside, time.perf_counter() - begin - inside
 
 
 def _median(work: Callable[[], Any], least: int = 9) -> tuple[float, float]:
