@@ -91,6 +91,7 @@ def sketch(
         added=np.full((setups, receivers), np.nan),
         num_solves=np.ones(setups, np.int32),
         seconds=np.zeros(setups),
+        seconds_in_solver=np.zeros(setups),
     )
     from vlmrt_dist.path_table import unite
 
@@ -109,6 +110,7 @@ def each_path_a_link(table: PathTable) -> PathTable:
         added=np.full((1, count), np.nan),
         num_solves=np.ones(1, np.int32),
         seconds=np.zeros(1),
+        seconds_in_solver=np.zeros(1),
     )
 
 

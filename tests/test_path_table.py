@@ -1,5 +1,4 @@
 import dataclasses
-import pickle
 
 import numpy as np
 import pytest
@@ -96,38 +95,30 @@ def test_tables_of_different_scenes_are_not_joined() -> None:
         concatenate_setups([])
 
 
-def test_round_trips(tmp_path) -> None:
-    table = sketch()
-    assert_same(pickle.loads(pickle.dumps(table)), table)
-    path_table.save(table, tmp_path / "new" / "table.npz")
-    back = path_table.load(tmp_path / "new" / "table.npz")
-    assert back is not None
-    assert_same(back, table)
-    assert [f.name for f in (tmp_path / "new").iterdir()] == ["table.npz"]  # nothing left over
+def test_rows_in_any_order_give_the_keys_and_setups_of_the_sorted_ones() -> None:
+    """Setups stay apart however their rows are mixed, as long as each keeps its own order."""
+    table = sketch(setups=4, paths=80)
+    mixed = table.rows(np.argsort(np.random.default_rng(0).random(table.num_paths)))
+    again = mixed.rows(np.lexsort(mixed.signature().T[::-1]))
+    assert again.setup_keys() == table.setup_keys()
+    by_receiver = table.rows(np.argsort(table.receiver, kind="stable"))
+    order = [np.flatnonzero(by_receiver.setup == m) for m in range(4)]
+    assert [by_receiver.rows(rows).setups([m]).key for m, rows in enumerate(order)] == [
+        by_receiver.setups([m]).key for m in range(4)
+    ]
+    assert by_receiver.setup_keys() == table.setup_keys()
 
 
-def test_an_absent_file_is_none(tmp_path) -> None:
-    assert path_table.load(tmp_path / "nothing.npz") is None
-
-
-def test_a_truncated_file_is_none(tmp_path) -> None:
-    file = tmp_path / "table.npz"
-    path_table.save(sketch(), file)
-    content = file.read_bytes()
-    for length in np.linspace(0, len(content) - 1, 60).astype(int):
-        file.write_bytes(content[:length])
-        assert path_table.load(file) is None, length
-
-
-def test_an_altered_file_is_none_or_the_table(tmp_path) -> None:
-    """Whatever byte is damaged: never an exception, and never other numbers."""
-    table, file = sketch(paths=4), tmp_path / "table.npz"
-    path_table.save(table, file)
-    content = bytearray(file.read_bytes())
+def test_uniting_orders_signatures_that_no_one_integer_holds() -> None:
+    """Thousands of objects and planes at depth 6 need three of them."""
     rng = np.random.default_rng(0)
-    for position in rng.choice(len(content), 1500, replace=False):
-        damaged = content.copy()
-        damaged[position] ^= 1 << rng.integers(8)
-        file.write_bytes(damaged)
-        found = path_table.load(file)
-        assert found is None or found.setup_keys() == table.setup_keys(), position
+    table = sketch(setups=3, receivers=300, objects=5000, paths=500, depth=6)
+    there = table.kind != 0
+    large = dataclasses.replace(
+        table, plane=np.where(there, rng.integers(0, 30_000, there.shape), 0).astype(np.int32)
+    )
+    twice = concatenate_setups([large]).rows(rng.permutation(np.repeat(np.arange(500), 2)))
+    united = unite([twice])
+    expected, first = np.unique(twice.signature(), axis=0, return_index=True)
+    np.testing.assert_array_equal(united.signature(), expected)
+    assert united.key == twice.rows(first).key

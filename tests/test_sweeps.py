@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from vlmrt_dist.claims import Judged, claims_of
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import TABLE_1, TABLE_2
 
@@ -153,6 +155,78 @@ def test_times_are_measured_once(
     monkeypatch.setattr(module, "measure", fail)
     module.main(quick=True, seeds=1, storage=str(tmp_path))
     assert capsys.readouterr().out == first
+
+
+@pytest.mark.slow
+def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sweep("large_k")
+
+    def run(budget: float) -> str:
+        module.main(sizes="9,15", budget=budget, samples=5000, storage=str(tmp_path))
+        return capsys.readouterr().out
+
+    first = run(0.5)  # no time to start Sionna in
+    timings = Ledger(tmp_path).timings("large_k")
+    by_engine = {e: [t for t in timings if t.engine == e] for e in ("retrace", "replay")}
+    assert [(t.num_objects, t.outcome) for t in by_engine["retrace"]] == [(9, "given up")]
+    whole = [t for t in by_engine["replay"] if t.seconds_trace > 0.0]
+    fixed = [t for t in by_engine["replay"] if not t.seconds_trace > 0.0]
+    assert sorted(t.num_objects for t in whole) == sorted(t.num_objects for t in fixed) == [9, 15]
+    assert all(t.num_links >= 4 * t.num_objects and t.outcome == "converged" for t in whole)
+    assert {t.num_paths for t in fixed} == {module.FIXED_PATHS}
+
+    asked: list[tuple[int, float | None]] = []
+
+    def ask(work: object, size: int, *_: object, seconds: float | None = None) -> float:
+        asked.append((size, seconds))
+        return 2.5
+
+    monkeypatch.setattr(module, "in_own_process", ask)
+    assert run(0.5) == run(0.1) == first
+    assert asked == []
+    assert "2.5" in run(60.0)
+    assert asked == [(9, 60.0), (15, 60.0)]
+    assert "2.5" in run(60.0)
+    assert len(asked) == 2
+    # Another seed is another question.
+    with pytest.raises(AttributeError):  # the stand-in's answer is no cost
+        module.main(sizes="9", seed=1, budget=0.0, storage=str(tmp_path))
+    assert asked[2:] == [(9, None)]
+
+
+@pytest.mark.slow
+def test_tracing_is_measured_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sweep("large_m")
+    asked: dict[str, Any] = {"quick": True, "sizes": "4x16, 2x3", "depth": 2, "samples": 20_000}
+    module.main(**asked, storage=str(tmp_path))
+    first = capsys.readouterr().out
+    small, large = sorted(Ledger(tmp_path).timings("large_m_quick"), key=lambda t: t.num_links)
+    assert (small.num_setups, small.num_links, large.num_setups, large.num_links) == (2, 6, 4, 64)
+    for timing in (small, large):
+        label = json.loads(timing.label)
+        assert label["around"] < label["solver"] < timing.seconds_trace
+        assert label["incomplete"] < 1e-5
+        assert label["one"] > 0.0
+        assert timing.peak_bytes > 2e8
+    assert json.loads(small.label)["difference_db"] < 1e-3
+    assert json.loads(large.label)["difference_db"] is None
+    assert "2 x 3: a set of other seeds differs in" in first
+    assert (tmp_path / "large_m_quick.png").stat().st_size > 5_000
+
+    def fail(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(module, "in_own_process", fail)
+    module.main(**asked, storage=str(tmp_path))
+    assert capsys.readouterr().out == first
+    with pytest.raises(AssertionError, match="again"):
+        module.main(**asked | {"depth": 1}, storage=str(tmp_path))
+    with pytest.raises(ConfigurationError, match="'3' is no size"):
+        module.main(sizes="3", storage=str(tmp_path))
 
 
 @pytest.mark.slow

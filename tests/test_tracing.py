@@ -1,18 +1,23 @@
 # ruff: noqa: F401, F811  (pytest finds imported fixtures by their names)
 import dataclasses
-import threading
 
 import numpy as np
 import pytest
 from numerics import PAPER, campaign, materials, path_cache, room, table
 
-from vlmrt_dist import tracing
-from vlmrt_dist.errors import PathOverflowError, UnsupportedByReplay
-from vlmrt_dist.path_table import NONE, REFLECTION, PathTable
+from vlmrt_dist import solve_size, tracing
+from vlmrt_dist.errors import (
+    EngineUnavailable,
+    PathOverflowError,
+    StorageError,
+    UnsupportedByReplay,
+)
+from vlmrt_dist.path_files import load_paths
+from vlmrt_dist.path_table import NONE, REFLECTION, ROWS, PathTable
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.scene import SceneModel, SceneObject
 from vlmrt_dist.setups import Campaign, MeasurementSetup, random_campaign
-from vlmrt_dist.sionna_scene import FoundPaths, LiveScene
+from vlmrt_dist.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.tracing import trace
 
 COMPLETE = PAPER.replace(samples_per_src=200_000, complete=True)
@@ -67,7 +72,8 @@ def test_receivers_in_parts_are_the_receivers_together(
     limit: int,
 ) -> None:
     lanes = limit * PAPER.samples_per_src * PAPER.max_depth
-    monkeypatch.setattr(tracing, "MAX_LANES_PER_SOLVE", lanes)
+    for name in ("MAX_LANES_AT_ONCE", "LANES_PER_GROUP"):
+        monkeypatch.setattr(solve_size, name, lanes)
     assert trace(room, campaign.subset([0]), PAPER, cache=False).setup_keys() == [
         table.setup_keys()[0]
     ]
@@ -160,7 +166,7 @@ def test_a_second_trace_does_not_ask_sionna(
     room: SceneModel, campaign: Campaign, folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = trace(room, campaign, PAPER)
-    assert len(list(folder.glob("*.npz"))) == 3
+    assert len(list(folder.glob("*.arrow"))) == 3
     refuse_to_trace(monkeypatch)
     assert trace(room, campaign, PAPER).key == first.key
     # Neither power nor combining changes a path.
@@ -222,23 +228,6 @@ def test_the_cache_key_changes_with_the_scene_and_the_positions(
         )
     }
     assert len(keys) == 4
-
-
-def test_two_writers_of_one_cache_file_leave_a_whole_one(tmp_path) -> None:
-    from numerics import sketch
-
-    from vlmrt_dist import path_table
-
-    file = tmp_path / "table.npz"
-    writers = [threading.Thread(target=path_table.save, args=(sketch(), file)) for _ in range(8)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    found = path_table.load(file)
-    assert found is not None
-    assert found.key == sketch().key
-    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_cache_that_cannot_be_written_does_not_lose_the_paths(
@@ -359,3 +348,100 @@ def test_sharing_a_mesh_finds_the_paths_that_meshes_of_their_own_find(
         )
         # Threads find them in any order.
         np.testing.assert_array_equal(in_order(together), in_order(apart))
+
+
+# Streamed to a file.
+
+
+def test_a_table_that_is_kept_is_the_table(
+    room: SceneModel, campaign: Campaign, table: PathTable, tmp_path
+) -> None:
+    file = tmp_path / "paths.arrow"
+    kept = trace(room, campaign, PAPER, keep=file)
+    assert kept.key == table.key
+    assert load_paths(file, [1]).setup_keys() == table.setup_keys()[1:2]
+    for name in ("added", "num_solves"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(table, name))
+    assert ((kept.seconds_in_solver > 0.0) & (kept.seconds_in_solver < kept.seconds)).all()
+    assert [f.name for f in tmp_path.iterdir()] == ["paths.arrow"]
+
+
+def test_a_place_that_cannot_be_kept_at_is_said_at_once(
+    room: SceneModel, campaign: Campaign, table: PathTable, tmp_path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    with pytest.raises(StorageError, match="cannot write"):
+        trace(
+            room, campaign, PAPER, keep=tmp_path / "no" / "paths.arrow",
+            progress=lambda *done: seen.append(done),
+        )  # fmt: skip
+    assert len(seen) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [3])
+def test_complete_sets_in_parts_are_the_set_together(
+    room: SceneModel, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    radio = COMPLETE.replace(max_depth=2)
+    whole = trace(room, campaign.subset([0]), radio, cache=False)
+    monkeypatch.setattr(solve_size, "MAX_LANES_AT_ONCE", limit * 400_000)
+    monkeypatch.setattr(solve_size, "LANES_PER_GROUP", limit * 400_000)
+    assert trace(room, campaign.subset([0]), radio, cache=False).key == whole.key
+
+
+@pytest.mark.skipif(not VARIANT.startswith("llvm"), reason="a GPU has memory of its own")
+def test_a_solve_beyond_the_machine_is_refused(
+    room: SceneModel, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [50_000_000, 2_000_000_000]
+    monkeypatch.setattr(solve_size, "free_memory", free.pop)
+    # Asked once: what the first solve has taken is there for the second.
+    assert trace(room, campaign, PAPER.replace(max_depth=1), cache=False).num_setups == 3
+    with pytest.raises(EngineUnavailable, match=r"0\.1 GB of memory are free"):
+        trace(room, campaign, PAPER, cache=False)
+
+
+def test_a_large_campaign_is_one_file_that_is_mapped(
+    room: SceneModel, campaign: Campaign, table: PathTable, folder, monkeypatch
+) -> None:
+    monkeypatch.setattr(tracing, "MAPPED_LINKS", 24)
+    first = trace(room, campaign, PAPER)
+    (whole,) = folder.glob("campaign-*.arrow")
+    assert len(list(folder.iterdir())) == 4
+    for name in ROWS:  # an array of its own would end the chain of views
+        assert not owns(getattr(first, name)), name
+    seen: list[tuple[int, int]] = []
+    refuse_to_trace(monkeypatch)
+    again = trace(room, campaign, PAPER, progress=lambda *done: seen.append(done))
+    assert seen == [(3, 3)]
+    assert first.key == again.key == table.key
+    np.testing.assert_array_equal(first.seconds, again.seconds)
+    # Other receivers are another campaign; a damaged file is made from the setups' own.
+    present = campaign.present.copy()
+    present[0, 0] = False
+    assert tracing._campaign_file(room, campaign, PAPER, 1) != tracing._campaign_file(
+        room, dataclasses.replace(campaign, present=present), PAPER, 1
+    )
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) // 2])
+    assert trace(room, campaign, PAPER).key == table.key
+    assert whole.read_bytes() == content
+
+
+def owns(array: np.ndarray) -> bool:
+    """Whether the memory is NumPy's own, and not a file's."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return bool(array.flags.owndata)
+
+
+def test_a_large_campaign_that_cannot_be_cached_is_not_lost(
+    room: SceneModel, campaign: Campaign, table: PathTable, tmp_path, monkeypatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way of a folder")
+    monkeypatch.setenv("VLMRT_CACHE_DIR", str(blocked))
+    monkeypatch.setattr(tracing, "MAPPED_LINKS", 24)
+    with pytest.warns(UserWarning, match="cache"):
+        assert trace(room, campaign, PAPER).key == table.key

@@ -32,7 +32,8 @@ def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool 
     :raises StorageError: if the place cannot be written to
     """
     target = Path(path)
-    with _written(target, content, private) as waiting:
+    with _beside(target) as waiting:
+        _write(waiting, content, private)
         os.replace(waiting, target)
     return target
 
@@ -45,7 +46,8 @@ def create_atomic(path: str | os.PathLike[str], content: bytes) -> bool:
     """
     target = Path(path)
     try:
-        with _written(target, content, private=False) as waiting:
+        with _beside(target) as waiting:
+            _write(waiting, content, private=False)
             os.link(waiting, target)
     except FileExistsError:
         return False
@@ -53,14 +55,28 @@ def create_atomic(path: str | os.PathLike[str], content: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def _written(target: Path, content: bytes, private: bool) -> Iterator[Path]:
-    """A temporary file of ``content`` beside ``target``, for the caller to put into place."""
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name beside ``path`` for a file that is too large to be held at once: what the
+    block writes there takes the place of ``path`` when it ends, and is removed if it raises.
+
+    :raises StorageError: if the place cannot be written to
+    """
+    target = Path(path)
+    with _beside(target) as waiting:
+        yield waiting
+        descriptor = os.open(waiting, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(waiting, target)
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A temporary name beside ``target``, for the caller to write to and put into place."""
     waiting = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(waiting, "xb", opener=_private if private else None) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         yield waiting
         _sync_folder(target.parent)
     except FileExistsError:
@@ -70,6 +86,13 @@ def _written(target: Path, content: bytes, private: bool) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             waiting.unlink(missing_ok=True)
+
+
+def _write(waiting: Path, content: bytes, private: bool) -> None:
+    with open(waiting, "xb", opener=_private if private else None) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _private(path: str, flags: int) -> int:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.files import write_atomic
 
 NONE, REFLECTION, TRANSMISSION = 0, 1, 2
 """Values of :attr:`PathTable.kind`: no interaction (padding), specular reflection, transmission."""
@@ -56,6 +54,7 @@ class PathTable:
     :param added: [M, N] share of each link's power that the last solve added (NaN: one solve only)
     :param num_solves: [M] path solves united for each setup
     :param seconds: [M] wall time that tracing each setup took, when it was traced [s]
+    :param seconds_in_solver: [M] the part of it that Sionna's path solver took [s]
     """
 
     num_setups: int
@@ -74,6 +73,7 @@ class PathTable:
     added: NDArray[np.float64]
     num_solves: NDArray[np.int32]
     seconds: NDArray[np.float64]
+    seconds_in_solver: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         for name in ("length", "cosine", "rotation", "tx_field", "rx_field"):
@@ -117,16 +117,24 @@ class PathTable:
 
     def setup_keys(self) -> list[str]:
         """Content hash of each setup's paths; the same however the setups are grouped."""
+        order, begin = self._by_setup()
+        sorted_already = bool((order[:-1] <= order[1:]).all())
         keys = []
-        for m in range(self.num_setups):
-            row = self.setup == m
+        for first, stop in itertools.pairwise(begin.tolist()):
+            rows = slice(first, stop) if sorted_already else order[first:stop]
             digest = hashlib.sha256(f"vlmrt paths {_FORMAT} {self.num_objects}\n".encode())
-            for name in _ROWS[1:]:
-                value = np.ascontiguousarray(getattr(self, name)[row])
+            for name in ROWS[1:]:
+                value = np.ascontiguousarray(getattr(self, name)[rows])
                 digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
-                digest.update(value.tobytes())
+                digest.update(value.reshape(-1).view(np.uint8).data)
             keys.append(digest.hexdigest())
         return keys
+
+    def _by_setup(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """[P] rows setup by setup, each setup's in the order they have; [M + 1] where each setup
+        begins among them."""
+        count = np.bincount(self.setup, minlength=self.num_setups)
+        return np.argsort(self.setup, kind="stable"), np.concatenate([[0], np.cumsum(count)])
 
     @property
     def key(self) -> str:
@@ -137,7 +145,7 @@ class PathTable:
         """The table with only the paths that ``index`` selects."""
         return dataclasses.replace(
             self,
-            **{name: getattr(self, name)[index].copy() for name in _ROWS},
+            **{name: getattr(self, name)[index].copy() for name in ROWS},
         )
 
     def signature(self) -> NDArray[np.int64]:
@@ -150,23 +158,22 @@ class PathTable:
     def setups(self, index: Sequence[int]) -> PathTable:
         """The table of some of the setups, renumbered in the order given."""
         pick = np.asarray(index, dtype=np.int64)
-        rows = [np.flatnonzero(self.setup == m) for m in pick]
+        order, begin = self._by_setup()
+        rows = [order[begin[m] : begin[m + 1]] for m in pick]
         part = self.rows(np.concatenate(rows) if rows else np.zeros(0, np.int64))
         number = np.repeat(np.arange(len(pick), dtype=np.int32), [len(r) for r in rows])
-        return dataclasses.replace(
-            part,
-            num_setups=len(pick),
-            setup=number,
-            added=self.added[pick].copy(),
-            num_solves=self.num_solves[pick].copy(),
-            seconds=self.seconds[pick].copy(),
-        )
+        kept: dict[str, Any] = {name: getattr(self, name)[pick].copy() for name in PER_SETUP}
+        return dataclasses.replace(part, num_setups=len(pick), setup=number, **kept)
 
 
-_ROWS = (
+ROWS = (
     "setup", "receiver", "length", "kind", "object", "plane", "cosine", "rotation",
     "tx_field", "rx_field",
 )  # fmt: skip
+"""Columns of a :class:`PathTable` that have an entry for each path."""
+
+PER_SETUP = ("added", "num_solves", "seconds", "seconds_in_solver")
+"""Those that have one for each setup."""
 
 
 def combined_key(setup_keys: Iterable[str]) -> str:
@@ -184,30 +191,44 @@ def concatenate_setups(tables: Iterable[PathTable]) -> PathTable:
         raise ValueError("at least one path table is needed")
     if len({(t.num_objects, t.num_receivers) for t in parts}) != 1:
         raise ValueError("path tables of different scenes or receiver counts cannot be joined")
+    if len(parts) == 1:
+        return parts[0]
     start = np.cumsum([0] + [t.num_setups for t in parts])
     joined = _join(parts)
     setup = np.concatenate([t.setup + np.int32(s) for t, s in zip(parts, start, strict=False)])
-    return dataclasses.replace(
-        joined,
-        num_setups=int(start[-1]),
-        setup=setup.astype(np.int32),
-        added=np.concatenate([t.added for t in parts]),
-        num_solves=np.concatenate([t.num_solves for t in parts]),
-        seconds=np.concatenate([t.seconds for t in parts]),
-    )
+    kept: dict[str, Any] = {n: np.concatenate([getattr(t, n) for t in parts]) for n in PER_SETUP}
+    number = setup.astype(np.int32)
+    return dataclasses.replace(joined, num_setups=int(start[-1]), setup=number, **kept)
 
 
 def unite(tables: Sequence[PathTable]) -> PathTable:
     """Every path of several solves of the same setups once, sorted by signature."""
     joined = _join(list(tables))
-    _, first = np.unique(joined.signature(), axis=0, return_index=True)
-    return joined.rows(first)
+    words = _packed(joined)
+    order = np.lexsort(words[::-1])  # stable: of equal paths, the first stays
+    new = np.ones(len(order), bool)
+    new[1:] = np.any([word[order[1:]] != word[order[:-1]] for word in words], axis=0)
+    return joined.rows(order[new])
+
+
+def _packed(table: PathTable) -> list[NDArray[np.int64]]:
+    """:meth:`PathTable.signature` in as few integers [P] as hold its columns' bits: they order the
+    paths as its columns do, and are sorted ten to eighty times faster (10³ to 10⁶ paths)."""
+    words, room = [np.zeros(table.num_paths, np.int64)], 63
+    for column in (table.setup, table.receiver, *table.kind.T, *table.object.T, *table.plane.T):
+        bits = int(column.max(initial=0)).bit_length()
+        if bits > room:
+            words.append(np.zeros(table.num_paths, np.int64))
+            room = 63
+        words[-1] = words[-1] << bits | column
+        room -= bits
+    return words
 
 
 def _join(parts: list[PathTable]) -> PathTable:
     depth = max(t.max_depth for t in parts)
     padded = [_pad(t, depth) for t in parts]
-    rows = {name: np.concatenate([getattr(t, name) for t in padded]) for name in _ROWS}
+    rows = {name: np.concatenate([getattr(t, name) for t in padded]) for name in ROWS}
     return dataclasses.replace(padded[0], **rows)  # type: ignore[arg-type]
 
 
@@ -227,31 +248,3 @@ def _pad(table: PathTable, depth: int) -> PathTable:
         cosine=np.pad(table.cosine, one, constant_values=1.0),
         rotation=rotation,
     )
-
-
-def save(table: PathTable, path: Path) -> None:
-    """Write ``table`` so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {f.name: np.asarray(getattr(table, f.name)) for f in dataclasses.fields(table)}
-    content = io.BytesIO()
-    np.savez(content, content_key=np.array(table.key), **arrays)  # type: ignore[arg-type]
-    write_atomic(path, content.getvalue())
-
-
-_DAMAGED = (
-    OSError, ValueError, KeyError, TypeError, EOFError, NumericalError, BadZipFile,
-    NotImplementedError, RuntimeError,  # a flipped bit may ask for a strange compression
-)  # fmt: skip
-
-
-def load(path: Path) -> PathTable | None:
-    """Read a table back; None if the file is absent, truncated or altered."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
-        key = str(values.pop("content_key"))
-        counts = {n: int(values.pop(n)) for n in ("num_setups", "num_receivers", "num_objects")}
-        table = PathTable(**counts, **values)  # type: ignore[arg-type]
-    except _DAMAGED:
-        return None
-    return table if table.key == key else None

@@ -47,6 +47,7 @@ QUESTIONS = (
     Question("active", "Links until every object is known"),
     Question("search", "Which configuration is best"),
     Question("large_k", "Thousands of objects"),
+    Question("large_m", "Thousands of links"),
     Question("many_seeds", "Many estimations side by side"),
 )
 """The sweeps, in the order of the report."""

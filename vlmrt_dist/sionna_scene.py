@@ -6,6 +6,7 @@ Importing this module wakes up Dr.Jit; keep it out of drivers that hold no GPU.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +125,8 @@ class LiveScene:
         self.solver = rt.PathSolver(deterministic=True)
         self._generator = _CountingGenerator(self.solver._candidate_generator)
         self.solver._candidate_generator = self._generator
+        self.seconds_in_solver = 0.0
+        """Wall time that :meth:`find_paths` has spent inside Sionna's solver so far [s]."""
 
     def place(self, tx: NDArray[np.float64], rx: NDArray[np.float64]) -> None:
         """Put one transmitter [3] and the receivers [N, 3] into the scene [m]."""
@@ -167,8 +170,11 @@ class LiveScene:
         :raises PathOverflowError: if Sionna's path buffer was full
         """
         self.place(setup.tx, setup.rx)
+        begin = time.perf_counter()
         with dr.suspend_grad():
             paths = self.solve(seed, repetition)
+        dr.sync_thread()
+        self.seconds_in_solver += time.perf_counter() - begin
         valid = np.asarray(paths.valid.numpy(), bool)[:, 0, :]  # [N, longest]
         receiver, column = np.nonzero(valid)
         interactions = _per_path(paths.interactions, receiver, column, self.radio.max_depth)
@@ -190,7 +196,7 @@ class LiveScene:
         )
 
     def release_memory(self) -> None:
-        """Give back what Dr.Jit keeps for the next solve of the same size."""
+        """Give back what Dr.Jit keeps for the next solve, some gigabytes after large ones."""
         dr.flush_malloc_cache()
 
     def antenna_field(

@@ -14,28 +14,35 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist import path_table
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
 from vlmrt_dist.files import cache_folder
+from vlmrt_dist.path_files import load_paths, stream_paths
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Materials, Replay
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign, MeasurementSetup
-from vlmrt_dist.sionna_scene import CANDIDATES, FoundPaths, LiveScene
+from vlmrt_dist.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
+from vlmrt_dist.solve_size import (
+    LANES_PER_GROUP,
+    MAX_LANES_AT_ONCE,
+    groups_of,
+    refuse_too_large,
+)
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
 
-TRACING_VERSION = 2
+TRACING_VERSION = 3
 """Part of the cache's key: raise it when the same request would give another table."""
 
 CLEAN_SOLVES = 2
@@ -44,10 +51,9 @@ CLEAN_SOLVES = 2
 MAX_SOLVES = 10
 """Most solves united for one setup; what the last one added is in :attr:`PathTable.added`."""
 
-MAX_LANES_PER_SOLVE = 50_000_000
-"""Most rays · depth · receivers of one solve: Sionna's deterministic solver holds some 40 bytes for
-each, so receivers are solved for in groups of at most 2 GB. A constant, since what a machine has
-free must not decide which paths are found."""
+MAPPED_LINKS = 1000
+"""Campaigns of so many links are cached as one more file, which all processes of a machine map:
+pool actors that evaluate one campaign hold no copies of its paths (200 bytes each at D = 4)."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of setups done and in all."""
@@ -61,11 +67,14 @@ def trace(
     cache: bool = True,
     max_solves: int | None = None,
     progress: Progress | None = None,
+    keep: str | os.PathLike[str] | None = None,
 ) -> PathTable:
     """Trace every setup of ``campaign``.
 
     Tables are kept on disk, a file a setup, in ``VLMRT_CACHE_DIR`` (default
-    ``~/.cache/vlmrt_dist``); a damaged file is traced again.
+    ``~/.cache/vlmrt_dist``); a damaged file is traced again. Large campaigns have a file of their
+    own as well, see :data:`MAPPED_LINKS`. One solve is for at most so many receivers at once as
+    :mod:`~vlmrt_dist.solve_size` says.
 
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
@@ -73,35 +82,73 @@ def trace(
     :param cache: read and write the cache
     :param max_solves: most solves united for one setup where the set is to be complete; default:
         :data:`MAX_SOLVES`
-    :param progress: called after each setup
+    :param progress: called after each setup, or once if all were in the cache
+    :param keep: an Arrow file (see :mod:`~vlmrt_dist.path_files`) that setups are written to as
+        they are traced, so that no more than one is held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
     :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
     :raises PathOverflowError: if Sionna's path buffer was full
+    :raises EngineUnavailable: if the machine lacks the memory for one solve
+    :raises StorageError: if ``keep`` cannot be written to
     """
     refuse_unsupported(radio)
     most = MAX_SOLVES if max_solves is None else max_solves
-    tracer = _Tracer(scene, radio, most)
-    tables = []
-    for m, setup in enumerate(campaign.setups):
-        file = _cache_file(scene, setup, radio, most) if cache else None
-        table = path_table.load(file) if file is not None else None
-        if table is None:
-            begin = time.perf_counter()
-            table = tracer.trace_setup(setup)
-            seconds = np.array([time.perf_counter() - begin])
-            table = dataclasses.replace(table, seconds=seconds)
-            if file is not None:
-                _save(table, file)
-        tables.append(_widen(table, campaign, m))
-        if progress is not None:
-            progress(m + 1, campaign.num_setups)
-    return concatenate_setups(tables)
+    whole = None
+    if cache and keep is None and campaign.num_links >= MAPPED_LINKS:
+        whole = _campaign_file(scene, campaign, radio, most)
+        if (table := _cached(whole)) is not None:
+            if progress is not None:
+                progress(campaign.num_setups, campaign.num_setups)
+            return table
+    tables = _each_setup(scene, campaign, radio, cache, most, progress)
+    if keep is not None:
+        stream_paths(keep, tables)
+        return load_paths(keep)
+    if whole is None:
+        return concatenate_setups(tables)
+    held = list(tables)  # what took minutes to trace is not lost to a full disk
+    _save(held, whole)
+    return _cached(whole) or concatenate_setups(held)
 
 
-def _save(table: PathTable, file: Path) -> None:
-    """Keep a table for the next time; a cache that cannot be written costs time, not results."""
+def _each_setup(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    cache: bool,
+    max_solves: int,
+    progress: Progress | None,
+) -> Iterator[PathTable]:
+    tracer = _Tracer(scene, radio, max_solves)
     try:
-        path_table.save(table, file)
+        for m, setup in enumerate(campaign.setups):
+            file = _cache_file(scene, setup, radio, max_solves) if cache else None
+            table = _cached(file) if file is not None else None
+            if table is None:
+                table = tracer.trace_setup(setup)
+                if file is not None:
+                    _save([table], file)
+            yield _widen(table, campaign, m)
+            if progress is not None:
+                progress(m + 1, campaign.num_setups)
+    finally:
+        tracer.close()
+
+
+def _cached(file: Path) -> PathTable | None:
+    """What is kept in ``file``, if it is whole."""
+    try:
+        return load_paths(file)
+    except StorageError:
+        return None
+
+
+def _save(tables: Sequence[PathTable], file: Path) -> None:
+    """Keep tables as one for the next time; a cache that cannot be written costs time, and no
+    results."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        stream_paths(file, tables)
     except (OSError, StorageError) as error:
         warnings.warn(
             f"the path cache cannot be written and is done without: {error}; name another folder "
@@ -128,11 +175,33 @@ class _Tracer:
         self._radio = radio
         self._max_solves = max_solves
         self._loaded: tuple[LiveScene, Planes] | None = None
+        self._most_receivers = 0
 
     def trace_setup(self, setup: MeasurementSetup) -> PathTable:
+        """The paths of one setup, and how long they took."""
+        begin = time.perf_counter()
         if self._loaded is None:
             model = _sheets(self._scene) if self._radio.complete else self._scene
             self._loaded = LiveScene(model, self._radio), planes_of(self._scene)
+        live = self._loaded[0]
+        if len(setup.rx) > self._most_receivers and VARIANT.startswith("llvm"):
+            refuse_too_large(self._radio, len(setup.rx))
+            self._most_receivers = len(setup.rx)  # fewer will find the memory that these leave
+        before = live.seconds_in_solver
+        table = self._found(setup)
+        return dataclasses.replace(
+            table,
+            seconds=np.array([time.perf_counter() - begin]),
+            seconds_in_solver=np.array([live.seconds_in_solver - before]),
+        )
+
+    def close(self) -> None:
+        """Give back the memory of the solves."""
+        if self._loaded is not None:
+            self._loaded[0].release_memory()
+
+    def _found(self, setup: MeasurementSetup) -> PathTable:
+        assert self._loaded is not None
         table = _solve(*self._loaded, setup, self._radio.seed, 0)
         if not self._radio.complete:
             return table
@@ -185,14 +254,11 @@ def _solve(
     live: LiveScene, planes: Planes, setup: MeasurementSetup, seed: int, repetition: int
 ) -> PathTable:
     """The table of one solve for one setup: sorted, every path once."""
-    radio = live.radio
-    group = max(1, MAX_LANES_PER_SOLVE // (radio.samples_per_src * max(radio.max_depth, 1)))
     tables = []
-    for start in range(0, len(setup.rx), group):
-        part = MeasurementSetup(setup.tx, setup.rx[start : start + group])
-        tables.append(_table(live, planes, setup, live.find_paths(part, seed, repetition), start))
-        if len(setup.rx) > group:
-            live.release_memory()  # a group of another size would find no use for what is kept
+    for first, stop in groups_of(live.radio, len(setup.rx)):
+        part = MeasurementSetup(setup.tx, setup.rx[first:stop])
+        found = live.find_paths(part, seed, repetition)
+        tables.append(_table(live, planes, setup, found, first))
     return unite(tables)
 
 
@@ -251,6 +317,7 @@ def _table(
         added=np.full((1, count), np.nan),
         num_solves=np.ones(1, np.int32),
         seconds=np.zeros(1),
+        seconds_in_solver=np.zeros(1),
     )
 
 
@@ -270,6 +337,8 @@ def _te(
 def _widen(table: PathTable, campaign: Campaign, setup: int) -> PathTable:
     """``table`` of the receivers that are there, numbered as in the padded campaign."""
     there = np.flatnonzero(campaign.present[setup])
+    if len(there) == campaign.num_receivers:
+        return table
     added = np.zeros((1, campaign.num_receivers))
     added[0, there] = table.added[0]
     return dataclasses.replace(
@@ -288,9 +357,18 @@ def _cache_file(
         scene.key,
         radio.paths_key,
         f"sionna-rt {version('sionna-rt')}, tracing {TRACING_VERSION}",
-        f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {max_solves} {MAX_LANES_PER_SOLVE} {CANDIDATES}",
+        f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {max_solves} {MAX_LANES_AT_ONCE} {LANES_PER_GROUP} "
+        f"{CANDIDATES}",
     ):
         digest.update(part.encode() + b"\n")
     for positions in (setup.tx, setup.rx):
         digest.update(np.ascontiguousarray(positions, dtype=np.float64).tobytes())
-    return cache_folder() / "paths" / f"{digest.hexdigest()}.npz"
+    return cache_folder() / "paths" / f"{digest.hexdigest()}.arrow"
+
+
+def _campaign_file(
+    scene: SceneModel, campaign: Campaign, radio: RadioConfig, max_solves: int
+) -> Path:
+    names = [_cache_file(scene, setup, radio, max_solves).name for setup in campaign.setups]
+    digest = hashlib.sha256("\n".join(names).encode() + campaign.present.tobytes())
+    return cache_folder() / "paths" / f"campaign-{digest.hexdigest()}.arrow"
