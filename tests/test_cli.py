@@ -456,7 +456,7 @@ def test_stopped_in_the_middle(
     environment = {**os.environ, "VLMRT_CACHE_DIR": str(cache)}
     process = start("simulate", "--setups", "40", "--out", tmp_path / "rss.csv", env=environment)
     end = time.monotonic() + 120
-    while not list(cache.rglob("*.npz")):  # the first setup has been traced
+    while not list(cache.rglob("*.arrow")):  # the first setup has been traced
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.05)
