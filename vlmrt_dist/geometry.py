@@ -24,6 +24,9 @@ PAIRS_PER_BLOCK = 400_000
 CLUSTER_SIZE = 64
 """Triangles of a large group that are looked at together: terrain spans a whole city."""
 
+UPRIGHT = 1e-12
+"""Twice the area [m²] of a triangle seen from above, up to which it stands upright."""
+
 # No axis, diagonal or other round direction: a ray must not run along the edges of boxes.
 RAY_DIRECTION = np.array([0.301703, 0.214159, 0.929062])
 
@@ -211,6 +214,34 @@ class TriangleSoup:
         segment, group, at = (np.concatenate(part) for part in zip(*found, strict=True))
         return segment, group, at
 
+    def surfaces_at(self, places: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Where upright lines at ``places`` [P,2] go through triangles; upright ones do not count.
+
+        :return: for each such point the line, the group, and the height [m]
+        """
+        soup = self._clusters
+        owner = np.searchsorted(self.offsets, soup.offsets[:-1], side="right") - 1
+        low, high = soup._group_low[:, :2], soup._group_high[:, :2]
+        least, most = places.min(axis=0, initial=np.inf), places.max(axis=0, initial=-np.inf)
+        near = np.flatnonzero(((low <= most) & (high >= least)).all(axis=1))
+        found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+        step = max(1, PAIRS_PER_BLOCK // max(len(near), 1))
+        for first in range(0, len(places), step):
+            some = places[first : first + step, None]
+            rows, met = np.nonzero(((some >= low[near]) & (some <= high[near])).all(axis=2))
+            clusters = near[met]
+            for pair, triangle in soup._expand(clusters):
+                row = rows[pair] + first
+                at, low_corner, high_corner = places[row], soup._low[triangle], soup._high[triangle]
+                over = np.flatnonzero(
+                    ((at >= low_corner[:, :2]) & (at <= high_corner[:, :2])).all(axis=1)
+                )
+                row, triangle, group = row[over], triangle[over], owner[clusters[pair[over]]]
+                hit, height = _height_at(places[row], soup.triangles[triangle])
+                found.append((row[hit], group[hit], height[hit]))
+        line, group, height = (np.concatenate(part) for part in zip(*found, strict=True))
+        return line, group, height
+
     def _near_groups(
         self, points: FloatArray, limit: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray]]:
@@ -264,6 +295,24 @@ def _segment_distance_squared(p: FloatArray, a: FloatArray, b: FloatArray) -> Fl
 def _box_distance_squared(p: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     outside = np.maximum(np.maximum(low - p, p - high), 0.0)
     return _dot(outside, outside)
+
+
+def _height_at(places: FloatArray, triangles: FloatArray) -> tuple[BoolArray, FloatArray]:
+    """Whether each place [n,2] lies over or under its triangle [n,3,3], and the height there."""
+    flat = triangles[:, :, :2]
+    a, b, c = flat[:, 0], flat[:, 1], flat[:, 2]
+    area = _turn(b - a, c - a)
+    sloping = np.abs(area) > UPRIGHT
+    scale = np.where(sloping, area, 1.0)
+    second, third = _turn(places - a, c - a) / scale, _turn(b - a, places - a) / scale
+    z = triangles[:, :, 2]
+    height = z[:, 0] + second * (z[:, 1] - z[:, 0]) + third * (z[:, 2] - z[:, 0])
+    return sloping & (second >= 0.0) & (third >= 0.0) & (second + third <= 1.0), height
+
+
+def _turn(x: FloatArray, y: FloatArray) -> FloatArray:
+    """The third component of the cross product of vectors [n,2]."""
+    return np.asarray(x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0])
 
 
 def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:
