@@ -3,21 +3,25 @@
 
 The room is `box_room`, its links look through the boxes one after another, the truth is simulated
 on the estimator's own paths (protocol same_paths), without noise. Each size is measured in a
-process of its own, so that its peak memory is its own. The paper calls the super-linear growth of
+process of its own, so that its peak memory is its own, and kept as a row that a second run finds
+again. The paper calls the super-linear growth of
 its backward time "a significant computational bottleneck, making the inverse problem intractable
 for complex, real-world scenes with many materials".
 """
 
 import hashlib
 import json
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process, measure_replay, measure_retrace
+from vlmrt_dist import cost
+from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process
 from vlmrt_dist.engine_timing import slope
-from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
+from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import hardware
@@ -26,6 +30,7 @@ from vlmrt_dist.terminal import run_script, say
 
 SIZES, QUICK_SIZES = (9, 15, 30, 100, 300, 1000, 2000), (9, 30, 100)
 RECEIVERS = 16
+GIVEN_UP = "given up"
 
 
 def main(
@@ -39,64 +44,138 @@ def main(
 ) -> None:
     """Measure, print and draw time and memory against K."""
     folder = storage_folder(storage)
-    wanted = [int(k) for k in sizes.split(",")] if sizes else QUICK_SIZES if quick else SIZES
-    radio = vd.RadioConfig(max_depth=depth, samples_per_src=samples)
-    paper = vd.RadioConfig.paper(max_depth=depth)
+    wanted = sorted(
+        {int(k) for k in sizes.split(",")} if sizes else QUICK_SIZES if quick else SIZES
+    )
     name = "large_k_quick" if quick else "large_k"
-    ledger = Ledger(folder)
-    costs: list[Cost] = []
-    retrace: dict[int, float] = {}
-    tries = budget > 0.0 and not quick
-    for k in sorted(wanted):
-        cost = in_own_process(measure_replay, k, radio, RECEIVERS, seed)
-        assert cost is not None  # it has no time limit
-        costs.append(cost)
-        ledger.publish_timings(name, [_timing(cost, radio, name, seed)])
-        if tries:
-            one = in_own_process(measure_retrace, k, paper, RECEIVERS, seed, seconds=budget)
-            tries = one is not None  # a larger room takes longer
-            if one is not None:
-                retrace[k] = one * cost.num_setups
-        say(f"K = {k} measured, peak {cost.peak / 1e9:.1f} GB")
-    show(_table(costs, retrace, budget))
-    show(*_slopes(costs, retrace))
-    figure = _figure(costs, retrace, folder / f"{name}.png")
-    show(f"results: {folder}\nfigure: {figure}")
+    radio = vd.RadioConfig(max_depth=depth, samples_per_src=samples)
+    kept = Kept(Ledger(folder), name, radio, seed)
+    replay = [kept.replay(k) for k in wanted]
+    fixed = kept.fixed(wanted)
+    retrace: list[Timing] = []
+    for k in wanted if budget > 0.0 and not quick else []:
+        retrace.append(kept.retrace(k, vd.RadioConfig.paper(max_depth=depth), budget))
+        if retrace[-1].outcome == GIVEN_UP:
+            break  # a larger room takes longer
+    show(_table(replay, fixed, retrace, budget))
+    show(*_slopes(replay, fixed, retrace))
+    figure = _figure(replay, fixed, retrace, folder / f"{name}.png")
+    show(f"rows: {folder}, timings of {name}\nfigure: {figure}")
 
 
-def _timing(cost: Cost, radio: vd.RadioConfig, study: str, seed: int) -> Timing:
-    """A row of the ledger; what it has no column for is in the label."""
-    what = {"seed": seed, "boxes": cost.num_objects - 5, "receivers": RECEIVERS}
-    extra = ("fixed", "extract", "value_cpu", "entries", "estimated", "seen", "load")
-    where, versions = hardware(), json.dumps(engine_versions())
-    text = json.dumps([what, radio.key, where, versions, SCHEMA_VERSION])
-    return Timing(
-        study=study,
-        key=hashlib.sha256(text.encode()).hexdigest(),
-        label=json.dumps(what | {name: getattr(cost, name) for name in extra}),
-        engine="replay",
-        num_objects=cost.num_objects,
-        num_setups=cost.num_setups,
-        num_links=cost.num_links,
-        num_paths=cost.num_paths,
-        max_depth=radio.max_depth,
-        samples_per_src=radio.samples_per_src,
-        seconds_scene=cost.scene,
-        seconds_trace=cost.solve + cost.extract,
-        seconds_value=float("nan"),
-        seconds_gradient=cost.value,
-        seconds_jacobian=cost.jacobian,
-        seconds_fit=cost.fit,
-        iterations=cost.iterations,
-        mre=cost.mre,
-        peak_bytes=cost.peak,
-        outcome=cost.outcome,
-        hardware=where,
-        versions=versions,
+class Kept:
+    """Measures what the ledger does not hold yet, for these versions and this hardware."""
+
+    def __init__(self, ledger: Ledger, study: str, radio: vd.RadioConfig, seed: int) -> None:
+        self._ledger, self._study, self._radio, self._seed = ledger, study, radio, seed
+        self._found = {timing.key: timing for timing in ledger.timings(study)}
+
+    def replay(self, k: int) -> Timing:
+        """All parts of an estimation by replay."""
+        row = self._row("replay", k, self._radio)
+        if row.key not in self._found:
+            measured = in_own_process(cost.measure_replay, k, self._radio, RECEIVERS, self._seed)
+            assert measured is not None  # it has no time limit
+            self._keep(_filled(row, measured))
+            say(f"K = {k} measured, peak {measured.peak / 1e9:.1f} GB")
+        return self._found[row.key]
+
+    def fixed(self, sizes: list[int]) -> list[Timing]:
+        """Value and gradient with the same number of paths in rooms of all sizes."""
+        what = {"varies": f"K, {FIXED_PATHS} paths", "beside": sizes}
+        rows = [self._row("replay", k, self._radio, **what) for k in sizes]
+        if any(row.key not in self._found for row in rows):
+            seconds = in_own_process(cost.measure_fixed, sizes, self._radio, RECEIVERS, self._seed)
+            assert seconds is not None
+            for k, row in zip(sizes, rows, strict=True):
+                self._keep(replace(row, num_paths=FIXED_PATHS, seconds_gradient=seconds[k]))
+        return [self._found[row.key] for row in rows]
+
+    def retrace(self, k: int, radio: vd.RadioConfig, budget: float) -> Timing:
+        """Value and gradient by tracing anew, or that this takes longer than ``budget`` seconds;
+        what was given up is tried again with a larger budget only."""
+        row = self._row("retrace", k, radio)
+        if row.key in self._found:
+            return self._found[row.key]
+        for other in self._found.values():
+            tried = (label_of(other) or {}).get("budget", -1.0)
+            same = other.key == self._row("retrace", k, radio, budget=tried).key
+            if same and tried >= budget:
+                return other
+        seconds = in_own_process(
+            cost.measure_retrace, k, radio, RECEIVERS, self._seed, seconds=budget
+        )
+        if seconds is None:
+            row = self._row("retrace", k, radio, budget=budget)
+            self._keep(replace(row, outcome=GIVEN_UP))
+        else:
+            self._keep(replace(row, seconds_gradient=seconds))
+            say(f"K = {k}, retrace: {seconds:.1f} s")
+        return self._found[row.key]
+
+    def _keep(self, timing: Timing) -> None:
+        self._ledger.publish_timings(self._study, [timing])
+        self._found[timing.key] = timing
+
+    def _row(self, engine: str, k: int, radio: vd.RadioConfig, **more: Any) -> Timing:
+        """A row with nothing measured yet; its key is that of what is to be."""
+        label = {"seed": self._seed, "boxes": k - 5, "receivers": RECEIVERS, **more}
+        where, versions = hardware(), json.dumps(engine_versions())
+        parts = [engine, label, radio.key, where, versions, cost.COST_VERSION, SCHEMA_VERSION]
+        nan = float("nan")
+        return Timing(
+            study=self._study,
+            key=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+            label=json.dumps(label),
+            engine=engine,
+            num_objects=k,
+            num_setups=-1,
+            num_links=-1,
+            num_paths=-1,
+            max_depth=radio.max_depth,
+            samples_per_src=radio.samples_per_src,
+            seconds_scene=nan,
+            seconds_trace=nan,
+            seconds_value=nan,
+            seconds_gradient=nan,
+            seconds_jacobian=nan,
+            seconds_fit=nan,
+            iterations=-1,
+            mre=nan,
+            peak_bytes=-1,
+            outcome="measured",
+            hardware=where,
+            versions=versions,
+        )
+
+
+def _filled(row: Timing, measured: Cost) -> Timing:
+    """What a row has no column for is in the label."""
+    extra = ("extract", "value_cpu", "entries", "whole", "estimated", "seen", "load")
+    more = {name: getattr(measured, name) for name in extra}
+    return replace(
+        row,
+        label=json.dumps({**(label_of(row) or {}), **more}),
+        num_setups=measured.num_setups,
+        num_links=measured.num_links,
+        num_paths=measured.num_paths,
+        seconds_scene=measured.scene,
+        seconds_trace=measured.solve + measured.extract,
+        seconds_gradient=measured.value,
+        seconds_jacobian=measured.jacobian,
+        seconds_fit=measured.fit,
+        iterations=measured.iterations,
+        mre=measured.mre,
+        peak_bytes=measured.peak,
+        outcome=measured.outcome,
     )
 
 
-def _table(costs: list[Cost], retrace: dict[int, float], budget: float) -> Any:
+def _label(row: Timing, name: str) -> float:
+    return float((label_of(row) or {})[name])
+
+
+def _table(replay: list[Timing], fixed: list[Timing], retrace: list[Timing], budget: float) -> Any:
     from rich.table import Table
 
     title = f"cost against K (retrace: all setups, given up beyond {budget:.0f} s a size)"
@@ -104,30 +183,54 @@ def _table(costs: list[Cost], retrace: dict[int, float], budget: float) -> Any:
     columns = (
         "K", "M", "links", "paths", "scene [s]", "Sionna [s]", "around it [s]", "value+grad [ms]",
         "cpu [ms]", f"{FIXED_PATHS} paths [ms]",
-        "Jacobian [ms]", "entries", "fit [s]", "estimated", "seen",
+        "Jacobian [ms]", "entries", "fit [s]", "5 folds [s]", "estimated", "seen",
         "MRE [%]", "peak [GB]", "retrace [s]", "load",
     )  # fmt: skip
     for name in columns:
         table.add_column(name, justify="right")
-    for c in costs:
-        again = retrace.get(c.num_objects)
+    again = {t.num_objects: t.seconds_gradient for t in retrace if t.outcome != GIVEN_UP}
+    for t, same in zip(replay, fixed, strict=True):
+        seconds = again.get(t.num_objects)
+        label = partial(_label, t)
         table.add_row(
-            str(c.num_objects), str(c.num_setups), str(c.num_links), str(c.num_paths),
-            f"{c.scene:.2f}", f"{c.solve:.1f}", f"{c.extract:.2f}", f"{1e3 * c.value:.2f}",
-            f"{1e3 * c.value_cpu:.2f}", f"{1e3 * c.fixed:.2f}", f"{1e3 * c.jacobian:.2f}",
-            str(c.entries), f"{c.fit:.2f}", str(c.estimated), str(c.seen), f"{100 * c.mre:.2g}",
-            f"{c.peak / 1e9:.2f}", "-" if again is None else f"{again:.1f}", f"{c.load:.1f}",
+            str(t.num_objects), str(t.num_setups), str(t.num_links), str(t.num_paths),
+            f"{t.seconds_scene:.2f}", f"{t.seconds_trace - label('extract'):.1f}",
+            f"{label('extract'):.2f}", f"{1e3 * t.seconds_gradient:.2f}",
+            f"{1e3 * label('value_cpu'):.2f}", f"{1e3 * same.seconds_gradient:.3f}",
+            f"{1e3 * t.seconds_jacobian:.2f}", f"{label('entries'):.0f}", f"{t.seconds_fit:.2f}",
+            f"{label('whole'):.2f}", f"{label('estimated'):.0f}", f"{label('seen'):.0f}",
+            f"{100 * t.mre:.2g}", f"{t.peak_bytes / 1e9:.2f}",
+            "-" if seconds is None else f"{seconds:.1f}", f"{label('load'):.1f}",
         )  # fmt: skip
     return table
 
 
-def _slopes(costs: list[Cost], retrace: dict[int, float]) -> list[str]:
+def _curves(
+    replay: list[Timing], fixed: list[Timing], retrace: list[Timing]
+) -> dict[str, dict[int, float]]:
+    """Seconds by number of objects."""
+    curves = {
+        "tracing (Sionna)": {t.num_objects: t.seconds_trace - _label(t, "extract") for t in replay},
+        "tracing (around it)": {t.num_objects: _label(t, "extract") for t in replay},
+        "value and gradient": {t.num_objects: t.seconds_gradient for t in replay},
+        "value and gradient (processor)": {t.num_objects: _label(t, "value_cpu") for t in replay},
+        f"value and gradient, {FIXED_PATHS} paths": {
+            t.num_objects: t.seconds_gradient for t in fixed
+        },
+        "sparse Jacobian": {t.num_objects: t.seconds_jacobian for t in replay},
+        "one fit": {t.num_objects: t.seconds_fit for t in replay},
+        "estimation with 5 folds": {t.num_objects: _label(t, "whole") for t in replay},
+        "value and gradient, retrace": {
+            t.num_objects: t.seconds_gradient for t in retrace if t.outcome != GIVEN_UP
+        },
+    }
+    return {name: points for name, points in curves.items() if points}
+
+
+def _slopes(replay: list[Timing], fixed: list[Timing], retrace: list[Timing]) -> list[str]:
     """Growth with K between the smallest and the largest room, and from 100 objects on."""
-    lines = []
-    for name in ("solve", "value", "value_cpu", "fixed", "jacobian", "fit"):
-        points = {c.num_objects: getattr(c, name) for c in costs}
-        lines.append(f"{name}: {_growth(points)}")
-    return [*lines, f"retrace: {_growth(retrace)}"] if len(retrace) > 1 else lines
+    curves = _curves(replay, fixed, retrace)
+    return [f"{name}: {_growth(points)}" for name, points in curves.items() if len(points) > 1]
 
 
 def _growth(points: dict[int, float]) -> str:
@@ -139,27 +242,16 @@ def _growth(points: dict[int, float]) -> str:
     return ", ".join(text)
 
 
-def _figure(costs: list[Cost], retrace: dict[int, float], path: Place) -> Place:
+def _figure(replay: list[Timing], fixed: list[Timing], retrace: list[Timing], path: Place) -> Place:
     from matplotlib.figure import Figure
 
     from vlmrt_dist.figures import save_figure
 
     figure = Figure(figsize=(7.5, 5.0), layout="constrained")
     axes = figure.subplots()
-    for name, label in (
-        ("solve", "tracing (Sionna)"),
-        ("extract", "tracing (around it)"),
-        ("fit", "one estimation"),
-        ("jacobian", "sparse Jacobian"),
-        ("value", "value and gradient"),
-        ("fixed", f"the same, {FIXED_PATHS} paths"),
-    ):
-        axes.plot([c.num_objects for c in costs], [getattr(c, name) for c in costs], "o-",
-                  label=label)  # fmt: skip
-    if retrace:
-        axes.plot(
-            list(retrace), list(retrace.values()), "ks--", label="value and gradient, retrace"
-        )
+    for name, points in _curves(replay, fixed, retrace).items():
+        style = "ks--" if name.endswith("retrace") else "o-"
+        axes.plot(list(points), list(points.values()), style, label=name)
     axes.set(xscale="log", yscale="log", xlabel="K, with 4 links an object", ylabel="seconds")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)

@@ -30,12 +30,15 @@ from vlmrt_dist.terminal import run_script, say
 
 SIZES = {
     "simple_street_canyon": (4, 12),
-    "etoile": (12, 24),
-    "munich": (12, 24),
-    "florence": (12, 24),
-    "san_francisco": (12, 24),
+    "etoile": (8, 16),
+    "munich": (8, 16),
+    "florence": (8, 16),
+    "san_francisco": (8, 16),
 }
 """M setups of N receivers."""
+
+USUAL = (8, 16)
+"""The same for other scenes."""
 
 QUICK = {"simple_street_canyon": (3, 8), "etoile": (4, 12)}
 
@@ -66,8 +69,8 @@ def main(
     radio = vd.RadioConfig(max_depth=depth, samples_per_src=samples)
     cases = [
         Case(
-            scene, strategy.strip(), setups or sizes.get(scene, (12, 24))[0],
-            receivers or sizes.get(scene, (12, 24))[1], height, tx_height, protocol, noise_db,
+            scene, strategy.strip(), setups or sizes.get(scene, USUAL)[0],
+            receivers or sizes.get(scene, USUAL)[1], height, tx_height, protocol, noise_db,
             prior_width, tuple(range(seeds)),
         )
         for scene in wanted for strategy in placements.split(",")
@@ -97,6 +100,10 @@ def main(
     show(f"rows: {ledger.folder(study)}\nfigure: {_figure(found, places, folder / f'{study}.png')}")
 
 
+def _short(case: Case) -> str:
+    return case.scene.removeprefix("simple_")
+
+
 def _spread(values: list[float], scale: float = 1.0, digits: str = ".2g") -> str:
     """Median, and the range of the seeds."""
     numbers = scale * np.array(values)
@@ -115,14 +122,14 @@ def _learnt(
     case = found[0][0]
     title = (
         f"What is learnt: D = {radio.max_depth}, noise {case.noise_db:g} dB, protocol "
-        f"{case.protocol}, {len(case.seeds)} seeds: median (least…most); prior ± "
+        f"{case.protocol}, {len(case.seeds)} seeds: median (least…most); errors in %, prior ± "
         f"{100 * case.prior_width:g} %"
     )
     table = Table(title=title, title_justify="left")
     for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated", "weak",
-                 "unident.", "MRE est. [%]", "prior [%]", "MRE seen [%]", "prior [%]",
-                 "in 95 % [%]"):  # fmt: skip
-        table.add_column(name, justify="left" if name in ("scene", "positions") else "right")
+                 "unident.", "MRE est.", "prior", "MRE seen", "prior", "in 95 %"):  # fmt: skip
+        left = name in ("scene", "positions")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for (case, timing, rows), some in zip(found, findings, strict=True):
         label = json.loads(timing.label)
         counts = [
@@ -130,12 +137,12 @@ def _learnt(
             for v in ("estimated", "weak", "unidentifiable")
         ]
         table.add_row(
-            case.scene, case.strategy, str(timing.num_objects), str(some[0].verdicts["fixed"]),
+            _short(case), case.strategy, str(timing.num_objects), str(some[0].verdicts["fixed"]),
             f"{rows[0].num_links} of {label['planned']}", str(timing.num_paths),
             _spread([f.num_seen for f in some], digits=".0f"), *counts,
             _spread([f.mre for f in some], 100.0), f"{_middle([f.prior_mre for f in some]):.2g}",
-            _spread([f.seen_mre for f in some], 100.0, ".3g"),
-            f"{_middle([f.seen_prior_mre for f in some]):.3g}",
+            _spread([f.seen_mre for f in some], 100.0),
+            f"{_middle([f.seen_prior_mre for f in some]):.2g}",
             _spread([f.coverage for f in some], 100.0, ".0f"),
         )  # fmt: skip
     return table
@@ -154,7 +161,7 @@ def _cost(found: list[tuple[Case, Timing, list[Row]]]) -> Table:
     for case, timing, _ in found:
         label: dict[str, Any] = json.loads(timing.label)
         table.add_row(
-            case.scene, case.strategy, str(label["triangles"]), f"{timing.seconds_scene:.1f}",
+            _short(case), case.strategy, str(label["triangles"]), f"{timing.seconds_scene:.1f}",
             f"{label['positions_s']:.1f}", f"{timing.seconds_trace:.1f}", f"{label['rest_s']:.1f}",
             f"{timing.seconds_fit:.2f}", str(timing.iterations), f"{timing.peak_bytes / 1e9:.2f}",
             f"{label['busy']:.1f}",

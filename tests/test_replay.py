@@ -346,6 +346,52 @@ def test_padding_the_depth_changes_nothing(combining: str) -> None:
     )
 
 
+@pytest.mark.parametrize("combining", COMBININGS)
+def test_objects_that_no_path_meets_change_no_bit(combining: str) -> None:
+    """Four objects, and the same four among a thousand others that lie between them."""
+    few = sketch()
+    among = np.array([3, 250, 251, 999])
+    there = few.kind != NONE
+    many = dataclasses.replace(few, num_objects=1000, object=np.where(there, among[few.object], 0))
+    rng = np.random.default_rng(0)
+    sigma, permittivity, thickness = rng.uniform(0.01, 0.1, (3, 5, 1000))
+    radio, weight = PAPER.replace(combining=combining), rng.normal(size=(5, 2, 3))
+    for count in (5, 1):
+        every = Materials(sigma[:count], 50.0 * permittivity[:count], thickness[:count])
+        engines = Replay(few, radio), Replay(many, radio)
+        derivatives = [
+            engine.derivative(values)
+            for engine, values in zip(
+                engines, (Materials(*(x[:, among] for x in every)), every), strict=True
+            )
+        ]
+        assert np.array_equal(derivatives[0].rss, derivatives[1].rss)
+        assert np.array_equal(derivatives[0].by_path, derivatives[1].by_path)
+        gradients = [
+            engine.gradient(derivative, weight[:count])
+            for engine, derivative in zip(engines, derivatives, strict=True)
+        ]
+        assert np.array_equal(gradients[0], gradients[1][:, :, among])
+        assert np.count_nonzero(gradients[0]) == np.count_nonzero(gradients[1])
+
+
+def test_what_was_returned_stays_when_more_is_evaluated(room: SceneModel, table: PathTable) -> None:
+    engine, sigma = Replay(table, PAPER), draws(room, 2)
+    first = engine.derivative(materials(room, conductivity=sigma[0]))
+    kept = [x.copy() for x in first]
+    second = engine.derivative(materials(room, conductivity=sigma[1]))
+    assert_same_bits(list(first), kept)
+    assert not np.array_equal(first.rss, second.rss)
+
+
+def test_a_gradient_is_scaled_object_by_object(room: SceneModel, table: PathTable) -> None:
+    engine, scale = Replay(table, PAPER), np.linspace(0.5, 2.0, 9)
+    derivative = engine.derivative(materials(room, conductivity=draws(room, 3)))
+    weight = np.random.default_rng(0).normal(size=(3, 3, 8))
+    plain, scaled = engine.gradient(derivative, weight), engine.gradient(derivative, weight, scale)
+    np.testing.assert_array_equal(scaled, plain * scale)
+
+
 def test_later_evaluations_compile_nothing(room: SceneModel, table: PathTable) -> None:
     walk: Any = replay._walk
     engine = Replay(table, PAPER)

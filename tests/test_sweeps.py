@@ -156,6 +156,45 @@ def test_times_are_measured_once(
 
 
 @pytest.mark.slow
+def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sweep("large_k")
+
+    def run(budget: float) -> str:
+        module.main(sizes="9,15", budget=budget, samples=5000, storage=str(tmp_path))
+        return capsys.readouterr().out
+
+    first = run(0.5)  # no time to start Sionna in
+    timings = Ledger(tmp_path).timings("large_k")
+    by_engine = {e: [t for t in timings if t.engine == e] for e in ("retrace", "replay")}
+    assert [(t.num_objects, t.outcome) for t in by_engine["retrace"]] == [(9, "given up")]
+    whole = [t for t in by_engine["replay"] if t.seconds_trace > 0.0]
+    fixed = [t for t in by_engine["replay"] if not t.seconds_trace > 0.0]
+    assert sorted(t.num_objects for t in whole) == sorted(t.num_objects for t in fixed) == [9, 15]
+    assert all(t.num_links >= 4 * t.num_objects and t.outcome == "converged" for t in whole)
+    assert {t.num_paths for t in fixed} == {module.FIXED_PATHS}
+
+    asked: list[tuple[int, float | None]] = []
+
+    def ask(work: object, size: int, *_: object, seconds: float | None = None) -> float:
+        asked.append((size, seconds))
+        return 2.5
+
+    monkeypatch.setattr(module, "in_own_process", ask)
+    assert run(0.5) == run(0.1) == first
+    assert asked == []
+    assert "2.5" in run(60.0)
+    assert asked == [(9, 60.0), (15, 60.0)]
+    assert "2.5" in run(60.0)
+    assert len(asked) == 2
+    # Another seed is another question.
+    with pytest.raises(AttributeError):  # the stand-in's answer is no cost
+        module.main(sizes="9", seed=1, budget=0.0, storage=str(tmp_path))
+    assert asked[2:] == [(9, None)]
+
+
+@pytest.mark.slow
 def test_rooms_are_rendered_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,9 +67,14 @@ def covariance_of(unknowns: Unknowns, fit: Fit) -> NDArray[np.float64]:
     entry = unknowns.entry.get("conductivity")
     if entry is None:
         return np.zeros((len(unknowns.known.conductivity),) * 2)
+    every = fit.knowledge.full_covariance
+    if np.array_equal(entry, np.arange(len(every))):
+        return every
     free = entry >= 0
-    every = fit.knowledge.full_covariance[np.ix_(entry, entry)]
-    return np.where(np.outer(free, free), every, 0.0)
+    found = every[np.ix_(entry, entry)]
+    found[~free] = 0.0
+    found[:, ~free] = 0.0
+    return found
 
 
 def entry_names(unknowns: Unknowns) -> list[str]:

@@ -8,6 +8,7 @@ the objects' classes, σ(f) = c f^d of Recommendation ITU-R P.2040-4 with the cl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ class Carrier:
     setups: NDArray[np.int64]
     scale: NDArray[np.float64]
     relative_permittivity: NDArray[np.float64]
+
+    @cached_property
+    def at_reference(self) -> bool:
+        """Whether conductivities are here what they are at the reference carrier."""
+        return bool((self.scale == 1.0).all())
 
 
 def carriers_of(scene: SceneModel, campaign: Campaign, radio: RadioConfig) -> list[Carrier]:

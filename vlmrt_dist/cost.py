@@ -6,29 +6,33 @@ import dataclasses
 import multiprocessing
 import os
 import resource
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vlmrt_dist.box_links import looking_through
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, misplaced
+from vlmrt_dist.setups import Campaign
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.units import watts_to_dbm
 
-CANDIDATES = 192
-"""Places that are tried for each antenna."""
-
-REACH = 6.0
-"""Boxes within this of those that a setup looks through [m] may stand in a link's way."""
-
 FIXED_PATHS = 250
 """Paths that rooms of all sizes are compared with."""
+
+COST_VERSION = 2
+"""Part of what is measured: raise it when something else is."""
+
+REPEATS, SECONDS, WARM_UP = 400, 2.0, 10
+"""Calls of which the median is taken, as many as fit into so many seconds but nine at least; and
+those before them that do not count."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,11 @@ class Cost:
     :param extract: around it: paths read, unfolded, de-duplicated
     :param value: value and gradient of the loss, all links
     :param value_cpu: the same, processor time
-    :param fixed: the same with :data:`FIXED_PATHS` paths
     :param jacobian: one sparse Jacobian
-    :param fit: one estimation by Levenberg-Marquardt, paths at hand
+    :param entries: numbers that it holds
+    :param fit: one estimation by Levenberg-Marquardt with its uncertainty, paths at hand, without
+        cross-validation
+    :param whole: the same with everything that an estimation does by default
     :param estimated: objects whose verdict is "estimated"
     :param seen: objects that some link depends on
     :param mre: mean relative error of the objects estimated
@@ -59,10 +65,10 @@ class Cost:
     extract: float
     value: float
     value_cpu: float
-    fixed: float
     jacobian: float
     entries: int
     fit: float
+    whole: float
     iterations: int
     outcome: str
     estimated: int
@@ -72,70 +78,18 @@ class Cost:
     load: float
 
 
-def looking_through(
-    scene: SceneModel, num_setups: int, num_receivers: int, seed: int = 0
-) -> Campaign:
-    """A campaign whose links look through the scene's closed objects, each object in its turn.
-
-    Boxes are walked through row by row, a setup for ``num_receivers`` turns: its transmitter stands
-    among its boxes, and each receiver where the straight line crosses the box whose turn it is,
-    and no other one, if such a place is found. So M·N links give each of K objects M·N/K of them.
-
-    :param scene: a room of boxes
-    :param num_setups: M
-    :param num_receivers: N
-    """
-    rng = np.random.default_rng(seed)
-    low, high = scene.bounding_boxes[scene.solids].swapaxes(0, 1)
-    centre = (low + high) / 2.0
-    inner_low, inner_high = scene.bounds[0] + 0.3, scene.bounds[1] - [0.3, 0.3, 0.2]
-    row = np.rint(centre[:, 1])
-    order = np.lexsort((np.where(row % 2 == 0, centre[:, 0], -centre[:, 0]), row))
-    links = num_setups * num_receivers
-    turns = order[np.arange(links) * len(order) // links].reshape(num_setups, num_receivers)
-    tx, rx, present = [], [], []
-    for turn in turns:
-        middle = centre[turn].mean(0)
-        west, east = (f(centre[turn], axis=0)[:2] for f in (np.min, np.max))
-        around = (centre[:, :2] > west - REACH) & (centre[:, :2] < east + REACH)
-        near = np.flatnonzero(around.all(1))
-
-        def free(points: NDArray[np.float64], near: NDArray[np.int64] = near) -> Any:
-            inside = (points[:, None] > low[near] - 0.1) & (points[:, None] < high[near] + 0.1)
-            return ((points > inner_low) & (points < inner_high)).all(1) & ~inside.all(2).any(1)
-
-        some = middle + rng.uniform([-3.0, -3.0, -0.2], [3.0, 3.0, 1.2], (CANDIDATES, 3))
-        start = some[np.argmax(free(some))]
-        tx.append(start)
-        for box in turn:
-            aim = low[box] + (high[box] - low[box]) * rng.uniform(0.1, 0.9, (CANDIDATES, 3))
-            end = start + (aim - start) * rng.uniform(1.05, 2.2, (CANDIDATES, 1))
-            beside = rng.uniform([-1.5, -2.0, -0.3], [1.5, 2.0, 1.0], (CANDIDATES // 2, 3))
-            end[::2] = centre[box] + beside
-            step = (end - start)[:, None]
-            one, other = (low[near] - start) / step, (high[near] - start) / step
-            enter, leave = np.minimum(one, other).max(2), np.maximum(one, other).min(2)
-            hit = (enter < leave) & (leave > 0.0) & (enter < 1.0)
-            cost = 2.0 * hit.sum(1) - 3.0 * hit[:, near == box].any(1) + 1e3 * ~free(end)
-            best = np.argmin(cost)
-            rx.append(end[best])
-            present.append(bool(cost[best] < 500.0 and free(start[None])[0]))
-    there = np.array(present).reshape(num_setups, num_receivers)
-    # The boxes far from a setup were not asked, and floors and walls only by their distance.
-    places = np.array(rx).reshape(num_setups, num_receivers, 3)
-    for at in misplaced(scene, Campaign(np.array(tx), places)):
-        there[at.setup, slice(None) if at.receiver is None else at.receiver] = False
-    kept = there.any(1)
-    return Campaign(
-        np.array(tx)[kept], np.where(there[..., None], places, np.nan)[kept], present=there[kept]
-    )
-
-
 def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
-    """Every part of an estimation in ``box_room``, with 4 links an object (protocol same_paths)."""
+    """Every part of an estimation in ``box_room``, with 4 links an object (protocol same_paths).
+
+    Everything is traced anew, after one setup that warms up Sionna's kernels.
+    """
+    with _own_paths():
+        return _measured(num_objects, radio, num_receivers, seed)
+
+
+def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
     from vlmrt_dist.estimation import estimate
     from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.path_table import concatenate_setups
     from vlmrt_dist.replay import Materials, Replay
     from vlmrt_dist.sionna_scene import LiveScene
     from vlmrt_dist.tracing import trace
@@ -144,8 +98,8 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
     room = box_room(num_objects - 5)
     LiveScene(room, radio)
     scene = time.perf_counter() - begin
-    setups = max(3, -(-4 * num_objects // num_receivers))
-    campaign = looking_through(room, setups, num_receivers, seed)
+    campaign = _campaign(room, num_receivers, seed)
+    trace(room, campaign.subset([0]), radio, cache=False)
     table = trace(room, campaign, radio)
     sigma = room.conductivity(radio.frequency)
     truth = perturbed(sigma, seed)
@@ -161,15 +115,12 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
     value, value_cpu = _median(lambda: objective.value_and_grad(sigma[None]))
     jacobian, _ = _median(lambda: objective.log_jacobian(sigma))
     matrix = objective.log_jacobian(sigma)[1]
-    count = int(np.searchsorted(np.cumsum(table.paths_per_link.sum(1)), FIXED_PATHS)) + 1
-    few = list(range(min(count, table.num_setups)))
-    parts = concatenate_setups([table.setups(few)])
-    part = parts.rows(np.arange(min(FIXED_PATHS, parts.num_paths)))
-    small = ReplayObjective(room, measured.subset(few), radio, part)
-    fixed, _ = _median(lambda: small.value_and_grad(sigma[None]))
-    found = estimate(room, measured, radio=radio, truth=truth, folds=0, seed=seed)
-    sure = np.array([v == "estimated" for v in found.verdict])
-    error = np.abs(found.fitted - truth)[sure] / truth[sure]
+    fit, whole = (
+        estimate(room, measured, radio=radio, truth=truth, folds=folds, seed=seed)
+        for folds in (0, 5)
+    )
+    sure = np.array([v == "estimated" for v in fit.verdict])
+    error = np.abs(fit.fitted - truth)[sure] / truth[sure]
     solving, around = _split(room, measured, radio)
     return Cost(
         num_objects=room.num_objects,
@@ -181,12 +132,12 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
         extract=float(table.seconds.sum()) * around / (solving + around),
         value=value,
         value_cpu=value_cpu,
-        fixed=fixed,
         jacobian=jacobian,
         entries=matrix.nnz,
-        fit=found.seconds["fit"] + found.seconds["uncertainty"],
-        iterations=found.iterations,
-        outcome=found.outcome,
+        fit=fit.seconds["fit"] + fit.seconds["uncertainty"],
+        whole=whole.seconds["fit"] + whole.seconds["uncertainty"],
+        iterations=fit.iterations,
+        outcome=fit.outcome,
         estimated=int(sure.sum()),
         seen=int((matrix.getnnz(axis=0) > 0).sum()),
         mre=float(error.mean()) if sure.any() else float("nan"),
@@ -195,18 +146,77 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
     )
 
 
+def measure_fixed(
+    sizes: Sequence[int], radio: RadioConfig, num_receivers: int, seed: int
+) -> dict[int, float]:
+    """Median seconds of value and gradient with :data:`FIXED_PATHS` paths in rooms of each size.
+
+    The rooms take turns, call by call, so that what else the machine does meets all of them.
+    """
+    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.path_table import concatenate_setups
+    from vlmrt_dist.tracing import trace
+
+    calls: dict[int, Callable[[], Any]] = {}
+    with _own_paths():
+        for k in sizes:
+            room = box_room(k - 5)
+            campaign = _campaign(room, num_receivers, seed)
+            tables = []
+            for m in range(campaign.num_setups):
+                tables.append(trace(room, campaign.subset([m]), radio))
+                if sum(t.num_paths for t in tables) >= FIXED_PATHS:
+                    break
+            table = concatenate_setups(tables)
+            few = campaign.subset(range(len(tables)))
+            objective = ReplayObjective(
+                room,
+                few.with_rss(np.where(few.present, -60.0, np.nan)),
+                radio,
+                table.rows(np.arange(min(FIXED_PATHS, table.num_paths))),
+            )
+            sigma = room.conductivity(radio.frequency)[None]
+            calls[k] = partial(objective.value_and_grad, sigma)
+    seconds: dict[int, list[float]] = {k: [] for k in calls}
+    for _ in range(REPEATS):
+        for k, call in calls.items():
+            begin = time.perf_counter()
+            call()
+            seconds[k].append(time.perf_counter() - begin)
+    return {k: float(np.median(times[WARM_UP:])) for k, times in seconds.items()}
+
+
+def _campaign(room: SceneModel, num_receivers: int, seed: int) -> Campaign:
+    setups = max(3, -(-4 * room.num_objects // num_receivers))
+    return looking_through(room, setups, num_receivers, seed)
+
+
+@contextmanager
+def _own_paths() -> Iterator[None]:
+    """A path cache of its own: tables of another day have the times of that day."""
+    before = os.environ.get("VLMRT_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["VLMRT_CACHE_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["VLMRT_CACHE_DIR"]
+            if before is not None:
+                os.environ["VLMRT_CACHE_DIR"] = before
+
+
 def measure_retrace(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> float:
-    """Wall seconds of value and gradient of one setup by tracing anew, kernels warm."""
+    """Wall seconds of value and gradient by tracing anew, kernels warm: one setup's, times M."""
     from vlmrt_dist.objective import RetraceObjective
 
     room = box_room(num_objects - 5)
-    setups = max(3, -(-4 * num_objects // num_receivers))
-    campaign = looking_through(room, setups, num_receivers, seed).subset([0])
+    every = _campaign(room, num_receivers, seed)
+    campaign = every.subset([0])
     measured = campaign.with_rss(np.where(campaign.present, -60.0, np.nan))
     objective = RetraceObjective(room, measured, radio)
     sigma = room.conductivity(radio.frequency)[None]
     objective.value_and_grad(sigma)
-    return _median(lambda: objective.value_and_grad(sigma), 2)[0]
+    return every.num_setups * _median(lambda: objective.value_and_grad(sigma), 2)[0]
 
 
 def in_own_process(
@@ -269,13 +279,16 @@ def _split(room: SceneModel, campaign: Campaign, radio: RadioConfig) -> tuple[fl
     return inside, time.perf_counter() - begin - inside
 
 
-def _median(work: Callable[[], Any], repeats: int = 9) -> tuple[float, float]:
-    """Median wall and processor seconds of ``work``, after one call that warms up."""
+def _median(work: Callable[[], Any], least: int = 9) -> tuple[float, float]:
+    """Median wall and processor seconds of ``work``, after some calls that warm up."""
+    begin = time.perf_counter()
     work()
+    first = time.perf_counter() - begin
     wall, processor = [], []
-    for _ in range(repeats):
+    count = min(max(int(SECONDS / first), least), REPEATS)
+    for _ in range(count if count == least else WARM_UP + count):
         begin, start = time.perf_counter(), time.process_time()
         work()
         wall.append(time.perf_counter() - begin)
         processor.append(time.process_time() - start)
-    return float(np.median(wall)), float(np.median(processor))
+    return float(np.median(wall[-count:])), float(np.median(processor[-count:]))

@@ -72,27 +72,25 @@ def fit_doubting_prior(
     evaluations = 0
     for widened in range(WIDENINGS + 1):
         data = replace(data, prior_width=width)
-        x, count, outcome = _fit_least_squares(
+        fit = _fit_least_squares(
             predict, data, starts, max_evaluations, progress, every_start=widened > 0
         )
-        evaluations += count
-        fit = replace(appraise(predict, data, x), evaluations=evaluations, outcome=outcome)
-        bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(x)))
-        doubt = conflict(x, data.prior, fit.knowledge)
+        evaluations += fit.evaluations
+        bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(fit.x)))
+        doubt = conflict(fit.x, data.prior, fit.knowledge)
         if widened == 0 and SUSPICIOUS < doubt.max() <= bound:
-            x, count, outcome = _fit_least_squares(
-                predict, data, _far(x, doubt > SUSPICIOUS), max_evaluations, progress,
+            fit = _fit_least_squares(
+                predict, data, _far(fit.x, doubt > SUSPICIOUS), max_evaluations, progress,
                 every_start=True,
             )  # fmt: skip
-            evaluations += count
-            fit = replace(appraise(predict, data, x), evaluations=evaluations, outcome=outcome)
-            doubt = conflict(x, data.prior, fit.knowledge)
+            evaluations += fit.evaluations
+            doubt = conflict(fit.x, data.prior, fit.knowledge)
         wrong = doubt > bound
         if not wrong.any() or np.isinf(width).all():
             break
         width = np.where(wrong, WIDENING * width, width)
-        starts = _far(x, wrong)
-    return fit
+        starts = _far(fit.x, wrong)
+    return replace(fit, evaluations=evaluations)
 
 
 def _far(x: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -109,16 +107,15 @@ def _fit_least_squares(
     progress: Progress | None,
     *,
     every_start: bool,
-) -> tuple[NDArray[np.float64], int, Outcome]:
+) -> Fit:
     """Levenberg-Marquardt from several starts; once more with the noise that the residuals show.
 
     :param every_start: try them all; otherwise only until one fits as well as its noise explains
-    :return: parameters, evaluations, outcome
     """
     enough = 0.0 if every_start else _explained(data)
     hidden = data.links.censored.any()
     count = None if progress is None else lambda done: progress("fit", done, 0)
-    fit = levenberg_marquardt(
+    run = levenberg_marquardt(
         predict,
         data,
         starts,
@@ -126,20 +123,24 @@ def _fit_least_squares(
         max_evaluations=max_evaluations,
         progress=count,
     )
-    scale = appraise(predict, data, fit.x).scale
+    fit = replace(appraise(predict, data, run.x), evaluations=run.evaluations, outcome=run.outcome)
     # Without a prior squares have their minimum where it is, however loud the noise; the reach of a
     # robust loss, and what a floor tells, go with the noise.
     same = np.isinf(data.prior_width).all() and data.loss == "squared" and not hidden
-    if not scale > 1.0 or same:
-        return fit.x, fit.evaluations, fit.outcome
+    if not fit.scale > 1.0 or same:
+        return fit
     again = levenberg_marquardt(
         predict,
-        replace(data, noise_db=data.noise_db * scale),
+        replace(data, noise_db=data.noise_db * fit.scale),
         fit.x[None],
         max_evaluations=max_evaluations,
         progress=count,
     )
-    return again.x, fit.evaluations + again.evaluations, again.outcome
+    return replace(
+        appraise(predict, data, again.x),
+        evaluations=run.evaluations + again.evaluations,
+        outcome=again.outcome,
+    )
 
 
 def _explained(data: LeastSquares) -> float:

@@ -97,20 +97,32 @@ def measured_power(campaign: Campaign, measured: NDArray[np.float64] | None) -> 
     return np.where(campaign.present, power, np.nan)
 
 
+class NormalizedError:
+    """The terms of the paper's loss (8): per setup, the mean over its receivers of |r - r_RT| / r.
+
+    :param measured: [S or 1, M, N] measured powers, NaN where there is no receiver
+    """
+
+    def __init__(self, measured: NDArray[np.float64]) -> None:
+        there = ~np.isnan(measured)
+        self._measured = measured
+        self._absent = None if there.all() else ~there
+        self._count = np.maximum(there.sum(2), 1)
+        self._scale = np.where(there, 1.0 / (self._count[:, :, None] * measured), 0.0)
+
+    def __call__(self, rss: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Loss [S, M] of simulated powers [S, M, N], and its derivative by each [S, M, N]."""
+        error = (rss - self._measured) / self._measured
+        if self._absent is not None:
+            error[np.broadcast_to(self._absent, error.shape)] = 0.0
+        # A running sum adds receivers one after another, whatever the array's shape; NumPy's own
+        # sum would pair them.
+        loss = np.cumsum(np.abs(error), axis=2)[:, :, -1]
+        return loss / self._count, np.sign(error) * self._scale
+
+
 def normalized_absolute_error(
     rss: NDArray[np.float64], measured: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The terms of the paper's loss (8): per setup, the mean over its receivers of |r - r_RT| / r.
-
-    :param rss: [S, M, N] simulated powers
-    :param measured: [S or 1, M, N] measured powers, NaN where there is no receiver
-    :return: loss [S, M], and its derivative by each simulated power [S, M, N]
-    """
-    there = ~np.isnan(measured)
-    count = np.maximum(there.sum(2), 1)
-    error = np.where(there, (rss - measured) / measured, 0.0)
-    # A running sum adds receivers one after another, whatever the array's shape; NumPy's own sum
-    # would pair them.
-    loss = np.cumsum(np.abs(error), axis=2)[:, :, -1]
-    scale = np.where(there, 1.0 / (count[:, :, None] * measured), 0.0)
-    return loss / count, np.sign(error) * scale
+    """:class:`NormalizedError` of powers that are measured but once."""
+    return NormalizedError(measured)(rss)

@@ -14,6 +14,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.losses import (
     DB,
     Levels,
+    NormalizedError,
     ValueAndGrad,
     measured_power,
     normalized_absolute_error,
@@ -52,7 +53,7 @@ class ReplayObjective:
         self._present = campaign.present
         self._carriers = carriers_of(scene, campaign, radio)
         power = measured_power(campaign, measured)
-        self._measured = [power[:, c.setups] for c in self._carriers]
+        self._errors = [NormalizedError(power[:, c.setups]) for c in self._carriers]
         tables = [table]
         if len(self._carriers) > 1:
             tables = [table.setups(c.setups.tolist()) for c in self._carriers]
@@ -76,11 +77,11 @@ class ReplayObjective:
     def _at_carrier(self, index: int, theta: NDArray[np.float64]) -> ValueAndGrad:
         """Loss and gradient of the setups at one carrier; one vector may meet several truths."""
         carrier, replay = self._carriers[index], self._replays[index]
-        measured = self._measured[index]
         derivative = replay.derivative(self._materials(carrier, theta))
-        rss = derivative.rss.T.reshape(len(theta), *measured.shape[1:])
-        loss, weight = normalized_absolute_error(rss, measured)
-        return ValueAndGrad(loss, replay.gradient(derivative, weight) * carrier.scale)
+        shape = (len(theta), len(carrier.setups), self._present.shape[1])
+        loss, weight = self._errors[index](derivative.rss.T.reshape(shape))
+        scale = None if carrier.at_reference else carrier.scale
+        return ValueAndGrad(loss, replay.gradient(derivative, weight, scale))
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """See :meth:`Objective.rss`."""

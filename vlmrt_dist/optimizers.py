@@ -15,10 +15,12 @@ import scipy.optimize
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist import normal_equations
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.likelihood import Links, Loss, residuals
 from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Objective
+from vlmrt_dist.normal_equations import Minimum
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
 """How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no
@@ -42,13 +44,8 @@ COST_TOLERANCE = 1e-12
 MAX_DENSE = 4_000_000
 """Entries above which a Jacobian stays sparse."""
 
-MAX_DENSE_UNKNOWNS = 300
+MAX_DENSE_UNKNOWNS = 50
 """Unknowns above which it does too: the dense solver factorizes their square in every step."""
-
-
-LSMR = {"regularize": False, "atol": 1e-9, "btol": 1e-9}
-"""How exactly the steps of a sparse fit are solved for: scipy's own damping and tolerances make
-each a little wrong, and a hundred of them where ten do."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +255,8 @@ def levenberg_marquardt(
     max_total: int = 400,
     progress: Callable[[int], None] | None = None,
 ) -> LeastSquaresResult:
-    """Least squares with bounds, from several starts, by scipy's trust-region method.
+    """Least squares with bounds, from several starts: by scipy's trust-region method, or for many
+    unknowns by :mod:`vlmrt_dist.normal_equations`.
 
     :param predict: gives the levels and their Jacobian
     :param data: measured levels, noise and prior
@@ -302,7 +300,7 @@ def levenberg_marquardt(
             memory[key] = evaluate(x)
         return memory[key]
 
-    best: scipy.optimize.OptimizeResult | None = None
+    best: Minimum | None = None
     best_path: list[NDArray[np.float64]] = []
     costs: list[float] = []
     for start in starts:
@@ -311,27 +309,41 @@ def levenberg_marquardt(
         if not np.isfinite(remembered(x0)[0]).all():
             costs.append(np.inf)
             continue
-        fit = scipy.optimize.least_squares(
-            lambda x: remembered(x)[0],
-            x0,
-            jac=lambda x: remembered(x)[1],
-            bounds=(low, high),
-            x_scale="jac",
-            ftol=COST_TOLERANCE,
-            xtol=1e-12,
-            gtol=1e-15,
-            tr_solver="lsmr" if sparse else "exact",
-            tr_options=LSMR if sparse else {},
-            max_nfev=max_evaluations,
+        solve = normal_equations.least_squares if sparse else _dense
+        fit = solve(
+            remembered, x0, low, high, tolerance=COST_TOLERANCE, max_evaluations=max_evaluations
         )
-        costs.append(float(fit.cost))
+        costs.append(fit.cost)
         if best is None or fit.cost < best.cost:
             best, best_path = fit, visited[begin:]
         if best.cost <= good_enough or len(visited) >= max_total:
             break
     if best is None:
         raise NumericalError("no start of the fit gives finite levels; check the initial values")
-    outcome: Outcome = "converged" if best.status > 0 else "max_iterations"
-    return LeastSquaresResult(
-        best.x, float(best.cost), len(visited), np.array(best_path), costs, outcome
+    outcome: Outcome = "converged" if best.converged else "max_iterations"
+    return LeastSquaresResult(best.x, best.cost, len(visited), np.array(best_path), costs, outcome)
+
+
+def _dense(
+    residuals: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], Any]],
+    x: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    *,
+    tolerance: float,
+    max_evaluations: int,
+) -> Minimum:
+    """scipy's trust-region method, with the face of :func:`normal_equations.least_squares`."""
+    fit = scipy.optimize.least_squares(
+        lambda x: residuals(x)[0],
+        x,
+        jac=lambda x: residuals(x)[1],
+        bounds=(low, high),
+        x_scale="jac",
+        ftol=tolerance,
+        xtol=1e-12,
+        gtol=1e-15,
+        tr_solver="exact",
+        max_nfev=max_evaluations,
     )
+    return Minimum(fit.x, float(fit.cost), fit.status > 0)

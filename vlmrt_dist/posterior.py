@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+import scipy.sparse.csgraph as csgraph
 from numpy.typing import NDArray
 
 from vlmrt_dist.likelihood import Information
@@ -71,6 +72,8 @@ class Posterior:
     @property
     def full_covariance(self) -> NDArray[np.float64]:
         """[X, X] covariance of all unknowns."""
+        if self.seen.all():
+            return self.covariance.copy()
         full = np.diag(self.std**2)
         full[np.ix_(self.seen, self.seen)] = self.covariance
         return full
@@ -101,18 +104,17 @@ def posterior(
     width = np.minimum(given, vague)
     seen = jacobian.getnnz(axis=0) > 0
     rows = jacobian[:, np.flatnonzero(seen)]
-    prior = np.diag(1.0 / width[seen] ** 2)
-    information = (rows.T @ sp.diags(links.curvature) @ rows).toarray() + prior
+    prior = sp.diags(1.0 / width[seen] ** 2)
     # Positive definite thanks to the prior, however little the data say.
-    covariance = scipy.linalg.cho_solve(
-        scipy.linalg.cho_factor(information, lower=True), np.eye(len(information))
-    )
+    information = (rows.T @ sp.diags(links.curvature) @ rows + prior).tocsr()
+    covariance = inverse(information)
     if links.variance is not links.curvature:
-        spread = (rows.T @ sp.diags(links.variance) @ rows).toarray() + prior
-        covariance = covariance @ spread @ covariance
+        spread = (rows.T @ sp.diags(links.variance) @ rows + prior).tocsr()
+        covariance = covariance @ (spread @ covariance)
         # No measurement makes anyone know less than before.
         shrink = np.minimum(1.0, width[seen] / np.sqrt(np.diag(covariance)))
-        covariance = covariance * np.outer(shrink, shrink)
+        covariance *= shrink
+        covariance *= shrink[:, None]
     std = width.copy()
     std[seen] = np.sqrt(np.diag(covariance))
     none = np.isinf(given)
@@ -128,6 +130,38 @@ def posterior(
         else:
             verdict.append("weak" if std[k] >= weak[k] else "estimated")
     return Posterior(std, width, seen, covariance, tuple(verdict))
+
+
+def inverse(matrix: sp.csr_matrix) -> NDArray[np.float64]:
+    """Dense inverse of a sparse matrix that is symmetric and positive definite.
+
+    Unknowns that share no link, directly or through others, are inverted by themselves. LAPACK
+    inverts each Cholesky factor in its own memory: a third of the work of solving for every column.
+
+    :raises scipy.linalg.LinAlgError: if it is not positive definite
+    """
+    count, group = csgraph.connected_components(matrix, directed=False)
+    if count == 1:
+        return _inverse(matrix.toarray(order="F"))
+    found = np.zeros(matrix.shape)
+    order = np.argsort(group, kind="stable")
+    for index in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if len(index):
+            block = matrix[index][:, index].toarray(order="F")
+            found[np.ix_(index, index)] = _inverse(block)
+    return found
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of a positive definite matrix [X, X], which is overwritten if it is in Fortran's
+    order."""
+    factor, wrong = scipy.linalg.lapack.dpotrf(matrix, lower=True, clean=False, overwrite_a=True)
+    if wrong == 0:
+        found, wrong = scipy.linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)
+    if wrong != 0:
+        raise scipy.linalg.LinAlgError("the information matrix is not positive definite")
+    np.copyto(found, found.T, where=np.tri(len(found), k=-1, dtype=bool).T)
+    return np.ascontiguousarray(found.T)  # symmetric: no copy
 
 
 def conflict(

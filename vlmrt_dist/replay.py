@@ -42,6 +42,8 @@ MAX_LANES = 1 << 18
 
 _ALIGNMENT = 64
 
+_KINDS = 4  # a power of two above the kinds of interactions
+
 
 class Derivative(NamedTuple):
     """Received powers of S parameter vectors over L = M · N links, and how paths change them.
@@ -73,16 +75,23 @@ class Replay:
             (np.ones(paths), (table.link, np.arange(paths))), (self.num_links, paths)
         )
         # Rows of `by_path` that belong to an interaction, and what each of them belongs to.
-        self._there = np.flatnonzero(table.kind.T.ravel() != NONE)
+        there = table.kind.T != NONE
+        self._there = np.flatnonzero(there)
+        self._path_link = table.link
         self._link = np.tile(table.link, depth)[self._there]
         self._object = table.object.T.ravel()[self._there]
+        # The kernel numbers the objects that paths meet, so its inputs do not grow with K. They are
+        # one at least where there is one: Dr.Jit has no empty arrays to gather from.
+        met = np.unique(self._object)
+        self._objects = met if len(met) else np.arange(min(table.num_objects, 1))
+        number = np.where(there, np.searchsorted(self._objects, table.object.T), 0)
         entry = np.tile(table.setup.astype(np.int64), depth)[self._there] * table.num_objects
         # Only pairs of setup and object that meet: they grow with the paths, not with M · K.
         self._met, row = np.unique(entry + self._object, return_inverse=True)
         self._sum_objects = sp.csr_matrix(
             (np.ones(len(entry)), (row, self._there)), (len(self._met), depth * paths)
         )
-        self._link_of_row = np.tile(table.link, depth)
+        self._object_of_met = self._met % max(table.num_objects, 1)
         # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
         scale = radio.wavelength / (4.0 * np.pi * table.length) * np.sqrt(radio.tx_power)
         turns = 2.0 * np.pi * table.length / radio.wavelength
@@ -90,8 +99,8 @@ class Replay:
         floats = [table.tx_field[:, 0] * scale, table.tx_field[:, 1] * scale, *table.rx_field.T]
         floats += [*table.rotation[:, :, 0].T, *table.rotation[:, :, 1].T, *table.cosine.T]
         self._floats = [_device(Float, x) for x in floats]
-        self._indices = [_device(UInt, x) for x in (*table.object.T, *table.kind.T)]
-        self._lanes: dict[int, tuple[Any, Any]] = {}
+        self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
+        self._lanes: dict[int, _Lanes] = {}
 
     def rss(self, materials: Materials) -> NDArray[np.float64]:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
@@ -113,18 +122,31 @@ class Replay:
             return parts[0]
         return Derivative(*(np.concatenate(p, axis=1) for p in zip(*parts, strict=True)))
 
-    def gradient(self, derivative: Derivative, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    def gradient(
+        self,
+        derivative: Derivative,
+        weight: NDArray[np.float64],
+        scale: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
         """Gradient per setup of Σ_links f(rss) from ``weight`` = df/drss.
 
         :param derivative: what :meth:`derivative` returned for S parameter vectors
         :param weight: [S, M, N] derivative of the objective by each received power [1/W]
+        :param scale: [K] factor of each object's derivative; None: one
         :return: [S, M, K] gradient, one slice a setup
         """
-        by_link = weight.reshape(weight.shape[0], -1).T
-        total = np.zeros((self.table.num_setups * self.table.num_objects, weight.shape[0]))
-        total[self._met] = self._sum_objects @ (by_link[self._link_of_row] * derivative.by_path)
-        shape = (self.table.num_setups, self.table.num_objects, weight.shape[0])
-        return np.moveaxis(total.reshape(shape), 2, 0)
+        setups, objects, count = self.table.num_setups, self.table.num_objects, len(weight)
+        rows, vectors = derivative.by_path.shape
+        by_path = derivative.by_path.reshape(self.table.max_depth, self.table.num_paths, vectors)
+        # One parameter vector may meet several weights.
+        weighed = by_path * weight.reshape(count, -1).T[self._path_link]
+        found = self._sum_objects @ weighed.reshape(rows, count)
+        if scale is not None:
+            found *= scale[self._object_of_met, None]
+        # Nothing else of the M · K entries is touched: for large rooms they are most of the time.
+        total = np.zeros((setups * objects, count))
+        total[self._met] = found
+        return total.reshape(setups, objects, count).transpose(2, 0, 1)
 
     def jacobian(self, derivative: Derivative) -> sp.csr_matrix:
         """Sparse [M · N, K] derivative of the received powers of one parameter vector [W/unit]."""
@@ -141,14 +163,17 @@ class Replay:
                 raise ValueError(f"{name} has shape {x.shape}, expected ({count}, {objects})")
         return [x if len(x) == count else np.broadcast_to(x, (count, objects)) for x in given]
 
-    def _lane(self, count: int) -> tuple[Any, Any]:
-        """Path, and offset of the parameter vector, of each of P · count lanes."""
+    def _lanes_of(self, count: int) -> _Lanes:
+        """What does not change between evaluations of ``count`` parameter vectors."""
         if count not in self._lanes:
-            path = np.repeat(np.arange(self.table.num_paths, dtype=np.uint32), count)
-            offset = np.tile(
-                np.arange(count, dtype=np.uint32) * self.table.num_objects, self.table.num_paths
-            )
-            self._lanes[count] = (_device(UInt, path), _device(UInt, offset))
+            path = offset = None
+            if count > 1:
+                every = np.arange(self.table.num_paths, dtype=np.uint32)
+                first = np.arange(count, dtype=np.uint32) * len(self._objects)
+                path = _device(UInt, np.repeat(every, count))
+                offset = _device(UInt, np.tile(first, self.table.num_paths))
+            buffers = [_aligned(Float, count * len(self._objects)) for _ in Materials._fields]
+            self._lanes[count] = _Lanes(path, offset, buffers, (*map(Float, buffers),))
         return self._lanes[count]
 
     def _derivative(
@@ -171,13 +196,17 @@ class Replay:
             "relative_permittivity": 1.0 + 0j,
             "thickness": wavenumber + 0j,
         }[unknown]
+        lanes = self._lanes_of(count)
         values = _walk(
-            *self._lane(count),
-            _device(Float, permittivity),
-            _device(Float, sigma / omega_eps),
-            _device(Float, thickness * wavenumber),
+            lanes.path,
+            lanes.offset,
+            *lanes.filled(
+                permittivity[:, self._objects],
+                sigma[:, self._objects] / omega_eps,
+                thickness[:, self._objects] * wavenumber,
+            ),
             self._floats,
-            self._indices,
+            self._encounters,
             depth,
             (factor.real, factor.imag),
             unknown == "thickness",
@@ -186,25 +215,68 @@ class Replay:
         columns = [v.numpy().reshape(paths, count) for v in values]
         if not coherent:
             by_path = np.concatenate(columns[1:]) if depth else np.zeros((0, count))
+            if count == 1:  # the same sum in the same order, without scipy's overhead
+                power = columns[0][:, 0]
+                rss = np.bincount(self._path_link, power, self.num_links).astype(np.float64)
+                return Derivative(rss[:, None], by_path)
             return Derivative(self._sum_links @ columns[0], by_path)
         amplitude = (columns[0] + 1j * columns[1]) * self._phase
         field = self._sum_links @ amplitude
-        pointer = 2.0 * np.conj(field)[self.table.link] * self._phase
+        pointer = 2.0 * np.conj(field)[self._path_link] * self._phase
         change = [columns[2 + 2 * d] + 1j * columns[3 + 2 * d] for d in range(depth)]
         by_path = np.concatenate([(pointer * c).real for c in change] or [np.zeros((0, count))])
         return Derivative(field.real**2 + field.imag**2, by_path)
 
 
-def _device(kind: Any, values: NDArray[Any]) -> Any:
-    """``values``, flattened, as a Dr.Jit array.
+class _Lanes(NamedTuple):
+    """Inputs of the kernel for one number of parameter vectors.
+
+    :param path: [P · S] path of each lane; None: lanes are paths
+    :param offset: [P · S] where the lane's parameter vector begins; None: at the beginning
+    :param buffers: memory of the three material parameters [S · K']
+    :param arrays: the same as Dr.Jit arrays
+    """
+
+    path: Any
+    offset: Any
+    buffers: list[NDArray[np.float64]]
+    arrays: tuple[Any, Any, Any]
+
+    def filled(
+        self,
+        permittivity: NDArray[np.float64],
+        loss: NDArray[np.float64],
+        thickness: NDArray[np.float64],
+    ) -> tuple[Any, Any, Any]:
+        """The parameters [S, K'] as Dr.Jit arrays.
+
+        On the CPU they are written where the arrays of the last evaluation read: nothing is
+        running any more once its results are NumPy arrays, and to make and free Dr.Jit arrays
+        takes as long as a small kernel.
+        """
+        values = permittivity, loss, thickness
+        if _backend is dr.cuda:
+            return _device(Float, permittivity), _device(Float, loss), _device(Float, thickness)
+        for buffer, x in zip(self.buffers, values, strict=True):
+            buffer[:] = x.ravel()
+        return self.arrays
+
+
+def _aligned(kind: Any, size: int) -> NDArray[Any]:
+    """Uninitialised memory for a Dr.Jit array.
 
     On the CPU Dr.Jit reads NumPy's memory in place, and a frozen kernel is recorded again whenever
     the alignment of one of its arrays differs; so they all get the same.
     """
     dtype = np.dtype(np.float64 if kind is Float else np.uint32)
-    buffer = np.empty(values.size * dtype.itemsize + _ALIGNMENT, np.uint8)
+    buffer = np.empty(size * dtype.itemsize + _ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % _ALIGNMENT
-    aligned = buffer[start : start + values.size * dtype.itemsize].view(dtype)
+    return buffer[start : start + size * dtype.itemsize].view(dtype)
+
+
+def _device(kind: Any, values: NDArray[Any]) -> Any:
+    """``values``, flattened, as a Dr.Jit array."""
+    aligned = _aligned(kind, values.size)
     aligned[:] = values.ravel()
     return kind(aligned)
 
@@ -218,7 +290,7 @@ def _walk(
     loss: Any,
     thickness: Any,
     floats: list[Any],
-    indices: list[Any],
+    encounters: list[Any],
     depth: int,
     factor: tuple[float, float],
     by_thickness: bool,
@@ -227,31 +299,35 @@ def _walk(
     """Amplitude and its derivative for each interaction (``coherent``: real and imaginary parts
     apart), or power and its derivatives.
 
-    :param path: [P · S] path of each lane
-    :param offset: [P · S] where the lane's parameter vector begins
-    :param permittivity: [S · K] ε_r
-    :param loss: [S · K] σ/(ωε_0)
-    :param thickness: [S · K] 2π · thickness / λ
+    :param path: [P · S] path of each lane; None: lanes are paths
+    :param offset: [P · S] where the lane's parameter vector begins; None: at the beginning
+    :param permittivity: [S · K'] ε_r
+    :param loss: [S · K'] σ/(ωε_0)
+    :param thickness: [S · K'] 2π · thickness / λ
     :param floats: columns of the path table: F_tx (2, scaled), F_rx (2), cos and sin of the
         rotations (D + 1 each), cosines of incidence (D)
-    :param indices: objects (D) and kinds (D)
+    :param encounters: object and kind of each interaction as one number (D)
     :param factor: derivative of η, or of the thickness in radians, by the unknown
     """
-    column = [dr.gather(Float, x, path) for x in floats]
+    column, encounter = floats, encounters
+    if path is not None:
+        column = [dr.gather(Float, x, path) for x in floats]
+        encounter = [dr.gather(UInt, x, path) for x in encounters]
     tx, rx = column[0:2], column[2:4]
     cos, sin = column[4 : 5 + depth], column[5 + depth : 6 + 2 * depth]
     incidence = column[6 + 2 * depth :]
 
     coefficient = []
     for d in range(depth):
-        k = dr.gather(UInt, indices[d], path) + offset
-        kind = dr.gather(UInt, indices[depth + d], path)
+        k, kind = encounter[d] // _KINDS, encounter[d] % _KINDS
+        if offset is not None:
+            k += offset
         eta = Complex(dr.gather(Float, permittivity, k), -dr.gather(Float, loss, k))
-        slab = _slab(incidence[d], eta, dr.gather(Float, thickness, k), by_thickness)
-        reflects, passes = kind == REFLECTION, kind == NONE
-        chosen = [dr.select(reflects, r, t) for r, t in zip(slab[0], slab[1], strict=True)]
+        thick = dr.gather(Float, thickness, k)
+        slab = _slab(incidence[d], eta, thick, kind == REFLECTION, by_thickness)
+        passes = kind == NONE
         coefficient.append(
-            [dr.select(passes, Complex(1.0 if i < 2 else 0.0), c) for i, c in enumerate(chosen)]
+            [dr.select(passes, Complex(1.0 if i < 2 else 0.0), c) for i, c in enumerate(slab)]
         )
 
     # Forwards: the field before and after each interaction.
@@ -282,15 +358,16 @@ def _turn(field: list[Any], cos: Any, sin: Any) -> list[Any]:
     return [field[0] * cos + field[1] * sin, field[1] * cos - field[0] * sin]
 
 
-def _slab(cos: Any, eta: Any, thickness: Any, by_thickness: bool) -> tuple[list[Any], list[Any]]:
-    """Coefficients of a slab in vacuum, and their derivatives by η or by the thickness.
+def _slab(cos: Any, eta: Any, thickness: Any, reflects: Any, by_thickness: bool) -> list[Any]:
+    """A coefficient of a slab in vacuum, and its derivative by η or by the thickness.
 
     Recommendation ITU-R P.2040-4, equations (37), (43), (44), with primes for the interface.
 
     :param cos: cosine of the angle of incidence
     :param eta: complex relative permittivity
     :param thickness: 2π · thickness / λ
-    :return: reflection, then transmission: TE, TM, dTE, dTM
+    :param reflects: the coefficient of reflection is wanted, and not that of transmission
+    :return: TE, TM, dTE, dTM
     """
     u = dr.sqrt(eta - (1.0 - cos * cos))
     exp_q = dr.exp(Complex(0.0, -1.0) * (thickness * u))
@@ -309,17 +386,18 @@ def _slab(cos: Any, eta: Any, thickness: Any, by_thickness: bool) -> tuple[list[
         -2.0 * cos * te_sum * te_sum * du,
         Complex(0.0) if by_thickness else 2.0 * cos * tm_sum * tm_sum * (u - eta * du),
     ]
-    reflection, transmission, d_reflection, d_transmission = [], [], [], []
+    coefficient, derivative = [], []
     for r, dr_ in zip(interface, change, strict=True):
         square = r * r
         scale = dr.rcp(1.0 - square * exp_2q)
         d_scale = scale * (2.0 * r * dr_ * exp_2q + square * d_exp_2q)  # d(scale) / scale
-        reflected = r * (1.0 - exp_2q) * scale
-        passed = (1.0 - square) * exp_q * scale
-        reflection.append(reflected)
-        transmission.append(passed)
-        d_reflection.append((dr_ * (1.0 - exp_2q) - r * d_exp_2q) * scale + reflected * d_scale)
-        d_transmission.append(
-            ((1.0 - square) * d_exp - 2.0 * r * dr_ * exp_q) * scale + passed * d_scale
+        # Chosen as early as can be: what is not wanted would fill the processor's registers.
+        value = dr.select(reflects, r * (1.0 - exp_2q), (1.0 - square) * exp_q) * scale
+        d_value = dr.select(
+            reflects,
+            dr_ * (1.0 - exp_2q) - r * d_exp_2q,
+            (1.0 - square) * d_exp - 2.0 * r * dr_ * exp_q,
         )
-    return reflection + d_reflection, transmission + d_transmission
+        coefficient.append(value)
+        derivative.append(d_value * scale + value * d_scale)
+    return coefficient + derivative

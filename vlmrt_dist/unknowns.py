@@ -121,8 +121,12 @@ class Unknowns:
         entry = self.entry.get("conductivity")
         if entry is None:
             return x
-        for i in np.unique(entry[entry >= 0]):
+        free = np.flatnonzero(entry >= 0)
+        members = np.bincount(entry[free], minlength=x.shape[-1])
+        for i in np.flatnonzero(members > 1):
             x[..., i] = np.log(theta[..., entry == i]).mean(axis=-1)
+        alone = free[members[entry[free]] == 1]
+        x[..., entry[alone]] = np.log(theta[..., alone])
         return x
 
     def materials(self, x: NDArray[np.float64]) -> dict[float, Materials]:
@@ -228,8 +232,10 @@ def unknowns_of(
         if q == "conductivity":
             spread = belief.width
         entry[q] = np.full(scene.num_objects, -1)
-        for name in dict.fromkeys(g for g, free in zip(shared, belief.free, strict=True) if free):
-            members = np.array([g == name for g in shared]) & belief.free
+        groups_of: dict[tuple[bool, str], list[int]] = {}
+        for k in np.flatnonzero(belief.free).tolist():
+            groups_of.setdefault(shared[k], []).append(k)
+        for name, members in groups_of.items():
             entry[q][members] = len(mean)
             quantity.append(q)
             label.append(name[1])
