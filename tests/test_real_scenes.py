@@ -26,7 +26,7 @@ CASE = Case(
     protocol="independent",
     noise_db=0.1,
     prior_width=0.1,
-    seeds=(0, 1),
+    seeds=(0, 1, 2, 3),
 )
 RADIO = RadioConfig(max_depth=2, samples_per_src=50_000)
 
@@ -122,14 +122,13 @@ def test_what_a_street_canyon_tells_is_kept_apart_from_what_it_does_not(tmp_path
     assert label["triangles"] == 74
     rows = ledger.read("canyon", label["rows"])
     prior = city(CASE.scene).conductivity(RADIO.frequency)
-    for key in label["rows"]:
-        found = finding(rows[key], prior)
-        assert rows[key].protocol == "independent"
-        assert np.isnan(rows[key].held_out_db)
-        assert found.verdicts["estimated"] >= 3
-        assert found.mre < 0.6 * found.prior_mre
-        assert found.mre < 0.05
-        assert found.coverage > 0.7
+    found = [finding(rows[key], prior) for key in label["rows"]]
+    assert {row.protocol for row in rows.values()} == {"independent"}
+    assert all(np.isnan(row.held_out_db) for row in rows.values())
+    assert min(f.verdicts["estimated"] for f in found) >= 3
+    assert max(f.mre for f in found) < 0.05
+    assert np.mean([f.mre for f in found]) < 0.5 * np.mean([f.prior_mre for f in found])
+    assert np.mean([f.coverage for f in found]) > 0.85
 
 
 @pytest.mark.slow
