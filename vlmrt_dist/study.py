@@ -305,6 +305,8 @@ def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
         rss_dbm=None,
         noise_db=0.0,
         present=heard[kept],
+        censored=None,  # type: ignore[arg-type]  # none, as many as are kept
+        frequency=None if campaign.frequency is None else campaign.frequency[kept],
     )
 
 
