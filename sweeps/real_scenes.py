@@ -23,6 +23,7 @@ from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.ledger import Ledger, Row, Timing
 from vlmrt_dist.real_scenes import Case, Finding, city, finding, seen_by, survey, survey_key
 from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.scene_xml import bundled_scene
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study_point import Protocol
 from vlmrt_dist.sweep_options import DryRun, Storage
@@ -66,6 +67,8 @@ def main(
     folder, study = storage_folder(storage), "real_scenes_quick" if quick else "real_scenes"
     sizes = QUICK if quick else SIZES
     wanted = [name.strip() for name in scenes.split(",")] if scenes else list(sizes)
+    for name in wanted:
+        bundled_scene(name)  # a wrong name is said at once
     radio = vd.RadioConfig(max_depth=depth, samples_per_src=samples)
     cases = [
         Case(

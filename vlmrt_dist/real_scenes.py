@@ -25,6 +25,7 @@ from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import Height
 from vlmrt_dist.placement.information import Criterion
 from vlmrt_dist.placement.optimal import choose, pool_for
+from vlmrt_dist.posterior import MIN_NOISE_DB
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
@@ -214,7 +215,7 @@ def positions(case: Case, scene: SceneModel, radio: RadioConfig) -> Campaign:
         criterion,
         *size,
         seed=case.position_seed,
-        noise_db=case.noise_db,
+        noise_db=max(case.noise_db, MIN_NOISE_DB),
         prior_width=case.prior_width,
         num_restarts=NUM_RESTARTS,
     )
