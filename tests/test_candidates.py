@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from towns import SLOPE, hollow_town, under_a_roof
 
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement import candidates
-from vlmrt_dist.placement.candidates import ground_level, prior_draws, random_positions
+from vlmrt_dist.placement import candidates, place
+from vlmrt_dist.placement.candidates import prior_draws, random_positions
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
@@ -35,10 +36,27 @@ def test_at_street_level_nobody_stands_on_a_roof() -> None:
     assert pool.rx[:, :, 2].max() <= 2.0 + 1e-9
 
 
-def test_the_ground_is_the_lowest_surface() -> None:
-    level = ground_level(ROOM, np.array([[-3.0, 3.0], [0.0, 0.0], [99.0, 0.0]]))
-    np.testing.assert_allclose(level[:2], 0.0, atol=1e-12)  # under the box as beside it
-    assert np.isnan(level[2])
+def test_transmitters_may_stand_higher() -> None:
+    pool = random_positions(ROOM, 6, 5, seed=0, height=(1.0, 1.2), tx_height=(2.0, 2.5))
+    assert ((pool.tx[:, 2] >= 2.0) & (pool.tx[:, 2] <= 2.5)).all()
+    assert pool.rx[..., 2].max() <= 1.2
+    with pytest.raises(CampaignError, match="tx_height"):
+        random_positions(ROOM, 1, 1, seed=0, height=(1.0, 2.0), tx_height=(2.0, 1.0))
+
+
+@pytest.mark.parametrize("strategy", ["random", "grid"])
+def test_in_a_city_of_hollow_shells_nobody_stands_indoors(strategy: str) -> None:
+    town = hollow_town()
+    campaign = place(strategy, town, 3, 40, seed=1, height=(1.5, 1.5), tx_height=(3.0, 6.0))
+    points = np.concatenate([campaign.tx, campaign.rx.reshape(-1, 3)])
+    assert (town.inside_object(points) < 0).all()  # no shell is closed: this knows nothing
+    assert not under_a_roof(points).any()
+    rise = points[:, 2] - SLOPE * points[:, 0]
+    np.testing.assert_allclose(rise[3:], 1.5, atol=1e-9)
+    assert ((rise[:3] >= 3.0) & (rise[:3] <= 6.0)).all()
+    # Without the rule a third of the places would be under a roof.
+    drawn = np.random.default_rng(0).uniform(0.0, 130.0, (500, 2))
+    assert 0.2 < under_a_roof(drawn).mean() < 0.5
 
 
 def test_receivers_stay_within_reach(monkeypatch: pytest.MonkeyPatch) -> None:

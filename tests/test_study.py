@@ -294,3 +294,25 @@ def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
     assert "D=4 independent: adam, adam_fine, levenberg_marquardt × 6 seeds, 3 of 18 rows" in told
     assert "4 points, 12 of 72 rows would be computed" in told
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before
+
+
+def test_setups_that_hear_nothing_are_left_out(point: study.Point) -> None:
+    heard = np.ones((3, 8), bool)
+    heard[1] = False
+    heard[2, 5] = False
+    carriers = dataclasses.replace(point.campaign, frequency=np.array([1e9, 2e9, 3e9]))
+    kept = study._keep(carriers, heard)
+    np.testing.assert_array_equal(kept.present, heard[[0, 2]])
+    np.testing.assert_array_equal(kept.tx, point.campaign.tx[[0, 2]])
+    assert kept.frequency is not None
+    assert kept.frequency.tolist() == [1e9, 3e9]
+    assert not kept.censored.any()
+
+
+def test_a_point_may_do_without_a_held_out_setup(point: study.Point, rows: list[Row]) -> None:
+    without = dataclasses.replace(point, held_out=False, optimizers=("levenberg_marquardt",))
+    assert not set(without.row_keys) & set(point.row_keys)
+    for row, same in zip(study.evaluate(without), rows[2:], strict=True):
+        assert np.isnan(row.held_out_db)
+        assert np.isfinite(same.held_out_db)
+        assert row.conductivity == same.conductivity

@@ -90,6 +90,7 @@ def plan_next(
     num_draws: int = NUM_DRAWS,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Campaign:
@@ -108,6 +109,7 @@ def plan_next(
     :param num_draws: conductivities drawn from the posterior
     :param clearance: distance of every position from every surface [m]
     :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
+    :param tx_height: the same for transmitters; default: as ``height``
     :param seed: of pool and draws
     :param progress: called along the way
     :return: positions of one setup
@@ -125,6 +127,7 @@ def plan_next(
         num_draws=num_draws,
         clearance=clearance,
         height=height,
+        tx_height=tx_height,
         seed=seed,
         progress=progress,
     ).campaign
@@ -142,6 +145,7 @@ def next_setup(
     num_draws: int = NUM_DRAWS,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> NextSetup:
@@ -191,6 +195,7 @@ def next_setup(
         free=free,
         clearance=clearance,
         height=height,
+        tx_height=tx_height,
         progress=progress,
     )
     ahead = max(result.noise_db, MIN_NOISE_DB) * scale
@@ -263,6 +268,7 @@ def measure_until(
     noise_db: float | None = None,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     seed: int = 0,
     on_round: Callable[[Campaign, Estimate], None] | None = None,
     **options: Any,
@@ -282,6 +288,7 @@ def measure_until(
     :param noise_db: standard deviation of the levels [dB]; default: what the measurement states
     :param clearance: distance of every position from every surface [m]
     :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
+    :param tx_height: the same for transmitters; default: as ``height``
     :param seed: of pools, draws and estimates
     :param on_round: called after each round with all that is measured, and its estimate
     :param options: further options of :func:`vlmrt_dist.estimate`
@@ -291,7 +298,12 @@ def measure_until(
     if not 0.0 < target < np.inf or max_setups < 1:
         raise ConfigurationError("target and max_setups must be positive and finite")
     radio = radio or RadioConfig()
-    shared: dict[str, Any] = {"radio": radio, "clearance": clearance, "height": height}
+    shared: dict[str, Any] = {
+        "radio": radio,
+        "clearance": clearance,
+        "height": height,
+        "tx_height": tx_height,
+    }
     if start is None:
         start = place(
             "a_optimal", scene, 1, num_receivers, seed=seed, prior_width=prior_width,

@@ -21,8 +21,14 @@ BoolArray = npt.NDArray[np.bool_]
 PAIRS_PER_BLOCK = 400_000
 """Point-triangle pairs evaluated at once; bounds the working memory to some 100 MB."""
 
+POINTS_PER_BLOCK = 256
+"""Neighbouring points for which what is far away is left out at once."""
+
 CLUSTER_SIZE = 64
 """Triangles of a large group that are looked at together: terrain spans a whole city."""
+
+UPRIGHT = 1e-12
+"""Twice the area [m²] of a triangle seen from above, up to which it stands upright."""
 
 # No axis, diagonal or other round direction: a ray must not run along the edges of boxes.
 RAY_DIRECTION = np.array([0.301703, 0.214159, 0.929062])
@@ -211,16 +217,41 @@ class TriangleSoup:
         segment, group, at = (np.concatenate(part) for part in zip(*found, strict=True))
         return segment, group, at
 
+    def surfaces_at(self, places: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Where upright lines at ``places`` [P,2] go through triangles; upright ones do not count.
+
+        :return: for each such point the line, the group, and the height [m]
+        """
+        soup = self._clusters
+        owner = np.searchsorted(self.offsets, soup.offsets[:-1], side="right") - 1
+        low, high = soup._group_low[:, :2], soup._group_high[:, :2]
+        found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+        for block, near in _blocks(places, np.zeros(len(places)), low, high):
+            (x, y), (x0, y0), (x1, y1) = places[block].T[:, :, None], low[near].T, high[near].T
+            rows, met = np.nonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
+            clusters = near[met]
+            for pair, triangle in soup._expand(clusters):
+                row = block[rows[pair]]
+                at, low_corner, high_corner = places[row], soup._low[triangle], soup._high[triangle]
+                over = np.flatnonzero(
+                    ((at >= low_corner[:, :2]) & (at <= high_corner[:, :2])).all(axis=1)
+                )
+                row, triangle, group = row[over], triangle[over], owner[clusters[pair[over]]]
+                hit, height = _height_at(places[row], soup.triangles[triangle])
+                found.append((row[hit], group[hit], height[hit]))
+        line, group, height = (np.concatenate(part) for part in zip(*found, strict=True))
+        return line, group, height
+
     def _near_groups(
         self, points: FloatArray, limit: FloatArray
     ) -> Iterator[tuple[IntArray, IntArray]]:
         """(point, group) pairs whose bounding boxes may hold the nearest triangle, in blocks."""
-        step = max(1, PAIRS_PER_BLOCK // len(self._group_low))
-        for start in range(0, len(points), step):
-            block = points[start : start + step]
-            squared = _box_distance_squared(block[:, None], self._group_low, self._group_high)
-            rows, groups = np.nonzero(squared <= limit[start : start + step, None])
-            yield rows + start, groups
+        for block, near in _blocks(points, np.sqrt(limit), self._group_low, self._group_high):
+            squared = _box_distance_squared(
+                points[block, None], self._group_low[near], self._group_high[near]
+            )
+            rows, groups = np.nonzero(squared <= limit[block, None])
+            yield block[rows], near[groups]
 
     def _expand(self, groups: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
         """(index into ``groups``, triangle) pairs over all triangles of each group, in blocks."""
@@ -233,13 +264,29 @@ class TriangleSoup:
             yield pair, self.offsets[groups[pair]] + flat - (ends[pair] - sizes[pair])
 
 
+def _blocks(
+    points: FloatArray, reach: FloatArray, low: FloatArray, high: FloatArray
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """Points [P,d] in blocks of neighbours, each with the boxes [B,d] that may come as near as
+    ``reach`` [P] to one of them."""
+    order = np.argsort(_morton(points), kind="stable") if len(points) else np.zeros(0, np.int64)
+    for start in range(0, len(order), POINTS_PER_BLOCK):
+        block = order[start : start + POINTS_PER_BLOCK]
+        some, far = points[block], reach[block].max()
+        least, most = some.min(axis=0) - far, some.max(axis=0) + far
+        near = np.flatnonzero(((low <= most) & (high >= least)).all(axis=1))
+        step = max(1, PAIRS_PER_BLOCK // max(len(near), 1))
+        for first in range(0, len(block), step):
+            yield block[first : first + step], near
+
+
 def _morton(points: FloatArray) -> IntArray:
-    """Codes [n] that put points [n,3] near each other next to each other (Z-order curve)."""
+    """Codes [n] that put points [n,d] near each other next to each other (Z-order curve)."""
     low, high = points.min(axis=0), points.max(axis=0)
     scale = 1023 / np.where(high > low, high - low, 1.0)
     cells = ((points - low) * scale).astype(np.int64)
-    bits = np.arange(10)
-    spread = ((cells[..., None] >> bits) & 1) << (3 * bits + np.arange(3)[:, None])
+    bits, axes = np.arange(10), points.shape[1]
+    spread = ((cells[..., None] >> bits) & 1) << (axes * bits + np.arange(axes)[:, None])
     return np.asarray(spread.sum(axis=(1, 2)))
 
 
@@ -264,6 +311,24 @@ def _segment_distance_squared(p: FloatArray, a: FloatArray, b: FloatArray) -> Fl
 def _box_distance_squared(p: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     outside = np.maximum(np.maximum(low - p, p - high), 0.0)
     return _dot(outside, outside)
+
+
+def _height_at(places: FloatArray, triangles: FloatArray) -> tuple[BoolArray, FloatArray]:
+    """Whether each place [n,2] lies over or under its triangle [n,3,3], and the height there."""
+    flat = triangles[:, :, :2]
+    a, b, c = flat[:, 0], flat[:, 1], flat[:, 2]
+    area = _turn(b - a, c - a)
+    sloping = np.abs(area) > UPRIGHT
+    scale = np.where(sloping, area, 1.0)
+    second, third = _turn(places - a, c - a) / scale, _turn(b - a, places - a) / scale
+    z = triangles[:, :, 2]
+    height = z[:, 0] + second * (z[:, 1] - z[:, 0]) + third * (z[:, 2] - z[:, 0])
+    return sloping & (second >= 0.0) & (third >= 0.0) & (second + third <= 1.0), height
+
+
+def _turn(x: FloatArray, y: FloatArray) -> FloatArray:
+    """The third component of the cross product of vectors [n,2]."""
+    return np.asarray(x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0])
 
 
 def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArray) -> BoolArray:

@@ -202,6 +202,16 @@ class SceneModel:
         """
         return self._soup.crossings(_as_points(starts), _as_points(ends))
 
+    def surfaces_at(self, places: npt.ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
+        """Where upright lines at places [P,2] [m] go through surfaces that are not upright.
+
+        :return: for each such point the line, the object, and the height [m]
+        """
+        flat = np.asarray(places, dtype=np.float64)
+        if flat.ndim != 2 or flat.shape[1] != 2:
+            raise ValueError(f"places must be an array [P,2]; got shape {flat.shape}")
+        return self._soup.surfaces_at(flat)
+
     def with_materials(
         self,
         materials: Mapping[str, str] | None = None,

@@ -260,7 +260,7 @@ def _permittivity_columns(
 
 def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArray[np.float64]:
     """[F] root mean square error [dB] on links of one random setup that no fit has seen, without
-    the setups' offsets.
+    the setups' offsets; NaN where none is asked for.
 
     :param fits: those of all seeds, optimizer by optimizer
     :param truth: the seeds' truths
@@ -268,6 +268,8 @@ def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArr
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.tracing import trace
 
+    if not point.held_out:
+        return np.full(len(fits), np.nan)
     fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
     fresh = fresh.with_rss(np.zeros(fresh.present.shape))
     theta = np.array([fit.theta for fit in fits])
@@ -303,6 +305,8 @@ def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
         rss_dbm=None,
         noise_db=0.0,
         present=heard[kept],
+        censored=None,  # type: ignore[arg-type]  # none, as many as are kept
+        frequency=None if campaign.frequency is None else campaign.frequency[kept],
     )
 
 

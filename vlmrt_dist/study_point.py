@@ -76,6 +76,8 @@ class Point:
     :param widths: see :func:`vlmrt_dist.estimate`
     :param learning_rate: Adam's η (> 0); None: the optimizer's own
     :param loss: how large residuals count for the methods that are not Adam
+    :param held_out: whether fits are tried on a random setup too; anywhere in a city, as good as
+        nothing is received
     :raises ConfigurationError: if there are not as many priors as seeds, or ``initial="vlm"`` has
         none to start at, or something makes no sense
     """
@@ -98,6 +100,7 @@ class Point:
     widths: dict[str, float] = field(default_factory=dict)
     learning_rate: float | None = None
     loss: likelihood.Loss = "squared"
+    held_out: bool = True
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds) or len(set(self.optimizers)) != len(
@@ -160,6 +163,8 @@ class Point:
         ]
         if self.learning_rate is not None or self.loss != "squared":
             parts.append([self.learning_rate, self.loss])
+        if not self.held_out:
+            parts.append("no held-out setup")
         return _hash(parts)
 
     def row_key(self, optimizer: str, seed: int) -> str:

@@ -75,7 +75,11 @@ _Candidates = Annotated[
 ]
 _Height = Annotated[
     tuple[float, float] | None,
-    opt("Lowest and highest antenna above the ground [m], outdoors for one; default: anywhere."),
+    opt("Lowest and highest antenna above the ground [m], in the street; default: anywhere."),
+]
+_TxHeight = Annotated[
+    tuple[float, float] | None,
+    opt("The same for transmitters; default: as --height."),
 ]
 _Clearance = Annotated[float, opt("Distance of antennas from every surface [m].", min=0.0)]
 _Fixed = Annotated[
@@ -102,6 +106,7 @@ def plan(
     num_tx_candidates: _Transmitters = None,
     num_rx_candidates: _Candidates = None,
     height: _Height = None,
+    tx_height: _TxHeight = None,
     clearance: _Clearance = DEFAULT_CLEARANCE,
     fixed: _Fixed = None,
     figure: _Figure = None,
@@ -139,8 +144,8 @@ def plan(
         raise ConfigurationError("--after plans one setup; leave --target and --start out")
     if start is not None and placement != "vlm_then_refine":
         raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
-    if height is not None and after is None and placement in ("random", "vlm"):
-        raise ConfigurationError(f"--placement {placement} takes no --height")
+    if (height or tx_height) is not None and after is None and placement == "vlm":
+        raise ConfigurationError("--placement vlm takes no --height")
     room = named_scene(scene, headroom)
     measured = read_campaign(after, scene=room) if after is not None else None
     proposed = read_campaign(start, scene=room) if start is not None else None
@@ -150,6 +155,7 @@ def plan(
         "num_rx_candidates": num_rx_candidates,
         "clearance": clearance,
         "height": height,
+        "tx_height": tx_height,
     }
     belief: dict[str, Any] = {"noise_db": noise_db, "prior_width": prior_width}
     if measured is not None:
@@ -161,7 +167,7 @@ def plan(
     # What each strategy takes of these, the others do not know.
     options: dict[str, Any] = {}
     if placement in ("random", "grid"):
-        options = {"clearance": clearance} | ({"height": height} if placement == "grid" else {})
+        options = {"clearance": clearance, "height": height, "tx_height": tx_height}
     elif placement != "vlm":
         options = {**pooled, **belief, "fixed": tuple(fixed or ())}
     if proposed is not None:
@@ -270,6 +276,7 @@ def _plan_after(
             num_rx_candidates=options["num_rx_candidates"],
             clearance=options["clearance"],
             height=options["height"],
+            tx_height=options["tx_height"],
             seed=seed,
             progress=progress,
         )

@@ -33,6 +33,7 @@ def place(
     objects: tuple[str, ...] | None = None,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     progress: Progress | None = None,
 ) -> Campaign:
     """M setups of N receivers out of a random pool.
@@ -65,6 +66,7 @@ def place(
         fixed=fixed,
         clearance=clearance,
         height=height,
+        tx_height=tx_height,
         progress=progress,
     )
     return choose(

@@ -20,6 +20,7 @@ from vlmrt_dist.priors import prior_of
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
+from vlmrt_dist.street import ground, outdoors
 
 NUM_TX, NUM_RX = 20, 60
 """Candidate transmitters, and receivers for each of them, where a caller asks for no other."""
@@ -43,7 +44,8 @@ Progress = Callable[[str, int, int], None]
 """Called with the phase, the steps done and the steps in all."""
 
 Height = tuple[float, float]
-"""Lowest and highest position of an antenna above the ground [m]."""
+"""Lowest and highest position of an antenna above the ground [m]. The ground is the lowest surface;
+in a scene of buildings it is street only where nothing lies above it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,7 @@ def candidate_pool(
     free: NDArray[np.bool_] | None = None,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     extra: Campaign | None = None,
     progress: Progress | None = None,
 ) -> CandidatePool:
@@ -99,6 +102,7 @@ def candidate_pool(
     :param free: [K] objects whose conductivity is unknown; default: all but ``fixed`` and those
         whose class has none to estimate
     :param height: antennas above the ground; default: anywhere in the room
+    :param tx_height: transmitters above the ground; default: as ``height``
     :param extra: setups that join the pool as they are, in front; each is filled up with random
         receivers of its own
     :raises CampaignError: if there is no free space
@@ -106,7 +110,14 @@ def candidate_pool(
     from vlmrt_dist.tracing import trace  # wakes up the ray tracer
 
     positions = random_positions(
-        scene, num_tx, num_rx, seed=seed, clearance=clearance, height=height, extra=extra
+        scene,
+        num_tx,
+        num_rx,
+        seed=seed,
+        clearance=clearance,
+        height=height,
+        tx_height=tx_height,
+        extra=extra,
     )
     ranking = radio.replace(samples_per_src=min(radio.samples_per_src, POOL_SAMPLES))
     step = None if progress is None else lambda done, total: progress("pool", done, total)
@@ -174,28 +185,38 @@ def random_positions(
     seed: int,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     extra: Campaign | None = None,
 ) -> Campaign:
     """T transmitters uniform in free space, each with R receivers at most :data:`REACH` away.
 
-    :param height: antennas above the lowest surface below them, which is the ground or the floor
+    :param height: antennas above the lowest surface below them, which is the ground or the floor;
+        in a scene of buildings (:func:`~vlmrt_dist.street.outdoors`) only where it sees the sky
+    :param tx_height: transmitters above it; default: as ``height``
     :param extra: setups that come first
     :raises CampaignError: if there is no free space, or ``height`` is no range
     """
     if num_tx < 1 or num_rx < 1:
         raise CampaignError("a pool needs at least one transmitter and one receiver")
-    if height is not None and not 0.0 <= height[0] <= height[1] < np.inf:
-        raise CampaignError("height must be a lowest and a highest number of metres above ground")
+    high_tx = height if tx_height is None else tx_height
+    for name, asked in (("height", height), ("tx_height", high_tx)):
+        if asked is not None and not 0.0 <= asked[0] <= asked[1] < np.inf:
+            raise CampaignError(
+                f"{name} must be a lowest and a highest number of metres above ground"
+            )
     rng = np.random.default_rng(seed)
+    street = (height is not None or high_tx is not None) and outdoors(scene)
 
-    def points(count: int, bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-        if height is None:
+    def points(
+        count: int, bounds: NDArray[np.float64], above: Height | None
+    ) -> NDArray[np.float64]:
+        if above is None:
             part = dataclasses.replace(scene, bounds=bounds)
             return free_points(part, count, rng, clearance=clearance)
-        return _points_above_ground(scene, bounds, count, rng, clearance, height)
+        return _points_above_ground(scene, bounds, count, rng, clearance, above, street)
 
     low, high = scene.bounds
-    tx = points(num_tx, scene.bounds)
+    tx = points(num_tx, scene.bounds, high_tx)
     given: list[NDArray[np.float64]] = []
     if extra is not None:
         tx = np.concatenate([extra.tx, tx])
@@ -206,7 +227,7 @@ def random_positions(
         near = np.array([np.maximum(low, centre - REACH), np.minimum(high, centre + REACH)])
         rx[t, : len(first)] = first
         if len(first) < num_rx:
-            rx[t, len(first) :] = points(num_rx - len(first), near)
+            rx[t, len(first) :] = points(num_rx - len(first), near, height)
     return Campaign(tx=tx, rx=rx)
 
 
@@ -217,17 +238,20 @@ def _points_above_ground(
     rng: np.random.Generator,
     clearance: float,
     height: Height,
+    street: bool,
 ) -> NDArray[np.float64]:
     """Positions [count, 3] uniform over the area of ``bounds`` [2, 3] and in it, at a height above
-    the lowest surface there."""
+    the lowest surface there, which on the street has to see the sky."""
     low, high = bounds
     found: list[NDArray[np.float64]] = []
     total = 0
     for _ in range(MAX_ROUNDS):
         place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))
         above = rng.uniform(*height, len(place))
-        points = np.column_stack([place, ground_level(scene, place) + above])
-        points = points[((points >= low) & (points <= high)).all(axis=1)]  # false for NaN
+        level, open_sky = ground(scene, place)
+        points = np.column_stack([place, level + above])
+        there = open_sky | (not street)
+        points = points[there & ((points >= low) & (points <= high)).all(axis=1)]  # false for NaN
         points = points[scene.inside_object(points) < 0]
         points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]
         found.append(points)
@@ -236,33 +260,7 @@ def _points_above_ground(
             return np.concatenate(found)[:count]
     raise CampaignError(
         f"only {total} of {count} positions found {height[0]:g} to {height[1]:g} m above ground, "
-        f"outside every object and {clearance:g} m from every surface; widen the height, lower "
+        "outside every object, outdoors under the sky, "
+        f"and {clearance:g} m from every surface; widen the height, lower "
         "the clearance, or give load_scene some headroom="
     )
-
-
-def ground_level(scene: SceneModel, place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[P] height [m] of the lowest surface at each place [P, 2]; NaN where there is none."""
-    triangles = np.concatenate([o.vertices[o.faces] for o in scene.objects])
-    flat = triangles[:, :, :2]
-    # A city has some 10⁵ triangles, few of which lie over or under the places.
-    near = ((flat.min(1) <= place.max(0)) & (flat.max(1) >= place.min(0))).all(1)
-    triangles, flat = triangles[near], flat[near]
-    area = _cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
-    triangles, flat, area = (x[np.abs(area) > 1e-12] for x in (triangles, flat, area))
-    low, high = flat.min(1), flat.max(1)
-    level = np.full(len(place), np.inf)
-    for p, point in enumerate(place):
-        near = np.flatnonzero(((low <= point) & (high >= point)).all(1))
-        a, b, c = flat[near, 0], flat[near, 1], flat[near, 2]
-        second = _cross(point - a, c - a) / area[near]
-        third = _cross(b - a, point - a) / area[near]
-        hit = (second >= 0.0) & (third >= 0.0) & (second + third <= 1.0)
-        z = triangles[near, :, 2]
-        at = z[:, 0] + second * (z[:, 1] - z[:, 0]) + third * (z[:, 2] - z[:, 0])
-        level[p] = at[hit].min(initial=np.inf)
-    return np.where(np.isfinite(level), level, np.nan)
-
-
-def _cross(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0])

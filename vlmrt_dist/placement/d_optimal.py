@@ -30,6 +30,7 @@ def place(
     fixed: tuple[str, ...] = (),
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     progress: Progress | None = None,
 ) -> Campaign:
     """M setups of N receivers out of a random pool.
@@ -49,7 +50,9 @@ def place(
     :param num_restarts: starts of the search
     :param fixed: names of objects whose conductivity is known
     :param clearance: distance of every position from every surface [m]
-    :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
+    :param height: lowest and highest antenna above the ground [m], outdoors under the open sky;
+        default: anywhere in the room
+    :param tx_height: the same for transmitters; default: as ``height``
     :param progress: called along the way
     :raises CampaignError: if the pool is too small, or too few candidates receive anything
     """
@@ -66,6 +69,7 @@ def place(
         fixed=fixed,
         clearance=clearance,
         height=height,
+        tx_height=tx_height,
         progress=progress,
     )
     return choose(

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement.candidates import Height, ground_level
+from vlmrt_dist.placement.candidates import Height
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
+from vlmrt_dist.street import ground, outdoors
 
 MOST_LINES = 150
 """Grid lines along the longer side at which the search for free points ends."""
@@ -22,6 +23,7 @@ def place(
     seed: int = 0,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
 ) -> Campaign:
     """M setups, all with the same N receivers; nothing is random.
 
@@ -30,7 +32,8 @@ def place(
     :param seed: not used; strategies share their parameters
     :param clearance: distance from every surface [m]
     :param height: lowest and highest antenna above the ground [m], of which the middle is taken;
-        default: half the room's height
+        outdoors under the open sky; default: half the room's height
+    :param tx_height: the same for transmitters; default: as ``height``
     :raises CampaignError: if there are too few free points
     """
     if num_setups < 1 or num_receivers < 1:
@@ -38,7 +41,8 @@ def place(
     points = _grid(scene, num_receivers, clearance, height)
     rx = points[_spread(len(points), num_receivers)]
     # Off the receivers' grid, so that no transmitter stands where a receiver is.
-    places = _grid(scene, max(4 * num_setups, 2 * num_receivers), clearance, height, shift=0.25)
+    wanted, above = max(4 * num_setups, 2 * num_receivers), tx_height or height
+    places = _grid(scene, wanted, clearance, above, shift=0.25)
     apart = np.linalg.norm(places[:, None] - rx, axis=2).min(1) > clearance
     places = places[apart] if apart.sum() >= num_setups else places
     if len(places) < num_setups:
@@ -56,6 +60,7 @@ def _grid(
     """At least ``count`` free points of about the coarsest grid that has them."""
     low, high = scene.bounds
     side = high[:2] - low[:2]
+    street = height is not None and outdoors(scene)
     points = np.zeros((0, 3))
     lines = 0
     while lines < MOST_LINES:
@@ -68,7 +73,8 @@ def _grid(
         if height is None:
             z = np.full(len(place), 0.5 * (low[2] + high[2]))
         else:
-            z = ground_level(scene, place) + 0.5 * (height[0] + height[1])
+            level, open_sky = ground(scene, place)
+            z = np.where(open_sky | (not street), level, np.nan) + 0.5 * (height[0] + height[1])
         points = np.column_stack([place, z])[np.isfinite(z)]
         points = points[scene.inside_bounds(points) & (scene.inside_object(points) < 0)]
         points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]

@@ -45,6 +45,7 @@ def pool_for(
     fixed: Sequence[str] = (),
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     extra: Campaign | None = None,
     progress: Progress | None = None,
 ) -> CandidatePool:
@@ -74,6 +75,7 @@ def pool_for(
         fixed=fixed,
         clearance=clearance,
         height=height,
+        tx_height=tx_height,
         extra=extra,
         progress=progress,
     )

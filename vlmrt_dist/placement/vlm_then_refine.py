@@ -32,6 +32,7 @@ def place(
     fixed: tuple[str, ...] = (),
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
+    tx_height: Height | None = None,
     progress: Progress | None = None,
 ) -> Campaign:
     """M setups of N receivers, from a proposal.
@@ -63,6 +64,7 @@ def place(
         fixed=fixed,
         clearance=clearance,
         height=height,
+        tx_height=tx_height,
         extra=start,
         progress=progress,
     )

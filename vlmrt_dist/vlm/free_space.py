@@ -11,6 +11,7 @@ import numpy.typing as npt
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, free_points
+from vlmrt_dist.street import ground, outdoors
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -19,12 +20,6 @@ STREET_HEIGHT = 1.5
 """Of an antenna above the ground, outdoors [m]."""
 TRIPOD_HEIGHT = 2.2
 """The highest that an antenna stands above the floor, indoors [m]."""
-OUTDOOR_HEIGHT, OUTDOOR_SIDE = 10.0, 40.0
-"""A scene higher and wider than this [m] whose streets see the sky is one of buildings."""
-OUTDOOR_SKY = 0.2
-"""Share of positions at street height that must see the sky."""
-ROOF = 0.5
-"""Something this far above the ground [m] hides the sky."""
 
 CLEARANCES = (0.15, 0.05, 0.01, 2 * ON_SURFACE)
 """Distances to surfaces [m] that are tried in turn where a scene is too tight for what is asked."""
@@ -45,22 +40,15 @@ class FreeSpace:
     @functools.cached_property
     def outdoors(self) -> bool:
         """Whether positions are sought in the street."""
-        low, high = self.scene.bounds
-        if high[2] - low[2] <= OUTDOOR_HEIGHT or (high - low)[:2].min() <= OUTDOOR_SIDE:
-            return False
-        # A grid, not random: what a scene is must not depend on a seed.
-        steps = np.linspace(0.03, 0.97, 20)
-        x, y = np.meshgrid(*(low[:2] + steps[:, None] * (high - low)[:2]).T)
-        _, open_sky = self._ground(np.stack([x.ravel(), y.ravel()], axis=1))
-        return bool(open_sky.mean() >= OUTDOOR_SKY)
+        return outdoors(self.scene)
 
     def settle(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Positions [P,3] put on street height outdoors, and which of them are free [P]."""
         points = np.array(points, dtype=np.float64)
         free = self.scene.inside_bounds(points)
         if self.outdoors:
-            ground, open_sky = self._ground(points[:, :2])
-            points[:, 2] = ground + STREET_HEIGHT
+            level, open_sky = ground(self.scene, points[:, :2])
+            points[:, 2] = np.where(open_sky, level, self.scene.bounds[0, 2]) + STREET_HEIGHT
             free = open_sky & self.scene.inside_bounds(points)
         at = np.flatnonzero(free)
         at = at[self.scene.inside_object(points[at]) < 0]
@@ -95,20 +83,6 @@ class FreeSpace:
             if len(found) >= count:
                 break
         return found[:count]
-
-    def _ground(self, places: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Height of the lowest surface [P] [m] at places [P,2], and whether it sees the sky."""
-        low, high = self.scene.bounds[:, 2]
-        margin = 1.0 + high - low
-        below = np.column_stack([places, np.full(len(places), low - margin)])
-        above = np.column_stack([places, np.full(len(places), high + margin)])
-        place, _, at = self.scene.crossings(below, above)
-        height = low - margin + at * (high - low + 2 * margin)
-        ground, top = np.full(len(places), np.inf), np.full(len(places), -np.inf)
-        np.minimum.at(ground, place, height)
-        np.maximum.at(top, place, height)
-        there = np.isfinite(ground)
-        return np.where(there, ground, low), there & (top < ground + ROOF)
 
 
 def roomiest(

@@ -1,0 +1,256 @@
+"""Estimations in the cities that come with Sionna: what a campaign in their streets can see.
+
+Their buildings are two objects each, walls and roof, so that K is twice the number of buildings.
+Most of them no street of a campaign leads to; their verdict has to be that nothing is known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import resource
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Row, Timing
+from vlmrt_dist.placement import place
+from vlmrt_dist.placement.candidates import Height
+from vlmrt_dist.placement.information import Criterion
+from vlmrt_dist.placement.optimal import choose, pool_for
+from vlmrt_dist.posterior import MIN_NOISE_DB
+from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.setups import Campaign
+from vlmrt_dist.storage import Place
+from vlmrt_dist.study import hardware, run
+from vlmrt_dist.study_point import Point, Protocol, engine_versions
+from vlmrt_dist.unknowns import KINDS
+
+HEADROOM = 20.0
+"""Air above the highest roof [m]; antennas stand far below."""
+
+CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
+
+STRATEGIES = ("random", *CRITERIA)
+
+NUM_DRAWS, NUM_RESTARTS = 2, 1
+"""Of the search for positions, which has many links to choose from here."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scene and one way to choose positions in it.
+
+    :param scene: name of one of Sionna's scenes
+    :param strategy: "random" (street positions as they fall), "d_optimal" or "a_optimal" (out of a
+        pool of twice as many transmitters and four times as many receivers of each)
+    :param num_setups: M
+    :param num_receivers: N
+    :param height: receivers above the ground [m]
+    :param tx_height: transmitters above the ground [m]
+    :param protocol: see :class:`~vlmrt_dist.study_point.Point`
+    :param noise_db: standard deviation of a level [dB]
+    :param prior_width: standard deviation of ln σ before the measurement
+    :param seeds: truths, each with noise of its own, at the same positions
+    :param position_seed: of the positions
+    """
+
+    scene: str
+    strategy: str
+    num_setups: int
+    num_receivers: int
+    height: Height
+    tx_height: Height
+    protocol: Protocol
+    noise_db: float
+    prior_width: float
+    seeds: tuple[int, ...]
+    position_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ConfigurationError(
+                f"unknown placement {self.strategy!r}; use one of " + ", ".join(STRATEGIES)
+            )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one seed found, over the objects whose conductivity is not fixed.
+
+    Relative errors are means over the objects; NaN where there are none.
+
+    :param verdicts: how many objects have each
+    :param mre: of the objects that are estimated
+    :param prior_mre: what the prior is off at the same ones
+    :param seen_mre: of all objects seen, as the answer states them
+    :param seen_prior_mre: of the prior at the same ones
+    :param coverage: share of the objects seen whose truth lies in the 95 % interval
+    :param num_seen: objects seen
+    """
+
+    verdicts: Counter[str]
+    mre: float
+    prior_mre: float
+    seen_mre: float
+    seen_prior_mre: float
+    coverage: float
+    num_seen: int
+
+
+def city(name: str) -> SceneModel:
+    """One of Sionna's scenes, with air above.
+
+    :raises SceneError: if there is no such scene
+    """
+    return load_scene(bundled_scene(name), headroom=HEADROOM)
+
+
+def survey_key(case: Case, radio: RadioConfig) -> str:
+    """Content hash of what determines the rows of a case."""
+    parts = [dataclasses.asdict(case), radio.key, HEADROOM, NUM_DRAWS, NUM_RESTARTS]
+    text = json.dumps([parts, engine_versions(), SCHEMA_VERSION], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing:
+    """Choose positions in a scene, measure there, estimate; rows and timing go to the ledger.
+
+    To be called in a process of its own, whose memory is what is measured. The timing's label
+    holds, beside scene and positions, the keys of the rows ("rows", one a seed), "triangles", the
+    links "planned", and the wall seconds of "positions" (candidates, their tracing, the choice)
+    and of the "rest" (kernels, the truth's own paths, fits).
+
+    :param radio: of the estimation; the pool of candidates is traced with fewer rays
+    :raises CampaignError: if no positions are found
+    """
+    begin = time.perf_counter()
+    scene = city(case.scene)
+    loaded = time.perf_counter()
+    campaign = positions(case, scene, radio)
+    chosen = time.perf_counter()
+    point = Point(
+        study,
+        scene,
+        campaign,
+        radio,
+        ("map",),
+        "itu",
+        case.protocol,
+        case.seeds,
+        {"scene": case.scene, "positions": case.strategy},
+        noise_db=case.noise_db,
+        prior_width=case.prior_width,
+        held_out=False,
+    )
+    ledger = Ledger(storage)
+    rows = run([point], ledger)
+    done = time.perf_counter()
+    first = rows[0]
+    label = point.label | {
+        "rows": list(point.row_keys),
+        "triangles": sum(len(o.faces) for o in scene.objects),
+        "planned": campaign.num_links,
+        "positions_s": chosen - loaded,
+        "rest_s": max(0.0, done - chosen - first.seconds_trace),
+        "busy": os.getloadavg()[0],
+    }
+    timing = Timing(
+        study=study,
+        key=survey_key(case, radio),
+        label=json.dumps(label, sort_keys=True),
+        engine="replay",
+        num_objects=scene.num_objects,
+        num_setups=first.num_setups,
+        num_links=first.num_links,
+        num_paths=first.num_paths,
+        max_depth=radio.max_depth,
+        samples_per_src=radio.samples_per_src,
+        seconds_scene=loaded - begin,
+        seconds_trace=first.seconds_trace,
+        seconds_value=float("nan"),
+        seconds_gradient=float("nan"),
+        seconds_jacobian=float("nan"),
+        seconds_fit=float(np.median([row.seconds_fit for row in rows])),
+        iterations=int(np.median([row.iterations for row in rows])),
+        mre=float("nan"),
+        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        outcome=" ".join(sorted({row.outcome for row in rows})),
+        hardware=hardware(),
+        versions=json.dumps(engine_versions()),
+    )
+    ledger.publish_timings(study, [timing])
+    return timing
+
+
+def positions(case: Case, scene: SceneModel, radio: RadioConfig) -> Campaign:
+    """M setups of N receivers in the street."""
+    street: dict[str, Any] = {"height": case.height, "tx_height": case.tx_height}
+    size = case.num_setups, case.num_receivers
+    criterion = CRITERIA.get(case.strategy)
+    if criterion is None:
+        return place(case.strategy, scene, *size, seed=case.position_seed, **street)
+    pool = pool_for(
+        scene,
+        *size,
+        seed=case.position_seed,
+        radio=radio,
+        num_tx_candidates=2 * case.num_setups,
+        num_rx_candidates=4 * case.num_receivers,
+        prior_width=case.prior_width,
+        num_draws=NUM_DRAWS,
+        **street,
+    )
+    return choose(
+        pool,
+        criterion,
+        *size,
+        seed=case.position_seed,
+        noise_db=max(case.noise_db, MIN_NOISE_DB),
+        prior_width=case.prior_width,
+        num_restarts=NUM_RESTARTS,
+    )
+
+
+def seen_by(row: Row) -> NDArray[np.bool_]:
+    """[K] the objects of unknown conductivity that some level depends on, however little."""
+    free = np.array(row.verdict) != "fixed"
+    return free & (np.array(row.crb) < KINDS["conductivity"].vague)
+
+
+def finding(row: Row, prior: NDArray[np.float64]) -> Finding:
+    """What a row says beside its truth.
+
+    :param prior: [K] conductivities believed before the measurement [S/m]
+    """
+    truth, stated = np.array(row.truth), np.array(row.conductivity)
+    verdict = np.array(row.verdict)
+    # A row holds where the fit ended; what is unidentifiable is told as the prior.
+    stated = np.where(verdict == "unidentifiable", prior, stated)
+    inside = (np.array(row.low) <= truth) & (truth <= np.array(row.high))
+    free = verdict != "fixed"
+    sure, seen = verdict == "estimated", seen_by(row)
+
+    def mean(values: NDArray[np.float64], which: NDArray[np.bool_]) -> float:
+        return float(values[which].mean()) if which.any() else float("nan")
+
+    error = np.abs(stated - truth) / np.where(free, truth, 1.0)
+    before = np.abs(prior - truth) / np.where(free, truth, 1.0)
+    return Finding(
+        verdicts=Counter(row.verdict),
+        mre=mean(error, sure),
+        prior_mre=mean(before, sure),
+        seen_mre=mean(error, seen),
+        seen_prior_mre=mean(before, seen),
+        coverage=mean(inside.astype(float), seen),
+        num_seen=int(seen.sum()),
+    )
