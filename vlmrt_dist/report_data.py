@@ -46,6 +46,7 @@ QUESTIONS = (
     Question("vlm_errors", "Misnamed materials", (), "misnamed", "share of objects misnamed"),
     Question("active", "Links until every object is known"),
     Question("search", "Which configuration is best"),
+    Question("real_scenes", "Cities"),
     Question("large_k", "Thousands of objects"),
     Question("large_m", "Thousands of links"),
     Question("many_seeds", "Many estimations side by side"),
