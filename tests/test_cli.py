@@ -283,6 +283,25 @@ def test_wrong_scenes(tmp_path: Path, old: str, new: str, word: str) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["room", "rss.csv"]
 
 
+def test_a_class_for_a_material_of_ones_own(tmp_path: Path) -> None:
+    scene = box_room().write(tmp_path / "room")
+    scene.write_text(
+        scene.read_text().replace('name="type" value="brick"', 'name="type" value="adobe"')
+    )
+    command = ["plan", "--scene", scene, "--placement", "random", "--setups", "1"]
+    command += ["--receivers", "2", "--max-depth", "1", "--samples-per-src", "1000", "--out"]
+    result = invoke(*command, tmp_path / "a.csv")
+    assert result.exit_code == 2
+    assert "--material adobe=CLASS" in result.stderr
+    adobe = ["--material", "adobe=brick"]
+    result = invoke(*command, tmp_path / "a.csv", *adobe)
+    assert result.exit_code == 0, result.stderr
+    for wrong, word in (("adobe", "NAME=CLASS"), ("mud=brick", "'mud'"), ("adobe=mud", "'mud'")):
+        result = invoke(*command, tmp_path / "b.csv", *adobe, "--material", wrong)
+        assert result.exit_code == 2
+        assert word in result.stderr
+
+
 def test_targets_are_checked_before_the_work(tmp_path: Path) -> None:
     for out in (tmp_path / "rss.txt", tmp_path / "no" / "rss.csv", tmp_path):
         for command in ("simulate", "plan"):

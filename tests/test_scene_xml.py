@@ -267,6 +267,38 @@ def test_a_material_by_numbers(folder: Path) -> None:
     assert item.thickness == 0.2
 
 
+def test_a_class_for_a_name_that_is_none_of_the_itus(folder: Path) -> None:
+    stucco = '<bsdf type="diffuse" id="mat-Stucco.001"/>'
+    bricks = (
+        '<bsdf type="radio-material" id="bricks"><float name="conductivity" value="1"/>'
+        '<float name="thickness" value="0.3"/></bsdf>'
+    )
+    body = "".join(
+        f'{bsdf}<shape type="cube" id="{n}"><ref id="{name}"/></shape>'
+        for n, (bsdf, name) in enumerate([(stucco, "mat-Stucco.001"), (bricks, "bricks")])
+    )
+    with pytest.raises(MaterialError, match=r"--material Stucco\.001=CLASS"):
+        load(folder, body)
+    room = load(folder, body, materials={"Stucco.001": "itu_plasterboard", "bricks": "brick"})
+    assert room.materials == ("plasterboard", "brick")
+    assert [o.conductivity for o in room.objects] == [None, None]
+    assert room.objects[1].thickness == 0.3
+    assert (
+        load(folder, body, materials={"mat-Stucco.001": "wood", "bricks": "brick"}).materials[0]
+        == "wood"
+    )
+    with pytest.raises(
+        MaterialError, match=r"no material 'plaster'; it has 'Stucco.001', 'bricks', 'wood'"
+    ):
+        load(
+            folder,
+            WOOD + body,
+            materials={"plaster": "wood", "Stucco.001": "wood", "bricks": "wood"},
+        )
+    with pytest.raises(MaterialError, match="jelly"):
+        load(folder, body, materials={"Stucco.001": "jelly"})
+
+
 @pytest.mark.parametrize(
     ("number", "message"),
     [

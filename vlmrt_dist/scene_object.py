@@ -96,8 +96,9 @@ class SceneObject:
         tabulated = self.relative_permittivity is None or self.conductivity is None
         if tabulated and self.material not in itu.MATERIALS:
             raise MaterialError(
-                f"{where}: not an ITU-R P.2040 material, and no numbers are given. Give it "
-                "relative_permittivity and conductivity, or one of the names "
+                f"{where}: not an ITU-R P.2040 material, and no numbers are given. Say what it "
+                f"stands for (--material {self.material}=CLASS, materials= of load_scene), or give "
+                "it relative_permittivity and conductivity. The classes are "
                 + ", ".join(itu.MATERIALS)
             )
         thickness = _as_number(self.thickness)

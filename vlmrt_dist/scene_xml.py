@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def load_scene(
     path: str | Path,
     *,
     headroom: float = 0.0,
+    materials: Mapping[str, str] | None = None,
     max_triangles: int = DEFAULT_MAX_TRIANGLES,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> SceneModel:
@@ -59,6 +61,9 @@ def load_scene(
 
     :param path: the XML file; meshes are looked up relative to its folder and must lie in it
     :param headroom: how far the room reaches above the highest geometry [m]; a city needs some
+    :param materials: for names of the file's materials that are none of the ITU's, the class that
+        each stands for, as in ``{"stucco": "plasterboard"}``; the file's own numbers are dropped,
+        but for the thickness
     :param max_triangles: most triangles of the whole scene
     :param max_bytes: most bytes of all mesh files together
     :raises SceneError: if the file is refused (the message names the tag, type or path)
@@ -71,13 +76,13 @@ def load_scene(
         raise SceneError(f"cannot read scene {file}: {error}") from None
     root = checked_tree(content, file)
     meshes = _MeshFiles(file.parent, max_triangles, max_bytes)
-    materials = {
-        bsdf.get("id", ""): _material(bsdf) for bsdf in root.findall("bsdf") if bsdf.get("id")
-    }
+    meant = {name: material_class(text) for name, text in (materials or {}).items()}
+    named = {b.get("id", ""): _material(b, meant) for b in root.findall("bsdf") if b.get("id")}
     objects = tuple(
-        _object(index, shape, materials, meshes)
+        _object(index, shape, named, meant, meshes)
         for index, shape in enumerate(root.findall("shape"), start=1)
     )
+    _refuse_unused(meant, root)
     if not objects:
         raise SceneError(f"{file} holds no shape; a scene needs at least one")
     name = file.stem if file.stem.isprintable() and file.stem.strip() else "scene"
@@ -164,8 +169,35 @@ _CUBE = Mesh(
 _SHAPE_SETTINGS = ("face_normals", "flip_normals", "flip_tex_coords")
 
 
+def _refuse_unused(meant: Mapping[str, str], root: Element) -> None:
+    """:raises MaterialError: if a class was given for a material that the file does not have"""
+    names = {_plain(bsdf.get("id", "")) for bsdf in root.iter("bsdf")} - {""}
+    names |= {_type(bsdf) for bsdf in root.iter("bsdf")} - {""}
+    for name in meant:
+        if _plain(name) not in names:
+            raise MaterialError(
+                f"the scene has no material {quoted(name)}; it has "
+                + ", ".join(quoted(each) for each in sorted(names))
+            )
+
+
+def _type(bsdf: Element) -> str:
+    """What a radio material says that it is."""
+    said = (x.get("value", "") for x in bsdf if x.tag == "string" and x.get("name") == "type")
+    return next(said, "")
+
+
+def _plain(identifier: str) -> str:
+    """A material's name without what Blender puts around it."""
+    return _COUNTED.sub("", identifier.removeprefix("mat-")) or identifier
+
+
 def _object(
-    index: int, shape: Element, materials: dict[str, _Material], meshes: _MeshFiles
+    index: int,
+    shape: Element,
+    materials: dict[str, _Material],
+    meant: Mapping[str, str],
+    meshes: _MeshFiles,
 ) -> SceneObject:
     name = (shape.get("id") or f"object_{index}").removeprefix("mesh-")
     kind = attribute(shape, "type")
@@ -177,7 +209,7 @@ def _object(
         if child.tag == "ref":
             used.append(_referenced(child, name, materials))
         elif child.tag == "bsdf":
-            used.append(_material(child))
+            used.append(_material(child, meant))
         elif child.tag == "transform" and label == "to_world":
             matrix = _matrix(child)
         elif child.tag == "string" and label == "filename" and kind in ("ply", "obj"):
@@ -235,10 +267,10 @@ def _referenced(ref: Element, shape: str, materials: dict[str, _Material]) -> _M
     return materials[identifier]
 
 
-def _material(bsdf: Element) -> _Material:
+def _material(bsdf: Element, meant: Mapping[str, str]) -> _Material:
     identifier = bsdf.get("id", "unnamed material")
     kind = attribute(bsdf, "type")
-    name = _COUNTED.sub("", identifier.removeprefix("mat-")) or identifier
+    name = _plain(identifier)
     values: dict[str, Any] = {}
     for child in bsdf:
         label = child.get("name", "")
@@ -260,6 +292,9 @@ def _material(bsdf: Element) -> _Material:
             f"material {quoted(identifier)}: {', '.join(unknown)} is not understood; known are "
             + ", ".join(known)
         )
+    for given, text in meant.items():
+        if _plain(given) in (_plain(identifier), name):
+            return _Material(text, thickness=values.get("thickness", DEFAULT_THICKNESS))
     # It may be no ITU name and carry its own numbers; SceneObject says which object lacks them.
     with contextlib.suppress(MaterialError):
         name = material_class(name)

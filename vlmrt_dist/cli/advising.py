@@ -15,6 +15,7 @@ from vlmrt_dist.campaign_files import write_campaign
 from vlmrt_dist.cli.options import (
     FrequencyOption,
     HeadroomOption,
+    MaterialsOption,
     ReceiversOption,
     SceneOption,
     SeedOption,
@@ -86,6 +87,7 @@ def advise(
     receivers: ReceiversOption = 8,
     frequency: FrequencyOption = 3.5e9,
     headroom: HeadroomOption = 0.0,
+    material: MaterialsOption = None,
     seed: SeedOption = 0,
     figure: _Figure = None,
     out: _Out = None,
@@ -125,7 +127,7 @@ def advise(
     }
     # First of all, because it takes the key out of the environment that other processes get.
     advisor = _advisor(vlm, {name: value for name, value in options.items() if value is not None})
-    room = named_scene(scene, headroom)
+    room = named_scene(scene, headroom, material)
     table = itu.conductivity_table(frequency)
     if not table:
         raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")

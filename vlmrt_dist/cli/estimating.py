@@ -15,6 +15,7 @@ from vlmrt_dist.cli.options import (
     DepthOption,
     FrequencyOption,
     HeadroomOption,
+    MaterialsOption,
     PatternOption,
     PolarizationOption,
     PowerOption,
@@ -142,6 +143,7 @@ def estimate_command(
     seed: SeedOption = 0,
     num_actors: _Actors = 0,
     headroom: HeadroomOption = 0.0,
+    material: MaterialsOption = None,
     tx_power_dbm: PowerOption = 44.0,
     antenna_pattern: PatternOption = "iso",
     polarization: PolarizationOption = "V",
@@ -169,7 +171,7 @@ def estimate_command(
     for target in (out, links):
         if target is not None:
             check_target(target, ".parquet", ".csv", ".json")
-    room = named_scene(scene, headroom)
+    room = named_scene(scene, headroom, material)
     campaign = read_campaign(measurements, scene=room)
     if noise_db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")

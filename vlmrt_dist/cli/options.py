@@ -38,6 +38,15 @@ SceneOption = Annotated[
     ),
 ]
 HeadroomOption = Annotated[float, opt("Room above the highest geometry of a file [m].", min=0.0)]
+MaterialsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--material",
+        help="A material of the scene file that is none of ITU-R P.2040's, and the class that it "
+        "stands for, as in stucco=plasterboard; may be repeated.",
+        metavar="NAME=CLASS",
+    ),
+]
 FrequencyOption = Annotated[float, opt("Carrier frequency [Hz].")]
 PowerOption = Annotated[float, opt("Transmit power [dBm].")]
 DepthOption = Annotated[int, opt("Most reflections and transmissions along a path.")]
@@ -63,9 +72,21 @@ SeedOption = Annotated[int, opt("Seed of positions, noise, random starts, left-o
 FileOutOption = Annotated[Path, opt("The file to write, .csv or .parquet.", metavar="FILE")]
 
 
-def named_scene(text: str, headroom: float = 0.0) -> SceneModel:
-    """The scene that a user names; a file goes before a name."""
+def named_scene(
+    text: str, headroom: float = 0.0, materials: Sequence[str] | None = None
+) -> SceneModel:
+    """The scene that a user names; a file goes before a name.
+
+    :param materials: see :data:`MaterialsOption`
+    :raises ConfigurationError: if one of them is no NAME=CLASS
+    """
+    for word in materials or ():
+        if not all(word.partition("=")):
+            raise ConfigurationError(f"--material takes NAME=CLASS; got {word!r}")
+    classes = {name: given for name, _, given in (w.partition("=") for w in materials or ())}
     if re.fullmatch(r"box_room(_\d{1,9})?", text) and not Path(text).exists():
+        if classes:
+            raise ConfigurationError("--material is for scene files; the paper's room has none")
         room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
         if not 0.0 <= headroom < math.inf:
             raise SceneError("headroom must be a number of metres, 0 or more")
@@ -73,12 +94,12 @@ def named_scene(text: str, headroom: float = 0.0) -> SceneModel:
             room, bounds=room.bounds + np.array([[0, 0, 0], [0, 0, headroom]])
         )
     if Path(text).suffix == ".xml" or os.sep in text or Path(text).exists():
-        return load_scene(text, headroom=headroom)
+        return load_scene(text, headroom=headroom, materials=classes)
     try:
         path = bundled_scene(text)
     except SceneError as error:
         raise SceneError(f"there is no file {text!r}; {error}; or use box_room") from None
-    return load_scene(path, headroom=headroom)
+    return load_scene(path, headroom=headroom, materials=classes)
 
 
 def placed(

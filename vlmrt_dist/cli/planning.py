@@ -17,6 +17,7 @@ from vlmrt_dist.cli.options import (
     FileOutOption,
     FrequencyOption,
     HeadroomOption,
+    MaterialsOption,
     PatternOption,
     PlacementOption,
     PolarizationOption,
@@ -114,6 +115,7 @@ def plan(
     seed: SeedOption = 0,
     frequency: FrequencyOption = 3.5e9,
     headroom: HeadroomOption = 0.0,
+    material: MaterialsOption = None,
     antenna_pattern: PatternOption = "iso",
     polarization: PolarizationOption = "V",
     combining: CombiningOption = "power",
@@ -146,7 +148,7 @@ def plan(
         raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
     if (height or tx_height) is not None and after is None and placement == "vlm":
         raise ConfigurationError("--placement vlm takes no --height")
-    room = named_scene(scene, headroom)
+    room = named_scene(scene, headroom, material)
     measured = read_campaign(after, scene=room) if after is not None else None
     proposed = read_campaign(start, scene=room) if start is not None else None
     pooled: dict[str, Any] = {

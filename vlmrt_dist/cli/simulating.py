@@ -12,6 +12,7 @@ from vlmrt_dist.cli.options import (
     FileOutOption,
     FrequencyOption,
     HeadroomOption,
+    MaterialsOption,
     PatternOption,
     PlacementOption,
     PolarizationOption,
@@ -80,6 +81,7 @@ def simulate_command(
     perturb_seed: _Perturb = None,
     truth_out: _TruthOut = None,
     headroom: HeadroomOption = 0.0,
+    material: MaterialsOption = None,
     tx_power_dbm: PowerOption = 44.0,
     antenna_pattern: PatternOption = "iso",
     polarization: PolarizationOption = "V",
@@ -107,7 +109,7 @@ def simulate_command(
         check_target(truth_out, ".csv")
         if truth_out.absolute() == out.absolute():
             raise StorageError("--out and --truth-out name the same file")
-    room = named_scene(scene, headroom)
+    room = named_scene(scene, headroom, material)
     given = read_campaign(campaign, scene=room) if campaign is not None else None
     truth = room.conductivity(frequency)
     if perturb_seed is not None:
@@ -132,8 +134,8 @@ def simulate_command(
     table = list(zip(room.names, room.materials, truth.tolist(), strict=True))
     if truth_out is not None:
         write_atomic(truth_out, csv_text(("name", "material", "conductivity"), table).encode())
-    for name, material, value in table:
-        print_result(f"{name:<20} {material:<18} {value:>10.4g} S/m")
+    for name, kind, value in table:
+        print_result(f"{name:<20} {kind:<18} {value:>10.4g} S/m")
     censored = int(measured.censored.sum())
     below = f", {censored} of them censored," if censored else ""
     print_result(
