@@ -129,12 +129,13 @@ def _learnt(
     case = found[0][0]
     title = (
         f"What is learnt: D = {radio.max_depth}, noise {case.noise_db:g} dB, protocol "
-        f"{case.protocol}, {case.loss}, {len(case.seeds)} seeds: median (least…most); errors in %, prior ± "
-        f"{100 * case.prior_width:g} %"
+        f"{case.protocol}, {case.loss}, {len(case.seeds)} seeds: median "
+        f"(least…most); errors in %, prior ± {100 * case.prior_width:g} %"
     )
     table = Table(title=title, title_justify="left")
-    for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated", "weak",
-                 "unident.", "contradict", "MRE est.", "prior", "MRE seen", "prior", "in 95 %"):  # fmt: skip
+    for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated", 
+                 "weak", "unident.", "contradict", "MRE est.", "prior", "MRE seen", "prior",
+                 "in 95 %"):  # fmt: skip
         left = name in ("scene", "positions")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for (case, timing, rows), some in zip(found, findings, strict=True):

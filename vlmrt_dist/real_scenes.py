@@ -62,8 +62,8 @@ class Case:
     :param noise_db: standard deviation of a level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param seeds: truths, each with noise of its own, at the same positions
-    :param loss: how large residuals count. A path that one of two complete sets lacks is an outlier,
-        and with squares it can draw an object away by a factor of 100
+    :param loss: how large residuals count. A path that one of two complete sets lacks is an
+        outlier, and with squares it can draw an object away by a factor of 100
     :param position_seed: of the positions
     """
 
