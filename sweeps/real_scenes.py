@@ -133,7 +133,7 @@ def _learnt(
         f"(least…most); errors in %, prior ± {100 * case.prior_width:g} %"
     )
     table = Table(title=title, title_justify="left")
-    for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated", 
+    for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated",
                  "weak", "unident.", "contradict", "MRE est.", "prior", "MRE seen", "prior",
                  "in 95 %"):  # fmt: skip
         left = name in ("scene", "positions")
