@@ -163,16 +163,16 @@ def _middle(values: list[float]) -> float:
 
 
 def _cost(found: list[tuple[Case, Timing, list[Row]]]) -> Table:
-    table = Table(title="What it costs, in seconds; positions include the tracing of their pool",
+    table = Table(title="Seconds: positions include the tracing of their pool, the study that of the truth",
                   title_justify="left")  # fmt: skip
     for name in ("scene", "positions", "triangles", "load", "choose positions", "trace links",
-                 "rest", "one fit", "steps", "peak [GB]", "load average"):  # fmt: skip
+                 "all of the study", "one fit", "steps", "peak [GB]", "load average"):  # fmt: skip
         table.add_column(name, justify="left" if name in ("scene", "positions") else "right")
     for case, timing, _ in found:
         label: dict[str, Any] = json.loads(timing.label)
         table.add_row(
             _short(case), case.strategy, str(label["triangles"]), f"{timing.seconds_scene:.1f}",
-            f"{label['positions_s']:.1f}", f"{timing.seconds_trace:.1f}", f"{label['rest_s']:.1f}",
+            f"{label['positions_s']:.1f}", f"{timing.seconds_trace:.1f}", f"{label['study_s']:.1f}",
             f"{timing.seconds_fit:.2f}", str(timing.iterations), f"{timing.peak_bytes / 1e9:.2f}",
             f"{label['busy']:.1f}",
         )  # fmt: skip

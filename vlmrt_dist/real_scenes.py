@@ -134,7 +134,8 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
     To be called in a process of its own, whose memory is what is measured. The timing's label
     holds, beside scene and positions, the keys of the rows ("rows", one a seed), "triangles", the
     links "planned", and the wall seconds of "positions" (candidates, their tracing, the choice)
-    and of the "rest" (kernels, the truth's own paths, fits).
+    and of the "study" (the links' own paths, the truth's, kernels, fits). What the path cache holds
+    is not traced again; ``seconds_trace`` is what it took when it was.
 
     :param radio: of the estimation; the pool of candidates is traced with fewer rays
     :raises CampaignError: if no positions are found
@@ -168,7 +169,7 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
         "triangles": sum(len(o.faces) for o in scene.objects),
         "planned": campaign.num_links,
         "positions_s": chosen - loaded,
-        "rest_s": max(0.0, done - chosen - first.seconds_trace),
+        "study_s": done - chosen,
         "busy": os.getloadavg()[0],
     }
     timing = Timing(
