@@ -163,7 +163,7 @@ def _middle(values: list[float]) -> float:
 
 
 def _cost(found: list[tuple[Case, Timing, list[Row]]]) -> Table:
-    table = Table(title="Seconds: positions include the tracing of their pool, the study that of the truth",
+    table = Table(title="Seconds; positions include the tracing of their pool",
                   title_justify="left")  # fmt: skip
     for name in ("scene", "positions", "triangles", "load", "choose positions", "trace links",
                  "all of the study", "one fit", "steps", "peak [GB]", "load average"):  # fmt: skip
