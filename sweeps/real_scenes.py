@@ -21,6 +21,7 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.ledger import Ledger, Row, Timing
+from vlmrt_dist.likelihood import Loss
 from vlmrt_dist.real_scenes import Case, Finding, city, finding, seen_by, survey, survey_key
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scene_xml import bundled_scene
@@ -57,6 +58,7 @@ def main(
     samples: Annotated[int, typer.Option(min=1, help="Rays of one solve.")] = 300_000,
     protocol: Annotated[Protocol, typer.Option(help="Whose paths the truth has.")] = "independent",
     noise_db: Annotated[float, typer.Option(min=0.0, help="Noise of a level [dB].")] = 0.1,
+    loss: Annotated[Loss, typer.Option(help="How large residuals count.")] = "huber",
     prior_width: Annotated[float, typer.Option(help="Of ln σ before measuring.")] = 0.1,
     height: Annotated[tuple[float, float], typer.Option(help="Receivers [m].")] = (1.5, 1.5),
     tx_height: Annotated[tuple[float, float], typer.Option(help="Transmitters [m].")] = (3.0, 10.0),
@@ -74,7 +76,7 @@ def main(
         Case(
             scene, strategy.strip(), setups or sizes.get(scene, USUAL)[0],
             receivers or sizes.get(scene, USUAL)[1], height, tx_height, protocol, noise_db,
-            prior_width, tuple(range(seeds)),
+            prior_width, tuple(range(seeds)), loss,
         )
         for scene in wanted for strategy in placements.split(",")
     ]  # fmt: skip
@@ -104,7 +106,9 @@ def main(
 
 
 def _short(case: Case) -> str:
-    return case.scene.removeprefix("simple_")
+    return {"simple_street_canyon": "canyon", "san_francisco": "s. francisco"}.get(
+        case.scene, case.scene
+    )
 
 
 def _spread(values: list[float], scale: float = 1.0, digits: str = ".2g") -> str:
@@ -125,24 +129,27 @@ def _learnt(
     case = found[0][0]
     title = (
         f"What is learnt: D = {radio.max_depth}, noise {case.noise_db:g} dB, protocol "
-        f"{case.protocol}, {len(case.seeds)} seeds: median (least…most); errors in %, prior ± "
-        f"{100 * case.prior_width:g} %"
+        f"{case.protocol}, {case.loss}, {len(case.seeds)} seeds: median "
+        f"(least…most); errors in %, prior ± {100 * case.prior_width:g} %"
     )
     table = Table(title=title, title_justify="left")
-    for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated", "weak",
-                 "unident.", "MRE est.", "prior", "MRE seen", "prior", "in 95 %"):  # fmt: skip
+    for name in ("scene", "positions", "K", "fixed", "heard", "paths", "seen", "estimated",
+                 "weak", "unident.", "contradict", "MRE est.", "prior", "MRE seen", "prior",
+                 "in 95 %"):  # fmt: skip
         left = name in ("scene", "positions")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
     for (case, timing, rows), some in zip(found, findings, strict=True):
         label = json.loads(timing.label)
         counts = [
-            _spread([f.verdicts[v] for f in some], digits=".0f")
-            for v in ("estimated", "weak", "unidentifiable")
+            _spread([f.verdicts["estimated"] for f in some], digits=".0f"),
+            f"{np.median([f.verdicts['weak'] for f in some]):.0f}",
+            f"{np.median([f.verdicts['unidentifiable'] for f in some]):.0f}",
+            _spread([f.num_contradicting for f in some], digits=".0f"),
         ]
         table.add_row(
             _short(case), case.strategy, str(timing.num_objects), str(some[0].verdicts["fixed"]),
-            f"{rows[0].num_links} of {label['planned']}", str(timing.num_paths),
-            _spread([f.num_seen for f in some], digits=".0f"), *counts,
+            f"{rows[0].num_links}/{label['planned']}", str(timing.num_paths),
+            f"{np.median([f.num_seen for f in some]):.0f}", *counts,
             _spread([f.mre for f in some], 100.0), f"{_middle([f.prior_mre for f in some]):.2g}",
             _spread([f.seen_mre for f in some], 100.0),
             f"{_middle([f.seen_prior_mre for f in some]):.2g}",
@@ -156,16 +163,16 @@ def _middle(values: list[float]) -> float:
 
 
 def _cost(found: list[tuple[Case, Timing, list[Row]]]) -> Table:
-    table = Table(title="What it costs, in seconds; positions include the tracing of their pool",
+    table = Table(title="Seconds; positions include the tracing of their pool",
                   title_justify="left")  # fmt: skip
     for name in ("scene", "positions", "triangles", "load", "choose positions", "trace links",
-                 "rest", "one fit", "steps", "peak [GB]", "load average"):  # fmt: skip
+                 "all of the study", "one fit", "steps", "peak [GB]", "load average"):  # fmt: skip
         table.add_column(name, justify="left" if name in ("scene", "positions") else "right")
     for case, timing, _ in found:
         label: dict[str, Any] = json.loads(timing.label)
         table.add_row(
             _short(case), case.strategy, str(label["triangles"]), f"{timing.seconds_scene:.1f}",
-            f"{label['positions_s']:.1f}", f"{timing.seconds_trace:.1f}", f"{label['rest_s']:.1f}",
+            f"{label['positions_s']:.1f}", f"{timing.seconds_trace:.1f}", f"{label['study_s']:.1f}",
             f"{timing.seconds_fit:.2f}", str(timing.iterations), f"{timing.peak_bytes / 1e9:.2f}",
             f"{label['busy']:.1f}",
         )  # fmt: skip

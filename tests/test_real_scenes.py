@@ -53,10 +53,11 @@ def test_a_finding_counts_what_is_seen_and_compares_with_the_prior() -> None:
         high=[1.25, 1.1, 1.2, 1.2, 1e7],
         crb=[0.01, 0.4, 3.0, never, 0.0],
         verdict=["estimated", "weak", "unidentifiable", "unidentifiable", "fixed"],
+        contradicts_prior=[False, True, False, False, False],
     )
     np.testing.assert_array_equal(seen_by(one), [True, True, True, False, False])
     found = finding(one, prior)
-    assert found.num_seen == 3
+    assert (found.num_seen, found.num_contradicting) == (3, 1)
     assert dict(found.verdicts) == {"estimated": 1, "weak": 1, "unidentifiable": 2, "fixed": 1}
     assert found.mre == pytest.approx(0.03 / 1.2)
     assert found.prior_mre == pytest.approx(0.2 / 1.2)

@@ -83,12 +83,15 @@ def _draw(axes: Any, panel: Panel) -> None:
     ground = int(np.ptp(boxes, axis=1).prod(axis=1).argmax())
     shown = ((boxes[:, 0] <= high) & (boxes[:, 1] >= low)).all(axis=1)
     order = list(COLORS)[::-1]  # what is known best is drawn last
-    for k in sorted(np.flatnonzero(shown).tolist(), key=lambda k: order.index(panel.kinds[k])):
-        if k == ground:
+    for above, kind in enumerate(order):
+        some = [
+            scene.objects[k]
+            for k in np.flatnonzero(shown)
+            if k != ground and panel.kinds[int(k)] == kind
+        ]
+        if not some:
             continue
-        item, kind = scene.objects[k], panel.kinds[k]
-        flat, upright = _from_above(item.vertices[item.faces])
-        above = order.index(kind)
+        flat, upright = _from_above(np.concatenate([o.vertices[o.faces] for o in some]))
         axes.add_collection(
             PolyCollection(list(flat), facecolor=COLORS[kind], lw=0.0, alpha=0.7, zorder=1 + above)
         )

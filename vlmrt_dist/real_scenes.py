@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Row, Timing
+from vlmrt_dist.likelihood import Loss
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import Height
 from vlmrt_dist.placement.information import Criterion
@@ -61,6 +62,8 @@ class Case:
     :param noise_db: standard deviation of a level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param seeds: truths, each with noise of its own, at the same positions
+    :param loss: how large residuals count. A path that one of two complete sets lacks is an
+        outlier, and with squares it can draw an object away by a factor of 100
     :param position_seed: of the positions
     """
 
@@ -74,6 +77,7 @@ class Case:
     noise_db: float
     prior_width: float
     seeds: tuple[int, ...]
+    loss: Loss = "huber"
     position_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -96,6 +100,7 @@ class Finding:
     :param seen_prior_mre: of the prior at the same ones
     :param coverage: share of the objects seen whose truth lies in the 95 % interval
     :param num_seen: objects seen
+    :param num_contradicting: objects whose prior the levels contradict, which the verdict says
     """
 
     verdicts: Counter[str]
@@ -105,6 +110,7 @@ class Finding:
     seen_prior_mre: float
     coverage: float
     num_seen: int
+    num_contradicting: int
 
 
 def city(name: str) -> SceneModel:
@@ -128,7 +134,8 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
     To be called in a process of its own, whose memory is what is measured. The timing's label
     holds, beside scene and positions, the keys of the rows ("rows", one a seed), "triangles", the
     links "planned", and the wall seconds of "positions" (candidates, their tracing, the choice)
-    and of the "rest" (kernels, the truth's own paths, fits).
+    and of the "study" (the links' own paths, the truth's, kernels, fits). What the path cache holds
+    is not traced again; ``seconds_trace`` is what it took when it was.
 
     :param radio: of the estimation; the pool of candidates is traced with fewer rays
     :raises CampaignError: if no positions are found
@@ -150,6 +157,7 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
         {"scene": case.scene, "positions": case.strategy},
         noise_db=case.noise_db,
         prior_width=case.prior_width,
+        loss=case.loss,
         held_out=False,
     )
     ledger = Ledger(storage)
@@ -161,7 +169,7 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
         "triangles": sum(len(o.faces) for o in scene.objects),
         "planned": campaign.num_links,
         "positions_s": chosen - loaded,
-        "rest_s": max(0.0, done - chosen - first.seconds_trace),
+        "study_s": done - chosen,
         "busy": os.getloadavg()[0],
     }
     timing = Timing(
@@ -253,4 +261,5 @@ def finding(row: Row, prior: NDArray[np.float64]) -> Finding:
         seen_prior_mre=mean(before, seen),
         coverage=mean(inside.astype(float), seen),
         num_seen=int(seen.sum()),
+        num_contradicting=sum(row.contradicts_prior),
     )

@@ -36,9 +36,8 @@ def place(
     """M setups of N receivers out of a random pool.
 
     Nearly all of the time goes into tracing the pool, one transmitter after the other, which
-    ``progress`` tells of as "pool". Sionna's munich (2367 objects) with antennas at 1.5 m takes
-    some ten seconds of one core for each transmitter, 3 to 4 minutes in all; traced pools are
-    kept on disk.
+    ``progress`` tells of as "pool": in Sionna's cities some seconds for each; traced pools are kept
+    on disk.
 
     :param radio: radio configuration of the measurement; the pool is traced with fewer rays
     :param num_tx_candidates: transmitter positions in the pool; default: 20, or twice M if more
