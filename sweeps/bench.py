@@ -13,10 +13,9 @@ installed (pip install .[bench]) it is compared on the reflections alone, D = 2.
 import gc
 import json
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import vlmrt_dist as vd
+from vlmrt_dist.cost import own_paths
 from vlmrt_dist.estimation import LEARNING_RATE, mean_relative_error
 from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Differentiable
@@ -327,9 +327,9 @@ def _shares(case: Case) -> list[Any]:
     for depth, complete in ((4, False), (4, True), (6, True)):
         paper, all_paths = vd.RadioConfig.paper(max_depth=depth), vd.RadioConfig(max_depth=depth)
         radio = all_paths if complete else paper
-        with _no_path_cache():
+        with own_paths():
             campaign = vd.simulate(case.room, case.positions, conductivity=case.truth, radio=radio)
-        with _no_path_cache():
+        with own_paths():
             found = vd.estimate(case.room, campaign, radio=radio, truth=case.truth, folds=0)
         total = sum(found.seconds.values())
         table.add_row(
@@ -338,20 +338,6 @@ def _shares(case: Case) -> list[Any]:
             f"{100 * found.seconds['trace'] / total:.1f} %", f"{100 * found.mre:.2g}",
         )  # fmt: skip
     return [table]
-
-
-@contextmanager
-def _no_path_cache() -> Iterator[None]:
-    """Paths are traced anew within."""
-    before = os.environ.get("VLMRT_CACHE_DIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["VLMRT_CACHE_DIR"] = folder
-        try:
-            yield
-        finally:
-            os.environ.pop("VLMRT_CACHE_DIR")
-            if before is not None:
-                os.environ["VLMRT_CACHE_DIR"] = before
 
 
 def _beside_the_paper(case: Case, steps: int) -> list[Any]:
@@ -365,7 +351,7 @@ def _beside_the_paper(case: Case, steps: int) -> list[Any]:
         radio = vd.RadioConfig.paper(max_depth=depth)
         times = [_step_seconds(case, name, radio, steps) for name in ("retrace", "replay")]
         gc.collect()
-        with _no_path_cache():
+        with own_paths():
             begin = time.perf_counter()
             replay = case.replay(radio)
             tracing = time.perf_counter() - begin

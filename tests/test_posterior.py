@@ -6,7 +6,7 @@ from numerics import PAPER, Array, path_cache, room
 
 from vlmrt_dist.likelihood import Information, noise_scale
 from vlmrt_dist.optimizers import NO_PRIOR_WIDTH, LeastSquares
-from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, Posterior, inverse, posterior
+from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, SMALL, Posterior, inverse, posterior
 from vlmrt_dist.scene import SceneModel
 
 BOUNDS = (float(np.log(1e-5)), float(np.log(1e3)))
@@ -130,10 +130,11 @@ def test_a_sandwich_is_what_scattered_estimates_show() -> None:
 @pytest.mark.parametrize("islands", [1, 7, 40])
 def test_unknowns_that_share_no_link_are_told_apart_as_one_matrix_would(islands: int) -> None:
     """Links that see objects of one island only, the islands' objects mixed up in the numbering."""
+    assert SMALL < 159  # which are seen
     rng = np.random.default_rng(islands)
-    rows = np.zeros((300, 80))
+    rows = np.zeros((300, 160))
     for row in rows:
-        mine = np.flatnonzero(np.arange(80) % islands == rng.integers(islands))
+        mine = np.flatnonzero(np.arange(160) % islands == rng.integers(islands))
         row[rng.choice(mine, min(3, len(mine)), replace=False)] = rng.normal(size=min(3, len(mine)))
     rows[:, 40] = 0.0  # and one that no link sees
     found = of(rows, noise=0.3, width=0.5)
@@ -141,14 +142,15 @@ def test_unknowns_that_share_no_link_are_told_apart_as_one_matrix_would(islands:
     information = rows[:, seen].T @ rows[:, seen] / 0.09 + 4.0 * np.eye(len(seen))
     np.testing.assert_allclose(found.covariance, np.linalg.inv(information), rtol=1e-9, atol=1e-14)
     np.testing.assert_array_equal(found.covariance, found.covariance.T)
-    np.testing.assert_allclose(found.full_covariance[40], 0.25 * (np.arange(80) == 40))
+    np.testing.assert_allclose(found.full_covariance[40], 0.25 * (np.arange(160) == 40))
     np.testing.assert_allclose(found.std**2, np.diag(found.full_covariance))
 
 
 def test_a_matrix_that_is_not_positive_definite_is_refused() -> None:
     for matrix in ([[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]):
-        with pytest.raises(np.linalg.LinAlgError, match="positive definite"):
-            inverse(sp.csr_matrix(np.array(matrix)))
+        for copies in (1, SMALL):  # the second as islands
+            with pytest.raises(np.linalg.LinAlgError, match="positive definite"):
+                inverse(sp.csr_matrix(np.kron(np.eye(copies), matrix)))
 
 
 def test_the_smallest_noise_leaves_a_well_posed_problem() -> None:

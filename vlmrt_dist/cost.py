@@ -88,7 +88,7 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 
     Everything is traced anew, after one setup that warms up Sionna's kernels.
     """
-    with _own_paths():
+    with own_paths():
         return _measured(num_objects, radio, num_receivers, seed)
 
 
@@ -162,7 +162,7 @@ def measure_fixed(
     from vlmrt_dist.tracing import trace
 
     calls: dict[int, Callable[[], Any]] = {}
-    with _own_paths():
+    with own_paths():
         for k in sizes:
             room = box_room(k - 5)
             campaign = _campaign(room, num_receivers, seed)
@@ -197,8 +197,8 @@ def _campaign(room: SceneModel, num_receivers: int, seed: int) -> Campaign:
 
 
 @contextmanager
-def _own_paths() -> Iterator[None]:
-    """A path cache of its own: tables of another day have the times of that day."""
+def own_paths() -> Iterator[None]:
+    """A path cache of its own within: tables of another day have the times of that day."""
     before = os.environ.get("VLMRT_CACHE_DIR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VLMRT_CACHE_DIR"] = folder

@@ -42,6 +42,9 @@ ENTANGLED = 0.95
 """Two unknowns whose errors are correlated beyond this, and neither of which is estimated, are
 only known together."""
 
+SMALL = 100
+"""Unknowns up to which nothing is gained by LAPACK's inverse, which wakes its threads for them."""
+
 SATURATED = 0.02
 """So near to an end of the range searched, an answer is at the end."""
 
@@ -140,6 +143,9 @@ def inverse(matrix: sp.csr_matrix) -> NDArray[np.float64]:
 
     :raises scipy.linalg.LinAlgError: if it is not positive definite
     """
+    if matrix.shape[0] <= SMALL:
+        factor = scipy.linalg.cho_factor(matrix.toarray(), lower=True)
+        return np.asarray(scipy.linalg.cho_solve(factor, np.eye(matrix.shape[0])))
     count, group = csgraph.connected_components(matrix, directed=False)
     if count == 1:
         return _inverse(matrix.toarray(order="F"))
