@@ -111,6 +111,34 @@ def test_a_quick_study_makes_way_for_the_full_one(tmp_path: Path) -> None:
     assert question_of("depth_quick_offline").sweep == "depth"
 
 
+def test_what_a_sweep_drew_stands_with_its_times_and_without_what_is_for_programs(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path)
+    label = json.dumps({"scene": "etoile", "busy": 1.23456, "rows": ["a" * 64]})
+    timings = [dataclasses.replace(timing(k, "replay"), label=label) for k in (5, 9)]
+    ledger.publish_timings("real_scenes", timings)
+    png = b"\x89PNG drawn"
+    (ledger.storage / "real_scenes.png").write(png)
+    text = page(gather(ledger))
+    assert text.count(base64.b64encode(png).decode()) == 1
+    assert "etoile" in text
+    assert ">1.235<" in text
+    assert "a" * 64 not in text
+
+
+def test_two_kinds_of_times_of_one_engine_have_their_own_names(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    kinds = ("", "K, 250 paths")
+    ledger.publish_timings("large_k", [
+        dataclasses.replace(timing(k, "replay"), key=f"{k}-{n}", label=json.dumps({"varies": kind}))
+        for k in (5, 9) for n, kind in enumerate(kinds)
+    ])  # fmt: skip
+    [study] = gather(ledger).studies
+    names = {curve.name for chart in charts_of(study) for curve in chart.curves}
+    assert {"replay: tracing", "replay, K, 250 paths: tracing"} <= names
+
+
 def test_a_damaged_file_is_named_now_and_later(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.publish("depth", DEPTH[:3])

@@ -6,6 +6,7 @@ study of thousands of rows makes no larger a page than one of ten.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -238,20 +239,25 @@ _PHASES = {
 
 
 def _scaling(study: Study) -> list[Chart]:
-    """Time against the number of objects and of setups, of each engine and phase."""
+    """Time against the number of objects and of setups or links, of each engine and phase."""
     charts = []
-    for key, column, axis in (
+    objects, setups, links = (
         ("objects", "num_objects", "objects K"),
         ("setups", "num_setups", "setups M"),
-    ):
+        ("links", "num_links", "links"),
+    )
+    for key, column, axis in (links,) if study.question.sweep == "large_m" else (objects, setups):
         curves = []
-        for timings in _series(study.timings, column):
+        series = _series(study.timings, column)
+        of_engine = Counter(engine for engine, _ in series)
+        for (engine, varies), timings in series.items():
+            name = f"{engine}, {varies}" if varies and of_engine[engine] > 1 else engine
             for phase, words in _PHASES.items():
                 some = [t for t in timings if np.isfinite(getattr(t, phase))]
                 x = np.array(sorted({getattr(t, column) for t in some}), float)
                 y = np.array([_median_at(some, phase, column, n) for n in x])
                 if len(x) > 1:
-                    curves.append(Curve(f"{timings[0].engine}: {words}", x, y, style="markers"))
+                    curves.append(Curve(f"{name}: {words}", x, y, style="markers"))
         charts.append(Chart(f"time_{key}", f"{study.question.title} against {axis}", axis,
                             "time [s]", _few(curves), xlog=True, ylog=True,
                             note="Medians. Replay traces once, then evaluates; retrace does both "
@@ -263,13 +269,13 @@ def _median_at(timings: Sequence[Timing], phase: str, column: str, value: float)
     return float(np.median([getattr(t, phase) for t in timings if getattr(t, column) == value]))
 
 
-def _series(timings: Sequence[Timing], column: str) -> list[list[Timing]]:
-    """Timings by engine and label, where the label's entries are the same but for the column."""
+def _series(timings: Sequence[Timing], column: str) -> dict[tuple[str, str], list[Timing]]:
+    """Timings by engine and by what their label says that varies, where the column does."""
     found: dict[tuple[str, str], list[Timing]] = {}
     for timing in timings:
         label = label_of(timing)
         found.setdefault((timing.engine, str(label.get("varies", ""))), []).append(timing)
-    return [some for some in found.values() if len({getattr(t, column) for t in some}) > 1]
+    return {k: some for k, some in found.items() if len({getattr(t, column) for t in some}) > 1}
 
 
 _CHARTS: tuple[Callable[[Study], list[Chart]], ...] = (

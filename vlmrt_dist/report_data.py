@@ -55,8 +55,8 @@ QUESTIONS = (
 
 QUICK = "_quick"
 
-PICTURED = ("rooms",)
-"""Sweeps that make a picture and no rows."""
+PICTURED = ("rooms", "real_scenes", "many_seeds")
+"""Sweeps whose own picture is shown: it tells more than could be drawn from their rows, if any."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Results:
     :param studies: those with rows, in the order of :data:`QUESTIONS`, others after them
     :param missing: questions of which the ledger holds nothing
     :param damaged: a sentence for each file that could not be read
-    :param pictures: those of sweeps without rows
+    :param pictures: those that sweeps have drawn themselves
     """
 
     source: str
@@ -105,7 +105,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a sweep leaves that makes a picture and no rows.
+    """What a sweep has drawn, see :data:`PICTURED`.
 
     :param question: what it shows
     :param png: the image file's content
@@ -170,7 +170,7 @@ def gather(ledger: Ledger) -> Results:
 
 
 def _pictures(ledger: Ledger) -> tuple[Picture, ...]:
-    """Those of the sweeps of pictures; the full one stands for its quick version."""
+    """Those of :data:`PICTURED`; the full one stands for its quick version."""
     found = []
     for question in QUESTIONS:
         if question.sweep in PICTURED:

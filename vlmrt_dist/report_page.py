@@ -31,15 +31,18 @@ def page(results: Results) -> str:
     from plotly.offline import get_plotlyjs
 
     style, script = (_asset(name) for name in ("report.css", "report.js"))
+    pictures = {p.question.sweep: p for p in results.pictures}
+    beside = {s.question.sweep for s in results.studies}
+    alone = [p for p in results.pictures if p.question.sweep not in beside]
     sections = [
         _summary(results),
-        *map(_study, results.studies),
-        *map(_picture, results.pictures),
+        *(_study(s, pictures.get(s.question.sweep)) for s in results.studies),
+        *map(_picture, alone),
         _provenance(results),
     ]
     contents = [("summary", "What holds, what does not"),
                 *((_anchor(s), _name(s)) for s in results.studies),
-                *((f"picture-{p.question.sweep}", p.question.title) for p in results.pictures),
+                *((f"picture-{p.question.sweep}", p.question.title) for p in alone),
                 ("provenance", "Provenance")]  # fmt: skip
     links = "".join(f'<li><a href="#{a}">{_text(name)}</a></li>' for a, name in contents)
     return f"""<!DOCTYPE html>
@@ -103,9 +106,9 @@ def _summary(results: Results) -> str:
     return _section("summary", "What holds, what does not", parts)
 
 
-def _study(study: Study) -> str:
+def _study(study: Study, picture: Picture | None) -> str:
     anchor, question = _anchor(study), study.question
-    parts = []
+    parts = [] if picture is None else [_image(picture)]
     for source in question.paper:
         if source in CLAIMS:
             parts.append(f"<p>The paper, {_text(source)}: {_text(CLAIMS[source])}.</p>")
@@ -132,16 +135,21 @@ def _study(study: Study) -> str:
 
 
 def _picture(picture: Picture) -> str:
+    """A section of its own for a picture without rows."""
     question = picture.question
-    said = "; ".join(CLAIMS[source] for source in question.paper)
+    return _section(f"picture-{question.sweep}", question.title, [_image(picture)])
+
+
+def _image(picture: Picture) -> str:
+    question = picture.question
+    said = "; ".join(CLAIMS[source] for source in question.paper) or question.title
+    told = f"The paper{_text(_of(question.paper))}: {_text(said)}. " if question.paper else ""
     encoded = base64.b64encode(picture.png).decode()
-    return _section(
-        f"picture-{question.sweep}",
-        question.title,
-        [f'<figure><img src="data:image/png;base64,{encoded}" alt="{_text(said)}">'
-         f'<p class="note">The paper{_text(_of(question.paper))}: {_text(said)}. Reproduce: '
-         f"<code>{_text(command_of(question.sweep))}</code></p></figure>"],
-    )  # fmt: skip
+    return (
+        f'<figure><img src="data:image/png;base64,{encoded}" alt="{_text(said)}">'
+        f'<p class="note">{told}Reproduce: '
+        f"<code>{_text(command_of(question.sweep))}</code></p></figure>"
+    )
 
 
 def _figure(key: str, title: str, name: str, note: str, study: Study, data: str) -> str:

@@ -50,7 +50,8 @@ def plans_of(study: Study) -> tuple[list[Plan], int]:
     first: dict[str, Row] = {}
     for row in sorted(study.rows, key=lambda r: r.seed):
         label = label_of(row)
-        name = str(label["positions"]) if "positions" in label else row.label
+        alone = "positions" in label and "scene" not in label
+        name = str(label["positions"]) if alone else row.label
         first.setdefault(name, row)
     plans: list[Plan] = []
     seen = set()
@@ -68,7 +69,8 @@ def plans_of(study: Study) -> tuple[list[Plan], int]:
 def _title(row: Row) -> str:
     label = label_of(row)
     if "positions" in label:
-        return f"Positions: {label['positions']}"
+        where = f" in {label['scene']}" if "scene" in label else ""
+        return f"Positions: {label['positions']}{where}"
     return "Positions: " + ", ".join(f"{k} = {v}" for k, v in label.items())
 
 

@@ -83,6 +83,9 @@ def _estimations(study: Study) -> Table:
         lines.append(_line(group, labels, line, bool(printed), priors))
     notes = ["MRE, times and iterations are medians over the seeds. Tracing is done once for all "
              "seeds of a configuration; fit is the time of one seed."]  # fmt: skip
+    if study.question.sweep == "real_scenes":
+        notes.append("Here the error is that of all objects, most of which no link sees; the sweep "
+                     "prints it of those that are estimated.")  # fmt: skip
     if len(groups) > MOST_LINES:
         notes.append(f"{len(groups) - MOST_LINES} more lines are left out; they are in the ledger.")
     worst = max((r.incomplete for r in study.rows if _known_incomplete(r)), default=0.0)
@@ -146,7 +149,9 @@ def _times(study: Study) -> Table:
     )  # fmt: skip
     scale = {"mre": 100.0, "peak_bytes": 1e-6}
     timings = sorted(study.timings, key=lambda t: (t.engine, t.num_objects, t.num_setups))
-    labels = list(dict.fromkeys(name for t in timings for name in label_of(t)))
+    said = [(name, value) for t in timings for name, value in label_of(t).items()]
+    # Lists are for programs: keys of rows, what was measured beside.
+    labels = list(dict.fromkeys(n for n, v in said if not isinstance(v, list | dict)))
     lines = [
         (*(_cell(label_of(t).get(name, "")) for name in labels),
          *(_measured(getattr(t, c), scale.get(c, 1.0)) for _, c in columns))
@@ -229,7 +234,7 @@ def _of_the_paper(study: Study) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _measured(value: object, scale: float) -> str:
