@@ -26,9 +26,13 @@ from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import hardware
 from vlmrt_dist.study_point import engine_versions
+from vlmrt_dist.sweep_options import whole_numbers
 from vlmrt_dist.terminal import run_script, say
 
 SIZES, QUICK_SIZES = (9, 15, 30, 100, 300, 1000, 2000), (9, 30, 100)
+LEAST = 6
+"""Floor, walls and one box to look through."""
+
 RECEIVERS = 16
 GIVEN_UP = "given up"
 
@@ -44,9 +48,8 @@ def main(
 ) -> None:
     """Measure, print and draw time and memory against K."""
     folder = storage_folder(storage)
-    wanted = sorted(
-        {int(k) for k in sizes.split(",")} if sizes else QUICK_SIZES if quick else SIZES
-    )
+    usual = QUICK_SIZES if quick else SIZES
+    wanted = whole_numbers(sizes, "--sizes", LEAST) if sizes else list(usual)
     name = "large_k_quick" if quick else "large_k"
     radio = vd.RadioConfig(max_depth=depth, samples_per_src=samples)
     kept = Kept(Ledger(folder), name, radio, seed)

@@ -29,7 +29,7 @@ from vlmrt_dist.storage import Place
 from vlmrt_dist.study import Point, hardware
 from vlmrt_dist.study_methods import MethodFit, fit_least_squares, question_of
 from vlmrt_dist.study_point import engine_versions
-from vlmrt_dist.sweep_options import Storage
+from vlmrt_dist.sweep_options import Storage, whole_numbers
 from vlmrt_dist.terminal import run_script, say
 
 SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10, 100)
@@ -54,9 +54,10 @@ def main(
 
     folder, study = storage_folder(storage), "many_seeds_quick" if quick else "many_seeds"
     ledger = Ledger(folder)
-    wanted = [int(s) for s in sizes.split(",")] if sizes else QUICK_SIZES if quick else SIZES
-    asked = [("adam", s) for s in sorted(wanted)]
-    asked += [("levenberg_marquardt", s) for s in sorted(wanted) if s <= MOST_IN_TURN]
+    usual = QUICK_SIZES if quick else SIZES
+    wanted = whole_numbers(sizes, "--sizes") if sizes else list(usual)
+    asked = [("adam", s) for s in wanted]
+    asked += [("levenberg_marquardt", s) for s in wanted if s <= MOST_IN_TURN]
     room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth)
     positions = vd.place("d_optimal", room, 3, 8, seed=0, radio=vd.RadioConfig.paper(max_depth=1))
     table = trace(room, positions, radio)

@@ -22,7 +22,7 @@ from vlmrt_dist.scaling import Shares, measure, nodes, seeds_per_second
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_options import Storage
+from vlmrt_dist.sweep_options import Storage, whole_numbers
 from vlmrt_dist.terminal import run_script, say
 
 STEPS = 1000
@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Measure and print strong and weak scaling and the throughput of a pool."""
     folder = storage_folder(storage)
-    counts = sorted({int(count) for count in actors.split(",")})
+    counts = whole_numbers(actors, "--actors")
     room, radio = vd.box_room(boxes), vd.RadioConfig.paper(max_depth=3)
     whole = random_campaign(room, setups * counts[-1], receivers, seed=0)
     sigma = room.conductivity(radio.frequency)

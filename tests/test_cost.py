@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from vlmrt_dist.cost import in_own_process, measure_fixed, measure_replay
+from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.itu import material_class
 from vlmrt_dist.radio import RadioConfig
 
 
@@ -17,6 +19,8 @@ def test_a_process_of_its_own_answers_fails_or_is_given_up() -> None:
     assert time.monotonic() - begin < 30.0
     with pytest.raises(RuntimeError, match="exit code 1"):
         in_own_process(math.sqrt, -1.0)
+    with pytest.raises(MaterialError, match="jelly"):  # as in this process
+        in_own_process(material_class, "jelly")
 
 
 @pytest.mark.slow

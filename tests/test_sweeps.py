@@ -17,6 +17,7 @@ from vlmrt_dist.claims import Judged, claims_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import TABLE_1, TABLE_2
+from vlmrt_dist.sweep_options import whole_numbers
 
 ROOT = Path(__file__).parents[1]
 SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))
@@ -119,6 +120,13 @@ def test_rays_are_for_independent_truths(
              if r.optimizer == "levenberg_marquardt" and r.protocol == "same_paths"]  # fmt: skip
     assert len(exact) == 3 * 2
     assert max(exact) < 1e-8
+
+
+@pytest.mark.parametrize("wrong", ["abc", "0", "9,", "3.5", "-1", "9 30"])
+def test_lists_of_numbers_are_checked(wrong: str) -> None:
+    assert whole_numbers("30, 9,9", "--sizes") == [9, 30]
+    with pytest.raises(ConfigurationError, match=r"--sizes takes whole numbers of 1 or more"):
+        whole_numbers(wrong, "--sizes")
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.box_links import looking_through
+from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel
@@ -230,6 +231,7 @@ def in_own_process(
     """``work(*arguments)`` in a fresh process, so that its memory is its own.
 
     :param seconds: None is returned after so many, and the process is ended
+    :raises VlmrtError: whatever ``work`` raised
     :raises RuntimeError: if it ends without an answer
     """
     context = multiprocessing.get_context("spawn")
@@ -241,13 +243,16 @@ def in_own_process(
         if not receive.poll(seconds):
             return None
         try:
-            return receive.recv()
+            answer = receive.recv()
         except EOFError:
             process.join()
             raise RuntimeError(
                 f"{work.__name__}{arguments[:1]} ended with exit code {process.exitcode}; its "
                 "message stands above"
             ) from None
+        if isinstance(answer, VlmrtError):
+            raise answer
+        return answer
     finally:
         if process.is_alive():
             process.terminate()
@@ -255,7 +260,11 @@ def in_own_process(
 
 
 def _answer(send: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    send.send(work(*arguments))
+    try:
+        answer = work(*arguments)
+    except VlmrtError as error:
+        answer = error
+    send.send(answer)
     send.close()
 
 

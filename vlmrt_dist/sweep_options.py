@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show
@@ -19,6 +20,21 @@ NumGpus = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be computed.")]
 Spread = Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")]
+
+
+def whole_numbers(text: str, option: str, least: int = 1) -> list[int]:
+    """The different numbers of a list as in ``9,30,100``, in growing order.
+
+    :raises ConfigurationError: if one is no whole number, or less than ``least``
+    """
+    found = set()
+    for word in text.split(","):
+        if not word.strip().isdecimal() or int(word) < least:
+            raise ConfigurationError(
+                f"{option} takes whole numbers of {least} or more, as in 9,30,100; got {word!r}"
+            )
+        found.add(int(word))
+    return sorted(found)
 
 
 def actor_options(num_gpus: float | None, placement: Placement) -> dict[str, Any]:
