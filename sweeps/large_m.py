@@ -129,21 +129,23 @@ def _read(timing: Timing) -> TracingCost | None:
 
 
 def _table(costs: list[TracingCost], radio: vd.RadioConfig) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     title = f"tracing against links (D = {radio.max_depth}, {radio.samples_per_src} rays a solve)"
     table = Table(title=title, title_justify="left")
     columns = (
-        "M x N", "links", "paths", "solves", "Sionna [s]", "around [s]", "share [%]", "last added",
+        "M×N", "links", "paths", "Sionna [s]", "around [s]", "share [%]", "last added",
         "peak [GB]", "file [MB]", "map [ms]", "one [ms]", "copy [ms]", "mapped [MB]",
         "copied [MB]", "value+grad [ms]", "Jacobian [ms]", "load",
     )  # fmt: skip
     for name in columns:
-        table.add_column(name, justify="right")
+        # Escaped, for [s] would strike through.
+        table.add_column(escape(name).replace(" ", "\n", 1), justify="right", no_wrap=True)
     for c in costs:
         table.add_row(
-            f"{c.num_setups} x {c.num_receivers}", str(c.num_links), str(c.num_paths),
-            str(c.solves), f"{c.solver:.1f}", f"{c.around:.2f}",
+            f"{c.num_setups}×{c.num_receivers}", str(c.num_links), str(c.num_paths),
+            f"{c.solver:.1f}", f"{c.around:.2f}",
             f"{100 * c.around / c.solver:.1f}", f"{c.incomplete:.0e}", f"{c.peak / 1e9:.2f}",
             f"{c.file / 1e6:.1f}", f"{1e3 * c.load:.2f}", f"{1e3 * c.one:.2f}",
             f"{1e3 * c.copy:.2f}", f"{c.load_memory / 1e6:.1f}", f"{c.copy_memory / 1e6:.1f}",
