@@ -368,9 +368,14 @@ def test_an_interrupt_inside_a_loop_of_dr_jit_is_one(
         raise RuntimeError("dr.while_loop()") from KeyboardInterrupt()
 
     monkeypatch.setattr(cli.estimating, "estimate", interrupted)
-    result = invoke("estimate", "--measurements", levels(tmp_path / "rss.csv"))
-    assert (result.exit_code, result.stdout) == (130, "")
-    assert result.stderr.splitlines()[-1] == "interrupted"
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        result = invoke("estimate", "--measurements", levels(tmp_path / "rss.csv"))
+        assert (result.exit_code, result.stdout) == (130, "")
+        assert result.stderr.splitlines()[-1] == "interrupted"
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # pressed again, it does nothing
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

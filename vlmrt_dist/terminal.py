@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -86,6 +87,14 @@ def is_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
+def say_interrupted(words: str) -> None:
+    """Say that Ctrl-C ended the work. Pressed again while Python shuts down, it does nothing any
+    more; it would leave a traceback."""
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    say(words)
+
+
 def is_stop(error: BaseException | None) -> bool:
     """Whether it began with SIGTERM."""
     while error is not None and not isinstance(error, Stopped):
@@ -114,7 +123,7 @@ def run_script(main: Callable[..., None], description: str | None) -> None:
                 raise typer.Exit(143) from None
             if not is_interrupt(error):
                 raise
-            say(f"interrupted; {KEPT}")
+            say_interrupted(f"interrupted; {KEPT}")
             raise typer.Exit(130) from None
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

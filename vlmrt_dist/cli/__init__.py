@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from vlmrt_dist.cli import advising, estimating, planning, rendering, reporting, scenes, simulating
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.terminal import is_interrupt, say, show_warning
+from vlmrt_dist.terminal import is_interrupt, say, say_interrupted, show_warning
 
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130
@@ -35,7 +35,7 @@ class _Commands(TyperGroup):
             except BaseException as error:
                 if not is_interrupt(error):
                     raise
-                say("interrupted")
+                say_interrupted("interrupted")
                 raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
