@@ -478,7 +478,11 @@ def test_stopped_in_the_middle(
 ) -> None:
     cache = tmp_path_factory.mktemp("cold")
     environment = {**os.environ, "VLMRT_CACHE_DIR": str(cache)}
-    process = start("simulate", "--setups", "40", "--out", tmp_path / "rss.csv", env=environment)
+    process = start(
+        "simulate", "--setups", "40", "--out", tmp_path / "rss.csv", env=environment,
+        # What a shell starts in the background inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     end = time.monotonic() + 120
     while not list(cache.rglob("*.arrow")):  # the first setup has been traced
         assert process.poll() is None
