@@ -1,5 +1,6 @@
 """Actors on several nodes with GPUs. The nodes are Ray's own simulation, the GPUs are its word."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -136,7 +137,8 @@ class TestOneGpuEach:
         frozen = case.nodes.pop()
         raylet = frozen.all_processes["raylet"][0].process.pid
         workers = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
-        for pid in (raylet, *map(int, workers)):
+        tree = (raylet, *map(int, workers))
+        for pid in tree:
             os.kill(pid, signal.SIGSTOP)
         try:
             case.nodes.append(case.cluster.add_node(num_cpus=4, num_gpus=2))
@@ -144,6 +146,9 @@ class TestOneGpuEach:
             assert {node for node, _ in where(spread)} == {node.node_id for node in case.nodes}
         finally:
             case.cluster.remove_node(frozen, allow_graceful=False)
+            for pid in tree:  # what is stopped does not see its raylet end
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def test_a_part_of_a_gpu_packed_onto_one_node(case: Case) -> None:
