@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.cost import own_paths
+from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.estimation import LEARNING_RATE, mean_relative_error
 from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Differentiable
@@ -45,7 +47,8 @@ SOLVED = 1e-3
 STEP = LEARNING_RATE["adam_fine"]
 """Adam's η [S/m]: with the paper's 1e-3 the error stays above 0.1 %."""
 
-WARM_UP, GIVEN_UP = 3, 600
+GIVEN_UP = 600
+_median = partial(median_seconds, warm_up=3)
 RANDOM = np.random.default_rng(0)
 
 
@@ -105,15 +108,16 @@ class Case(NamedTuple):
         from vlmrt_dist.objective import ReplayObjective
         from vlmrt_dist.tracing import trace
 
-        return self._own(ReplayObjective, radio, trace(self.room, self.positions, radio))
+        return self.own(ReplayObjective, radio, trace(self.room, self.positions, radio))
 
     def retrace(self, radio: vd.RadioConfig) -> Any:
         """Retrace setup by setup, of the truth's own powers."""
         from vlmrt_dist.objective import RetraceObjective
 
-        return self._own(RetraceObjective, radio)
+        return self.own(RetraceObjective, radio)
 
-    def _own(self, kind: Any, radio: vd.RadioConfig, *more: Any) -> Any:
+    def own(self, kind: Any, radio: vd.RadioConfig, *more: Any) -> Any:
+        """An objective of the powers that it has itself at the truth."""
         rss = kind(self.room, self.blank, radio, *more).rss(self.truth[None])
         return kind(self.room, self.blank, radio, *more, measured=rss)
 
@@ -293,7 +297,7 @@ def _differt(case: Case, steps: int) -> list[Result]:
         return []
     found = trace(case.room, case.positions, radio)
     table = found.rows(np.flatnonzero(~(found.kind == TRANSMISSION).any(axis=1)))
-    replay = case._own(ReplayObjective, radio, table)
+    replay = case.own(ReplayObjective, radio, table)
     apart = np.abs(other.rss(case.itu[None]) / replay.rss(case.itu[None]) - 1.0).max()
     one, two = (o.value_and_grad(case.itu[None]).gradient.sum(axis=1) for o in (other, replay))
     slope = np.abs(one - two).max() / np.abs(two).max()
@@ -366,18 +370,6 @@ def _beside_the_paper(case: Case, steps: int) -> list[Any]:
         f"{hardware()}, D-optimal positions, same_paths. Other machines and other rules of "
         "stopping: what may be compared is within each column, and retrace with replay",
     ]
-
-
-def _median(function: Callable[[], Any], count: int) -> float:
-    """Median wall seconds of ``count`` calls after some that do not count."""
-    for _ in range(WARM_UP):
-        function()
-    times = []
-    for _ in range(count):
-        clock = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - clock)
-    return float(np.median(times))
 
 
 def _table(title: str, results: list[Result]) -> Table:

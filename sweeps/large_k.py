@@ -4,9 +4,9 @@
 The room is `box_room`, its links look through the boxes one after another, the truth is simulated
 on the estimator's own paths (protocol same_paths), without noise. Each size is measured in a
 process of its own, so that its peak memory is its own, and kept as a row that a second run finds
-again. The paper calls the super-linear growth of
-its backward time "a significant computational bottleneck, making the inverse problem intractable
-for complex, real-world scenes with many materials".
+again. The paper calls the super-linear growth of its backward time "a significant computational
+bottleneck, making the inverse problem intractable for complex, real-world scenes with many
+materials".
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist import cost
 from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process
-from vlmrt_dist.engine_timing import slope
+from vlmrt_dist.engine_timing import Engine, nothing_timed, slope
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
@@ -120,36 +120,13 @@ class Kept:
         self._ledger.publish_timings(self._study, [timing])
         self._found[timing.key] = timing
 
-    def _row(self, engine: str, k: int, radio: vd.RadioConfig, **more: Any) -> Timing:
+    def _row(self, engine: Engine, k: int, radio: vd.RadioConfig, **more: Any) -> Timing:
         """A row with nothing measured yet; its key is that of what is to be."""
         label = {"seed": self._seed, "boxes": k - 5, "receivers": RECEIVERS, **more}
-        where, versions = hardware(), json.dumps(engine_versions())
-        parts = [engine, label, radio.key, where, versions, cost.COST_VERSION, SCHEMA_VERSION]
-        nan = float("nan")
-        return Timing(
-            study=self._study,
-            key=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
-            label=json.dumps(label),
-            engine=engine,
-            num_objects=k,
-            num_setups=-1,
-            num_links=-1,
-            num_paths=-1,
-            max_depth=radio.max_depth,
-            samples_per_src=radio.samples_per_src,
-            seconds_scene=nan,
-            seconds_trace=nan,
-            seconds_value=nan,
-            seconds_gradient=nan,
-            seconds_jacobian=nan,
-            seconds_fit=nan,
-            iterations=-1,
-            mre=nan,
-            peak_bytes=-1,
-            outcome="measured",
-            hardware=where,
-            versions=versions,
-        )
+        parts = [engine, label, radio.key, hardware(), json.dumps(engine_versions()),
+                 cost.COST_VERSION, SCHEMA_VERSION]  # fmt: skip
+        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return nothing_timed(self._study, key, json.dumps(label), engine, radio, num_objects=k)
 
 
 def _filled(row: Timing, measured: Cost) -> Timing:

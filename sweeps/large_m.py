@@ -17,7 +17,7 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.cost import in_own_process
-from vlmrt_dist.engine_timing import slope
+from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
@@ -97,25 +97,10 @@ def _timing(cost: TracingCost, radio: vd.RadioConfig, study: str, seed: int, key
     have = {f.name for f in fields(Timing)}
     values = {COLUMNS.get(name, name): value for name, value in asdict(cost).items()}
     what = _what(cost.num_setups, cost.num_receivers, seed, cost.only_one is not None)
-    nothing = float("nan")
-    return Timing(
-        study=study,
-        key=key,
-        label=json.dumps(what | {n: v for n, v in values.items() if n not in have}),
-        engine="replay",
-        max_depth=radio.max_depth,
-        samples_per_src=radio.samples_per_src,
-        seconds_scene=nothing,
-        seconds_trace=cost.solver + cost.around,
-        seconds_value=nothing,
-        seconds_fit=nothing,
-        iterations=-1,
-        mre=nothing,
-        outcome="measured",
-        hardware=hardware(),
-        versions=json.dumps(engine_versions()),
-        **{name: value for name, value in values.items() if name in have},
-    )
+    label = json.dumps(what | {n: v for n, v in values.items() if n not in have})
+    known = {name: value for name, value in values.items() if name in have}
+    trace = cost.solver + cost.around
+    return nothing_timed(study, key, label, "replay", radio, seconds_trace=trace, **known)
 
 
 def _read(timing: Timing) -> TracingCost | None:

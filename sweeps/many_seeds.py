@@ -9,7 +9,6 @@ seed after another. Some seeds are run again alone: side by side they have the s
 import dataclasses
 import hashlib
 import json
-import math
 import time
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.engine_timing import slope
+from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.llvm import prepare_engine
@@ -87,7 +86,7 @@ def main(
     known = {timing.key: timing for timing in ledger.timings(study)}
     timings = []
     for optimizer, count in asked:
-        one = Timing(**_what_is_timed(study, optimizer, count, iterations, radio, table))
+        one = _unmeasured(study, optimizer, count, iterations, radio, table)
         if one.key not in known:
             if optimizer == "adam":
                 result, seconds = side_by_side(slice(0, count))
@@ -114,24 +113,19 @@ def main(
     show(f"results: {folder}\nfigure: {_figure(timings, folder / f'{study}.png')}")
 
 
-def _what_is_timed(
+def _unmeasured(
     study: str, optimizer: str, count: int, iterations: int, radio: vd.RadioConfig, table: Any
-) -> dict[str, Any]:
+) -> Timing:
     """A row of the ledger before it is measured; seeds and optimizer are in the label."""
     label = json.dumps({"optimizer": optimizer, "seeds": count})
-    versions = json.dumps(engine_versions())
-    text = json.dumps([label, iterations, radio.key, table.key, hardware(), versions,
-                       SCHEMA_VERSION])  # fmt: skip
-    return {
-        "study": study, "key": hashlib.sha256(text.encode()).hexdigest(), "label": label,
-        "engine": "replay", "num_objects": table.num_objects, "num_setups": table.num_setups,
-        "num_links": table.num_setups * table.num_receivers, "num_paths": table.num_paths,
-        "max_depth": radio.max_depth, "samples_per_src": radio.samples_per_src,
-        "seconds_scene": math.nan, "seconds_trace": float(table.seconds.sum()),
-        "seconds_value": math.nan, "seconds_gradient": math.nan, "seconds_jacobian": math.nan,
-        "seconds_fit": math.nan, "iterations": -1, "mre": math.nan, "peak_bytes": -1,
-        "outcome": "measured", "hardware": hardware(), "versions": versions,
-    }  # fmt: skip
+    text = json.dumps([label, iterations, radio.key, table.key, hardware(),
+                       json.dumps(engine_versions()), SCHEMA_VERSION])  # fmt: skip
+    return nothing_timed(
+        study, hashlib.sha256(text.encode()).hexdigest(), label, "replay", radio,
+        num_objects=table.num_objects, num_setups=table.num_setups,
+        num_links=table.num_setups * table.num_receivers, num_paths=table.num_paths,
+        seconds_trace=float(table.seconds.sum()),
+    )  # fmt: skip
 
 
 def _what(timing: Timing) -> tuple[str, int]:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +21,7 @@ from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.study import hardware
-from vlmrt_dist.study_point import ENGINE_VERSIONS
+from vlmrt_dist.study_point import engine_versions
 
 Engine = Literal["retrace", "replay"]
 
@@ -54,7 +53,7 @@ class Timed:
         """Content hash (SHA-256, hexadecimal) of what is timed; the hardware is not part of it."""
         parts = [
             self.label, self.engine, self.scene.key, self.campaign.key, self.radio.key,
-            REPEATS[self.engine], {name: version(name) for name in ENGINE_VERSIONS},
+            REPEATS[self.engine], engine_versions(),
             TIMING_VERSION, SCHEMA_VERSION,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -92,16 +91,45 @@ def measure(timed: Timed) -> Timing:
         objective = ReplayObjective(scene, campaign, radio, table, measured)
     sigma, repeats = scene.conductivity(radio.frequency), REPEATS[timed.engine]
     value, gradient = _medians(objective.rss, objective.value_and_grad, sigma, repeats)
-    return Timing(
-        study=timed.study, key=timed.key, label=json.dumps(timed.label, sort_keys=True),
-        engine=timed.engine, num_objects=scene.num_objects, num_setups=campaign.num_setups,
-        num_links=campaign.num_links, num_paths=num_paths, max_depth=radio.max_depth,
-        samples_per_src=radio.samples_per_src, seconds_scene=statistics.median(loads),
-        seconds_trace=seconds_trace, seconds_value=value, seconds_gradient=gradient,
-        seconds_jacobian=math.nan, seconds_fit=math.nan, iterations=-1, mre=math.nan,
-        peak_bytes=-1, outcome="measured", hardware=hardware(),
-        versions=json.dumps({name: version(name) for name in ENGINE_VERSIONS}),
+    return nothing_timed(
+        timed.study, timed.key, json.dumps(timed.label, sort_keys=True), timed.engine, radio,
+        num_objects=scene.num_objects, num_setups=campaign.num_setups,
+        num_links=campaign.num_links, num_paths=num_paths,
+        seconds_scene=statistics.median(loads), seconds_trace=seconds_trace,
+        seconds_value=value, seconds_gradient=gradient,
     )  # fmt: skip
+
+
+def nothing_timed(
+    study: str, key: str, label: str, engine: Engine, radio: RadioConfig, **known: Any
+) -> Timing:
+    """A row of this machine and these versions in which nothing is measured yet.
+
+    :param key: content hash of what is to be timed
+    :param label: JSON object of what distinguishes it
+    :param known: other fields of :class:`~vlmrt_dist.ledger.Timing`
+    """
+    counts = dict.fromkeys(
+        ("num_objects", "num_setups", "num_links", "num_paths", "iterations", "peak_bytes"), -1
+    )
+    names = ("scene", "trace", "value", "gradient", "jacobian", "fit")
+    values: dict[str, Any] = {
+        **counts,
+        **{f"seconds_{name}": math.nan for name in names},
+        "mre": math.nan,
+        "outcome": "measured",
+        "max_depth": radio.max_depth,
+        "samples_per_src": radio.samples_per_src,
+        "hardware": hardware(),
+        "versions": json.dumps(engine_versions()),
+    }
+    return Timing(study=study, key=key, label=label, engine=engine, **(values | known))
+
+
+def median_seconds(work: Callable[[], Any], count: int, warm_up: int = 1) -> float:
+    """Median wall seconds of ``count`` calls after some that do not count."""
+    seconds = [_clocked(work)[1] for _ in range(warm_up + count)]
+    return float(np.median(seconds[warm_up:]))
 
 
 def backward(timing: Timing) -> float:

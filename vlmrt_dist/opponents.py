@@ -44,7 +44,7 @@ class OneSolve:
                 name = f"rx-{m}-{n}"
                 self.live.scene.add(rt.Receiver(name, position=mi.Point3f(rx.tolist())))
                 wanted[m * len(setup.rx) + n, m] = 1.0
-        self._set(truth)
+        self.live.differentiate_by(truth)
         with dr.suspend_grad():
             powers = np.asarray(self.power().numpy())
         self._measured = mi.TensorXf(powers * wanted)
@@ -53,7 +53,7 @@ class OneSolve:
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
         """Loss [1, 1] and gradient [1, 1, K] of one vector of conductivities [1, K] [S/m]."""
-        self._set(theta[0])
+        self.live.differentiate_by(theta[0])
         loss = self.loss()
         dr.backward(loss)
         gradient = [dr.grad(material.conductivity)[0] for material in self.live.materials]
@@ -69,12 +69,6 @@ class OneSolve:
         wanted = self._scale > 0.0
         error = dr.abs(dr.select(wanted, self.power(), 0.0) - self._measured)
         return dr.sum((error * self._scale).array)
-
-    def _set(self, conductivity: NDArray[np.float64]) -> None:
-        for material, value in zip(self.live.materials, conductivity, strict=True):
-            # An opaque value: a literal would be compiled into the kernel, anew in every step.
-            material.conductivity = dr.opaque(mi.Float, float(value))
-            dr.enable_grad(material.conductivity)
 
 
 class UsualLoop(OneSolve):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.engine_timing import nothing_timed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Row, Timing
 from vlmrt_dist.likelihood import Loss
@@ -32,7 +33,7 @@ from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.storage import Place
-from vlmrt_dist.study import hardware, run
+from vlmrt_dist.study import run
 from vlmrt_dist.study_point import Point, Protocol, engine_versions
 from vlmrt_dist.unknowns import KINDS
 
@@ -63,7 +64,7 @@ class Case:
     :param prior_width: standard deviation of ln σ before the measurement
     :param seeds: truths, each with noise of its own, at the same positions
     :param loss: how large residuals count. A path that one of two complete sets lacks is an
-        outlier, and with squares it can draw an object away by a factor of 100
+        outlier, and with squares it can draw an object away by a factor of 20
     :param position_seed: of the positions
     """
 
@@ -172,29 +173,22 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
         "study_s": done - chosen,
         "busy": os.getloadavg()[0],
     }
-    timing = Timing(
-        study=study,
-        key=survey_key(case, radio),
-        label=json.dumps(label, sort_keys=True),
-        engine="replay",
+    timing = nothing_timed(
+        study,
+        survey_key(case, radio),
+        json.dumps(label, sort_keys=True),
+        "replay",
+        radio,
         num_objects=scene.num_objects,
         num_setups=first.num_setups,
         num_links=first.num_links,
         num_paths=first.num_paths,
-        max_depth=radio.max_depth,
-        samples_per_src=radio.samples_per_src,
         seconds_scene=loaded - begin,
         seconds_trace=first.seconds_trace,
-        seconds_value=float("nan"),
-        seconds_gradient=float("nan"),
-        seconds_jacobian=float("nan"),
         seconds_fit=float(np.median([row.seconds_fit for row in rows])),
         iterations=int(np.median([row.iterations for row in rows])),
-        mre=float("nan"),
         peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         outcome=" ".join(sorted({row.outcome for row in rows})),
-        hardware=hardware(),
-        versions=json.dumps(engine_versions()),
     )
     ledger.publish_timings(study, [timing])
     return timing

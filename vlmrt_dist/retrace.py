@@ -66,10 +66,7 @@ class Retrace:
 
     def _power(self, conductivity: NDArray[np.float64], setup: int) -> Any:
         """Received over transmitted power of each receiver, attached to the conductivities."""
-        for material, value in zip(self._live.materials, conductivity, strict=True):
-            # An opaque value: a literal would be compiled into the kernel, anew in every step.
-            material.conductivity = dr.opaque(mi.Float, float(value))
-            dr.enable_grad(material.conductivity)
+        self._live.differentiate_by(conductivity)
         placed = self._setups[setup]
         self._live.place(placed.tx, placed.rx)
         paths = self._live.solve(self.radio.seed)

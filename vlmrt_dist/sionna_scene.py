@@ -128,6 +128,13 @@ class LiveScene:
         self.seconds_in_solver = 0.0
         """Wall time that :meth:`find_paths` has spent inside Sionna's solver so far [s]."""
 
+    def differentiate_by(self, conductivity: NDArray[np.float64]) -> None:
+        """Give the objects these conductivities [K] [S/m], attached to their gradient."""
+        for material, value in zip(self.materials, conductivity, strict=True):
+            # An opaque value: a literal would be compiled into the kernel, anew in every step.
+            material.conductivity = dr.opaque(mi.Float, float(value))
+            dr.enable_grad(material.conductivity)
+
     def place(self, tx: NDArray[np.float64], rx: NDArray[np.float64]) -> None:
         """Put one transmitter [3] and the receivers [N, 3] into the scene [m]."""
         for name in (*self.scene.transmitters, *self.scene.receivers):

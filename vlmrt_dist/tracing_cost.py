@@ -6,13 +6,14 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.path_table import PathTable
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room
@@ -22,7 +23,7 @@ from vlmrt_dist.units import watts_to_dbm
 BOXES = 4
 """Boxes of the paper's room, K = 9."""
 
-REPEATS = 9
+_seconds = partial(median_seconds, count=9)
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,12 @@ def measure_tracing(
         solver = float(traced.seconds_in_solver.sum())
         size = path.stat().st_size
         del traced
-        one = _median(lambda: load_paths(path, [num_setups - 1]))
-        load = _median(lambda: load_paths(path))
+        one = _seconds(lambda: load_paths(path, [num_setups - 1]))
+        load = _seconds(lambda: load_paths(path))
         before = own_memory()
         table = load_paths(path)
         mapped = own_memory()
-        copy = _median(lambda: _copied(load_paths(path)))
+        copy = _seconds(lambda: _copied(load_paths(path)))
         start = own_memory()
         private = _copied(table)
         copied = own_memory()
@@ -166,8 +167,8 @@ def _evaluations(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tu
     objective = ReplayObjective(room, measured, radio, table)
     sigma = room.conductivity(radio.frequency)
     return (
-        _median(lambda: objective.value_and_grad(sigma[None])),
-        _median(lambda: objective.log_jacobian(sigma)),
+        _seconds(lambda: objective.value_and_grad(sigma[None])),
+        _seconds(lambda: objective.log_jacobian(sigma)),
     )
 
 
@@ -181,14 +182,3 @@ def own_memory() -> int:
     """Memory of this process that no other one can share [bytes]."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
-
-
-def _median(work: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """Median wall seconds of ``work``, after one call that warms up."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begin)
-    return float(np.median(seconds))
