@@ -1,0 +1,1 @@
+"""Which paths exist: the exact search, and the table of paths that it is kept in."""
