@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.box_tree import BoxTree
 from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.records import BoxTree, Records
 
 MAX_WINDOW = 48
 """Most corners of a window; a face that would have more stays unclipped."""
@@ -58,7 +58,8 @@ def clip(
             if kept + 2 > MAX_WINDOW:
                 return -1
             if here >= 0.0:
-                spare[kept, :3] = window[j]
+                for q in range(3):
+                    spare[kept, q] = window[j, q]
                 kept += 1
             if (here >= 0.0) != (there >= 0.0):
                 t = here / (here - there)
@@ -67,45 +68,44 @@ def clip(
                 kept += 1
         count = kept
         for j in range(count):
-            window[j] = spare[j, :3]
+            for q in range(3):
+                window[j, q] = spare[j, q]
     return count
 
 
 @compiled
 def write_beam(
-    apex: NDArray[np.float64],
+    apex: tuple[float, float, float],
     window: NDArray[np.float64],
     count: int,
-    mirror: NDArray[np.float64],
+    mirror: Records,
+    plane: int,
     sides: NDArray[np.float64],
 ) -> int:
     """Write the half spaces of the beam from ``apex`` through a window, beyond it.
 
-    :param apex: [3] where the rays come from [m]
+    :param apex: where the rays come from [m]
     :param window: corners [m], ``count`` of them used
-    :param mirror: [4] the window's plane (n, o)
+    :param plane: of the window, among those of MIRROR
     :param sides: [MAX_WINDOW + 1, 4] half spaces n · x >= o, written
     :return: how many
     """
-    height = mirror[0] * apex[0] + mirror[1] * apex[1] + mirror[2] * apex[2] - mirror[3]
-    sign = -1.0 if height > 0.0 else 1.0
-    for q in range(4):
-        sides[0, q] = sign * mirror[q]
+    px, py, pz = apex
+    m = mirror[plane]
+    sign = -1.0 if m.a * px + m.b * py + m.c * pz - m.o > 0.0 else 1.0
+    sides[0, 0], sides[0, 1], sides[0, 2] = sign * m.a, sign * m.b, sign * m.c
+    sides[0, 3] = sign * m.o
     x, y, z = 0.0, 0.0, 0.0
     for j in range(count):
-        x += window[j, 0]
-        y += window[j, 1]
-        z += window[j, 2]
-    x, y, z = x / count - apex[0], y / count - apex[1], z / count - apex[2]
+        x += window[j, 0] - px
+        y += window[j, 1] - py
+        z += window[j, 2] - pz
     written = 1
     for j in range(count):
         i = j + 1 if j + 1 < count else 0
-        ax, ay, az = window[j, 0] - apex[0], window[j, 1] - apex[1], window[j, 2] - apex[2]
-        bx, by, bz = (
-            window[i, 0] - window[j, 0],
-            window[i, 1] - window[j, 1],
-            window[i, 2] - window[j, 2],
-        )
+        ax, ay, az = window[j, 0] - px, window[j, 1] - py, window[j, 2] - pz
+        bx, by = window[i, 0] - window[j, 0], window[i, 1] - window[j, 1]
+        bz = window[i, 2] - window[j, 2]
         nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
         size = np.sqrt(nx * nx + ny * ny + nz * nz)
         reach = np.sqrt(ax * ax + ay * ay + az * az)
@@ -114,7 +114,8 @@ def write_beam(
         if nx * x + ny * y + nz * z < 0.0:
             size = -size
         nx, ny, nz = nx / size, ny / size, nz / size
-        sides[written] = (nx, ny, nz, nx * apex[0] + ny * apex[1] + nz * apex[2])
+        sides[written, 0], sides[written, 1], sides[written, 2] = nx, ny, nz
+        sides[written, 3] = nx * px + ny * py + nz * pz
         written += 1
     return written
 
@@ -124,26 +125,27 @@ def boxes_in_beam(
     tree: BoxTree, sides: NDArray[np.float64], num_sides: int, found: NDArray[np.int32]
 ) -> int:
     """Write the members of ``tree`` whose leaves' boxes meet a beam; return how many."""
+    nodes, order = tree
     node, number = 0, 0
-    while node < tree.skip.shape[0]:
-        if not box_in_beam(tree.box[node], sides, num_sides):
-            node = tree.skip[node]
+    while node < nodes.shape[0]:
+        if not box_in_beam(nodes, node, sides, num_sides):
+            node = nodes[node].skip
             continue
-        for k in range(tree.first[node], tree.first[node] + tree.count[node]):
-            found[number] = tree.order[k]
+        first = nodes[node].first
+        for k in range(first, first + nodes[node].count):
+            found[number] = order[k]
             number += 1
         node += 1
     return number
 
 
 @compiled
-def box_in_beam(
-    box: NDArray[np.float64], sides: NDArray[np.float64], num_sides: int
-) -> bool:
-    """Whether a box [6] (centre, half extent) reaches into all the half spaces."""
+def box_in_beam(nodes: Records, node: int, sides: NDArray[np.float64], num_sides: int) -> bool:
+    """Whether a node's box reaches into all the half spaces."""
+    n = nodes[node]
     for k in range(num_sides):
         a, b, c = sides[k, 0], sides[k, 1], sides[k, 2]
-        height = a * box[0] + b * box[1] + c * box[2] - sides[k, 3]
-        if height + abs(a) * box[3] + abs(b) * box[4] + abs(c) * box[5] < -SLACK:
+        reach = abs(a) * n.half_x + abs(b) * n.half_y + abs(c) * n.half_z
+        if a * n.x + b * n.y + c * n.z - sides[k, 3] + reach < -SLACK:
             return False
     return True

@@ -6,15 +6,15 @@ inside them may end there or meet other surfaces, and two bodies may share a sur
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import MAX_WINDOW, clip
-from vlmrt_dist.paths.box_tree import BoxTree
 from vlmrt_dist.paths.coincidence import box_near
 from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.records import BoxTree
 
 if TYPE_CHECKING:
     from vlmrt_dist.paths.faces import Pieces
@@ -29,19 +29,6 @@ _FLAT = 1e-7
 """How far a corner of a convex object may stand out of a plane of it [m]."""
 
 
-class Bodies(NamedTuple):
-    """The convex bodies among K objects.
-
-    :param convex: [K] whether the object is one
-    :param first: [K + 1] where each object's sides begin
-    :param side: [S, 4] outward half spaces: n · x <= o inside
-    """
-
-    convex: NDArray[np.bool_]
-    first: NDArray[np.int32]
-    side: NDArray[np.float64]
-
-
 def convex_bodies(
     pieces: Pieces,
     equation: NDArray[np.float64],
@@ -49,23 +36,22 @@ def convex_bodies(
     surface: NDArray[np.int32],
     tree: BoxTree,
     closed: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], Bodies]:
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which objects are convex bodies.
 
     :param equation: [Q, 4] of the planes, those of one object after those of another
     :param owner: [Q] object of each plane
     :param surface: [Q] class of each plane
     :param closed: [K] objects with closed meshes
-    :return: sign [Q] that makes each plane's normal point out of its body, 0: no body; the bodies
+    :return: whether each object is one [K]; sign [Q] that makes each plane's normal point out of
+        its body, 0: there is none
     """
     first = np.searchsorted(owner, np.arange(len(closed) + 1)).astype(np.int32)
     begin = np.searchsorted(owner[pieces.plane], np.arange(len(closed) + 1)).astype(np.int32)
     members = np.bincount(surface, minlength=1)
     alone = np.bincount(owner, members[surface] > 1, minlength=len(closed)) == 0
     candidates = np.flatnonzero(closed & alone & (np.diff(first) <= MAX_SIDES))
-    sign, convex = _convex(pieces, equation, first, begin, tree, candidates.astype(np.int32))
-    side = equation * np.where(sign == 0.0, 1.0, sign)[:, None]
-    return sign, Bodies(convex, first, side)
+    return _convex(pieces, equation, first, begin, tree, candidates.astype(np.int32))
 
 
 @compiled
@@ -76,7 +62,7 @@ def _convex(
     begin: NDArray[np.int32],
     tree: BoxTree,
     candidates: NDArray[np.int32],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     sign = np.zeros(equation.shape[0])
     convex = np.zeros(first.shape[0] - 1, np.bool_)
     sides = np.empty((MAX_SIDES, 4))
@@ -96,7 +82,7 @@ def _convex(
         convex[k] = good
         if not good:
             sign[first[k] : first[k + 1]] = 0.0
-    return sign, convex
+    return convex, sign
 
 
 @compiled
@@ -131,11 +117,12 @@ def _clear(
             low = np.minimum(low, pieces.corner[g, j])
             high = np.maximum(high, pieces.corner[g, j])
     node = 0
-    while node < tree.skip.shape[0]:
-        if not box_near(tree.box[node], low, high, CLEAR):
-            node = tree.skip[node]
+    while node < tree.node.shape[0]:
+        if not box_near(tree.node, node, low, high, CLEAR):
+            node = tree.node[node].skip
             continue
-        for k in range(tree.first[node], tree.first[node] + tree.count[node]):
+        first = tree.node[node].first
+        for k in range(first, first + tree.node[node].count):
             g = tree.order[k]
             if begin <= g < end:
                 continue

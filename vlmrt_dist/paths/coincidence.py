@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import MAX_WINDOW, clip
-from vlmrt_dist.paths.box_tree import BoxTree
 from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.records import BoxTree, Records
 
 if TYPE_CHECKING:
     from vlmrt_dist.paths.faces import Pieces
@@ -63,11 +63,12 @@ def _join(
             low = np.minimum(low, pieces.corner[g, j])
             high = np.maximum(high, pieces.corner[g, j])
         node = 0
-        while node < tree.skip.shape[0]:
-            if not box_near(tree.box[node], low, high, COINCIDENT):
-                node = tree.skip[node]
+        while node < tree.node.shape[0]:
+            if not box_near(tree.node, node, low, high, COINCIDENT):
+                node = tree.node[node].skip
                 continue
-            for k in range(tree.first[node], tree.first[node] + tree.count[node]):
+            begin = tree.node[node].first
+            for k in range(begin, begin + tree.node[node].count):
                 h = tree.order[k]
                 p, q = pieces.plane[g], pieces.plane[h]
                 if h <= g or p == q or abs(_cosine(equation[p], equation[q])) < _PARALLEL:
@@ -89,13 +90,22 @@ def _join(
 
 @compiled
 def box_near(
-    box: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], reach: float
+    nodes: Records,
+    node: int,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    reach: float,
 ) -> bool:
-    """Whether a box [6] comes within ``reach`` [m] of the box from ``low`` to ``high`` [3]."""
-    for c in range(3):
-        if box[c] - box[3 + c] > high[c] + reach or box[c] + box[3 + c] < low[c] - reach:
-            return False
-    return True
+    """Whether a node's box comes within ``reach`` [m] of the box from ``low`` to ``high`` [3]."""
+    n = nodes[node]
+    return (
+        n.x - n.half_x <= high[0] + reach
+        and n.x + n.half_x >= low[0] - reach
+        and n.y - n.half_y <= high[1] + reach
+        and n.y + n.half_y >= low[1] - reach
+        and n.z - n.half_z <= high[2] + reach
+        and n.z + n.half_z >= low[2] - reach
+    )
 
 
 @compiled

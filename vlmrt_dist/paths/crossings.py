@@ -1,50 +1,75 @@
 """Which surfaces a segment passes through, and which piece of a surface owns a point.
 
-A segment crosses a piece if its ends lie on two sides of the piece's plane and the point between
-lies within :data:`INSIDE` of the piece. A segment within a plane does not cross it. Of the pieces
-of one surface the first in the scene's order counts, once.
+A segment passes through a piece if its ends lie on two sides of the piece's plane and the point
+between lies within :data:`INSIDE` of the piece. A segment within a plane does not pass through it.
+Of the pieces of one surface the first in the scene's order counts, once.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.paths.coincidence import COINCIDENT
 from vlmrt_dist.paths.compiling import compiled
-
-if TYPE_CHECKING:
-    from vlmrt_dist.paths.faces import Faces
+from vlmrt_dist.paths.records import Faces, Records
 
 INSIDE = 1e-9
-"""How far beyond its edges a piece still reflects and is crossed [m]."""
+"""How far beyond its edges a piece still reflects and is passed through [m]."""
+
+
+@compiled
+def height_over(mirror: Records, plane: int, x: float, y: float, z: float) -> float:
+    """Signed distance [m] of a point from a plane."""
+    m = mirror[plane]
+    return m.a * x + m.b * y + m.c * z - m.o
+
+
+@compiled
+def point_height(mirror: Records, plane: int, points: NDArray[np.float64], i: int) -> float:
+    """Signed distance [m] of point ``i`` of [n, 3] from a plane."""
+    m = mirror[plane]
+    return m.a * points[i, 0] + m.b * points[i, 1] + m.c * points[i, 2] - m.o
+
+
+@compiled
+def depth_inside(faces: Faces, g: int, x: float, y: float, z: float) -> float:
+    """Distance [m] of a point of a piece's plane from the nearest edge line, negative outside."""
+    corner, first = faces.corner, faces.piece[g].first
+    least = np.inf
+    for j in range(first, first + faces.piece[g].count):
+        e = corner[j]
+        least = min(least, e.a * x + e.b * y + e.c * z - e.o)
+    return least
 
 
 @compiled
 def inside_piece(faces: Faces, g: int, x: float, y: float, z: float) -> bool:
     """Whether a point of a piece's plane lies on the piece."""
-    edge = faces.pieces.edge
-    for j in range(faces.pieces.count[g]):
-        if edge[g, j, 0] * x + edge[g, j, 1] * y + edge[g, j, 2] * z - edge[g, j, 3] < -INSIDE:
+    corner, first = faces.corner, faces.piece[g].first
+    for j in range(first, first + faces.piece[g].count):
+        e = corner[j]
+        if e.a * x + e.b * y + e.c * z - e.o < -INSIDE:
             return False
     return True
 
 
 @compiled
+def holds(faces: Faces, g: int, x: float, y: float, z: float) -> bool:
+    """Whether a point lies on a piece, as near to its plane as one surface's pieces are."""
+    height = height_over(faces.mirror, faces.piece[g].plane, x, y, z)
+    return abs(height) <= 2.0 * COINCIDENT and inside_piece(faces, g, x, y, z)
+
+
+@compiled
 def is_owner(faces: Faces, g: int, x: float, y: float, z: float) -> bool:
     """Whether no earlier piece of the same surface holds a point of piece ``g``."""
-    mirrors = faces.mirrors
-    surface = mirrors.surface[faces.pieces.plane[g]]
-    for k in range(mirrors.first[surface], mirrors.first[surface + 1]):
-        h = mirrors.member[k]
+    surface = faces.piece[g].surface
+    for k in range(faces.first[surface], faces.first[surface + 1]):
+        h = faces.member[k]
         if h >= g:
             break
-        n = mirrors.equation[faces.pieces.plane[h]]
-        if abs(n[0] * x + n[1] * y + n[2] * z - n[3]) <= 2.0 * COINCIDENT and inside_piece(
-            faces, h, x, y, z
-        ):
+        if holds(faces, h, x, y, z):
             return False
     return True
 
@@ -55,35 +80,47 @@ def crossings(
     ends: NDArray[np.float64],
     skipped: tuple[int, int],
     budget: int,
-    crossed: NDArray[np.int32],
-    at: NDArray[np.float64],
+    passed: Records,
+    start: int,
 ) -> int:
-    """Write the pieces that a segment crosses, in order; return how many, or -1 beyond ``budget``.
+    """Write the pieces that a segment passes through, in order.
 
     :param ends: [2, 3] where the segment begins and ends [m]
     :param skipped: surfaces that it begins and ends on, -1 for none
-    :param crossed: pieces, written; room for ``budget`` of them
-    :param at: fraction of the way to each, written
+    :param budget: most pieces
+    :param passed: of PASSED, written from entry ``start`` on
+    :return: how many, or -1 where they are more than ``budget``
     """
-    tree, order = faces.tree, faces.tree.order
-    half = 0.5 * (ends[1] - ends[0])
-    middle = ends[0] + half
-    reach = np.abs(half)
+    nodes, order = faces.tree
+    hx, hy = 0.5 * (ends[1, 0] - ends[0, 0]), 0.5 * (ends[1, 1] - ends[0, 1])
+    hz = 0.5 * (ends[1, 2] - ends[0, 2])
+    mx, my, mz = ends[0, 0] + hx, ends[0, 1] + hy, ends[0, 2] + hz
+    ax, ay, az = abs(hx), abs(hy), abs(hz)
     node, number = 0, 0
-    while node < tree.skip.shape[0]:
-        if not _passes_box(tree.box[node], middle, half, reach):
-            node = tree.skip[node]
+    while node < nodes.shape[0]:
+        # No axis of box and segment, nor a cross product of two, may separate them.
+        n = nodes[node]
+        x, y, z = mx - n.x, my - n.y, mz - n.z
+        if (
+            abs(x) > n.half_x + ax
+            or abs(y) > n.half_y + ay
+            or abs(z) > n.half_z + az
+            or abs(y * hz - z * hy) > n.half_y * az + n.half_z * ay + INSIDE
+            or abs(z * hx - x * hz) > n.half_z * ax + n.half_x * az + INSIDE
+            or abs(x * hy - y * hx) > n.half_x * ay + n.half_y * ax + INSIDE
+        ):
+            node = n.skip
             continue
-        for k in range(tree.first[node], tree.first[node] + tree.count[node]):
+        for k in range(n.first, n.first + n.count):
             g = order[k]
-            surface = faces.mirrors.surface[faces.pieces.plane[g]]
+            surface = faces.piece[g].surface
             if surface == skipped[0] or surface == skipped[1]:
                 continue
             t = crossed_at(faces, g, ends)
-            if t >= 0.0 and not _known(faces, surface, g, crossed, number):
+            if t >= 0.0 and not _known(passed, start, number, surface, g):
                 if number == budget:
                     return -1
-                _insert(crossed, at, number, g, t)
+                _insert(passed, start + number, start, g, surface, t)
                 number += 1
         node += 1
     return number
@@ -91,10 +128,10 @@ def crossings(
 
 @compiled
 def crossed_at(faces: Faces, g: int, ends: NDArray[np.float64]) -> float:
-    """Fraction of the way at which a segment crosses piece ``g``, -1.0 where it does not."""
-    n = faces.mirrors.equation[faces.pieces.plane[g]]
-    here = n[0] * ends[0, 0] + n[1] * ends[0, 1] + n[2] * ends[0, 2] - n[3]
-    there = n[0] * ends[1, 0] + n[1] * ends[1, 1] + n[2] * ends[1, 2] - n[3]
+    """Fraction of the way at which a segment passes through piece ``g``, -1.0 where it does not."""
+    plane = faces.piece[g].plane
+    here = point_height(faces.mirror, plane, ends, 0)
+    there = point_height(faces.mirror, plane, ends, 1)
     if (here > 0.0) == (there > 0.0):
         return -1.0
     t = here / (here - there)
@@ -105,60 +142,39 @@ def crossed_at(faces: Faces, g: int, ends: NDArray[np.float64]) -> float:
 
 
 @compiled
-def _passes_box(
-    box: NDArray[np.float64],
-    middle: NDArray[np.float64],
-    half: NDArray[np.float64],
-    reach: NDArray[np.float64],
-) -> bool:
-    """Whether a segment, given by its middle and half its way, may meet a box: no axis of either,
-    nor a cross product of two, separates them."""
-    x, y, z = middle[0] - box[0], middle[1] - box[1], middle[2] - box[2]
-    if abs(x) > box[3] + reach[0] or abs(y) > box[4] + reach[1] or abs(z) > box[5] + reach[2]:
-        return False
-    if abs(y * half[2] - z * half[1]) > box[4] * reach[2] + box[5] * reach[1] + INSIDE:
-        return False
-    if abs(z * half[0] - x * half[2]) > box[5] * reach[0] + box[3] * reach[2] + INSIDE:
-        return False
-    return abs(x * half[1] - y * half[0]) <= box[3] * reach[1] + box[4] * reach[0] + INSIDE
-
-
-@compiled
-def _known(
-    faces: Faces, surface: int, g: int, crossed: NDArray[np.int32], number: int
-) -> bool:
-    """Whether a surface is among those crossed already; the earlier of two pieces stays."""
-    for j in range(number):
-        if faces.mirrors.surface[faces.pieces.plane[crossed[j]]] == surface:
-            crossed[j] = min(crossed[j], g)
+def _known(passed: Records, start: int, number: int, surface: int, g: int) -> bool:
+    """Whether a surface is among those met already; the earlier of two pieces stays."""
+    for j in range(start, start + number):
+        if passed[j].surface == surface:
+            passed[j].piece = min(passed[j].piece, g)
             return True
     return False
 
 
 @compiled
-def _insert(
-    crossed: NDArray[np.int32], at: NDArray[np.float64], number: int, g: int, t: float
-) -> None:
-    """Put a crossing in its place along the segment; of equal ones the earlier piece first."""
-    j = number
-    while j > 0 and (at[j - 1] > t or (at[j - 1] == t and crossed[j - 1] > g)):
-        at[j], crossed[j] = at[j - 1], crossed[j - 1]
+def _insert(passed: Records, j: int, start: int, g: int, surface: int, t: float) -> None:
+    """Put a piece in its place among the entries from ``start`` to ``j``; of equal places the
+    earlier piece comes first."""
+    while j > start and (
+        passed[j - 1].at > t or (passed[j - 1].at == t and passed[j - 1].piece > g)
+    ):
+        passed[j].at, passed[j].piece = passed[j - 1].at, passed[j - 1].piece
+        passed[j].surface = passed[j - 1].surface
         j -= 1
-    at[j], crossed[j] = t, g
+    passed[j].at, passed[j].piece, passed[j].surface = t, g, surface
 
 
 @compiled
 def passes_through(
-    faces: Faces, body: int, start: NDArray[np.float64], end: NDArray[np.float64]
+    faces: Faces, body: int, source: NDArray[np.float64], target: NDArray[np.float64], j: int
 ) -> bool:
-    """Whether a segment enters and leaves a convex body, both well between its ends."""
-    side = faces.bodies.side
+    """Whether segment ``j`` enters and leaves a convex body, both well between its ends."""
     enter, leave = 0.0, 1.0
     enters, leaves = False, False
-    for k in range(faces.bodies.first[body], faces.bodies.first[body + 1]):
-        n = side[k]
-        here = n[0] * start[0] + n[1] * start[1] + n[2] * start[2] - n[3]
-        there = n[0] * end[0] + n[1] * end[1] + n[2] * end[2] - n[3]
+    for q in range(faces.side[body], faces.side[body + 1]):
+        sign = faces.mirror[q].outward
+        here = sign * point_height(faces.mirror, q, source, j)
+        there = sign * point_height(faces.mirror, q, target, j)
         if here > -INSIDE and there > -INSIDE:
             return False
         if here > INSIDE:
@@ -168,3 +184,42 @@ def passes_through(
             leaves = True
             leave = min(leave, here / (here - there))
     return enters and leaves and enter < leave - INSIDE
+
+
+@compiled
+def all_pass_through(
+    faces: Faces,
+    body: int,
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    count: int,
+) -> bool:
+    """Whether each of ``count`` segments enters and leaves a convex body."""
+    for j in range(count):
+        if not passes_through(faces, body, source, target, j):
+            return False
+    return True
+
+
+@compiled
+def all_cross(
+    faces: Faces,
+    g: int,
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    count: int,
+) -> bool:
+    """Whether each of ``count`` segments passes well inside piece ``g``, well between its ends."""
+    plane = faces.piece[g].plane
+    for i in range(count):
+        here = point_height(faces.mirror, plane, source, i)
+        there = point_height(faces.mirror, plane, target, i)
+        if (here > 0.0) == (there > 0.0) or min(abs(here), abs(there)) < INSIDE:
+            return False
+        t = here / (here - there)
+        x = source[i, 0] + t * (target[i, 0] - source[i, 0])
+        y = source[i, 1] + t * (target[i, 1] - source[i, 1])
+        z = source[i, 2] + t * (target[i, 2] - source[i, 2])
+        if depth_inside(faces, g, x, y, z) < INSIDE:
+            return False
+    return True

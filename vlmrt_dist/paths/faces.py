@@ -23,10 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.bodies import Bodies, convex_bodies
-from vlmrt_dist.paths.box_tree import LEAF_SIZE, BoxTree, build_tree
+from vlmrt_dist.paths.bodies import convex_bodies
+from vlmrt_dist.paths.box_tree import LEAF_SIZE, build_tree
 from vlmrt_dist.paths.coincidence import surface_classes
 from vlmrt_dist.paths.merging import Triangles, grow_planes, merge_convex
+from vlmrt_dist.paths.records import CORNER, MIRROR, PIECE, BoxTree, Faces, Records
 from vlmrt_dist.planes import Planes
 from vlmrt_dist.scene import SceneModel
 
@@ -59,34 +60,6 @@ class Pieces(NamedTuple):
     count: NDArray[np.int32]
     edge: NDArray[np.float64]
     plane: NDArray[np.int32]
-
-
-class Mirrors(NamedTuple):
-    """Q planes in C classes; the pieces of a class are one surface where they overlap.
-
-    :param equation: [Q, 4] unit normal and offset n · x [m]
-    :param object: [Q] object of each plane
-    :param surface: [Q] class of each plane
-    :param outward: [Q] 1.0 or -1.0 where that times the normal points out of a convex body, else 0
-    :param first: [C + 1] where each class begins in ``member``
-    :param member: [G] pieces of each class, ascending
-    """
-
-    equation: NDArray[np.float64]
-    object: NDArray[np.int32]
-    surface: NDArray[np.int32]
-    outward: NDArray[np.float64]
-    first: NDArray[np.int32]
-    member: NDArray[np.int32]
-
-
-class Faces(NamedTuple):
-    """What the compiled search reads; all places are shifted."""
-
-    pieces: Pieces
-    mirrors: Mirrors
-    bodies: Bodies
-    tree: BoxTree
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +103,10 @@ def prepare(scene: SceneModel) -> PreparedScene:
     surface, pairs = surface_classes(pieces, equation, of_plane, tree)
     first, member = _members(surface[pieces.plane], int(surface.max(initial=-1)) + 1)
     closed = _closed_objects(mesh, kept, owner, scene.num_objects)
-    outward, bodies = convex_bodies(pieces, equation, of_plane, surface, tree, closed)
-    mirrors = Mirrors(equation, of_plane, surface, outward, first, member)
+    convex, outward = convex_bodies(pieces, equation, of_plane, surface, tree, closed)
+    side = np.searchsorted(of_plane, np.arange(scene.num_objects + 1)).astype(np.int32)
+    piece, corners = _packed_pieces(pieces, surface, of_plane)
+    mirror = _packed_mirrors(equation, outward, of_plane, surface)
     of_face = plane[_first_alike(mesh.corner)]
     _warn_of_coincidence(scene.names, pairs)
     return PreparedScene(
@@ -143,7 +118,7 @@ def prepare(scene: SceneModel) -> PreparedScene:
             of_face=of_face,
             first_face=np.cumsum(sizes) - sizes,
         ),
-        faces=Faces(pieces, mirrors, bodies, tree),
+        faces=Faces(piece, corners, mirror, first, member, tree, convex, side),
         coincident=tuple((int(a), int(b)) for a, b in pairs),
     )
 
@@ -289,6 +264,37 @@ def _tree(pieces: Pieces) -> BoxTree:
     low = np.where(used, pieces.corner, np.inf).min(axis=1) - WELD
     high = np.where(used, pieces.corner, -np.inf).max(axis=1) + WELD
     return build_tree(low, high, LEAF_SIZE)
+
+
+def _packed_pieces(
+    pieces: Pieces, surface: NDArray[np.int32], owner: NDArray[np.int32]
+) -> tuple[Records, Records]:
+    """The pieces as records of PIECE and CORNER."""
+    piece = np.zeros(len(pieces.count), PIECE)
+    piece["plane"], piece["count"] = pieces.plane, pieces.count
+    piece["surface"], piece["object"] = surface[pieces.plane], owner[pieces.plane]
+    piece["first"] = np.cumsum(pieces.count) - pieces.count
+    used = np.arange(pieces.corner.shape[1]) < pieces.count[:, None]
+    corner = np.zeros(int(pieces.count.sum()), CORNER)
+    for name, column in zip("xyz", pieces.corner[used].T, strict=True):
+        corner[name] = column
+    for name, column in zip("abco", pieces.edge[used].T, strict=True):
+        corner[name] = column
+    return piece, corner
+
+
+def _packed_mirrors(
+    equation: NDArray[np.float64],
+    outward: NDArray[np.float64],
+    owner: NDArray[np.int32],
+    surface: NDArray[np.int32],
+) -> Records:
+    """The planes as records of MIRROR."""
+    mirror = np.zeros(len(equation), MIRROR)
+    for name, column in zip("abco", equation.T, strict=True):
+        mirror[name] = column
+    mirror["outward"], mirror["object"], mirror["surface"] = outward, owner, surface
+    return mirror
 
 
 def _members(

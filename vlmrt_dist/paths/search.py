@@ -8,39 +8,37 @@ is asked from the receivers' side: which mirror images of the receivers lie in t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.beams import boxes_in_beam, write_beam
-from vlmrt_dist.paths.box_tree import LEAF_SIZE, BoxTree, build_tree
+from vlmrt_dist.paths.beams import boxes_in_beam
+from vlmrt_dist.paths.box_tree import LEAF_SIZE, build_tree
 from vlmrt_dist.paths.compiling import compiled
-from vlmrt_dist.paths.crossings import inside_piece
+from vlmrt_dist.paths.crossings import inside_piece, point_height
+from vlmrt_dist.paths.records import BoxTree, Faces
 from vlmrt_dist.paths.tree_nodes import (
+    ON_PLANE,
     Limits,
     Work,
     allowed,
     blockers,
     body_crossings,
     enter,
-    height_over,
+    image_height,
     make_work,
+    open_beam,
     open_window,
-    reflect,
+    reflect_image,
     trace_back,
 )
-
-if TYPE_CHECKING:
-    from vlmrt_dist.paths.faces import Faces
 
 STRAIGHT = -1
 """Among the roots of a search: the straight paths."""
 
 MANY_RECEIVERS = 16
 """With more receivers than this a node asks a tree for those in its beam."""
-
-_ON_PLANE = 1e-9
 
 
 class Listeners(NamedTuple):
@@ -63,16 +61,18 @@ class Listeners(NamedTuple):
 @compiled
 def make_listeners(faces: Faces, rx: NDArray[np.float64], with_images: bool) -> Listeners:
     """The receivers [N, 3] of a setup, with their images where paths reflect."""
-    planes = faces.mirrors.equation.shape[0] if with_images else 0
-    most = rx.shape[0] * planes
+    planes = len(faces.mirror) if with_images else 0
+    most = len(rx) * planes
     image = np.empty((most, 3))
     receiver, plane = np.empty(most, np.int32), np.empty(most, np.int32)
     number = 0
-    for n in range(rx.shape[0]):
+    for n in range(len(rx)):
         for q in range(planes):
-            height = height_over(faces.mirrors.equation[q], rx[n])
-            if abs(height) >= _ON_PLANE:
-                reflect(faces.mirrors.equation[q], height, rx[n], image[number])
+            height, m = point_height(faces.mirror, q, rx, n), faces.mirror[q]
+            if abs(height) >= ON_PLANE:
+                image[number, 0] = rx[n, 0] - 2.0 * height * m.a
+                image[number, 1] = rx[n, 1] - 2.0 * height * m.b
+                image[number, 2] = rx[n, 2] - 2.0 * height * m.c
                 receiver[number], plane[number] = n, q
                 number += 1
     images = build_tree(image[:number], image[:number], LEAF_SIZE)
@@ -97,19 +97,19 @@ def explore(
         passed, 2 · piece where it reflects [P, 2 + depth]; nodes made, more than the limit where
         the search was given up
     """
-    work = make_work(limits.depth, faces.pieces.count.shape[0], limits.depth)
+    work = make_work(limits.depth, len(faces.piece), tx)
+    state = work.level
     found = np.empty(max(len(listeners.receiver), len(listeners.point)), np.int32)
     rows = np.zeros((64, 2 + limits.depth), np.int32)
     written, nodes, level = 0, 0, 0
-    work.image[0] = tx
     work.candidate[0, : len(roots)] = roots
-    work.number[0] = len(roots)
+    state[0].number = len(roots)
     while level >= 0:
-        if work.position[level] == work.number[level]:
+        if state[level].position == state[level].number:
             level -= 1
             continue
-        g = work.candidate[level, work.position[level]]
-        work.position[level] += 1
+        g = work.candidate[level, state[level].position]
+        state[level].position += 1
         nodes += 1
         if nodes > limits.nodes or written > limits.rows:
             return rows[:0], limits.nodes + 1
@@ -117,7 +117,7 @@ def explore(
             everyone = np.arange(len(listeners.point)).astype(np.int32)
             rows, written = _listen(faces, listeners, work, 0, everyone, limits, rows, written)
             continue
-        if not enter(faces, convex, work, level, g, limits) or not open_window(
+        if not enter(faces, convex, state, level, g, limits) or not open_window(
             faces, work, level + 1
         ):
             continue
@@ -128,16 +128,16 @@ def explore(
         if not _goes_on(faces, convex, work, level + 1, limits):
             continue
         level += 1
-        if work.bound[level] > allowed(limits, level + 2) or level + 2 > limits.depth:
+        if state[level].bound > allowed(limits, level + 2) or level + 2 > limits.depth:
             rows, written = _last_level(
                 faces, listeners, convex, work, level, found, limits, rows, written
             )
             level -= 1
             continue
-        work.number[level] = boxes_in_beam(
-            faces.tree, work.beam[level], work.sides[level], work.candidate[level]
+        state[level].number = boxes_in_beam(
+            faces.tree, work.beam[level], state[level].sides, work.candidate[level]
         )
-        work.position[level] = 0
+        state[level].position = 0
     return rows[:written], nodes
 
 
@@ -147,22 +147,11 @@ def _in_beam(
 ) -> int:
     """Write the receivers that the node of ``level`` may reach; return how many."""
     number = len(listeners.point)
-    work.sides[level] = 0
     if number <= MANY_RECEIVERS:
         found[:number] = np.arange(number)
         return number
-    _open_beam(faces, work, level)
-    return boxes_in_beam(listeners.tree, work.beam[level], work.sides[level], found)
-
-
-@compiled
-def _open_beam(faces: Faces, work: Work, level: int) -> None:
-    """Make the beam of the node of ``level`` where there is none yet."""
-    if work.sides[level] == 0:
-        mirror = faces.mirrors.equation[faces.pieces.plane[work.piece[level]]]
-        work.sides[level] = write_beam(
-            work.image[level], work.window[level], work.corners[level], mirror, work.beam[level]
-        )
+    open_beam(faces, work, level)
+    return boxes_in_beam(listeners.tree, work.beam[level], work.level[level].sides, found)
 
 
 @compiled
@@ -170,13 +159,13 @@ def _goes_on(
     faces: Faces, convex: NDArray[np.bool_], work: Work, level: int, limits: Limits
 ) -> bool:
     """Whether the node of ``level`` may have nodes below; if so, its bound and beam are final."""
-    room = allowed(limits, level + 1) - work.bound[level]
-    if room < 0:
+    here, most = work.level[level], allowed(limits, level + 1)
+    if here.bound > most:
         return False
-    work.bound[level] += blockers(faces, convex, work, level, room + 1)
-    if work.bound[level] > allowed(limits, level + 1):
+    here.bound += blockers(faces, convex, work, level, most - here.bound + 1)
+    if here.bound > most:
         return False
-    _open_beam(faces, work, level)
+    open_beam(faces, work, level)
     return True
 
 
@@ -193,14 +182,14 @@ def _listen(
 ) -> tuple[NDArray[np.int32], int]:
     """Add the paths of the node of ``level`` that reach one of ``candidates``."""
     budget = allowed(limits, level)
-    least = work.bound[level] + (1 if work.inside[level] >= 0 else 0)  # antennas are in no body
-    if least > budget:
+    here = work.level[level]
+    if here.bound + (1 if here.inside >= 0 else 0) > budget:  # antennas are in no body
         return rows, written
     for n in candidates:
-        passed = trace_back(faces, work, level, listeners.point[n], budget)
+        passed = trace_back(faces, work, level, listeners.point, n, budget)
         if passed >= 0:
             rows = _with_room(rows, written)
-            _write_row(rows[written], work, level, n, passed)
+            _write_row(rows, written, work, level, n, passed)
             written += 1
     return rows, written
 
@@ -218,33 +207,34 @@ def _last_level(
     written: int,
 ) -> tuple[NDArray[np.int32], int]:
     """Add the paths with one reflection more than the node of ``level``: images in its beam."""
-    mirrors, last = faces.mirrors, level + 1
-    number = boxes_in_beam(listeners.images, work.beam[level], work.sides[level], found)
-    before = mirrors.surface[faces.pieces.plane[work.piece[level]]]
+    rx, last, here = listeners.point, level + 1, work.level[level]
+    number = boxes_in_beam(listeners.images, work.beam[level], here.sides, found)
     budget = allowed(limits, last)
     for u in range(number):
-        n, q = listeners.receiver[found[u]], listeners.plane[found[u]]
-        rx, mirror = listeners.point[n], mirrors.equation[q]
-        here, there = height_over(mirror, work.image[level]), height_over(mirror, rx)
-        if (here > 0.0) != (there > 0.0) or abs(here) < _ON_PLANE or mirrors.surface[q] == before:
+        n, plane = listeners.receiver[found[u]], listeners.plane[found[u]]
+        height = image_height(faces, plane, work.level, level)
+        over = point_height(faces.mirror, plane, rx, n)
+        surface = faces.mirror[plane].surface
+        if (height > 0.0) != (over > 0.0) or abs(height) < ON_PLANE or surface == here.surface:
             continue
-        extra, body = body_crossings(faces, convex, work.inside[level], q, here)
-        if work.bound[level] + extra + (1 if body >= 0 else 0) > budget:
+        extra, body = body_crossings(faces, convex, here.inside, plane, height)
+        if here.bound + extra + (1 if body >= 0 else 0) > budget:
             continue
-        reflect(mirror, here, work.image[level], work.image[last])
-        t = there / (there + here)
-        x = rx[0] + t * (work.image[last, 0] - rx[0])
-        y = rx[1] + t * (work.image[last, 1] - rx[1])
-        z = rx[2] + t * (work.image[last, 2] - rx[2])
-        for k in range(mirrors.first[mirrors.surface[q]], mirrors.first[mirrors.surface[q] + 1]):
-            g = mirrors.member[k]
-            if faces.pieces.plane[g] != q or not inside_piece(faces, g, x, y, z):
+        reflect_image(faces, plane, height, work.level, level)
+        image = work.level[last]
+        t = over / (over + height)
+        x = rx[n, 0] + t * (image.x - rx[n, 0])
+        y = rx[n, 1] + t * (image.y - rx[n, 1])
+        z = rx[n, 2] + t * (image.z - rx[n, 2])
+        for k in range(faces.first[surface], faces.first[surface + 1]):
+            g = faces.member[k]
+            if faces.piece[g].plane != plane or not inside_piece(faces, g, x, y, z):
                 continue
-            work.piece[last] = g
-            passed = trace_back(faces, work, last, rx, budget)
+            image.piece, image.plane, image.surface = g, plane, surface
+            passed = trace_back(faces, work, last, rx, n, budget)
             if passed >= 0:
                 rows = _with_room(rows, written)
-                _write_row(rows[written], work, last, n, passed)
+                _write_row(rows, written, work, last, n, passed)
                 written += 1
                 break
     return rows, written
@@ -256,14 +246,16 @@ def _with_room(rows: NDArray[np.int32], written: int) -> NDArray[np.int32]:
 
 
 @compiled
-def _write_row(row: NDArray[np.int32], work: Work, level: int, n: int, passed: int) -> None:
+def _write_row(
+    rows: NDArray[np.int32], row: int, work: Work, level: int, n: int, passed: int
+) -> None:
     """Write the path that was traced back last, its interactions in order."""
-    row[0], row[1] = n, level + passed
+    rows[row, 0], rows[row, 1] = n, level + passed
     column, k = 2, 0
     for i in range(level + 1):
-        for _ in range(work.legs[i]):
-            row[column] = 2 * work.crossed[k] + 1
+        for _ in range(work.level[i].legs):
+            rows[row, column] = 2 * work.passed[k].piece + 1
             column, k = column + 1, k + 1
         if i < level:
-            row[column] = 2 * work.piece[i + 1]
+            rows[row, column] = 2 * work.level[i + 1].piece
             column += 1
