@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import MAX_WINDOW, clip
 from vlmrt_dist.paths.coincidence import box_near
-from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.compiling import allocating, compiled
 from vlmrt_dist.paths.records import BoxTree
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def convex_bodies(
     return _convex(pieces, equation, first, begin, tree, candidates.astype(np.int32))
 
 
-@compiled
+@allocating
 def _convex(
     pieces: Pieces,
     equation: NDArray[np.float64],
@@ -85,7 +85,7 @@ def _convex(
     return convex, sign
 
 
-@compiled
+@allocating
 def _outward(pieces: Pieces, mirror: NDArray[np.float64], begin: int, end: int) -> float:
     """1.0 or -1.0 where all the corners of pieces lie behind a plane, or before it; else 0.0."""
     low, high = np.inf, -np.inf
@@ -99,7 +99,7 @@ def _outward(pieces: Pieces, mirror: NDArray[np.float64], begin: int, end: int) 
     return -1.0 if low > -_FLAT else 0.0
 
 
-@compiled
+@allocating
 def _clear(
     pieces: Pieces,
     begin: int,

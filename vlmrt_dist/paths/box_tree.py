@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.compiling import allocating, compiled
 from vlmrt_dist.paths.records import NODE, BoxTree, Records
 
 LEAF_SIZE = 4
@@ -15,7 +15,7 @@ MAX_STACK = 128
 """Pending nodes while the tree is built; two a level, and levels halve the boxes."""
 
 
-@compiled
+@allocating
 def build_tree(low: NDArray[np.float64], high: NDArray[np.float64], leaf_size: int) -> BoxTree:
     """The tree over the boxes from ``low`` to ``high`` [B, 3], split at the median of the longest
     side; equal inputs give equal trees."""
@@ -52,7 +52,7 @@ def build_tree(low: NDArray[np.float64], high: NDArray[np.float64], leaf_size: i
     return BoxTree(node[:nodes].copy(), order)
 
 
-@compiled
+@allocating
 def _enclose(
     low: NDArray[np.float64],
     high: NDArray[np.float64],

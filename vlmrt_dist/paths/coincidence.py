@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import MAX_WINDOW, clip
-from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.compiling import allocating, compiled
 from vlmrt_dist.paths.records import BoxTree, Records
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def surface_classes(
     return surface.reshape(-1).astype(np.int32), between
 
 
-@compiled
+@allocating
 def _join(
     pieces: Pieces, equation: NDArray[np.float64], tree: BoxTree
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -123,7 +123,7 @@ def _unite(surface: NDArray[np.int32], p: int, q: int) -> None:
     surface[max(p, q)] = min(p, q)
 
 
-@compiled
+@allocating
 def _relation(
     pieces: Pieces,
     equation: NDArray[np.float64],
@@ -165,9 +165,10 @@ def _farthest(window: NDArray[np.float64], count: int, mirror: NDArray[np.float6
 def polygon_area(window: NDArray[np.float64], count: int) -> float:
     """Area [m²] of a convex polygon."""
     x, y, z = 0.0, 0.0, 0.0
+    ox, oy, oz = window[0, 0], window[0, 1], window[0, 2]
     for j in range(1, count - 1):
-        ax, ay, az = window[j] - window[0]
-        bx, by, bz = window[j + 1] - window[0]
+        ax, ay, az = window[j, 0] - ox, window[j, 1] - oy, window[j, 2] - oz
+        bx, by, bz = window[j + 1, 0] - ox, window[j + 1, 1] - oy, window[j + 1, 2] - oz
         x += ay * bz - az * by
         y += az * bx - ax * bz
         z += ax * by - ay * bx

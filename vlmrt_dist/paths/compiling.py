@@ -24,13 +24,19 @@ from vlmrt_dist.files import cache_folder
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(function: Function) -> Function:
+def allocating(function):
+    return _compiled(function)
+
+def compiled(function):
+    return _compiled(function, _nrt=False)
+
+def _compiled(function: Function, **options: Any) -> Function:
     """Decorator of compiled functions. They release the GIL, so that threads run side by side, and
     keep IEEE arithmetic in the order written, so that results have the same bits everywhere."""
     folder = _folder()
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
     try:
-        made: Function = numba.njit(cache=bool(folder), nogil=True, error_model="numpy")(function)
+        made: Function = numba.njit(cache=bool(folder), nogil=True, error_model="numpy", **options)(function)
     finally:
         numba.config.CACHE_DIR = before
     return made

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.compiling import allocating, compiled
 
 COPLANAR = 1e-7
 """Farthest that a corner may lie from the plane that its triangle is merged into [m]."""
@@ -40,7 +40,7 @@ class Triangles(NamedTuple):
     twin: NDArray[np.int32]
 
 
-@compiled
+@allocating
 def grow_planes(
     mesh: Triangles, normal: NDArray[np.float64], seeds: NDArray[np.int64]
 ) -> NDArray[np.int32]:
@@ -78,7 +78,7 @@ def grow_planes(
     return plane
 
 
-@compiled
+@allocating
 def _lies_in(mesh: Triangles, face: int, n: NDArray[np.float64], offset: float) -> bool:
     for j in range(3):
         p = mesh.vertex[mesh.corner[face, j]]
@@ -87,7 +87,7 @@ def _lies_in(mesh: Triangles, face: int, n: NDArray[np.float64], offset: float) 
     return True
 
 
-@compiled
+@allocating
 def merge_convex(
     mesh: Triangles, plane: NDArray[np.int32], normal: NDArray[np.float64], edges: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
@@ -136,7 +136,7 @@ def merge_convex(
     return _outlines(mesh.vertex, origin, following, piece, plane, normal)
 
 
-@compiled
+@allocating
 def _half_edges(
     mesh: Triangles, plane: NDArray[np.int32], normal: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -167,7 +167,7 @@ def _half_edges(
     return origin, following, before, twin
 
 
-@compiled
+@allocating
 def _area(
     vertex: NDArray[np.float64], a: int, b: int, c: int, n: NDArray[np.float64]
 ) -> float:
@@ -185,7 +185,7 @@ def _root(piece: NDArray[np.int64], face: int) -> int:
     return face
 
 
-@compiled
+@allocating
 def _turns_left(
     vertex: NDArray[np.float64],
     origin: NDArray[np.int64],
@@ -204,7 +204,7 @@ def _turns_left(
     return turn > -1e-9 * size and (turn > 1e-9 * size or along > 0.0)
 
 
-@compiled
+@allocating
 def _outlines(
     vertex: NDArray[np.float64],
     origin: NDArray[np.int64],
@@ -237,7 +237,7 @@ def _outlines(
     return corner[:pieces].copy(), count[:pieces].copy(), first[:pieces].copy()
 
 
-@compiled
+@allocating
 def _straightened(
     vertex: NDArray[np.float64],
     origin: NDArray[np.int64],

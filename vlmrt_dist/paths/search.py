@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import boxes_in_beam
 from vlmrt_dist.paths.box_tree import LEAF_SIZE, build_tree
-from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.compiling import allocating, compiled
 from vlmrt_dist.paths.crossings import inside_piece, point_height
 from vlmrt_dist.paths.records import BoxTree, Faces
 from vlmrt_dist.paths.tree_nodes import (
@@ -58,7 +58,7 @@ class Listeners(NamedTuple):
     plane: NDArray[np.int32]
 
 
-@compiled
+@allocating
 def make_listeners(faces: Faces, rx: NDArray[np.float64], with_images: bool) -> Listeners:
     """The receivers [N, 3] of a setup, with their images where paths reflect."""
     planes = len(faces.mirror) if with_images else 0
@@ -79,7 +79,7 @@ def make_listeners(faces: Faces, rx: NDArray[np.float64], with_images: bool) -> 
     return Listeners(rx, build_tree(rx, rx, LEAF_SIZE), images, receiver[:number], plane[:number])
 
 
-@compiled
+@allocating
 def explore(
     faces: Faces,
     listeners: Listeners,
@@ -114,44 +114,59 @@ def explore(
         if nodes > limits.nodes or written > limits.rows:
             return rows[:0], limits.nodes + 1
         if g == STRAIGHT:
-            everyone = np.arange(len(listeners.point)).astype(np.int32)
-            rows, written = _listen(faces, listeners, work, 0, everyone, limits, rows, written)
+            found[: len(listeners.point)] = np.arange(len(listeners.point))
+            rows = _with_room(rows, written + len(listeners.point))
+            written = _listen(
+                faces, listeners, work, 0, len(listeners.point), found, limits, rows, written
+            )
             continue
-        if not enter(faces, convex, state, level, g, limits) or not open_window(
-            faces, work, level + 1
-        ):
+        if not enter(faces, convex, state, level, g, limits):
             continue
-        heard = _in_beam(faces, listeners, work, level + 1, found)
-        rows, written = _listen(
-            faces, listeners, work, level + 1, found[:heard], limits, rows, written
-        )
+        if not open_window(faces, work, level + 1):
+            continue
+        heard = _in_beam(faces, listeners, work, level + 1, limits, found)
+        if heard > 0:
+            rows = _with_room(rows, written + heard)
+            written = _listen(
+                faces, listeners, work, level + 1, heard, found, limits, rows, written
+            )
         if not _goes_on(faces, convex, work, level + 1, limits):
             continue
         level += 1
-        if state[level].bound > allowed(limits, level + 2) or level + 2 > limits.depth:
-            rows, written = _last_level(
-                faces, listeners, convex, work, level, found, limits, rows, written
+        beam, sides = work.beam[level], state[level].sides
+        if state[level].bound > allowed(limits, level + 2):
+            number = boxes_in_beam(listeners.images, beam, sides, found)
+            rows = _with_room(rows, written + number)
+            written = _last_level(
+                faces, listeners, convex, work, level, number, found, limits, rows, written
             )
             level -= 1
             continue
-        state[level].number = boxes_in_beam(
-            faces.tree, work.beam[level], state[level].sides, work.candidate[level]
-        )
+        state[level].number = boxes_in_beam(faces.tree, beam, sides, work.candidate[level])
         state[level].position = 0
     return rows[:written], nodes
 
 
 @compiled
 def _in_beam(
-    faces: Faces, listeners: Listeners, work: Work, level: int, found: NDArray[np.int32]
+    faces: Faces,
+    listeners: Listeners,
+    work: Work,
+    level: int,
+    limits: Limits,
+    found: NDArray[np.int32],
 ) -> int:
     """Write the receivers that the node of ``level`` may reach; return how many."""
+    here = work.level[level]
+    if here.bound + (1 if here.inside >= 0 else 0) > allowed(limits, level):
+        return 0  # antennas are in no body, so what is inside of one has to leave it
     number = len(listeners.point)
     if number <= MANY_RECEIVERS:
-        found[:number] = np.arange(number)
+        for n in range(number):
+            found[n] = n
         return number
     open_beam(faces, work, level)
-    return boxes_in_beam(listeners.tree, work.beam[level], work.level[level].sides, found)
+    return boxes_in_beam(listeners.tree, work.beam[level], here.sides, found)
 
 
 @compiled
@@ -175,23 +190,20 @@ def _listen(
     listeners: Listeners,
     work: Work,
     level: int,
-    candidates: NDArray[np.int32],
+    number: int,
+    found: NDArray[np.int32],
     limits: Limits,
     rows: NDArray[np.int32],
     written: int,
-) -> tuple[NDArray[np.int32], int]:
-    """Add the paths of the node of ``level`` that reach one of ``candidates``."""
+) -> int:
+    """Add the paths of the node of ``level`` to the first ``number`` receivers in ``found``."""
     budget = allowed(limits, level)
-    here = work.level[level]
-    if here.bound + (1 if here.inside >= 0 else 0) > budget:  # antennas are in no body
-        return rows, written
-    for n in candidates:
-        passed = trace_back(faces, work, level, listeners.point, n, budget)
+    for u in range(number):
+        passed = trace_back(faces, work, level, listeners.point, found[u], budget)
         if passed >= 0:
-            rows = _with_room(rows, written)
-            _write_row(rows, written, work, level, n, passed)
+            _write_row(rows, written, work, level, found[u], passed)
             written += 1
-    return rows, written
+    return written
 
 
 @compiled
@@ -201,14 +213,15 @@ def _last_level(
     convex: NDArray[np.bool_],
     work: Work,
     level: int,
+    number: int,
     found: NDArray[np.int32],
     limits: Limits,
     rows: NDArray[np.int32],
     written: int,
-) -> tuple[NDArray[np.int32], int]:
-    """Add the paths with one reflection more than the node of ``level``: images in its beam."""
+) -> int:
+    """Add the paths with one reflection more than the node of ``level``, by way of the first
+    ``number`` images in ``found``."""
     rx, last, here = listeners.point, level + 1, work.level[level]
-    number = boxes_in_beam(listeners.images, work.beam[level], here.sides, found)
     budget = allowed(limits, last)
     for u in range(number):
         n, plane = listeners.receiver[found[u]], listeners.plane[found[u]]
@@ -226,23 +239,33 @@ def _last_level(
         x = rx[n, 0] + t * (image.x - rx[n, 0])
         y = rx[n, 1] + t * (image.y - rx[n, 1])
         z = rx[n, 2] + t * (image.z - rx[n, 2])
-        for k in range(faces.first[surface], faces.first[surface + 1]):
-            g = faces.member[k]
-            if faces.piece[g].plane != plane or not inside_piece(faces, g, x, y, z):
-                continue
-            image.piece, image.plane, image.surface = g, plane, surface
-            passed = trace_back(faces, work, last, rx, n, budget)
-            if passed >= 0:
-                rows = _with_room(rows, written)
-                _write_row(rows, written, work, last, n, passed)
-                written += 1
-                break
-    return rows, written
+        g = _piece_at(faces, plane, surface, x, y, z)
+        if g < 0:
+            continue
+        image.piece, image.plane, image.surface = g, plane, surface
+        passed = trace_back(faces, work, last, rx, n, budget)
+        if passed >= 0:
+            _write_row(rows, written, work, last, n, passed)
+            written += 1
+    return written
 
 
 @compiled
-def _with_room(rows: NDArray[np.int32], written: int) -> NDArray[np.int32]:
-    return np.concatenate((rows, np.zeros_like(rows))) if written == rows.shape[0] else rows
+def _piece_at(faces: Faces, plane: int, surface: int, x: float, y: float, z: float) -> int:
+    """The first piece of a plane that holds a point of it, or -1."""
+    for k in range(faces.first[surface], faces.first[surface + 1]):
+        g = faces.member[k]
+        if faces.piece[g].plane == plane and inside_piece(faces, g, x, y, z):
+            return g
+    return -1
+
+
+@allocating
+def _with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
+    """Rows with room for ``needed`` of them, at least."""
+    while rows.shape[0] < needed:
+        rows = np.concatenate((rows, np.zeros_like(rows)))
+    return rows
 
 
 @compiled

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import MAX_WINDOW, clip, write_beam
 from vlmrt_dist.paths.coincidence import polygon_area
-from vlmrt_dist.paths.compiling import compiled
+from vlmrt_dist.paths.compiling import allocating, compiled
 from vlmrt_dist.paths.crossings import (
     INSIDE,
     all_cross,
@@ -77,7 +77,7 @@ class Work(NamedTuple):
     spare: NDArray[np.float64]
 
 
-@compiled
+@allocating
 def make_work(levels: int, pieces: int, tx: NDArray[np.float64]) -> Work:
     """Memory for nodes down to level ``levels`` among ``pieces`` pieces, from a transmitter [3]."""
     length = levels + 2
