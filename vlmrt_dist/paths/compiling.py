@@ -24,19 +24,27 @@ from vlmrt_dist.files import cache_folder
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def allocating(function):
-    return _compiled(function)
+def compiled(function: Function) -> Function:
+    """Decorator of compiled functions that make no arrays.
 
-def compiled(function):
+    Compiled functions release the GIL, so that threads run side by side, and keep IEEE arithmetic
+    in the order written, so that results have the same bits everywhere. Without arrays of their
+    own they count no references, which halves the time of a search.
+    """
     return _compiled(function, _nrt=False)
 
-def _compiled(function: Function, **options: Any) -> Function:
-    """Decorator of compiled functions. They release the GIL, so that threads run side by side, and
-    keep IEEE arithmetic in the order written, so that results have the same bits everywhere."""
+
+def allocating(function: Function) -> Function:
+    """Decorator of compiled functions that make arrays."""
+    return _compiled(function)
+
+
+def _compiled(function: Function, **options: bool) -> Function:
     folder = _folder()
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
     try:
-        made: Function = numba.njit(cache=bool(folder), nogil=True, error_model="numpy", **options)(function)
+        make = numba.njit(cache=bool(folder), nogil=True, error_model="numpy", **options)
+        made: Function = make(function)
     finally:
         numba.config.CACHE_DIR = before
     return made
