@@ -51,9 +51,7 @@ def check_antennas(
 
 
 @allocating
-def _near_pieces(
-    faces: Faces, points: NDArray[np.float64], reach: float
-) -> NDArray[np.int64]:
+def _near_pieces(faces: Faces, points: NDArray[np.float64], reach: float) -> NDArray[np.int64]:
     """[P] a piece that each point [P, 3] lies nearer to than ``reach`` [m], or -1.
 
     Beyond an edge the distance is taken from the edge lines, which near a sharp corner is less than

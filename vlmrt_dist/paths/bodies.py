@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.beams import MAX_WINDOW, clip
 from vlmrt_dist.paths.coincidence import box_near
-from vlmrt_dist.paths.compiling import allocating, compiled
+from vlmrt_dist.paths.compiling import allocating
 from vlmrt_dist.paths.records import BoxTree
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _outward(pieces: Pieces, mirror: NDArray[np.float64], begin: int, end: int) 
     """1.0 or -1.0 where all the corners of pieces lie behind a plane, or before it; else 0.0."""
     low, high = np.inf, -np.inf
     for g in range(begin, end):
-        for j in range(pieces.count[g]):
+        for j in range(pieces.corners[g]):
             p = pieces.corner[g, j]
             height = mirror[0] * p[0] + mirror[1] * p[1] + mirror[2] * p[2] - mirror[3]
             low, high = min(low, height), max(high, height)
@@ -113,7 +113,7 @@ def _clear(
     """Whether no piece of another object reaches into a body, or touches it."""
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for g in range(begin, end):
-        for j in range(pieces.count[g]):
+        for j in range(pieces.corners[g]):
             low = np.minimum(low, pieces.corner[g, j])
             high = np.maximum(high, pieces.corner[g, j])
     node = 0
@@ -126,9 +126,9 @@ def _clear(
             g = tree.order[k]
             if begin <= g < end:
                 continue
-            for j in range(pieces.count[g]):
+            for j in range(pieces.corners[g]):
                 window[j] = pieces.corner[g, j]
-            if clip(window, pieces.count[g], sides, number, spare, CLEAR) != 0:
+            if clip(window, pieces.corners[g], sides, number, spare, CLEAR) != 0:
                 return False
         node += 1
     return True

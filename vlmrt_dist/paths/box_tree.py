@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.compiling import allocating, compiled
+from vlmrt_dist.paths.compiling import allocating
 from vlmrt_dist.paths.records import NODE, BoxTree, Records
 
 LEAF_SIZE = 4

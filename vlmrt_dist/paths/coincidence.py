@@ -41,8 +41,8 @@ def surface_classes(
     :param owner: [Q] object of each plane
     :return: class [Q], numbered by its first plane; pairs of objects [n, 2] that overlap
     """
-    surface, pairs = _join(pieces, equation, tree)
-    _, surface = np.unique(surface, return_inverse=True)
+    joined, pairs = _join(pieces, equation, tree)
+    _, surface = np.unique(joined, return_inverse=True)
     between = owner[pairs]
     between = np.unique(np.sort(between[between[:, 0] != between[:, 1]], axis=1), axis=0)
     return surface.reshape(-1).astype(np.int32), between
@@ -57,9 +57,9 @@ def _join(
     pairs = np.empty((64, 2), np.int32)
     number = 0
     window, spare = np.empty((MAX_WINDOW, 3)), np.empty((MAX_WINDOW, 4))
-    for g in range(pieces.count.shape[0]):
+    for g in range(pieces.corners.shape[0]):
         low, high = pieces.corner[g, 0].copy(), pieces.corner[g, 0].copy()
-        for j in range(pieces.count[g]):
+        for j in range(pieces.corners[g]):
             low = np.minimum(low, pieces.corner[g, j])
             high = np.maximum(high, pieces.corner[g, j])
         node = 0
@@ -134,21 +134,21 @@ def _relation(
 ) -> int:
     """0: two surfaces; 1: one surface, the pieces only touch; 2: one surface, they overlap."""
     mirror = equation[pieces.plane[g]]
-    count = pieces.count[h]
+    count = pieces.corners[h]
     for j in range(count):
         window[j] = pieces.corner[h, j]
-    left = clip(window, count, pieces.edge[g], pieces.count[g], spare, 0.0)
-    if left >= 3 and _farthest(window, left, mirror) <= COINCIDENT:
-        if polygon_area(window, left) > _OVERLAP:
-            return 2
+    left = clip(window, count, pieces.edge[g], pieces.corners[g], spare, 0.0)
+    near = left >= 3 and _farthest(window, left, mirror) <= COINCIDENT
+    if near and polygon_area(window, left) > _OVERLAP:
+        return 2
     if (
         _farthest(pieces.corner[h], count, mirror) > ADJOINING
-        or _farthest(pieces.corner[g], pieces.count[g], equation[pieces.plane[h]]) > ADJOINING
+        or _farthest(pieces.corner[g], pieces.corners[g], equation[pieces.plane[h]]) > ADJOINING
     ):
         return 0
     for j in range(count):
         window[j] = pieces.corner[h, j]
-    left = clip(window, count, pieces.edge[g], pieces.count[g], spare, ADJOINING)
+    left = clip(window, count, pieces.edge[g], pieces.corners[g], spare, ADJOINING)
     return 1 if left != 0 else 0
 
 

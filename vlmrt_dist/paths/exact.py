@@ -182,7 +182,7 @@ class _Search:
         """Rows and number of nodes of every ``tasks``-th first reflection."""
         limits = self.limits.at_depth(self.depth)
         pieces = len(self.faces.piece) if limits.reflections > 0 else 0
-        roots = np.arange(STRAIGHT, pieces, dtype=np.int32)[task::tasks]
+        roots = np.arange(STRAIGHT + task, pieces, tasks, dtype=np.int32)
         rows, nodes = explore(self.faces, self._listeners, self._convex, self.tx, roots, limits)
         return rows, int(nodes)
 
@@ -228,8 +228,10 @@ def _explore(work: tuple[_Search, int, int]) -> tuple[NDArray[np.int32], int]:
 def _kinds(rows: NDArray[np.int32]) -> NDArray[np.uint8]:
     """[P, W] kinds of the interactions of rows."""
     code = rows[:, 2:]
-    there = np.arange(code.shape[1]) < rows[:, 1:2]
-    return np.where(there, np.where(code % 2 == 1, TRANSMISSION, REFLECTION), NONE).astype(np.uint8)
+    kind = np.full(code.shape, REFLECTION, np.uint8)
+    kind[code % 2 == 1] = TRANSMISSION
+    kind[np.arange(code.shape[1]) >= rows[:, 1:2]] = NONE
+    return kind
 
 
 def _sorted(faces: Faces, rows: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -258,8 +260,8 @@ def _joined(scene: PreparedScene, done: list[_Search], complete: NDArray[np.int3
         setup=np.repeat(np.arange(len(sizes), dtype=np.int32), sizes),
         receiver=rows[:, 0].copy(),
         kind=kind,
-        object=np.where(kind != NONE, records["object"][piece], 0).astype(np.int32),
-        plane=np.where(kind != NONE, records["plane"][piece], 0).astype(np.int32),
+        object=np.where(kind != NONE, records["object"][piece], np.int32(0)),
+        plane=np.where(kind != NONE, records["plane"][piece], np.int32(0)),
         margin=np.concatenate([np.zeros(0), *(search.margin for search in done)]),
         complete_to=complete,
         nodes=np.array([search.nodes for search in done], np.int64),

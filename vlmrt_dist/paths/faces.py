@@ -51,13 +51,13 @@ class Pieces(NamedTuple):
     """G convex pieces with V corners at most, those of one object before those of the next.
 
     :param corner: [G, V, 3] corners [m], round the normal of the plane
-    :param count: [G] corners of each piece
+    :param corners: [G] how many each piece has
     :param edge: [G, V, 4] half spaces n · x >= o that bound it, through its edges and upright on it
     :param plane: [G] plane that it lies in
     """
 
     corner: NDArray[np.float64]
-    count: NDArray[np.int32]
+    corners: NDArray[np.int32]
     edge: NDArray[np.float64]
     plane: NDArray[np.int32]
 
@@ -133,7 +133,9 @@ def shift_of(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(SHIFT_STEP * np.rint(middle / SHIFT_STEP) + 0.0)
 
 
-def _soup(scene: SceneModel, shift: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _soup(
+    scene: SceneModel, shift: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Corners [F, 3, 3] of all triangles, shifted, and the object of each [F]."""
     corner = np.concatenate([item.vertices[item.faces] for item in scene.objects])
     sizes = [len(item.faces) for item in scene.objects]
@@ -183,7 +185,7 @@ def _first_alike(triangle: NDArray[np.int32]) -> NDArray[np.int64]:
 def _edge_runs(
     triangle: NDArray[np.int32], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Half edges [E] sorted by their edge, where each edge begins among them, and how many it has."""
+    """Half edges [E] sorted by their edge; where each edge begins among them; how many it has."""
     begin = triangle.astype(np.int64)
     end = np.roll(begin, -1, axis=1)
     key = np.minimum(begin, end) * (int(triangle.max(initial=0)) + 1) + np.maximum(begin, end)
@@ -234,9 +236,7 @@ def _renumbered(
     return new, face
 
 
-def _pieces(
-    mesh: Triangles, plane: NDArray[np.int32], equation: NDArray[np.float64]
-) -> Pieces:
+def _pieces(mesh: Triangles, plane: NDArray[np.int32], equation: NDArray[np.float64]) -> Pieces:
     """The convex pieces of all planes, ordered by plane."""
     half = np.flatnonzero(mesh.twin.reshape(-1) > np.arange(mesh.twin.size))
     begin = mesh.vertex[mesh.corner.reshape(-1)[half]]
@@ -260,7 +260,7 @@ def _pieces(
 
 def _tree(pieces: Pieces) -> BoxTree:
     """The bounding-volume hierarchy of the pieces."""
-    used = (np.arange(pieces.corner.shape[1]) < pieces.count[:, None])[..., None]
+    used = (np.arange(pieces.corner.shape[1]) < pieces.corners[:, None])[..., None]
     low = np.where(used, pieces.corner, np.inf).min(axis=1) - WELD
     high = np.where(used, pieces.corner, -np.inf).max(axis=1) + WELD
     return build_tree(low, high, LEAF_SIZE)
@@ -270,12 +270,12 @@ def _packed_pieces(
     pieces: Pieces, surface: NDArray[np.int32], owner: NDArray[np.int32]
 ) -> tuple[Records, Records]:
     """The pieces as records of PIECE and CORNER."""
-    piece = np.zeros(len(pieces.count), PIECE)
-    piece["plane"], piece["count"] = pieces.plane, pieces.count
+    piece = np.zeros(len(pieces.corners), PIECE)
+    piece["plane"], piece["count"] = pieces.plane, pieces.corners
     piece["surface"], piece["object"] = surface[pieces.plane], owner[pieces.plane]
-    piece["first"] = np.cumsum(pieces.count) - pieces.count
-    used = np.arange(pieces.corner.shape[1]) < pieces.count[:, None]
-    corner = np.zeros(int(pieces.count.sum()), CORNER)
+    piece["first"] = np.cumsum(pieces.corners) - pieces.corners
+    used = np.arange(pieces.corner.shape[1]) < pieces.corners[:, None]
+    corner = np.zeros(int(pieces.corners.sum()), CORNER)
     for name, column in zip("xyz", pieces.corner[used].T, strict=True):
         corner[name] = column
     for name, column in zip("abco", pieces.edge[used].T, strict=True):

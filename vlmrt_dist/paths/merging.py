@@ -168,9 +168,7 @@ def _half_edges(
 
 
 @allocating
-def _area(
-    vertex: NDArray[np.float64], a: int, b: int, c: int, n: NDArray[np.float64]
-) -> float:
+def _area(vertex: NDArray[np.float64], a: int, b: int, c: int, n: NDArray[np.float64]) -> float:
     """Twice the signed area [m²] of a triangle about ``n``."""
     ux, uy, uz = vertex[b] - vertex[a]
     vx, vy, vz = vertex[c] - vertex[a]
@@ -223,7 +221,9 @@ def _outlines(
     for f in range(number):
         if plane[f] < 0 or piece[f] != f:
             continue
-        length = _straightened(vertex, origin, following, origin[3 * number + f], normal[plane[f]], outline)
+        length = _straightened(
+            vertex, origin, following, origin[3 * number + f], normal[plane[f]], outline
+        )
         done = 1
         while done + 1 < length:
             take = min(MAX_CORNERS - 1, length - done)
@@ -253,9 +253,7 @@ def _straightened(
         ux, uy, uz = vertex[origin[g]] - vertex[origin[h]]
         vx, vy, vz = vertex[origin[following[g]]] - vertex[origin[g]]
         turn = n[0] * (uy * vz - uz * vy) + n[1] * (uz * vx - ux * vz) + n[2] * (ux * vy - uy * vx)
-        if turn > 1e-9 * np.sqrt(
-            (ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz)
-        ):
+        if turn > 1e-9 * np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz)):
             outline[count] = vertex[origin[g]]
             count += 1
         h = g

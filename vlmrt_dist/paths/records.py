@@ -41,8 +41,8 @@ LEVEL = np.dtype(
 )
 """Node of the image tree on the way to the present one: the transmitter's image [m]; the piece that
 reflects, its plane and class; crossings of every path, at least; body that rays are inside of
-after the reflection, or -1; corners of the window, half spaces of the beam; candidates below and how
-many of them are done; pieces that the segment behind the reflection passes through."""
+after the reflection, or -1; corners of the window, half spaces of the beam; candidates below, and
+how many of them are done; pieces that the segment behind the reflection passes through."""
 
 PASSED = np.dtype([("piece", "i4"), ("surface", "i4"), ("at", "f8")])
 """Piece that a segment passes through, its class, and the fraction of the way to it."""

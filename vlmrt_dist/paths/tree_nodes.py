@@ -114,7 +114,7 @@ def image_height(faces: Faces, plane: int, level: Records, i: int) -> float:
 
 @compiled
 def reflect_image(faces: Faces, plane: int, height: float, level: Records, i: int) -> None:
-    """Write to level i + 1 the mirror image of the image of level ``i``, ``height`` over a plane."""
+    """Write to level i + 1 the mirror image of that of level ``i``, ``height`` over a plane."""
     m, p = faces.mirror[plane], level[i]
     level[i + 1].x = p.x - 2.0 * height * m.a
     level[i + 1].y = p.y - 2.0 * height * m.b
