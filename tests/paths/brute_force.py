@@ -89,8 +89,13 @@ def _path(image, mirror, level, rx, depth, corner, first, owner, plane, normal, 
     points[0], points[level + 1] = image[0], rx
     hit = np.zeros(level + 1, np.int64)
     for i in range(level, 0, -1):
-        f = _met(image[i], points[i + 1], mirror[i - 1] - 1, corner, first, owner, plane, normal,
-                 offset, points[i])  # fmt: skip
+        # At the very edge of two mirrors both orders are one path, the ascending one by rule.
+        q = plane[first[mirror[i - 1] - 1]]
+        edge = i < level and abs(np.dot(normal[q], points[i + 1]) - offset[q]) <= INSIDE
+        if edge and mirror[i - 1] > mirror[i]:
+            return False
+        f = _met(image[i], points[i + 1], mirror[i - 1] - 1, edge, corner, first, owner, plane,
+                 normal, offset, points[i])  # fmt: skip
         if f < 0:
             return False
         hit[i] = f
@@ -105,9 +110,8 @@ def _path(image, mirror, level, rx, depth, corner, first, owner, plane, normal, 
         for c in range(len(first) - 1):
             if c in (before, after):
                 continue
-            f = _met(
-                points[i], points[i + 1], c, corner, first, owner, plane, normal, offset, place
-            )
+            f = _met(points[i], points[i + 1], c, False, corner, first, owner, plane, normal,
+                     offset, place)  # fmt: skip
             if f >= 0:
                 at[count] = np.sqrt(((place - points[i]) ** 2).sum())
                 faces[count] = f
@@ -126,13 +130,14 @@ def _path(image, mirror, level, rx, depth, corner, first, owner, plane, normal, 
 
 
 @numba.njit
-def _met(a, b, surface, corner, first, owner, plane, normal, offset, place):
+def _met(a, b, surface, edge, corner, first, owner, plane, normal, offset, place):
     """The triangle of the first object of a surface that segment a-b passes through, or -1."""
     best = -1
     for f in range(first[surface], first[surface + 1]):
         n, o = normal[plane[f]], offset[plane[f]]
         here, there = np.dot(n, a) - o, np.dot(n, b) - o
-        if (here > 0.0) == (there > 0.0):
+        ends_here = min(abs(here), abs(there)) <= INSIDE
+        if not edge and (ends_here or (here > 0.0) == (there > 0.0)):
             continue
         point = a + here / (here - there) * (b - a)
         if _within(corner[f], point, n) and (best < 0 or owner[f] < owner[best]):

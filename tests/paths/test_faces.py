@@ -28,7 +28,7 @@ def strips(radius, width, count, height=3.0):
     turn = np.arange(count + 1) * width / radius
     plan = radius * np.column_stack([np.cos(turn), np.sin(turn)])
     low = np.column_stack([plan, np.zeros(count + 1)])
-    vertices = np.concatenate([low, low + [0, 0, height]])
+    vertices = np.concatenate([low, low + np.array([0, 0, height])])
     i = np.arange(count)
     faces = np.concatenate(
         [

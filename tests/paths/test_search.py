@@ -123,12 +123,18 @@ def test_a_shoebox_has_the_counts_of_the_image_lattice():
         assert (paths.kind != TRANSMISSION).all()
 
 
+def test_a_path_into_the_edge_between_two_walls_reflects_from_both_once():
+    corner = scene_of(wall("a", (0, 0), (4, 0)), wall("b", (0, 0), (0, 4)))
+    for rx in ([2.0, 4.0, 1.0], [1.0, 2.0, 1.0], [4.0, 8.0, 1.5]):  # in line with edge and tx
+        paths = keys(find(corner, MeasurementSetup([1.5, 3.0, 1.2], [rx]), 2))
+        assert {key for key in paths if key[1] == 2} == {(0, 2, 1, 0, 0, 1, 1, 1)}
+
+
 @pytest.mark.parametrize("thickness", [0.001, 0.003, 0.006, 0.012])
 def test_a_closed_pane_is_passed_twice_however_thin_it_is(thickness):
     pane = box("pane", (2, 0, 0), (2 + thickness, 4, 3), "glass")
     setup = MeasurementSetup([1, 2, 1], [[4, 2.2, 1.4]])
     paths = find(scene_of(pane), setup, 4)
-    assert (0, 2, 2, 0, 0, 2, 0, 1) in keys(paths) or (0, 2, 2, 0, 1, 2, 0, 0) in keys(paths)
     # Inside the pane it goes to and fro: 2 transmissions and 2 reflections.
     assert per_link(paths).tolist() == [0, 0, 1, 0, 1]
 
@@ -142,7 +148,7 @@ def test_an_antenna_close_to_a_wall_has_its_reflection(distance):
 
 def test_an_antenna_on_a_wall_or_on_another_antenna_is_refused_by_name():
     scene = scene_of(wall("garage", (-3, 0), (5, 0)))
-    with pytest.raises(CampaignError, match="receiver 2 of setup 1 .* 'garage'"):
+    with pytest.raises(CampaignError, match=r"receiver 2 of setup 1 .* 'garage'"):
         find(scene, MeasurementSetup([1, 1, 1], [[2, 1, 1], [2, 9e-5, 1]]), 1)
     with pytest.raises(CampaignError, match=r"the transmitter of setup 1 .* 'garage'"):
         find(scene, MeasurementSetup([1, -5e-5, 1], [[2, 1, 1]]), 1)
@@ -256,10 +262,6 @@ def test_reflections_and_transmissions_have_caps_of_their_own(campaign):
 def test_the_straight_path_can_be_kept_through_any_number_of_walls():
     scene = scene_of(*(wall(f"wall_{i}", (i, -3), (i, 3)) for i in range(9)))
     setup = MeasurementSetup([-1, 0, 1], [[9, 0.1, 1.2], [0.5, 0.2, 1]])
-    assert (
-        keys(find(scene, setup, 1)) == {(1, 1, 2, 0, 0), (1, 1, 1, 1, 1)} - {(1, 1, 1, 1, 1)}
-        or per_link(find(scene, setup, 1)).sum() == 1
-    )
     paths = find(scene, setup, 1, line_of_sight="always")
     straight = (0, 9, *(x for i in range(9) for x in (2, i, i)))
     assert straight in keys(paths)
@@ -291,13 +293,16 @@ def test_impossible_limits_are_refused():
 
 def test_margins_tell_the_distance_from_the_nearest_edge():
     scene = scene_of(wall("wall", (0, 0), (2, 0)))
-    setup = MeasurementSetup([1.9, 1, 1], [[2.05, 1, 1], [2.05, -1, 1.2], [2.10005, -0.999, 1]])
+    setup = MeasurementSetup([1.9, 1, 1], [[2.05, 1, 1], [2.05, -1, 1.2], [2.10015, -1, 1]])
     paths = find(scene, setup, 1)
-    margin = {key: paths.margin[i] for i, key in enumerate(sorted(keys(paths)))}
-    assert margin[(0, 1, 1, 0, 0)] == pytest.approx(0.025)
-    assert margin[(1, 1, 2, 0, 0)] == pytest.approx(0.025)
-    assert margin[(0, 0)] == np.inf
-    assert len(margin) == 4 and paths.num_fragile <= 1
+    steps = zip(paths.receiver.tolist(), paths.kind[:, 0].tolist(), strict=True)
+    margin = dict(zip(steps, paths.margin.tolist(), strict=True))
+    assert margin.pop((0, 0)) == np.inf
+    assert margin.pop((0, REFLECTION)) == pytest.approx(0.025)
+    assert margin.pop((1, TRANSMISSION)) == pytest.approx(0.025)
+    assert margin.pop((2, 0)) == pytest.approx(7.5e-5, rel=0.01)  # it misses the wall by so much
+    assert margin == {}
+    assert paths.num_fragile == 1
 
 
 def test_no_reflection_is_counted_twice_on_a_tessellated_cylinder():

@@ -1,7 +1,8 @@
 """Which surfaces a segment passes through, and which piece of a surface owns a point.
 
-A segment passes through a piece if its ends lie on two sides of the piece's plane and the point
-between lies within :data:`INSIDE` of the piece. A segment within a plane does not pass through it.
+A segment passes through a piece if its ends lie on two sides of the piece's plane, farther from it
+than :data:`INSIDE`, and the point between lies on the piece, or as near to it. So a segment within a
+plane does not pass through it, nor does one that ends in the edge between two walls.
 Of the pieces of one surface the first in the scene's order counts, once.
 """
 
@@ -132,7 +133,7 @@ def crossed_at(faces: Faces, g: int, ends: NDArray[np.float64]) -> float:
     plane = faces.piece[g].plane
     here = point_height(faces.mirror, plane, ends, 0)
     there = point_height(faces.mirror, plane, ends, 1)
-    if (here > 0.0) == (there > 0.0):
+    if (here > 0.0) == (there > 0.0) or min(abs(here), abs(there)) <= INSIDE:
         return -1.0
     t = here / (here - there)
     x = ends[0, 0] + t * (ends[1, 0] - ends[0, 0])

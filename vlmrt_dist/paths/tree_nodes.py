@@ -260,6 +260,8 @@ def trace_back(
     """Trace the path over the pieces of levels 1 to ``last`` back from receiver ``n``, exactly.
 
     Its points are written to ``work.point``, the pieces that it passes through to ``work.passed``.
+    Where a path meets the edge between two mirrors within :data:`INSIDE`, it reflects from both
+    there, once, in the order of their numbers.
 
     :param receivers: [N, 3] places [m]
     :param budget: most transmissions
@@ -271,7 +273,11 @@ def trace_back(
         image = level[i]
         here = image_height(faces, image.plane, level, i)
         there = height_over(faces.mirror, image.plane, x, y, z)
-        if (here > 0.0) == (there > 0.0):
+        if i < last and abs(there) <= INSIDE:
+            # At the very edge of two mirrors both orders are one path: the ascending one stays.
+            if image.plane > level[i + 1].plane:
+                return -1
+        elif (here > 0.0) == (there > 0.0):
             return -1
         t = here / (here - there)
         x = image.x + t * (x - image.x)
