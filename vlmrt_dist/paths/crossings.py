@@ -1,8 +1,8 @@
 """Which surfaces a segment passes through, and which piece of a surface owns a point.
 
 A segment passes through a piece if its ends lie on two sides of the piece's plane, farther from it
-than :data:`INSIDE`, and the point between lies on the piece, or as near to it. So a segment within a
-plane does not pass through it, nor does one that ends in the edge between two walls.
+than :data:`INSIDE`, and the point between lies on the piece, or as near to it. So a segment within
+a plane does not pass through it, nor does one that ends in the edge between two walls.
 Of the pieces of one surface the first in the scene's order counts, once.
 """
 

@@ -174,9 +174,9 @@ class _Search:
 
     def prepare(self) -> None:
         """Make what all tasks share."""
-        reflects = self.limits.at_depth(self.depth).reflections > 0
-        self._listeners: Any = make_listeners(self.faces, self.rx, reflects)
         self._convex = empty_bodies(self.faces, self.tx, self.rx)
+        limits = self.limits.at_depth(self.depth)
+        self._listeners: Any = make_listeners(self.faces, self._convex, self.rx, limits)
 
     def explore(self, task: int, tasks: int) -> tuple[NDArray[np.int32], int]:
         """Rows and number of nodes of every ``tasks``-th first reflection."""
@@ -194,6 +194,7 @@ class _Search:
         limits = self.limits
         if self.depth > 0 and (nodes > limits.max_nodes or number > limits.max_paths):
             self.depth -= 1
+            self.prepare()
             return
         self.rows = np.concatenate([rows for rows, _ in found])
 

@@ -59,24 +59,53 @@ class Listeners(NamedTuple):
 
 
 @allocating
-def make_listeners(faces: Faces, rx: NDArray[np.float64], with_images: bool) -> Listeners:
-    """The receivers [N, 3] of a setup, with their images where paths reflect."""
-    planes = len(faces.mirror) if with_images else 0
-    most = len(rx) * planes
+def make_listeners(
+    faces: Faces, convex: NDArray[np.bool_], rx: NDArray[np.float64], limits: Limits
+) -> Listeners:
+    """The receivers [N, 3] of a setup, with the images that a last reflection may be asked from.
+
+    The last level is asked below a node whose paths may pass through nothing more, but where the
+    cap on reflections ends them. So images are left out where the way from the receiver to every
+    piece of the plane is known to be blocked.
+    """
+    spare = allowed(limits, limits.reflections)
+    pieces = len(faces.piece) if limits.reflections > 1 else 0
+    most = 0 if pieces == 0 else len(rx) * len(faces.mirror)
     image = np.empty((most, 3))
     receiver, plane = np.empty(most, np.int32), np.empty(most, np.int32)
     number = 0
     for n in range(len(rx)):
-        for q in range(planes):
-            height, m = point_height(faces.mirror, q, rx, n), faces.mirror[q]
-            if abs(height) >= ON_PLANE:
-                image[number, 0] = rx[n, 0] - 2.0 * height * m.a
-                image[number, 1] = rx[n, 1] - 2.0 * height * m.b
-                image[number, 2] = rx[n, 2] - 2.0 * height * m.c
-                receiver[number], plane[number] = n, q
-                number += 1
+        work = make_work(1, 1, rx[n])
+        last = -1
+        for g in range(pieces):
+            q = faces.piece[g].plane
+            if q == last or not _may_reach(faces, convex, work, g, limits, spare):
+                continue
+            last = q  # the pieces of a plane stand together
+            below = work.level[1]
+            image[number, 0], image[number, 1], image[number, 2] = below.x, below.y, below.z
+            receiver[number], plane[number] = n, q
+            number += 1
     images = build_tree(image[:number], image[:number], LEAF_SIZE)
     return Listeners(rx, build_tree(rx, rx, LEAF_SIZE), images, receiver[:number], plane[:number])
+
+
+@compiled
+def _may_reach(
+    faces: Faces, convex: NDArray[np.bool_], work: Work, g: int, limits: Limits, spare: int
+) -> bool:
+    """Whether a last reflection at piece ``g`` may reach a receiver, the root of ``work``, through
+    ``spare`` surfaces at most; writes the receiver's image."""
+    if not enter(faces, convex, work.level, 0, g, limits):
+        return False
+    bound = work.level[1].bound
+    if bound > spare:
+        return False
+    # Looking for blockers pays where images are asked for many times.
+    if limits.reflections < 3:
+        return True
+    open_window(faces, work, 1)
+    return bound + blockers(faces, convex, work, 1, spare + 1 - bound) <= spare
 
 
 @allocating
