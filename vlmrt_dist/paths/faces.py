@@ -107,6 +107,8 @@ def prepare(scene: SceneModel) -> PreparedScene:
     side = np.searchsorted(of_plane, np.arange(scene.num_objects + 1)).astype(np.int32)
     piece, corners = _packed_pieces(pieces, surface, of_plane)
     mirror = _packed_mirrors(equation, outward, of_plane, surface)
+    mirror["first"] = np.searchsorted(pieces.plane, np.arange(len(equation)))
+    mirror["count"] = np.bincount(pieces.plane, minlength=len(equation))
     of_face = plane[_first_alike(mesh.corner)]
     _warn_of_coincidence(scene.names, pairs)
     return PreparedScene(

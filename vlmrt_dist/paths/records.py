@@ -29,10 +29,10 @@ CORNER = np.dtype([(name, "f8") for name in ("x", "y", "z", "a", "b", "c", "o")]
 
 MIRROR = np.dtype(
     [(name, "f8") for name in ("a", "b", "c", "o", "outward")]
-    + [(name, "i4") for name in ("object", "surface")]
+    + [(name, "i4") for name in ("object", "surface", "first", "count")]
 )
 """Plane a x + b y + c z = o; sign that makes its normal point out of a convex body, 0: there is
-none; its object and its class."""
+none; its object and its class; its first piece, and how many it has."""
 
 LEVEL = np.dtype(
     [(name, "f8") for name in ("x", "y", "z")]

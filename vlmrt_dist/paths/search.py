@@ -268,7 +268,7 @@ def _last_level(
         x = rx[n, 0] + t * (image.x - rx[n, 0])
         y = rx[n, 1] + t * (image.y - rx[n, 1])
         z = rx[n, 2] + t * (image.z - rx[n, 2])
-        g = _piece_at(faces, plane, surface, x, y, z)
+        g = _piece_at(faces, plane, x, y, z)
         if g < 0:
             continue
         image.piece, image.plane, image.surface = g, plane, surface
@@ -280,11 +280,11 @@ def _last_level(
 
 
 @compiled
-def _piece_at(faces: Faces, plane: int, surface: int, x: float, y: float, z: float) -> int:
+def _piece_at(faces: Faces, plane: int, x: float, y: float, z: float) -> int:
     """The first piece of a plane that holds a point of it, or -1."""
-    for k in range(faces.first[surface], faces.first[surface + 1]):
-        g = faces.member[k]
-        if faces.piece[g].plane == plane and inside_piece(faces, g, x, y, z):
+    first = faces.mirror[plane].first
+    for g in range(first, first + faces.mirror[plane].count):
+        if inside_piece(faces, g, x, y, z):
             return g
     return -1
 
