@@ -87,12 +87,17 @@ def random_room(rng):
 def random_setup(scene, rng, receivers=3):
     """Antennas anywhere in the scene's bounding box, clear of surfaces, also inside of boxes."""
     low, high = scene.bounds
-    points = []
+    points: list[np.ndarray] = []
     while len(points) < receivers + 1:
         point = rng.uniform(low + 0.01, high - 0.01)
         if scene.distance_to_surface(point[None])[0] > 0.01:
             points.append(point)
     return MeasurementSetup(points[0], np.array(points[1:]))
+
+
+def setup_at(tx, rx):
+    """A setup of positions given as lists."""
+    return MeasurementSetup(np.array(tx, float), np.array(rx, float))
 
 
 def find(scene, setup, depth, **options) -> ExactPaths:

@@ -95,7 +95,7 @@ def test_slivers_and_repeated_triangles_do_not_count():
 
 
 def test_a_scene_of_slivers_only_has_no_piece():
-    flat = SceneObject("line", "wood", np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]]), [[0, 1, 2]])
+    flat = SceneObject("line", "wood", np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]]), QUAD[:1])
     assert len(prepare(scene_of(flat)).faces.piece) == 0
 
 

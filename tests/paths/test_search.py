@@ -19,6 +19,7 @@ from path_cases import (
     random_setup,
     rotation,
     scene_of,
+    setup_at,
     wall,
 )
 
@@ -28,7 +29,7 @@ from vlmrt_dist.paths.exact import IncompleteSearch, SearchLimits, search_paths
 from vlmrt_dist.paths.faces import CoincidentSurfaces, prepare
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
-from vlmrt_dist.setups import MeasurementSetup, random_campaign
+from vlmrt_dist.setups import random_campaign
 
 pytestmark = pytest.mark.filterwarnings("ignore::vlmrt_dist.paths.faces.CoincidentSurfaces")
 
@@ -75,7 +76,7 @@ def test_a_street_canyon_with_coincident_faces_equals_the_brute_force(depth):
     scene = load_scene(bundled_scene("simple_street_canyon"))
     rng = np.random.default_rng(5)
     low, high = np.array([-30.0, -8.0, 1.5]), np.array([30.0, 8.0, 25.0])
-    setup = MeasurementSetup(rng.uniform(low, high), rng.uniform(low, high, (4, 3)))
+    setup = setup_at(rng.uniform(low, high), rng.uniform(low, high, (4, 3)))
     found = keys(find(scene, setup, depth))
     assert found == brute_force(scene, setup, depth)
     assert len(found) > 20
@@ -100,9 +101,9 @@ def test_random_rooms_equal_the_brute_force_wherever_they_stand(seeds):
         here = keys(find(scene, setup, depth))
         assert here == brute_force(scene, setup, depth), seed
         turned = moved(scene, setup, rotation(rng), np.zeros(3))
-        assert keys(find(*turned, depth)) == here, seed
+        assert keys(find(*turned, depth=depth)) == here, seed
         far = moved(scene, setup, rotation(rng), FAR)
-        paths = find(*far, depth)
+        paths = find(*far, depth=depth)
         if paths.margin.min() > 1e-8:
             assert keys(paths) == here, seed
 
@@ -116,9 +117,9 @@ def test_a_shoebox_has_the_counts_of_the_image_lattice():
         quad("z0", [(0, 0, 0), (5, 0, 0), (5, 4, 0), (0, 4, 0)]),
         quad("z1", [(0, 0, 3), (5, 0, 3), (5, 4, 3), (0, 4, 3)]),
     ]
-    setup = MeasurementSetup([1.1, 2.3, 0.7], [[3.9, 0.8, 2.2]])
+    setup = setup_at([1.1, 2.3, 0.7], [[3.9, 0.8, 2.2]])
     for turn, shift in ((np.eye(3), np.zeros(3)), (rotation(np.random.default_rng(0)), FAR)):
-        paths = find(*moved(scene_of(*sides), setup, turn, shift), 4)
+        paths = find(*moved(scene_of(*sides), setup, turn, shift), depth=4)
         assert per_link(paths).tolist() == [1, 6, 18, 38, 66]
         assert (paths.kind != TRANSMISSION).all()
 
@@ -126,14 +127,14 @@ def test_a_shoebox_has_the_counts_of_the_image_lattice():
 def test_a_path_into_the_edge_between_two_walls_reflects_from_both_once():
     corner = scene_of(wall("a", (0, 0), (4, 0)), wall("b", (0, 0), (0, 4)))
     for rx in ([2.0, 4.0, 1.0], [1.0, 2.0, 1.0], [4.0, 8.0, 1.5]):  # in line with edge and tx
-        paths = keys(find(corner, MeasurementSetup([1.5, 3.0, 1.2], [rx]), 2))
+        paths = keys(find(corner, setup_at([1.5, 3.0, 1.2], [rx]), 2))
         assert {key for key in paths if key[1] == 2} == {(0, 2, 1, 0, 0, 1, 1, 1)}
 
 
 @pytest.mark.parametrize("thickness", [0.001, 0.003, 0.006, 0.012])
 def test_a_closed_pane_is_passed_twice_however_thin_it_is(thickness):
     pane = box("pane", (2, 0, 0), (2 + thickness, 4, 3), "glass")
-    setup = MeasurementSetup([1, 2, 1], [[4, 2.2, 1.4]])
+    setup = setup_at([1, 2, 1], [[4, 2.2, 1.4]])
     paths = find(scene_of(pane), setup, 4)
     # Inside the pane it goes to and fro: 2 transmissions and 2 reflections.
     assert per_link(paths).tolist() == [0, 0, 1, 0, 1]
@@ -141,7 +142,7 @@ def test_a_closed_pane_is_passed_twice_however_thin_it_is(thickness):
 
 @pytest.mark.parametrize("distance", [1.01e-4, 1e-3, 9e-3, 1e-2])
 def test_an_antenna_close_to_a_wall_has_its_reflection(distance):
-    setup = MeasurementSetup([1, distance, 1], [[2, 1.5, 1.5]])
+    setup = setup_at([1, distance, 1], [[2, 1.5, 1.5]])
     paths = find(scene_of(wall("wall", (-3, 0), (5, 0))), setup, 2)
     assert keys(paths) == {(0, 0), (0, 1, 1, 0, 0)}
 
@@ -149,34 +150,32 @@ def test_an_antenna_close_to_a_wall_has_its_reflection(distance):
 def test_an_antenna_on_a_wall_or_on_another_antenna_is_refused_by_name():
     scene = scene_of(wall("garage", (-3, 0), (5, 0)))
     with pytest.raises(CampaignError, match=r"receiver 2 of setup 1 .* 'garage'"):
-        find(scene, MeasurementSetup([1, 1, 1], [[2, 1, 1], [2, 9e-5, 1]]), 1)
+        find(scene, setup_at([1, 1, 1], [[2, 1, 1], [2, 9e-5, 1]]), 1)
     with pytest.raises(CampaignError, match=r"the transmitter of setup 1 .* 'garage'"):
-        find(scene, MeasurementSetup([1, -5e-5, 1], [[2, 1, 1]]), 1)
+        find(scene, setup_at([1, -5e-5, 1], [[2, 1, 1]]), 1)
     with pytest.raises(CampaignError, match="receiver 1 of setup 1 lies on its transmitter"):
-        find(scene, MeasurementSetup([1, 1, 1], [[1, 1, 1 + 1e-5]]), 1)
+        find(scene, setup_at([1, 1, 1], [[1, 1, 1 + 1e-5]]), 1)
 
 
 def test_an_antenna_in_the_plane_of_a_wall_is_not_reflected_by_it():
     paths = find(
         scene_of(wall("wall", (0, 0), (2, 0))),
-        MeasurementSetup([3, 0, 1], [[4, 1, 1], [5, 0, 1]]),
+        setup_at([3, 0, 1], [[4, 1, 1], [5, 0, 1]]),
         2,
     )
     assert keys(paths) == {(0, 0), (1, 0)}
 
 
 def test_a_path_in_line_with_a_wall_does_not_pass_through_it():
-    paths = find(
-        scene_of(wall("wall", (0, 0), (2, 0))), MeasurementSetup([-1, 0, 1], [[4, 0, 1]]), 2
-    )
+    paths = find(scene_of(wall("wall", (0, 0), (2, 0))), setup_at([-1, 0, 1], [[4, 0, 1]]), 2)
     assert keys(paths) == {(0, 0)}
 
 
 def test_a_point_on_the_edge_of_two_facets_belongs_to_the_first():
     left = quad("left", [(0, 0, 0), (2, 0, 0), (2, 0, 2), (0, 0, 2)])
     right = quad("right", [(2, 0, 0), (4, 0, 0), (4, 0, 2), (2, 0, 2)])
-    bounce = MeasurementSetup([1, 1, 1], [[3, 1, 1]])  # meets y = 0 at x = 2
-    through = MeasurementSetup([1, 1, 1], [[3, -1, 1]])
+    bounce = setup_at([1, 1, 1], [[3, 1, 1]])  # meets y = 0 at x = 2
+    through = setup_at([1, 1, 1], [[3, -1, 1]])
     for first, second in ((left, right), (right, left)):
         scene = scene_of(first, second)
         assert keys(find(scene, bounce, 1)) == {(0, 0), (0, 1, 1, 0, 0)}
@@ -187,7 +186,7 @@ def test_a_point_on_the_edge_of_two_facets_belongs_to_the_first():
 def test_what_coincident_walls_share_belongs_to_the_first_object():
     one = quad("one", [(0, 0, 0), (3, 0, 0), (3, 0, 2), (0, 0, 2)])
     two = quad("two", [(2, 0, 0), (5, 0, 0), (5, 0, 2), (2, 0, 2)])
-    setup = MeasurementSetup([2.5, 1, 1], [[2.6, 1, 1.1], [2.4, -1, 1], [4.5, 1, 1], [5, -1, 1]])
+    setup = setup_at([2.5, 1, 1], [[2.6, 1, 1.1], [2.4, -1, 1], [4.5, 1, 1], [5, -1, 1]])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CoincidentSurfaces)
         paths = find(scene_of(one, two), setup, 2)
@@ -200,7 +199,7 @@ def test_exchanging_transmitter_and_receiver_gives_the_same_paths(campaign):
     setup = campaign.setups[0]
     there = find(box_room(), setup, 4)
     for n in range(4):
-        back = find(box_room(), MeasurementSetup(setup.rx[n], setup.tx[None]), 4)
+        back = find(box_room(), setup_at(setup.rx[n], setup.tx[None]), 4)
         reverse = set()
         for key in keys(back):
             steps = np.array(key[2:]).reshape(-1, 3)[::-1].ravel()
@@ -261,7 +260,7 @@ def test_reflections_and_transmissions_have_caps_of_their_own(campaign):
 
 def test_the_straight_path_can_be_kept_through_any_number_of_walls():
     scene = scene_of(*(wall(f"wall_{i}", (i, -3), (i, 3)) for i in range(9)))
-    setup = MeasurementSetup([-1, 0, 1], [[9, 0.1, 1.2], [0.5, 0.2, 1]])
+    setup = setup_at([-1, 0, 1], [[9, 0.1, 1.2], [0.5, 0.2, 1]])
     paths = find(scene, setup, 1, line_of_sight="always")
     straight = (0, 9, *(x for i in range(9) for x in (2, i, i)))
     assert straight in keys(paths)
@@ -284,16 +283,17 @@ def test_a_search_over_its_budget_says_how_far_it_is_complete(campaign):
 
 
 def test_impossible_limits_are_refused():
-    for options in ({"max_depth": -1}, {"max_depth": 4, "max_reflections": 99}):
-        with pytest.raises(ConfigurationError):
-            SearchLimits(**options)
+    with pytest.raises(ConfigurationError, match="max_depth"):
+        SearchLimits(-1)
+    with pytest.raises(ConfigurationError, match="max_reflections"):
+        SearchLimits(4, max_reflections=99)
     with pytest.raises(ConfigurationError):
         SearchLimits(4, max_nodes=0)
 
 
 def test_margins_tell_the_distance_from_the_nearest_edge():
     scene = scene_of(wall("wall", (0, 0), (2, 0)))
-    setup = MeasurementSetup([1.9, 1, 1], [[2.05, 1, 1], [2.05, -1, 1.2], [2.10015, -1, 1]])
+    setup = setup_at([1.9, 1, 1], [[2.05, 1, 1], [2.05, -1, 1.2], [2.10015, -1, 1]])
     paths = find(scene, setup, 1)
     steps = zip(paths.receiver.tolist(), paths.kind[:, 0].tolist(), strict=True)
     margin = dict(zip(steps, paths.margin.tolist(), strict=True))
@@ -313,7 +313,7 @@ def test_no_reflection_is_counted_twice_on_a_tessellated_cylinder():
         arc = strips(radius, width, int(4.0 / width))
         middle = radius * np.array([np.cos(2.0 / radius), np.sin(2.0 / radius), 0.0])
         outward = middle / radius
-        setup = MeasurementSetup(
+        setup = setup_at(
             middle + 3 * outward + [0, 0, 1.3],
             middle
             + outward * rng.uniform(1, 5, (20, 1))
