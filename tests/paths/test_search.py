@@ -100,10 +100,10 @@ def test_random_rooms_equal_the_brute_force_wherever_they_stand(seeds):
         depth = 3 if seed % 4 else 4
         here = keys(find(scene, setup, depth))
         assert here == brute_force(scene, setup, depth), seed
-        turned = moved(scene, setup, rotation(rng), np.zeros(3))
-        assert keys(find(*turned, depth=depth)) == here, seed
-        far = moved(scene, setup, rotation(rng), FAR)
-        paths = find(*far, depth=depth)
+        there, antennas = moved(scene, setup, rotation(rng), np.zeros(3))
+        assert keys(find(there, antennas, depth)) == here, seed
+        there, antennas = moved(scene, setup, rotation(rng), FAR)
+        paths = find(there, antennas, depth)
         if paths.margin.min() > 1e-8:
             assert keys(paths) == here, seed
 
@@ -119,7 +119,8 @@ def test_a_shoebox_has_the_counts_of_the_image_lattice():
     ]
     setup = setup_at([1.1, 2.3, 0.7], [[3.9, 0.8, 2.2]])
     for turn, shift in ((np.eye(3), np.zeros(3)), (rotation(np.random.default_rng(0)), FAR)):
-        paths = find(*moved(scene_of(*sides), setup, turn, shift), depth=4)
+        room, antennas = moved(scene_of(*sides), setup, turn, shift)
+        paths = find(room, antennas, 4)
         assert per_link(paths).tolist() == [1, 6, 18, 38, 66]
         assert (paths.kind != TRANSMISSION).all()
 
