@@ -19,6 +19,7 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import show, storage_folder
@@ -34,7 +35,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.terminal import run_script
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
 TARGET, NOISE_DB, RECEIVERS = 0.1, 0.1, 3

@@ -26,6 +26,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import own_paths
 from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.estimation import LEARNING_RATE, mean_relative_error
@@ -37,7 +38,6 @@ from vlmrt_dist.priors import prior_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.study import hardware
-from vlmrt_dist.terminal import run_script, say
 from vlmrt_dist.units import watts_to_dbm
 from vlmrt_dist.unknowns import unknowns_of
 

@@ -20,6 +20,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.claims import complexity_claims
+from vlmrt_dist.console import run_script
 from vlmrt_dist.engine_timing import Engine, Timed, backward, measure, slope
 from vlmrt_dist.ledger import Ledger, Timing
 from vlmrt_dist.paper import CLAIMS, HARDWARE
@@ -28,7 +29,6 @@ from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.sweep_figures import complexity_figure
 from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
-from vlmrt_dist.terminal import run_script
 
 ENGINES: tuple[Engine, ...] = ("retrace", "replay")
 OBJECTS, SETUPS = (5, 7, 9, 11, 13, 15), (1, 2, 4, 8)

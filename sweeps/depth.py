@@ -16,6 +16,7 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.claims import depth_claims
+from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.ledger import Ledger
@@ -36,7 +37,6 @@ from vlmrt_dist.sweep_options import (
     evaluated,
 )
 from vlmrt_dist.sweep_positions import advised
-from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP
 
 QUICK_DEPTHS = (1, 4)

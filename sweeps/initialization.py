@@ -23,6 +23,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.claims import NEAR, initialization_claims, iterations_until, without_drt
+from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
@@ -40,7 +41,6 @@ from vlmrt_dist.sweep_options import (
     evaluated,
 )
 from vlmrt_dist.sweep_positions import advised
-from vlmrt_dist.terminal import run_script
 from vlmrt_dist.vlm.both import VLM_HELP
 
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")

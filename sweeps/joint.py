@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script
 from vlmrt_dist.joint_report import joint_figure, joint_table
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import call
@@ -29,7 +30,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.terminal import run_script
 
 BOTH = ("conductivity", "relative_permittivity")
 CASES: dict[str, dict[str, Any]] = {

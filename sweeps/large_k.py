@@ -19,6 +19,7 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist import cost
+from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process
 from vlmrt_dist.engine_timing import Engine, nothing_timed, slope
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
@@ -27,7 +28,6 @@ from vlmrt_dist.storage import Place
 from vlmrt_dist.study import hardware
 from vlmrt_dist.study_point import engine_versions
 from vlmrt_dist.sweep_options import whole_numbers
-from vlmrt_dist.terminal import run_script, say
 
 SIZES, QUICK_SIZES = (9, 15, 30, 100, 300, 1000, 2000), (9, 30, 100)
 LEAST = 6

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.errors import ConfigurationError
@@ -24,7 +25,6 @@ from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import hardware
 from vlmrt_dist.study_point import engine_versions
-from vlmrt_dist.terminal import run_script, say
 from vlmrt_dist.tracing_cost import TracingCost, measure_tracing
 
 SIZES, QUICK_SIZES = "3x8,10x10,10x100,100x100", "3x8,10x10,10x50"

@@ -16,6 +16,7 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script, say
 from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
@@ -29,7 +30,6 @@ from vlmrt_dist.study import Point, hardware
 from vlmrt_dist.study_methods import MethodFit, fit_least_squares, question_of
 from vlmrt_dist.study_point import engine_versions
 from vlmrt_dist.sweep_options import Storage, whole_numbers
-from vlmrt_dist.terminal import run_script, say
 
 SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10, 100)
 ALONE = 5

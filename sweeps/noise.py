@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.noise_report import noise_figure, noise_table
 from vlmrt_dist.pool import call
@@ -28,7 +29,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.terminal import run_script
 
 LEVELS_DB = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 TRUTH_WIDTH = 0.1

@@ -19,6 +19,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.claims import placement_claims
+from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
@@ -36,7 +37,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}

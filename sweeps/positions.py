@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import positions_figure
 from vlmrt_dist.ledger import Ledger
@@ -33,7 +34,6 @@ from vlmrt_dist.sweep_options import (
     evaluated,
 )
 from vlmrt_dist.sweep_positions import planned
-from vlmrt_dist.terminal import run_script
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")

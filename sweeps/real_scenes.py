@@ -19,6 +19,7 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.ledger import Ledger, Row, Timing
 from vlmrt_dist.likelihood import Loss
@@ -28,7 +29,6 @@ from vlmrt_dist.scene_xml import bundled_scene
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study_point import Protocol
 from vlmrt_dist.sweep_options import DryRun, Storage
-from vlmrt_dist.terminal import run_script, say
 
 SIZES = {
     "simple_street_canyon": (4, 12),

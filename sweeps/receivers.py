@@ -18,6 +18,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.claims import receivers_claims
+from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
@@ -35,7 +36,6 @@ from vlmrt_dist.sweep_options import (
     evaluated,
 )
 from vlmrt_dist.sweep_positions import planned
-from vlmrt_dist.terminal import run_script
 
 RECEIVERS = (2, 3, 4, 8)
 STRATEGIES = {"vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}

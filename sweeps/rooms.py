@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script
 from vlmrt_dist.figures import save_both
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
@@ -26,7 +27,6 @@ from vlmrt_dist.rendering import render_scene
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.storage import Place
 from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
-from vlmrt_dist.terminal import run_script
 
 OBJECTS = (5, 7, 9, 11, 13, 15)
 VIEW = "perspective"

@@ -16,6 +16,7 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script, say
 from vlmrt_dist.figures import save_both
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scaling import Shares, measure, nodes, seeds_per_second
@@ -23,7 +24,6 @@ from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.storage import Place
 from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_options import Storage, whole_numbers
-from vlmrt_dist.terminal import run_script, say
 
 STEPS = 1000
 """Steps of one estimation, over which tracing is spread in the shares of time."""

@@ -18,6 +18,7 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import run_script
 from vlmrt_dist.itu import conductivity_table
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.material_prior import material_prior, misnamed
@@ -35,7 +36,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.terminal import run_script
 
 RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
 OVERCONFIDENT = 0.95

@@ -208,7 +208,7 @@ echo "$3" | tr , '\\n'
 SWEEP = """
 import sys, time
 from vlmrt_dist.ray_session import connect
-from vlmrt_dist.terminal import run_script
+from vlmrt_dist.console import run_script
 def main():
     connect()
     import ray

@@ -26,7 +26,7 @@ from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room, study
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.setups import random_campaign
-from vlmrt_dist.terminal import run_script
+from vlmrt_dist.console import run_script
 
 room, radio = box_room(4), RadioConfig.paper(max_depth=1).replace(samples_per_src=1000)
 plan = random_campaign(room, 1, 3, seed=3)

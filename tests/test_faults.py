@@ -33,7 +33,7 @@ from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room, study
 from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.setups import random_campaign
-from vlmrt_dist.terminal import run_script
+from vlmrt_dist.console import run_script
 
 room = box_room()
 plan = random_campaign(room, 2, 3, seed=3)
@@ -179,7 +179,7 @@ def offspring(pid: int) -> Iterator[int]:
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     import ray
 
-    from vlmrt_dist.stopping import handler_kept
+    from vlmrt_dist.signals import handler_kept
 
     with handler_kept():
         ray.init(

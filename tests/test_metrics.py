@@ -106,7 +106,7 @@ def export() -> Iterator[str]:
     """A private Ray and where it exports its metrics."""
     import ray
 
-    from vlmrt_dist.stopping import handler_kept
+    from vlmrt_dist.signals import handler_kept
 
     port = free_port()
     metrics.asked("a-model", 120, 30, 1.5)  # before Ray is there, as studies ask

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmrt_dist.stopping import Stopped, held_back, raise_on_sigterm
+from vlmrt_dist.signals import Stopped, held_back, raise_on_sigterm
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,7 +60,7 @@ def test_a_sweep_that_is_told_to_stop_ends_with_a_sentence(tmp_path: Path) -> No
         textwrap.dedent(
             """
             import time
-            from vlmrt_dist.terminal import run_script
+            from vlmrt_dist.console import run_script
             def main():
                 print("begun", flush=True)
                 try:

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.sealing import Damaged, sealed, unsealed
-from vlmrt_dist.stopping import held_back
+from vlmrt_dist.signals import held_back
 from vlmrt_dist.storage import Place, place_of, unique
 
 SCHEMA_VERSION = "5"

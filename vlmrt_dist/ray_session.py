@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from vlmrt_dist.cluster_access import not_joined, refuse_deaf, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.stopping import handler_kept
+from vlmrt_dist.signals import handler_kept
 
 _log = logging.getLogger(__name__)
 

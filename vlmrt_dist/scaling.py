@@ -117,7 +117,7 @@ def nodes(simulated: int) -> Iterator[str]:
     import ray
 
     from vlmrt_dist.ray_session import connect
-    from vlmrt_dist.stopping import handler_kept
+    from vlmrt_dist.signals import handler_kept
 
     if os.environ.get("RAY_ADDRESS"):
         connect()

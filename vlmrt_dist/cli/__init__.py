@@ -14,8 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from vlmrt_dist.cli import advising, estimating, planning, rendering, reporting, scenes, simulating
+from vlmrt_dist.console import is_interrupt, say, say_interrupted, show_warning
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.terminal import is_interrupt, say, say_interrupted, show_warning
 
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130

@@ -24,11 +24,11 @@ from vlmrt_dist.cli.options import (
     named_scene,
     opt,
 )
+from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.terminal import print_result, results_only, say
 from vlmrt_dist.vlm import advisor_named
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 

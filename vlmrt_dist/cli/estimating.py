@@ -29,13 +29,13 @@ from vlmrt_dist.cli.options import (
     named_scene,
     opt,
 )
+from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.estimation import Loss, Optimizer, estimate
 from vlmrt_dist.priors import Initial
 from vlmrt_dist.problem import PRIOR_WIDTH, Engine
 from vlmrt_dist.profiles import profile as profile_likelihood
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
 
 _Measurements = Annotated[
     Path,

@@ -30,6 +30,7 @@ from vlmrt_dist.cli.options import (
     named_scene,
     opt,
 )
+from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import NUM_RX, NUM_TX, CandidatePool
@@ -40,7 +41,6 @@ from vlmrt_dist.plan_report import percent, plan_report
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
-from vlmrt_dist.terminal import print_result, progress_bar, results_only, say
 
 CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
 

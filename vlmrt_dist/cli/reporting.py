@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vlmrt_dist.cli.options import check_target, opt
+from vlmrt_dist.console import print_result, say
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.terminal import print_result, say
 
 _Results = Annotated[
     str,

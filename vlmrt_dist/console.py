@@ -15,7 +15,7 @@ import typer
 
 from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.fitting import Progress
-from vlmrt_dist.stopping import Stopped, raise_on_sigterm
+from vlmrt_dist.signals import Stopped, raise_on_sigterm
 
 KEPT = "what is finished is kept, the same command goes on from there"
 
