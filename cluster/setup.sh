@@ -94,4 +94,4 @@ pip() {
 pip setuptools
 # The pinned setuptools builds the package, not whichever is the newest on the day.
 pip --no-build-isolation -e '.[dev]' || fail "pip could not install the dependencies; see above."
-"$venv/bin/python" -m vlmrt_dist.llvm_setup
+"$venv/bin/python" -m vlmrt_dist.engine.llvm_setup

@@ -28,9 +28,9 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import own_paths
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.estimation import LEARNING_RATE, mean_relative_error
-from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Differentiable
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.paper import HARDWARE, TABLE_1

@@ -3,8 +3,8 @@
 import contextlib
 import os
 
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.llvm import prepare_engine
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

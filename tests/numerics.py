@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.rooms import box_room

@@ -16,13 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from vlmrt_dist.actors import ActorObjective
+from vlmrt_dist.engine.llvm import choose_variant
 from vlmrt_dist.errors import (
     ActorFailure,
     CampaignError,
     ConfigurationError,
     UnsupportedByReplay,
 )
-from vlmrt_dist.llvm import choose_variant
 from vlmrt_dist.losses import Objective, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig

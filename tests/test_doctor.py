@@ -68,7 +68,7 @@ def test_a_compiler_that_aborts_costs_neither_the_doctor_nor_the_screen(
     text = shown(checks)
     assert "LLVM ERROR" not in text
     assert "ended by signal 6" in text
-    assert "-m vlmrt_dist.llvm_setup" in text
+    assert "-m vlmrt_dist.engine.llvm_setup" in text
     assert [check.name for check in checks if check.status == "fail"] == ["Engine"]
 
 

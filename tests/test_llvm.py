@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmrt_dist import llvm, llvm_setup
+from vlmrt_dist.engine import llvm, llvm_setup
 from vlmrt_dist.errors import EngineUnavailable
 
 
@@ -70,7 +70,7 @@ def test_a_library_without_a_version_in_its_name_is_asked(
 
 def test_choosing_needs_no_engine_library() -> None:
     done = run_python(
-        "import sys, vlmrt_dist.llvm as llvm; llvm.count_gpus(); llvm.use_llvm();"
+        "import sys, vlmrt_dist.engine.llvm as llvm; llvm.count_gpus(); llvm.use_llvm();"
         "print({'drjit', 'mitsuba', 'sionna', 'ray'} & set(sys.modules))"
     )
     assert done.stdout == "set()\n", done.stderr
@@ -78,7 +78,7 @@ def test_choosing_needs_no_engine_library() -> None:
 
 def test_drjit_takes_what_was_chosen(library: llvm.LlvmLibrary) -> None:
     done = run_python(
-        "from vlmrt_dist.llvm import use_llvm; first = use_llvm(); import drjit as dr;"
+        "from vlmrt_dist.engine.llvm import use_llvm; first = use_llvm(); import drjit as dr;"
         "assert dr.has_backend(dr.JitBackend.LLVM); assert use_llvm().path == first.path;"
         "assert dr.detail.llvm_version()[0] == first.version[0]; print(first.path)"
     )
@@ -102,7 +102,7 @@ def test_a_bad_path_in_the_environment_is_refused(name: str, tmp_path: Path) -> 
     if name != "absent.so":
         path.write_text("not a library")
     done = run_python(
-        "from vlmrt_dist.llvm import use_llvm; use_llvm()", DRJIT_LIBLLVM_PATH=str(path)
+        "from vlmrt_dist.engine.llvm import use_llvm; use_llvm()", DRJIT_LIBLLVM_PATH=str(path)
     )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
@@ -113,7 +113,7 @@ def test_a_bad_path_in_the_environment_is_refused(name: str, tmp_path: Path) -> 
 def test_too_late_when_drjit_was_imported_without_a_library() -> None:
     done = run_python(
         "import os, drjit; del os.environ['DRJIT_LIBLLVM_PATH']\n"
-        "from vlmrt_dist.llvm import use_llvm; use_llvm()",
+        "from vlmrt_dist.engine.llvm import use_llvm; use_llvm()",
         DRJIT_LIBLLVM_PATH="/absent/libLLVM.so",
     )
     assert "EngineUnavailable: drjit was imported before" in done.stderr
@@ -144,7 +144,8 @@ def test_a_gpu_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_set_up_takes_what_is_there(library: llvm.LlvmLibrary) -> None:
     done = run_python(
-        "import sys; from vlmrt_dist.llvm_setup import main; sys.exit(main())", VLMRT_VARIANT="llvm"
+        "import sys; from vlmrt_dist.engine.llvm_setup import main; sys.exit(main())",
+        VLMRT_VARIANT="llvm",
     )
     assert done.returncode == 0
     # A library that is loaded here already tells its patch level, one known by name does not.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist.llvm import CUDA_VARIANT, LLVM_VARIANT
+from vlmrt_dist.engine.llvm import CUDA_VARIANT, LLVM_VARIANT
 from vlmrt_dist.render_process import WINDOW_ELEVATION, developed, rgb_variant, sky
 
 

@@ -213,7 +213,7 @@ def test_transforms_are_mitsubas(folder: Path) -> None:
         "</transform>"
     )
     code = (
-        "from vlmrt_dist.llvm import prepare_engine\nprepare_engine()\n"
+        "from vlmrt_dist.engine.llvm import prepare_engine\nprepare_engine()\n"
         "import mitsuba as mi\nmi.set_variant('scalar_rgb')\n"
         f'shape = mi.load_string(\'<shape version="3.0.0" type="cube">{steps}</shape>\')\n'
         "print(*mi.traverse(shape)['vertex_positions'])\n"
@@ -593,7 +593,7 @@ def test_sionna_reads_what_is_written(tmp_path: Path) -> None:
     )
     room.write(tmp_path)
     code = (
-        "import sys\nfrom vlmrt_dist.llvm import prepare_engine\nprepare_engine()\n"
+        "import sys\nfrom vlmrt_dist.engine.llvm import prepare_engine\nprepare_engine()\n"
         "import sionna.rt as rt\nscene = rt.load_scene(sys.argv[1], merge_shapes=False)\n"
         "for name, o in scene.objects.items():\n"
         "    m, b = o.radio_material, o.mi_mesh.bbox()\n"

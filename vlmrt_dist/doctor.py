@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vlmrt_dist.cluster_access import OPEN_REMEDY, asks_for_token, host_and_port, is_this_machine
+from vlmrt_dist.engine.llvm import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
 from vlmrt_dist.errors import ActorFailure, EngineUnavailable
-from vlmrt_dist.llvm import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
 from vlmrt_dist.ray_session import SECRETS
 
 Status = Literal["ok", "info", "warn", "fail"]
@@ -32,7 +32,7 @@ _STYLE = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red"}
 # Maximum and minimum are what LLVM 15 to 18 abort on; the ray needs Embree or OptiX.
 _TRY_ENGINE = """
 import json, time
-from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.engine.llvm import prepare_engine
 variant = prepare_engine()
 start = time.perf_counter()
 import drjit as dr, mitsuba as mi
@@ -181,7 +181,7 @@ def _engine() -> Check:
 def _engine_remedy(variant: str) -> str:
     if variant == CUDA_VARIANT:
         return "update the NVIDIA driver, or compute on the CPU: export VLMRT_VARIANT=llvm"
-    return f"set the compiler up again: {sys.executable} -m vlmrt_dist.llvm_setup"
+    return f"set the compiler up again: {sys.executable} -m vlmrt_dist.engine.llvm_setup"
 
 
 def _gpus() -> Check:

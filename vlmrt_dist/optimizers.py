@@ -16,9 +16,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist import normal_equations
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.likelihood import Links, Loss, residuals
-from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.losses import Differentiable
 from vlmrt_dist.normal_equations import Minimum
 

@@ -65,7 +65,7 @@ class Worker:
 
     def call(self, function: Callable[[Item], Result], item: Item) -> Result:
         """``function(item)`` with this actor's share of the processor."""
-        from vlmrt_dist.llvm import prepare_engine
+        from vlmrt_dist.engine.llvm import prepare_engine
 
         prepare_engine()
         import drjit as dr

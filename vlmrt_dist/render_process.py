@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.textures import texture
 
 REQUEST, ARRAYS, PROBLEM = "scene.json", "arrays.npz", "problem.txt"

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.path_table import NONE, REFLECTION, PathTable
 from vlmrt_dist.radio import RadioConfig

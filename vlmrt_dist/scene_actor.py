@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
-from vlmrt_dist.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
+from vlmrt_dist.engine.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
 from vlmrt_dist.losses import Engine, Levels, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig

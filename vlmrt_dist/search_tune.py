@@ -214,7 +214,7 @@ class _Configuration(tune.Trainable):
         if not ray.get_gpu_ids():
             # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
             os.environ["VLMRT_VARIANT"] = "llvm"
-        from vlmrt_dist.llvm import prepare_engine
+        from vlmrt_dist.engine.llvm import prepare_engine
 
         prepare_engine()
         import drjit as dr

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import PathOverflowError
-from vlmrt_dist.llvm import prepare_engine
 from vlmrt_dist.path_table import REFLECTION, TRANSMISSION
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel

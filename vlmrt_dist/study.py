@@ -323,7 +323,7 @@ def _on_actors(
 
 def hardware() -> str:
     """What the evaluation ran on, in words."""
-    from vlmrt_dist.llvm import choose_variant
+    from vlmrt_dist.engine.llvm import choose_variant
 
     device = "GPU" if choose_variant().startswith("cuda") else "CPU"
     return f"{device}, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"

@@ -212,7 +212,7 @@ def prepare_engine() -> str:
         missing = BESIDE_LLVM
     if missing:
         raise EngineUnavailable(
-            f"Dr.Jit needs {missing}. To get it: {sys.executable} -m vlmrt_dist.llvm_setup"
+            f"Dr.Jit needs {missing}. To get it: {sys.executable} -m vlmrt_dist.engine.llvm_setup"
         )
     return variant
 
@@ -297,7 +297,7 @@ def _already_loaded() -> LlvmLibrary:
     if not library.usable:
         raise EngineUnavailable(
             f"drjit was imported before a libLLVM was chosen, and took {library}. "
-            "Call vlmrt_dist.llvm.prepare_engine() before the first import of drjit or mitsuba."
+            "Call vlmrt_dist.engine.llvm.prepare_engine() before the first import of drjit or mitsuba."
         )
     return library
 

@@ -1,4 +1,4 @@
-"""Fetching the libraries that Dr.Jit needs and a machine lacks: ``-m vlmrt_dist.llvm_setup``.
+"""Fetching the libraries that Dr.Jit needs and a machine lacks: ``-m vlmrt_dist.engine.llvm_setup``.
 
 No wheel carries a libLLVM that Dr.Jit can load, so it comes from Debian's or Ubuntu's package
 sources: installed when this is root, else unpacked into the virtual environment.
@@ -14,8 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.llvm import (
+from vlmrt_dist.engine.llvm import (
     BESIDE_LLVM,
     LLVM_VARIANT,
     MIN_VERSION,
@@ -27,6 +26,7 @@ from vlmrt_dist.llvm import (
     unpack_folder,
     use_llvm,
 )
+from vlmrt_dist.errors import EngineUnavailable
 
 Wanted = Sequence[Sequence[str]]
 """Choices of packages: of each the first that there is."""
