@@ -19,13 +19,13 @@ from vlmrt_dist.claims import depth_claims
 from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS, TABLE_1
 from vlmrt_dist.report import (
     comparison,
     show,
     storage_folder,
 )
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.study import Point, Protocol
 from vlmrt_dist.sweep_options import (
     DryRun,

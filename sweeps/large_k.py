@@ -22,9 +22,9 @@ from vlmrt_dist import cost
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process
 from vlmrt_dist.engine_timing import Engine, nothing_timed, slope
-from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.storage import Place
+from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
+from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import hardware
 from vlmrt_dist.study_point import engine_versions
 from vlmrt_dist.sweep_options import whole_numbers

@@ -20,9 +20,9 @@ from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.storage import Place
+from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
+from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import hardware
 from vlmrt_dist.study_point import engine_versions
 from vlmrt_dist.tracing_cost import TracingCost, measure_tracing

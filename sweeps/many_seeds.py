@@ -20,12 +20,12 @@ from vlmrt_dist.console import run_script, say
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.estimation import mean_relative_error
-from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.optimizers import AdamResult, adam
 from vlmrt_dist.priors import Prior
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.simulation import perturbed
-from vlmrt_dist.storage import Place
+from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing
+from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import Point, hardware
 from vlmrt_dist.study_methods import MethodFit, fit_least_squares, question_of
 from vlmrt_dist.study_point import engine_versions

@@ -19,10 +19,10 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import positions_figure
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_options import (
     DryRun,

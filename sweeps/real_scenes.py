@@ -21,12 +21,12 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import in_own_process
-from vlmrt_dist.ledger import Ledger, Row, Timing
 from vlmrt_dist.likelihood import Loss
 from vlmrt_dist.real_scenes import Case, Finding, city, finding, seen_by, survey, survey_key
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scene_xml import bundled_scene
-from vlmrt_dist.storage import Place
+from vlmrt_dist.store.ledger import Ledger, Row, Timing
+from vlmrt_dist.store.places import Place
 from vlmrt_dist.study_point import Protocol
 from vlmrt_dist.sweep_options import DryRun, Storage
 

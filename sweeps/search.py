@@ -24,12 +24,12 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
 from vlmrt_dist.search_space import Choice, Range, Space
 from vlmrt_dist.search_study import Study, again, best, text
-from vlmrt_dist.storage import Place
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import Point
 
 ADAM = {"optimizer": ("adam",)}

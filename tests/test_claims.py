@@ -20,7 +20,7 @@ from vlmrt_dist.claims import (
     receivers_claims,
     without_drt,
 )
-from vlmrt_dist.ledger import Row, Timing
+from vlmrt_dist.store.ledger import Row, Timing
 
 
 def row(label: dict[str, object], **values: object) -> Row:

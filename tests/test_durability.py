@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.store.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ KILLS, ROWS = 25, 40
 STUDY = """
 from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room, study
-from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.console import run_script
 

@@ -19,8 +19,8 @@ import pytest
 
 from vlmrt_dist import pool
 from vlmrt_dist.errors import ActorFailure
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.pool import map_on_actors
+from vlmrt_dist.store.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -31,7 +31,7 @@ STUDY = """
 import time
 from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room, study
-from vlmrt_dist.ledger import Ledger
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.console import run_script
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.files import UnreadableFile, read_limited, write_atomic
+from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited, write_atomic
 
 
 def test_written_whole_and_nothing_left_beside_it(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.ledger import SCHEMA, Ledger, Row, Timing
-from vlmrt_dist.sealing import Damaged, sealed, unsealed
+from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
+from vlmrt_dist.store.ledger import SCHEMA, Ledger, Row, Timing
 
 ROW = Row(
     study="depth",
@@ -197,7 +197,7 @@ def test_rows_of_another_version_are_left_where_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Ledger(tmp_path).publish("depth", [ROW])
-    monkeypatch.setattr("vlmrt_dist.ledger.SCHEMA_VERSION", "next")
+    monkeypatch.setattr("vlmrt_dist.store.ledger.SCHEMA_VERSION", "next")
     with pytest.warns(UserWarning, match="1 rows of depth are of another version"):
         assert Ledger(tmp_path).rows("depth") == []
     assert file_of(tmp_path).exists()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from vlmrt_dist import metrics
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.metrics import MAX_VALUES, METRICS, exported_names
+from vlmrt_dist.store.ledger import Ledger
 
 DASHBOARD = Path(__file__).parents[1] / "cluster" / "grafana" / "vlmrt.json"
 

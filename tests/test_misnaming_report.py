@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from test_ledger import ROW
 
-from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.misnaming_report import (
     misnaming_figure,
     search_table,
@@ -22,6 +21,7 @@ from vlmrt_dist.misnaming_report import (
     trust_table,
 )
 from vlmrt_dist.report import show
+from vlmrt_dist.store.ledger import Ledger, Row
 
 ROOT = Path(__file__).parents[1]
 

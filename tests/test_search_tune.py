@@ -13,9 +13,9 @@ from test_search_pool import SPACE, crowded, make, spoilt
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import ConfigurationError, StorageError
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.search_pool import run_pool
 from vlmrt_dist.search_study import Study, best, key_of
+from vlmrt_dist.store.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 

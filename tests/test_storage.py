@@ -15,8 +15,8 @@ import pytest
 from test_ledger import ROW, row
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.ledger import Ledger
-from vlmrt_dist.storage import Place, RemotePlace, place_of
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.places import Place, RemotePlace, place_of
 
 ROOT = Path(__file__).parents[1]
 SECRET = "planted-secret-5be1"
@@ -148,7 +148,7 @@ def test_a_bucket_that_is_not_there_is_said(server: str) -> None:
 def test_a_store_that_does_not_answer_ends_with_a_sentence(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vlmrt_dist.storage.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("vlmrt_dist.store.places.MAX_ATTEMPTS", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageError, match="does not answer as it should") as raised:
         (place_of("s3://bucket/results") / "k").create(b"x")

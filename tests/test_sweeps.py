@@ -15,8 +15,8 @@ import pytest
 
 from vlmrt_dist.claims import Judged, claims_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.paper import TABLE_1, TABLE_2
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.sweep_options import whole_numbers
 
 ROOT = Path(__file__).parents[1]

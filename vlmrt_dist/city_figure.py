@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.figures import RX_COLOR, TX_COLOR, save_both
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
-from vlmrt_dist.storage import Where
+from vlmrt_dist.store.places import Where
 
 UNSEEN, FIXED = "unseen", "fixed"
 

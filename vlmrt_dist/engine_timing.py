@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.ledger import SCHEMA_VERSION, Timing
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
+from vlmrt_dist.store.ledger import SCHEMA_VERSION, Timing
 from vlmrt_dist.study import hardware
 from vlmrt_dist.study_point import engine_versions
 
@@ -107,7 +107,7 @@ def nothing_timed(
 
     :param key: content hash of what is to be timed
     :param label: JSON object of what distinguishes it
-    :param known: other fields of :class:`~vlmrt_dist.ledger.Timing`
+    :param known: other fields of :class:`~vlmrt_dist.store.ledger.Timing`
     """
     counts = dict.fromkeys(
         ("num_objects", "num_setups", "num_links", "num_paths", "iterations", "peak_bytes"), -1

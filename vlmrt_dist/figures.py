@@ -16,12 +16,12 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.ledger import Row
 from vlmrt_dist.paper import Printed
 from vlmrt_dist.report import OPTIMIZER_NAMES, groups
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
-from vlmrt_dist.storage import Where, place_of
+from vlmrt_dist.store.ledger import Row
+from vlmrt_dist.store.places import Where, place_of
 from vlmrt_dist.textures import look_name, texture
 
 MAX_NAMED = 20

@@ -13,7 +13,7 @@ from vlmrt_dist.figures import draw_objects, save_figure
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
-from vlmrt_dist.storage import Where
+from vlmrt_dist.store.places import Where
 
 MAX_INTERVALS = 40
 """Most objects whose intervals are drawn; more lines than that cannot be read."""

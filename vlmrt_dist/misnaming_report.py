@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from vlmrt_dist.figures import save_both
-from vlmrt_dist.ledger import Row
 from vlmrt_dist.report import OPTIMIZER_NAMES
-from vlmrt_dist.storage import Where
+from vlmrt_dist.store.ledger import Row
+from vlmrt_dist.store.places import Where
 
 SUCCESS = 0.01
 """Mean relative error below which an estimation without noise has succeeded."""

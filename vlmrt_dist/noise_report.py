@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.ledger import Row
-from vlmrt_dist.storage import Where
+from vlmrt_dist.store.ledger import Row
+from vlmrt_dist.store.places import Where
 
 MEAN_OF_NORMAL = float(np.sqrt(2.0 / np.pi))
 """Mean absolute error of a normal error of standard deviation one."""

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import NumericalError, StorageError
-from vlmrt_dist.files import replacing
 from vlmrt_dist.path_table import PER_SETUP, ROWS, PathTable, concatenate_setups
+from vlmrt_dist.store.atomic_files import replacing
 
 FORMAT = "vlmrt paths 1"
 """What a file says it is; raise the number when the same table would be written otherwise."""

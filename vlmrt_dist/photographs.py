@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import ImageError
-from vlmrt_dist.files import UnreadableFile, read_limited
 from vlmrt_dist.images import SceneImage
+from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
 
 MAX_BYTES = 20_000_000
 """Largest file that is opened [bytes]."""

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.engine_timing import nothing_timed
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.ledger import SCHEMA_VERSION, Ledger, Row, Timing
 from vlmrt_dist.likelihood import Loss
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import Height
@@ -32,7 +31,8 @@ from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.setups import Campaign
-from vlmrt_dist.storage import Place
+from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing
+from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import run
 from vlmrt_dist.study_point import Point, Protocol, engine_versions
 from vlmrt_dist.unknowns import KINDS

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.ledger import Row
 from vlmrt_dist.paper import Printed
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE
-from vlmrt_dist.storage import LocalPlace, Place, place_of
+from vlmrt_dist.store.ledger import Row
+from vlmrt_dist.store.places import LocalPlace, Place, place_of
 
 PointProgress = Callable[[int, int, str], None]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from vlmrt_dist.ledger import Row
 from vlmrt_dist.report_data import Study, label_of
 from vlmrt_dist.rooms import box_room
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.setups import Campaign
+from vlmrt_dist.store.ledger import Row
 
 MOST_PLANS = 4
 """Plans of one study, at most."""

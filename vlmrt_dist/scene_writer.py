@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from vlmrt_dist import itu
 from vlmrt_dist.errors import SceneError, StorageError
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.scene_object import SceneObject
+from vlmrt_dist.store.atomic_files import write_atomic
 
 SCENE_FILE = "scene.xml"
 MESH_FOLDER = "meshes"

@@ -20,12 +20,12 @@ import numpy.typing as npt
 
 from vlmrt_dist import transforms
 from vlmrt_dist.errors import MaterialError, SceneError
-from vlmrt_dist.files import UnreadableFile, read_limited
 from vlmrt_dist.itu import material_class
 from vlmrt_dist.mesh_reader import Mesh, read_obj, read_ply
 from vlmrt_dist.scene import SceneModel, bounding_bounds
 from vlmrt_dist.scene_object import DEFAULT_THICKNESS, SceneObject
 from vlmrt_dist.scene_writer import ID_COUNTER
+from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
 from vlmrt_dist.xml_guard import (
     MAX_XML_BYTES,
     RADIO_BSDFS,

@@ -9,11 +9,11 @@ from typing import Any
 from optuna.trial import TrialState
 
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.pool import feed_actors
 from vlmrt_dist.search_sampler import known, optuna_study, suggest, tell
 from vlmrt_dist.search_space import Params
 from vlmrt_dist.search_study import Found, Study, key_of, text
+from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study import publish
 
 Task = tuple[Params, tuple[int, ...]]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import ConfigurationError, VlmrtError
-from vlmrt_dist.ledger import Ledger, Row, label_of
 from vlmrt_dist.search_space import Choice, Params, Space, check_space, contains, every
+from vlmrt_dist.store.ledger import Ledger, Row, label_of
 from vlmrt_dist.study import evaluate as evaluate_point
 from vlmrt_dist.study_point import STUDY_VERSION, Point, engine_versions
 

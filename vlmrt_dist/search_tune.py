@@ -19,12 +19,12 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from vlmrt_dist.errors import ActorFailure, ConfigurationError, VlmrtError
-from vlmrt_dist.ledger import Ledger
 from vlmrt_dist.ray_session import ActorOptions, Placement, connect, needs_of, refuse_too_much
 from vlmrt_dist.search_sampler import known, optuna_study, sampler_of, suggest, tell
 from vlmrt_dist.search_space import Params, draw
 from vlmrt_dist.search_study import Found, Study, key_of, text
-from vlmrt_dist.storage import LocalPlace
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.places import LocalPlace
 from vlmrt_dist.study import publish
 
 LONGEST = 24 * 3600.0

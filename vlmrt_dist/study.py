@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
 from vlmrt_dist.estimation import mean_relative_error
-from vlmrt_dist.ledger import Ledger, Row
 from vlmrt_dist.losses import normalized_absolute_error
 from vlmrt_dist.materials import Materials
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
@@ -26,6 +25,7 @@ from vlmrt_dist.pool import restarts
 from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
 from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.setups import Campaign, random_campaign
+from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study_methods import (
     MethodFit,
     cramer_rao,

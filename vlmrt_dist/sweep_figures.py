@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.engine_timing import backward
 from vlmrt_dist.figures import save_both
-from vlmrt_dist.ledger import Row, Timing
-from vlmrt_dist.storage import Where
+from vlmrt_dist.store.ledger import Row, Timing
+from vlmrt_dist.store.places import Where
 
 
 def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Where) -> Where:

@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
-from vlmrt_dist.files import cache_folder
 from vlmrt_dist.path_files import load_paths, stream_paths
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
@@ -40,6 +39,7 @@ from vlmrt_dist.solve_size import (
     groups_of,
     refuse_too_large,
 )
+from vlmrt_dist.store.atomic_files import cache_folder
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
 
 TRACING_VERSION = 3

@@ -24,10 +24,10 @@ _Figures = Annotated[
 def report(results: _Results = "results", out: _Out = Path("report.html"),
            figures: _Figures = None) -> None:  # fmt: skip
     """Everything in a ledger as one HTML page that needs no network, the paper's numbers beside."""
-    from vlmrt_dist.files import write_atomic
-    from vlmrt_dist.ledger import Ledger
     from vlmrt_dist.report_data import gather
     from vlmrt_dist.report_page import page
+    from vlmrt_dist.store.atomic_files import write_atomic
+    from vlmrt_dist.store.ledger import Ledger
 
     check_target(out, ".html")
     found = gather(Ledger(results))

@@ -33,9 +33,9 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.files import write_atomic
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.simulation import perturbed, simulate
+from vlmrt_dist.store.atomic_files import write_atomic
 
 _NoiseAdded = Annotated[float, opt("Standard deviation of the error of each level [dB].")]
 _Quantisation = Annotated[float, opt("Step that levels are rounded to [dB]; 0: none.", min=0.0)]

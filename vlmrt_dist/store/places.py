@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.files import create_atomic, write_atomic
+from vlmrt_dist.store.atomic_files import create_atomic, write_atomic
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss")
 """Kinds of object storage that can create a file only if it is absent."""

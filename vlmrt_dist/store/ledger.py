@@ -25,9 +25,9 @@ from typing import Any
 import pyarrow as pa
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.sealing import Damaged, sealed, unsealed
 from vlmrt_dist.signals import held_back
-from vlmrt_dist.storage import Place, place_of, unique
+from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
+from vlmrt_dist.store.places import Place, place_of, unique
 
 SCHEMA_VERSION = "5"
 
@@ -217,7 +217,7 @@ class Ledger:
     """Rows of studies in one place.
 
     :param storage: a folder, made when the first row is published, or the URL of object storage
-        (:mod:`vlmrt_dist.storage`)
+        (:mod:`vlmrt_dist.store.places`)
     """
 
     def __init__(self, storage: str | os.PathLike[str] | Place) -> None:
