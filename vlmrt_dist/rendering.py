@@ -67,9 +67,9 @@ def render_scene(
     hide the inside are left out, outer walls between it and the camera cut down to a low stub
     (:func:`vlmrt_dist.viewpoints.look_at_scene`).
 
-    Mitsuba runs in a process of its own, on the GPU or the CPU as :mod:`vlmrt_dist.engine.llvm` chooses,
-    so the caller's variant does not matter and stays what it is. The same arguments give the same
-    picture on the same kind of machine.
+    Mitsuba runs in a process of its own, on the GPU or the CPU as :mod:`vlmrt_dist.engine.llvm`
+    chooses, so the caller's variant does not matter and stays what it is. The same arguments give
+    the same picture on the same kind of machine.
 
     :param views: some of "overhead" and "perspective"
     :param width: [pixels]

@@ -297,7 +297,7 @@ def _already_loaded() -> LlvmLibrary:
     if not library.usable:
         raise EngineUnavailable(
             f"drjit was imported before a libLLVM was chosen, and took {library}. "
-            "Call vlmrt_dist.engine.llvm.prepare_engine() before the first import of drjit or mitsuba."
+            "Call vlmrt_dist.engine.llvm.prepare_engine() before drjit or mitsuba is imported."
         )
     return library
 

@@ -1,4 +1,6 @@
-"""Fetching the libraries that Dr.Jit needs and a machine lacks: ``-m vlmrt_dist.engine.llvm_setup``.
+"""Fetching the libraries that Dr.Jit needs and a machine lacks.
+
+Run as ``python -m vlmrt_dist.engine.llvm_setup``.
 
 No wheel carries a libLLVM that Dr.Jit can load, so it comes from Debian's or Ubuntu's package
 sources: installed when this is root, else unpacked into the virtual environment.
