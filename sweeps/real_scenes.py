@@ -24,7 +24,7 @@ from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.likelihood import Loss
 from vlmrt_dist.real_scenes import Case, Finding, city, finding, seen_by, survey, survey_key
 from vlmrt_dist.report import show, storage_folder
-from vlmrt_dist.scene_xml import bundled_scene
+from vlmrt_dist.scene.files.scene_xml import bundled_scene
 from vlmrt_dist.store.ledger import Ledger, Row, Timing
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.study_point import Protocol

@@ -11,8 +11,8 @@ from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, random_campaign
 
 try:

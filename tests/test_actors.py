@@ -27,8 +27,8 @@ from vlmrt_dist.losses import Objective, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS, ActorOptions
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, random_campaign
 
 RADIO = RadioConfig.paper(max_depth=2)

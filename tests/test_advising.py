@@ -16,9 +16,10 @@ from model_server import Asked, ModelServer, Step, model_server
 from PIL import Image
 from typer.testing import CliRunner
 
-from vlmrt_dist import cli, itu, rendering
+from vlmrt_dist import cli, rendering
 from vlmrt_dist.campaign_files import read_campaign
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.setups import check_campaign
 from vlmrt_dist.vlm import key as keys
 

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from model_server import ModelServer, Step, chat_envelope, gemini_envelope, model_server
 
-from vlmrt_dist import itu, metrics
+from vlmrt_dist import metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError, VlmError
 from vlmrt_dist.images import SceneImage
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.setups import check_campaign
 from vlmrt_dist.vlm import advisor_named, prompting
 from vlmrt_dist.vlm import key as keys

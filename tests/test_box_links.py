@@ -4,7 +4,7 @@ import pytest
 from vlmrt_dist import box_links
 from vlmrt_dist.box_links import looking_through
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.setups import check_campaign
 
 

@@ -6,8 +6,8 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement import candidates, place
 from vlmrt_dist.placement.candidates import prior_draws, random_positions
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.setups import check_campaign, random_campaign
 
 ROOM = box_room()

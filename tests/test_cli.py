@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from vlmrt_dist import cli
 from vlmrt_dist.campaign_files import read_campaign, write_campaign
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene_xml import load_scene
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.files.scene_xml import load_scene
 from vlmrt_dist.setups import random_campaign
 
 ROOT = Path(__file__).parents[1]

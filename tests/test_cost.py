@@ -7,8 +7,8 @@ import pytest
 
 from vlmrt_dist.cost import in_own_process, measure_fixed, measure_replay
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.itu import material_class
 from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.scene.itu import material_class
 
 
 def test_a_process_of_its_own_answers_fails_or_is_given_up() -> None:

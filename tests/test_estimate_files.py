@@ -16,7 +16,7 @@ from vlmrt_dist.estimate_files import link_rows, write_estimate, write_links
 from vlmrt_dist.posterior import Verdict
 from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.setups import Campaign, MeasurementSetup
 
 SETUPS = [

@@ -12,8 +12,8 @@ from vlmrt_dist.placement import place
 from vlmrt_dist.priors import MaterialPrior, Prior, initial_conductivity, prior_of
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel, SceneObject
 from vlmrt_dist.setups import Campaign, random_campaign
 from vlmrt_dist.simulation import perturbed, simulate
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from vlmrt_dist.geometry import (
+from vlmrt_dist.scene.geometry import (
     CLUSTER_SIZE,
     TriangleSoup,
     is_closed,
@@ -72,7 +72,7 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     points = np.random.default_rng(0).uniform(-1.5, 1.5, (50, 3))
     whole = soup(sphere)
     distance, inside = whole.distance(points), whole.containing_group(points, np.array([0]))
-    monkeypatch.setattr("vlmrt_dist.geometry.PAIRS_PER_BLOCK", 97)
+    monkeypatch.setattr("vlmrt_dist.scene.geometry.PAIRS_PER_BLOCK", 97)
     np.testing.assert_array_equal(whole.distance(points), distance)
     np.testing.assert_array_equal(whole.containing_group(points, np.array([0])), inside)
     assert 0 < (inside == 0).sum() < len(points)
@@ -164,7 +164,7 @@ def test_segments_along_axes_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     ends = np.array([[0.1, 0.2, 9.0], [2.0, 0.1, 0.2], [0.0, 0.1, 0.7], [6.0, 5.0, 5.0]])
     expected = [(0, 0), (0, 1), (1, 0), (1, 0), (1, 1), (1, 1), (2, 1)]
     for block in (400_000, 7):
-        monkeypatch.setattr("vlmrt_dist.geometry.PAIRS_PER_BLOCK", block)
+        monkeypatch.setattr("vlmrt_dist.scene.geometry.PAIRS_PER_BLOCK", block)
         segment, group, _ = boxes.crossings(starts, ends)
         assert sorted(zip(segment.tolist(), group.tolist(), strict=True)) == expected
     assert all(len(part) == 0 for part in boxes.crossings(starts[3:], ends[3:]))

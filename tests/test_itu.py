@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import FrequencyError, MaterialError
+from vlmrt_dist.scene import itu
 
 
 @pytest.mark.parametrize(("frequency", "sigma"), [(1e9, 0.0462), (10e9, 0.2798), (100e9, 1.6945)])

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 import vlmrt_dist as vd
-from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.material_prior import CLASS_WIDTH, class_spread, material_prior, misnamed
 from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.material_prior import CLASS_WIDTH, class_spread, material_prior, misnamed
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)

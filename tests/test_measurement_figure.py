@@ -8,8 +8,8 @@ from vlmrt_dist.figures import draw_objects
 from vlmrt_dist.measurement_figure import MAX_INTERVALS, VERDICT_COLORS, measurement_figure
 from vlmrt_dist.quantities import LinkLevels
 from vlmrt_dist.results import Estimate
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, random_campaign
 
 

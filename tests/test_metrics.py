@@ -169,7 +169,7 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
 ) -> None:
     from vlmrt_dist.actors import ActorObjective
     from vlmrt_dist.radio import RadioConfig
-    from vlmrt_dist.rooms import box_room
+    from vlmrt_dist.scene.box_room import box_room
     from vlmrt_dist.setups import random_campaign
     from vlmrt_dist.study import Point, run
 

@@ -19,7 +19,7 @@ from vlmrt_dist.optimizers import LeastSquares, Predict
 from vlmrt_dist.placement import place
 from vlmrt_dist.posterior import NORMAL_95
 from vlmrt_dist.priors import prior_of
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.tracing import trace
 from vlmrt_dist.unknowns import Unknowns, unknowns_of
 

@@ -18,7 +18,7 @@ from vlmrt_dist.optimizers import (
     levenberg_marquardt,
 )
 from vlmrt_dist.priors import prior_of
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.unknowns import unknowns_of
 
 

@@ -10,7 +10,7 @@ from vlmrt_dist.placement import STRATEGIES, place
 from vlmrt_dist.placement.optimal import choose, pool_for
 from vlmrt_dist.placement.prediction import predicted_std, random_campaigns
 from vlmrt_dist.radio import Combining, RadioConfig
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.setups import Campaign, check_campaign, random_campaign
 from vlmrt_dist.study import Point, evaluate
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from vlmrt_dist import cli
 from vlmrt_dist.campaign_files import read_campaign, write_campaign
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.setups import check_campaign, random_campaign
 
 CHEAP = [

@@ -7,7 +7,7 @@ from numerics import PAPER, Array, path_cache, room
 from vlmrt_dist.likelihood import Information, noise_scale
 from vlmrt_dist.optimizers import NO_PRIOR_WIDTH, LeastSquares
 from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, SMALL, Posterior, inverse, posterior
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 
 BOUNDS = (float(np.log(1e-5)), float(np.log(1e3)))
 

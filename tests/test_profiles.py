@@ -11,7 +11,7 @@ from vlmrt_dist.fitting import fit_doubting_prior
 from vlmrt_dist.optimizers import LeastSquares
 from vlmrt_dist.posterior_check import check_posterior
 from vlmrt_dist.profiles import THRESHOLD
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 
 RADIO = PAPER.replace(combining="coherent")

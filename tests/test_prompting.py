@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from defusedxml import ElementTree
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.images import SceneImage
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import prompting
 from vlmrt_dist.vlm.prompting import (
     compact_xml,

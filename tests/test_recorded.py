@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from model_server import ModelServer, model_server
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import VlmError
 from vlmrt_dist.images import SceneImage
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.vlm import advisor_named
 from vlmrt_dist.vlm.recorded import FORMAT, Recorder, read_recording
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist import itu, rooms
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import box_room as rooms
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel
 
 
 def box_bounds(room: SceneModel) -> np.ndarray:

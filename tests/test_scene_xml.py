@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from vlmrt_dist import scene_xml
 from vlmrt_dist.errors import MaterialError, SceneError, StorageError
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel, SceneObject, bounding_bounds
-from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.files import scene_xml
+from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
 
 SECRET = "root:x:0:0:secret"
 BOX = trimesh.creation.box([1, 2, 3])
@@ -564,14 +564,14 @@ def test_a_scene_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_many_elements(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vlmrt_dist.xml_guard.MAX_ELEMENTS", 50)
+    monkeypatch.setattr("vlmrt_dist.scene.files.xml_allowlist.MAX_ELEMENTS", 50)
     with pytest.raises(SceneError, match="more than 50 elements"):
         load(folder, WOOD + CUBE + '<emitter type="constant"/>' * 50)
 
 
 def test_reading_a_scene_loads_no_engine() -> None:
     code = (
-        "import sys\nfrom vlmrt_dist.scene_xml import *\n"
+        "import sys\nfrom vlmrt_dist.scene.files.scene_xml import *\n"
         "load_scene(bundled_scene('simple_street_canyon')).distance_to_surface([[0, 0, 1]])\n"
         "wrong = {'mitsuba', 'drjit', 'sionna', 'ray', 'trimesh'} & set(sys.modules)\n"
         "assert not wrong, wrong\n"

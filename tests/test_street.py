@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from towns import CORNERS, HEIGHT, SIDE, SLOPE, hollow_town, under_a_roof
 
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene_xml import bundled_scene, load_scene
-from vlmrt_dist.street import ground, outdoors
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.street import ground, outdoors
 
 BUNDLED = ("simple_street_canyon", "etoile", "munich", "florence", "san_francisco")
 
@@ -36,7 +36,7 @@ def test_surfaces_are_named_by_their_object(monkeypatch: pytest.MonkeyPatch) -> 
     town = hollow_town()
     middle = np.array(CORNERS) + SIDE * np.array([0.3, 0.6])
     for block in (400_000, 5):
-        monkeypatch.setattr("vlmrt_dist.geometry.PAIRS_PER_BLOCK", block)
+        monkeypatch.setattr("vlmrt_dist.scene.geometry.PAIRS_PER_BLOCK", block)
         line, group, height = town.surfaces_at(middle)
         roofs = group > 0
         assert [town.names[k] for k in group[roofs][np.argsort(line[roofs])]] == [

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
-from vlmrt_dist import itu
+from vlmrt_dist.scene import itu
 from vlmrt_dist.textures import LONG_SIDE, LOOKS, OTHER, look_name, texture
 
 FREQUENCIES = 24

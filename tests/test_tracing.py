@@ -15,7 +15,7 @@ from vlmrt_dist.errors import (
 from vlmrt_dist.path_files import load_paths
 from vlmrt_dist.path_table import NONE, REFLECTION, ROWS, PathTable
 from vlmrt_dist.replay import Replay
-from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.scene.model import SceneModel, SceneObject
 from vlmrt_dist.setups import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.tracing import trace
@@ -306,7 +306,7 @@ def test_a_complete_set_stops_after_two_clean_solves(room: SceneModel, campaign:
 
 @pytest.mark.slow
 def test_many_receivers_of_one_transmitter() -> None:
-    from vlmrt_dist.rooms import box_room
+    from vlmrt_dist.scene.box_room import box_room
 
     room = box_room(10)
     places = random_campaign(room, 1, 70, seed=3)
@@ -318,7 +318,7 @@ def test_many_receivers_of_one_transmitter() -> None:
 
 def test_a_thousand_objects_are_one_mesh_and_still_themselves() -> None:
     """Dr.Jit walks through every mesh at every call; each face still knows its object."""
-    from vlmrt_dist.rooms import box_room
+    from vlmrt_dist.scene.box_room import box_room
 
     room, few = box_room(995), PAPER.replace(samples_per_src=50_000, max_depth=2)
     shared = LiveScene(tracing._sheets(room), few)

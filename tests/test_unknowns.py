@@ -10,7 +10,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.objective import ReplayObjective
 from vlmrt_dist.path_table import PathTable
 from vlmrt_dist.priors import MaterialPrior, prior_of
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.unknowns import Unknowns, unknowns_of
 

@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.rooms import box_room
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.vlm.validation import (
     CheckedMaterials,
     CheckedPositions,

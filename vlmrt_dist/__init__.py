@@ -21,9 +21,9 @@ from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.profiles import Profile, profile
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel, SceneObject
-from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.model import SceneModel, SceneObject
 from vlmrt_dist.setups import Campaign, MeasurementSetup
 from vlmrt_dist.simulation import simulate
 

@@ -37,7 +37,7 @@ from vlmrt_dist.ray_session import (
     refuse_too_much,
     reserve,
 )
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene_actor import ActorInfo, SceneActor
 from vlmrt_dist.setups import Campaign
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, misplaced
 
 CANDIDATES = 192

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.campaign_lines import Link, Problem
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, MeasurementSetup, misplaced, room_hint
 
 PLACEHOLDER_GAP_DB = 20.0

@@ -31,7 +31,7 @@ from vlmrt_dist.placement.prediction import spread
 from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, check_campaign
 
 Which = Literal["all", "median"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Timing
 from vlmrt_dist.study import hardware

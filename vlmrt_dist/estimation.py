@@ -23,7 +23,6 @@ from vlmrt_dist.fitting import (
     held_out_levels,
     starting_points,
 )
-from vlmrt_dist.itu import conductivity_table
 from vlmrt_dist.optimizers import StopRule, adam
 from vlmrt_dist.posterior_check import PosteriorCheck, check_posterior
 from vlmrt_dist.priors import Initial, MaterialPrior, check_choice, initial_conductivity, prior_of
@@ -31,7 +30,8 @@ from vlmrt_dist.problem import PRIOR_WIDTH, Clock, Engine, Problem, posed
 from vlmrt_dist.quantities import LinkLevels, root_mean_square
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.itu import conductivity_table
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, paths_provenance
 from vlmrt_dist.unknowns import Groups
 

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.paper import Printed
 from vlmrt_dist.report import OPTIMIZER_NAMES, groups
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.ledger import Row
 from vlmrt_dist.store.places import Where, place_of

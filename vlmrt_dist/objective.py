@@ -24,7 +24,7 @@ from vlmrt_dist.path_table import PathTable
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.retrace import Retrace
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 
 

@@ -16,7 +16,7 @@ from vlmrt_dist.placement.prediction import (
     random_campaigns,
 )
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 
 

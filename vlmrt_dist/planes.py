@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from vlmrt_dist.path_table import REFLECTION
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 
 NORMAL_TOLERANCE = 1e-4
 OFFSET_TOLERANCE = 1e-3

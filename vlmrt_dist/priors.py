@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
 INITIALS: tuple[str, ...] = ("itu", "uniform", "random", "vlm")

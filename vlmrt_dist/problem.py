@@ -19,7 +19,7 @@ from vlmrt_dist.optimizers import LeastSquares, Predict
 from vlmrt_dist.posterior import MIN_NOISE_DB
 from vlmrt_dist.priors import MaterialPrior, Prior, check_choice, prior_of
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, check_campaign
 from vlmrt_dist.simulation import displaced
 from vlmrt_dist.unknowns import Groups, Unknowns, unknowns_of

@@ -12,7 +12,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.fitting import fit_doubting_prior
 from vlmrt_dist.optimizers import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.problem import posed
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.unknowns import KINDS, Quantity
 

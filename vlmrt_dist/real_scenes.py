@@ -28,8 +28,8 @@ from vlmrt_dist.placement.information import Criterion
 from vlmrt_dist.placement.optimal import choose, pool_for
 from vlmrt_dist.posterior import MIN_NOISE_DB
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing
 from vlmrt_dist.store.places import Place

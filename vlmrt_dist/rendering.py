@@ -20,7 +20,7 @@ import numpy.typing as npt
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.render_process import ARRAYS, PROBLEM, REQUEST, view_file
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.textures import LOOKS, look_name
 from vlmrt_dist.viewpoints import VIEWS, Seen, look_at_scene
 

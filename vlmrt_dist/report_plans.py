@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from vlmrt_dist.report_data import Study, label_of
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.ledger import Row
 
@@ -86,7 +86,7 @@ def _plan(row: Row, title: str) -> Plan:
 
 
 def known_scene(row: Row) -> SceneModel | None:
-    """The row's scene, if it is a room that :func:`~vlmrt_dist.rooms.box_room` makes."""
+    """The row's scene, if it is a room that :func:`~vlmrt_dist.scene.box_room.box_room` makes."""
     boxes = row.num_objects - ROOM_OBJECTS
     room = _room(boxes) if 1 <= boxes <= 200 else None
     return room if room is not None and room.key == row.scene else None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.actors import ActorObjective
 from vlmrt_dist.pool import map_on_actors
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.study import Point, evaluate
 

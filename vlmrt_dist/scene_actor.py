@@ -18,7 +18,7 @@ from vlmrt_dist.losses import Engine, Levels, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from vlmrt_dist import campaign_checks as checks
 from vlmrt_dist.campaign_checks import BoolArray, FloatArray, floats, listed, read_only, rows
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 
 ON_SURFACE = 1e-4
 """Nearer than this [m] to a surface an antenna has no well-defined side of it in float32."""

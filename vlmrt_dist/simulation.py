@@ -20,7 +20,7 @@ from vlmrt_dist.errors import (
     NoPathsError,
 )
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, check_campaign, misplaced, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
 

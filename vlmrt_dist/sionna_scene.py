@@ -16,8 +16,8 @@ from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.path_table import REFLECTION, TRANSMISSION
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.scene_object import SceneObject
+from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.scene_object import SceneObject
 from vlmrt_dist.setups import MeasurementSetup
 from vlmrt_dist.units import SPEED_OF_LIGHT
 

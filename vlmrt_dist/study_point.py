@@ -19,7 +19,7 @@ from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.priors import Initial, MaterialPrior
 from vlmrt_dist.problem import PRIOR_WIDTH
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.ledger import SCHEMA_VERSION
 

@@ -430,4 +430,4 @@ LOOKS: dict[str, Look] = {
     "wet_ground": Look(_wet_ground, (1.6, 1.6), "glossy", 0.12),
     OTHER: Look(_other, (1.0, 1.0)),
 }
-"""Every material class of :data:`vlmrt_dist.itu.MATERIALS`, and ``other``."""
+"""Every material class of :data:`vlmrt_dist.scene.itu.MATERIALS`, and ``other``."""

@@ -30,7 +30,7 @@ from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_set
 from vlmrt_dist.planes import Planes, planes_of, unfold
 from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Materials, Replay
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, MeasurementSetup
 from vlmrt_dist.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.solve_size import (

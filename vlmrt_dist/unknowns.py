@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.carriers import Carrier, carriers_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.itu import conductivity_table
 from vlmrt_dist.losses import Objective
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, NO_PRIOR_WIDTH, Predict
 from vlmrt_dist.priors import MaterialPrior, Prior
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.itu import conductivity_table
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 from vlmrt_dist.units import watts_to_dbm
 

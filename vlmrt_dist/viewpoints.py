@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vlmrt_dist import itu
 from vlmrt_dist.campaign_files import write_campaign
 from vlmrt_dist.cli.options import (
     FrequencyOption,
@@ -28,7 +27,8 @@ from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import advisor_named
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 

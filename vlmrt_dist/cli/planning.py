@@ -39,7 +39,7 @@ from vlmrt_dist.placement.optimal import pool_for
 from vlmrt_dist.placement.prediction import Grow, Which
 from vlmrt_dist.plan_report import percent, plan_report
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
 
 CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}

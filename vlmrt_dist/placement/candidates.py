@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.priors import prior_of
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.street import ground, outdoors
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
-from vlmrt_dist.street import ground, outdoors
 
 NUM_TX, NUM_RX = 20, 60
 """Candidate transmitters, and receivers for each of them, where a caller asks for no other."""
@@ -191,7 +191,8 @@ def random_positions(
     """T transmitters uniform in free space, each with R receivers at most :data:`REACH` away.
 
     :param height: antennas above the lowest surface below them, which is the ground or the floor;
-        in a scene of buildings (:func:`~vlmrt_dist.street.outdoors`) only where it sees the sky
+        in a scene of buildings (:func:`~vlmrt_dist.scene.street.outdoors`) only where it sees the
+        sky
     :param tx_height: transmitters above it; default: as ``height``
     :param extra: setups that come first
     :raises CampaignError: if there is no free space, or ``height`` is no range

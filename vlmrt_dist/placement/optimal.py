@@ -20,7 +20,7 @@ from vlmrt_dist.placement.candidates import (
 )
 from vlmrt_dist.placement.information import Choice, Criterion, Information, select
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
 
 DESIGN_NOISE_DB = 0.01

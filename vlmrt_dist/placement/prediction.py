@@ -21,7 +21,7 @@ from vlmrt_dist.placement.information import Criterion, Information, select
 from vlmrt_dist.posterior import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict
 from vlmrt_dist.priors import prior_of
 from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign, check_campaign
 
 Which = Literal["identifiable", "all", "median"]

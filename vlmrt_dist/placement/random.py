@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vlmrt_dist.placement.candidates import Height, random_positions
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, random_campaign
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.priors import MaterialPrior
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import Campaign
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from vlmrt_dist import metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.images import SceneImage
-from vlmrt_dist.material_prior import material_prior
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.material_prior import material_prior
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, free_points
 from vlmrt_dist.vlm import prompting
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage

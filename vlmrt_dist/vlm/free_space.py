@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.street import ground, outdoors
 from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, free_points
-from vlmrt_dist.street import ground, outdoors
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist.geometry import ray_meets
 from vlmrt_dist.planes import Planes
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.geometry import ray_meets
+from vlmrt_dist.scene.model import SceneModel
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

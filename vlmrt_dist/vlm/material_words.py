@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Collection
 from typing import NamedTuple
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.scene import itu
 
 NAMED = 0.9
 """Confidence where the text holds the class's own name."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.images import SceneImage
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm.questions import Question
 
 MATERIALS_PROMPT = "materials_v1"

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.setups import ON_SURFACE
 from vlmrt_dist.vlm.parsing import (
     MaterialEntry,

@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import FrequencyError, SceneError
-from vlmrt_dist.geometry import TriangleSoup
-from vlmrt_dist.scene_object import (
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.files.scene_writer import scene_to_xml, write_scene
+from vlmrt_dist.scene.geometry import TriangleSoup
+from vlmrt_dist.scene.scene_object import (
     DEFAULT_THICKNESS,
     MAX_COORDINATE,
     SceneObject,
     check_name,
 )
-from vlmrt_dist.scene_writer import scene_to_xml, write_scene
 
 __all__ = ["DEFAULT_THICKNESS", "SceneModel", "SceneObject", "bounding_bounds"]
 

@@ -1,7 +1,7 @@
 """Reading Sionna's (Mitsuba's) scene files, which are code to those who load them.
 
-What :mod:`vlmrt_dist.xml_guard` lets through is turned into a :class:`SceneModel` of arrays; no
-byte of the file goes further than here.
+What :mod:`vlmrt_dist.scene.files.xml_allowlist` lets through is turned into a :class:`SceneModel`
+of arrays; no byte of the file goes further than here.
 """
 
 from __future__ import annotations
@@ -18,15 +18,11 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist import transforms
 from vlmrt_dist.errors import MaterialError, SceneError
-from vlmrt_dist.itu import material_class
-from vlmrt_dist.mesh_reader import Mesh, read_obj, read_ply
-from vlmrt_dist.scene import SceneModel, bounding_bounds
-from vlmrt_dist.scene_object import DEFAULT_THICKNESS, SceneObject
-from vlmrt_dist.scene_writer import ID_COUNTER
-from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
-from vlmrt_dist.xml_guard import (
+from vlmrt_dist.scene.files import transforms
+from vlmrt_dist.scene.files.mesh_reader import Mesh, read_obj, read_ply
+from vlmrt_dist.scene.files.scene_writer import ID_COUNTER
+from vlmrt_dist.scene.files.xml_allowlist import (
     MAX_XML_BYTES,
     RADIO_BSDFS,
     attribute,
@@ -35,6 +31,10 @@ from vlmrt_dist.xml_guard import (
     plain_path,
     quoted,
 )
+from vlmrt_dist.scene.itu import material_class
+from vlmrt_dist.scene.model import SceneModel, bounding_bounds
+from vlmrt_dist.scene.scene_object import DEFAULT_THICKNESS, SceneObject
+from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
 
 FloatArray = npt.NDArray[np.float64]
 

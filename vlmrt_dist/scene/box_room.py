@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.scene_object import SceneObject
+from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.scene_object import SceneObject
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import SceneError, StorageError
-from vlmrt_dist.scene_object import SceneObject
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.scene_object import SceneObject
 from vlmrt_dist.store.atomic_files import write_atomic
 
 SCENE_FILE = "scene.xml"

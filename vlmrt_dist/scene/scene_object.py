@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist import itu
 from vlmrt_dist.errors import MaterialError, SceneError
-from vlmrt_dist.geometry import is_closed
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.geometry import is_closed
 
 FloatArray = npt.NDArray[np.float64]
 
