@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, random_campaign
 
 try:
     prepare_engine()

@@ -16,6 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from vlmrt_dist.actors import ActorObjective
+from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import choose_variant
 from vlmrt_dist.errors import (
     ActorFailure,
@@ -25,11 +27,9 @@ from vlmrt_dist.errors import (
 )
 from vlmrt_dist.losses import Objective, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS, ActorOptions
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, random_campaign
 
 RADIO = RadioConfig.paper(max_depth=2)
 

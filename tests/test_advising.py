@@ -17,10 +17,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from vlmrt_dist import cli, rendering
-from vlmrt_dist.campaign_files import read_campaign
+from vlmrt_dist.campaign.files.read_write import read_campaign
+from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.setups import check_campaign
 from vlmrt_dist.vlm import key as keys
 
 ROOT = Path(__file__).parents[1]

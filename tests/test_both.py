@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.setups import check_campaign
 from vlmrt_dist.vlm.both import ask
 from vlmrt_dist.vlm.offline import OfflineAdvisor
 

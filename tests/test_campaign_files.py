@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vlmrt_dist import campaign_files, campaign_lines
-from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.campaign.files import read_write as campaign_files
+from vlmrt_dist.campaign.files import records as campaign_lines
+from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.errors import CampaignError, MeasurementFileError, StorageError
-from vlmrt_dist.setups import Campaign, MeasurementSetup
 
 HEADER = "setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rss_dbm"
 GOOD = "a,0,0,1,2,0,1,-60.5"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlmrt_dist.campaign_files import read_campaign
+from vlmrt_dist.campaign.files.read_write import read_campaign
 from vlmrt_dist.errors import MeasurementFileError
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel

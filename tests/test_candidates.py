@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from towns import SLOPE, hollow_town, under_a_roof
 
+from vlmrt_dist.campaign.model import check_campaign, random_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement import candidates, place
 from vlmrt_dist.placement.candidates import prior_draws, random_positions
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
-from vlmrt_dist.setups import check_campaign, random_campaign
 
 ROOM = box_room()
 

@@ -7,12 +7,12 @@ import scipy.sparse as sp
 from numerics import path_cache, room
 
 import vlmrt_dist as vd
+from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.closed_loop import _posterior_draws, joined, next_setup
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.posterior import NORMAL_95
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import material_prior
-from vlmrt_dist.setups import random_campaign
 from vlmrt_dist.simulation import perturbed
 
 RADIO = vd.RadioConfig.paper(combining="coherent")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.cost import in_own_process, measure_fixed, measure_replay
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.itu import material_class
 
 

@@ -25,7 +25,7 @@ STUDY = """
 from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room, study
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.setups import random_campaign
+from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.console import run_script
 
 room, radio = box_room(4), RadioConfig.paper(max_depth=1).replace(samples_per_src=1000)

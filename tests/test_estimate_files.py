@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from test_results import LINKS, estimate
 
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.estimate_files import link_rows, write_estimate, write_links
 from vlmrt_dist.posterior import Verdict
 from vlmrt_dist.quantities import Quantity
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.setups import Campaign, MeasurementSetup
 
 SETUPS = [
     MeasurementSetup(np.array([0.0, 0, 1]), np.array([[2.0, 0, 1], [0, 2, 1], [1, 1, 2]])),

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from numerics import PAPER, Array, campaign, path_cache, room
 
+from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
 from vlmrt_dist.estimation import estimate, mean_relative_error
 from vlmrt_dist.placement import place
 from vlmrt_dist.priors import MaterialPrior, Prior, initial_conductivity, prior_of
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.setups import Campaign, random_campaign
 from vlmrt_dist.simulation import perturbed, simulate
 
 

@@ -32,7 +32,7 @@ import time
 from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room, study
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.setups import random_campaign
+from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.console import run_script
 
 room = box_room()

@@ -168,9 +168,9 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     server: str, tmp_path: Path
 ) -> None:
     from vlmrt_dist.actors import ActorObjective
-    from vlmrt_dist.radio import RadioConfig
+    from vlmrt_dist.campaign.model import random_campaign
+    from vlmrt_dist.campaign.radio_config import RadioConfig
     from vlmrt_dist.scene.box_room import box_room
-    from vlmrt_dist.setups import random_campaign
     from vlmrt_dist.study import Point, run
 
     room, radio = box_room(), RadioConfig.paper(max_depth=1)

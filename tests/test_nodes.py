@@ -16,13 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from vlmrt_dist.actors import ActorObjective
+from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.losses import Objective
 from vlmrt_dist.pool import map_on_actors
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, random_campaign
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from numerics import PAPER, materials, path_cache
 
+from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION
 from vlmrt_dist.planes import planes_of, unfold
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.setups import random_campaign
 
 QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
-from vlmrt_dist.radio import RadioConfig
 
 
 def test_defaults_and_the_papers_configuration() -> None:

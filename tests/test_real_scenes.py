@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from towns import hollow_town
 
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.city_figure import COLORS, Panel, city_figure
 from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.placement import place
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.real_scenes import Case, city, finding, positions, seen_by, survey, survey_key
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.store.places import place_of

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numerics import PAPER, Array, campaign, materials, path_cache, room, table
 
+from vlmrt_dist.campaign.model import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.errors import (
     CampaignError,
     ConfigurationError,
@@ -16,7 +17,6 @@ from vlmrt_dist.errors import (
 from vlmrt_dist.path_table import PathTable
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.simulation import displaced, perturbed, simulate
 from vlmrt_dist.units import dbm_to_watts
 

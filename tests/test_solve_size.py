@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from vlmrt_dist import solve_size
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.solve_size import (
     LANES_PER_GROUP,
     MAX_LANES_AT_ONCE,

@@ -6,6 +6,7 @@ import pytest
 from numerics import PAPER, campaign, materials, path_cache, room, table
 
 from vlmrt_dist import solve_size, tracing
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.errors import (
     EngineUnavailable,
     PathOverflowError,
@@ -16,7 +17,6 @@ from vlmrt_dist.path_files import load_paths
 from vlmrt_dist.path_table import NONE, REFLECTION, ROWS, PathTable
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.setups import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.tracing import trace
 

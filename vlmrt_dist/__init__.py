@@ -11,7 +11,9 @@ conductivity of every object with an honest uncertainty::
     print(vd.estimate(room, campaign))
 """
 
-from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.closed_loop import measure_until, plan_next
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.estimation import estimate
@@ -19,12 +21,10 @@ from vlmrt_dist.placement import place
 from vlmrt_dist.placement.prediction import predicted_std
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.profiles import Profile, profile
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.setups import Campaign, MeasurementSetup
 from vlmrt_dist.simulation import simulate
 
 __all__ = [

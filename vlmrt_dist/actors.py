@@ -23,10 +23,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.losses import Engine, Levels, ValueAndGrad, measured_power
 from vlmrt_dist.materials import Materials, Parameter
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import (
     SHORTEST_DEADLINE,
     USUAL,
@@ -39,7 +40,6 @@ from vlmrt_dist.ray_session import (
 )
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene_actor import ActorInfo, SceneActor
-from vlmrt_dist.setups import Campaign
 
 Progress = Callable[[int, int], None]
 """Called with the number of actors that are ready and in all."""

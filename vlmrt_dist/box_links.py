@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign, misplaced
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, misplaced
 
 CANDIDATES = 192
 """Places that are tried for each antenna."""

@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.estimation import PRIOR_WIDTH, estimate
 from vlmrt_dist.placement import place
@@ -29,10 +31,8 @@ from vlmrt_dist.placement.candidates import (
 from vlmrt_dist.placement.information import Information, select
 from vlmrt_dist.placement.prediction import spread
 from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, check_campaign
 
 Which = Literal["all", "median"]
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.box_links import looking_through
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.units import watts_to_dbm
 

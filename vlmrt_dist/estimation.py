@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.answers import check_of, covariance_of, entry_names, gains_of, quantity_of
+from vlmrt_dist.campaign.model import Campaign, paths_provenance
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.fitting import (
     Fit,
@@ -28,11 +30,9 @@ from vlmrt_dist.posterior_check import PosteriorCheck, check_posterior
 from vlmrt_dist.priors import Initial, MaterialPrior, check_choice, initial_conductivity, prior_of
 from vlmrt_dist.problem import PRIOR_WIDTH, Clock, Engine, Problem, posed
 from vlmrt_dist.quantities import LinkLevels, root_mean_square
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, paths_provenance
 from vlmrt_dist.unknowns import Groups
 
 Optimizer = Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"]
@@ -83,7 +83,7 @@ def estimate(
 
     Levels that the campaign calls censored count as what they are: the true one lies at or below
     the receiver's floor. A campaign may hold setups of several carriers, see
-    :mod:`vlmrt_dist.carriers`; conductivities are those at the carrier of ``radio``.
+    :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
 
     :param scene: K objects
     :param campaign: M setups with received levels [dBm]

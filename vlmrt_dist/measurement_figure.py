@@ -9,10 +9,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.figures import draw_objects, save_figure
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.places import Where
 
 MAX_INTERVALS = 40

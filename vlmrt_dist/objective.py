@@ -9,7 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist.carriers import Carrier, carriers_of
+from vlmrt_dist.campaign.carriers import Carrier, carriers_of
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.losses import (
     DB,
@@ -21,11 +23,9 @@ from vlmrt_dist.losses import (
 )
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.path_table import PathTable
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.retrace import Retrace
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 
 
 class ReplayObjective:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.placement.candidates import CandidatePool
 from vlmrt_dist.placement.prediction import (
     Prediction,
@@ -15,9 +17,7 @@ from vlmrt_dist.placement.prediction import (
     predicted_std,
     random_campaigns,
 )
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
 
 Initial = Literal["itu", "uniform", "random", "vlm"]

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign, check_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
 from vlmrt_dist.fitting import Progress
 from vlmrt_dist.likelihood import LOSSES
@@ -18,9 +20,7 @@ from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import LeastSquares, Predict
 from vlmrt_dist.posterior import MIN_NOISE_DB
 from vlmrt_dist.priors import MaterialPrior, Prior, check_choice, prior_of
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign
 from vlmrt_dist.simulation import displaced
 from vlmrt_dist.unknowns import Groups, Unknowns, unknowns_of
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.fitting import fit_doubting_prior
 from vlmrt_dist.optimizers import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.problem import posed
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.unknowns import KINDS, Quantity
 
 THRESHOLD = 3.841458820694124

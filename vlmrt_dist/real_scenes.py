@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine_timing import nothing_timed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.likelihood import Loss
@@ -27,10 +29,8 @@ from vlmrt_dist.placement.candidates import Height
 from vlmrt_dist.placement.information import Criterion
 from vlmrt_dist.placement.optimal import choose, pool_for
 from vlmrt_dist.posterior import MIN_NOISE_DB
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import run

@@ -22,10 +22,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.materials import Materials, Parameter
 from vlmrt_dist.path_table import NONE, REFLECTION, PathTable
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.sionna_scene import LiveScene, dr, mi
 
 Weigh = Callable[[NDArray[np.float64]], NDArray[np.float64]]

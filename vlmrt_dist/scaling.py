@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.actors import ActorObjective
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.pool import map_on_actors
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.study import Point, evaluate
 
 WARM_UP = 3

@@ -13,13 +13,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
 from vlmrt_dist.losses import Engine, Levels, ValueAndGrad
 from vlmrt_dist.materials import Materials, Parameter
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.ray_session import SECRETS
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 
 if TYPE_CHECKING:
     from vlmrt_dist.losses import Objective

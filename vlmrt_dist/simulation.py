@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from vlmrt_dist import campaign_checks
-from vlmrt_dist.carriers import carriers_of
+from vlmrt_dist.campaign import validation as campaign_checks
+from vlmrt_dist.campaign.carriers import carriers_of
+from vlmrt_dist.campaign.model import Campaign, check_campaign, misplaced, paths_provenance
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import (
     NO_PATHS,
     CampaignError,
@@ -19,9 +21,7 @@ from vlmrt_dist.errors import (
     MaterialError,
     NoPathsError,
 )
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign, misplaced, paths_provenance
 from vlmrt_dist.units import watts_to_dbm
 
 FloatArray = NDArray[np.float64]
@@ -53,7 +53,8 @@ def simulate(
     :param scene: K objects
     :param campaign: positions of M setups of N receivers, and their carriers
     :param conductivity: [K] true conductivities at the radio's carrier [S/m]; default: the scene's
-        own. At other carriers they follow the objects' classes, see :mod:`~vlmrt_dist.carriers`
+        own. At other carriers they follow the objects' classes, see
+        :mod:`~vlmrt_dist.campaign.carriers`
     :param radio: radio configuration; with the same one as the estimation's (seed included) the
         protocol is ``same_paths``, otherwise ``independent``
     :param noise_db: standard deviation of the normal error of each level, one number or [M,N] [dB]
@@ -125,7 +126,7 @@ def displaced(
     """``campaign`` with every receiver moved at random to where an antenna can be.
 
     :param error: standard deviation of each coordinate [m]; what would be :func:`misplaced
-        <vlmrt_dist.setups.misplaced>` is drawn again, so beside a wall it is less
+        <vlmrt_dist.campaign.model.misplaced>` is drawn again, so beside a wall it is less
     :raises CampaignError: if a receiver finds no place
     """
     moved = campaign.rx + error * rng.standard_normal(campaign.rx.shape)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import MeasurementSetup
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.path_table import REFLECTION, TRANSMISSION
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_object import SceneObject
-from vlmrt_dist.setups import MeasurementSetup
 from vlmrt_dist.units import SPEED_OF_LIGHT
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported

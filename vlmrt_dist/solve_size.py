@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.radio import RadioConfig
 
 MAX_LANES_AT_ONCE = 50_000_000
 """Most lanes (rays · depth · receivers) of a setup that is solved for in one piece."""

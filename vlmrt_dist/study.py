@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist import metrics
+from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.losses import normalized_absolute_error
 from vlmrt_dist.materials import Materials
@@ -24,7 +25,6 @@ from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.pool import restarts
 from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
 from vlmrt_dist.quantities import Quantity
-from vlmrt_dist.setups import Campaign, random_campaign
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study_methods import (
     MethodFit,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.answers import quantity_of
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
 from vlmrt_dist.fitting import Fit, appraise, fit_doubting_prior, starting_points
 from vlmrt_dist.losses import Objective
@@ -17,7 +18,6 @@ from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.posterior import MIN_NOISE_DB, Posterior, Verdict
 from vlmrt_dist.priors import Prior
 from vlmrt_dist.quantities import Quantity
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.study_point import Point
 from vlmrt_dist.units import watts_to_dbm
 from vlmrt_dist.unknowns import Unknowns, unknowns_of

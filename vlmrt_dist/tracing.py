@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
 from vlmrt_dist.path_files import load_paths, stream_paths
 from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
 from vlmrt_dist.planes import Planes, planes_of, unfold
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.replay import Materials, Replay
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, MeasurementSetup
 from vlmrt_dist.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.solve_size import (
     LANES_PER_GROUP,

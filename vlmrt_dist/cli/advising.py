@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vlmrt_dist.campaign_files import write_campaign
+from vlmrt_dist.campaign.files.read_write import write_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.cli.options import (
     FrequencyOption,
     HeadroomOption,
@@ -26,7 +27,6 @@ from vlmrt_dist.cli.options import (
 from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.images import SceneImage
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import advisor_named

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import typer
 
-from vlmrt_dist.campaign_files import read_campaign
+from vlmrt_dist.campaign.files.read_write import read_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.cli.options import (
     CombiningOption,
     DepthOption,
@@ -35,7 +36,6 @@ from vlmrt_dist.estimation import Loss, Optimizer, estimate
 from vlmrt_dist.priors import Initial
 from vlmrt_dist.problem import PRIOR_WIDTH, Engine
 from vlmrt_dist.profiles import profile as profile_likelihood
-from vlmrt_dist.radio import RadioConfig
 
 _Measurements = Annotated[
     Path,

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.cli.options import (
     CombiningOption,
     DepthOption,
@@ -38,9 +40,7 @@ from vlmrt_dist.placement.information import Criterion
 from vlmrt_dist.placement.optimal import pool_for
 from vlmrt_dist.placement.prediction import Grow, Which
 from vlmrt_dist.plan_report import percent, plan_report
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
 
 CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from vlmrt_dist.campaign_files import read_campaign, write_campaign
+from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.cli.options import (
     CombiningOption,
     DepthOption,
@@ -33,7 +34,6 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.simulation import perturbed, simulate
 from vlmrt_dist.store.atomic_files import write_atomic
 

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement import a_optimal, d_optimal, grid, random, vlm, vlm_then_refine
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 
 Strategy = Callable[..., Campaign]
 """A plain function ``(scene, num_setups, num_receivers, *, seed, <options>) -> Campaign``."""

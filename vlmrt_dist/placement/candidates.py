@@ -15,12 +15,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.priors import prior_of
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.street import ground, outdoors
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
 
 NUM_TX, NUM_RX = 20, 60
 """Candidate transmitters, and receivers for each of them, where a caller asks for no other."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement.candidates import Height
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.street import ground, outdoors
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
 
 MOST_LINES = 150
 """Grid lines along the longer side at which the search for free points ends."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
@@ -19,9 +21,7 @@ from vlmrt_dist.placement.candidates import (
     prior_draws,
 )
 from vlmrt_dist.placement.information import Choice, Criterion, Information, select
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign
 
 DESIGN_NOISE_DB = 0.01
 """Noise that positions are chosen for where a caller states none. The smaller, the less of any

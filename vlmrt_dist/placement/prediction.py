@@ -10,6 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from vlmrt_dist.campaign.model import Campaign, check_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
@@ -20,9 +22,7 @@ from vlmrt_dist.placement.candidates import (
 from vlmrt_dist.placement.information import Criterion, Information, select
 from vlmrt_dist.posterior import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict
 from vlmrt_dist.priors import prior_of
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign
 
 Which = Literal["identifiable", "all", "median"]
 Grow = Literal["receivers", "setups"]

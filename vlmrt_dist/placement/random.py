@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, random_campaign
 from vlmrt_dist.placement.candidates import Height, random_positions
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, random_campaign
 
 
 def place(
@@ -17,8 +17,8 @@ def place(
     height: Height | None = None,
     tx_height: Height | None = None,
 ) -> Campaign:
-    """M setups of N receivers drawn by :func:`vlmrt_dist.setups.random_campaign`; where a height is
-    given by :func:`~vlmrt_dist.placement.candidates.random_positions`.
+    """M setups of N receivers drawn by :func:`vlmrt_dist.campaign.model.random_campaign`; where a
+    height is given by :func:`~vlmrt_dist.placement.candidates.random_positions`.
 
     :param clearance: distance from every surface [m]
     :param height: lowest and highest antenna above the ground [m], outdoors under the open sky;

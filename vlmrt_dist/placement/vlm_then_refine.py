@@ -7,13 +7,13 @@ least as much as the proposal, by the pool's own measure.
 
 from __future__ import annotations
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement import vlm
 from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
 from vlmrt_dist.placement.optimal import DESIGN_NOISE_DB, DESIGN_PRIOR_WIDTH, choose, pool_for
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, Campaign, check_campaign
 
 
 def place(

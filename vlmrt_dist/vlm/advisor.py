@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 
 
 @dataclass(frozen=True)

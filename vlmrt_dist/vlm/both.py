@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.vlm import ADVISORS, advisor_named
 from vlmrt_dist.vlm.advisor import Usage
 

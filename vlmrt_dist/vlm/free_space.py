@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, free_points
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.street import ground, outdoors
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, free_points
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

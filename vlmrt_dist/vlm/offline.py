@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE
 from vlmrt_dist.errors import ConfigurationError, MaterialError
 from vlmrt_dist.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.material_prior import class_spread, material_prior
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_object import SceneObject
-from vlmrt_dist.setups import DEFAULT_CLEARANCE
 from vlmrt_dist.vlm import offline_positions
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.material_words import Reading, read_material, words_of

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from vlmrt_dist.campaign.model import ON_SURFACE
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import ON_SURFACE
 from vlmrt_dist.vlm.parsing import (
     MaterialEntry,
     PositionEntry,

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from vlmrt_dist.campaign_header import COLUMNS, REQUIRED, wrong_columns
+from vlmrt_dist.campaign.files.columns import COLUMNS, REQUIRED, wrong_columns
 
 Problem = tuple[int, str]
 """A line's number (0: the whole file) and what is wrong with it."""

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.campaign_header import POSITIONS
-from vlmrt_dist.campaign_lines import MAX_BYTES, Link, Problem, read_links
-from vlmrt_dist.campaign_slips import contradictions, level_slips, position_slips
+from vlmrt_dist.campaign.files.columns import POSITIONS
+from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, position_slips
+from vlmrt_dist.campaign.files.records import MAX_BYTES, Link, Problem, read_links
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, MeasurementFileError
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited, write_atomic
 
 MAX_PADDED_LINKS = 20_000_000

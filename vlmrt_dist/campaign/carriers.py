@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.setups import Campaign
 
 
 @dataclass(frozen=True, eq=False)

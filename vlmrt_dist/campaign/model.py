@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist import campaign_checks as checks
-from vlmrt_dist.campaign_checks import BoolArray, FloatArray, floats, listed, read_only, rows
+from vlmrt_dist.campaign import validation as checks
+from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign.validation import BoolArray, FloatArray, floats, listed, read_only, rows
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.radio import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
 
 ON_SURFACE = 1e-4
