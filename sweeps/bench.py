@@ -286,7 +286,7 @@ def _differt(case: Case, steps: int) -> list[Result]:
     """Reflections alone, where DiffeRT is installed."""
     from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.opponents import DiffeRT
-    from vlmrt_dist.path_table import TRANSMISSION
+    from vlmrt_dist.paths.path_table import TRANSMISSION
     from vlmrt_dist.tracing import trace
 
     radio = vd.RadioConfig(max_depth=2)

@@ -11,7 +11,7 @@ from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
+from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 
@@ -93,7 +93,7 @@ def sketch(
         seconds=np.zeros(setups),
         seconds_in_solver=np.zeros(setups),
     )
-    from vlmrt_dist.path_table import unite
+    from vlmrt_dist.paths.path_table import unite
 
     return unite([table])
 

@@ -343,7 +343,7 @@ def test_links_without_a_path_are_counted_and_not_used(
     room: SceneModel, measured: Campaign
 ) -> None:
     """Levels are measured wherever; with lines of sight and one reflection some have no path."""
-    from vlmrt_dist.path_table import PathTable
+    from vlmrt_dist.paths.path_table import PathTable
     from vlmrt_dist.tracing import trace as real
 
     def without(*args: Any, **kwargs: Any) -> PathTable:

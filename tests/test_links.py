@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist.planes import planes_of
+from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm.links import MIRROR, THROUGH, Face, Links, faces_of, links_of

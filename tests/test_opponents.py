@@ -7,7 +7,7 @@ from numerics import PAPER
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.objective import ReplayObjective
-from vlmrt_dist.path_table import TRANSMISSION
+from vlmrt_dist.paths.path_table import TRANSMISSION
 from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.tracing import trace
 

@@ -13,8 +13,8 @@ import pytest
 from numerics import sketch
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.path_files import load_paths, save_paths, stream_paths
-from vlmrt_dist.path_table import ROWS, PathTable, concatenate_setups
+from vlmrt_dist.paths.path_files import load_paths, save_paths, stream_paths
+from vlmrt_dist.paths.path_table import ROWS, PathTable, concatenate_setups
 from vlmrt_dist.tracing_cost import own_memory
 
 ROOT = Path(__file__).parents[1]
@@ -235,7 +235,7 @@ def repeated(table: PathTable, times: int) -> PathTable:
 _READ = """
 import sys
 sys.path[:0] = sys.argv[2:]
-from vlmrt_dist.path_files import load_paths
+from vlmrt_dist.paths.path_files import load_paths
 from vlmrt_dist.tracing_cost import own_memory
 load_paths(sys.argv[1], [0])  # imports everything
 before = own_memory()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numerics import sketch
 
-from vlmrt_dist import path_table
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.path_table import PathTable, concatenate_setups, unite
+from vlmrt_dist.paths import path_table
+from vlmrt_dist.paths.path_table import PathTable, concatenate_setups, unite
 
 
 def assert_same(a: PathTable, b: PathTable) -> None:

@@ -6,8 +6,8 @@ import pytest
 from numerics import PAPER, materials, path_cache
 
 from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION
-from vlmrt_dist.planes import planes_of, unfold
+from vlmrt_dist.paths.image_method import planes_of, unfold
+from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject
 
@@ -154,7 +154,7 @@ def test_a_transmission_changes_nothing_and_mixes_with_mirrors(corner: SceneMode
 
 @pytest.mark.slow
 def test_directions_are_those_of_sionnas_vertices() -> None:
-    from vlmrt_dist.sionna_scene import LiveScene
+    from vlmrt_dist.paths.sionna_scene import LiveScene
 
     room = box_room()
     setup = random_campaign(room, 1, 6, seed=4).setups[0]

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist import solve_size
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.solve_size import (
+from vlmrt_dist.paths import receiver_groups as solve_size
+from vlmrt_dist.paths.receiver_groups import (
     LANES_PER_GROUP,
     MAX_LANES_AT_ONCE,
     free_memory,

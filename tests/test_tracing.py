@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numerics import PAPER, campaign, materials, path_cache, room, table
 
-from vlmrt_dist import solve_size, tracing
+from vlmrt_dist import tracing
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.errors import (
     EngineUnavailable,
@@ -13,11 +13,12 @@ from vlmrt_dist.errors import (
     StorageError,
     UnsupportedByReplay,
 )
-from vlmrt_dist.path_files import load_paths
-from vlmrt_dist.path_table import NONE, REFLECTION, ROWS, PathTable
+from vlmrt_dist.paths import receiver_groups as solve_size
+from vlmrt_dist.paths.path_files import load_paths
+from vlmrt_dist.paths.path_table import NONE, REFLECTION, ROWS, PathTable
+from vlmrt_dist.paths.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.tracing import trace
 
 COMPLETE = PAPER.replace(samples_per_src=200_000, complete=True)
@@ -135,7 +136,7 @@ def test_what_replay_does_not_model_is_refused_by_name(
 def test_a_full_path_buffer_is_an_error(
     room: SceneModel, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vlmrt_dist.sionna_scene.CANDIDATES", (101,))
+    monkeypatch.setattr("vlmrt_dist.paths.sionna_scene.CANDIDATES", (101,))
     with pytest.raises(PathOverflowError, match=r"101 .*samples_per_src"):
         trace(room, campaign, PAPER, cache=False)
 

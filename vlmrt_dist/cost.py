@@ -96,8 +96,8 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
     from vlmrt_dist.estimation import estimate
     from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.paths.sionna_scene import LiveScene
     from vlmrt_dist.replay import Materials, Replay
-    from vlmrt_dist.sionna_scene import LiveScene
     from vlmrt_dist.tracing import trace
 
     begin = time.perf_counter()
@@ -159,7 +159,7 @@ def measure_fixed(
     The rooms take turns, call by call, so that what else the machine does meets all of them.
     """
     from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.path_table import concatenate_setups
+    from vlmrt_dist.paths.path_table import concatenate_setups
     from vlmrt_dist.tracing import trace
 
     calls: dict[int, Callable[[], Any]] = {}

@@ -70,7 +70,7 @@ def measure(timed: Timed) -> Timing:
     """
     # Imported late: these wake up the ray tracer, which the driver of a pool must not.
     from vlmrt_dist.objective import ReplayObjective, RetraceObjective
-    from vlmrt_dist.sionna_scene import LiveScene
+    from vlmrt_dist.paths.sionna_scene import LiveScene
     from vlmrt_dist.tracing import trace
 
     scene, campaign, radio = timed.scene, timed.campaign, timed.radio

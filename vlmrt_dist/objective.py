@@ -22,7 +22,7 @@ from vlmrt_dist.losses import (
     normalized_absolute_error,
 )
 from vlmrt_dist.materials import Materials, Parameter
-from vlmrt_dist.path_table import PathTable
+from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.replay import Replay
 from vlmrt_dist.retrace import Retrace
 from vlmrt_dist.scene.model import SceneModel

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.losses import ValueAndGrad
+from vlmrt_dist.paths.sionna_scene import LiveScene, dr, mi, rt
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.sionna_scene import LiveScene, dr, mi, rt
 
 
 class OneSolve:

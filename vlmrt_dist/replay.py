@@ -4,7 +4,7 @@ One kernel walks all paths of all parameter vectors side by side. A path's ampli
 
     a = λ / (4π L) · F_rxᵀ R_D C_D R_{D-1} ... C_1 R_0 F_tx
 
-with the changes of basis R of the :class:`~vlmrt_dist.path_table.PathTable` and, at each
+with the changes of basis R of the :class:`~vlmrt_dist.paths.path_table.PathTable` and, at each
 interaction, the diagonal C of the slab's TE and TM coefficients, Recommendation ITU-R P.2040-4
 equations (43) and (44). These are holomorphic functions of the complex relative permittivity
 η = ε_r - jσ/(ωε_0) and of the thickness, so one complex derivative a path and interaction holds
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.materials import Materials, Parameter
-from vlmrt_dist.path_table import NONE, REFLECTION, PathTable
+from vlmrt_dist.paths.path_table import NONE, REFLECTION, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.paths.sionna_scene import LiveScene, dr, mi
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.sionna_scene import LiveScene, dr, mi
 
 Weigh = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From received powers [n] to the derivative of an objective by each of them [n]."""

@@ -27,18 +27,18 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
-from vlmrt_dist.path_files import load_paths, stream_paths
-from vlmrt_dist.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
-from vlmrt_dist.planes import Planes, planes_of, unfold
-from vlmrt_dist.replay import Materials, Replay
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
-from vlmrt_dist.solve_size import (
+from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
+from vlmrt_dist.paths.path_files import load_paths, stream_paths
+from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
+from vlmrt_dist.paths.receiver_groups import (
     LANES_PER_GROUP,
     MAX_LANES_AT_ONCE,
     groups_of,
     refuse_too_large,
 )
+from vlmrt_dist.paths.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
+from vlmrt_dist.replay import Materials, Replay
+from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.atomic_files import cache_folder
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
 
@@ -74,7 +74,7 @@ def trace(
     Tables are kept on disk, a file a setup, in ``VLMRT_CACHE_DIR`` (default
     ``~/.cache/vlmrt_dist``); a damaged file is traced again. Large campaigns have a file of their
     own as well, see :data:`MAPPED_LINKS`. One solve is for at most so many receivers at once as
-    :mod:`~vlmrt_dist.solve_size` says.
+    :mod:`~vlmrt_dist.paths.receiver_groups` says.
 
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
@@ -83,8 +83,9 @@ def trace(
     :param max_solves: most solves united for one setup where the set is to be complete; default:
         :data:`MAX_SOLVES`
     :param progress: called after each setup, or once if all were in the cache
-    :param keep: an Arrow file (see :mod:`~vlmrt_dist.path_files`) that setups are written to as
-        they are traced, so that no more than one is held at a time; the table is a memory map of it
+    :param keep: an Arrow file (see :mod:`~vlmrt_dist.paths.path_files`) that setups are written to
+        as they are traced, so that no more than one is held at a time; the table is a memory map
+        of it
     :return: the paths of all links, which may be none
     :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
     :raises PathOverflowError: if Sionna's path buffer was full

@@ -16,7 +16,7 @@ import numpy as np
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine_timing import median_seconds
-from vlmrt_dist.path_table import PathTable
+from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.units import watts_to_dbm
 
@@ -87,7 +87,7 @@ def measure_tracing(
     :param seed: of the positions
     :param twice: trace once more, with other seeds of Sionna's sampling, and compare
     """
-    from vlmrt_dist.path_files import load_paths
+    from vlmrt_dist.paths.path_files import load_paths
     from vlmrt_dist.tracing import trace
 
     room, campaign = box_room(BOXES), campaign_of(num_setups, num_receivers, seed)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist.planes import Planes
+from vlmrt_dist.paths.image_method import Planes
 from vlmrt_dist.scene.geometry import ray_meets
 from vlmrt_dist.scene.model import SceneModel
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.planes import planes_of
+from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm.free_space import STREET_HEIGHT, FreeSpace, roomiest
 from vlmrt_dist.vlm.links import THROUGH, Links, faces_of, links_of

@@ -16,7 +16,7 @@ from vlmrt_dist.campaign.model import MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import PathOverflowError
-from vlmrt_dist.path_table import REFLECTION, TRANSMISSION
+from vlmrt_dist.paths.path_table import REFLECTION, TRANSMISSION
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_object import SceneObject
 from vlmrt_dist.units import SPEED_OF_LIGHT
@@ -49,7 +49,7 @@ class FoundPaths:
     """What one solve found: P paths with at most D interactions.
 
     :param receiver: [P] receiver index
-    :param kind: [P, D] interaction kinds of :mod:`vlmrt_dist.path_table`
+    :param kind: [P, D] interaction kinds of :mod:`vlmrt_dist.paths.path_table`
     :param object: [P, D] object index, 0 where there is no interaction
     :param face: [P, D] face index within the object, 0 where there is no interaction
     :param amplitude: [P] Sionna's complex channel coefficient, without the delay's phase

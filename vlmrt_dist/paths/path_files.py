@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.errors import NumericalError, StorageError
-from vlmrt_dist.path_table import PER_SETUP, ROWS, PathTable, concatenate_setups
+from vlmrt_dist.paths.path_table import PER_SETUP, ROWS, PathTable, concatenate_setups
 from vlmrt_dist.store.atomic_files import replacing
 
 FORMAT = "vlmrt paths 1"

@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from vlmrt_dist.path_table import REFLECTION
+from vlmrt_dist.paths.path_table import REFLECTION
 from vlmrt_dist.scene.model import SceneModel
 
 NORMAL_TOLERANCE = 1e-4
