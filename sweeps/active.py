@@ -20,9 +20,9 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
+from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.pool import call
 from vlmrt_dist.report import show, storage_folder
-from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.study import Point
 from vlmrt_dist.sweep_figures import progress_figure

@@ -31,12 +31,12 @@ from vlmrt_dist.cost import own_paths
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.estimation import LEARNING_RATE, mean_relative_error
-from vlmrt_dist.losses import Differentiable
+from vlmrt_dist.field.objective import Differentiable
+from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.paper import HARDWARE, TABLE_1
 from vlmrt_dist.priors import prior_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.study import hardware
 from vlmrt_dist.units import watts_to_dbm
 from vlmrt_dist.unknowns import unknowns_of
@@ -105,14 +105,14 @@ class Case(NamedTuple):
 
     def replay(self, radio: vd.RadioConfig) -> Any:
         """Replay of the truth's own powers."""
-        from vlmrt_dist.objective import ReplayObjective
-        from vlmrt_dist.tracing import trace
+        from vlmrt_dist.field.evaluators import ReplayObjective
+        from vlmrt_dist.field.tracing import trace
 
         return self.own(ReplayObjective, radio, trace(self.room, self.positions, radio))
 
     def retrace(self, radio: vd.RadioConfig) -> Any:
         """Retrace setup by setup, of the truth's own powers."""
-        from vlmrt_dist.objective import RetraceObjective
+        from vlmrt_dist.field.evaluators import RetraceObjective
 
         return self.own(RetraceObjective, radio)
 
@@ -264,8 +264,8 @@ def _least_squares(case: Case, objective: Any) -> tuple[int, float]:
 
 def _many(case: Case) -> list[Result]:
     """What one of many parameter vectors side by side costs."""
-    from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
 
     radio, title = vd.RadioConfig.paper(), "Adam, D = 4, an iteration of one seed"
     table = trace(case.room, case.positions, radio)
@@ -284,10 +284,10 @@ def _many(case: Case) -> list[Result]:
 
 def _differt(case: Case, steps: int) -> list[Result]:
     """Reflections alone, where DiffeRT is installed."""
-    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.opponents import DiffeRT
     from vlmrt_dist.paths.path_table import TRANSMISSION
-    from vlmrt_dist.tracing import trace
 
     radio = vd.RadioConfig(max_depth=2)
     try:

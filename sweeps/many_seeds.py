@@ -20,10 +20,10 @@ from vlmrt_dist.console import run_script, say
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.estimation import mean_relative_error
+from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.optimizers import AdamResult, adam
 from vlmrt_dist.priors import Prior
 from vlmrt_dist.report import show, storage_folder
-from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import Point, hardware
@@ -48,8 +48,8 @@ def main(
 ) -> None:
     """Measure, print and draw seeds per second."""
     prepare_engine()
-    from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
 
     folder, study = storage_folder(storage), "many_seeds_quick" if quick else "many_seeds"
     ledger = Ledger(folder)

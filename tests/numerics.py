@@ -49,14 +49,14 @@ def campaign(room: SceneModel) -> Campaign:
 @pytest.fixture(scope="session")
 def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
     """The paper's path set of :func:`campaign`."""
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.tracing import trace
 
     return trace(room, campaign, PAPER)
 
 
 def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: Array):
     """The scene's materials at the carrier, with some replaced."""
-    from vlmrt_dist.replay import Materials
+    from vlmrt_dist.field.replay import Materials
 
     return Materials(
         scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness

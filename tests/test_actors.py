@@ -25,8 +25,8 @@ from vlmrt_dist.errors import (
     ConfigurationError,
     UnsupportedByReplay,
 )
-from vlmrt_dist.losses import Objective, ValueAndGrad
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import Objective, ValueAndGrad
 from vlmrt_dist.ray_session import SECRETS, ActorOptions
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
@@ -70,9 +70,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
         patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         for name in SECRETS:
             patch.setenv(name, "not for workers")
-        from vlmrt_dist.objective import ReplayObjective
-        from vlmrt_dist.replay import Materials, Replay
-        from vlmrt_dist.tracing import trace
+        from vlmrt_dist.field.evaluators import ReplayObjective
+        from vlmrt_dist.field.replay import Materials, Replay
+        from vlmrt_dist.field.tracing import trace
 
         scene = box_room()
         planned = random_campaign(scene, 4, 3, seed=3)

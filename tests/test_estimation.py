@@ -10,12 +10,12 @@ from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
 from vlmrt_dist.estimation import estimate, mean_relative_error
+from vlmrt_dist.field.simulation import perturbed, simulate
 from vlmrt_dist.placement import place
 from vlmrt_dist.priors import MaterialPrior, Prior, initial_conductivity, prior_of
 from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.simulation import perturbed, simulate
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_wrong_options_are_refused_before_anything_is_traced(
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("traced")
 
-    monkeypatch.setattr("vlmrt_dist.tracing.trace", refuse)
+    monkeypatch.setattr("vlmrt_dist.field.tracing.trace", refuse)
     levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match=message):
         estimate(room, levels, radio=PAPER, **option)
@@ -343,21 +343,21 @@ def test_links_without_a_path_are_counted_and_not_used(
     room: SceneModel, measured: Campaign
 ) -> None:
     """Levels are measured wherever; with lines of sight and one reflection some have no path."""
+    from vlmrt_dist.field.tracing import trace as real
     from vlmrt_dist.paths.path_table import PathTable
-    from vlmrt_dist.tracing import trace as real
 
     def without(*args: Any, **kwargs: Any) -> PathTable:
         table = real(*args, **kwargs)
         return table.rows((table.setup != 1) | (table.receiver != 3))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vlmrt_dist.tracing.trace", without)
+        patch.setattr("vlmrt_dist.field.tracing.trace", without)
         found = estimate(room, measured, radio=PAPER, folds=0)
         assert (found.num_links, found.num_unheard) == (24, 1)
         assert "1 of 24 measured links have no traced path" in str(found)
         assert found.residual_db < 1e-3
         patch.setattr(
-            "vlmrt_dist.tracing.trace",
+            "vlmrt_dist.field.tracing.trace",
             lambda *a, **k: real(*a, **k).rows(np.zeros(0, np.int64)),
         )
         with pytest.raises(NoPathsError, match="no path joins"):

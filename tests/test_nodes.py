@@ -19,7 +19,7 @@ from vlmrt_dist.actors import ActorObjective
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.losses import Objective
+from vlmrt_dist.field.objective import Objective
 from vlmrt_dist.pool import map_on_actors
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
@@ -52,8 +52,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     import ray
     from ray.cluster_utils import Cluster
 
-    from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
 
     scene = box_room()
     campaign = random_campaign(scene, 4, 3, seed=3)

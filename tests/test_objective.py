@@ -7,8 +7,8 @@ from numerics import PAPER, Array, campaign, five_point, path_cache, room, table
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.losses import DB, measured_power, normalized_absolute_error
-from vlmrt_dist.objective import ReplayObjective, RetraceObjective
+from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
+from vlmrt_dist.field.objective import DB, measured_power, normalized_absolute_error
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.units import watts_to_dbm

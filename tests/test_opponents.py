@@ -6,10 +6,10 @@ from numerics import PAPER
 
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.objective import ReplayObjective
+from vlmrt_dist.field.evaluators import ReplayObjective
+from vlmrt_dist.field.simulation import perturbed
+from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_table import TRANSMISSION
-from vlmrt_dist.simulation import perturbed
-from vlmrt_dist.tracing import trace
 
 ROOM = vd.box_room()
 POSITIONS = random_campaign(ROOM, 2, 4, seed=0)

@@ -7,8 +7,8 @@ import scipy.sparse as sp
 from numerics import PAPER, Array, path_cache, room
 
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.losses import DB, ValueAndGrad
-from vlmrt_dist.objective import ReplayObjective
+from vlmrt_dist.field.evaluators import ReplayObjective
+from vlmrt_dist.field.objective import DB, ValueAndGrad
 from vlmrt_dist.optimizers import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
@@ -362,9 +362,9 @@ def test_a_sparse_jacobian_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.slow
 @pytest.mark.parametrize("initial", ["itu", "uniform", "random"])
 def test_the_truth_is_recovered_from_each_initial_value(room: SceneModel, initial: str) -> None:
+    from vlmrt_dist.field.simulation import perturbed
+    from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.placement import place
-    from vlmrt_dist.simulation import perturbed
-    from vlmrt_dist.tracing import trace
 
     campaign = place("d_optimal", room, 3, 8, seed=0)
     itu = room.conductivity(PAPER.frequency)

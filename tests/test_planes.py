@@ -186,8 +186,8 @@ def test_directions_are_those_of_sionnas_vertices() -> None:
 @pytest.mark.parametrize("degrees", [33.0, 45.0])
 def test_turning_the_whole_room_changes_no_power(degrees: float) -> None:
     """What a vertical antenna receives does not know which way north is."""
-    from vlmrt_dist.replay import Replay
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.replay import Replay
+    from vlmrt_dist.field.tracing import trace
 
     room = box_room()
     campaign = random_campaign(room, 2, 4, seed=0)

@@ -178,11 +178,11 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
 
     Replay only: the levels are drawn from one table, and fitted with the same prior.
     """
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.fitting import fit_doubting_prior
-    from vlmrt_dist.objective import ReplayObjective
     from vlmrt_dist.placement import place
     from vlmrt_dist.priors import prior_of
-    from vlmrt_dist.tracing import trace
     from vlmrt_dist.units import watts_to_dbm
     from vlmrt_dist.unknowns import unknowns_of
 

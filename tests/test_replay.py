@@ -17,14 +17,14 @@ from numerics import (
     table,
 )
 
-from vlmrt_dist import replay, tracing
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.materials import Parameter
+from vlmrt_dist.field import replay, tracing
+from vlmrt_dist.field.materials import Parameter
+from vlmrt_dist.field.replay import Materials, Replay, dr
 from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.paths.path_table import NONE, PathTable, concatenate_setups, unite
 from vlmrt_dist.paths.sionna_scene import FoundPaths, LiveScene
-from vlmrt_dist.replay import Materials, Replay, dr
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel

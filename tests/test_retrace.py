@@ -4,13 +4,13 @@ import pytest
 from numerics import PAPER, Array, campaign, materials, path_cache, room, table
 
 from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.retrace import Retrace
+from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.paths.sionna_scene import dr
-from vlmrt_dist.replay import Replay
-from vlmrt_dist.retrace import Retrace
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.tracing import trace
 
 pytestmark = pytest.mark.slow
 

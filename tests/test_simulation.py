@@ -14,10 +14,10 @@ from vlmrt_dist.errors import (
     NoPathsError,
     VlmrtError,
 )
+from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.simulation import displaced, perturbed, simulate
 from vlmrt_dist.paths.path_table import PathTable
-from vlmrt_dist.replay import Replay
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.simulation import displaced, perturbed, simulate
 from vlmrt_dist.units import dbm_to_watts
 
 

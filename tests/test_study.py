@@ -16,10 +16,10 @@ import pytest
 import vlmrt_dist as vd
 from vlmrt_dist import study
 from vlmrt_dist.errors import ConfigurationError, StorageError
+from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.paper import Printed
 from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.report import comparison, show, storage_folder
-from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study_truths import truth_of
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from numerics import PAPER, campaign, materials, path_cache, room, table
 
-from vlmrt_dist import tracing
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.errors import (
     EngineUnavailable,
@@ -13,13 +12,14 @@ from vlmrt_dist.errors import (
     StorageError,
     UnsupportedByReplay,
 )
+from vlmrt_dist.field import tracing
+from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths import receiver_groups as solve_size
 from vlmrt_dist.paths.path_files import load_paths
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, ROWS, PathTable
 from vlmrt_dist.paths.sionna_scene import VARIANT, FoundPaths, LiveScene
-from vlmrt_dist.replay import Replay
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.tracing import trace
 
 COMPLETE = PAPER.replace(samples_per_src=200_000, complete=True)
 

@@ -17,6 +17,7 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.closed_loop import measure_until, plan_next
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.estimation import estimate
+from vlmrt_dist.field.simulation import simulate
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.prediction import predicted_std
 from vlmrt_dist.priors import MaterialPrior
@@ -25,7 +26,6 @@ from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
-from vlmrt_dist.simulation import simulate
 
 __all__ = [
     "Campaign",

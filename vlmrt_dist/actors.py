@@ -26,8 +26,8 @@ from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.losses import Engine, Levels, ValueAndGrad, measured_power
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad, measured_power
 from vlmrt_dist.ray_session import (
     SHORTEST_DEADLINE,
     USUAL,
@@ -58,12 +58,12 @@ _log = logging.getLogger(__name__)
 
 
 class ActorObjective:
-    """An :class:`~vlmrt_dist.losses.Objective` whose setups are evaluated by Ray actors.
+    """An :class:`~vlmrt_dist.field.objective.Objective` whose setups are evaluated by Ray actors.
 
     Setups are dealt out in contiguous blocks. With the replay engine the results have the same
-    bits for any number of actors, and as :class:`~vlmrt_dist.objective.ReplayObjective` has on the
-    same kind of device. A context manager; :meth:`close` ends the actors, but leaves Ray running,
-    which is connected where it was not: see :func:`~vlmrt_dist.ray_session.connect`.
+    bits for any number of actors, and as :class:`~vlmrt_dist.field.evaluators.ReplayObjective` has
+    on the same kind of device. A context manager; :meth:`close` ends the actors, but leaves Ray
+    running, which is connected where it was not: see :func:`~vlmrt_dist.ray_session.connect`.
 
     :param scene: scene of K objects
     :param campaign: M setups with their measured levels
@@ -147,23 +147,23 @@ class ActorObjective:
         self.close()
 
     def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
-        """See :meth:`~vlmrt_dist.losses.Objective.value_and_grad`."""
+        """See :meth:`~vlmrt_dist.field.objective.Objective.value_and_grad`."""
         parts: list[ValueAndGrad] = self._gather("value_and_grad", theta)
         loss = np.concatenate([p.loss for p in parts], axis=1)
         metrics.iterated(*self._labels, float(loss.sum(axis=1).min()))
         return ValueAndGrad(loss, np.concatenate([p.gradient for p in parts], axis=1))
 
     def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See :meth:`~vlmrt_dist.losses.Objective.rss`."""
+        """See :meth:`~vlmrt_dist.field.objective.Objective.rss`."""
         return np.concatenate(self._gather("rss", theta), axis=1)
 
     def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
-        """See :meth:`~vlmrt_dist.losses.Objective.log_jacobian`."""
+        """See :meth:`~vlmrt_dist.field.objective.Objective.log_jacobian`."""
         parts = self._gather("log_jacobian", theta)
         return np.concatenate([p[0] for p in parts]), sp.vstack([p[1] for p in parts], "csr")
 
     def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
-        """See :meth:`~vlmrt_dist.losses.Objective.levels`."""
+        """See :meth:`~vlmrt_dist.field.objective.Objective.levels`."""
         parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted))
         by = {name: sp.vstack([p.by[name] for p in parts], "csr") for name in wanted}
         return Levels(np.concatenate([p.rss for p in parts]), by)

@@ -150,7 +150,7 @@ def next_setup(
     progress: Progress | None = None,
 ) -> NextSetup:
     """:func:`plan_next`, with the standard deviations before and after."""
-    from vlmrt_dist.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field.tracing import trace  # wakes up the ray tracer
 
     radio = radio or RadioConfig()
     if num_receivers < 1 or num_draws < 1:

@@ -69,9 +69,9 @@ def measure(timed: Timed) -> Timing:
     single tracing as well; ``seconds_trace`` is that tracing.
     """
     # Imported late: these wake up the ray tracer, which the driver of a pool must not.
-    from vlmrt_dist.objective import ReplayObjective, RetraceObjective
+    from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
+    from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.paths.sionna_scene import LiveScene
-    from vlmrt_dist.tracing import trace
 
     scene, campaign, radio = timed.scene, timed.campaign, timed.radio
     measured = np.full((1, *campaign.present.shape), 1e-9)

@@ -1,8 +1,8 @@
 """What replay is compared with: Sionna's solver as one would write the loop, and DiffeRT.
 
 Each gives Adam the loss (8), summed over the setups, and its gradient
-(:class:`~vlmrt_dist.losses.Differentiable`). What counts as measured is what it simulates itself at
-the truth, so that each has an answer that it can find.
+(:class:`~vlmrt_dist.field.objective.Differentiable`). What counts as measured is what it simulates
+itself at the truth, so that each has an answer that it can find.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.losses import ValueAndGrad
+from vlmrt_dist.field.objective import ValueAndGrad
 from vlmrt_dist.paths.sionna_scene import LiveScene, dr, mi, rt
 from vlmrt_dist.scene.model import SceneModel
 

@@ -1,7 +1,7 @@
 """Adam, as the paper uses it, and Levenberg-Marquardt, which needs a handful of steps.
 
-Both know objectives only through their face (:mod:`vlmrt_dist.losses`), so it makes no difference
-whether those evaluate here or on Ray actors.
+Both know objectives only through their face (:mod:`vlmrt_dist.field.objective`), so it makes no
+difference whether those evaluate here or on Ray actors.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from vlmrt_dist import normal_equations
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import NumericalError
+from vlmrt_dist.field.objective import Differentiable
 from vlmrt_dist.likelihood import Links, Loss, residuals
-from vlmrt_dist.losses import Differentiable
 from vlmrt_dist.normal_equations import Minimum
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]

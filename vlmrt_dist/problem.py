@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import Campaign, check_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
+from vlmrt_dist.field.objective import Objective
+from vlmrt_dist.field.simulation import displaced
 from vlmrt_dist.fitting import Progress
 from vlmrt_dist.likelihood import LOSSES
-from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import LeastSquares, Predict
 from vlmrt_dist.posterior import MIN_NOISE_DB
 from vlmrt_dist.priors import MaterialPrior, Prior, check_choice, prior_of
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.simulation import displaced
 from vlmrt_dist.unknowns import Groups, Unknowns, unknowns_of
 
 Engine = Literal["replay", "retrace"]
@@ -215,8 +215,8 @@ def _opened(
         )  # fmt: skip
         return _Opened(actors, actors.num_paths, actors.incomplete)
     # Imported late: the modules below wake up Dr.Jit.
-    from vlmrt_dist.objective import ReplayObjective, RetraceObjective
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
+    from vlmrt_dist.field.tracing import trace
 
     if engine == "retrace":
         return _Opened(RetraceObjective(scene, campaign, radio), 0, float("nan"))

@@ -16,13 +16,13 @@ from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
-from vlmrt_dist.losses import Engine, Levels, ValueAndGrad
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad
 from vlmrt_dist.ray_session import SECRETS
 from vlmrt_dist.scene.model import SceneModel
 
 if TYPE_CHECKING:
-    from vlmrt_dist.losses import Objective
+    from vlmrt_dist.field.objective import Objective
 
 
 class ActorInfo(NamedTuple):
@@ -147,13 +147,13 @@ class SceneActor:
 
         drjit.set_thread_count(threads)  # before any work: its default is every core, per actor
         start = time.perf_counter()
-        from vlmrt_dist.objective import ReplayObjective, RetraceObjective
+        from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
 
         num_paths, incomplete = 0, math.nan
         if engine == "retrace":
             self._objective = RetraceObjective(scene, campaign, radio, measured)
         else:
-            from vlmrt_dist.tracing import trace
+            from vlmrt_dist.field.tracing import trace
 
             table = trace(scene, campaign, radio, cache=cache)
             num_paths, incomplete = table.num_paths, table.incomplete

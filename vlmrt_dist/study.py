@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.estimation import mean_relative_error
-from vlmrt_dist.losses import normalized_absolute_error
-from vlmrt_dist.materials import Materials
+from vlmrt_dist.field.materials import Materials
+from vlmrt_dist.field.objective import normalized_absolute_error
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.pool import restarts
 from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
@@ -111,8 +111,8 @@ def evaluate(point: Point) -> list[Row]:
     Where no link has a path, the estimate stays where it began, with outcome "no_signal".
     """
     # Imported late: these wake up the ray tracer, which the driver of a pool must not.
-    from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
 
     scene, radio, seeds = point.scene, point.radio, point.seeds
     table = trace(scene, point.campaign, radio)
@@ -265,8 +265,8 @@ def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArr
     :param fits: those of all seeds, optimizer by optimizer
     :param truth: the seeds' truths
     """
-    from vlmrt_dist.objective import ReplayObjective
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field.tracing import trace
 
     if not point.held_out:
         return np.full(len(fits), np.nan)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from vlmrt_dist.answers import quantity_of
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
+from vlmrt_dist.field.objective import Objective
 from vlmrt_dist.fitting import Fit, appraise, fit_doubting_prior, starting_points
-from vlmrt_dist.losses import Objective
 from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.posterior import MIN_NOISE_DB, Posterior, Verdict
 from vlmrt_dist.priors import Prior

@@ -67,7 +67,7 @@ class Point:
     :param priors: a belief for each seed, its medians and widths those of "map"; ``initial="vlm"``
         starts there; None: the ITU values of the scene's own material classes
     :param prior_width: where ``priors`` is None: standard deviation of ln σ that "map" takes. The
-        truths' own is 0.1 (:func:`~vlmrt_dist.simulation.perturbed`)
+        truths' own is 0.1 (:func:`~vlmrt_dist.field.simulation.perturbed`)
     :param unknowns: "conductivity", or "relative_permittivity" beside it ("map" only). The truths
         of permittivities are as wide as their prior, normal and truncated at twice that
     :param groups: "material" ties objects of one class, in the truth and in the estimate

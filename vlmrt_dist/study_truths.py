@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.losses import Objective
+from vlmrt_dist.field.objective import Objective
+from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.priors import prior_of
-from vlmrt_dist.simulation import perturbed
 from vlmrt_dist.study_point import Point
 from vlmrt_dist.unknowns import KINDS, Unknowns, unknowns_of
 

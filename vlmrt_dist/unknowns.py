@@ -20,8 +20,8 @@ from vlmrt_dist.campaign.carriers import Carrier, carriers_of
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.losses import Objective
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import Objective
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, NO_PRIOR_WIDTH, Predict
 from vlmrt_dist.priors import MaterialPrior, Prior
 from vlmrt_dist.scene.itu import conductivity_table

@@ -34,7 +34,7 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.simulation import perturbed, simulate
+from vlmrt_dist.field.simulation import perturbed, simulate
 from vlmrt_dist.store.atomic_files import write_atomic
 
 _NoiseAdded = Annotated[float, opt("Standard deviation of the error of each level [dB].")]

@@ -107,7 +107,7 @@ def candidate_pool(
         receivers of its own
     :raises CampaignError: if there is no free space
     """
-    from vlmrt_dist.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field.tracing import trace  # wakes up the ray tracer
 
     positions = random_positions(
         scene,
@@ -141,7 +141,7 @@ def link_jacobians(
     :param table: the paths of ``campaign``
     :param draws: [B, K] conductivities [S/m]; one derivative for each
     """
-    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.field.evaluators import ReplayObjective
 
     blank = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
     objective = ReplayObjective(scene, blank, radio, table)  # type: ignore[arg-type]

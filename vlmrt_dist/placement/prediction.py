@@ -110,7 +110,7 @@ def predicted_std(
     :param seed: of the draws
     :raises CampaignError: if the campaign does not fit the scene
     """
-    from vlmrt_dist.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field.tracing import trace  # wakes up the ray tracer
 
     radio = radio or RadioConfig()
     if not 0.0 <= noise_db < np.inf:

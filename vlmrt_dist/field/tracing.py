@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
+from vlmrt_dist.field.replay import Materials, Replay
 from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
 from vlmrt_dist.paths.path_files import load_paths, stream_paths
 from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
@@ -37,7 +38,6 @@ from vlmrt_dist.paths.receiver_groups import (
     refuse_too_large,
 )
 from vlmrt_dist.paths.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
-from vlmrt_dist.replay import Materials, Replay
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.atomic_files import cache_folder
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE

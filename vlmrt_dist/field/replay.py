@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 

@@ -13,7 +13,8 @@ from vlmrt_dist.campaign.carriers import Carrier, carriers_of
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.losses import (
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import (
     DB,
     Levels,
     NormalizedError,
@@ -21,10 +22,9 @@ from vlmrt_dist.losses import (
     measured_power,
     normalized_absolute_error,
 )
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.retrace import Retrace
 from vlmrt_dist.paths.path_table import PathTable
-from vlmrt_dist.replay import Replay
-from vlmrt_dist.retrace import Retrace
 from vlmrt_dist.scene.model import SceneModel
 
 

@@ -147,8 +147,8 @@ def _received(
     scene: SceneModel, campaign: Campaign, truth: FloatArray, radio: RadioConfig
 ) -> FloatArray:
     """Received powers [M,N] [W], zero where no path arrives."""
-    from vlmrt_dist.replay import Materials, Replay  # wakes up the ray tracer
-    from vlmrt_dist.tracing import trace
+    from vlmrt_dist.field.replay import Materials, Replay  # wakes up the ray tracer
+    from vlmrt_dist.field.tracing import trace
 
     table = trace(scene, campaign, radio)
     rss = np.zeros(campaign.present.shape)

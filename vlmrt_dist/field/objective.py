@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.materials import Materials, Parameter
+from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.units import dbm_to_watts
 
 Engine = Literal["replay", "retrace"]
