@@ -23,7 +23,7 @@ from vlmrt_dist.console import run_script
 from vlmrt_dist.figures import save_both
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.pool import call
-from vlmrt_dist.rendering import render_scene
+from vlmrt_dist.rendering.render import render_scene
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options

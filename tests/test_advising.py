@@ -16,9 +16,10 @@ from model_server import Asked, ModelServer, Step, model_server
 from PIL import Image
 from typer.testing import CliRunner
 
-from vlmrt_dist import cli, rendering
+from vlmrt_dist import cli
 from vlmrt_dist.campaign.files.read_write import read_campaign
 from vlmrt_dist.campaign.model import check_campaign
+from vlmrt_dist.rendering import render as rendering
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.vlm import key as keys

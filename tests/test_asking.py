@@ -20,7 +20,7 @@ from model_server import ModelServer, Step, chat_envelope, gemini_envelope, mode
 from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError, VlmError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.vlm import advisor_named, prompting

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from vlmrt_dist import photographs
 from vlmrt_dist.errors import ImageError
-from vlmrt_dist.photographs import LONG_SIDE, read_photograph
+from vlmrt_dist.rendering import photographs
+from vlmrt_dist.rendering.photographs import LONG_SIDE, read_photograph
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 

@@ -7,7 +7,7 @@ import pytest
 from defusedxml import ElementTree
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel

@@ -7,7 +7,7 @@ import pytest
 from model_server import ModelServer, model_server
 
 from vlmrt_dist.errors import VlmError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.vlm import advisor_named

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.engine.llvm import CUDA_VARIANT, LLVM_VARIANT
-from vlmrt_dist.render_process import WINDOW_ELEVATION, developed, rgb_variant, sky
+from vlmrt_dist.rendering.render_process import WINDOW_ELEVATION, developed, rgb_variant, sky
 
 
 def test_the_variant_is_that_of_the_same_device() -> None:

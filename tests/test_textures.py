@@ -4,8 +4,8 @@ import itertools
 import numpy as np
 import pytest
 
+from vlmrt_dist.rendering.textures import LONG_SIDE, LOOKS, OTHER, look_name, texture
 from vlmrt_dist.scene import itu
-from vlmrt_dist.textures import LONG_SIDE, LOOKS, OTHER, look_name, texture
 
 FREQUENCIES = 24
 """Bands of the spectra that are compared."""

@@ -26,7 +26,7 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import advisor_named
@@ -174,10 +174,10 @@ def _images(name: str, room: SceneModel, files: Sequence[Path]) -> list[SceneIma
             say(f"note: the {name} advisor looks at no pictures; --image has no effect")
         return []
     if files:
-        from vlmrt_dist.photographs import read_photograph
+        from vlmrt_dist.rendering.photographs import read_photograph
 
         return [read_photograph(file) for file in files]
-    from vlmrt_dist.rendering import render_scene
+    from vlmrt_dist.rendering.render import render_scene
 
     say("rendering the scene")
     return list(render_scene(room))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import advisor_named
 from vlmrt_dist.vlm.both import views

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.images import SceneImage
 from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.model import SceneModel
 
 

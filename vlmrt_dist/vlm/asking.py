@@ -20,7 +20,7 @@ import numpy as np
 from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, free_points
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.material_prior import material_prior
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import prompting

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.images import SceneImage
 from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import ADVISORS, advisor_named
@@ -79,6 +79,6 @@ def views(scene: SceneModel, vlm: str) -> Sequence[SceneImage]:
     """Renders for an advisor that looks at images; none for the others."""
     if vlm in ("offline", "recorded"):
         return ()
-    from vlmrt_dist.rendering import render_scene
+    from vlmrt_dist.rendering.render import render_scene
 
     return render_scene(scene)

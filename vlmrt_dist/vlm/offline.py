@@ -13,7 +13,7 @@ import numpy as np
 
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE
 from vlmrt_dist.errors import ConfigurationError, MaterialError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.material_prior import class_spread, material_prior
 from vlmrt_dist.scene.model import SceneModel

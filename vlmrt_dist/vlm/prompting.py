@@ -23,7 +23,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm.questions import Question
 

@@ -1,4 +1,5 @@
-"""A user's own photographs as :class:`~vlmrt_dist.images.SceneImage`, with nothing else in them."""
+"""A user's own photographs as :class:`~vlmrt_dist.rendering.images.SceneImage`, with nothing else
+in them."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import ImageError
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
 
 MAX_BYTES = 20_000_000

@@ -1,8 +1,9 @@
 """The process that renders: Mitsuba in its RGB variant, apart from the caller's polarized one.
 
-``python -m vlmrt_dist.render_process FOLDER`` reads ``scene.json`` and ``arrays.npz`` there, which
-:mod:`vlmrt_dist.rendering` has written, and leaves ``view-<i>.npy`` [H,W,3] (sRGB, 0 to 255) for
-each view. It prints ``done total`` after each pass, and an engine that is missing goes to
+``python -m vlmrt_dist.rendering.render_process FOLDER`` reads ``scene.json`` and ``arrays.npz``
+there, which
+:mod:`vlmrt_dist.rendering.render` has written, and leaves ``view-<i>.npy`` [H,W,3] (sRGB, 0 to
+255) for each view. It prints ``done total`` after each pass, and an engine that is missing goes to
 ``problem.txt``. Nothing foreign reaches Mitsuba: it sees arrays, and dictionaries made here.
 """
 
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.textures import texture
+from vlmrt_dist.rendering.textures import texture
 
 REQUEST, ARRAYS, PROBLEM = "scene.json", "arrays.npz", "problem.txt"
 

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
-from vlmrt_dist.images import SceneImage
-from vlmrt_dist.render_process import ARRAYS, PROBLEM, REQUEST, view_file
+from vlmrt_dist.rendering.images import SceneImage
+from vlmrt_dist.rendering.render_process import ARRAYS, PROBLEM, REQUEST, view_file
+from vlmrt_dist.rendering.textures import LOOKS, look_name
+from vlmrt_dist.rendering.viewpoints import VIEWS, Seen, look_at_scene
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.textures import LOOKS, look_name
-from vlmrt_dist.viewpoints import VIEWS, Seen, look_at_scene
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -61,11 +61,11 @@ def render_scene(
 ) -> list[SceneImage]:
     """Pictures of a scene, as a vision-language model is to see it.
 
-    An object's look follows from its material class alone (:mod:`vlmrt_dist.textures`); a material
-    outside the ITU list is grey. Patterns have their true size where that can be seen, and are
-    enlarged by a power of two in a scene so large that they would vanish. Ceilings and roofs that
-    hide the inside are left out, outer walls between it and the camera cut down to a low stub
-    (:func:`vlmrt_dist.viewpoints.look_at_scene`).
+    An object's look follows from its material class alone (:mod:`vlmrt_dist.rendering.textures`);
+    a material outside the ITU list is grey. Patterns have their true size where that can be seen,
+    and are enlarged by a power of two in a scene so large that they would vanish. Ceilings and
+    roofs that hide the inside are left out, outer walls between it and the camera cut down to a
+    low stub (:func:`vlmrt_dist.rendering.viewpoints.look_at_scene`).
 
     Mitsuba runs in a process of its own, on the GPU or the CPU as :mod:`vlmrt_dist.engine.llvm`
     chooses, so the caller's variant does not matter and stays what it is. The same arguments give
@@ -205,7 +205,7 @@ def _run(folder: Path, deadline: float, progress: Progress | None) -> None:
     end = time.monotonic() + deadline
     with open(folder / "out.txt", "wb") as out, open(folder / "err.txt", "wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "vlmrt_dist.render_process", str(folder)],
+            [sys.executable, "-P", "-m", "vlmrt_dist.rendering.render_process", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

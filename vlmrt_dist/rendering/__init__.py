@@ -1,0 +1,1 @@
+"""Pictures of scenes: rendered views, photographs, and from where a scene is looked at."""
