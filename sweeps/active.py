@@ -20,8 +20,8 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
+from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.pool import call
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.study import Point

@@ -20,9 +20,9 @@ from matplotlib.image import imread
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
+from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.figures import save_both
 from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.pool import call
 from vlmrt_dist.rendering.render import render_scene
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.store.places import Place

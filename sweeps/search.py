@@ -24,7 +24,7 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
-from vlmrt_dist.ray_session import Placement
+from vlmrt_dist.distributed.session import Placement
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
 from vlmrt_dist.search_space import Choice, Range, Space
 from vlmrt_dist.search_study import Study, again, best, text

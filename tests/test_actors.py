@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vlmrt_dist.actors import ActorObjective
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.distributed.actor_objective import ActorObjective
+from vlmrt_dist.distributed.session import SECRETS, ActorOptions
 from vlmrt_dist.engine.llvm import choose_variant
 from vlmrt_dist.errors import (
     ActorFailure,
@@ -27,7 +28,6 @@ from vlmrt_dist.errors import (
 )
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Objective, ValueAndGrad
-from vlmrt_dist.ray_session import SECRETS, ActorOptions
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 
@@ -125,7 +125,7 @@ def total(value: ValueAndGrad) -> NDArray[np.float64]:
 
 def test_the_driver_stays_free_of_ray_and_the_engine() -> None:
     code = (
-        "import sys, vlmrt_dist.actors; "
+        "import sys, vlmrt_dist.distributed.actor_objective; "
         "print({'drjit', 'mitsuba', 'sionna', 'ray'} & set(sys.modules))"
     )
     done = subprocess.run(
@@ -304,7 +304,7 @@ def test_part_of_a_gpu_and_never_more_actors_than_setups(
 def test_a_private_ray_keeps_keys_and_tokens_to_itself(tmp_path: Path) -> None:
     code = """
 import os
-from vlmrt_dist.ray_session import connect
+from vlmrt_dist.distributed.session import connect
 assert connect() is True
 assert connect() is False
 import ray
@@ -327,7 +327,7 @@ ray.shutdown()
 
 
 def test_an_address_where_nothing_answers() -> None:
-    code = "from vlmrt_dist.ray_session import connect; connect('127.0.0.1:1')"
+    code = "from vlmrt_dist.distributed.session import connect; connect('127.0.0.1:1')"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from vlmrt_dist import cluster_access, doctor
-from vlmrt_dist.cluster_access import asks_for_token, host_and_port, is_this_machine
+from vlmrt_dist import doctor
+from vlmrt_dist.distributed import access as cluster_access
+from vlmrt_dist.distributed.access import asks_for_token, host_and_port, is_this_machine
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 
 ROOT = Path(__file__).parents[1]
@@ -148,7 +149,7 @@ def test_a_sweep_refuses_an_open_cluster_of_several_machines(
 
 
 def test_nothing_of_it_wakes_ray_up() -> None:
-    code = "import sys, vlmrt_dist.cluster_access; print({'ray', 'grpc'} & set(sys.modules))"
+    code = "import sys, vlmrt_dist.distributed.access; print({'ray', 'grpc'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

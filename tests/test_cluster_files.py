@@ -207,7 +207,7 @@ echo "$3" | tr , '\\n'
 """
 SWEEP = """
 import sys, time
-from vlmrt_dist.ray_session import connect
+from vlmrt_dist.distributed.session import connect
 from vlmrt_dist.console import run_script
 def main():
     connect()

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlmrt_dist import pool
+from vlmrt_dist.distributed import pool
+from vlmrt_dist.distributed.pool import map_on_actors
 from vlmrt_dist.errors import ActorFailure
-from vlmrt_dist.pool import map_on_actors
 from vlmrt_dist.store.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmrt_dist.cluster_access import asks_for_token
+from vlmrt_dist.distributed.access import asks_for_token
 from vlmrt_dist.store.ledger import Ledger, Row
 
 ROOT = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from vlmrt_dist import metrics
-from vlmrt_dist.metrics import MAX_VALUES, METRICS, exported_names
+from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.metrics import MAX_VALUES, METRICS, exported_names
 from vlmrt_dist.store.ledger import Ledger
 
 DASHBOARD = Path(__file__).parents[1] / "cluster" / "grafana" / "vlmrt.json"
@@ -167,9 +167,9 @@ def wait_for(server: str, expression: str) -> list[dict[str, Any]]:
 def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     server: str, tmp_path: Path
 ) -> None:
-    from vlmrt_dist.actors import ActorObjective
     from vlmrt_dist.campaign.model import random_campaign
     from vlmrt_dist.campaign.radio_config import RadioConfig
+    from vlmrt_dist.distributed.actor_objective import ActorObjective
     from vlmrt_dist.scene.box_room import box_room
     from vlmrt_dist.study import Point, run
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vlmrt_dist.actors import ActorObjective
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.distributed.actor_objective import ActorObjective
+from vlmrt_dist.distributed.pool import map_on_actors
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.pool import map_on_actors
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 

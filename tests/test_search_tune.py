@@ -25,7 +25,7 @@ def _ray() -> Iterator[None]:
     import ray
     from ray import cloudpickle
 
-    from vlmrt_dist.ray_session import connect
+    from vlmrt_dist.distributed.session import connect
 
     connect("local")
     # Workers cannot import the tests' modules.

@@ -19,10 +19,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlmrt_dist.cluster_access import OPEN_REMEDY, asks_for_token, host_and_port, is_this_machine
+from vlmrt_dist.distributed.access import (
+    OPEN_REMEDY,
+    asks_for_token,
+    host_and_port,
+    is_this_machine,
+)
+from vlmrt_dist.distributed.session import SECRETS
 from vlmrt_dist.engine.llvm import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
 from vlmrt_dist.errors import ActorFailure, EngineUnavailable
-from vlmrt_dist.ray_session import SECRETS
 
 Status = Literal["ok", "info", "warn", "fail"]
 

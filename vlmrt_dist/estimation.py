@@ -98,7 +98,8 @@ def estimate(
         no prior), "adam_fine" (a tenth of its step), or "adam_log" (on ln σ, no prior)
     :param engine: "replay", or "retrace" (the paper's; needs one of the Adams)
     :param num_actors: shard the setups over so many Ray actors; 0: evaluate in this process
-    :param actor_options: further options of :class:`~vlmrt_dist.actors.ActorObjective`
+    :param actor_options: further options of
+        :class:`~vlmrt_dist.distributed.actor_objective.ActorObjective`
     :param prior_width: standard deviation of ln σ about the ITU value; ``inf``: no prior. A
         ``prior`` has its own widths
     :param noise_db: standard deviation of the levels [dB]; default: the campaign's own

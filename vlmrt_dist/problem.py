@@ -207,7 +207,7 @@ def _opened(
     if campaign.rss_dbm is None:
         campaign = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
     if num_actors > 0:
-        from vlmrt_dist.actors import ActorObjective
+        from vlmrt_dist.distributed.actor_objective import ActorObjective
 
         actors = ActorObjective(
             scene, campaign, radio, engine=engine, num_actors=num_actors, progress=progress,

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.actors import ActorObjective
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.pool import map_on_actors
+from vlmrt_dist.distributed.actor_objective import ActorObjective
+from vlmrt_dist.distributed.pool import map_on_actors
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.study import Point, evaluate
 
@@ -116,7 +116,7 @@ def nodes(simulated: int) -> Iterator[str]:
     """
     import ray
 
-    from vlmrt_dist.ray_session import connect
+    from vlmrt_dist.distributed.session import connect
     from vlmrt_dist.signals import handler_kept
 
     if os.environ.get("RAY_ADDRESS"):

@@ -8,8 +8,8 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from vlmrt_dist.distributed.pool import feed_actors
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.pool import feed_actors
 from vlmrt_dist.search_sampler import known, optuna_study, suggest, tell
 from vlmrt_dist.search_space import Params
 from vlmrt_dist.search_study import Found, Study, key_of, text
@@ -34,7 +34,8 @@ def run_pool(
     ``progress``, and tried again by the next run.
 
     :param num_actors: Ray actors that evaluate; 0: this process does
-    :param actor_options: ``num_gpus`` and ``placement`` of :func:`~vlmrt_dist.pool.feed_actors`
+    :param actor_options: ``num_gpus`` and ``placement`` of
+        :func:`~vlmrt_dist.distributed.pool.feed_actors`
     :param progress: called with the configurations done, those in all, and the last one's result
     """
     agenda = _Agenda(study, study.found(ledger))

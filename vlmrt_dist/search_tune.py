@@ -18,8 +18,14 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
+from vlmrt_dist.distributed.session import (
+    ActorOptions,
+    Placement,
+    connect,
+    needs_of,
+    refuse_too_much,
+)
 from vlmrt_dist.errors import ActorFailure, ConfigurationError, VlmrtError
-from vlmrt_dist.ray_session import ActorOptions, Placement, connect, needs_of, refuse_too_much
 from vlmrt_dist.search_sampler import known, optuna_study, sampler_of, suggest, tell
 from vlmrt_dist.search_space import Params, draw
 from vlmrt_dist.search_study import Found, Study, key_of, text

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.pool import restarts
 from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.field.materials import Materials
 from vlmrt_dist.field.objective import normalized_absolute_error
 from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
-from vlmrt_dist.pool import restarts
 from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
 from vlmrt_dist.quantities import Quantity
 from vlmrt_dist.store.ledger import Ledger, Row
@@ -63,7 +63,7 @@ def run(
     :param ledger: where rows are looked up and published
     :param num_actors: Ray actors that evaluate points; 0: this process does
     :param actor_options: ``num_gpus`` and ``placement`` of
-        :func:`~vlmrt_dist.pool.map_on_actors`
+        :func:`~vlmrt_dist.distributed.pool.map_on_actors`
     :param progress: called with the points done, the points in all, and the point
     """
     found: dict[tuple[str, str], Row] = {}
@@ -314,7 +314,7 @@ def _on_actors(
     points: Sequence[Point], num_actors: int, options: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[Row]]]:
     """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
-    from vlmrt_dist.pool import map_on_actors
+    from vlmrt_dist.distributed.pool import map_on_actors
 
     if points:
         names, study = [str(point) for point in points], points[0].study

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from vlmrt_dist.distributed.session import Placement
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.ray_session import Placement
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study import Point, run

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import vlmrt_dist as vd
+from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.placement.prediction import Prediction
-from vlmrt_dist.pool import call
 from vlmrt_dist.vlm.both import Advice, ask
 
 
@@ -22,7 +22,8 @@ def advised(
     """The paper's M = 3 setups of N = 8 receivers, and the advice that they come from.
 
     :param vlm: the advisor's name; None: D-optimal positions without advice
-    :param num_actors: where D-optimal positions are chosen, see :func:`~vlmrt_dist.pool.call`
+    :param num_actors: where D-optimal positions are chosen, see
+        :func:`~vlmrt_dist.distributed.pool.call`
     :param actors: see :func:`~vlmrt_dist.sweep_options.actor_options`
     """
     if vlm:

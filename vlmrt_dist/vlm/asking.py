@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, free_points
+from vlmrt_dist.distributed import metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.material_prior import material_prior

@@ -22,13 +22,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.field.materials import Materials, Parameter
-from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad, measured_power
-from vlmrt_dist.ray_session import (
+from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.scene_actor import ActorInfo, SceneActor
+from vlmrt_dist.distributed.session import (
     SHORTEST_DEADLINE,
     USUAL,
     ActorOptions,
@@ -38,8 +36,10 @@ from vlmrt_dist.ray_session import (
     refuse_too_much,
     reserve,
 )
+from vlmrt_dist.errors import ActorFailure, ConfigurationError
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad, measured_power
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene_actor import ActorInfo, SceneActor
 
 Progress = Callable[[int, int], None]
 """Called with the number of actors that are ready and in all."""
@@ -63,7 +63,8 @@ class ActorObjective:
     Setups are dealt out in contiguous blocks. With the replay engine the results have the same
     bits for any number of actors, and as :class:`~vlmrt_dist.field.evaluators.ReplayObjective` has
     on the same kind of device. A context manager; :meth:`close` ends the actors, but leaves Ray
-    running, which is connected where it was not: see :func:`~vlmrt_dist.ray_session.connect`.
+    running, which is connected where it was not: see
+    :func:`~vlmrt_dist.distributed.session.connect`.
 
     :param scene: scene of K objects
     :param campaign: M setups with their measured levels
@@ -72,7 +73,7 @@ class ActorObjective:
     :param measured: [S or 1, M, N] received powers in watts instead of the campaign's
     :param num_actors: actors; never more than setups are started
     :param progress: called whenever an actor has become ready
-    :param options: the other fields of :class:`~vlmrt_dist.ray_session.ActorOptions`
+    :param options: the other fields of :class:`~vlmrt_dist.distributed.session.ActorOptions`
     :raises CampaignError: if there is nothing measured, or what was cannot be fitted
     :raises ConfigurationError: if an option is wrong, or the cluster can never hold the actors
     :raises ActorFailure: if no cluster answers, or the actors do not start

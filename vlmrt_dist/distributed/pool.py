@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from vlmrt_dist import metrics
-from vlmrt_dist.errors import ActorFailure, VlmrtError
-from vlmrt_dist.ray_session import (
+from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.session import (
     SHORTEST_DEADLINE,
     USUAL,
     ActorOptions,
@@ -26,6 +25,7 @@ from vlmrt_dist.ray_session import (
     reserve,
     room_for,
 )
+from vlmrt_dist.errors import ActorFailure, VlmrtError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

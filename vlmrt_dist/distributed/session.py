@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from vlmrt_dist.cluster_access import not_joined, refuse_deaf, refuse_open_cluster
+from vlmrt_dist.distributed.access import not_joined, refuse_deaf, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.signals import handler_kept
 
@@ -40,7 +40,7 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     :return: whether Ray was connected here, so that the caller is to call ``ray.shutdown()``
     :raises ActorFailure: if no cluster answers at the address
     :raises ConfigurationError: if it spans machines and lets everyone in; see
-        :func:`~vlmrt_dist.cluster_access.refuse_open_cluster`
+        :func:`~vlmrt_dist.distributed.access.refuse_open_cluster`
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return False

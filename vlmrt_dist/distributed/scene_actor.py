@@ -12,13 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist import metrics
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.session import SECRETS
 from vlmrt_dist.engine.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad
-from vlmrt_dist.ray_session import SECRETS
 from vlmrt_dist.scene.model import SceneModel
 
 if TYPE_CHECKING:
