@@ -41,7 +41,7 @@ from vlmrt_dist.sweep_options import (
     evaluated,
 )
 from vlmrt_dist.sweep_positions import advised
-from vlmrt_dist.vlm.both import VLM_HELP
+from vlmrt_dist.vlm.advice import VLM_HELP
 
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()

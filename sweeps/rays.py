@@ -33,7 +33,7 @@ from vlmrt_dist.sweep_options import (
     evaluated,
 )
 from vlmrt_dist.sweep_positions import advised
-from vlmrt_dist.vlm.both import VLM_HELP
+from vlmrt_dist.vlm.advice import VLM_HELP
 
 BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""

@@ -23,9 +23,10 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError, VlmError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.vlm import advisor_named, prompting
-from vlmrt_dist.vlm import key as keys
+from vlmrt_dist.vlm import advisor_named
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice
+from vlmrt_dist.vlm.prompts import builder as prompting
+from vlmrt_dist.vlm.providers import api_key as keys
 
 SECRET = "AIza-planted-secret-0002"
 FREQUENCY = 3.5e9

@@ -4,8 +4,8 @@ import pytest
 from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.vlm.both import ask
-from vlmrt_dist.vlm.offline import OfflineAdvisor
+from vlmrt_dist.vlm.advice import ask
+from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
 
 
 def test_one_advisor_says_both_and_its_rows_say_who_it_was() -> None:

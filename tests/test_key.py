@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vlmrt_dist.errors import VlmError
-from vlmrt_dist.vlm import key as keys
-from vlmrt_dist.vlm.key import GEMINI_KEY, OPENAI_KEY, Key, find_key
+from vlmrt_dist.vlm.providers import api_key as keys
+from vlmrt_dist.vlm.providers.api_key import GEMINI_KEY, OPENAI_KEY, Key, find_key
 
 SECRET = "AIza-planted-secret-0001"
 

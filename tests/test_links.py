@@ -4,7 +4,14 @@ import pytest
 from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm.links import MIRROR, THROUGH, Face, Links, faces_of, links_of
+from vlmrt_dist.vlm.offline.informative_links import (
+    MIRROR,
+    THROUGH,
+    Face,
+    Links,
+    faces_of,
+    links_of,
+)
 
 
 @pytest.fixture(scope="module")

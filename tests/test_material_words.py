@@ -1,7 +1,7 @@
 import pytest
 
 from vlmrt_dist.scene import itu
-from vlmrt_dist.vlm.material_words import FUZZY, NAMED, SUBSTITUTES, read_material, words_of
+from vlmrt_dist.vlm.offline.material_words import FUZZY, NAMED, SUBSTITUTES, read_material, words_of
 
 TABLE = itu.conductivity_table(3.5e9)
 

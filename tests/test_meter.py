@@ -3,7 +3,7 @@ import math
 import pytest
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
-from vlmrt_dist.vlm.meter import Meter, known_price
+from vlmrt_dist.vlm.providers.budget import Meter, known_price
 
 
 def test_a_request_is_counted_at_its_most_until_it_is_settled() -> None:

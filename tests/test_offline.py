@@ -15,9 +15,9 @@ from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice
-from vlmrt_dist.vlm.free_space import CLEARANCES, STREET_HEIGHT
-from vlmrt_dist.vlm.material_words import FUZZY
-from vlmrt_dist.vlm.offline import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
+from vlmrt_dist.vlm.offline.free_space import CLEARANCES, STREET_HEIGHT
+from vlmrt_dist.vlm.offline.material_words import FUZZY
+from vlmrt_dist.vlm.offline.rules import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)

@@ -11,8 +11,8 @@ from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm import prompting
-from vlmrt_dist.vlm.prompting import (
+from vlmrt_dist.vlm.prompts import builder as prompting
+from vlmrt_dist.vlm.prompts.builder import (
     compact_xml,
     form_of,
     materials_question,

@@ -319,7 +319,7 @@ def mean_relative_error(theta: NDArray[np.float64], truth: NDArray[np.float64]) 
 def _advised(scene: SceneModel, radio: RadioConfig, vlm: str) -> MaterialPrior:
     """What the advisor named ``vlm`` takes the objects for; it is shown renders if it can look."""
     from vlmrt_dist.vlm import advisor_named
-    from vlmrt_dist.vlm.both import views
+    from vlmrt_dist.vlm.advice import views
 
     advisor, table = advisor_named(vlm), conductivity_table(radio.frequency)
     images = views(scene, vlm)

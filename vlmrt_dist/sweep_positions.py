@@ -9,7 +9,7 @@ from typing import Any
 import vlmrt_dist as vd
 from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.placement.prediction import Prediction
-from vlmrt_dist.vlm.both import Advice, ask
+from vlmrt_dist.vlm.advice import Advice, ask
 
 
 def advised(

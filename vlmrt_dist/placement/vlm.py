@@ -9,7 +9,7 @@ from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.vlm import advisor_named
-from vlmrt_dist.vlm.both import views
+from vlmrt_dist.vlm.advice import views
 
 
 def place(

@@ -31,11 +31,11 @@ def advisor_named(name: str, **options: Any) -> Advisor:
     if name not in ADVISORS:
         raise ConfigurationError(f"unknown advisor {name!r}; use one of {', '.join(ADVISORS)}")
     if name == "offline":
-        from vlmrt_dist.vlm.offline import OfflineAdvisor
+        from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
 
         _check_options(name, options, _options_of(OfflineAdvisor))
         return OfflineAdvisor(**options)
-    from vlmrt_dist.vlm.asking import ModelAdvisor
+    from vlmrt_dist.vlm.model_advisor import ModelAdvisor
 
     transport = _transport(name)
     theirs, common = _options_of(transport), _options_of(ModelAdvisor)[1:]
@@ -52,14 +52,14 @@ def advisor_named(name: str, **options: Any) -> Advisor:
 
 def _transport(name: str) -> Callable[..., Any]:
     if name == "gemini":
-        from vlmrt_dist.vlm.gemini import GeminiTransport
+        from vlmrt_dist.vlm.providers.gemini import GeminiTransport
 
         return GeminiTransport
     if name == "openai_compatible":
-        from vlmrt_dist.vlm.openai_compatible import OpenAICompatibleTransport
+        from vlmrt_dist.vlm.providers.openai_compatible import OpenAICompatibleTransport
 
         return OpenAICompatibleTransport
-    from vlmrt_dist.vlm.recorded import RecordedTransport
+    from vlmrt_dist.vlm.providers.recorded import RecordedTransport
 
     return RecordedTransport
 

@@ -26,7 +26,7 @@ from vlmrt_dist.vlm.parsing import (
     printable,
     shape_problem,
 )
-from vlmrt_dist.vlm.prompting import MIN_SEPARATION
+from vlmrt_dist.vlm.prompts.builder import MIN_SEPARATION
 
 Slot = tuple[int, int]
 """Setup (from 0) and antenna: 0 is the transmitter, n the n-th receiver."""

@@ -10,10 +10,10 @@ from typing import Any
 import httpx2
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
-from vlmrt_dist.vlm.http import PLACEHOLDER_KEY, RequestFailed, Wire, tls
-from vlmrt_dist.vlm.key import GEMINI_KEY, find_key
-from vlmrt_dist.vlm.meter import IMAGE_TOKENS, Meter, known_price
 from vlmrt_dist.vlm.parsing import printable
+from vlmrt_dist.vlm.providers.api_key import GEMINI_KEY, find_key
+from vlmrt_dist.vlm.providers.budget import IMAGE_TOKENS, Meter, known_price
+from vlmrt_dist.vlm.providers.transport import PLACEHOLDER_KEY, RequestFailed, Wire, tls
 from vlmrt_dist.vlm.questions import Question, Reply, fingerprint
 
 DEFAULT_MODEL = "gemini-2.5-pro"
@@ -34,12 +34,13 @@ class GeminiTransport:
     :param key_file: file that holds the key, readable by its owner only; None: the file that
         ``VLMRT_GEMINI_KEY_FILE`` names, or ``GEMINI_API_KEY`` or ``GOOGLE_API_KEY``
     :param timeout: of one attempt [s]; the paper's questions took 4 s and 50 s
-    :param retries: attempts beyond the first, see :class:`~vlmrt_dist.vlm.http.Wire`
+    :param retries: attempts beyond the first, see :class:`~vlmrt_dist.vlm.providers.transport.Wire`
     :param backoff: first pause [s]
     :param temperature: of sampling; None: the model's default
     :param max_output_tokens: room for an answer, thoughts included
     :param max_requests: most requests of this advisor
-    :param max_cost_usd: most US dollars of this advisor, see :class:`~vlmrt_dist.vlm.meter.Meter`
+    :param max_cost_usd: most US dollars of this advisor, see
+        :class:`~vlmrt_dist.vlm.providers.budget.Meter`
     :param price_usd: US dollars for a million tokens (sent, received), where the built-in table
         does not know the model or is out of date
     :raises VlmError: if there is no key

@@ -18,9 +18,9 @@ from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.material_prior import class_spread, material_prior
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_object import SceneObject
-from vlmrt_dist.vlm import offline_positions
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
-from vlmrt_dist.vlm.material_words import Reading, read_material, words_of
+from vlmrt_dist.vlm.offline import positions as offline_positions
+from vlmrt_dist.vlm.offline.material_words import Reading, read_material, words_of
 
 STATED = 0.95
 """Confidence where the file states a class that is valid at the carrier."""
@@ -104,7 +104,7 @@ class OfflineAdvisor:
         *,
         seed: int = 0,
     ) -> PositionAdvice:
-        """M setups of N receivers by :func:`vlmrt_dist.vlm.offline_positions.plan`.
+        """M setups of N receivers by :func:`vlmrt_dist.vlm.offline.positions.plan`.
 
         :raises CampaignError: if a number is not positive, or the scene has no free space
         """

@@ -18,8 +18,8 @@ from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaig
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm.free_space import STREET_HEIGHT, FreeSpace, roomiest
-from vlmrt_dist.vlm.links import THROUGH, Links, faces_of, links_of
+from vlmrt_dist.vlm.offline.free_space import STREET_HEIGHT, FreeSpace, roomiest
+from vlmrt_dist.vlm.offline.informative_links import THROUGH, Links, faces_of, links_of
 
 FloatArray = npt.NDArray[np.float64]
 

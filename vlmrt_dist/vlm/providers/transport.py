@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
-from vlmrt_dist.vlm.key import Key
-from vlmrt_dist.vlm.meter import Meter
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, printable, read_object
+from vlmrt_dist.vlm.providers.api_key import Key
+from vlmrt_dist.vlm.providers.budget import Meter
 
 MAX_RESPONSE_BYTES = 2 * 1024 * 1024
 """Of a whole response; reading stops there, however much the server sends."""

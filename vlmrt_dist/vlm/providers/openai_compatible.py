@@ -7,10 +7,10 @@ import os
 from typing import Any
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
-from vlmrt_dist.vlm.http import PLACEHOLDER_KEY, RequestFailed, Wire
-from vlmrt_dist.vlm.key import OPENAI_KEY, find_key
-from vlmrt_dist.vlm.meter import IMAGE_TOKENS, Meter
 from vlmrt_dist.vlm.parsing import printable
+from vlmrt_dist.vlm.providers.api_key import OPENAI_KEY, find_key
+from vlmrt_dist.vlm.providers.budget import IMAGE_TOKENS, Meter
+from vlmrt_dist.vlm.providers.transport import PLACEHOLDER_KEY, RequestFailed, Wire
 from vlmrt_dist.vlm.questions import Question, Reply, fingerprint
 
 SCHEMA_UNKNOWN = frozenset({400, 415, 422, 501})
@@ -27,7 +27,7 @@ class OpenAICompatibleTransport:
     :param key_file: file that holds a key, readable by its owner only; None: the file that
         ``VLMRT_OPENAI_KEY_FILE`` names, or ``OPENAI_API_KEY``, or none, which local servers accept
     :param timeout: of one attempt [s]
-    :param retries: attempts beyond the first, see :class:`~vlmrt_dist.vlm.http.Wire`
+    :param retries: attempts beyond the first, see :class:`~vlmrt_dist.vlm.providers.transport.Wire`
     :param backoff: first pause [s]
     :param temperature: of sampling; None: the server's default
     :param max_output_tokens: room for an answer

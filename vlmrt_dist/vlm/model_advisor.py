@@ -23,14 +23,14 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.material_prior import material_prior
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm import prompting
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
-from vlmrt_dist.vlm.cache import AnswerCache
-from vlmrt_dist.vlm.material_words import LIKELY, read_material
-from vlmrt_dist.vlm.offline import OfflineAdvisor
+from vlmrt_dist.vlm.offline.material_words import LIKELY, read_material
+from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, read_list, read_object
+from vlmrt_dist.vlm.prompts import builder as prompting
+from vlmrt_dist.vlm.providers.cache import AnswerCache
+from vlmrt_dist.vlm.providers.recorded import Recorder
 from vlmrt_dist.vlm.questions import Question, Reply, Transport
-from vlmrt_dist.vlm.recorded import Recorder
 from vlmrt_dist.vlm.validation import (
     CheckedMaterials,
     CheckedPositions,

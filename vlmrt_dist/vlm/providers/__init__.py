@@ -1,0 +1,3 @@
+"""Services that answer questions: Gemini, OpenAI-compatible servers, recordings; keys,
+transport, budget, cache.
+"""
