@@ -126,7 +126,7 @@ def test_mitsuba_stays_out_of_the_caller() -> None:
 
 @pytest.mark.slow
 def test_pictures_are_repeatable_and_the_caller_s_variant_stays() -> None:
-    from vlmrt_dist import sionna_scene  # sets the polarized variant
+    from vlmrt_dist.paths import sionna_scene  # sets the polarized variant
 
     told: list[tuple[str, int, int]] = []
     first = render_scene(box_room(), progress=lambda *step: told.append(step), **TINY)
