@@ -30,16 +30,16 @@ from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import own_paths
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.engine_timing import median_seconds
-from vlmrt_dist.estimation import LEARNING_RATE, mean_relative_error
 from vlmrt_dist.field.objective import Differentiable
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
+from vlmrt_dist.inference.conductivity_prior import prior_of
+from vlmrt_dist.inference.estimation import LEARNING_RATE, mean_relative_error
+from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marquardt
+from vlmrt_dist.inference.parameters import unknowns_of
 from vlmrt_dist.paper import HARDWARE, TABLE_1
-from vlmrt_dist.priors import prior_of
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.study import hardware
 from vlmrt_dist.units import watts_to_dbm
-from vlmrt_dist.unknowns import unknowns_of
 
 SOLVED = 1e-3
 """Mean relative error at which a method is there: 0.1 %."""

@@ -17,8 +17,8 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.claims import depth_claims
 from vlmrt_dist.console import run_script
-from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
+from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS, TABLE_1
 from vlmrt_dist.report import (
     comparison,

@@ -24,9 +24,9 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.claims import NEAR, initialization_claims, iterations_until, without_drt
 from vlmrt_dist.console import run_script
-from vlmrt_dist.estimation import Optimizer
+from vlmrt_dist.inference.conductivity_prior import Initial
+from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.priors import Initial
 from vlmrt_dist.report import OPTIMIZER_NAMES, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.study import Point

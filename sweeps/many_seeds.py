@@ -19,10 +19,10 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.engine_timing import nothing_timed, slope
-from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.optimizers import AdamResult, adam
-from vlmrt_dist.priors import Prior
+from vlmrt_dist.inference.conductivity_prior import Prior
+from vlmrt_dist.inference.estimation import mean_relative_error
+from vlmrt_dist.inference.optimizers import AdamResult, adam
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.store.places import Place

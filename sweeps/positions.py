@@ -18,8 +18,8 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import positions_figure
+from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import Ledger

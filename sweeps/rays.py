@@ -17,8 +17,8 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.claims import rays_claims
 from vlmrt_dist.console import run_script
-from vlmrt_dist.estimation import Optimizer
 from vlmrt_dist.figures import comparison_figure
+from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS, TABLE_2
 from vlmrt_dist.report import comparison, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger

@@ -21,7 +21,7 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.cost import in_own_process
-from vlmrt_dist.likelihood import Loss
+from vlmrt_dist.inference.likelihood import Loss
 from vlmrt_dist.real_scenes import Case, Finding, city, finding, seen_by, survey, survey_key
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scene.files.scene_xml import bundled_scene

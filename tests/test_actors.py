@@ -336,7 +336,7 @@ def test_an_address_where_nothing_answers() -> None:
 
 @pytest.mark.ray
 def test_an_estimation_has_the_same_bits_on_actors(case: Case) -> None:
-    from vlmrt_dist.estimation import estimate
+    from vlmrt_dist.inference.estimation import estimate
     from vlmrt_dist.units import watts_to_dbm
 
     level = np.where(case.campaign.present, watts_to_dbm(case.measured[0]), np.nan)

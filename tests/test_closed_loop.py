@@ -11,7 +11,7 @@ from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.closed_loop import _posterior_draws, joined, next_setup
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.posterior import NORMAL_95
+from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import material_prior
 

@@ -14,9 +14,9 @@ from test_results import LINKS, estimate
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.estimate_files import link_rows, write_estimate, write_links
-from vlmrt_dist.posterior import Verdict
-from vlmrt_dist.quantities import Quantity
+from vlmrt_dist.inference.export import link_rows, write_estimate, write_links
+from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.inference.quantities import Quantity
 from vlmrt_dist.scene.box_room import box_room
 
 SETUPS = [

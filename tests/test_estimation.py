@@ -9,11 +9,16 @@ from numerics import PAPER, Array, campaign, path_cache, room
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
-from vlmrt_dist.estimation import estimate, mean_relative_error
 from vlmrt_dist.field.simulation import perturbed, simulate
+from vlmrt_dist.inference.conductivity_prior import (
+    MaterialPrior,
+    Prior,
+    initial_conductivity,
+    prior_of,
+)
+from vlmrt_dist.inference.estimation import estimate, mean_relative_error
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.placement import place
-from vlmrt_dist.priors import MaterialPrior, Prior, initial_conductivity, prior_of
-from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject
 

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist.fitting import fit_doubting_prior, held_out_levels
-from vlmrt_dist.optimizers import LeastSquares, Predict, levenberg_marquardt
+from vlmrt_dist.inference.multistart import fit_doubting_prior, held_out_levels
+from vlmrt_dist.inference.optimizers import LeastSquares, Predict, levenberg_marquardt
 
 Array = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ import scipy.integrate
 import scipy.stats
 from numpy.typing import NDArray
 
-from vlmrt_dist.likelihood import (
+from vlmrt_dist.inference.likelihood import (
     SPREAD,
     Links,
     Loss,

@@ -3,7 +3,7 @@ import pytest
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.material_prior import CLASS_WIDTH, class_spread, material_prior, misnamed
 

@@ -6,9 +6,9 @@ from test_results import estimate
 
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.figures import draw_objects
+from vlmrt_dist.inference.quantities import LinkLevels
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.measurement_figure import MAX_INTERVALS, VERDICT_COLORS, measurement_figure
-from vlmrt_dist.quantities import LinkLevels
-from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 

@@ -15,13 +15,13 @@ from numerics import PAPER, Array, path_cache, room
 
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.tracing import trace
-from vlmrt_dist.fitting import Fit, fit_doubting_prior, starting_points
-from vlmrt_dist.optimizers import LeastSquares, Predict
+from vlmrt_dist.inference.conductivity_prior import prior_of
+from vlmrt_dist.inference.multistart import Fit, fit_doubting_prior, starting_points
+from vlmrt_dist.inference.optimizers import LeastSquares, Predict
+from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.placement import place
-from vlmrt_dist.posterior import NORMAL_95
-from vlmrt_dist.priors import prior_of
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.unknowns import Unknowns, unknowns_of
 
 WIDTH, SEEDS = 0.1, 30
 RADIO = PAPER.replace(combining="coherent")

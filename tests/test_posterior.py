@@ -4,9 +4,16 @@ import pytest
 import scipy.sparse as sp
 from numerics import PAPER, Array, path_cache, room
 
-from vlmrt_dist.likelihood import Information, noise_scale
-from vlmrt_dist.optimizers import NO_PRIOR_WIDTH, LeastSquares
-from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, SMALL, Posterior, inverse, posterior
+from vlmrt_dist.inference.likelihood import Information, noise_scale
+from vlmrt_dist.inference.optimizers import NO_PRIOR_WIDTH, LeastSquares
+from vlmrt_dist.inference.posterior import (
+    MIN_NOISE_DB,
+    NORMAL_95,
+    SMALL,
+    Posterior,
+    inverse,
+    posterior,
+)
 from vlmrt_dist.scene.model import SceneModel
 
 BOUNDS = (float(np.log(1e-5)), float(np.log(1e3)))
@@ -180,11 +187,11 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
     """
     from vlmrt_dist.field.evaluators import ReplayObjective
     from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.fitting import fit_doubting_prior
+    from vlmrt_dist.inference.conductivity_prior import prior_of
+    from vlmrt_dist.inference.multistart import fit_doubting_prior
+    from vlmrt_dist.inference.parameters import unknowns_of
     from vlmrt_dist.placement import place
-    from vlmrt_dist.priors import prior_of
     from vlmrt_dist.units import watts_to_dbm
-    from vlmrt_dist.unknowns import unknowns_of
 
     campaign = place("d_optimal", room, 3, 8, seed=0, noise_db=0.1)
     objective = ReplayObjective(

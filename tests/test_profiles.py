@@ -8,10 +8,10 @@ from numerics import PAPER, Array, path_cache, room
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.fitting import fit_doubting_prior
-from vlmrt_dist.optimizers import LeastSquares
-from vlmrt_dist.posterior_check import check_posterior
-from vlmrt_dist.profiles import THRESHOLD
+from vlmrt_dist.inference.importance_check import check_posterior
+from vlmrt_dist.inference.multistart import fit_doubting_prior
+from vlmrt_dist.inference.optimizers import LeastSquares
+from vlmrt_dist.inference.profile_likelihood import THRESHOLD
 from vlmrt_dist.scene.model import SceneModel
 
 RADIO = PAPER.replace(combining="coherent")

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from vlmrt_dist.posterior import Verdict
-from vlmrt_dist.quantities import LinkLevels, root_mean_square
-from vlmrt_dist.results import MEANING, Estimate
+from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.inference.quantities import LinkLevels, root_mean_square
+from vlmrt_dist.inference.result import MEANING, Estimate
 
 NAN = float("nan")
 LINKS = LinkLevels(

@@ -17,8 +17,8 @@ import vlmrt_dist as vd
 from vlmrt_dist import study
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior
 from vlmrt_dist.paper import Printed
-from vlmrt_dist.priors import MaterialPrior
 from vlmrt_dist.report import comparison, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study_truths import truth_of

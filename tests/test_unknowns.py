@@ -9,10 +9,10 @@ from numerics import PAPER, Array, campaign, five_point, path_cache, room, table
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.evaluators import ReplayObjective
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior, prior_of
+from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.paths.path_table import PathTable
-from vlmrt_dist.priors import MaterialPrior, prior_of
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.unknowns import Unknowns, unknowns_of
 
 ALL = ("conductivity", "relative_permittivity", "thickness")
 

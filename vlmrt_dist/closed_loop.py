@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.estimation import PRIOR_WIDTH, estimate
+from vlmrt_dist.inference.estimation import PRIOR_WIDTH, estimate
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
@@ -30,8 +32,6 @@ from vlmrt_dist.placement.candidates import (
 )
 from vlmrt_dist.placement.information import Information, select
 from vlmrt_dist.placement.prediction import spread
-from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95
-from vlmrt_dist.results import Estimate
 from vlmrt_dist.scene.model import SceneModel
 
 Which = Literal["all", "median"]

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from vlmrt_dist.errors import StorageError, VlmrtError
-from vlmrt_dist.fitting import Progress
+from vlmrt_dist.inference.multistart import Progress
 from vlmrt_dist.signals import Stopped, raise_on_sigterm
 
 KEPT = "what is finished is kept, the same command goes on from there"

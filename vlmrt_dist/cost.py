@@ -94,10 +94,10 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 
 
 def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
-    from vlmrt_dist.estimation import estimate
     from vlmrt_dist.field.evaluators import ReplayObjective
     from vlmrt_dist.field.replay import Materials, Replay
     from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.inference.estimation import estimate
     from vlmrt_dist.paths.sionna_scene import LiveScene
 
     begin = time.perf_counter()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.posterior import NORMAL_95
+from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.store.ledger import Row
 from vlmrt_dist.store.places import Where
 

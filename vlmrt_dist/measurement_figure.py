@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.figures import draw_objects, save_figure
-from vlmrt_dist.results import Estimate
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.places import Where
 

@@ -23,19 +23,19 @@ from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine_timing import nothing_timed
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.likelihood import Loss
+from vlmrt_dist.inference.likelihood import Loss
+from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import Height
 from vlmrt_dist.placement.information import Criterion
 from vlmrt_dist.placement.optimal import choose, pool_for
-from vlmrt_dist.posterior import MIN_NOISE_DB
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.study import run
 from vlmrt_dist.study_point import Point, Protocol, engine_versions
-from vlmrt_dist.unknowns import KINDS
 
 HEADROOM = 20.0
 """Air above the highest roof [m]; antennas stand far below."""

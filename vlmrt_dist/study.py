@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.distributed import metrics
 from vlmrt_dist.distributed.pool import restarts
-from vlmrt_dist.estimation import mean_relative_error
 from vlmrt_dist.field.materials import Materials
 from vlmrt_dist.field.objective import normalized_absolute_error
-from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
-from vlmrt_dist.priors import Prior, initial_conductivity, prior_of
-from vlmrt_dist.quantities import Quantity
+from vlmrt_dist.inference.conductivity_prior import Prior, initial_conductivity, prior_of
+from vlmrt_dist.inference.estimation import mean_relative_error
+from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.inference.quantities import Quantity
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.study_methods import (
     MethodFit,

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.answers import quantity_of
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.estimation import LEARNING_RATE, Optimizer, mean_relative_error
 from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.fitting import Fit, appraise, fit_doubting_prior, starting_points
-from vlmrt_dist.optimizers import LeastSquares, adam, levenberg_marquardt
-from vlmrt_dist.posterior import MIN_NOISE_DB, Posterior, Verdict
-from vlmrt_dist.priors import Prior
-from vlmrt_dist.quantities import Quantity
+from vlmrt_dist.inference.answers import quantity_of
+from vlmrt_dist.inference.conductivity_prior import Prior
+from vlmrt_dist.inference.estimation import LEARNING_RATE, Optimizer, mean_relative_error
+from vlmrt_dist.inference.multistart import Fit, appraise, fit_doubting_prior, starting_points
+from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marquardt
+from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, Posterior, Verdict
+from vlmrt_dist.inference.quantities import Quantity
 from vlmrt_dist.study_point import Point
 from vlmrt_dist.units import watts_to_dbm
-from vlmrt_dist.unknowns import Unknowns, unknowns_of
 
 NUM_STARTS = 8
 
@@ -190,7 +190,7 @@ def fit_map(
     seeds: Sequence[int],
     truth: NDArray[np.float64],
 ) -> list[MethodFit]:
-    """One seed after another, as :func:`~vlmrt_dist.estimation.estimate` does it."""
+    """One seed after another, as :func:`~vlmrt_dist.inference.estimation.estimate` does it."""
     fits = []
     for s, question in enumerate(questions):
         unknowns, free = question.unknowns, question.free

@@ -13,13 +13,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vlmrt_dist import likelihood
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.estimation import Optimizer
-from vlmrt_dist.priors import Initial, MaterialPrior
-from vlmrt_dist.problem import PRIOR_WIDTH
+from vlmrt_dist.inference import likelihood
+from vlmrt_dist.inference.conductivity_prior import Initial, MaterialPrior
+from vlmrt_dist.inference.estimation import Optimizer
+from vlmrt_dist.inference.problem import PRIOR_WIDTH
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import SCHEMA_VERSION
 

@@ -32,10 +32,10 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.estimation import Loss, Optimizer, estimate
-from vlmrt_dist.priors import Initial
-from vlmrt_dist.problem import PRIOR_WIDTH, Engine
-from vlmrt_dist.profiles import profile as profile_likelihood
+from vlmrt_dist.inference.conductivity_prior import Initial
+from vlmrt_dist.inference.estimation import Loss, Optimizer, estimate
+from vlmrt_dist.inference.problem import PRIOR_WIDTH, Engine
+from vlmrt_dist.inference.profile_likelihood import profile as profile_likelihood
 
 _Measurements = Annotated[
     Path,
@@ -223,7 +223,7 @@ def estimate_command(
     else:
         print_result("\n".join([str(result), *map(str, profiles)]))
     if out is not None or links is not None:
-        from vlmrt_dist.estimate_files import write_estimate, write_links
+        from vlmrt_dist.inference.export import write_estimate, write_links
 
         for target, write in ((out, write_estimate), (links, write_links)):
             if target is not None:

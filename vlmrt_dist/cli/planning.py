@@ -253,7 +253,7 @@ def _plan_after(
 ) -> tuple[Campaign, str, dict[str, Any]]:
     """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
     from vlmrt_dist.closed_loop import next_setup
-    from vlmrt_dist.estimation import estimate
+    from vlmrt_dist.inference.estimation import estimate
 
     states_noise = np.nanmax(measured.noise_db) > 0.0
     with results_only(), progress_bar() as progress:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.priors import prior_of
+from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.street import ground, outdoors
 

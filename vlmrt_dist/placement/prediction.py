@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign.model import Campaign, check_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.inference.conductivity_prior import prior_of
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
     CandidatePool,
@@ -20,8 +22,6 @@ from vlmrt_dist.placement.candidates import (
     prior_draws,
 )
 from vlmrt_dist.placement.information import Criterion, Information, select
-from vlmrt_dist.posterior import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict
-from vlmrt_dist.priors import prior_of
 from vlmrt_dist.scene.model import SceneModel
 
 Which = Literal["identifiable", "all", "median"]

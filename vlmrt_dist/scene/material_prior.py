@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
-from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior
+from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 
 FloatArray = npt.NDArray[np.float64]
 

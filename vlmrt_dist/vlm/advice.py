@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.model import SceneModel

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.priors import MaterialPrior
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene.model import SceneModel
 

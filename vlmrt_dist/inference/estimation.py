@@ -1,7 +1,7 @@
 """Algorithm 1 and what it leaves open: from a measured campaign to conductivities, with intervals.
 
 One function, :func:`estimate`, whoever evaluates (this process, or Ray actors) and whichever
-optimizer is used; the answer is an :class:`~vlmrt_dist.results.Estimate`.
+optimizer is used; the answer is an :class:`~vlmrt_dist.inference.result.Estimate`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.answers import check_of, covariance_of, entry_names, gains_of, quantity_of
 from vlmrt_dist.campaign.model import Campaign, paths_provenance
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.fitting import (
+from vlmrt_dist.inference.answers import check_of, covariance_of, entry_names, gains_of, quantity_of
+from vlmrt_dist.inference.conductivity_prior import (
+    Initial,
+    MaterialPrior,
+    check_choice,
+    initial_conductivity,
+    prior_of,
+)
+from vlmrt_dist.inference.importance_check import PosteriorCheck, check_posterior
+from vlmrt_dist.inference.multistart import (
     Fit,
     Progress,
     appraise,
@@ -25,15 +33,13 @@ from vlmrt_dist.fitting import (
     held_out_levels,
     starting_points,
 )
-from vlmrt_dist.optimizers import StopRule, adam
-from vlmrt_dist.posterior_check import PosteriorCheck, check_posterior
-from vlmrt_dist.priors import Initial, MaterialPrior, check_choice, initial_conductivity, prior_of
-from vlmrt_dist.problem import PRIOR_WIDTH, Clock, Engine, Problem, posed
-from vlmrt_dist.quantities import LinkLevels, root_mean_square
-from vlmrt_dist.results import Estimate
+from vlmrt_dist.inference.optimizers import StopRule, adam
+from vlmrt_dist.inference.parameters import Groups
+from vlmrt_dist.inference.problem import PRIOR_WIDTH, Clock, Engine, Problem, posed
+from vlmrt_dist.inference.quantities import LinkLevels, root_mean_square
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.unknowns import Groups
 
 Optimizer = Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"]
 OPTIMIZERS: tuple[str, ...] = ("levenberg_marquardt", "adam", "adam_fine", "adam_log")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.posterior import Verdict
+from vlmrt_dist.inference.posterior import Verdict
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.fitting import fit_doubting_prior
-from vlmrt_dist.optimizers import LeastSquares, Predict, levenberg_marquardt
-from vlmrt_dist.problem import posed
+from vlmrt_dist.inference.multistart import fit_doubting_prior
+from vlmrt_dist.inference.optimizers import LeastSquares, Predict, levenberg_marquardt
+from vlmrt_dist.inference.parameters import KINDS, Quantity
+from vlmrt_dist.inference.problem import posed
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.unknowns import KINDS, Quantity
 
 THRESHOLD = 3.841458820694124
 """Δχ² at the ends of a 95 % interval: the 95 % quantile of χ² with one degree of freedom."""
@@ -91,8 +91,8 @@ def profile(
     :param name: the object
     :param quantity: which of its parameters; it has to be among ``unknowns``
     :param points: G, how many values
-    :param options: those of :func:`vlmrt_dist.estimation.estimate` that say what is unknown and how
-        noisy the levels are (radio, prior, noise_db, unknowns, loss, ...)
+    :param options: those of :func:`vlmrt_dist.inference.estimation.estimate` that say what is
+        unknown and how noisy the levels are (radio, prior, noise_db, unknowns, loss, ...)
     :raises ConfigurationError: if there is no such object, it is fixed, or ``quantity`` is not
         unknown
     """

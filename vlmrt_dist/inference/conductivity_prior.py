@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.scene.model import SceneModel
 
 Initial = Literal["itu", "uniform", "random", "vlm"]

@@ -65,7 +65,7 @@ def residuals(
 
 
 class Information(NamedTuple):
-    """What links tell about their levels, for :func:`~vlmrt_dist.posterior.posterior`.
+    """What links tell about their levels, for :func:`~vlmrt_dist.inference.posterior.posterior`.
 
     :param curvature: [L] of the negative log-likelihood by the level [1/dB²]
     :param variance: [L] of its derivative; equal to the curvature where the model is right

@@ -15,12 +15,12 @@ import scipy.optimize
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist import normal_equations
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field.objective import Differentiable
-from vlmrt_dist.likelihood import Links, Loss, residuals
-from vlmrt_dist.normal_equations import Minimum
+from vlmrt_dist.inference import sparse_lm as normal_equations
+from vlmrt_dist.inference.likelihood import Links, Loss, residuals
+from vlmrt_dist.inference.sparse_lm import Minimum
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
 """How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no
@@ -256,7 +256,7 @@ def levenberg_marquardt(
     progress: Callable[[int], None] | None = None,
 ) -> LeastSquaresResult:
     """Least squares with bounds, from several starts: by scipy's trust-region method, or for many
-    unknowns by :mod:`vlmrt_dist.normal_equations`.
+    unknowns by :mod:`vlmrt_dist.inference.sparse_lm`.
 
     :param predict: gives the levels and their Jacobian
     :param data: measured levels, noise and prior

@@ -22,8 +22,13 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, NO_PRIOR_WIDTH, Predict
-from vlmrt_dist.priors import MaterialPrior, Prior
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior, Prior
+from vlmrt_dist.inference.optimizers import (
+    MAX_CONDUCTIVITY,
+    MIN_CONDUCTIVITY,
+    NO_PRIOR_WIDTH,
+    Predict,
+)
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.units import watts_to_dbm

@@ -9,9 +9,9 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from vlmrt_dist.likelihood import information, noise_scale
-from vlmrt_dist.optimizers import LeastSquares, Outcome, Predict, levenberg_marquardt
-from vlmrt_dist.posterior import Posterior, conflict, posterior
+from vlmrt_dist.inference.likelihood import information, noise_scale
+from vlmrt_dist.inference.optimizers import LeastSquares, Outcome, Predict, levenberg_marquardt
+from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
 
 FALSE_ALARMS = 0.05
 """Share of fits that accuse some right prior, shared out among the unknowns: with a bound for each

@@ -22,7 +22,7 @@ import numpy as np
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.results import Estimate
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.atomic_files import write_atomic
 from vlmrt_dist.study_point import engine_versions

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.fitting import Fit
-from vlmrt_dist.posterior import NORMAL_95
-from vlmrt_dist.posterior_check import PosteriorCheck
-from vlmrt_dist.quantities import Checked, Gains, Quantity
-from vlmrt_dist.unknowns import KINDS, Unknowns
+from vlmrt_dist.inference.importance_check import PosteriorCheck
+from vlmrt_dist.inference.multistart import Fit
+from vlmrt_dist.inference.parameters import KINDS, Unknowns
+from vlmrt_dist.inference.posterior import NORMAL_95
+from vlmrt_dist.inference.quantities import Checked, Gains, Quantity
 
 
 def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: NDArray[np.float64]) -> Quantity:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.fitting import Fit
-from vlmrt_dist.likelihood import residuals
-from vlmrt_dist.optimizers import LeastSquares, Predict
-from vlmrt_dist.posterior import NORMAL_95
+from vlmrt_dist.inference.likelihood import residuals
+from vlmrt_dist.inference.multistart import Fit
+from vlmrt_dist.inference.optimizers import LeastSquares, Predict
+from vlmrt_dist.inference.posterior import NORMAL_95
 
 DRAWS = 500
 

@@ -16,13 +16,13 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
 from vlmrt_dist.field.objective import Objective
 from vlmrt_dist.field.simulation import displaced
-from vlmrt_dist.fitting import Progress
-from vlmrt_dist.likelihood import LOSSES
-from vlmrt_dist.optimizers import LeastSquares, Predict
-from vlmrt_dist.posterior import MIN_NOISE_DB
-from vlmrt_dist.priors import MaterialPrior, Prior, check_choice, prior_of
+from vlmrt_dist.inference.conductivity_prior import MaterialPrior, Prior, check_choice, prior_of
+from vlmrt_dist.inference.likelihood import LOSSES
+from vlmrt_dist.inference.multistart import Progress
+from vlmrt_dist.inference.optimizers import LeastSquares, Predict
+from vlmrt_dist.inference.parameters import Groups, Unknowns, unknowns_of
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.unknowns import Groups, Unknowns, unknowns_of
 
 Engine = Literal["replay", "retrace"]
 ENGINES: tuple[str, ...] = ("replay", "retrace")
@@ -109,8 +109,8 @@ def posed(
 ) -> Iterator[Problem]:
     """The problem of an estimation; closes its actors at the end.
 
-    Parameters are those of :func:`vlmrt_dist.estimation.estimate`. Whatever is wrong with them is
-    said before anything is traced.
+    Parameters are those of :func:`vlmrt_dist.inference.estimation.estimate`. Whatever is wrong
+    with them is said before anything is traced.
     """
     radio, clock = radio or RadioConfig(), clock or Clock()
     check_choice("engine", engine, ENGINES)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.optimizers import Outcome
+from vlmrt_dist.inference.optimizers import Outcome
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
+from vlmrt_dist.inference.quantities import Checked, Gains, LinkLevels, Quantity
 from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE
-from vlmrt_dist.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
-from vlmrt_dist.quantities import Checked, Gains, LinkLevels, Quantity
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",

@@ -1,0 +1,3 @@
+"""From measured levels to a posterior: problem, optimizers, prior, likelihood, intervals,
+verdicts.
+"""
