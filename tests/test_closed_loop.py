@@ -8,10 +8,10 @@ from numerics import path_cache, room
 
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.closed_loop import _posterior_draws, joined, next_setup
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.posterior import NORMAL_95
+from vlmrt_dist.placement.sequential import _posterior_draws, joined, next_setup
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import material_prior
 

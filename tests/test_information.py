@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement import information
+from vlmrt_dist.placement import selection as information
 from vlmrt_dist.placement.candidates import CandidatePool
-from vlmrt_dist.placement.information import Choice, Criterion, Information, select
+from vlmrt_dist.placement.selection import Choice, Criterion, Information, select
 
 TX, RX, OBJECTS, DRAWS = 3, 7, 5, 3
 NOISE = 0.7

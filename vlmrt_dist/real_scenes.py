@@ -28,8 +28,8 @@ from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import Height
-from vlmrt_dist.placement.information import Criterion
-from vlmrt_dist.placement.optimal import choose, pool_for
+from vlmrt_dist.placement.selection import Criterion
+from vlmrt_dist.placement.strategies.optimal import choose, pool_for
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing

@@ -36,9 +36,9 @@ from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.placement import place
 from vlmrt_dist.placement.candidates import NUM_RX, NUM_TX, CandidatePool
-from vlmrt_dist.placement.information import Criterion
-from vlmrt_dist.placement.optimal import pool_for
 from vlmrt_dist.placement.prediction import Grow, Which
+from vlmrt_dist.placement.selection import Criterion
+from vlmrt_dist.placement.strategies.optimal import pool_for
 from vlmrt_dist.plan_report import percent, plan_report
 from vlmrt_dist.scene.model import SceneModel
 
@@ -252,8 +252,8 @@ def _plan_after(
     seed: int,
 ) -> tuple[Campaign, str, dict[str, Any]]:
     """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
-    from vlmrt_dist.closed_loop import next_setup
     from vlmrt_dist.inference.estimation import estimate
+    from vlmrt_dist.placement.sequential import next_setup
 
     states_noise = np.nanmax(measured.noise_db) > 0.0
     with results_only(), progress_bar() as progress:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement import a_optimal, d_optimal, grid, random, vlm, vlm_then_refine
+from vlmrt_dist.placement.strategies import a_optimal, d_optimal, grid, random, vlm, vlm_then_refine
 from vlmrt_dist.scene.model import SceneModel
 
 Strategy = Callable[..., Campaign]

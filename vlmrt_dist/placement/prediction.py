@@ -21,7 +21,7 @@ from vlmrt_dist.placement.candidates import (
     link_jacobians,
     prior_draws,
 )
-from vlmrt_dist.placement.information import Criterion, Information, select
+from vlmrt_dist.placement.selection import Criterion, Information, select
 from vlmrt_dist.scene.model import SceneModel
 
 Which = Literal["identifiable", "all", "median"]

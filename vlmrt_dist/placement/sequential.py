@@ -30,8 +30,8 @@ from vlmrt_dist.placement.candidates import (
     candidate_pool,
     link_jacobians,
 )
-from vlmrt_dist.placement.information import Information, select
 from vlmrt_dist.placement.prediction import spread
+from vlmrt_dist.placement.selection import Information, select
 from vlmrt_dist.scene.model import SceneModel
 
 Which = Literal["all", "median"]

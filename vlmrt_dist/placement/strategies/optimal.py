@@ -20,7 +20,7 @@ from vlmrt_dist.placement.candidates import (
     candidate_pool,
     prior_draws,
 )
-from vlmrt_dist.placement.information import Choice, Criterion, Information, select
+from vlmrt_dist.placement.selection import Choice, Criterion, Information, select
 from vlmrt_dist.scene.model import SceneModel
 
 DESIGN_NOISE_DB = 0.01

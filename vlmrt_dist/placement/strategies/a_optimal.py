@@ -12,7 +12,7 @@ from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
-from vlmrt_dist.placement.optimal import DESIGN_PRIOR_WIDTH, choose, pool_for
+from vlmrt_dist.placement.strategies.optimal import DESIGN_PRIOR_WIDTH, choose, pool_for
 from vlmrt_dist.scene.model import SceneModel
 
 
@@ -42,7 +42,7 @@ def place(
     :raises CampaignError: if the pool is too small, too few candidates receive anything, or there
         is no object of such a name
 
-    The other parameters are those of :func:`vlmrt_dist.placement.d_optimal.place`.
+    The other parameters are those of :func:`vlmrt_dist.placement.strategies.d_optimal.place`.
     """
     weight = None
     if objects is not None:

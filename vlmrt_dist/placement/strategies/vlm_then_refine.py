@@ -10,9 +10,14 @@ from __future__ import annotations
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement import vlm
 from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
-from vlmrt_dist.placement.optimal import DESIGN_NOISE_DB, DESIGN_PRIOR_WIDTH, choose, pool_for
+from vlmrt_dist.placement.strategies import vlm
+from vlmrt_dist.placement.strategies.optimal import (
+    DESIGN_NOISE_DB,
+    DESIGN_PRIOR_WIDTH,
+    choose,
+    pool_for,
+)
 from vlmrt_dist.scene.model import SceneModel
 
 
@@ -41,7 +46,7 @@ def place(
         strategy proposes offline
     :raises CampaignError: if the proposal has another size or does not fit the scene
 
-    The other parameters are those of :func:`vlmrt_dist.placement.d_optimal.place`.
+    The other parameters are those of :func:`vlmrt_dist.placement.strategies.d_optimal.place`.
     """
     if start is None:
         start = vlm.place(scene, num_setups, num_receivers, seed=seed)
