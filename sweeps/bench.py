@@ -27,9 +27,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
-from vlmrt_dist.cost import own_paths
 from vlmrt_dist.engine.llvm import prepare_engine
-from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.field.objective import Differentiable
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.conductivity_prior import prior_of
@@ -38,7 +36,9 @@ from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marqua
 from vlmrt_dist.inference.parameters import unknowns_of
 from vlmrt_dist.paper import HARDWARE, TABLE_1
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.study import hardware
+from vlmrt_dist.studies.benchmarks.cost_by_objects import own_paths
+from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
+from vlmrt_dist.studies.runs import hardware
 from vlmrt_dist.units import watts_to_dbm
 
 SOLVED = 1e-3
@@ -123,13 +123,13 @@ class Case(NamedTuple):
 
     def one_solve(self, radio: vd.RadioConfig) -> Any:
         """Retrace with all setups in one solve."""
-        from vlmrt_dist.opponents import OneSolve
+        from vlmrt_dist.studies.benchmarks.baselines import OneSolve
 
         return OneSolve(self.room, self.positions, radio, self.truth)
 
     def usual_loop(self, radio: vd.RadioConfig) -> Any:
         """The loop of Sionna's guides."""
-        from vlmrt_dist.opponents import UsualLoop
+        from vlmrt_dist.studies.benchmarks.baselines import UsualLoop
 
         return UsualLoop(self.room, self.positions, radio, self.truth, self.itu, STEP)
 
@@ -286,8 +286,8 @@ def _differt(case: Case, steps: int) -> list[Result]:
     """Reflections alone, where DiffeRT is installed."""
     from vlmrt_dist.field.evaluators import ReplayObjective
     from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.opponents import DiffeRT
     from vlmrt_dist.paths.path_table import TRANSMISSION
+    from vlmrt_dist.studies.benchmarks.baselines import DiffeRT
 
     radio = vd.RadioConfig(max_depth=2)
     try:

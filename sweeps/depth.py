@@ -26,8 +26,9 @@ from vlmrt_dist.report import (
     storage_folder,
 )
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point, Protocol
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.positions import advised
+from vlmrt_dist.studies.runs import Point, Protocol
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,
@@ -36,7 +37,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_positions import advised
 from vlmrt_dist.vlm.advice import VLM_HELP
 
 QUICK_DEPTHS = (1, 4)

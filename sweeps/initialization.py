@@ -29,9 +29,9 @@ from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.report import OPTIMIZER_NAMES, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.positions import advised
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,
@@ -40,7 +40,7 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_positions import advised
+from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
 from vlmrt_dist.vlm.advice import VLM_HELP
 
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")

@@ -20,8 +20,8 @@ from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.joint_report import joint_figure, joint_table
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,

@@ -18,16 +18,16 @@ from typing import Annotated, Any
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist import cost
 from vlmrt_dist.console import run_script, say
-from vlmrt_dist.cost import FIXED_PATHS, Cost, in_own_process
-from vlmrt_dist.engine_timing import Engine, nothing_timed, slope
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study import hardware
-from vlmrt_dist.study_point import engine_versions
-from vlmrt_dist.sweep_options import whole_numbers
+from vlmrt_dist.studies.benchmarks import cost_by_objects as cost
+from vlmrt_dist.studies.benchmarks.cost_by_objects import FIXED_PATHS, Cost, in_own_process
+from vlmrt_dist.studies.benchmarks.engine_timing import Engine, nothing_timed, slope
+from vlmrt_dist.studies.point import engine_versions
+from vlmrt_dist.studies.runs import hardware
+from vlmrt_dist.studies.sweep import whole_numbers
 
 SIZES, QUICK_SIZES = (9, 15, 30, 100, 300, 1000, 2000), (9, 30, 100)
 LEAST = 6

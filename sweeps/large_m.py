@@ -17,15 +17,15 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
-from vlmrt_dist.cost import in_own_process
-from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study import hardware
-from vlmrt_dist.study_point import engine_versions
-from vlmrt_dist.tracing_cost import TracingCost, measure_tracing
+from vlmrt_dist.studies.benchmarks.cost_by_links import TracingCost, measure_tracing
+from vlmrt_dist.studies.benchmarks.cost_by_objects import in_own_process
+from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed, slope
+from vlmrt_dist.studies.point import engine_versions
+from vlmrt_dist.studies.runs import hardware
 
 SIZES, QUICK_SIZES = "3x8,10x10,10x100,100x100", "3x8,10x10,10x50"
 MEASURED = 1

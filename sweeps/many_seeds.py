@@ -18,7 +18,6 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.engine.llvm import prepare_engine
-from vlmrt_dist.engine_timing import nothing_timed, slope
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.conductivity_prior import Prior
 from vlmrt_dist.inference.estimation import mean_relative_error
@@ -26,10 +25,11 @@ from vlmrt_dist.inference.optimizers import AdamResult, adam
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study import Point, hardware
-from vlmrt_dist.study_methods import MethodFit, fit_least_squares, question_of
-from vlmrt_dist.study_point import engine_versions
-from vlmrt_dist.sweep_options import Storage, whole_numbers
+from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed, slope
+from vlmrt_dist.studies.methods import MethodFit, fit_least_squares, question_of
+from vlmrt_dist.studies.point import engine_versions
+from vlmrt_dist.studies.runs import Point, hardware
+from vlmrt_dist.studies.sweep import Storage, whole_numbers
 
 SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10, 100)
 ALONE = 5

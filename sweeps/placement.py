@@ -26,9 +26,8 @@ from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_figures import convergence_figure
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,
@@ -37,6 +36,7 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
+from vlmrt_dist.sweep_figures import convergence_figure
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}

@@ -23,8 +23,9 @@ from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.positions import planned
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,
@@ -33,7 +34,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_positions import planned
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")

@@ -22,8 +22,9 @@ from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS, TABLE_2
 from vlmrt_dist.report import comparison, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point, Protocol
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.positions import advised
+from vlmrt_dist.studies.runs import Point, Protocol
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,
@@ -32,7 +33,6 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_positions import advised
 from vlmrt_dist.vlm.advice import VLM_HELP
 
 BEYOND = (10_000, 100_000, 1_000_000)

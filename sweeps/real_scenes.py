@@ -20,15 +20,23 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
-from vlmrt_dist.cost import in_own_process
 from vlmrt_dist.inference.likelihood import Loss
-from vlmrt_dist.real_scenes import Case, Finding, city, finding, seen_by, survey, survey_key
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scene.files.scene_xml import bundled_scene
 from vlmrt_dist.store.ledger import Ledger, Row, Timing
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study_point import Protocol
-from vlmrt_dist.sweep_options import DryRun, Storage
+from vlmrt_dist.studies.benchmarks.cities import (
+    Case,
+    Finding,
+    city,
+    finding,
+    seen_by,
+    survey,
+    survey_key,
+)
+from vlmrt_dist.studies.benchmarks.cost_by_objects import in_own_process
+from vlmrt_dist.studies.point import Protocol
+from vlmrt_dist.studies.sweep import DryRun, Storage
 
 SIZES = {
     "simple_street_canyon": (4, 12),

@@ -24,9 +24,9 @@ from vlmrt_dist.inference.estimation import Optimizer
 from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_figures import convergence_figure
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.positions import planned
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,
@@ -35,7 +35,7 @@ from vlmrt_dist.sweep_options import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_positions import planned
+from vlmrt_dist.sweep_figures import convergence_figure
 
 RECEIVERS = (2, 3, 4, 8)
 STRATEGIES = {"vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}

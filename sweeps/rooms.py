@@ -26,7 +26,7 @@ from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.rendering.render import render_scene
 from vlmrt_dist.report import progress_bar, show, storage_folder
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.sweep_options import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.studies.sweep import NumActors, NumGpus, Spread, Storage, actor_options
 
 OBJECTS = (5, 7, 9, 11, 13, 15)
 VIEW = "perspective"

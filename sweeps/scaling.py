@@ -20,10 +20,10 @@ from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.figures import save_both
 from vlmrt_dist.report import show, storage_folder
-from vlmrt_dist.scaling import Shares, measure, nodes, seeds_per_second
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_options import Storage, whole_numbers
+from vlmrt_dist.studies.benchmarks.scaling import Shares, measure, nodes, seeds_per_second
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import Storage, whole_numbers
 
 STEPS = 1000
 """Steps of one estimation, over which tracing is spread in the shares of time."""

@@ -26,11 +26,11 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.session import Placement
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
-from vlmrt_dist.search_space import Choice, Range, Space
-from vlmrt_dist.search_study import Study, again, best, text
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study import Point
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.search.definition import Study, again, best, text
+from vlmrt_dist.studies.search.space import Choice, Range, Space
 
 ADAM = {"optimizer": ("adam",)}
 SPACE: Space = {
@@ -113,17 +113,17 @@ def main(
         for name, dimension in SPACE.items():
             show(f"  {name}: {dimension}")
     elif runner == "tune":
-        from vlmrt_dist.search_tune import run_tune
+        from vlmrt_dist.studies.search.tune_runner import run_tune
 
         run_tune(study, ledger, num_actors=actors, **options)  # type: ignore[arg-type]
     else:
-        from vlmrt_dist.search_pool import run_pool
+        from vlmrt_dist.studies.search.pool_runner import run_pool
 
         with progress_bar(study.name) as progress:
             run_pool(study, ledger, num_actors=actors, actor_options=options, progress=progress)
     found = study.found(ledger)
     if optuna is not None:
-        from vlmrt_dist.search_sampler import write_optuna
+        from vlmrt_dist.studies.search.sampler import write_optuna
 
         show(f"optuna-dashboard sqlite:///{write_optuna(study, found, optuna)}")
     if dry_run:
@@ -134,8 +134,8 @@ def main(
 def _report(
     study: Study, ledger: Ledger, folder: Place, fresh: int, actors: int, options: dict[str, Any]
 ) -> None:
-    from vlmrt_dist.search_pool import run_pool
     from vlmrt_dist.search_report import front_figure, front_table, recommended
+    from vlmrt_dist.studies.search.pool_runner import run_pool
 
     found = study.found(ledger)
     checked = again(study, best(study, found), range(FRESH, FRESH + fresh))

@@ -26,8 +26,8 @@ from vlmrt_dist.report import show, storage_folder
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import material_prior, misnamed
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.study import Point
-from vlmrt_dist.sweep_options import (
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.sweep import (
     DryRun,
     NumActors,
     NumGpus,

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist import box_links
-from vlmrt_dist.box_links import looking_through
 from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.studies.benchmarks import box_links
+from vlmrt_dist.studies.benchmarks.box_links import looking_through
 
 
 def test_every_box_is_looked_through_by_a_link_of_its_own() -> None:

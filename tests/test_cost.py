@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.cost import in_own_process, measure_fixed, measure_replay
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene.itu import material_class
+from vlmrt_dist.studies.benchmarks.cost_by_objects import (
+    in_own_process,
+    measure_fixed,
+    measure_replay,
+)
 
 
 def test_a_process_of_its_own_answers_fails_or_is_given_up() -> None:

@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[1]
 STUDY = """
 import time
 from pathlib import Path
-from vlmrt_dist import RadioConfig, box_room, study
+from vlmrt_dist import RadioConfig, box_room
+from vlmrt_dist.studies import runs as study
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.console import run_script

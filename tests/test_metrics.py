@@ -171,7 +171,7 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     from vlmrt_dist.campaign.radio_config import RadioConfig
     from vlmrt_dist.distributed.actor_objective import ActorObjective
     from vlmrt_dist.scene.box_room import box_room
-    from vlmrt_dist.study import Point, run
+    from vlmrt_dist.studies.runs import Point, run
 
     room, radio = box_room(), RadioConfig.paper(max_depth=1)
     planned = random_campaign(room, 2, 3, seed=3)

@@ -28,7 +28,7 @@ def replay(radio: vd.RadioConfig, *, reflections: bool = False) -> ReplayObjecti
 
 @pytest.mark.slow
 def test_a_users_loop_has_the_loss_and_gradient_of_replay_and_takes_adams_steps() -> None:
-    from vlmrt_dist.opponents import UsualLoop
+    from vlmrt_dist.studies.benchmarks.baselines import UsualLoop
 
     radio = PAPER.replace(max_depth=1, samples_per_src=100_000)  # where solves find the same paths
     start, rate = 1.05 * ITU, 1e-4
@@ -50,7 +50,7 @@ def test_a_users_loop_has_the_loss_and_gradient_of_replay_and_takes_adams_steps(
 @pytest.mark.slow
 def test_differt_has_the_loss_and_gradient_of_replay() -> None:
     pytest.importorskip("differt", reason="the extra bench is not installed")
-    from vlmrt_dist.opponents import DiffeRT
+    from vlmrt_dist.studies.benchmarks.baselines import DiffeRT
 
     radio = vd.RadioConfig(max_depth=2)
     other, ours = DiffeRT(ROOM, POSITIONS, radio, TRUTH), replay(radio, reflections=True)

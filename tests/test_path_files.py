@@ -15,7 +15,7 @@ from numerics import sketch
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.paths.path_files import load_paths, save_paths, stream_paths
 from vlmrt_dist.paths.path_table import ROWS, PathTable, concatenate_setups
-from vlmrt_dist.tracing_cost import own_memory
+from vlmrt_dist.studies.benchmarks.cost_by_links import own_memory
 
 ROOT = Path(__file__).parents[1]
 
@@ -236,7 +236,7 @@ _READ = """
 import sys
 sys.path[:0] = sys.argv[2:]
 from vlmrt_dist.paths.path_files import load_paths
-from vlmrt_dist.tracing_cost import own_memory
+from vlmrt_dist.studies.benchmarks.cost_by_links import own_memory
 load_paths(sys.argv[1], [0])  # imports everything
 before = own_memory()
 table = load_paths(sys.argv[1])

@@ -12,7 +12,7 @@ from vlmrt_dist.placement import STRATEGIES, place
 from vlmrt_dist.placement.prediction import predicted_std, random_campaigns
 from vlmrt_dist.placement.strategies.optimal import choose, pool_for
 from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.study import Point, evaluate
+from vlmrt_dist.studies.runs import Point, evaluate
 
 SMALL: dict[str, Any] = {
     "radio": RadioConfig.paper(max_depth=2),

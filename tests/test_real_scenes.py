@@ -12,9 +12,17 @@ from vlmrt_dist.city_figure import COLORS, Panel, city_figure
 from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.placement import place
-from vlmrt_dist.real_scenes import Case, city, finding, positions, seen_by, survey, survey_key
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.store.places import place_of
+from vlmrt_dist.studies.benchmarks.cities import (
+    Case,
+    city,
+    finding,
+    positions,
+    seen_by,
+    survey,
+    survey_key,
+)
 
 CASE = Case(
     scene="simple_street_canyon",

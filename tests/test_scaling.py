@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vlmrt_dist.scaling import Shares
+from vlmrt_dist.studies.benchmarks.scaling import Shares
 
 ROOT = Path(__file__).parents[1]
 

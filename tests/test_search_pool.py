@@ -14,12 +14,12 @@ import pytest
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.search_pool import run_pool
-from vlmrt_dist.search_sampler import optuna_study, write_optuna
-from vlmrt_dist.search_space import Choice, Range
-from vlmrt_dist.search_study import Study, again, best, key_of
 from vlmrt_dist.store.ledger import Ledger, Row
-from vlmrt_dist.study import Point, evaluate
+from vlmrt_dist.studies.runs import Point, evaluate
+from vlmrt_dist.studies.search.definition import Study, again, best, key_of
+from vlmrt_dist.studies.search.pool_runner import run_pool
+from vlmrt_dist.studies.search.sampler import optuna_study, write_optuna
+from vlmrt_dist.studies.search.space import Choice, Range
 
 OPTIMIZERS = ("levenberg_marquardt", "adam", "adam_log")
 SPACE: dict[str, Choice | Range] = {

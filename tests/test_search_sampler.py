@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from vlmrt_dist.search_sampler import optuna_study, suggest, tell
-from vlmrt_dist.search_space import Choice, Params, Range, Space, contains, every
-from vlmrt_dist.search_study import Study, key_of
-from vlmrt_dist.study import Point
+from vlmrt_dist.studies.runs import Point
+from vlmrt_dist.studies.search.definition import Study, key_of
+from vlmrt_dist.studies.search.sampler import optuna_study, suggest, tell
+from vlmrt_dist.studies.search.space import Choice, Params, Range, Space, contains, every
 
 FINITE: Space = {"a": Choice(("x", "y")), "b": Range(1, 3, integer=True),
                  "c": Choice((1, 2), when={"a": ("x",)})}  # fmt: skip

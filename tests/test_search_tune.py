@@ -13,9 +13,9 @@ from test_search_pool import SPACE, crowded, make, spoilt
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import ConfigurationError, StorageError
-from vlmrt_dist.search_pool import run_pool
-from vlmrt_dist.search_study import Study, best, key_of
 from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.studies.search.definition import Study, best, key_of
+from vlmrt_dist.studies.search.pool_runner import run_pool
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
@@ -51,7 +51,7 @@ def values(ledger: Ledger, study: Study) -> dict[str, list[Any]]:
 
 @pytest.mark.usefixtures("_ray")
 def test_both_runners_give_the_same_rows(study: Study, tmp_path: Path) -> None:
-    from vlmrt_dist.search_tune import run_tune
+    from vlmrt_dist.studies.search.tune_runner import run_tune
 
     tuned, pooled = Ledger(tmp_path / "tune"), Ledger(tmp_path / "pool")
     first = dataclasses.replace(study, num_points=5)
@@ -78,7 +78,7 @@ def test_both_runners_give_the_same_rows(study: Study, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_ray")
 def test_early_stopping_and_refusals(study: Study, tmp_path: Path) -> None:
-    from vlmrt_dist.search_tune import bundles, run_tune
+    from vlmrt_dist.studies.search.tune_runner import bundles, run_tune
 
     ledger = Ledger(tmp_path)
     stopping = dataclasses.replace(study, seeds=tuple(range(6)), block=2, num_points=6)
@@ -98,7 +98,7 @@ def test_early_stopping_and_refusals(study: Study, tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_evaluated_ends_and_the_search_goes_on(
     study: Study, tmp_path: Path
 ) -> None:
-    from vlmrt_dist.search_tune import run_tune
+    from vlmrt_dist.studies.search.tune_runner import run_tune
 
     partly = dataclasses.replace(study, make=crowded, num_points=8)
     found = run_tune(partly, Ledger(tmp_path), num_actors=2, verbose=0)

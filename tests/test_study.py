@@ -14,14 +14,14 @@ import pyarrow.dataset as ds
 import pytest
 
 import vlmrt_dist as vd
-from vlmrt_dist import study
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.conductivity_prior import MaterialPrior
 from vlmrt_dist.paper import Printed
 from vlmrt_dist.report import comparison, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger, Row
-from vlmrt_dist.study_truths import truth_of
+from vlmrt_dist.studies import runs as study
+from vlmrt_dist.studies.truths import truth_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -196,7 +196,7 @@ def test_keys_know_which_version_of_joint_points_made_the_rows(
 ) -> None:
     other = dataclasses.replace(point, optimizers=("map",), gain_offset_db=1.0)
     before = list(point.row_keys), list(other.row_keys)
-    monkeypatch.setattr("vlmrt_dist.study_point.JOINT_VERSION", -1)
+    monkeypatch.setattr("vlmrt_dist.studies.point.JOINT_VERSION", -1)
     assert list(point.row_keys) == before[0]
     assert not set(other.row_keys) & set(before[1])
 

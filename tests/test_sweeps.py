@@ -17,7 +17,7 @@ from vlmrt_dist.claims import Judged, claims_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.paper import TABLE_1, TABLE_2
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.sweep_options import whole_numbers
+from vlmrt_dist.studies.sweep import whole_numbers
 
 ROOT = Path(__file__).parents[1]
 SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))

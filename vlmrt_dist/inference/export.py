@@ -25,7 +25,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.atomic_files import write_atomic
-from vlmrt_dist.study_point import engine_versions
+from vlmrt_dist.studies.point import engine_versions
 
 SUFFIXES = (".parquet", ".csv", ".json")
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import ConfigurationError, VlmrtError
-from vlmrt_dist.search_space import Choice, Params, Space, check_space, contains, every
 from vlmrt_dist.store.ledger import Ledger, Row, label_of
-from vlmrt_dist.study import evaluate as evaluate_point
-from vlmrt_dist.study_point import STUDY_VERSION, Point, engine_versions
+from vlmrt_dist.studies.point import STUDY_VERSION, Point, engine_versions
+from vlmrt_dist.studies.runs import evaluate as evaluate_point
+from vlmrt_dist.studies.search.space import Choice, Params, Space, check_space, contains, every
 
 OBJECTIVES = {
     "mre": "mean of the relative error over the seeds",

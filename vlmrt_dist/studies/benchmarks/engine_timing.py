@@ -20,8 +20,8 @@ from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Timing
-from vlmrt_dist.study import hardware
-from vlmrt_dist.study_point import engine_versions
+from vlmrt_dist.studies.point import engine_versions
+from vlmrt_dist.studies.runs import hardware
 
 Engine = Literal["retrace", "replay"]
 

@@ -19,7 +19,7 @@ from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marqua
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, Posterior, Verdict
 from vlmrt_dist.inference.quantities import Quantity
-from vlmrt_dist.study_point import Point
+from vlmrt_dist.studies.point import Point
 from vlmrt_dist.units import watts_to_dbm
 
 NUM_STARTS = 8

@@ -17,8 +17,8 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from vlmrt_dist.search_space import Params, draw, every
-from vlmrt_dist.search_study import Found, Study, key_of
+from vlmrt_dist.studies.search.definition import Found, Study, key_of
+from vlmrt_dist.studies.search.space import Params, draw, every
 
 STARTUP = 12
 """Configurations drawn at random before the sampler begins to learn."""

@@ -10,11 +10,11 @@ from optuna.trial import TrialState
 
 from vlmrt_dist.distributed.pool import feed_actors
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.search_sampler import known, optuna_study, suggest, tell
-from vlmrt_dist.search_space import Params
-from vlmrt_dist.search_study import Found, Study, key_of, text
 from vlmrt_dist.store.ledger import Ledger, Row
-from vlmrt_dist.study import publish
+from vlmrt_dist.studies.runs import publish
+from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
+from vlmrt_dist.studies.search.sampler import known, optuna_study, suggest, tell
+from vlmrt_dist.studies.search.space import Params
 
 Task = tuple[Params, tuple[int, ...]]
 

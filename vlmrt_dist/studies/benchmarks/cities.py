@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.engine_timing import nothing_timed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.likelihood import Loss
 from vlmrt_dist.inference.parameters import KINDS
@@ -34,8 +33,9 @@ from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing
 from vlmrt_dist.store.places import Place
-from vlmrt_dist.study import run
-from vlmrt_dist.study_point import Point, Protocol, engine_versions
+from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
+from vlmrt_dist.studies.point import Point, Protocol, engine_versions
+from vlmrt_dist.studies.runs import run
 
 HEADROOM = 20.0
 """Air above the highest roof [m]; antennas stand far below."""
@@ -59,7 +59,7 @@ class Case:
     :param num_receivers: N
     :param height: receivers above the ground [m]
     :param tx_height: transmitters above the ground [m]
-    :param protocol: see :class:`~vlmrt_dist.study_point.Point`
+    :param protocol: see :class:`~vlmrt_dist.studies.point.Point`
     :param noise_db: standard deviation of a level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param seeds: truths, each with noise of its own, at the same positions

@@ -15,9 +15,9 @@ import numpy as np
 
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.engine_timing import median_seconds
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
 from vlmrt_dist.units import watts_to_dbm
 
 BOXES = 4

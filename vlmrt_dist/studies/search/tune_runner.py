@@ -26,12 +26,12 @@ from vlmrt_dist.distributed.session import (
     refuse_too_much,
 )
 from vlmrt_dist.errors import ActorFailure, ConfigurationError, VlmrtError
-from vlmrt_dist.search_sampler import known, optuna_study, sampler_of, suggest, tell
-from vlmrt_dist.search_space import Params, draw
-from vlmrt_dist.search_study import Found, Study, key_of, text
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import LocalPlace
-from vlmrt_dist.study import publish
+from vlmrt_dist.studies.runs import publish
+from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
+from vlmrt_dist.studies.search.sampler import known, optuna_study, sampler_of, suggest, tell
+from vlmrt_dist.studies.search.space import Params, draw
 
 LONGEST = 24 * 3600.0
 """Longest time that a search may take if nothing else is said [s]."""

@@ -11,7 +11,7 @@ from vlmrt_dist.field.objective import Objective
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.parameters import KINDS, Unknowns, unknowns_of
-from vlmrt_dist.study_point import Point
+from vlmrt_dist.studies.point import Point
 
 PERMITTIVITY_SEED = 2_000_003
 """Added to a truth's seed for its permittivities."""

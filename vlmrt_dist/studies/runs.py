@@ -26,7 +26,7 @@ from vlmrt_dist.inference.estimation import mean_relative_error
 from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.inference.quantities import Quantity
 from vlmrt_dist.store.ledger import Ledger, Row
-from vlmrt_dist.study_methods import (
+from vlmrt_dist.studies.methods import (
     MethodFit,
     cramer_rao,
     fit_adam,
@@ -35,8 +35,8 @@ from vlmrt_dist.study_methods import (
     question_of,
     unheard,
 )
-from vlmrt_dist.study_point import Method, Point, Protocol, engine_versions
-from vlmrt_dist.study_truths import Truth, level_errors, truth_of
+from vlmrt_dist.studies.point import Method, Point, Protocol, engine_versions
+from vlmrt_dist.studies.truths import Truth, level_errors, truth_of
 from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
 __all__ = ["Method", "Point", "Protocol", "evaluate", "hardware", "run"]

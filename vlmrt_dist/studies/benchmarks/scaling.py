@@ -20,7 +20,7 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.distributed.actor_objective import ActorObjective
 from vlmrt_dist.distributed.pool import map_on_actors
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.study import Point, evaluate
+from vlmrt_dist.studies.runs import Point, evaluate
 
 WARM_UP = 3
 

@@ -24,7 +24,7 @@ def advised(
     :param vlm: the advisor's name; None: D-optimal positions without advice
     :param num_actors: where D-optimal positions are chosen, see
         :func:`~vlmrt_dist.distributed.pool.call`
-    :param actors: see :func:`~vlmrt_dist.sweep_options.actor_options`
+    :param actors: see :func:`~vlmrt_dist.studies.sweep.actor_options`
     """
     if vlm:
         advice = ask(vlm, room, 3, 8, frequency=radio.frequency)

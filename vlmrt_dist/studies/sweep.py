@@ -11,7 +11,7 @@ from vlmrt_dist.distributed.session import Placement
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report import STORAGE_HELP, progress_bar, show
 from vlmrt_dist.store.ledger import Ledger, Row
-from vlmrt_dist.study import Point, run
+from vlmrt_dist.studies.runs import Point, run
 
 Storage = Annotated[str | None, typer.Option(help=STORAGE_HELP)]
 NumActors = Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")]
@@ -38,7 +38,7 @@ def whole_numbers(text: str, option: str, least: int = 1) -> list[int]:
 
 
 def actor_options(num_gpus: float | None, placement: Placement) -> dict[str, Any]:
-    """Where actors go, as :func:`vlmrt_dist.study.run` and the pool take it."""
+    """Where actors go, as :func:`vlmrt_dist.studies.runs.run` and the pool take it."""
     return {"num_gpus": num_gpus, "placement": placement}
 
 

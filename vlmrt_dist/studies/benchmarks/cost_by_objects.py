@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.box_links import looking_through
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.studies.benchmarks.box_links import looking_through
 from vlmrt_dist.units import watts_to_dbm
 
 FIXED_PATHS = 250

@@ -1,0 +1,1 @@
+"""Many estimations: points, seeds, true values, runs on actors, options of sweeps."""
