@@ -22,7 +22,8 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.plotting.sweep_figures import progress_figure
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.runs import Point
 from vlmrt_dist.studies.sweep import (
@@ -34,7 +35,6 @@ from vlmrt_dist.studies.sweep import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_figures import progress_figure
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
 TARGET, NOISE_DB, RECEIVERS = 0.1, 0.1, 3

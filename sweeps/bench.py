@@ -34,8 +34,8 @@ from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.estimation import LEARNING_RATE, mean_relative_error
 from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marquardt
 from vlmrt_dist.inference.parameters import unknowns_of
-from vlmrt_dist.paper import HARDWARE, TABLE_1
-from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
+from vlmrt_dist.report.comparison import STORAGE_HELP, show, storage_folder
+from vlmrt_dist.report.paper import HARDWARE, TABLE_1
 from vlmrt_dist.studies.benchmarks.cost_by_objects import own_paths
 from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
 from vlmrt_dist.studies.runs import hardware

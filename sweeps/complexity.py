@@ -20,15 +20,15 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.claims import complexity_claims
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import map_on_actors
-from vlmrt_dist.paper import CLAIMS, HARDWARE
-from vlmrt_dist.report import progress_bar, show, storage_folder
+from vlmrt_dist.report.claims import complexity_claims
+from vlmrt_dist.report.comparison import progress_bar, show, storage_folder
+from vlmrt_dist.report.paper import CLAIMS, HARDWARE
+from vlmrt_dist.report.plotting.sweep_figures import complexity_figure
 from vlmrt_dist.store.ledger import Ledger, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import Engine, Timed, backward, measure, slope
 from vlmrt_dist.studies.sweep import NumActors, NumGpus, Spread, Storage, actor_options
-from vlmrt_dist.sweep_figures import complexity_figure
 
 ENGINES: tuple[Engine, ...] = ("retrace", "replay")
 OBJECTS, SETUPS = (5, 7, 9, 11, 13, 15), (1, 2, 4, 8)

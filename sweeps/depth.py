@@ -15,16 +15,16 @@ from typing import Annotated
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.claims import depth_claims
 from vlmrt_dist.console import run_script
-from vlmrt_dist.figures import comparison_figure
 from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.paper import CLAIMS, TABLE_1
-from vlmrt_dist.report import (
+from vlmrt_dist.report.claims import depth_claims
+from vlmrt_dist.report.comparison import (
     comparison,
     show,
     storage_folder,
 )
+from vlmrt_dist.report.paper import CLAIMS, TABLE_1
+from vlmrt_dist.report.plotting.figures import comparison_figure
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.positions import advised
 from vlmrt_dist.studies.runs import Point, Protocol

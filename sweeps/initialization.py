@@ -22,12 +22,13 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.claims import NEAR, initialization_claims, iterations_until, without_drt
 from vlmrt_dist.console import run_script
 from vlmrt_dist.inference.conductivity_prior import Initial
 from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.report import OPTIMIZER_NAMES, show, storage_folder
+from vlmrt_dist.report.claims import NEAR, initialization_claims, iterations_until, without_drt
+from vlmrt_dist.report.comparison import OPTIMIZER_NAMES, show, storage_folder
+from vlmrt_dist.report.paper import CLAIMS
+from vlmrt_dist.report.plotting.sweep_figures import cdf_figure, convergence_figure
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.positions import advised
 from vlmrt_dist.studies.runs import Point
@@ -40,7 +41,6 @@ from vlmrt_dist.studies.sweep import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_figures import cdf_figure, convergence_figure
 from vlmrt_dist.vlm.advice import VLM_HELP
 
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")

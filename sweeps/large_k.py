@@ -19,7 +19,7 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
-from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
+from vlmrt_dist.report.comparison import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.studies.benchmarks import cost_by_objects as cost
@@ -226,7 +226,7 @@ def _growth(points: dict[int, float]) -> str:
 def _figure(replay: list[Timing], fixed: list[Timing], retrace: list[Timing], path: Place) -> Place:
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.figures import save_figure
+    from vlmrt_dist.report.plotting.figures import save_figure
 
     figure = Figure(figsize=(9.5, 5.0), layout="constrained")
     axes = figure.subplots()

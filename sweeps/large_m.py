@@ -18,7 +18,7 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.report import STORAGE_HELP, show, storage_folder
+from vlmrt_dist.report.comparison import STORAGE_HELP, show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.studies.benchmarks.cost_by_links import TracingCost, measure_tracing
@@ -163,7 +163,7 @@ def _findings(costs: list[TracingCost]) -> list[str]:
 def _figure(costs: list[TracingCost], path: Place) -> Place:
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.figures import save_figure
+    from vlmrt_dist.report.plotting.figures import save_figure
 
     figure = Figure(figsize=(7.5, 5.0), layout="constrained")
     axes = figure.subplots()

@@ -22,7 +22,7 @@ from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.conductivity_prior import Prior
 from vlmrt_dist.inference.estimation import mean_relative_error
 from vlmrt_dist.inference.optimizers import AdamResult, adam
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
 from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed, slope
@@ -167,7 +167,7 @@ def _sentences(timings: list[Timing], same: bool, alone: int, together: int) -> 
 def _figure(timings: list[Timing], path: Place) -> Place:
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.figures import save_figure
+    from vlmrt_dist.report.plotting.figures import save_figure
 
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
     axes = figure.subplots()

@@ -16,8 +16,8 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.noise_report import noise_figure, noise_table
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.plotting.noise import noise_figure, noise_table
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.runs import Point
 from vlmrt_dist.studies.sweep import (

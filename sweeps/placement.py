@@ -18,13 +18,14 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.claims import placement_claims
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.inference.conductivity_prior import Initial
 from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.claims import placement_claims
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.paper import CLAIMS
+from vlmrt_dist.report.plotting.sweep_figures import convergence_figure
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.runs import Point
 from vlmrt_dist.studies.sweep import (
@@ -36,7 +37,6 @@ from vlmrt_dist.studies.sweep import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_figures import convergence_figure
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}

@@ -18,10 +18,10 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.figures import positions_figure
 from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.paper import CLAIMS
+from vlmrt_dist.report.plotting.figures import positions_figure
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.positions import planned
 from vlmrt_dist.studies.runs import Point

@@ -21,7 +21,7 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say
 from vlmrt_dist.inference.likelihood import Loss
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
 from vlmrt_dist.scene.files.scene_xml import bundled_scene
 from vlmrt_dist.store.ledger import Ledger, Row, Timing
 from vlmrt_dist.store.places import Place
@@ -191,7 +191,7 @@ def _figure(
     found: list[tuple[Case, Timing, list[Row]]], places: dict[str, vd.SceneModel], path: Place
 ) -> Place:
     """The first seed of each scene's last placement."""
-    from vlmrt_dist.city_figure import UNSEEN, Panel, city_figure
+    from vlmrt_dist.report.plotting.cities import UNSEEN, Panel, city_figure
 
     panels = {}
     for case, _, rows in found:

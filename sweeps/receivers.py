@@ -17,12 +17,13 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.claims import receivers_claims
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.claims import receivers_claims
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.paper import CLAIMS
+from vlmrt_dist.report.plotting.sweep_figures import convergence_figure
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.positions import planned
 from vlmrt_dist.studies.runs import Point
@@ -35,7 +36,6 @@ from vlmrt_dist.studies.sweep import (
     actor_options,
     evaluated,
 )
-from vlmrt_dist.sweep_figures import convergence_figure
 
 RECEIVERS = (2, 3, 4, 8)
 STRATEGIES = {"vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}

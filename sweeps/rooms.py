@@ -21,10 +21,10 @@ from matplotlib.image import imread
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.figures import save_both
-from vlmrt_dist.paper import CLAIMS
 from vlmrt_dist.rendering.render import render_scene
-from vlmrt_dist.report import progress_bar, show, storage_folder
+from vlmrt_dist.report.comparison import progress_bar, show, storage_folder
+from vlmrt_dist.report.paper import CLAIMS
+from vlmrt_dist.report.plotting.figures import save_both
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.studies.sweep import NumActors, NumGpus, Spread, Storage, actor_options
 

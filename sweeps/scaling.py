@@ -18,8 +18,8 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.console import run_script, say
-from vlmrt_dist.figures import save_both
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.plotting.figures import save_both
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.studies.benchmarks.scaling import Shares, measure, nodes, seeds_per_second
 from vlmrt_dist.studies.runs import Point

@@ -25,7 +25,7 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.session import Placement
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show, storage_folder
+from vlmrt_dist.report.comparison import STORAGE_HELP, progress_bar, show, storage_folder
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import Place
 from vlmrt_dist.studies.runs import Point
@@ -134,7 +134,7 @@ def main(
 def _report(
     study: Study, ledger: Ledger, folder: Place, fresh: int, actors: int, options: dict[str, Any]
 ) -> None:
-    from vlmrt_dist.search_report import front_figure, front_table, recommended
+    from vlmrt_dist.report.plotting.search import front_figure, front_table, recommended
     from vlmrt_dist.studies.search.pool_runner import run_pool
 
     found = study.found(ledger)

@@ -21,8 +21,8 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed.pool import call
 from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.misnaming_report import misnaming_figure, search_table, trust_table
-from vlmrt_dist.report import show, storage_folder
+from vlmrt_dist.report.comparison import show, storage_folder
+from vlmrt_dist.report.plotting.misnaming import misnaming_figure, search_table, trust_table
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import material_prior, misnamed
 from vlmrt_dist.store.ledger import Ledger

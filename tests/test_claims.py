@@ -9,7 +9,7 @@ import math
 import pytest
 from test_ledger import ROW
 
-from vlmrt_dist.claims import (
+from vlmrt_dist.report.claims import (
     NEAR,
     claims_of,
     complexity_claims,

@@ -5,10 +5,10 @@ import pytest
 from test_results import estimate
 
 from vlmrt_dist.campaign.model import Campaign, random_campaign
-from vlmrt_dist.figures import draw_objects
 from vlmrt_dist.inference.quantities import LinkLevels
 from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.measurement_figure import MAX_INTERVALS, VERDICT_COLORS, measurement_figure
+from vlmrt_dist.report.plotting.figures import draw_objects
+from vlmrt_dist.report.plotting.measurement import MAX_INTERVALS, VERDICT_COLORS, measurement_figure
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 
@@ -73,7 +73,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         figures.append(figure)
         return path
 
-    monkeypatch.setattr("vlmrt_dist.measurement_figure.save_figure", keep)
+    monkeypatch.setattr("vlmrt_dist.report.plotting.measurement.save_figure", keep)
     return figures
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from test_ledger import ROW
 
-from vlmrt_dist.misnaming_report import (
+from vlmrt_dist.report.comparison import show
+from vlmrt_dist.report.plotting.misnaming import (
     misnaming_figure,
     search_table,
     success_of,
     trust_of,
     trust_table,
 )
-from vlmrt_dist.report import show
 from vlmrt_dist.store.ledger import Ledger, Row
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from vlmrt_dist import report
+from vlmrt_dist.report import comparison as report
 
 
 def test_a_log_has_a_line_a_point_and_the_time_left(
@@ -30,7 +30,7 @@ def test_a_log_has_a_line_a_point_and_the_time_left(
 
 def test_a_terminal_shows_a_table_of_what_is_done() -> None:
     script = (
-        "from vlmrt_dist.report import progress_bar\n"
+        "from vlmrt_dist.report.comparison import progress_bar\n"
         "with progress_bar('searched') as p:\n"
         "    p(0, 3, '')\n    p(1, 3, 'M=3, [loss] x: MRE 1 %')\n    p(2, 3, 'M=4: MRE 2 %')\n"
     )

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 import vlmrt_dist as vd
 from vlmrt_dist import cli
 from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.claims import claims_of
-from vlmrt_dist.report_charts import PLACES, charts_of, history_curve, pareto
-from vlmrt_dist.report_data import QUESTIONS, Results, Study, gather, groups_of, question_of
-from vlmrt_dist.report_figures import write_figures
-from vlmrt_dist.report_page import page
-from vlmrt_dist.report_plans import plans_of
-from vlmrt_dist.report_tables import tables_of
+from vlmrt_dist.report.charts import PLACES, charts_of, history_curve, pareto
+from vlmrt_dist.report.claims import claims_of
+from vlmrt_dist.report.data import QUESTIONS, Results, Study, gather, groups_of, question_of
+from vlmrt_dist.report.figure_files import write_figures
+from vlmrt_dist.report.page import page
+from vlmrt_dist.report.plans import plans_of
+from vlmrt_dist.report.tables import tables_of
 from vlmrt_dist.store.ledger import Ledger, Row, Timing
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror=hacked=1>"

@@ -17,8 +17,8 @@ import vlmrt_dist as vd
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.paper import Printed
-from vlmrt_dist.report import comparison, show, storage_folder
+from vlmrt_dist.report.comparison import comparison, show, storage_folder
+from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.studies.truths import truth_of

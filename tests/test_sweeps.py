@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from vlmrt_dist.claims import Judged, claims_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.paper import TABLE_1, TABLE_2
+from vlmrt_dist.report.claims import Judged, claims_of
+from vlmrt_dist.report.paper import TABLE_1, TABLE_2
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.sweep import whole_numbers
 

@@ -154,7 +154,7 @@ def advise(
         write_campaign(positions.campaign, out)
         say(f"positions written to {out}")
     if positions is not None and figure is not None:
-        from vlmrt_dist.figures import positions_figure
+        from vlmrt_dist.report.plotting.figures import positions_figure
 
         positions_figure(room, positions.campaign, figure, reasons=positions.reasons)
         say(f"figure written to {figure}")

@@ -230,7 +230,7 @@ def estimate_command(
                 write(result, target, scene=room, campaign=campaign, radio=radio)
                 say(f"written to {target}")
     if figure is not None:
-        from vlmrt_dist.measurement_figure import measurement_figure
+        from vlmrt_dist.report.plotting.measurement import measurement_figure
 
         measurement_figure(room, campaign, result, figure)
         say(f"figure written to {figure}")

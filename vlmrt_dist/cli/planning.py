@@ -39,7 +39,7 @@ from vlmrt_dist.placement.candidates import NUM_RX, NUM_TX, CandidatePool
 from vlmrt_dist.placement.prediction import Grow, Which
 from vlmrt_dist.placement.selection import Criterion
 from vlmrt_dist.placement.strategies.optimal import pool_for
-from vlmrt_dist.plan_report import percent, plan_report
+from vlmrt_dist.report.plan import percent, plan_report
 from vlmrt_dist.scene.model import SceneModel
 
 CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
@@ -313,7 +313,7 @@ def _hand_out(
     else:
         print_result(json.dumps(said, indent=2, allow_nan=False))
     if figure is not None:
-        from vlmrt_dist.figures import positions_figure
+        from vlmrt_dist.report.plotting.figures import positions_figure
 
         positions_figure(scene, planned, figure)
         say(f"figure written to {figure}")

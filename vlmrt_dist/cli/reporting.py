@@ -24,8 +24,8 @@ _Figures = Annotated[
 def report(results: _Results = "results", out: _Out = Path("report.html"),
            figures: _Figures = None) -> None:  # fmt: skip
     """Everything in a ledger as one HTML page that needs no network, the paper's numbers beside."""
-    from vlmrt_dist.report_data import gather
-    from vlmrt_dist.report_page import page
+    from vlmrt_dist.report.data import gather
+    from vlmrt_dist.report.page import page
     from vlmrt_dist.store.atomic_files import write_atomic
     from vlmrt_dist.store.ledger import Ledger
 
@@ -45,7 +45,7 @@ def report(results: _Results = "results", out: _Out = Path("report.html"),
         f"{len(text) / 1e6:.1f} MB"
     )
     if figures is not None:
-        from vlmrt_dist.report_figures import write_figures
+        from vlmrt_dist.report.figure_files import write_figures
 
         written = write_figures(found, figures)
         print_result(f"{figures}: {len(written)} figures, each as PNG and PDF")

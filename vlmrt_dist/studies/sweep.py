@@ -9,7 +9,7 @@ import typer
 
 from vlmrt_dist.distributed.session import Placement
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.report import STORAGE_HELP, progress_bar, show
+from vlmrt_dist.report.comparison import STORAGE_HELP, progress_bar, show
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.studies.runs import Point, run
 

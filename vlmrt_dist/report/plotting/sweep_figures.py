@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vlmrt_dist.figures import save_both
+from vlmrt_dist.report.plotting.figures import save_both
 from vlmrt_dist.store.ledger import Row, Timing
 from vlmrt_dist.store.places import Where
 from vlmrt_dist.studies.benchmarks.engine_timing import backward

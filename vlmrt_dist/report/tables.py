@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlmrt_dist.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE
-from vlmrt_dist.report import INCOMPLETE_NOTE, OPTIMIZER_NAMES
-from vlmrt_dist.report_data import Group, Results, Study, groups_of, label_of
+from vlmrt_dist.report.comparison import INCOMPLETE_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.report.data import Group, Results, Study, groups_of, label_of
+from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.store.ledger import Row, Timing
 
 MOST_LINES = 400

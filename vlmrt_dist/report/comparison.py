@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.paper import Printed
 from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE
+from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.store.ledger import Row
 from vlmrt_dist.store.places import LocalPlace, Place, place_of
 

@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paper import TABLE_1, TABLE_2, Printed
-from vlmrt_dist.report import OPTIMIZER_NAMES
-from vlmrt_dist.report_data import Group, Study, groups_of, label_of, value_of, varying
+from vlmrt_dist.report.comparison import OPTIMIZER_NAMES
+from vlmrt_dist.report.data import Group, Study, groups_of, label_of, value_of, varying
+from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.store.ledger import Timing
 
 PLACES = 120

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.figures import RX_COLOR, TX_COLOR, save_both
+from vlmrt_dist.report.plotting.figures import RX_COLOR, TX_COLOR, save_both
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.places import Where
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
-from vlmrt_dist.figures import save_both
-from vlmrt_dist.report import OPTIMIZER_NAMES
+from vlmrt_dist.report.comparison import OPTIMIZER_NAMES
+from vlmrt_dist.report.plotting.figures import save_both
 from vlmrt_dist.store.ledger import Row
 from vlmrt_dist.store.places import Where
 

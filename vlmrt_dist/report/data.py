@@ -19,8 +19,8 @@ class Question:
 
     :param sweep: its file in ``sweeps/``, and the name of its study
     :param title: the question, in a few words
-    :param paper: the paper's table or figure, as :data:`vlmrt_dist.paper.CLAIMS` calls it; empty
-        where the paper has none
+    :param paper: the paper's table or figure, as :data:`vlmrt_dist.report.paper.CLAIMS` calls it;
+        empty where the paper has none
     :param by: entry of the label that the study varies, on the horizontal axis
     :param axis: what that axis says, with its unit
     """

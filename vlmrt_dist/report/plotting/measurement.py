@@ -10,8 +10,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.figures import draw_objects, save_figure
 from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.report.plotting.figures import draw_objects, save_figure
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.places import Where
 

@@ -74,7 +74,7 @@ def joint_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    from vlmrt_dist.figures import save_both
+    from vlmrt_dist.report.plotting.figures import save_both
 
     figure = Figure(figsize=(10.0, 4.6), layout="constrained")
     figure.suptitle(title)

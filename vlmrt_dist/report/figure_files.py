@@ -9,10 +9,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.figures import positions_figure, save_both
-from vlmrt_dist.report_charts import Chart, Curve, charts_of
-from vlmrt_dist.report_data import Results, Study
-from vlmrt_dist.report_plans import plans_of
+from vlmrt_dist.report.charts import Chart, Curve, charts_of
+from vlmrt_dist.report.data import Results, Study
+from vlmrt_dist.report.plans import plans_of
+from vlmrt_dist.report.plotting.figures import positions_figure, save_both
 
 SIZE = (6.4, 4.4)
 """[inches]; two columns of a page side by side take half of it."""

@@ -17,9 +17,9 @@ from matplotlib.patheffects import withStroke
 
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.paper import Printed
 from vlmrt_dist.rendering.textures import look_name, texture
-from vlmrt_dist.report import OPTIMIZER_NAMES, groups
+from vlmrt_dist.report.comparison import OPTIMIZER_NAMES, groups
+from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import Row
 from vlmrt_dist.store.places import Where, place_of

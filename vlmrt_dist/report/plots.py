@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.report_charts import Chart, Curve
-from vlmrt_dist.report_plans import Plan
+from vlmrt_dist.report.charts import Chart, Curve
+from vlmrt_dist.report.plans import Plan
 
 COLORS = (
     "#3b82d6", "#e07b00", "#2a9d4e", "#d0455e", "#8a63d2", "#0d9aa5", "#b08000", "#c2559d",

@@ -94,7 +94,7 @@ def noise_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
     """Error (left) and coverage (right) against noise, as a PNG at ``path`` and a PDF."""
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.figures import save_both
+    from vlmrt_dist.report.plotting.figures import save_both
 
     figure = Figure(figsize=(11.0, 4.4), layout="constrained")
     figure.suptitle(title)

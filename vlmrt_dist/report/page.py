@@ -11,13 +11,13 @@ import html
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from vlmrt_dist.claims import claims_of
-from vlmrt_dist.paper import CLAIMS
-from vlmrt_dist.report_charts import charts_of
-from vlmrt_dist.report_data import Picture, Results, Study, command_of
-from vlmrt_dist.report_plans import plans_of
-from vlmrt_dist.report_plots import chart_json, plan_json
-from vlmrt_dist.report_tables import Table, contradictions, provenance, tables_of
+from vlmrt_dist.report.charts import charts_of
+from vlmrt_dist.report.claims import claims_of
+from vlmrt_dist.report.data import Picture, Results, Study, command_of
+from vlmrt_dist.report.paper import CLAIMS
+from vlmrt_dist.report.plans import plans_of
+from vlmrt_dist.report.plots import chart_json, plan_json
+from vlmrt_dist.report.tables import Table, contradictions, provenance, tables_of
 
 TITLE = "Conductivities by differentiable ray tracing: results"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.report_data import Study, label_of
+from vlmrt_dist.report.data import Study, label_of
 from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.store.ledger import Row

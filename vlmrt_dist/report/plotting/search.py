@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from vlmrt_dist.figures import Where, save_both
+from vlmrt_dist.report.plotting.figures import Where, save_both
 from vlmrt_dist.studies.search.definition import Found, Study, text
 
 WORST = 100.0

@@ -1,0 +1,1 @@
+"""Rows to tables, claims, figures and pages."""
