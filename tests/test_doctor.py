@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from vlmrt_dist import doctor
+from vlmrt_dist.cli import doctor
 
 
 def shown(checks: list[doctor.Check]) -> str:

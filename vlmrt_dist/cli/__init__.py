@@ -13,7 +13,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vlmrt_dist.cli import advising, estimating, planning, rendering, reporting, scenes, simulating
+from vlmrt_dist.cli import advise as advising
+from vlmrt_dist.cli import estimate as estimating
+from vlmrt_dist.cli import export_scene as scenes
+from vlmrt_dist.cli import plan as planning
+from vlmrt_dist.cli import render as rendering
+from vlmrt_dist.cli import report as reporting
+from vlmrt_dist.cli import simulate as simulating
 from vlmrt_dist.console import is_interrupt, say, say_interrupted, show_warning
 from vlmrt_dist.errors import VlmrtError
 
@@ -71,7 +77,7 @@ def doctor(
     ] = None,
 ) -> None:
     """What was found on this machine, with remedies; exit code 1 if the engine cannot run."""
-    from vlmrt_dist import doctor as machine
+    from vlmrt_dist.cli import doctor as machine
 
     raise typer.Exit(machine.main(address))
 
