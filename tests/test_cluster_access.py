@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vlmrt_dist.cli import doctor
+from vlmrt_dist.cli import diagnosis as doctor
 from vlmrt_dist.distributed import access as cluster_access
 from vlmrt_dist.distributed.access import asks_for_token, host_and_port, is_this_machine
 from vlmrt_dist.errors import ActorFailure, ConfigurationError

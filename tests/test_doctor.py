@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from vlmrt_dist.cli import doctor
+from vlmrt_dist.cli import diagnosis as doctor
 
 
 def shown(checks: list[doctor.Check]) -> str:
@@ -37,7 +37,7 @@ def test_no_engine_ends_with_an_error_and_a_remedy(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys; from vlmrt_dist import doctor; sys.exit(doctor.main())",
+            "import sys; from vlmrt_dist.cli import diagnosis as doctor; sys.exit(doctor.main())",
         ],
         capture_output=True,
         text=True,

@@ -77,7 +77,7 @@ def doctor(
     ] = None,
 ) -> None:
     """What was found on this machine, with remedies; exit code 1 if the engine cannot run."""
-    from vlmrt_dist.cli import doctor as machine
+    from vlmrt_dist.cli import diagnosis as machine
 
     raise typer.Exit(machine.main(address))
 

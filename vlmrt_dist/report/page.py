@@ -73,7 +73,7 @@ def page(results: Results) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files("vlmrt_dist") / "report_assets" / name).read_text(encoding="utf-8")
+    return (files("vlmrt_dist.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _summary(results: Results) -> str:
