@@ -19,17 +19,16 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.plotting.sweep_figures import progress_figure
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.field import perturbed
+from vlmrt_dist.report import progress_figure
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
@@ -64,7 +63,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
-    folder, study = storage_folder(storage), "active_quick" if quick else "active"
+    folder, study = results_place(storage), "active_quick" if quick else "active"
     actors = actor_options(num_gpus, placement)
     ledger = Ledger(folder)
     room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12

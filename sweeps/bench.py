@@ -21,24 +21,26 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, say
-from vlmrt_dist.engine.llvm import prepare_engine
-from vlmrt_dist.field.objective import Differentiable
-from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.estimation import LEARNING_RATE, mean_relative_error
-from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marquardt
-from vlmrt_dist.inference.parameters import unknowns_of
-from vlmrt_dist.report.comparison import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.report.paper import HARDWARE, TABLE_1
-from vlmrt_dist.studies.benchmarks.cost_by_objects import own_paths
-from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
-from vlmrt_dist.studies.runs import hardware
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.console import run_script, say, show
+from vlmrt_dist.engine import prepare_engine
+from vlmrt_dist.field import Differentiable, perturbed
+from vlmrt_dist.inference import (
+    LEARNING_RATE,
+    LeastSquares,
+    adam,
+    levenberg_marquardt,
+    mean_relative_error,
+    prior_of,
+    unknowns_of,
+)
+from vlmrt_dist.report import HARDWARE, TABLE_1
+from vlmrt_dist.store import results_place
+from vlmrt_dist.studies import STORAGE_HELP, hardware, median_seconds, own_paths
 from vlmrt_dist.units import watts_to_dbm
 
 SOLVED = 1e-3
@@ -85,7 +87,7 @@ def main(
         show(_table(title, [r for r in results if r.table == title]))
     if not quick:
         show(*_shares(case), *_beside_the_paper(case, steps))
-    path = storage_folder(storage) / "bench.json"
+    path = results_place(storage) / "bench.json"
     path.write((json.dumps([r._asdict() for r in results], indent=2) + "\n").encode())
     show(f"written to {path}")
 
@@ -95,8 +97,8 @@ class Case(NamedTuple):
 
     room: vd.SceneModel
     positions: vd.Campaign
-    itu: NDArray[np.float64]
-    truth: NDArray[np.float64]
+    itu: FloatArray
+    truth: FloatArray
 
     @property
     def blank(self) -> vd.Campaign:
@@ -105,14 +107,13 @@ class Case(NamedTuple):
 
     def replay(self, radio: vd.RadioConfig) -> Any:
         """Replay of the truth's own powers."""
-        from vlmrt_dist.field.evaluators import ReplayObjective
-        from vlmrt_dist.field.tracing import trace
+        from vlmrt_dist.field import ReplayObjective, trace
 
         return self.own(ReplayObjective, radio, trace(self.room, self.positions, radio))
 
     def retrace(self, radio: vd.RadioConfig) -> Any:
         """Retrace setup by setup, of the truth's own powers."""
-        from vlmrt_dist.field.evaluators import RetraceObjective
+        from vlmrt_dist.field import RetraceObjective
 
         return self.own(RetraceObjective, radio)
 
@@ -123,13 +124,13 @@ class Case(NamedTuple):
 
     def one_solve(self, radio: vd.RadioConfig) -> Any:
         """Retrace with all setups in one solve."""
-        from vlmrt_dist.studies.benchmarks.baselines import OneSolve
+        from vlmrt_dist.studies import OneSolve
 
         return OneSolve(self.room, self.positions, radio, self.truth)
 
     def usual_loop(self, radio: vd.RadioConfig) -> Any:
         """The loop of Sionna's guides."""
-        from vlmrt_dist.studies.benchmarks.baselines import UsualLoop
+        from vlmrt_dist.studies import UsualLoop
 
         return UsualLoop(self.room, self.positions, radio, self.truth, self.itu, STEP)
 
@@ -185,7 +186,7 @@ def _step_seconds(case: Case, name: str, radio: vd.RadioConfig, steps: int) -> f
     return best
 
 
-def _step(objective: Differentiable, itu: NDArray[np.float64]) -> Callable[[], Any]:
+def _step(objective: Differentiable, itu: FloatArray) -> Callable[[], Any]:
     return lambda: objective.value_and_grad(itu[None] * (1.0 + 1e-3 * RANDOM.random()))
 
 
@@ -233,11 +234,11 @@ class _Solved(Exception):
 class _Watched:
     """An objective that ends the optimization once the error is at most 0.1 %."""
 
-    def __init__(self, objective: Differentiable, truth: NDArray[np.float64]) -> None:
+    def __init__(self, objective: Differentiable, truth: FloatArray) -> None:
         self._objective, self._truth = objective, truth
         self.steps = 0
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> Any:
+    def value_and_grad(self, theta: FloatArray) -> Any:
         if mean_relative_error(theta[0], self._truth) <= SOLVED:
             raise _Solved
         self.steps += 1
@@ -264,8 +265,7 @@ def _least_squares(case: Case, objective: Any) -> tuple[int, float]:
 
 def _many(case: Case) -> list[Result]:
     """What one of many parameter vectors side by side costs."""
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field import ReplayObjective, trace
 
     radio, title = vd.RadioConfig.paper(), "Adam, D = 4, an iteration of one seed"
     table = trace(case.room, case.positions, radio)
@@ -284,10 +284,9 @@ def _many(case: Case) -> list[Result]:
 
 def _differt(case: Case, steps: int) -> list[Result]:
     """Reflections alone, where DiffeRT is installed."""
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.paths.path_table import TRANSMISSION
-    from vlmrt_dist.studies.benchmarks.baselines import DiffeRT
+    from vlmrt_dist.field import ReplayObjective, trace
+    from vlmrt_dist.paths import TRANSMISSION
+    from vlmrt_dist.studies import DiffeRT
 
     radio = vd.RadioConfig(max_depth=2)
     try:

@@ -19,16 +19,23 @@ from rich.markup import escape
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import map_on_actors
-from vlmrt_dist.report.claims import complexity_claims
-from vlmrt_dist.report.comparison import progress_bar, show, storage_folder
-from vlmrt_dist.report.paper import CLAIMS, HARDWARE
-from vlmrt_dist.report.plotting.sweep_figures import complexity_figure
-from vlmrt_dist.store.ledger import Ledger, Timing
-from vlmrt_dist.studies.benchmarks.engine_timing import Engine, Timed, backward, measure, slope
-from vlmrt_dist.studies.sweep import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.campaign import random_campaign
+from vlmrt_dist.console import point_bar, run_script, show
+from vlmrt_dist.distributed import map_on_actors
+from vlmrt_dist.report import CLAIMS, HARDWARE, complexity_claims, complexity_figure
+from vlmrt_dist.store import Ledger, Timing, results_place
+from vlmrt_dist.studies import (
+    Engine,
+    NumActors,
+    NumGpus,
+    Spread,
+    Storage,
+    Timed,
+    actor_options,
+    backward,
+    measure,
+    slope,
+)
 
 ENGINES: tuple[Engine, ...] = ("retrace", "replay")
 OBJECTS, SETUPS = (5, 7, 9, 11, 13, 15), (1, 2, 4, 8)
@@ -45,7 +52,7 @@ def main(
     placement: Spread = "SPREAD",
 ) -> None:
     """Print and draw the times behind the paper's Figure 1, for both engines."""
-    folder, study = storage_folder(storage), "complexity_quick" if quick else "complexity"
+    folder, study = results_place(storage), "complexity_quick" if quick else "complexity"
     ledger, radio = Ledger(folder), vd.RadioConfig.paper()
     objects, setups = (QUICK_OBJECTS, QUICK_SETUPS) if quick else (OBJECTS, SETUPS)
     if quick:
@@ -64,9 +71,9 @@ def main(
         ]  # fmt: skip
     found = {timing.key: timing for timing in ledger.timings(study)}
     missing = [timed for timed in asked if timed.key not in found]
-    with progress_bar("complexity") as progress:
+    with point_bar("complexity") as progress:
         done = len(asked) - len(missing)
-        progress(done, len(asked), "")
+        progress("", done, len(asked))
         measured: Iterable[tuple[int, Timing]] = enumerate(map(measure, missing))
         if num_actors:  # one: two on one machine would disturb each other
             options = actor_options(num_gpus, placement)
@@ -76,7 +83,7 @@ def main(
             ledger.publish_timings(study, [timing])
             found[timing.key] = timing
             done += 1
-            progress(done, len(asked), str(missing[index]))
+            progress(str(missing[index]), done, len(asked))
     timings = [found[timed.key] for timed in asked]
     show(*(table(name, varies, timings)
            for name, varies in (("Figure 1a: M = 1", "K"), ("Figure 1b: K = 9", "M"))))  # fmt: skip

@@ -15,29 +15,23 @@ from typing import Annotated
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.report.claims import depth_claims
-from vlmrt_dist.report.comparison import (
-    comparison,
-    show,
-    storage_folder,
-)
-from vlmrt_dist.report.paper import CLAIMS, TABLE_1
-from vlmrt_dist.report.plotting.figures import comparison_figure
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.positions import advised
-from vlmrt_dist.studies.runs import Point, Protocol
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.inference import Optimizer
+from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
+    Protocol,
     Spread,
     Storage,
     actor_options,
+    advised,
     evaluated,
 )
-from vlmrt_dist.vlm.advice import VLM_HELP
+from vlmrt_dist.vlm import VLM_HELP
 
 QUICK_DEPTHS = (1, 4)
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
@@ -60,7 +54,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
-    folder, study = storage_folder(storage), "depth_quick" if quick else "depth"
+    folder, study = results_place(storage), "depth_quick" if quick else "depth"
     actors = actor_options(num_gpus, placement)
     study += f"_{vlm}" if vlm else ""
     ledger = Ledger(folder)

@@ -22,26 +22,31 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.inference.conductivity_prior import Initial
-from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.report.claims import NEAR, initialization_claims, iterations_until, without_drt
-from vlmrt_dist.report.comparison import OPTIMIZER_NAMES, show, storage_folder
-from vlmrt_dist.report.paper import CLAIMS
-from vlmrt_dist.report.plotting.sweep_figures import cdf_figure, convergence_figure
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.positions import advised
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.inference import Initial, Optimizer
+from vlmrt_dist.report import (
+    CLAIMS,
+    NEAR,
+    OPTIMIZER_NAMES,
+    cdf_figure,
+    convergence_figure,
+    initialization_claims,
+    iterations_until,
+    without_drt,
+)
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
+    advised,
     evaluated,
 )
-from vlmrt_dist.vlm.advice import VLM_HELP
+from vlmrt_dist.vlm import VLM_HELP
 
 METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
@@ -60,7 +65,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print the errors behind the paper's Figures 3 and 4 and draw both."""
-    folder, study = storage_folder(storage), "initialization_quick" if quick else "initialization"
+    folder, study = results_place(storage), "initialization_quick" if quick else "initialization"
     study += f"_{vlm}" if vlm else ""
     ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     count = seeds or (10 if quick else 100)

@@ -15,16 +15,15 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.plotting.joint import joint_figure, joint_table
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.report import joint_figure, joint_table
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
@@ -58,7 +57,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
-    folder, study = storage_folder(storage), "joint_quick" if quick else "joint"
+    folder, study = results_place(storage), "joint_quick" if quick else "joint"
     actors = actor_options(num_gpus, placement)
     ledger = Ledger(folder)
     count = seeds or (10 if quick else 100)

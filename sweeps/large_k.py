@@ -18,16 +18,21 @@ from typing import Annotated, Any
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, say
-from vlmrt_dist.report.comparison import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.benchmarks import cost_by_objects as cost
-from vlmrt_dist.studies.benchmarks.cost_by_objects import FIXED_PATHS, Cost, in_own_process
-from vlmrt_dist.studies.benchmarks.engine_timing import Engine, nothing_timed, slope
-from vlmrt_dist.studies.point import engine_versions
-from vlmrt_dist.studies.runs import hardware
-from vlmrt_dist.studies.sweep import whole_numbers
+from vlmrt_dist.console import run_script, say, show
+from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Timing, label_of, results_place
+from vlmrt_dist.studies import (
+    FIXED_PATHS,
+    STORAGE_HELP,
+    Cost,
+    Engine,
+    hardware,
+    in_own_process,
+    nothing_timed,
+    slope,
+    whole_numbers,
+)
+from vlmrt_dist.studies import cost_by_objects as cost
 
 SIZES, QUICK_SIZES = (9, 15, 30, 100, 300, 1000, 2000), (9, 30, 100)
 LEAST = 6
@@ -47,7 +52,7 @@ def main(
     storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
 ) -> None:
     """Measure, print and draw time and memory against K."""
-    folder = storage_folder(storage)
+    folder = results_place(storage)
     usual = QUICK_SIZES if quick else SIZES
     wanted = whole_numbers(sizes, "--sizes", LEAST) if sizes else list(usual)
     name = "large_k_quick" if quick else "large_k"
@@ -226,7 +231,7 @@ def _growth(points: dict[int, float]) -> str:
 def _figure(replay: list[Timing], fixed: list[Timing], retrace: list[Timing], path: Place) -> Place:
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.report.plotting.figures import save_figure
+    from vlmrt_dist.report import save_figure
 
     figure = Figure(figsize=(9.5, 5.0), layout="constrained")
     axes = figure.subplots()

@@ -16,16 +16,19 @@ from typing import Annotated, Any
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, say
+from vlmrt_dist.console import run_script, say, show
+from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.report.comparison import STORAGE_HELP, show, storage_folder
-from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing, label_of
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.benchmarks.cost_by_links import TracingCost, measure_tracing
-from vlmrt_dist.studies.benchmarks.cost_by_objects import in_own_process
-from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed, slope
-from vlmrt_dist.studies.point import engine_versions
-from vlmrt_dist.studies.runs import hardware
+from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Timing, label_of, results_place
+from vlmrt_dist.studies import (
+    STORAGE_HELP,
+    TracingCost,
+    hardware,
+    in_own_process,
+    measure_tracing,
+    nothing_timed,
+    slope,
+)
 
 SIZES, QUICK_SIZES = "3x8,10x10,10x100,100x100", "3x8,10x10,10x50"
 MEASURED = 1
@@ -44,7 +47,7 @@ def main(
     storage: Annotated[str | None, typer.Option(help=STORAGE_HELP)] = None,
 ) -> None:
     """Measure, print and draw time and memory against the number of links."""
-    folder = storage_folder(storage)
+    folder = results_place(storage)
     wanted = _parsed(sizes or (QUICK_SIZES if quick else SIZES))
     rays = samples or (20_000 if quick else 100_000)
     radio = vd.RadioConfig(max_depth=depth, samples_per_src=rays)
@@ -163,7 +166,7 @@ def _findings(costs: list[TracingCost]) -> list[str]:
 def _figure(costs: list[TracingCost], path: Place) -> Place:
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.report.plotting.figures import save_figure
+    from vlmrt_dist.report import save_figure
 
     figure = Figure(figsize=(7.5, 5.0), layout="constrained")
     axes = figure.subplots()

@@ -16,20 +16,22 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, say
-from vlmrt_dist.engine.llvm import prepare_engine
-from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.inference.conductivity_prior import Prior
-from vlmrt_dist.inference.estimation import mean_relative_error
-from vlmrt_dist.inference.optimizers import AdamResult, adam
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Timing
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed, slope
-from vlmrt_dist.studies.methods import MethodFit, fit_least_squares, question_of
-from vlmrt_dist.studies.point import engine_versions
-from vlmrt_dist.studies.runs import Point, hardware
-from vlmrt_dist.studies.sweep import Storage, whole_numbers
+from vlmrt_dist.console import run_script, say, show
+from vlmrt_dist.engine import engine_versions, prepare_engine
+from vlmrt_dist.field import perturbed
+from vlmrt_dist.inference import AdamResult, Prior, adam, mean_relative_error
+from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Timing, results_place
+from vlmrt_dist.studies import (
+    MethodFit,
+    Point,
+    Storage,
+    fit_least_squares,
+    hardware,
+    nothing_timed,
+    question_of,
+    slope,
+    whole_numbers,
+)
 
 SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10, 100)
 ALONE = 5
@@ -48,10 +50,9 @@ def main(
 ) -> None:
     """Measure, print and draw seeds per second."""
     prepare_engine()
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field import ReplayObjective, trace
 
-    folder, study = storage_folder(storage), "many_seeds_quick" if quick else "many_seeds"
+    folder, study = results_place(storage), "many_seeds_quick" if quick else "many_seeds"
     ledger = Ledger(folder)
     usual = QUICK_SIZES if quick else SIZES
     wanted = whole_numbers(sizes, "--sizes") if sizes else list(usual)
@@ -167,7 +168,7 @@ def _sentences(timings: list[Timing], same: bool, alone: int, together: int) -> 
 def _figure(timings: list[Timing], path: Place) -> Place:
     from matplotlib.figure import Figure
 
-    from vlmrt_dist.report.plotting.figures import save_figure
+    from vlmrt_dist.report import save_figure
 
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
     axes = figure.subplots()

@@ -14,16 +14,15 @@ from typing import Annotated
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.plotting.noise import noise_figure, noise_table
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.report import noise_figure, noise_table
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
@@ -46,7 +45,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print error and coverage against noise, coherent and power combining."""
-    folder, study = storage_folder(storage), "noise_quick" if quick else "noise"
+    folder, study = results_place(storage), "noise_quick" if quick else "noise"
     actors = actor_options(num_gpus, placement)
     ledger = Ledger(folder)
     count = seeds or (30 if quick else 200)

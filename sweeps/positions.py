@@ -16,23 +16,21 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.paper import CLAIMS
-from vlmrt_dist.report.plotting.figures import positions_figure
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.positions import planned
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.inference import Optimizer
+from vlmrt_dist.report import CLAIMS, positions_figure
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
     evaluated,
+    planned,
 )
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
@@ -50,7 +48,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
-    folder, study = storage_folder(storage), "positions_quick" if quick else "positions"
+    folder, study = results_place(storage), "positions_quick" if quick else "positions"
     ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {

@@ -19,24 +19,23 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, say
-from vlmrt_dist.inference.likelihood import Loss
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.scene.files.scene_xml import bundled_scene
-from vlmrt_dist.store.ledger import Ledger, Row, Timing
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.benchmarks.cities import (
+from vlmrt_dist.console import run_script, say, show
+from vlmrt_dist.inference import LinkLoss
+from vlmrt_dist.scene import bundled_scene
+from vlmrt_dist.store import Ledger, Place, Row, Timing, results_place
+from vlmrt_dist.studies import (
     Case,
+    DryRun,
     Finding,
+    Protocol,
+    Storage,
     city,
     finding,
+    in_own_process,
     seen_by,
     survey,
     survey_key,
 )
-from vlmrt_dist.studies.benchmarks.cost_by_objects import in_own_process
-from vlmrt_dist.studies.point import Protocol
-from vlmrt_dist.studies.sweep import DryRun, Storage
 
 SIZES = {
     "simple_street_canyon": (4, 12),
@@ -66,7 +65,7 @@ def main(
     samples: Annotated[int, typer.Option(min=1, help="Rays of one solve.")] = 300_000,
     protocol: Annotated[Protocol, typer.Option(help="Whose paths the truth has.")] = "independent",
     noise_db: Annotated[float, typer.Option(min=0.0, help="Noise of a level [dB].")] = 0.1,
-    loss: Annotated[Loss, typer.Option(help="How large residuals count.")] = "huber",
+    loss: Annotated[LinkLoss, typer.Option(help="How large residuals count.")] = "huber",
     prior_width: Annotated[float, typer.Option(help="Of ln σ before measuring.")] = 0.1,
     height: Annotated[tuple[float, float], typer.Option(help="Receivers [m].")] = (1.5, 1.5),
     tx_height: Annotated[tuple[float, float], typer.Option(help="Transmitters [m].")] = (3.0, 10.0),
@@ -74,7 +73,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Survey the scenes, print what was learnt of them, and draw them."""
-    folder, study = storage_folder(storage), "real_scenes_quick" if quick else "real_scenes"
+    folder, study = results_place(storage), "real_scenes_quick" if quick else "real_scenes"
     sizes = QUICK if quick else SIZES
     wanted = [name.strip() for name in scenes.split(",")] if scenes else list(sizes)
     for name in wanted:
@@ -191,7 +190,7 @@ def _figure(
     found: list[tuple[Case, Timing, list[Row]]], places: dict[str, vd.SceneModel], path: Place
 ) -> Place:
     """The first seed of each scene's last placement."""
-    from vlmrt_dist.report.plotting.cities import UNSEEN, Panel, city_figure
+    from vlmrt_dist.report import UNSEEN, Panel, city_figure
 
     panels = {}
     for case, _, rows in found:

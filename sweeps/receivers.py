@@ -17,24 +17,21 @@ import typer
 from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.report.claims import receivers_claims
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.paper import CLAIMS
-from vlmrt_dist.report.plotting.sweep_figures import convergence_figure
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.positions import planned
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.inference import Optimizer
+from vlmrt_dist.report import CLAIMS, convergence_figure, receivers_claims
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
     evaluated,
+    planned,
 )
 
 RECEIVERS = (2, 3, 4, 8)
@@ -53,7 +50,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print the errors behind the paper's Figure 6 and draw their convergence."""
-    folder, study = storage_folder(storage), "receivers_quick" if quick else "receivers"
+    folder, study = results_place(storage), "receivers_quick" if quick else "receivers"
     actors = actor_options(num_gpus, placement)
     ledger = Ledger(folder)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))

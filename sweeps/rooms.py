@@ -19,14 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.rendering.render import render_scene
-from vlmrt_dist.report.comparison import progress_bar, show, storage_folder
-from vlmrt_dist.report.paper import CLAIMS
-from vlmrt_dist.report.plotting.figures import save_both
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.sweep import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.console import point_bar, run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.rendering import render_scene
+from vlmrt_dist.report import CLAIMS, save_both
+from vlmrt_dist.store import Place, results_place
+from vlmrt_dist.studies import NumActors, NumGpus, Spread, Storage, actor_options
 
 OBJECTS = (5, 7, 9, 11, 13, 15)
 VIEW = "perspective"
@@ -43,13 +41,13 @@ def main(
     placement: Spread = "SPREAD",
 ) -> None:
     """Render the rooms of the paper's Figure 7 and set them side by side."""
-    folder, name = storage_folder(storage), "rooms_quick" if quick else "rooms"
+    folder, name = results_place(storage), "rooms_quick" if quick else "rooms"
     objects = (5, 9, 15) if quick else OBJECTS
     width, height, samples = (320, 240, 16) if quick else (800, 600, 32)
     pictures: dict[int, bytes] = {}
     files: dict[int, Place] = {}
-    with progress_bar("rooms") as progress:
-        progress(0, len(objects), "")
+    with point_bar("rooms") as progress:
+        progress("", 0, len(objects))
         for k in objects:
             room = vd.box_room(k - 5)
             asked = [room.key, VIEW, width, height, samples, version("mitsuba"), LOOKS_VERSION]
@@ -61,7 +59,7 @@ def main(
                            num_actors, **actor_options(num_gpus, placement))  # fmt: skip
                 file.write(png)
             pictures[k], files[k] = png, file
-            progress(len(pictures), len(objects), f"K={k}")
+            progress(f"K={k}", len(pictures), len(objects))
     show(f"the paper's Figure 7: {CLAIMS['Figure 7']}")
     for k, file in files.items():
         room = vd.box_room(k - 5)

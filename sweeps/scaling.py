@@ -16,14 +16,19 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.campaign.model import random_campaign
-from vlmrt_dist.console import run_script, say
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.plotting.figures import save_both
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.benchmarks.scaling import Shares, measure, nodes, seeds_per_second
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import Storage, whole_numbers
+from vlmrt_dist.campaign import random_campaign
+from vlmrt_dist.console import run_script, say, show
+from vlmrt_dist.report import save_both
+from vlmrt_dist.store import Place, results_place
+from vlmrt_dist.studies import (
+    Point,
+    Shares,
+    Storage,
+    measure_scaling,
+    nodes,
+    seeds_per_second,
+    whole_numbers,
+)
 
 STEPS = 1000
 """Steps of one estimation, over which tracing is spread in the shares of time."""
@@ -39,7 +44,7 @@ def main(
     storage: Storage = None,
 ) -> None:
     """Measure and print strong and weak scaling and the throughput of a pool."""
-    folder = storage_folder(storage)
+    folder = results_place(storage)
     counts = whole_numbers(actors, "--actors")
     room, radio = vd.box_room(boxes), vd.RadioConfig.paper(max_depth=3)
     whole = random_campaign(room, setups * counts[-1], receivers, seed=0)
@@ -56,9 +61,9 @@ def main(
     with nodes(simulated=counts[-1]) as where:
         say(where)
         for count in counts:
-            results["strong"].append(measure(room, whole, radio, theta, count, repeats))
+            results["strong"].append(measure_scaling(room, whole, radio, theta, count, repeats))
             part = whole.subset(range(setups * count))
-            results["weak"].append(measure(room, part, radio, theta, count, repeats))
+            results["weak"].append(measure_scaling(room, part, radio, theta, count, repeats))
             results["seeds"].append((count, seeds_per_second(points[: 3 * count], count)))
             say(f"{count} of up to {counts[-1]} actors measured")
     show(*_tables(results), f"on {where}")

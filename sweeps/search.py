@@ -23,14 +23,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.session import Placement
-from vlmrt_dist.report.comparison import STORAGE_HELP, progress_bar, show, storage_folder
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.store.places import Place
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.search.definition import Study, again, best, text
-from vlmrt_dist.studies.search.space import Choice, Range, Space
+from vlmrt_dist.console import point_bar, run_script, show
+from vlmrt_dist.distributed import Placement
+from vlmrt_dist.store import Ledger, Place, results_place
+from vlmrt_dist.studies import STORAGE_HELP, Choice, Point, Range, Space, Study, again, best, text
 
 ADAM = {"optimizer": ("adam",)}
 SPACE: Space = {
@@ -96,7 +92,7 @@ def main(
     placement: Annotated[Placement, typer.Option(help="Over the nodes, or onto few.")] = "SPREAD",
 ) -> None:
     """Print the Pareto front of error, time and links, draw it, and say what to take by default."""
-    folder = storage_folder(storage)
+    folder = results_place(storage)
     study = Study(
         "search_quick" if quick else "search", make, SPACE,
         seeds=tuple(range(seeds or (5 if quick else 20))),
@@ -113,17 +109,17 @@ def main(
         for name, dimension in SPACE.items():
             show(f"  {name}: {dimension}")
     elif runner == "tune":
-        from vlmrt_dist.studies.search.tune_runner import run_tune
+        from vlmrt_dist.studies import run_tune
 
         run_tune(study, ledger, num_actors=actors, **options)  # type: ignore[arg-type]
     else:
-        from vlmrt_dist.studies.search.pool_runner import run_pool
+        from vlmrt_dist.studies import run_pool
 
-        with progress_bar(study.name) as progress:
+        with point_bar(study.name) as progress:
             run_pool(study, ledger, num_actors=actors, actor_options=options, progress=progress)
     found = study.found(ledger)
     if optuna is not None:
-        from vlmrt_dist.studies.search.sampler import write_optuna
+        from vlmrt_dist.studies import write_optuna
 
         show(f"optuna-dashboard sqlite:///{write_optuna(study, found, optuna)}")
     if dry_run:
@@ -134,12 +130,12 @@ def main(
 def _report(
     study: Study, ledger: Ledger, folder: Place, fresh: int, actors: int, options: dict[str, Any]
 ) -> None:
-    from vlmrt_dist.report.plotting.search import front_figure, front_table, recommended
-    from vlmrt_dist.studies.search.pool_runner import run_pool
+    from vlmrt_dist.report import front_figure, front_table, recommended
+    from vlmrt_dist.studies import run_pool
 
     found = study.found(ledger)
     checked = again(study, best(study, found), range(FRESH, FRESH + fresh))
-    with progress_bar(f"{study.name}, fresh seeds") as progress:
+    with point_bar(f"{study.name}, fresh seeds") as progress:
         rows = run_pool(
             checked, ledger, num_actors=actors, actor_options=options, progress=progress
         )

@@ -18,19 +18,16 @@ import numpy as np
 import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.report.comparison import show, storage_folder
-from vlmrt_dist.report.plotting.misnaming import misnaming_figure, search_table, trust_table
-from vlmrt_dist.scene.itu import conductivity_table
-from vlmrt_dist.scene.material_prior import material_prior, misnamed
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.runs import Point
-from vlmrt_dist.studies.sweep import (
+from vlmrt_dist.console import run_script, show
+from vlmrt_dist.distributed import call
+from vlmrt_dist.report import misnaming_figure, search_table, trust_table
+from vlmrt_dist.scene import MaterialPrior, conductivity_table, misnamed, prior_from_classes
+from vlmrt_dist.store import Ledger, results_place
+from vlmrt_dist.studies import (
     DryRun,
     NumActors,
     NumGpus,
+    Point,
     Spread,
     Storage,
     actor_options,
@@ -58,7 +55,7 @@ def main(
     dry_run: DryRun = False,
 ) -> None:
     """Print what misnamed materials do to search, error and coverage."""
-    folder, study = storage_folder(storage), "vlm_errors_quick" if quick else "vlm_errors"
+    folder, study = results_place(storage), "vlm_errors_quick" if quick else "vlm_errors"
     actors = actor_options(num_gpus, placement)
     ledger = Ledger(folder)
     truths = range(seeds or (5 if quick else 20))
@@ -96,7 +93,7 @@ def priors_of(
     """What is believed of the objects, for each seed."""
     trust, source = [confidence] * len(names), ["misnamed at random"] * len(names)
     return tuple(
-        material_prior(names, materials, trust, source, TABLE,
+        prior_from_classes(names, materials, trust, source, TABLE,
                        frequency=FREQUENCY, class_width=TRUTH_WIDTH)
         for materials in said
     )  # fmt: skip

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 try:
     prepare_engine()
@@ -22,8 +22,6 @@ except EngineUnavailable as error:  # the module that imports this one is skippe
 
 FREQUENCY = 3.5e9
 PAPER = RadioConfig.paper()
-
-Array = NDArray[np.float64]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,7 +52,7 @@ def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
     return trace(room, campaign, PAPER)
 
 
-def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: Array):
+def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: FloatArray):
     """The scene's materials at the carrier, with some replaced."""
     from vlmrt_dist.field.replay import Materials
 
@@ -114,7 +112,9 @@ def each_path_a_link(table: PathTable) -> PathTable:
     )
 
 
-def five_point(function: Callable[[Array], Array], x: Array, step: float = 1e-3) -> Array:
+def five_point(
+    function: Callable[[FloatArray], FloatArray], x: FloatArray, step: float = 1e-3
+) -> FloatArray:
     """[..., K] derivative of ``function`` by each entry of ``x`` [K]; ``step`` is relative."""
     columns = []
     for k in range(len(x)):

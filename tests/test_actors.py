@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.distributed.actor_objective import ActorObjective
@@ -28,8 +28,8 @@ from vlmrt_dist.errors import (
 )
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Objective, ValueAndGrad
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 RADIO = RadioConfig.paper(max_depth=2)
 
@@ -40,7 +40,7 @@ class Case:
 
     scene: SceneModel
     campaign: Campaign
-    measured: NDArray[np.float64]
+    measured: FloatArray
     local: Objective
     objectives: dict[int, ActorObjective] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
         ray.shutdown()
 
 
-def thetas(scene: SceneModel, count: int, seed: int) -> NDArray[np.float64]:
+def thetas(scene: SceneModel, count: int, seed: int) -> FloatArray:
     sigma = scene.conductivity(RADIO.frequency)
     return sigma * np.random.default_rng(seed).uniform(0.5, 2.0, (count, len(sigma)))
 
@@ -108,7 +108,7 @@ def same_bits(one: Any, other: Any) -> None:
         assert left.tobytes() == right.tobytes()
 
 
-def descend(objective: Objective, start: NDArray[np.float64], before: Callable[[int], None]) -> Any:
+def descend(objective: Objective, start: FloatArray, before: Callable[[int], None]) -> Any:
     theta = start
     for step in range(30):
         before(step)
@@ -116,7 +116,7 @@ def descend(objective: Objective, start: NDArray[np.float64], before: Callable[[
     return theta
 
 
-def total(value: ValueAndGrad) -> NDArray[np.float64]:
+def total(value: ValueAndGrad) -> FloatArray:
     result = np.zeros_like(value.gradient[:, 0])
     for m in range(value.gradient.shape[1]):
         result = result + value.gradient[:, m]
@@ -284,7 +284,7 @@ def test_part_of_a_gpu_and_never_more_actors_than_setups(
         measured=case.measured[:, :2],
         num_actors=5,
         num_gpus=0.5,
-        progress=lambda done, count: seen.append((done, count)),
+        progress=lambda _, done, count: seen.append((done, count)),
     ) as objective:
         assert seen == [(1, 2), (2, 2)]
         assert "5 actors were asked for, 2 are started" in caplog.text

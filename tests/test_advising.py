@@ -21,7 +21,7 @@ from vlmrt_dist.campaign.files.read_write import read_campaign
 from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.rendering import render as rendering
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.providers import api_key as keys
 
 ROOT = Path(__file__).parents[1]

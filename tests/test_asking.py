@@ -22,11 +22,11 @@ from vlmrt_dist.distributed import metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError, VlmError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.vlm import advisor_named
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice
 from vlmrt_dist.vlm.prompts import builder as prompting
 from vlmrt_dist.vlm.providers import api_key as keys
+from vlmrt_dist.vlm.registry import advisor_named
 
 SECRET = "AIza-planted-secret-0002"
 FREQUENCY = 3.5e9

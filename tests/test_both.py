@@ -3,7 +3,7 @@ import pytest
 
 from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advice import ask
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
 

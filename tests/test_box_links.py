@@ -3,7 +3,7 @@ import pytest
 
 from vlmrt_dist.campaign.model import check_campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.studies.benchmarks import box_links
 from vlmrt_dist.studies.benchmarks.box_links import looking_through
 

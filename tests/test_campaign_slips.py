@@ -7,8 +7,8 @@ import pytest
 
 from vlmrt_dist.campaign.files.read_write import read_campaign
 from vlmrt_dist.errors import MeasurementFileError
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 HEADER = "setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rss_dbm"
 ROWS = (

@@ -7,8 +7,8 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement import candidates, place
 from vlmrt_dist.placement.candidates import prior_draws, random_positions
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.paper_room import box_room
 
 ROOM = box_room()
 

@@ -5,7 +5,7 @@ from vlmrt_dist.campaign.carriers import carriers_of
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import FrequencyError
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 
 RADIO = RadioConfig(frequency=3.5e9, tx_power_dbm=20.0)
 

@@ -21,8 +21,8 @@ from vlmrt_dist import cli
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import load_scene
+from vlmrt_dist.scene.paper_room import box_room
 
 ROOT = Path(__file__).parents[1]
 FAST = ["--max-depth", "2", "--samples-per-src", "20000"]

@@ -13,7 +13,7 @@ from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.placement.sequential import _posterior_draws, joined, next_setup
 from vlmrt_dist.scene.itu import conductivity_table
-from vlmrt_dist.scene.material_prior import material_prior
+from vlmrt_dist.scene.material_prior import prior_from_classes
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
 SMALL: dict[str, Any] = {"num_tx_candidates": 6, "num_rx_candidates": 20}
@@ -82,7 +82,7 @@ def test_what_a_prior_sets_free_is_planned_for(room: vd.SceneModel) -> None:
     wood, concrete = (room.names.index(name) for name in ("box_wood", "box_concrete"))
     taken = list(room.materials)
     taken[concrete] = "vacuum"
-    given = material_prior(
+    given = prior_from_classes(
         room.names, taken, np.ones(9), [""] * 9, table, frequency=radio.frequency
     )
     called = room.with_materials({"box_wood": "metal"})

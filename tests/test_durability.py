@@ -39,7 +39,7 @@ points = [
 
 def main(storage: Path) -> None:
     study.run(points, Ledger(storage),
-              progress=lambda done, total, name: print(done, "of", total, flush=True))
+              progress=lambda name, done, total: print(done, "of", total, flush=True))
 
 run_script(main, None)
 """

@@ -17,7 +17,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.export import link_rows, write_estimate, write_links
 from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import Quantity
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 
 SETUPS = [
     MeasurementSetup(np.array([0.0, 0, 1]), np.array([[2.0, 0, 1], [0, 2, 1], [1, 1, 2]])),

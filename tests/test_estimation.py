@@ -4,23 +4,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numerics import PAPER, Array, campaign, path_cache, room
+from numerics import PAPER, campaign, path_cache, room
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
 from vlmrt_dist.field.simulation import perturbed, simulate
-from vlmrt_dist.inference.conductivity_prior import (
-    MaterialPrior,
-    Prior,
-    initial_conductivity,
-    prior_of,
-)
+from vlmrt_dist.inference.conductivity_prior import Prior, initial_conductivity, prior_of
 from vlmrt_dist.inference.estimation import estimate, mean_relative_error
 from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.placement import place
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.placement.registry import place
+from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.scene.model import SceneModel, SceneObject
+from vlmrt_dist.scene.paper_room import box_room
+from vlmrt_dist.vlm import propose_materials
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +28,12 @@ def planned(room: SceneModel) -> Campaign:
 
 
 @pytest.fixture(scope="module")
-def truth(room: SceneModel) -> Array:
+def truth(room: SceneModel) -> FloatArray:
     return perturbed(room.conductivity(PAPER.frequency), seed=1)
 
 
 @pytest.fixture(scope="module")
-def measured(room: SceneModel, planned: Campaign, truth: Array) -> Campaign:
+def measured(room: SceneModel, planned: Campaign, truth: FloatArray) -> Campaign:
     return simulate(room, planned, conductivity=truth, radio=PAPER)
 
 
@@ -67,7 +65,7 @@ def test_initial_values(room: SceneModel) -> None:
 @pytest.mark.parametrize(
     "given", [np.ones(8), np.zeros(9), np.full(9, np.nan), -np.ones(9), np.full(9, np.inf)]
 )
-def test_bad_initial_values_are_refused(room: SceneModel, given: Array) -> None:
+def test_bad_initial_values_are_refused(room: SceneModel, given: FloatArray) -> None:
     prior = prior_of(room, PAPER, 0.5)
     with pytest.raises(NumericalError, match="9 numbers, positive and finite"):
         initial_conductivity(given, prior, np.random.default_rng(0))
@@ -194,12 +192,12 @@ def test_without_noise_the_truth_is_found(
 
 
 @pytest.fixture(scope="module")
-def default(room: SceneModel, measured: Campaign, truth: Array) -> Estimate:
+def default(room: SceneModel, measured: Campaign, truth: FloatArray) -> Estimate:
     return estimate(room, measured, radio=PAPER, truth=truth)
 
 
 @pytest.mark.slow
-def test_what_an_estimate_says(room: SceneModel, default: Estimate, truth: Array) -> None:
+def test_what_an_estimate_says(room: SceneModel, default: Estimate, truth: FloatArray) -> None:
     assert default.names == room.names
     assert default.outcome == "converged"
     assert (default.engine, default.optimizer) == ("replay", "levenberg_marquardt")
@@ -241,7 +239,7 @@ def test_every_link_says_what_was_measured_replayed_and_held_out(
 
 @pytest.mark.slow
 def test_the_protocol_is_told(
-    room: SceneModel, planned: Campaign, measured: Campaign, truth: Array
+    room: SceneModel, planned: Campaign, measured: Campaign, truth: FloatArray
 ) -> None:
     same = estimate(room, measured, radio=PAPER, folds=0)
     assert same.protocol == "same_paths"
@@ -276,7 +274,7 @@ def test_twice_the_same_is_bit_for_bit_the_same(room: SceneModel, measured: Camp
 
 @pytest.mark.slow
 def test_fixed_objects_stay_as_the_scene_states(
-    room: SceneModel, measured: Campaign, truth: Array
+    room: SceneModel, measured: Campaign, truth: FloatArray
 ) -> None:
     known = room.with_materials({})
     found = estimate(known, measured, radio=PAPER, fixed=["floor", "box_marble"], folds=0)
@@ -289,7 +287,7 @@ def test_fixed_objects_stay_as_the_scene_states(
 
 
 @pytest.mark.slow
-def test_noise_widens_the_intervals(room: SceneModel, planned: Campaign, truth: Array) -> None:
+def test_noise_widens_the_intervals(room: SceneModel, planned: Campaign, truth: FloatArray) -> None:
     spread = []
     for noise in (0.01, 0.1, 1.0):
         levels = simulate(room, planned, conductivity=truth, radio=PAPER, noise_db=noise, seed=1)
@@ -370,7 +368,7 @@ def test_links_without_a_path_are_counted_and_not_used(
 
 
 @pytest.mark.slow
-def test_a_ragged_campaign(room: SceneModel, measured: Campaign, truth: Array) -> None:
+def test_a_ragged_campaign(room: SceneModel, measured: Campaign, truth: FloatArray) -> None:
     present = np.ones((3, 8), bool)
     present[0, 6:] = present[2, 0] = False
     ragged = dataclasses.replace(measured, present=present)
@@ -397,7 +395,7 @@ def test_fifteen_objects() -> None:
 
 @pytest.mark.slow
 def test_a_prior_from_elsewhere_is_where_an_estimate_starts_and_what_it_returns_to(
-    room: SceneModel, measured: Campaign, truth: Array
+    room: SceneModel, measured: Campaign, truth: FloatArray
 ) -> None:
     """All taken for concrete, which most are not: levels without noise correct it."""
     given = believed(room)
@@ -415,7 +413,7 @@ def test_a_prior_from_elsewhere_is_where_an_estimate_starts_and_what_it_returns_
 
 
 @pytest.mark.slow
-def test_adam_as_in_the_paper(room: SceneModel, measured: Campaign, truth: Array) -> None:
+def test_adam_as_in_the_paper(room: SceneModel, measured: Campaign, truth: FloatArray) -> None:
     found = estimate(room, measured, radio=PAPER, optimizer="adam", truth=truth, folds=0)
     start = mean_relative_error(found.prior, truth)
     assert found.mre < 0.5 * start
@@ -425,7 +423,7 @@ def test_adam_as_in_the_paper(room: SceneModel, measured: Campaign, truth: Array
 
 
 @pytest.mark.slow
-def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: Array) -> None:
+def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: FloatArray) -> None:
     radio = PAPER.replace(max_depth=2)
     places = Campaign(campaign.tx[:1], campaign.rx[:1, :3])
     levels = simulate(room, places, conductivity=truth, radio=radio)
@@ -487,7 +485,7 @@ def places(room: SceneModel) -> Campaign:
 
 
 @pytest.mark.slow
-def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: Array) -> None:
+def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: FloatArray) -> None:
     """Permittivities are 5 % off the table, and each setup's levels are off by a gain.
 
     The path set is complete: what a single solve finds depends on the permittivities.
@@ -523,7 +521,7 @@ def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: 
 
 
 @pytest.mark.slow
-def test_two_links_a_setup_are_reported_as_too_few(room: SceneModel, truth: Array) -> None:
+def test_two_links_a_setup_are_reported_as_too_few(room: SceneModel, truth: FloatArray) -> None:
     few = place("d_optimal", room, 3, 2, seed=0, radio=COHERENT)
     levels = simulate(room, few, conductivity=truth, radio=COHERENT, noise_db=0.01, seed=1)
     found = estimate(room, levels, radio=COHERENT, truth=truth)
@@ -576,7 +574,7 @@ def test_metal_is_fixed_and_breaks_nothing(room: SceneModel, places: Campaign) -
 
 @pytest.mark.slow
 def test_displaced_receivers_take_weight_from_coherent_links(
-    room: SceneModel, places: Campaign, truth: Array
+    room: SceneModel, places: Campaign, truth: FloatArray
 ) -> None:
     levels = simulate(room, places, conductivity=truth, radio=COHERENT, noise_db=0.1, seed=1)
     exact = estimate(room, levels, radio=COHERENT, folds=0)
@@ -610,13 +608,20 @@ def test_adam_has_no_exponents_but_the_scenes(room: SceneModel, campaign: Campai
     levels = dataclasses.replace(
         campaign, rss_dbm=np.full((3, 8), -40.0), frequency=np.array([3.5e9, 5.0e9, 3.5e9])
     )
+    given = propose_materials("offline", room, frequency=PAPER.frequency).prior
     with pytest.raises(VlmrtError, match="not a prior's exponents at another carrier"):
-        estimate(room, levels, radio=PAPER, initial="vlm", optimizer="adam")
+        estimate(room, levels, radio=PAPER, prior=given, optimizer="adam")
 
 
-def test_the_offline_advisor_is_asked_when_nothing_else_is_given(
-    room: SceneModel, measured: Campaign, truth: Array
+def test_a_prior_of_the_offline_advisor_has_its_materials_and_widths(
+    room: SceneModel, measured: Campaign, truth: FloatArray
 ) -> None:
-    found = estimate(room, measured, radio=PAPER, initial="vlm", truth=truth, folds=0)
+    given = propose_materials("offline", room, frequency=PAPER.frequency).prior
+    found = estimate(room, measured, radio=PAPER, prior=given, truth=truth, folds=0)
     assert found.materials[room.names.index("box_marble")] == "marble"
     assert not np.allclose(found.prior_high / found.prior, np.exp(0.5 * 1.96))
+
+
+def test_a_start_at_a_prior_needs_one(room: SceneModel, measured: Campaign) -> None:
+    with pytest.raises(VlmrtError, match="propose_materials"):
+        estimate(room, measured, radio=PAPER, initial="vlm")

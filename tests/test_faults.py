@@ -45,7 +45,7 @@ points = [
 ]
 
 def main(storage: Path, actors: int = 0, pause: float = 0.0) -> None:
-    def tell(done, total, name):
+    def tell(name, done, total):
         print(done, "of", total, flush=True)
         time.sleep(pause)
     study.run(points, Ledger(storage), num_actors=actors, progress=tell)

@@ -8,7 +8,7 @@ from PIL import Image
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report.plotting.figures import positions_figure
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 
 RED, GREEN = (215, 25, 28), (26, 150, 65)
 

@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.multistart import fit_doubting_prior, held_out_levels
 from vlmrt_dist.inference.optimizers import LeastSquares, Predict, levenberg_marquardt
 
-Array = NDArray[np.float64]
 
-
-def data_of(level: Array, width: float, **more: Any) -> LeastSquares:
+def data_of(level: FloatArray, width: float, **more: Any) -> LeastSquares:
     links = len(level)
     return LeastSquares(
         level, np.ones(links), np.ones(links, bool), np.zeros(1), width, -20.0, 20.0, **more
@@ -51,7 +49,7 @@ def test_links_left_out_are_predicted_from_the_right_minimum() -> None:
     """Between the prior's mean, 0, and the truth, 5, the levels rise and fall."""
     gain = np.random.default_rng(1).uniform(1.0, 2.0, 20)
 
-    def predict(x: Array) -> tuple[Array, sp.csr_matrix]:
+    def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         level, slope = x[0] - 2.0 * np.sin(2.0 * x[0]), 1.0 - 4.0 * np.cos(2.0 * x[0])
         return gain * level, sp.csr_matrix((gain * slope)[:, None])
 

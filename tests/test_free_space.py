@@ -3,9 +3,9 @@ import pytest
 
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.offline.free_space import STREET_HEIGHT, TRIPOD_HEIGHT, FreeSpace, roomiest
 
 

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement import selection as information
@@ -16,7 +16,7 @@ NOISE = 0.7
 WIDTH = np.array([0.2, 0.5, 0.3, 0.8, 0.4])
 
 
-def pool_of(jacobians: list[NDArray[np.float64]], heard: NDArray[np.bool_]) -> CandidatePool:
+def pool_of(jacobians: list[FloatArray], heard: BoolArray) -> CandidatePool:
     rng = np.random.default_rng(7)
     return CandidatePool(
         campaign=Campaign(
@@ -40,7 +40,7 @@ def direct(
     choice: Choice,
     criterion: Criterion,
     given: tuple[sp.csr_matrix, ...] | None = None,
-    objects: NDArray[np.float64] | None = None,
+    objects: FloatArray | None = None,
 ) -> float:
     """The criterion from matrices of K × K, as the textbook has it."""
     weight = np.ones(OBJECTS) if objects is None else objects

@@ -2,32 +2,31 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.likelihood import (
     SPREAD,
+    LinkLoss,
     Links,
-    Loss,
     information,
     noise_scale,
     residuals,
 )
 
-Array = NDArray[np.float64]
-ROBUST: tuple[Loss, ...] = ("huber", "student_t")
+ROBUST: tuple[LinkLoss, ...] = ("huber", "student_t")
 
 
-def links(count: int = 1, noise: float = 0.5, censored: bool = False, loss: Loss = "squared"):
+def links(count: int = 1, noise: float = 0.5, censored: bool = False, loss: LinkLoss = "squared"):
     return Links(np.full(count, -80.0), np.full(count, noise), np.full(count, censored), loss)
 
 
-def numeric_slope(of: Links, level: Array, step: float = 1e-5) -> Array:
+def numeric_slope(of: Links, level: FloatArray, step: float = 1e-5) -> FloatArray:
     return (residuals(of, level + step)[0] - residuals(of, level - step)[0]) / (2.0 * step)
 
 
 @pytest.mark.parametrize("loss", ["squared", *ROBUST])
 @pytest.mark.parametrize("censored", [False, True])
-def test_the_slope_is_the_derivative(loss: Loss, censored: bool) -> None:
+def test_the_slope_is_the_derivative(loss: LinkLoss, censored: bool) -> None:
     level = -80.0 + np.array([-3.0, -1.3, -0.4, 0.01, 0.4, 1.3, 9.0])
     of = links(7, censored=censored, loss=loss)
     np.testing.assert_allclose(residuals(of, level)[1], numeric_slope(of, level), rtol=1e-6)
@@ -63,7 +62,7 @@ def test_the_curvature_of_a_hidden_level_is_the_second_derivative() -> None:
     level = -80.0 + np.linspace(-2.0, 2.0, 9)
     of, step = links(9, censored=True), 1e-3
 
-    def cost(at: Array) -> Array:
+    def cost(at: FloatArray) -> FloatArray:
         return 0.5 * residuals(of, at)[0] ** 2
 
     second = (cost(level + step) - 2.0 * cost(level) + cost(level - step)) / step**2
@@ -71,7 +70,7 @@ def test_the_curvature_of_a_hidden_level_is_the_second_derivative() -> None:
 
 
 @pytest.mark.parametrize("loss", ROBUST)
-def test_an_outlier_pulls_little_and_tells_next_to_nothing(loss: Loss) -> None:
+def test_an_outlier_pulls_little_and_tells_next_to_nothing(loss: LinkLoss) -> None:
     near, far = np.array([-80.05]), np.array([-80.0 + 50.0])
     of = links(loss=loss)
     bent, slope = residuals(of, far)
@@ -81,7 +80,7 @@ def test_an_outlier_pulls_little_and_tells_next_to_nothing(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize("loss", ROBUST)
-def test_the_constants_of_the_losses_are_those_of_normal_errors(loss: Loss) -> None:
+def test_the_constants_of_the_losses_are_those_of_normal_errors(loss: LinkLoss) -> None:
     def mean(function) -> float:
         def weighted(r: float) -> float:
             return float(function(np.array([r]))[0]) * scipy.stats.norm.pdf(r)
@@ -90,7 +89,7 @@ def test_the_constants_of_the_losses_are_those_of_normal_errors(loss: Loss) -> N
 
     of = Links(np.zeros(1), np.ones(1), np.zeros(1, bool), loss)
 
-    def psi(r: Array) -> Array:
+    def psi(r: FloatArray) -> FloatArray:
         bent, slope = residuals(of, r)
         return bent * slope
 

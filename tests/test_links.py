@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.paths.image_method import planes_of
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.offline.informative_links import (
     MIRROR,
     THROUGH,

@@ -90,7 +90,8 @@ def test_a_newer_library_that_does_not_load_is_passed_over(
 ) -> None:
     (tmp_path / "libLLVM.so.99.0").write_text("not a library")
     done = run_python(
-        "from vlmrt_dist.engine import llvm; print(llvm.find_llvm()[0].version, llvm.use_llvm().path)",
+        "from vlmrt_dist.engine import llvm; "
+        "print(llvm.find_llvm()[0].version, llvm.use_llvm().path)",
         LD_LIBRARY_PATH=str(tmp_path),
     )
     assert done.stdout.strip() == f"(99, 0) {library.path}", done.stderr

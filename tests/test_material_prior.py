@@ -3,22 +3,27 @@ import pytest
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.material_prior import CLASS_WIDTH, class_spread, material_prior, misnamed
+from vlmrt_dist.scene.material_prior import (
+    CLASS_WIDTH,
+    MaterialPrior,
+    class_spread,
+    misnamed,
+    prior_from_classes,
+)
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)
 
 
 def one(material: str, confidence: float, **options: float) -> MaterialPrior:
-    return material_prior(
+    return prior_from_classes(
         ["it"], [material], [confidence], ["said"], TABLE, frequency=FREQUENCY, **options
     )
 
 
 def test_the_median_is_the_classes_conductivity() -> None:
-    prior = material_prior(
+    prior = prior_from_classes(
         ["a", "b"], ["brick", "marble"], [0.9, 0.2], ["x", "y"], TABLE, frequency=FREQUENCY
     )
     expected = [itu.conductivity("brick", FREQUENCY), itu.conductivity("marble", FREQUENCY)]
@@ -83,7 +88,7 @@ def test_impossible_statements_are_refused(material: str, confidence: float, mes
 
 def test_lists_of_different_length_are_refused() -> None:
     with pytest.raises(MaterialError, match="equally many"):
-        material_prior(["a"], ["brick"], [0.5, 0.5], ["x"], TABLE, frequency=FREQUENCY)
+        prior_from_classes(["a"], ["brick"], [0.5, 0.5], ["x"], TABLE, frequency=FREQUENCY)
     with pytest.raises(MaterialError, match="class_width"):
         one("brick", 0.5, class_width=0.0)
 
@@ -120,7 +125,7 @@ def test_metal_and_vacuum_misnamed_either_way_break_nothing(
     campaign = vd.place("random", room, 3, 8, seed=0)
     campaign = vd.simulate(room, campaign, radio=radio, noise_db=0.1, seed=1)
     named = {**dict(zip(room.names, room.materials, strict=True)), **said}
-    prior = material_prior(
+    prior = prior_from_classes(
         room.names,
         list(named.values()),
         [0.6] * room.num_objects,

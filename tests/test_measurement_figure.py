@@ -9,8 +9,8 @@ from vlmrt_dist.inference.quantities import LinkLevels
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.report.plotting.figures import draw_objects
 from vlmrt_dist.report.plotting.measurement import MAX_INTERVALS, VERDICT_COLORS, measurement_figure
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 
 def case(boxes: int = 4) -> tuple[SceneModel, Campaign, Estimate]:

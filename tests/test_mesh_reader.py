@@ -4,7 +4,7 @@ import trimesh
 
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene.files.mesh_reader import Mesh, read_obj, read_ply
-from vlmrt_dist.scene.files.scene_writer import ply_bytes
+from vlmrt_dist.scene.scene_writer import ply_bytes
 
 BOX = trimesh.creation.box([1, 2, 3])
 SECRET = b"root:x:0:0"

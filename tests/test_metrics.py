@@ -56,8 +56,8 @@ def test_a_tag_has_few_values_and_harmless_ones(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_ray_nothing_happens() -> None:
-    metrics.estimated("a", "replay", loss=1.0, mre=None, iterations=3, seconds=0.1)
-    metrics.actor_started("a", "replay")
+    metrics.tell_estimation("a", "replay", loss=1.0, mre=None, iterations=3, seconds=0.1)
+    metrics.tell_actor_start("a", "replay")
 
 
 # With Ray and Prometheus
@@ -109,7 +109,7 @@ def export() -> Iterator[str]:
     from vlmrt_dist.signals import handler_kept
 
     port = free_port()
-    metrics.asked("a-model", 120, 30, 1.5)  # before Ray is there, as studies ask
+    metrics.tell_question("a-model", 120, 30, 1.5)  # before Ray is there, as studies ask
     with handler_kept():
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
@@ -170,7 +170,7 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     from vlmrt_dist.campaign.model import random_campaign
     from vlmrt_dist.campaign.radio_config import RadioConfig
     from vlmrt_dist.distributed.actor_objective import ActorObjective
-    from vlmrt_dist.scene.box_room import box_room
+    from vlmrt_dist.scene.paper_room import box_room
     from vlmrt_dist.studies.runs import Point, run
 
     room, radio = box_room(), RadioConfig.paper(max_depth=1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from test_ledger import ROW
 
-from vlmrt_dist.report.comparison import show
+from vlmrt_dist.console import show
 from vlmrt_dist.report.plotting.misnaming import (
     misnaming_figure,
     search_table,

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.distributed.actor_objective import ActorObjective
 from vlmrt_dist.distributed.pool import map_on_actors
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -37,7 +37,7 @@ class Case:
     nodes: list[Any]
     scene: SceneModel
     campaign: Campaign
-    measured: NDArray[np.float64]
+    measured: FloatArray
     local: Objective
 
     def objective(self, **options: Any) -> ActorObjective:
@@ -92,7 +92,7 @@ def where(objective: ActorObjective) -> list[tuple[str, str]]:
     return objective.on_each(look)
 
 
-def thetas(case: Case) -> NDArray[np.float64]:
+def thetas(case: Case) -> FloatArray:
     sigma = case.scene.conductivity(RADIO.frequency)
     return sigma * np.random.default_rng(0).uniform(0.5, 2.0, (2, len(sigma)))
 

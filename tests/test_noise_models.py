@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numerics import PAPER, Array, path_cache, room
+from numerics import PAPER, path_cache, room
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.inference.conductivity_prior import prior_of
@@ -20,13 +21,13 @@ from vlmrt_dist.inference.multistart import Fit, fit_doubting_prior, starting_po
 from vlmrt_dist.inference.optimizers import LeastSquares, Predict
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.placement import place
+from vlmrt_dist.placement.registry import place
 from vlmrt_dist.scene.model import SceneModel
 
 WIDTH, SEEDS = 0.1, 30
 RADIO = PAPER.replace(combining="coherent")
 
-Disturb = Callable[[Array, np.random.Generator], Array]
+Disturb = Callable[[FloatArray, np.random.Generator], FloatArray]
 
 
 class World:
@@ -39,7 +40,7 @@ class World:
         self.unknowns: Unknowns = unknowns_of(room, campaign, RADIO, prior_of(room, RADIO, WIDTH))
         self.predict: Predict = self.unknowns.predict(objective)
 
-    def data(self, level: Array, noise: float, **more: Any) -> LeastSquares:
+    def data(self, level: FloatArray, noise: float, **more: Any) -> LeastSquares:
         meant = self.unknowns
         return LeastSquares(
             level, np.full(24, noise), np.ones(24, bool), meant.mean, meant.width, meant.low,
@@ -48,7 +49,7 @@ class World:
 
     def fits(
         self, disturb: Disturb, noise: float, seeds: int = SEEDS, **more: Any
-    ) -> list[tuple[Fit, Array]]:
+    ) -> list[tuple[Fit, FloatArray]]:
         """The fit and the truth of each seed."""
         found = []
         for seed in range(seeds):
@@ -66,13 +67,13 @@ def world(room: SceneModel) -> World:
     return World(room)
 
 
-def coverage(found: list[tuple[Fit, Array]]) -> float:
+def coverage(found: list[tuple[Fit, FloatArray]]) -> float:
     return float(
         np.mean([np.abs(f.x - truth) <= NORMAL_95 * f.knowledge.std for f, truth in found])
     )
 
 
-def error(found: list[tuple[Fit, Array]]) -> float:
+def error(found: list[tuple[Fit, FloatArray]]) -> float:
     return float(np.median([np.abs(f.x - truth).mean() for f, truth in found]))
 
 
@@ -90,7 +91,7 @@ def test_levels_rounded_more_coarsely_than_their_noise(world: World, step: float
     """Of noise and step, step² / 12 is nearly all of the variance."""
     noise = 0.02
 
-    def rounded(level: Array, rng: np.random.Generator) -> Array:
+    def rounded(level: FloatArray, rng: np.random.Generator) -> FloatArray:
         return step * np.round((level + noise * rng.standard_normal(24)) / step)
 
     found = world.fits(rounded, float(np.hypot(noise, step / np.sqrt(12.0))))
@@ -107,7 +108,7 @@ def test_levels_below_a_floor_count_as_that(world: World) -> None:
     noise = 0.3
     floor = float(np.quantile(world.predict(world.unknowns.mean)[0], 0.33))
 
-    def fit(how: str, seed: int) -> tuple[Fit, Array]:
+    def fit(how: str, seed: int) -> tuple[Fit, FloatArray]:
         rng = np.random.default_rng(seed)
         truth = world.unknowns.mean + WIDTH * rng.standard_normal(9)
         level = world.predict(truth)[0] + noise * rng.standard_normal(24)
@@ -132,7 +133,7 @@ def test_outliers_with_a_robust_loss(world: World, loss: str) -> None:
     """One level in ten is 10 dB off, the others are good to 0.1 dB."""
     noise = 0.1
 
-    def gross(level: Array, rng: np.random.Generator) -> Array:
+    def gross(level: FloatArray, rng: np.random.Generator) -> FloatArray:
         level = level + noise * rng.standard_normal(24)
         hit = rng.random(24) < 0.1
         return level + np.where(hit, 10.0 * rng.choice([-1.0, 1.0], 24), 0.0)

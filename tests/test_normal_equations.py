@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference import sparse_lm as normal_equations
 from vlmrt_dist.inference.optimizers import (
     MAX_DENSE_UNKNOWNS,
@@ -17,14 +17,13 @@ from vlmrt_dist.inference.optimizers import (
 )
 from vlmrt_dist.inference.sparse_lm import least_squares
 
-Array = NDArray[np.float64]
 START, X = float(np.log(0.03)), 120
 LOW, HIGH = np.full(X, np.log(1e-5)), np.full(X, np.log(1e3))
 
 
 def links(
     *, unseen: int = 0, pairs: int = 0, decades: float = 0.0, noise: float = 0.0
-) -> tuple[Predict, Array, Array]:
+) -> tuple[Predict, FloatArray, FloatArray]:
     """Five links an unknown, each of which sees four of them, a little bent; their levels; truth.
 
     :param unseen: unknowns that no link sees
@@ -38,7 +37,7 @@ def links(
     matrix[:, 1 : 2 * pairs : 2] = matrix[:, 0 : 2 * pairs : 2]
     sparse = sp.csr_matrix(matrix * 10.0 ** rng.uniform(-decades, 0.0, X))
 
-    def predict(x: Array) -> tuple[Array, sp.csr_matrix]:
+    def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         bent = sparse @ (x - START)
         slope = 1.0 + 0.3 * np.cos(bent)
         return sparse @ x + 0.3 * np.sin(bent), sp.csr_matrix(sp.diags(slope) @ sparse)
@@ -47,7 +46,7 @@ def links(
     return predict, predict(truth)[0] + noise * rng.standard_normal(5 * X), truth
 
 
-def fitted(predict: Predict, level: Array, noise: float, width: float) -> LeastSquaresResult:
+def fitted(predict: Predict, level: FloatArray, noise: float, width: float) -> LeastSquaresResult:
     data = LeastSquares(
         level, np.full(len(level), noise), np.ones(len(level), bool), np.full(X, START), width,
         LOW, HIGH,
@@ -55,7 +54,7 @@ def fitted(predict: Predict, level: Array, noise: float, width: float) -> LeastS
     return levenberg_marquardt(predict, data, data.prior[None])
 
 
-def linear(matrix: Array, target: Array) -> Any:
+def linear(matrix: FloatArray, target: FloatArray) -> Any:
     sparse = sp.csr_matrix(matrix)
     return lambda x: (sparse @ x - target, sparse)
 
@@ -142,10 +141,10 @@ def test_the_answer_stays_within_the_bounds_and_on_them_where_it_is_pulled_out()
     rng = np.random.default_rng(3)
     matrix = np.eye(X) + 0.1 * rng.normal(size=(X, X)) / np.sqrt(X)
     truth = rng.uniform(-2.0, 2.0, X)
-    visited: list[Array] = []
+    visited: list[FloatArray] = []
     base = linear(matrix, matrix @ truth)
 
-    def residuals(x: Array) -> tuple[Array, sp.csr_matrix]:
+    def residuals(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         visited.append(x)
         return base(x)
 
@@ -161,7 +160,7 @@ def test_the_answer_stays_within_the_bounds_and_on_them_where_it_is_pulled_out()
 
 
 def test_a_step_to_where_levels_are_not_finite_is_shortened() -> None:
-    def residuals(x: Array) -> tuple[Array, sp.csr_matrix]:
+    def residuals(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         level = np.where(x > 0.7, np.nan, np.expm1(2.0 * x))
         return level - np.expm1(1.2), sp.csr_matrix(sp.diags(2.0 * np.exp(2.0 * x)))
 

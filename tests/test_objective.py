@@ -3,8 +3,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from numerics import PAPER, Array, campaign, five_point, path_cache, room, table
+from numerics import PAPER, campaign, five_point, path_cache, room, table
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
@@ -123,7 +124,7 @@ def test_the_log_jacobian_is_in_decibels_by_ln_sigma(
     rss, jacobian = objective.log_jacobian(theta)
     np.testing.assert_array_equal(rss, objective.rss(theta[None])[0])
 
-    def level(log_sigma: Array) -> Array:
+    def level(log_sigma: FloatArray) -> FloatArray:
         return DB * np.log(objective.rss(np.exp(log_sigma)[None])[0].ravel())
 
     expected = five_point(level, np.log(theta), 1e-4)

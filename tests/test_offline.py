@@ -11,9 +11,9 @@ import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError, MaterialError
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice
 from vlmrt_dist.vlm.offline.free_space import CLEARANCES, STREET_HEIGHT
 from vlmrt_dist.vlm.offline.material_words import FUZZY

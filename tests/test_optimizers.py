@@ -4,41 +4,36 @@ from typing import NoReturn
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numerics import PAPER, Array, path_cache, room
+from numerics import PAPER, path_cache, room
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.objective import DB, ValueAndGrad
 from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.optimizers import (
-    MAX_CONDUCTIVITY,
-    MIN_CONDUCTIVITY,
-    LeastSquares,
-    StopRule,
-    adam,
-    levenberg_marquardt,
-)
+from vlmrt_dist.inference.optimizers import LeastSquares, StopRule, adam, levenberg_marquardt
 from vlmrt_dist.inference.parameters import unknowns_of
+from vlmrt_dist.scene.material_prior import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.scene.model import SceneModel
 
 
 class Bowl:
     """Σ_m Σ_k weight[m, k] · (σ_k - centre_k)², with setups that share out the weight."""
 
-    def __init__(self, centre: Array, weight: Array) -> None:
+    def __init__(self, centre: FloatArray, weight: FloatArray) -> None:
         self.centre, self.weight = centre, weight
         self.num_setups, self.num_objects = weight.shape
-        self.asked: list[Array] = []
+        self.asked: list[FloatArray] = []
 
-    def value_and_grad(self, theta: Array) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         self.asked.append(theta.copy())
         away = theta[:, None, :] - self.centre
         return ValueAndGrad((self.weight * away**2).sum(2), 2.0 * self.weight * away)
 
-    def rss(self, theta: Array) -> Array:
+    def rss(self, theta: FloatArray) -> FloatArray:
         raise NotImplementedError
 
-    def log_jacobian(self, theta: Array) -> tuple[Array, sp.csr_matrix]:
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         raise NotImplementedError
 
     def levels(self, materials: object, wanted: object) -> NoReturn:
@@ -50,9 +45,9 @@ class Levels:
 
     def __init__(self, function, derivative) -> None:
         self.function, self.derivative = function, derivative
-        self.asked: list[Array] = []
+        self.asked: list[FloatArray] = []
 
-    def __call__(self, x: Array) -> tuple[Array, sp.csr_matrix]:
+    def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         self.asked.append(np.exp(x))
         return self.function(x), sp.csr_matrix(self.derivative(x))
 
@@ -62,7 +57,9 @@ def bowl(num_setups: int = 2) -> Bowl:
     return Bowl(rng.uniform(0.02, 0.05, 3), rng.uniform(10.0, 50.0, (num_setups, 3)))
 
 
-def published_adam(objective: Bowl, start: Array, steps: int, rate: float, log: bool) -> Array:
+def published_adam(
+    objective: Bowl, start: FloatArray, steps: int, rate: float, log: bool
+) -> FloatArray:
     """[steps, K] iterates of Kingma and Ba (2015), Algorithm 1, projected to positive.
 
     Dr.Jit's ε is 1e-15 where the paper suggests 1e-8.
@@ -108,7 +105,7 @@ def test_adam_on_the_logarithm_stays_in_range_and_comes_back() -> None:
     """What is clipped must not run away underneath: the way back would take as long."""
 
     class Pull(Bowl):
-        def value_and_grad(self, theta: Array) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
             self.asked.append(theta.copy())
             sign = 1.0 if len(self.asked) <= 60 else -1.0
             return ValueAndGrad(np.ones((1, 1)), np.full((1, 1, 1), sign) / theta[:, None])
@@ -129,7 +126,7 @@ class Stall(Bowl):
         super().__init__(np.zeros(2), np.zeros((1, 2)))
         self.quiet_from = quiet_from
 
-    def value_and_grad(self, theta: Array) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         self.asked.append(theta.copy())
         i = len(self.asked)
         loss = 10.0 - 0.1 * min(i, self.quiet_from)
@@ -150,11 +147,11 @@ def test_both_tolerances_count() -> None:
     """A loss that rests while σ moves by more than β, or the other way, is no convergence."""
 
     class Slide(Bowl):
-        def value_and_grad(self, theta: Array) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
             return ValueAndGrad(np.ones((1, 1)), np.ones((1, 1, 1)))
 
     class Sink(Bowl):
-        def value_and_grad(self, theta: Array) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
             self.asked.append(theta)
             return ValueAndGrad(np.full((1, 1), -1e-4 * len(self.asked)), np.zeros((1, 1, 1)))
 
@@ -192,7 +189,7 @@ def test_what_is_not_free_stays() -> None:
 
 def test_adam_reports_progress_and_keeps_the_last_finite_values() -> None:
     class Breaks(Bowl):
-        def value_and_grad(self, theta: Array) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
             value = super().value_and_grad(theta)
             if len(self.asked) >= 6:
                 value.gradient[0] = np.nan
@@ -216,7 +213,7 @@ def test_adam_reports_progress_and_keeps_the_last_finite_values() -> None:
 
 def test_a_loss_that_is_never_finite_ends_at_once_without_a_warning() -> None:
     class Never(Bowl):
-        def value_and_grad(self, theta: Array) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
             return ValueAndGrad(np.full((1, 1), np.nan), np.zeros((1, 1, 1)))
 
     start = np.array([[0.02]])
@@ -237,7 +234,7 @@ def test_bad_initial_values_are_refused(wrong: float) -> None:
 # Levenberg-Marquardt.
 
 
-def least_squares(level: Array, num_objects: int, **changes: object) -> LeastSquares:
+def least_squares(level: FloatArray, num_objects: int, **changes: object) -> LeastSquares:
     values: dict[str, object] = {
         "level_dbm": level,
         "noise_db": np.ones(len(level)),
@@ -250,7 +247,7 @@ def least_squares(level: Array, num_objects: int, **changes: object) -> LeastSqu
     return LeastSquares(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def linear(matrix: Array, offset: Array) -> Levels:
+def linear(matrix: FloatArray, offset: FloatArray) -> Levels:
     return Levels(lambda x: matrix @ x + offset, lambda x: matrix)
 
 
@@ -286,10 +283,10 @@ def test_unused_links_do_not_matter() -> None:
 def test_a_bad_first_start_is_followed_by_others() -> None:
     """Two valleys in ln σ; the first start leads into the false one."""
 
-    def level(x: Array) -> Array:
+    def level(x: FloatArray) -> FloatArray:
         return np.array([x[0] ** 2, 0.1 * x[0]]) - 40.0
 
-    def slope(x: Array) -> Array:
+    def slope(x: FloatArray) -> FloatArray:
         return np.array([[2.0 * x[0]], [0.1]])
 
     target = level(np.log([0.05]))
@@ -326,7 +323,7 @@ def test_starts_outside_the_bounds_are_moved_inside() -> None:
 def test_levels_that_are_not_finite_are_survived(silent: float) -> None:
     """A start at which a link falls silent is skipped, a step into such a place shortened."""
 
-    def level(x: Array) -> Array:
+    def level(x: FloatArray) -> FloatArray:
         return np.where(x > np.log(1.0), silent, 3.0 * x) - 40.0
 
     objective = Levels(level, lambda x: np.full((1, 1), 3.0))
@@ -339,7 +336,7 @@ def test_levels_that_are_not_finite_are_survived(silent: float) -> None:
 
 
 def test_few_evaluations_are_said_to_be_too_few() -> None:
-    def level(x: Array) -> Array:
+    def level(x: FloatArray) -> FloatArray:
         return np.array([np.expm1(3.0 * x[0])])
 
     objective = Levels(level, lambda x: np.array([[3.0 * np.exp(3.0 * x[0])]]))
@@ -364,7 +361,7 @@ def test_a_sparse_jacobian_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch
 def test_the_truth_is_recovered_from_each_initial_value(room: SceneModel, initial: str) -> None:
     from vlmrt_dist.field.simulation import perturbed
     from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.placement import place
+    from vlmrt_dist.placement.registry import place
 
     campaign = place("d_optimal", room, 3, 8, seed=0)
     itu = room.conductivity(PAPER.frequency)

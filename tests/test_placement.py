@@ -8,10 +8,10 @@ from numerics import path_cache
 from vlmrt_dist.campaign.model import Campaign, check_campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import Combining, RadioConfig
 from vlmrt_dist.errors import CampaignError, VlmrtError
-from vlmrt_dist.placement import STRATEGIES, place
 from vlmrt_dist.placement.prediction import predicted_std, random_campaigns
+from vlmrt_dist.placement.registry import STRATEGIES, place
 from vlmrt_dist.placement.strategies.optimal import choose, pool_for
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.studies.runs import Point, evaluate
 
 SMALL: dict[str, Any] = {

@@ -8,8 +8,8 @@ from numerics import PAPER, materials, path_cache
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.paths.image_method import planes_of, unfold
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject
+from vlmrt_dist.scene.paper_room import box_room
 
 QUAD = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from vlmrt_dist import cli
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.model import check_campaign, random_campaign
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 
 CHEAP = [
     *("--max-depth", "1", "--samples-per-src", "20000"),

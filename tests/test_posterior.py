@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from numerics import PAPER, Array, path_cache, room
+from numerics import PAPER, path_cache, room
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.likelihood import Information, noise_scale
 from vlmrt_dist.inference.optimizers import NO_PRIOR_WIDTH, LeastSquares
 from vlmrt_dist.inference.posterior import (
@@ -20,9 +21,9 @@ BOUNDS = (float(np.log(1e-5)), float(np.log(1e3)))
 
 
 def of(
-    jacobian: Array,
-    noise: float | Array = 1.0,
-    width: float | Array = 0.5,
+    jacobian: FloatArray,
+    noise: float | FloatArray = 1.0,
+    width: float | FloatArray = 0.5,
     x: float = float(np.log(0.03)),
 ) -> Posterior:
     matrix = np.atleast_2d(jacobian)
@@ -190,7 +191,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
     from vlmrt_dist.inference.conductivity_prior import prior_of
     from vlmrt_dist.inference.multistart import fit_doubting_prior
     from vlmrt_dist.inference.parameters import unknowns_of
-    from vlmrt_dist.placement import place
+    from vlmrt_dist.placement.registry import place
     from vlmrt_dist.units import watts_to_dbm
 
     campaign = place("d_optimal", room, 3, 8, seed=0, noise_db=0.1)

@@ -10,7 +10,7 @@ from vlmrt_dist.placement.prediction import (
     random_campaigns,
     spread,
 )
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 
 ROOM = box_room(0)  # five objects
 ALL = np.ones(2, bool)

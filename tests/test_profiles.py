@@ -3,9 +3,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numerics import PAPER, Array, path_cache, room
+from numerics import PAPER, path_cache, room
 
 import vlmrt_dist as vd
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.importance_check import check_posterior
@@ -71,7 +72,7 @@ def toy(bend: float) -> tuple[Any, LeastSquares]:
     """Two levels of two unknowns; ``bend`` makes them curved."""
     import scipy.sparse as sp
 
-    def predict(x: Array) -> tuple[Array, sp.csr_matrix]:
+    def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         level = np.array([x[0] + bend * x[0] ** 3, x[0] + x[1]])
         slope = [[1.0 + 3.0 * bend * x[0] ** 2, 0.0], [1.0, 1.0]]
         return level, sp.csr_matrix(slope)

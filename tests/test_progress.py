@@ -9,18 +9,18 @@ import sys
 
 import pytest
 
-from vlmrt_dist.report import comparison as report
+from vlmrt_dist import console
 
 
 def test_a_log_has_a_line_a_point_and_the_time_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([100.0, 110.0, 4000.0])
-    monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
-    with report.progress_bar("searched") as progress:
-        progress(3, 10, "")
-        progress(4, 10, "M=3")
-        progress(10, 10, "M=4")
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.point_bar("searched") as progress:
+        progress("", 3, 10)
+        progress("M=3", 4, 10)
+        progress("M=4", 10, 10)
     assert capsys.readouterr().err.splitlines() == [
         "searched: 3 of 10 points",
         "searched: 4 of 10 points, 1:00 left M=3",
@@ -30,9 +30,9 @@ def test_a_log_has_a_line_a_point_and_the_time_left(
 
 def test_a_terminal_shows_a_table_of_what_is_done() -> None:
     script = (
-        "from vlmrt_dist.report.comparison import progress_bar\n"
-        "with progress_bar('searched') as p:\n"
-        "    p(0, 3, '')\n    p(1, 3, 'M=3, [loss] x: MRE 1 %')\n    p(2, 3, 'M=4: MRE 2 %')\n"
+        "from vlmrt_dist.console import point_bar\n"
+        "with point_bar('searched') as p:\n"
+        "    p('', 0, 3)\n    p('M=3, [loss] x: MRE 1 %', 1, 3)\n    p('M=4: MRE 2 %', 2, 3)\n"
     )
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", script], stderr=theirs, check=True, timeout=60,

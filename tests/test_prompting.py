@@ -9,8 +9,8 @@ from defusedxml import ElementTree
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.prompts import builder as prompting
 from vlmrt_dist.vlm.prompts.builder import (
     compact_xml,

@@ -10,7 +10,7 @@ from towns import hollow_town
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.inference.parameters import KINDS
-from vlmrt_dist.placement import place
+from vlmrt_dist.placement.registry import place
 from vlmrt_dist.report.plotting.cities import COLORS, Panel, city_figure
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.store.places import place_of

@@ -9,9 +9,9 @@ from model_server import ModelServer, model_server
 from vlmrt_dist.errors import VlmError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.vlm import advisor_named
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.providers.recorded import FORMAT, Recorder, read_recording
+from vlmrt_dist.vlm.registry import advisor_named
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)

@@ -15,8 +15,8 @@ from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError
 from vlmrt_dist.rendering.render import render_scene, texture_coordinates
 from vlmrt_dist.rendering.viewpoints import look_at_scene
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
+from vlmrt_dist.scene.paper_room import box_room
 
 TINY: dict[str, Any] = {"width": 64, "height": 48, "samples": 1}
 FLOOR = np.array([[0, 1, 2], [0, 2, 3]])
@@ -113,7 +113,7 @@ def test_a_process_that_dies_is_reported() -> None:
 @pytest.mark.slow
 def test_mitsuba_stays_out_of_the_caller() -> None:
     code = (
-        "import sys; from vlmrt_dist.scene.box_room import box_room\n"
+        "import sys; from vlmrt_dist.scene.paper_room import box_room\n"
         "from vlmrt_dist.rendering.render import render_scene\n"
         "image, = render_scene(box_room(), ['overhead'], width=64, height=48, samples=1)\n"
         "print(image.width, [m for m in ('mitsuba', 'drjit', 'sionna') if m in sys.modules])"

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numerics import (
     PAPER,
-    Array,
     campaign,
     each_path_a_link,
     five_point,
@@ -17,6 +16,7 @@ from numerics import (
     table,
 )
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.field import replay, tracing
@@ -25,15 +25,15 @@ from vlmrt_dist.field.replay import Materials, Replay, dr
 from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.paths.path_table import NONE, PathTable, concatenate_setups, unite
 from vlmrt_dist.paths.sionna_scene import FoundPaths, LiveScene
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 COMBININGS = ("power", "coherent")
 UNKNOWNS = ("conductivity", "relative_permittivity", "thickness")
 
 
-def draws(scene: SceneModel, count: int) -> Array:
+def draws(scene: SceneModel, count: int) -> FloatArray:
     """[S, K] conductivities about the scene's own."""
     rng = np.random.default_rng(7)
     sigma = scene.conductivity(PAPER.frequency)
@@ -43,7 +43,7 @@ def draws(scene: SceneModel, count: int) -> Array:
 # Against Sionna.
 
 
-def sionnas_directions(paths: Any, found: FoundPaths, setup: MeasurementSetup) -> Array:
+def sionnas_directions(paths: Any, found: FoundPaths, setup: MeasurementSetup) -> FloatArray:
     """[P, D + 1, 3] directions between Sionna's own float32 vertices.
 
     :param paths: of the very solve that ``found`` was taken from; another one may order them anew
@@ -64,7 +64,7 @@ def sionnas_directions(paths: Any, found: FoundPaths, setup: MeasurementSetup) -
 
 def against_sionna(
     scene: SceneModel, places: Campaign, radio: RadioConfig, exact: bool = True
-) -> tuple[Array, Array]:
+) -> tuple[FloatArray, FloatArray]:
     """Relative differences of every path's |a|, and of every link's power.
 
     The power is summed over Sionna's amplitudes; the phases of coherent combining are computed in
@@ -187,7 +187,7 @@ def test_the_jacobian_is_that_of_central_differences(
     engine = Replay(table, PAPER.replace(combining=combining))
     at = materials(room)._asdict()
 
-    def rss(x: Array) -> Array:
+    def rss(x: FloatArray) -> FloatArray:
         return engine.rss(Materials(**{**at, unknown: x}))[0].ravel()
 
     x = at[unknown]
@@ -214,7 +214,7 @@ def test_the_gradient_is_that_of_central_differences(
     step = 1e-3 if unknown == "conductivity" else 1e-4
     for s in range(2):
 
-        def value(x: Array, w: Array = weight[s]) -> Array:
+        def value(x: FloatArray, w: FloatArray = weight[s]) -> FloatArray:
             return (w * engine.rss(Materials(**{**at, unknown: x}))[0]).sum(1)
 
         expected = five_point(value, getattr(both, unknown)[s], step)
@@ -250,7 +250,7 @@ def test_extreme_conductivities_stay_finite(
 # Exact mode.
 
 
-def everything(engine: Replay, values: Materials) -> list[Array]:
+def everything(engine: Replay, values: Materials) -> list[FloatArray]:
     derivative = engine.derivative(values)
     shape = (derivative.rss.shape[1], engine.table.num_setups, engine.table.num_receivers)
     weight = np.cos(np.arange(np.prod(shape[1:]))).reshape(
@@ -263,7 +263,7 @@ def everything(engine: Replay, values: Materials) -> list[Array]:
     ]
 
 
-def assert_same_bits(found: list[Array], expected: list[Array]) -> None:
+def assert_same_bits(found: list[FloatArray], expected: list[FloatArray]) -> None:
     for a, b in zip(found, expected, strict=True):
         assert a.tobytes() == np.ascontiguousarray(b).tobytes() or np.array_equal(a, b)
 

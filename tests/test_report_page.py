@@ -22,7 +22,7 @@ from vlmrt_dist.report.charts import PLACES, charts_of, history_curve, pareto
 from vlmrt_dist.report.claims import claims_of
 from vlmrt_dist.report.data import QUESTIONS, Results, Study, gather, groups_of, question_of
 from vlmrt_dist.report.figure_files import write_figures
-from vlmrt_dist.report.page import page
+from vlmrt_dist.report.page import report_page
 from vlmrt_dist.report.plans import plans_of
 from vlmrt_dist.report.tables import tables_of
 from vlmrt_dist.store.ledger import Ledger, Row, Timing
@@ -91,7 +91,7 @@ def test_studies_come_in_order_and_the_missing_are_named(results: Results) -> No
     assert [s.name for s in results.studies] == ["depth", "complexity", "mine"]
     there = {"depth", "complexity"}
     assert {q.sweep for q in results.missing} == {q.sweep for q in QUESTIONS} - there
-    text = page(results)
+    text = report_page(results)
     for question in results.missing:
         assert f"<code>python sweeps/{question.sweep}.py</code>" in text
 
@@ -120,7 +120,7 @@ def test_what_a_sweep_drew_stands_with_its_times_and_without_what_is_for_program
     ledger.publish_timings("real_scenes", timings)
     png = b"\x89PNG drawn"
     (ledger.storage / "real_scenes.png").write(png)
-    text = page(gather(ledger))
+    text = report_page(gather(ledger))
     assert text.count(base64.b64encode(png).decode()) == 1
     assert "etoile" in text
     assert ">1.235<" in text
@@ -149,7 +149,7 @@ def test_a_damaged_file_is_named_now_and_later(tmp_path: Path) -> None:
         assert len(found.studies[0].rows) == 2
         assert len(found.damaged) == 1
         assert DEPTH[1].key in found.damaged[0]
-        assert DEPTH[1].key in page(found)
+        assert DEPTH[1].key in report_page(found)
 
 
 def test_the_paper_stands_beside_and_is_contradicted_with_numbers(results: Results) -> None:
@@ -159,7 +159,7 @@ def test_the_paper_stands_beside_and_is_contradicted_with_numbers(results: Resul
     ours = table.head.index("MRE [%]")
     assert line[ours : ours + 2] == ("0.24", "0.070")
     assert [table.head[i] for i in table.paper] == ["paper"] * 4
-    text = page(results)
+    text = report_page(results)
     assert "Adam as in the paper ends at 0.240 %" in text
     assert "the paper prints 0.070 %" in text
     assert claims_of("depth", study.rows)
@@ -224,7 +224,7 @@ def test_pictures_that_a_sweep_left_are_on_the_page(tmp_path: Path) -> None:
     found = gather(ledger)
     assert "rooms" not in {q.sweep for q in found.missing}
     encoded = base64.b64encode((tmp_path / "rooms.png").read_bytes()).decode()
-    assert f'src="data:image/png;base64,{encoded}"' in page(found)
+    assert f'src="data:image/png;base64,{encoded}"' in report_page(found)
 
 
 def test_the_command_says_what_to_do_where_there_is_nothing(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def file(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page(results), encoding="utf-8")
+    path.write_text(report_page(results), encoding="utf-8")
     return path
 
 

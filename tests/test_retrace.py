@@ -1,16 +1,17 @@
 # ruff: noqa: F401, F811  (pytest finds imported fixtures by their names)
 import numpy as np
 import pytest
-from numerics import PAPER, Array, campaign, materials, path_cache, room, table
+from numerics import PAPER, campaign, materials, path_cache, room, table
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.retrace import Retrace
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.paths.sionna_scene import dr
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def test_gradients_are_those_of_replay(
         # As in loss (8): relative errors, of either sign.
         sign = np.where(np.arange(8) % 2, 1.0, -1.0)
 
-        def weigh(rss: Array, sign: Array = sign) -> Array:
+        def weigh(rss: FloatArray, sign: FloatArray = sign) -> FloatArray:
             return sign / rss
 
         rss, gradient = engine.rss_and_gradient(sigma, m, weigh)

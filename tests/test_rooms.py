@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene import box_room as rooms
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene import paper_room as rooms
 from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.paper_room import box_room
 
 
 def box_bounds(room: SceneModel) -> np.ndarray:

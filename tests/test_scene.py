@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from vlmrt_dist.errors import FrequencyError, MaterialError, SceneError
-from vlmrt_dist.scene.box_room import BOX_LIFT, box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
+from vlmrt_dist.scene.paper_room import BOX_LIFT, box_room
 
 
 def solid(name: str, material: str = "wood", at: Any = (0, 0, 0), **values: Any) -> SceneObject:

@@ -11,10 +11,10 @@ import pytest
 import trimesh
 
 from vlmrt_dist.errors import MaterialError, SceneError, StorageError
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files import scene_xml
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
+from vlmrt_dist.scene.paper_room import box_room
 
 SECRET = "root:x:0:0:secret"
 BOX = trimesh.creation.box([1, 2, 3])

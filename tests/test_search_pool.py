@@ -120,7 +120,7 @@ def test_a_configuration_that_cannot_be_evaluated_ends_and_the_search_goes_on(
 ) -> None:
     ledger, told = Ledger(tmp_path), []
     partly = dataclasses.replace(study, make=crowded)
-    found = run_pool(partly, ledger, progress=lambda done, total, name: told.append((done, name)))
+    found = run_pool(partly, ledger, progress=lambda name, done, _: told.append((done, name)))
     failed = [name for _, name in told if name.endswith("failed: no free place found")]
     assert 0 < len(failed) < 8
     assert len(found) == 8 - len(failed)
@@ -132,7 +132,7 @@ def test_a_configuration_that_cannot_be_evaluated_ends_and_the_search_goes_on(
 def test_a_bad_configuration_is_given_up_after_few_seeds(study: Study, tmp_path: Path) -> None:
     ledger, told = Ledger(tmp_path), []
     pruned = dataclasses.replace(study, seeds=tuple(range(12)), block=3, num_points=10)
-    found = run_pool(pruned, ledger, progress=lambda done, total, name: told.append((done, name)))
+    found = run_pool(pruned, ledger, progress=lambda name, done, _: told.append((done, name)))
     seeds = [len(f.rows) for f in found]
     assert max(seeds) == 12
     assert min(seeds) < 12

@@ -6,8 +6,8 @@ import pytest
 
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, check_campaign, random_campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene.box_room import BOX_LIFT, box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.paper_room import BOX_LIFT, box_room
 
 
 def campaign(**values: Any) -> Campaign:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numerics import PAPER, Array, campaign, materials, path_cache, room, table
+from numerics import PAPER, campaign, materials, path_cache, room, table
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign, check_campaign, paths_provenance
 from vlmrt_dist.errors import (
     CampaignError,
@@ -21,7 +22,7 @@ from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.units import dbm_to_watts
 
 
-def levels(campaign: Campaign) -> Array:
+def levels(campaign: Campaign) -> FloatArray:
     assert campaign.rss_dbm is not None
     return campaign.rss_dbm
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from towns import CORNERS, HEIGHT, SIDE, SLOPE, hollow_town, under_a_roof
 
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.scene.street import ground, outdoors
 
 BUNDLED = ("simple_street_canyon", "etoile", "munich", "florence", "san_francisco")

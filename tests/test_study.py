@@ -14,12 +14,14 @@ import pyarrow.dataset as ds
 import pytest
 
 import vlmrt_dist as vd
+from vlmrt_dist.console import show
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.report.comparison import comparison, show, storage_folder
 from vlmrt_dist.report.paper import Printed
+from vlmrt_dist.report.paper_comparison import comparison
+from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.places import results_place
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.studies.truths import truth_of
 
@@ -116,7 +118,7 @@ def test_a_second_run_takes_what_the_first_published(
 
     monkeypatch.setattr(study, "evaluate", fail)
     seen: list[tuple[int, int]] = []
-    again = study.run([point], ledger, progress=lambda done, total, _: seen.append((done, total)))
+    again = study.run([point], ledger, progress=lambda _, done, total: seen.append((done, total)))
     assert without_times(again) == without_times(first)
     assert seen == [(1, 1)]
 
@@ -137,7 +139,7 @@ def test_only_what_is_missing_is_evaluated_and_in_the_same_bits(
     monkeypatch.setattr(study, "evaluate", seen)
     study.run([some], ledger)
     told: list[tuple[int, int]] = []
-    rows = study.run([more], ledger, progress=lambda done, total, _: told.append((done, total)))
+    rows = study.run([more], ledger, progress=lambda _, done, total: told.append((done, total)))
     assert asked == [
         (("adam",), (2, 0)), (("adam",), (1, 3)), (("levenberg_marquardt",), (0, 1, 2, 3)),
     ]  # fmt: skip
@@ -255,13 +257,13 @@ def test_the_table_holds_the_papers_numbers_and_units(
 
 
 def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert str(storage_folder(None)) == "results"
+    assert str(results_place(None)) == "results"
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    assert str(storage_folder(None)).startswith("/")
-    assert str(storage_folder("/somewhere")) == "/somewhere"
-    assert str(storage_folder("s3://bucket/results/")) == "s3://bucket/results"
+    assert str(results_place(None)).startswith("/")
+    assert str(results_place("/somewhere")) == "/somewhere"
+    assert str(results_place("s3://bucket/results/")) == "s3://bucket/results"
     with pytest.raises(StorageError, match="absolute"):
-        storage_folder("results")
+        results_place("results")
 
 
 @pytest.mark.slow

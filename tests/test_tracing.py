@@ -143,7 +143,7 @@ def test_a_full_path_buffer_is_an_error(
 
 def test_progress_counts_setups(room: SceneModel, campaign: Campaign) -> None:
     seen: list[tuple[int, int]] = []
-    trace(room, campaign, PAPER, progress=lambda done, total: seen.append((done, total)))
+    trace(room, campaign, PAPER, progress=lambda _, done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -307,7 +307,7 @@ def test_a_complete_set_stops_after_two_clean_solves(room: SceneModel, campaign:
 
 @pytest.mark.slow
 def test_many_receivers_of_one_transmitter() -> None:
-    from vlmrt_dist.scene.box_room import box_room
+    from vlmrt_dist.scene.paper_room import box_room
 
     room = box_room(10)
     places = random_campaign(room, 1, 70, seed=3)
@@ -319,7 +319,7 @@ def test_many_receivers_of_one_transmitter() -> None:
 
 def test_a_thousand_objects_are_one_mesh_and_still_themselves() -> None:
     """Dr.Jit walks through every mesh at every call; each face still knows its object."""
-    from vlmrt_dist.scene.box_room import box_room
+    from vlmrt_dist.scene.paper_room import box_room
 
     room, few = box_room(995), PAPER.replace(samples_per_src=50_000, max_depth=2)
     shared = LiveScene(tracing._sheets(room), few)
@@ -374,7 +374,7 @@ def test_a_place_that_cannot_be_kept_at_is_said_at_once(
     with pytest.raises(StorageError, match="cannot write"):
         trace(
             room, campaign, PAPER, keep=tmp_path / "no" / "paths.arrow",
-            progress=lambda *done: seen.append(done),
+            progress=lambda _, *done: seen.append(done),
         )  # fmt: skip
     assert len(seen) <= 1
 
@@ -414,7 +414,7 @@ def test_a_large_campaign_is_one_file_that_is_mapped(
         assert not owns(getattr(first, name)), name
     seen: list[tuple[int, int]] = []
     refuse_to_trace(monkeypatch)
-    again = trace(room, campaign, PAPER, progress=lambda *done: seen.append(done))
+    again = trace(room, campaign, PAPER, progress=lambda _, *done: seen.append(done))
     assert seen == [(3, 3)]
     assert first.key == again.key == table.key
     np.testing.assert_array_equal(first.seconds, again.seconds)

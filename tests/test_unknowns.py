@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numerics import PAPER, Array, campaign, five_point, path_cache, room, table
+from numerics import PAPER, campaign, five_point, path_cache, room, table
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.evaluators import ReplayObjective
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior, prior_of
+from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.paths.path_table import PathTable
+from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.scene.model import SceneModel
 
 ALL = ("conductivity", "relative_permittivity", "thickness")
@@ -136,7 +138,7 @@ def test_what_cannot_be_asked(
         asked(room, campaign, **more)
 
 
-def check_jacobian(meant: Unknowns, objective: ReplayObjective) -> Array:
+def check_jacobian(meant: Unknowns, objective: ReplayObjective) -> FloatArray:
     predict = meant.predict(objective)
     rng = np.random.default_rng(1)
     x = meant.mean + 0.05 * rng.standard_normal(len(meant.mean))

@@ -6,7 +6,7 @@ import pytest
 
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.validation import (
     CheckedMaterials,
     CheckedPositions,

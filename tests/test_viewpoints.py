@@ -5,8 +5,8 @@ import pytest
 
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.rendering.viewpoints import STUB, Camera, Seen, framing_box, look_at_scene
-from vlmrt_dist.scene.box_room import box_room
 from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
+from vlmrt_dist.scene.paper_room import box_room
 
 ASPECT = 4 / 3
 QUADS = np.array(

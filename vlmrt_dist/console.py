@@ -8,13 +8,14 @@ import functools
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
 
 from vlmrt_dist.errors import StorageError, VlmrtError
-from vlmrt_dist.inference.multistart import Progress
+from vlmrt_dist.progress import Progress
 from vlmrt_dist.signals import Stopped, raise_on_sigterm
 
 KEPT = "what is finished is kept, the same command goes on from there"
@@ -65,6 +66,86 @@ def progress_bar() -> Iterator[Progress | None]:
             bar.update(tasks[phase], completed=done, total=total or None)
 
         yield update
+
+
+SHOWN = 8
+"""Points that the live table shows."""
+
+
+@contextlib.contextmanager
+def point_bar(what: str) -> Iterator[Progress]:
+    """Progress over points on standard error, with the time that remains: on a terminal a live
+    table of those done last, above a bar; plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain_progress(what)
+        return
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.table import Table
+
+    bar = Bar(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    task = bar.add_task(escape(what), total=None)
+    last: list[tuple[float, str]] = []
+    clock = time.monotonic()
+
+    def shown() -> Group:
+        if not last:
+            return Group(bar)
+        table = Table("after", "done", expand=True)
+        for seconds, name in last:
+            table.add_row(_duration(seconds), escape(name))
+        return Group(table, bar)
+
+    with Live(shown(), console=Console(stderr=True)) as live:
+
+        def step(name: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            if name:
+                last.append((time.monotonic() - clock, name))
+                del last[:-SHOWN]
+            live.update(shown(), refresh=True)
+
+        yield step
+
+
+def _plain_progress(what: str) -> Progress:
+    """A line a point: what was there at the first call took no time."""
+    begin: list[tuple[int, float]] = []
+
+    def line(name: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not begin:
+            begin.append((done, now))
+        before, clock = begin[0]
+        left = ""
+        if before < done < total:
+            left = f", {_duration((now - clock) / (done - before) * (total - done))} left"
+        text = f"{what}: {done} of {total} points{left} {name}".rstrip()
+        print(text, file=sys.stderr, flush=True)
+
+    return line
+
+
+def _duration(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def show(*things: Any) -> None:
+    """Print tables and text on standard output, wide enough for a table without a screen."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=180)
+    for thing in things:
+        console.print(thing, soft_wrap=isinstance(thing, str), highlight=False)
 
 
 def print_result(text: str) -> None:

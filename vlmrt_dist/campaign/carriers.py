@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +29,9 @@ class Carrier:
     """
 
     radio: RadioConfig
-    setups: NDArray[np.int64]
-    scale: NDArray[np.float64]
-    relative_permittivity: NDArray[np.float64]
+    setups: IntArray
+    scale: FloatArray
+    relative_permittivity: FloatArray
 
     @cached_property
     def at_reference(self) -> bool:

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import validation as checks
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.campaign.validation import BoolArray, FloatArray, floats, listed, read_only, rows
+from vlmrt_dist.campaign.validation import floats, listed, read_only, rows
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 ON_SURFACE = 1e-4
 """Nearer than this [m] to a surface an antenna has no well-defined side of it in float32."""
@@ -119,7 +120,7 @@ class Campaign:
             "rx": rx,
             "present": present,
             "rss_dbm": rss,
-            "noise_db": checks.noise(self.noise_db, present),
+            "noise_db": checks.checked_noise(self.noise_db, present),
             "censored": checks.censored(self.censored, present, measured=rss is not None),
             "frequency": checks.frequency(self.frequency, len(tx)),
         }

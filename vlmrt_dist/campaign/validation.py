@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.errors import CampaignError
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 MAX_LISTED = 20
 """How many wrong entries one error message names."""
@@ -57,7 +54,7 @@ def levels(given: Any, there: BoolArray) -> FloatArray | None:
     return rss
 
 
-def noise(given: Any, there: BoolArray) -> float | FloatArray:
+def checked_noise(given: Any, there: BoolArray) -> float | FloatArray:
     """Standard deviation of the levels [dB]: one number, or [M,N] with NaN where no receiver is.
 
     :raises CampaignError: if the shape is another, or a number negative or not finite

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from vlmrt_dist.campaign.files.read_write import write_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import RadioConfig, write_campaign
 from vlmrt_dist.cli.options import (
     FrequencyOption,
     HeadroomOption,
@@ -26,11 +25,9 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm import advisor_named
-from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import SceneModel, conductivity_table
+from vlmrt_dist.vlm import MaterialAdvice, PositionAdvice, Usage, advisor_named
 
 ASKED = ("gemini", "openai_compatible")
 """Advisors that look at pictures."""
@@ -128,7 +125,7 @@ def advise(
     # First of all, because it takes the key out of the environment that other processes get.
     advisor = _advisor(vlm, {name: value for name, value in options.items() if value is not None})
     room = named_scene(scene, headroom, material)
-    table = itu.conductivity_table(frequency)
+    table = conductivity_table(frequency)
     if not table:
         raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
     if vlm == "offline":
@@ -154,7 +151,7 @@ def advise(
         write_campaign(positions.campaign, out)
         say(f"positions written to {out}")
     if positions is not None and figure is not None:
-        from vlmrt_dist.report.plotting.figures import positions_figure
+        from vlmrt_dist.report import positions_figure
 
         positions_figure(room, positions.campaign, figure, reasons=positions.reasons)
         say(f"figure written to {figure}")
@@ -174,10 +171,10 @@ def _images(name: str, room: SceneModel, files: Sequence[Path]) -> list[SceneIma
             say(f"note: the {name} advisor looks at no pictures; --image has no effect")
         return []
     if files:
-        from vlmrt_dist.rendering.photographs import read_photograph
+        from vlmrt_dist.rendering import read_photograph
 
         return [read_photograph(file) for file in files]
-    from vlmrt_dist.rendering.render import render_scene
+    from vlmrt_dist.rendering import render_scene
 
     say("rendering the scene")
     return list(render_scene(room))

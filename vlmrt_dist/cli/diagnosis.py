@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vlmrt_dist.distributed.access import (
+from vlmrt_dist.distributed import (
     OPEN_REMEDY,
+    SECRETS,
     asks_for_token,
     host_and_port,
     is_this_machine,
 )
-from vlmrt_dist.distributed.session import SECRETS
-from vlmrt_dist.engine.llvm import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
+from vlmrt_dist.engine import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
 from vlmrt_dist.errors import ActorFailure, EngineUnavailable
 
 Status = Literal["ok", "info", "warn", "fail"]
@@ -37,7 +37,7 @@ _STYLE = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red"}
 # Maximum and minimum are what LLVM 15 to 18 abort on; the ray needs Embree or OptiX.
 _TRY_ENGINE = """
 import json, time
-from vlmrt_dist.engine.llvm import prepare_engine
+from vlmrt_dist.engine import prepare_engine
 variant = prepare_engine()
 start = time.perf_counter()
 import drjit as dr, mitsuba as mi

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import typer
 
-from vlmrt_dist.campaign.files.read_write import read_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import RadioConfig, read_campaign
 from vlmrt_dist.cli.options import (
     CombiningOption,
     DepthOption,
@@ -32,10 +31,9 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.inference.conductivity_prior import Initial
-from vlmrt_dist.inference.estimation import Loss, Optimizer, estimate
-from vlmrt_dist.inference.problem import PRIOR_WIDTH, Engine
-from vlmrt_dist.inference.profile_likelihood import profile as profile_likelihood
+from vlmrt_dist.inference import PRIOR_WIDTH, Engine, Initial, Loss, Optimizer, estimate
+from vlmrt_dist.inference import profile as profile_likelihood
+from vlmrt_dist.vlm import propose_materials
 
 _Measurements = Annotated[
     Path,
@@ -192,12 +190,16 @@ def estimate_command(
         raise ConfigurationError(
             "--profile goes with --optimizer levenberg_marquardt and the scene's own materials"
         )
+    if vlm is None and initial == "vlm":
+        vlm = "offline"
     with results_only(), progress_bar() as progress:
+        # Asked before any actor starts: this takes the key out of the environment they inherit.
+        advised = None if vlm is None else propose_materials(vlm, room, frequency=frequency).prior
         result = estimate(
             room,
             campaign,
             initial="vlm" if vlm is not None else initial,
-            vlm=vlm or "offline",
+            prior=advised,
             optimizer=optimizer,
             engine=engine,
             loss=loss,
@@ -223,14 +225,14 @@ def estimate_command(
     else:
         print_result("\n".join([str(result), *map(str, profiles)]))
     if out is not None or links is not None:
-        from vlmrt_dist.inference.export import write_estimate, write_links
+        from vlmrt_dist.inference import write_estimate, write_links
 
         for target, write in ((out, write_estimate), (links, write_links)):
             if target is not None:
                 write(result, target, scene=room, campaign=campaign, radio=radio)
                 say(f"written to {target}")
     if figure is not None:
-        from vlmrt_dist.report.plotting.measurement import measurement_figure
+        from vlmrt_dist.report import measurement_figure
 
         measurement_figure(room, campaign, result, figure)
         say(f"figure written to {figure}")

@@ -13,8 +13,7 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result
 from vlmrt_dist.errors import SceneError, StorageError
-from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.scene.files.scene_writer import SCENE_FILE
+from vlmrt_dist.scene import SCENE_FILE, box_room
 
 _SceneName = Annotated[str, typer.Argument(metavar="SCENE", help="As for --scene of estimate.")]
 _Folder = Annotated[Path, opt("The folder to write scene.xml and meshes to.", metavar="FOLDER")]

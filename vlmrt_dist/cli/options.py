@@ -15,13 +15,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import typer
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import AntennaPattern, Combining, Polarization, RadioConfig
+from vlmrt_dist.campaign import AntennaPattern, Campaign, Combining, Polarization, RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
 from vlmrt_dist.placement import place
-from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
 
 
 def opt(text: str, **more: Any) -> Any:

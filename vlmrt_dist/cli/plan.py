@@ -10,9 +10,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import (
+    DEFAULT_CLEARANCE,
+    Campaign,
+    RadioConfig,
+    read_campaign,
+    write_campaign,
+)
 from vlmrt_dist.cli.options import (
     CombiningOption,
     DepthOption,
@@ -34,13 +38,18 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.placement import place
-from vlmrt_dist.placement.candidates import NUM_RX, NUM_TX, CandidatePool
-from vlmrt_dist.placement.prediction import Grow, Which
-from vlmrt_dist.placement.selection import Criterion
-from vlmrt_dist.placement.strategies.optimal import pool_for
-from vlmrt_dist.report.plan import percent, plan_report
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.placement import (
+    NUM_RX,
+    NUM_TX,
+    CandidatePool,
+    Criterion,
+    Grow,
+    Which,
+    place,
+    pool_for,
+)
+from vlmrt_dist.report import percent, plan_report
+from vlmrt_dist.scene import SceneModel
 
 CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
 
@@ -205,7 +214,7 @@ def _for_target(
     seed: int,
 ) -> tuple[Campaign, list[str]]:
     """The smallest campaign for a target, and what to say about it."""
-    from vlmrt_dist.placement.prediction import plan_for_target
+    from vlmrt_dist.placement import plan_for_target
 
     found = plan_for_target(
         scene,
@@ -252,8 +261,8 @@ def _plan_after(
     seed: int,
 ) -> tuple[Campaign, str, dict[str, Any]]:
     """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
-    from vlmrt_dist.inference.estimation import estimate
-    from vlmrt_dist.placement.sequential import next_setup
+    from vlmrt_dist.inference import estimate
+    from vlmrt_dist.placement import next_setup
 
     states_noise = np.nanmax(measured.noise_db) > 0.0
     with results_only(), progress_bar() as progress:
@@ -313,7 +322,7 @@ def _hand_out(
     else:
         print_result(json.dumps(said, indent=2, allow_nan=False))
     if figure is not None:
-        from vlmrt_dist.report.plotting.figures import positions_figure
+        from vlmrt_dist.report import positions_figure
 
         positions_figure(scene, planned, figure)
         say(f"figure written to {figure}")

@@ -12,9 +12,8 @@ import typer
 from vlmrt_dist.cli.options import named_scene, opt
 from vlmrt_dist.console import print_result, progress_bar, say
 from vlmrt_dist.errors import ConfigurationError, StorageError
-from vlmrt_dist.rendering.render import SAMPLES, check_settings, render_scene
-from vlmrt_dist.rendering.viewpoints import VIEWS
-from vlmrt_dist.store.atomic_files import write_atomic
+from vlmrt_dist.rendering import SAMPLES, VIEWS, check_settings, render_scene
+from vlmrt_dist.store import write_atomic
 
 _SceneName = Annotated[str, typer.Argument(metavar="SCENE", help="As for --scene of estimate.")]
 _Folder = Annotated[Path, opt("The folder to write <view>.png to.", metavar="FOLDER")]

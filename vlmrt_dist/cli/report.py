@@ -24,10 +24,8 @@ _Figures = Annotated[
 def report(results: _Results = "results", out: _Out = Path("report.html"),
            figures: _Figures = None) -> None:  # fmt: skip
     """Everything in a ledger as one HTML page that needs no network, the paper's numbers beside."""
-    from vlmrt_dist.report.data import gather
-    from vlmrt_dist.report.page import page
-    from vlmrt_dist.store.atomic_files import write_atomic
-    from vlmrt_dist.store.ledger import Ledger
+    from vlmrt_dist.report import gather, report_page
+    from vlmrt_dist.store import Ledger, write_atomic
 
     check_target(out, ".html")
     found = gather(Ledger(results))
@@ -38,14 +36,14 @@ def report(results: _Results = "results", out: _Out = Path("report.html"),
             f"there are no rows in {results}; name the folder that sweeps wrote to, or make some: "
             f"python sweeps/depth.py --quick --storage {results}"
         )
-    text = page(found).encode()
+    text = report_page(found).encode()
     write_atomic(out, text)
     print_result(
         f"{out}: {len(found.studies)} studies, {sum(len(s.rows) for s in found.studies)} rows, "
         f"{len(text) / 1e6:.1f} MB"
     )
     if figures is not None:
-        from vlmrt_dist.report.figure_files import write_figures
+        from vlmrt_dist.report import write_figures
 
         written = write_figures(found, figures)
         print_result(f"{figures}: {len(written)} figures, each as PNG and PDF")

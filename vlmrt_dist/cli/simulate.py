@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import RadioConfig, read_campaign, write_campaign
 from vlmrt_dist.cli.options import (
     CombiningOption,
     DepthOption,
@@ -34,8 +33,8 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.field.simulation import perturbed, simulate
-from vlmrt_dist.store.atomic_files import write_atomic
+from vlmrt_dist.field import perturbed, simulate
+from vlmrt_dist.store import write_atomic
 
 _NoiseAdded = Annotated[float, opt("Standard deviation of the error of each level [dB].")]
 _Quantisation = Annotated[float, opt("Step that levels are rounded to [dB]; 0: none.", min=0.0)]

@@ -20,10 +20,9 @@ from typing import Any, Self, get_args
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.distributed import metrics
 from vlmrt_dist.distributed.scene_actor import ActorInfo, SceneActor
 from vlmrt_dist.distributed.session import (
@@ -37,12 +36,9 @@ from vlmrt_dist.distributed.session import (
     reserve,
 )
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.field.materials import Materials, Parameter
-from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad, measured_power
-from vlmrt_dist.scene.model import SceneModel
-
-Progress = Callable[[int, int], None]
-"""Called with the number of actors that are ready and in all."""
+from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad, measured_power
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
 
 MAX_RESTARTS = 3
 """How often Ray restarts an actor by itself, and how often it repeats a call that died with one.
@@ -87,7 +83,7 @@ class ActorObjective:
         radio: RadioConfig,
         *,
         engine: Engine = "replay",
-        measured: NDArray[np.float64] | None = None,
+        measured: FloatArray | None = None,
         num_actors: int = 1,
         progress: Progress | None = None,
         **options: Any,
@@ -147,18 +143,18 @@ class ActorObjective:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """See :meth:`~vlmrt_dist.field.objective.Objective.value_and_grad`."""
         parts: list[ValueAndGrad] = self._gather("value_and_grad", theta)
         loss = np.concatenate([p.loss for p in parts], axis=1)
-        metrics.iterated(*self._labels, float(loss.sum(axis=1).min()))
+        metrics.tell_iteration(*self._labels, float(loss.sum(axis=1).min()))
         return ValueAndGrad(loss, np.concatenate([p.gradient for p in parts], axis=1))
 
-    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rss(self, theta: FloatArray) -> FloatArray:
         """See :meth:`~vlmrt_dist.field.objective.Objective.rss`."""
         return np.concatenate(self._gather("rss", theta), axis=1)
 
-    def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`~vlmrt_dist.field.objective.Objective.log_jacobian`."""
         parts = self._gather("log_jacobian", theta)
         return np.concatenate([p[0] for p in parts]), sp.vstack([p[1] for p in parts], "csr")
@@ -291,7 +287,7 @@ class ActorObjective:
         with contextlib.suppress(ray.exceptions.RayError):
             ray.kill(self._actors[index])
         self._actors[index] = self._create(index)
-        metrics.restarted(*self._labels)
+        metrics.tell_restart(*self._labels)
         return getattr(self._actors[index], method).remote(*arguments)
 
     def _range(self, index: int) -> tuple[int, int]:
@@ -333,7 +329,7 @@ def _wait(calls: list[Any], limit: float, progress: Progress | None) -> Iterator
         done, waiting = ray.wait(waiting, num_returns=count, timeout=left)
         yield from done
         if progress and done:
-            progress(total - len(waiting), total)
+            progress("trace", total - len(waiting), total)
         if len(done) < count:
             return
 

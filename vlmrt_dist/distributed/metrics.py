@@ -53,7 +53,7 @@ _seen: dict[str, set[str]] = {}
 _before_ray: deque[tuple[str, float, dict[str, str]]] = deque(maxlen=1000)
 
 
-def estimated(
+def tell_estimation(
     study: str,
     engine: str,
     *,
@@ -77,39 +77,39 @@ def estimated(
         _tell("vlmrt_evaluation_seconds", seconds / iterations, tags)
 
 
-def evaluated(study: str, engine: str, seconds: float) -> None:
+def tell_evaluation(study: str, engine: str, seconds: float) -> None:
     """A loss and its gradient were evaluated in ``seconds``."""
     _tell("vlmrt_evaluation_seconds", seconds, {"study": study, "engine": engine})
 
 
-def iterated(study: str, engine: str, loss: float) -> None:
+def tell_iteration(study: str, engine: str, loss: float) -> None:
     """An optimizer took a step."""
     tags = {"study": study, "engine": engine}
     _tell("vlmrt_loss", loss, tags)
     _tell("vlmrt_iterations", 1, tags)
 
 
-def traced(study: str, engine: str, num_paths: int, seconds: float) -> None:
+def tell_tracing(study: str, engine: str, num_paths: int, seconds: float) -> None:
     """``num_paths`` paths were found in ``seconds``, and are held by this process."""
     tags = {"study": study, "engine": engine}
     _tell("vlmrt_paths", num_paths, tags)
     _tell("vlmrt_trace_seconds", seconds, tags)
 
 
-def restarted(study: str, engine: str) -> None:
+def tell_restart(study: str, engine: str) -> None:
     """An actor was replaced by another."""
     _tell("vlmrt_restarts", 1, {"study": study, "engine": engine})
 
 
-def actor_started(study: str, engine: str) -> None:
+def tell_actor_start(study: str, engine: str) -> None:
     """To be called by an actor's constructor: counts it if Ray has started it again."""
     if not _ray_runs():
         return
     if sys.modules["ray"].get_runtime_context().was_current_actor_reconstructed:
-        restarted(study, engine)
+        tell_restart(study, engine)
 
 
-def asked(model: str, input_tokens: int, output_tokens: int, seconds: float) -> None:
+def tell_question(model: str, input_tokens: int, output_tokens: int, seconds: float) -> None:
     """A model answered in ``seconds``.
 
     It is asked before Ray starts, so that no worker inherits the key; what is told here is kept

@@ -58,14 +58,14 @@ class Worker:
             os.environ["VLMRT_VARIANT"] = "llvm"
         self._threads = threads
         self._label = label
-        metrics.actor_started(label.partition("/")[0], "pool")
+        metrics.tell_actor_start(label.partition("/")[0], "pool")
 
     def __repr__(self) -> str:
         return self._label
 
     def call(self, function: Callable[[Item], Result], item: Item) -> Result:
         """``function(item)`` with this actor's share of the processor."""
-        from vlmrt_dist.engine.llvm import prepare_engine
+        from vlmrt_dist.engine import prepare_engine
 
         prepare_engine()
         import drjit as dr

@@ -8,21 +8,18 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.distributed import metrics
 from vlmrt_dist.distributed.session import SECRETS
-from vlmrt_dist.engine.llvm import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
-from vlmrt_dist.field.materials import Materials, Parameter
-from vlmrt_dist.field.objective import Engine, Levels, ValueAndGrad
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.engine import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
+from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad
+from vlmrt_dist.scene import SceneModel
 
 if TYPE_CHECKING:
-    from vlmrt_dist.field.objective import Objective
+    from vlmrt_dist.field import Objective
 
 
 class ActorInfo(NamedTuple):
@@ -70,7 +67,7 @@ class SceneActor:
         campaign: Campaign,
         radio: RadioConfig,
         engine: Engine,
-        measured: NDArray[np.float64],
+        measured: FloatArray,
         *,
         first: int = 0,
         study: str = "",
@@ -82,7 +79,7 @@ class SceneActor:
             os.environ.pop(name, None)
         self._label = "/".join(filter(None, (study, scene.name)))
         self._metric_labels = (study or scene.name, str(engine))
-        metrics.actor_started(*self._metric_labels)
+        metrics.tell_actor_start(*self._metric_labels)
         self._setups = (first, first + campaign.num_setups)
         self._objective: Objective | None = None
         self._info: ActorInfo | None = None
@@ -103,14 +100,14 @@ class SceneActor:
         assert self._info is not None
         return self._info
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """Losses [S, m] and gradients [S, m, K] of conductivities [S, K]."""
         start = time.perf_counter()
         result = self._built().value_and_grad(theta)
-        metrics.evaluated(*self._metric_labels, time.perf_counter() - start)
+        metrics.tell_evaluation(*self._metric_labels, time.perf_counter() - start)
         return result
 
-    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rss(self, theta: FloatArray) -> FloatArray:
         """Received powers [S, m, N] in watts of conductivities [S, K]."""
         return self._built().rss(theta)
 
@@ -118,7 +115,7 @@ class SceneActor:
         """Received powers [m, N] in watts of any materials, and derivatives [m · N, K]."""
         return self._built().levels(materials, wanted)
 
-    def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Received powers [m, N] in watts, and derivatives [m · N, K] of the levels by ln σ."""
         return self._built().log_jacobian(theta)
 
@@ -134,7 +131,7 @@ class SceneActor:
         campaign: Campaign,
         radio: RadioConfig,
         engine: Engine,
-        measured: NDArray[np.float64],
+        measured: FloatArray,
         threads: int,
         gpu: bool,
         cache: bool,
@@ -147,18 +144,18 @@ class SceneActor:
 
         drjit.set_thread_count(threads)  # before any work: its default is every core, per actor
         start = time.perf_counter()
-        from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
+        from vlmrt_dist.field import ReplayObjective, RetraceObjective
 
         num_paths, incomplete = 0, math.nan
         if engine == "retrace":
             self._objective = RetraceObjective(scene, campaign, radio, measured)
         else:
-            from vlmrt_dist.field.tracing import trace
+            from vlmrt_dist.field import trace
 
             table = trace(scene, campaign, radio, cache=cache)
             num_paths, incomplete = table.num_paths, table.incomplete
             self._objective = ReplayObjective(scene, campaign, radio, table, measured)
-        metrics.traced(*self._metric_labels, num_paths, time.perf_counter() - start)
+        metrics.tell_tracing(*self._metric_labels, num_paths, time.perf_counter() - start)
         on_cpu = variant == LLVM_VARIANT
         held = f"{threads} threads" if on_cpu else os.environ.get("CUDA_VISIBLE_DEVICES", "any")
         self._info = ActorInfo(

@@ -7,11 +7,9 @@ from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.carriers import Carrier, carriers_of
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import (
@@ -24,8 +22,8 @@ from vlmrt_dist.field.objective import (
 )
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.retrace import Retrace
-from vlmrt_dist.paths.path_table import PathTable
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.paths import PathTable
+from vlmrt_dist.scene import SceneModel
 
 
 class ReplayObjective:
@@ -45,7 +43,7 @@ class ReplayObjective:
         campaign: Campaign,
         radio: RadioConfig,
         table: PathTable,
-        measured: NDArray[np.float64] | None = None,
+        measured: FloatArray | None = None,
     ) -> None:
         self.num_setups = table.num_setups
         self.num_objects = table.num_objects
@@ -62,7 +60,7 @@ class ReplayObjective:
             for part, carrier in zip(tables, self._carriers, strict=True)
         ]
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
         parts = [self._at_carrier(i, theta) for i in range(len(self._carriers))]
         if len(parts) == 1:
@@ -74,7 +72,7 @@ class ReplayObjective:
             loss[:, carrier.setups], gradient[:, carrier.setups] = part
         return ValueAndGrad(loss, gradient)
 
-    def _at_carrier(self, index: int, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def _at_carrier(self, index: int, theta: FloatArray) -> ValueAndGrad:
         """Loss and gradient of the setups at one carrier; one vector may meet several truths."""
         carrier, replay = self._carriers[index], self._replays[index]
         derivative = replay.derivative(self._materials(carrier, theta))
@@ -83,7 +81,7 @@ class ReplayObjective:
         scale = None if carrier.at_reference else carrier.scale
         return ValueAndGrad(loss, replay.gradient(derivative, weight, scale))
 
-    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rss(self, theta: FloatArray) -> FloatArray:
         """See :meth:`Objective.rss`."""
         rss = np.zeros((len(theta), *self._present.shape))
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
@@ -114,19 +112,17 @@ class ReplayObjective:
             by[name] = blocks[0] if len(blocks) == 1 else sp.vstack(blocks, "csr")[back]
         return Levels(np.where(self._present, rss, np.nan), by)
 
-    def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`."""
         materials = {c.radio.frequency: self._materials(c, theta) for c in self._carriers}
         levels = self.levels(materials, ("conductivity",))
         return levels.rss, levels.by["conductivity"]
 
-    def _materials(self, carrier: Carrier, theta: NDArray[np.float64]) -> Materials:
+    def _materials(self, carrier: Carrier, theta: FloatArray) -> Materials:
         return Materials(theta * carrier.scale, carrier.relative_permittivity, self._thickness)
 
 
-def _scaled(
-    matrix: sp.csr_matrix, rows: NDArray[np.float64], columns: NDArray[np.float64]
-) -> sp.csr_matrix:
+def _scaled(matrix: sp.csr_matrix, rows: FloatArray, columns: FloatArray) -> sp.csr_matrix:
     """diag(rows) · matrix · diag(columns)."""
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     data = matrix.data * rows[row] * columns[matrix.indices]
@@ -146,7 +142,7 @@ class RetraceObjective:
         scene: SceneModel,
         campaign: Campaign,
         radio: RadioConfig,
-        measured: NDArray[np.float64] | None = None,
+        measured: FloatArray | None = None,
     ) -> None:
         carriers = carriers_of(scene, campaign, radio)
         if len(carriers) > 1 or carriers[0].radio != radio:
@@ -161,7 +157,7 @@ class RetraceObjective:
         self._measured = measured_power(campaign, measured)
         self._retrace = Retrace(scene, campaign, radio)
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
         count = len(theta)
         loss = np.zeros((count, self.num_setups))
@@ -177,7 +173,7 @@ class RetraceObjective:
                 ]
         return ValueAndGrad(loss, gradient)
 
-    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rss(self, theta: FloatArray) -> FloatArray:
         """See :meth:`Objective.rss`."""
         result = np.full((len(theta), *self._present.shape), np.nan)
         for s, sigma in enumerate(theta):
@@ -197,7 +193,7 @@ class RetraceObjective:
         rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
         return Levels(rss, {"conductivity": jacobian})
 
-    def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""
         rss = np.full(self._present.shape, np.nan)
         rows = np.zeros((*self._present.shape, self.num_objects))
@@ -212,11 +208,11 @@ class RetraceObjective:
         return rss, sp.csr_matrix(rows.reshape(-1, self.num_objects))
 
 
-def _error_weight(rss: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+def _error_weight(rss: FloatArray, measured: FloatArray) -> FloatArray:
     """Derivative [n] of one setup's loss (8) by its received powers [n]."""
     return normalized_absolute_error(rss[None, None], measured[None, None])[1][0, 0]
 
 
-def _one_weight(rss: NDArray[np.float64], position: int) -> NDArray[np.float64]:
+def _one_weight(rss: FloatArray, position: int) -> FloatArray:
     """Derivative [n] of the received power at one receiver by all [n]."""
     return (np.arange(len(rss)) == position).astype(np.float64)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from vlmrt_dist.arrays import FloatArray
 
 Parameter = Literal["conductivity", "relative_permittivity", "thickness"]
 """What the coefficients of a slab depend on."""
@@ -19,6 +18,6 @@ class Materials(NamedTuple):
     :param thickness: slab thickness [m]
     """
 
-    conductivity: NDArray[np.float64]
-    relative_permittivity: NDArray[np.float64]
-    thickness: NDArray[np.float64]
+    conductivity: FloatArray
+    relative_permittivity: FloatArray
+    thickness: FloatArray

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.units import dbm_to_watts
@@ -28,8 +28,8 @@ DB = 10.0 / np.log(10.0)
 class ValueAndGrad(NamedTuple):
     """:param loss: [S, M]; :param gradient: [S, M, K] by conductivity [1/(S/m)]"""
 
-    loss: NDArray[np.float64]
-    gradient: NDArray[np.float64]
+    loss: FloatArray
+    gradient: FloatArray
 
 
 class Levels(NamedTuple):
@@ -38,14 +38,14 @@ class Levels(NamedTuple):
         its logarithm at each object (zero rows where no path arrives)
     """
 
-    rss: NDArray[np.float64]
+    rss: FloatArray
     by: dict[Parameter, sp.csr_matrix]
 
 
 class Differentiable(Protocol):
     """What Adam asks of an evaluator."""
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """The normalized absolute error (8) of each setup and its gradient.
 
         :param theta: [S, K] conductivities at the reference carrier [S/m]
@@ -59,7 +59,7 @@ class Objective(Differentiable, Protocol):
     num_setups: int
     num_objects: int
 
-    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rss(self, theta: FloatArray) -> FloatArray:
         """Received powers [S, M, N] in watts of conductivities [S, K] (NaN where no receiver is,
         zero where no path arrives)."""
         ...
@@ -72,13 +72,13 @@ class Objective(Differentiable, Protocol):
         """
         ...
 
-    def log_jacobian(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """:meth:`levels` of conductivities [K] at the reference carrier, the scene's other
         parameters as they are: received powers [M, N], derivative [M · N, K] by ln σ."""
         ...
 
 
-def measured_power(campaign: Campaign, measured: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def measured_power(campaign: Campaign, measured: FloatArray | None) -> FloatArray:
     """[S or 1, M, N] measured powers in watts, NaN where there is no receiver.
 
     :raises CampaignError: if the campaign was never measured, or a power is not positive
@@ -107,14 +107,14 @@ class NormalizedError:
     :param measured: [S or 1, M, N] measured powers, NaN where there is no receiver
     """
 
-    def __init__(self, measured: NDArray[np.float64]) -> None:
+    def __init__(self, measured: FloatArray) -> None:
         there = ~np.isnan(measured)
         self._measured = measured
         self._absent = None if there.all() else ~there
         self._count = np.maximum(there.sum(2), 1)
         self._scale = np.where(there, 1.0 / (self._count[:, :, None] * measured), 0.0)
 
-    def __call__(self, rss: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def __call__(self, rss: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Loss [S, M] of simulated powers [S, M, N], and its derivative by each [S, M, N]."""
         error = (rss - self._measured) / self._measured
         if self._absent is not None:
@@ -126,7 +126,7 @@ class NormalizedError:
 
 
 def normalized_absolute_error(
-    rss: NDArray[np.float64], measured: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rss: FloatArray, measured: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """:class:`NormalizedError` of powers that are measured but once."""
     return NormalizedError(measured)(rss)

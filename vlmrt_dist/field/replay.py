@@ -22,10 +22,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.engine.llvm import prepare_engine
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import RadioConfig
+from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.field.materials import Materials, Parameter
-from vlmrt_dist.paths.path_table import NONE, REFLECTION, PathTable
+from vlmrt_dist.paths import NONE, REFLECTION, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
@@ -54,8 +55,8 @@ class Derivative(NamedTuple):
         alone [W/unit]
     """
 
-    rss: NDArray[np.float64]
-    by_path: NDArray[np.float64]
+    rss: FloatArray
+    by_path: FloatArray
 
 
 class Replay:
@@ -102,7 +103,7 @@ class Replay:
         self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
         self._lanes: dict[int, _Lanes] = {}
 
-    def rss(self, materials: Materials) -> NDArray[np.float64]:
+    def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
         rss = self.derivative(materials, "conductivity").rss
         return rss.T.reshape(-1, self.table.num_setups, self.table.num_receivers)
@@ -125,9 +126,9 @@ class Replay:
     def gradient(
         self,
         derivative: Derivative,
-        weight: NDArray[np.float64],
-        scale: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
+        weight: FloatArray,
+        scale: FloatArray | None = None,
+    ) -> FloatArray:
         """Gradient per setup of Σ_links f(rss) from ``weight`` = df/drss.
 
         :param derivative: what :meth:`derivative` returned for S parameter vectors
@@ -154,7 +155,7 @@ class Replay:
         shape = (self.num_links, self.table.num_objects)
         return sp.coo_matrix((values, (self._link, self._object)), shape).tocsr()
 
-    def _rows(self, materials: Materials) -> list[NDArray[np.float64]]:
+    def _rows(self, materials: Materials) -> list[FloatArray]:
         objects = self.table.num_objects
         given = [np.array(x, np.float64, ndmin=2, copy=None) for x in materials]
         count = max(len(x) for x in given)
@@ -178,9 +179,9 @@ class Replay:
 
     def _derivative(
         self,
-        sigma: NDArray[np.float64],
-        permittivity: NDArray[np.float64],
-        thickness: NDArray[np.float64],
+        sigma: FloatArray,
+        permittivity: FloatArray,
+        thickness: FloatArray,
         unknown: Parameter,
     ) -> Derivative:
         paths, depth = self.table.num_paths, self.table.max_depth
@@ -239,14 +240,14 @@ class _Lanes(NamedTuple):
 
     path: Any
     offset: Any
-    buffers: list[NDArray[np.float64]]
+    buffers: list[FloatArray]
     arrays: tuple[Any, Any, Any]
 
     def filled(
         self,
-        permittivity: NDArray[np.float64],
-        loss: NDArray[np.float64],
-        thickness: NDArray[np.float64],
+        permittivity: FloatArray,
+        loss: FloatArray,
+        thickness: FloatArray,
     ) -> tuple[Any, Any, Any]:
         """The parameters [S, K'] as Dr.Jit arrays.
 

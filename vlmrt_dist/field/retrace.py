@@ -9,14 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.paths.sionna_scene import LiveScene, dr, mi
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.paths import LiveScene, dr, mi
+from vlmrt_dist.scene import SceneModel
 
-Weigh = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Weigh = Callable[[FloatArray], FloatArray]
 """From received powers [n] to the derivative of an objective by each of them [n]."""
 
 
@@ -35,7 +34,7 @@ class Retrace:
         # Reverse-mode differentiation needs loops that are evaluated, not recorded.
         self._live.solver.loop_mode = "evaluated"
 
-    def rss(self, conductivity: NDArray[np.float64], setup: int) -> NDArray[np.float64]:
+    def rss(self, conductivity: FloatArray, setup: int) -> FloatArray:
         """Received powers [n] in watts at the n receivers of one setup (zero without a path).
 
         :param conductivity: [K] σ [S/m]
@@ -46,8 +45,8 @@ class Retrace:
             return np.asarray(power.numpy(), np.float64) * self.radio.tx_power
 
     def rss_and_gradient(
-        self, conductivity: NDArray[np.float64], setup: int, weigh: Weigh
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, conductivity: FloatArray, setup: int, weigh: Weigh
+    ) -> tuple[FloatArray, FloatArray]:
         """Received powers [n] in watts, and the gradient [K] of an objective of theirs [1/(S/m)].
 
         :param conductivity: [K] σ [S/m]
@@ -64,7 +63,7 @@ class Retrace:
                 gradient[k] = dr.grad(material.conductivity)[0]
         return rss, gradient
 
-    def _power(self, conductivity: NDArray[np.float64], setup: int) -> Any:
+    def _power(self, conductivity: FloatArray, setup: int) -> Any:
         """Received over transmitted power of each receiver, attached to the conductivities."""
         self._live.differentiate_by(conductivity)
         placed = self._setups[setup]

@@ -8,12 +8,17 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign import validation as campaign_checks
-from vlmrt_dist.campaign.carriers import carriers_of
-from vlmrt_dist.campaign.model import Campaign, check_campaign, misplaced, paths_provenance
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import (
+    Campaign,
+    RadioConfig,
+    carriers_of,
+    check_campaign,
+    checked_noise,
+    misplaced,
+    paths_provenance,
+)
 from vlmrt_dist.errors import (
     NO_PATHS,
     CampaignError,
@@ -21,10 +26,8 @@ from vlmrt_dist.errors import (
     MaterialError,
     NoPathsError,
 )
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.units import watts_to_dbm
-
-FloatArray = NDArray[np.float64]
 
 MAX_DISPLACEMENTS = 1000
 """Draws of a receiver's true position after which none is expected to be free."""
@@ -167,7 +170,7 @@ def _outliers(
     return np.where(hit, size * sign, 0.0)
 
 
-def _without_silent(campaign: Campaign, heard: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _without_silent(campaign: Campaign, heard: BoolArray) -> BoolArray:
     """The receivers that a path reaches [M,N]; warns about the others."""
     silent = np.argwhere(campaign.present & ~heard)
     if len(silent):
@@ -183,7 +186,7 @@ def _without_silent(campaign: Campaign, heard: NDArray[np.bool_]) -> NDArray[np.
 def _checked_noise(noise_db: float | npt.ArrayLike, campaign: Campaign) -> FloatArray:
     """One number or [M,N] [dB]; zero where no receiver is."""
     try:
-        noise = np.asarray(campaign_checks.noise(noise_db, campaign.present))
+        noise = np.asarray(checked_noise(noise_db, campaign.present))
     except CampaignError as error:
         raise ConfigurationError(str(error)) from None
     return np.nan_to_num(noise) if noise.ndim else noise
@@ -214,8 +217,8 @@ def _check_flaws(
 
 
 def perturbed(
-    conductivity: NDArray[np.float64], seed: int, spread: float = 0.1, limit: float = 0.2
-) -> NDArray[np.float64]:
+    conductivity: FloatArray, seed: int, spread: float = 0.1, limit: float = 0.2
+) -> FloatArray:
     """A truth as in the paper: σ = λ σ_ITU with λ ~ N(1, spread²) truncated to 1 ± limit.
 
     :param conductivity: [K] ITU values [S/m]

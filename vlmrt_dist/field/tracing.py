@@ -17,29 +17,38 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
 from vlmrt_dist.field.replay import Materials, Replay
-from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
-from vlmrt_dist.paths.path_files import load_paths, stream_paths
-from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE, PathTable, concatenate_setups, unite
-from vlmrt_dist.paths.receiver_groups import (
+from vlmrt_dist.paths import (
+    CANDIDATES,
+    COMPLETE_TOLERANCE,
     LANES_PER_GROUP,
     MAX_LANES_AT_ONCE,
+    VARIANT,
+    FoundPaths,
+    LiveScene,
+    PathTable,
+    Planes,
+    concatenate_setups,
     groups_of,
+    load_paths,
+    planes_of,
     refuse_too_large,
+    stream_paths,
+    unfold,
+    unite,
 )
-from vlmrt_dist.paths.sionna_scene import CANDIDATES, VARIANT, FoundPaths, LiveScene
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.atomic_files import cache_folder
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import cache_folder
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
 
 TRACING_VERSION = 3
@@ -54,9 +63,6 @@ MAX_SOLVES = 10
 MAPPED_LINKS = 1000
 """Campaigns of so many links are cached as one more file, which all processes of a machine map:
 pool actors that evaluate one campaign hold no copies of its paths (200 bytes each at D = 4)."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of setups done and in all."""
 
 
 def trace(
@@ -99,7 +105,7 @@ def trace(
         whole = _campaign_file(scene, campaign, radio, most)
         if (table := _cached(whole)) is not None:
             if progress is not None:
-                progress(campaign.num_setups, campaign.num_setups)
+                progress("trace", campaign.num_setups, campaign.num_setups)
             return table
     tables = _each_setup(scene, campaign, radio, cache, most, progress)
     if keep is not None:
@@ -131,7 +137,7 @@ def _each_setup(
                     _save([table], file)
             yield _widen(table, campaign, m)
             if progress is not None:
-                progress(m + 1, campaign.num_setups)
+                progress("trace", m + 1, campaign.num_setups)
     finally:
         tracer.close()
 
@@ -219,7 +225,7 @@ class _Tracer:
             solves += 1
         return dataclasses.replace(table, added=added, num_solves=np.array([solves], np.int32))
 
-    def _power(self, table: PathTable) -> NDArray[np.float64]:
+    def _power(self, table: PathTable) -> FloatArray:
         """[1, N] power that the paths carry through the scene's own materials."""
         frequency = self._radio.frequency
         materials = Materials(
@@ -322,9 +328,7 @@ def _table(
     )
 
 
-def _te(
-    travel: NDArray[np.float64], normal: NDArray[np.float64], basis: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _te(travel: FloatArray, normal: FloatArray, basis: FloatArray) -> FloatArray:
     """Unit vectors [P, 3] perpendicular to the plane of incidence.
 
     At normal incidence any transverse vector will do: the incoming basis is kept.

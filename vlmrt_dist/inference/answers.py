@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
@@ -14,7 +14,7 @@ from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import Checked, Gains, Quantity
 
 
-def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: NDArray[np.float64]) -> Quantity:
+def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> Quantity:
     """What a fit says about one parameter of every object.
 
     An object that the data say nothing about is shown as what was believed before.
@@ -35,7 +35,7 @@ def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: NDArray[np.float
     mean = np.where(free, unknowns.mean[at], back(fixed))
     x = np.where(free & ~lost, fit.x[at], mean)
 
-    def value(of: NDArray[np.float64]) -> NDArray[np.float64]:
+    def value(of: FloatArray) -> FloatArray:
         return np.where(free, np.exp(of) if kind.log else of, known)
 
     wider = (fit.width > unknowns.width) & np.isfinite(fit.width)
@@ -62,7 +62,7 @@ def gains_of(unknowns: Unknowns, fit: Fit) -> Gains | None:
     return Gains(fit.x[entry], fit.knowledge.std[entry], verdict)
 
 
-def covariance_of(unknowns: Unknowns, fit: Fit) -> NDArray[np.float64]:
+def covariance_of(unknowns: Unknowns, fit: Fit) -> FloatArray:
     """[K, K] posterior covariance of ln σ, zero where fixed."""
     entry = unknowns.entry.get("conductivity")
     if entry is None:

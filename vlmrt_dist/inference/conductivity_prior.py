@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, MaterialPrior, SceneModel
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
 INITIALS: tuple[str, ...] = ("itu", "uniform", "random", "vlm")
@@ -30,35 +29,9 @@ class Prior:
     :param free: [K] objects whose conductivity is unknown
     """
 
-    median: NDArray[np.float64]
-    width: NDArray[np.float64]
-    free: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class MaterialPrior:
-    """What somebody (a vision-language model, a person, the offline rules) takes the objects for.
-
-    :param names: [K] the scene's objects, in its order
-    :param materials: [K] material classes of ITU-R P.2040
-    :param c: [K] factor of conductivity = c · f^d [S/m], f in GHz
-    :param d: [K] exponent of the same
-    :param confidence: [K] the author's trust in each, in [0, 1]
-    :param sources: [K] where each comes from, for people ("ITU-R: Brick", "fallback: ...")
-    :param width: [K] standard deviation of ln σ that goes with the confidence
-    """
-
-    names: tuple[str, ...]
-    materials: tuple[str, ...]
-    c: NDArray[np.float64]
-    d: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    sources: tuple[str, ...]
-    width: NDArray[np.float64]
-
-    def conductivity(self, frequency: float) -> NDArray[np.float64]:
-        """Median conductivities [K] [S/m] at ``frequency`` [Hz]: VLMInit, c · f^d."""
-        return self.c * (frequency / 1e9) ** self.d
+    median: FloatArray
+    width: FloatArray
+    free: BoolArray
 
 
 def prior_of(
@@ -100,7 +73,7 @@ def prior_of(
 
 def _checked(
     given: MaterialPrior, scene: SceneModel, frequency: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     """Median and width of a prior that came from elsewhere."""
     if given.names != scene.names:
         raise ConfigurationError(
@@ -123,8 +96,8 @@ def _checked(
 
 
 def initial_conductivity(
-    initial: Initial | NDArray[np.float64], prior: Prior, rng: np.random.Generator
-) -> NDArray[np.float64]:
+    initial: Initial | FloatArray, prior: Prior, rng: np.random.Generator
+) -> FloatArray:
     """The start of the estimation [K] [S/m]; fixed objects keep their value.
 
     "itu" and "vlm" both start at the prior's median: whose values it holds is the caller's choice.

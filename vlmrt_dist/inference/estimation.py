@@ -11,15 +11,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign, paths_provenance
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.answers import check_of, covariance_of, entry_names, gains_of, quantity_of
 from vlmrt_dist.inference.conductivity_prior import (
     Initial,
-    MaterialPrior,
     check_choice,
     initial_conductivity,
     prior_of,
@@ -27,7 +25,6 @@ from vlmrt_dist.inference.conductivity_prior import (
 from vlmrt_dist.inference.importance_check import PosteriorCheck, check_posterior
 from vlmrt_dist.inference.multistart import (
     Fit,
-    Progress,
     appraise,
     fit_doubting_prior,
     held_out_levels,
@@ -38,8 +35,8 @@ from vlmrt_dist.inference.parameters import Groups
 from vlmrt_dist.inference.problem import PRIOR_WIDTH, Clock, Engine, Problem, posed
 from vlmrt_dist.inference.quantities import LinkLevels, root_mean_square
 from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.scene.itu import conductivity_table
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import MaterialPrior, SceneModel
 
 Optimizer = Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"]
 OPTIMIZERS: tuple[str, ...] = ("levenberg_marquardt", "adam", "adam_fine", "adam_log")
@@ -56,9 +53,8 @@ def estimate(
     campaign: Campaign,
     *,
     radio: RadioConfig | None = None,
-    initial: Initial | NDArray[np.float64] = "itu",
+    initial: Initial | FloatArray = "itu",
     prior: MaterialPrior | None = None,
-    vlm: str = "offline",
     # This, with its prior and squares for a loss, has the least error of sweeps/search.py
     # (configuration b08db23a2ab7) and is most of its front.
     optimizer: Optimizer = "levenberg_marquardt",
@@ -76,7 +72,7 @@ def estimate(
     gain_offset_db: float | None = None,
     widths: Mapping[str, float] | None = None,
     check: bool = False,
-    truth: NDArray[np.float64] | None = None,
+    truth: FloatArray | None = None,
     seed: int = 0,
     num_starts: int = 8,
     folds: int = 5,
@@ -95,11 +91,9 @@ def estimate(
     :param campaign: M setups with received levels [dBm]
     :param radio: radio configuration; default: 3.5 GHz, depth 4, the complete path set
     :param initial: "itu" (the class's value), "uniform" (UnifInit: their mean), "random"
-        (RandInit), "vlm" (VLMInit: what an advisor says), or conductivities [K] [S/m]
+        (RandInit), "vlm" (VLMInit: the values of ``prior``), or conductivities [K] [S/m]
     :param prior: somebody's belief about the materials; its medians and widths replace those of
         the scene's own material classes
-    :param vlm: with ``initial="vlm"`` and no ``prior``, the advisor that is asked for one;
-        "offline" knows the objects' names only
     :param optimizer: "levenberg_marquardt" on ln σ with the prior, "adam" as in the paper (on σ,
         no prior), "adam_fine" (a tenth of its step), or "adam_log" (on ln σ, no prior)
     :param engine: "replay", or "retrace" (the paper's; needs one of the Adams)
@@ -143,6 +137,11 @@ def estimate(
     :raises NoPathsError: if no link has a path
     """
     _check_options(scene, max_iterations, truth, learning_rate)
+    if prior is None and isinstance(initial, str) and initial == "vlm":
+        raise ConfigurationError(
+            "initial='vlm' starts at the values of a prior; give it, as in "
+            "prior=vd.propose_materials('offline', scene, frequency=3.5e9).prior"
+        )
     check_choice("optimizer", optimizer, OPTIMIZERS)
     least_squares = optimizer == "levenberg_marquardt"
     if engine == "retrace" and least_squares:
@@ -159,15 +158,13 @@ def estimate(
         )
     radio = radio or RadioConfig()
     if not least_squares:
-        believed = prior is not None or (isinstance(initial, str) and initial == "vlm")
+        believed = prior is not None
         elsewhere = campaign.frequency is not None and bool(
             (campaign.frequency != radio.frequency).any()
         )
         _refuse_with_adam(
             campaign, unknowns, groups, gain_offset_db, check, exponents=believed and elsewhere
         )
-    if prior is None and isinstance(initial, str) and initial == "vlm":
-        prior = _advised(scene, radio, vlm)
     rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
     start = initial_conductivity(initial, prior_of(scene, radio, prior_width, fixed, prior), rng)
     clock = Clock()
@@ -194,7 +191,7 @@ def estimate(
         clock=clock,
     ) as problem:
         predict, data, belief = problem.predict, problem.data, problem.belief
-        losses: NDArray[np.float64] = np.zeros(0)
+        losses: FloatArray = np.zeros(0)
         checked: PosteriorCheck | None = None
         with clock("fit"):
             if least_squares:
@@ -240,12 +237,12 @@ def _answer(
     scene: SceneModel,
     problem: Problem,
     fit: Fit,
-    level: NDArray[np.float64],
-    held_out: NDArray[np.float64],
+    level: FloatArray,
+    held_out: FloatArray,
     checked: PosteriorCheck | None,
-    truth: NDArray[np.float64] | None,
+    truth: FloatArray | None,
     clock: Clock,
-    losses: NDArray[np.float64],
+    losses: FloatArray,
     *,
     engine: Engine,
     optimizer: Optimizer,
@@ -316,20 +313,10 @@ def _answer(
     )
 
 
-def mean_relative_error(theta: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+def mean_relative_error(theta: FloatArray, truth: FloatArray) -> float:
     """The paper's MRE (17): mean of |σ - σ̂| / σ̂ over the objects with a conductivity."""
     there = np.asarray(truth) > 0.0
     return float(np.mean(np.abs(theta[there] - truth[there]) / truth[there]))
-
-
-def _advised(scene: SceneModel, radio: RadioConfig, vlm: str) -> MaterialPrior:
-    """What the advisor named ``vlm`` takes the objects for; it is shown renders if it can look."""
-    from vlmrt_dist.vlm import advisor_named
-    from vlmrt_dist.vlm.advice import views
-
-    advisor, table = advisor_named(vlm), conductivity_table(radio.frequency)
-    images = views(scene, vlm)
-    return advisor.propose_materials(images, scene, table, frequency=radio.frequency).prior
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, engine: Engine) -> str:
@@ -375,7 +362,7 @@ def _refuse_with_adam(
 def _check_options(
     scene: SceneModel,
     max_iterations: int | None,
-    truth: NDArray[np.float64] | None,
+    truth: FloatArray | None,
     learning_rate: float | None,
 ) -> None:
     """:raises ConfigurationError: if a number makes no sense"""

@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.atomic_files import write_atomic
-from vlmrt_dist.studies.point import engine_versions
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import write_atomic
 
 SUFFIXES = (".parquet", ".csv", ".json")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.likelihood import residuals
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.optimizers import LeastSquares, Predict
@@ -39,9 +39,9 @@ class PosteriorCheck:
 
     effective: float
     draws: int
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    shift: NDArray[np.float64]
+    low: FloatArray
+    high: FloatArray
+    shift: FloatArray
 
     @property
     def reliable(self) -> bool:
@@ -49,7 +49,7 @@ class PosteriorCheck:
         return self.effective >= FEW
 
     @property
-    def disagreeing(self) -> NDArray[np.bool_]:
+    def disagreeing(self) -> BoolArray:
         """[X] unknowns whose normal interval is not to be believed."""
         return self.shift > DISAGREEMENT
 
@@ -84,7 +84,7 @@ def check_posterior(
     return PosteriorCheck(float(1.0 / (weight**2).sum()), draws, low, high, ends.max(axis=0))
 
 
-def _log_posterior(predict: Predict, data: LeastSquares, x: NDArray[np.float64]) -> float:
+def _log_posterior(predict: Predict, data: LeastSquares, x: FloatArray) -> float:
     """Up to a constant; minus infinity outside the range searched."""
     if (x < data.low).any() or (x > data.high).any():
         return -np.inf
@@ -96,7 +96,7 @@ def _log_posterior(predict: Predict, data: LeastSquares, x: NDArray[np.float64])
     return value if np.isfinite(value) else -np.inf
 
 
-def _quantile(values: NDArray[np.float64], weight: NDArray[np.float64], q: float) -> float:
+def _quantile(values: FloatArray, weight: FloatArray, q: float) -> float:
     order = np.argsort(values)
     return float(
         values[order][np.searchsorted(np.cumsum(weight[order]), q).clip(0, len(order) - 1)]

@@ -13,9 +13,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import scipy.optimize
 import scipy.special
-from numpy.typing import NDArray
 
-Loss = Literal["squared", "huber", "student_t"]
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+
+LinkLoss = Literal["squared", "huber", "student_t"]
 LOSSES: tuple[str, ...] = ("squared", "huber", "student_t")
 
 HUBER = 1.345
@@ -27,7 +28,7 @@ FREEDOM = 4.0
 SPREAD = 0.7102
 """Mean of Huber's ψ² under normal errors, ψ = half the derivative of the squared bent residual."""
 
-LOST: dict[Loss, float] = {"squared": 1.0, "huber": 0.8, "student_t": 1.15}
+LOST: dict[LinkLoss, float] = {"squared": 1.0, "huber": 0.8, "student_t": 1.15}
 """Least variance of ψ at a link, in units of its curvature, that an interval allows for; so it is
 as wide as the estimator's spread under normal errors, (mean ψ²) / (mean ψ')², or a little wider."""
 
@@ -41,19 +42,17 @@ class Links(NamedTuple):
     :param loss: how large residuals count
     """
 
-    level_dbm: NDArray[np.float64]
-    noise_db: NDArray[np.float64]
-    censored: NDArray[np.bool_]
-    loss: Loss
+    level_dbm: FloatArray
+    noise_db: FloatArray
+    censored: BoolArray
+    loss: LinkLoss
 
-    def at(self, index: NDArray[np.int64]) -> Links:
+    def at(self, index: IntArray) -> Links:
         """Some of the links."""
         return Links(self.level_dbm[index], self.noise_db[index], self.censored[index], self.loss)
 
 
-def residuals(
-    links: Links, level: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def residuals(links: Links, level: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Bent residuals [L] at predicted levels [L] [dBm], and their derivative by the level [1/dB].
 
     Half the sum of their squares is what a fit minimises.
@@ -71,11 +70,11 @@ class Information(NamedTuple):
     :param variance: [L] of its derivative; equal to the curvature where the model is right
     """
 
-    curvature: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    curvature: FloatArray
+    variance: FloatArray
 
 
-def information(links: Links, level: NDArray[np.float64]) -> Information:
+def information(links: Links, level: FloatArray) -> Information:
     """Information of each link at predicted levels [L] [dBm].
 
     Squared loss: 1/noise² where a level was heard, and the observed curvature λ(λ + z)/noise²,
@@ -92,7 +91,7 @@ def information(links: Links, level: NDArray[np.float64]) -> Information:
     return Information(weight * base, variance * base)
 
 
-def noise_scale(residual: NDArray[np.float64], unknowns: float, loss: Loss = "squared") -> float:
+def noise_scale(residual: FloatArray, unknowns: float, loss: LinkLoss = "squared") -> float:
     """Factor by which residuals exceed their declared noise, at least 1; NaN if it cannot be told.
 
     √(χ² / degrees of freedom), and where that exceeds 1, enlarged by what a noise level that is
@@ -115,7 +114,7 @@ def noise_scale(residual: NDArray[np.float64], unknowns: float, loss: Loss = "sq
     return scale * float(scipy.special.stdtrit(freedom, 0.975) / scipy.special.ndtri(0.975))
 
 
-def _robust_scale(residual: NDArray[np.float64], freedom: float) -> float:
+def _robust_scale(residual: FloatArray, freedom: float) -> float:
     """The scale s >= 1 at which Σ ψ(residual / s)² is what normal errors would have."""
 
     def excess(scale: float) -> float:
@@ -128,9 +127,7 @@ def _robust_scale(residual: NDArray[np.float64], freedom: float) -> float:
     return float(scipy.optimize.brentq(excess, 1.0, most))
 
 
-def _plain(
-    links: Links, level: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _plain(links: Links, level: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """t, its derivative by the level, and the curvature of t²/2 by the level."""
     t = (level - links.level_dbm) / links.noise_db
     slope = 1.0 / links.noise_db
@@ -149,7 +146,7 @@ def _plain(
     return t, slope, curvature
 
 
-def _bend(t: NDArray[np.float64], loss: Loss) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _bend(t: FloatArray, loss: LinkLoss) -> tuple[FloatArray, FloatArray]:
     """What t becomes, and the derivative."""
     if loss == "squared":
         return t, np.ones_like(t)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.likelihood import information, noise_scale
 from vlmrt_dist.inference.optimizers import LeastSquares, Outcome, Predict, levenberg_marquardt
 from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
+from vlmrt_dist.progress import Progress
 
 FALSE_ALARMS = 0.05
 """Share of fits that accuse some right prior, shared out among the unknowns: with a bound for each
@@ -26,9 +26,6 @@ WIDENING, WIDENINGS = 3.0, 2
 
 FAR_FACTORS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0)
 """Where the search for a parameter whose prior is contradicted starts again, times its estimate."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with the phase, the steps done and the steps in all (0 if unknown)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +42,19 @@ class Fit:
     :param residual_db: [L'] residuals of the links that were used and heard
     """
 
-    x: NDArray[np.float64]
+    x: FloatArray
     evaluations: int
     outcome: Outcome
     scale: float
-    width: NDArray[np.float64]
+    width: FloatArray
     knowledge: Posterior
-    residual_db: NDArray[np.float64]
+    residual_db: FloatArray
 
 
 def fit_doubting_prior(
     predict: Predict,
     data: LeastSquares,
-    starts: NDArray[np.float64],
+    starts: FloatArray,
     max_evaluations: int = 100,
     progress: Progress | None = None,
 ) -> Fit:
@@ -93,7 +90,7 @@ def fit_doubting_prior(
     return replace(fit, evaluations=evaluations)
 
 
-def _far(x: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _far(x: FloatArray, which: BoolArray) -> FloatArray:
     """[S, X] starts at ``x`` and, in some parameters, far from it: a material that is wrong by a
     factor has its minimum far away, with others on the way."""
     return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS])
@@ -102,7 +99,7 @@ def _far(x: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.float64
 def _fit_least_squares(
     predict: Predict,
     data: LeastSquares,
-    starts: NDArray[np.float64],
+    starts: FloatArray,
     max_evaluations: int,
     progress: Progress | None,
     *,
@@ -152,7 +149,7 @@ def _explained(data: LeastSquares) -> float:
     return 0.5 * (links + 2.0 * float(np.sqrt(2.0 * links)))
 
 
-def appraise(predict: Predict, data: LeastSquares, x: NDArray[np.float64]) -> Fit:
+def appraise(predict: Predict, data: LeastSquares, x: FloatArray) -> Fit:
     """What the links say at ``x``, their noise as large as declared, or as the residuals show."""
     index, links = np.flatnonzero(data.used), data.links
     level, jacobian = predict(x)
@@ -172,10 +169,10 @@ def appraise(predict: Predict, data: LeastSquares, x: NDArray[np.float64]) -> Fi
 def held_out_levels(
     predict: Predict,
     data: LeastSquares,
-    fitted: NDArray[np.float64],
+    fitted: FloatArray,
     folds: int,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """[L] levels [dBm] of links as least-squares fits that have not seen them predict them.
 
     Where the prior is wrong there are minima between it and the truth. A fit that starts at the
@@ -207,8 +204,8 @@ def held_out_levels(
 
 
 def starting_points(
-    start: NDArray[np.float64], data: LeastSquares, count: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
+    start: FloatArray, data: LeastSquares, count: int, rng: np.random.Generator
+) -> FloatArray:
     """[S, X] the start itself, the prior's mean, then draws from the prior."""
     width = np.minimum(data.prior_width, 1.0)
     draws = data.prior + width * rng.standard_normal((max(count - 2, 0), len(start)))

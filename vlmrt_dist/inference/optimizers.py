@@ -13,21 +13,19 @@ from typing import Any, Literal
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.engine.llvm import prepare_engine
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.field.objective import Differentiable
+from vlmrt_dist.field import Differentiable
 from vlmrt_dist.inference import sparse_lm as normal_equations
-from vlmrt_dist.inference.likelihood import Links, Loss, residuals
+from vlmrt_dist.inference.likelihood import LinkLoss, Links, residuals
 from vlmrt_dist.inference.sparse_lm import Minimum
+from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
 """How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no
 link has a path, so it never began."""
-
-MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
-"""Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""
 
 NO_PRIOR_WIDTH = 5.0
 """What stands for the width of no prior on ln σ: a factor of 22,000 either way at 95 %."""
@@ -74,23 +72,23 @@ class AdamResult:
     :param path: [I, S, K] conductivities at each iteration [S/m]; NaN after a vector stopped
     """
 
-    theta: NDArray[np.float64]
-    loss: NDArray[np.float64]
-    iterations: NDArray[np.int64]
+    theta: FloatArray
+    loss: FloatArray
+    iterations: IntArray
     outcome: list[Outcome]
-    losses: NDArray[np.float64]
-    path: NDArray[np.float64]
+    losses: FloatArray
+    path: FloatArray
 
 
 def adam(
     objective: Differentiable,
-    initial: NDArray[np.float64],
+    initial: FloatArray,
     *,
     learning_rate: float = 1e-3,
     max_iterations: int = 1000,
     stop: StopRule | None = None,
     logarithmic: bool = False,
-    free: NDArray[np.bool_] | None = None,
+    free: BoolArray | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> AdamResult:
     """Algorithm 1 with Dr.Jit's Adam on S parameter vectors side by side.
@@ -152,11 +150,11 @@ def adam(
     return AdamResult(final, final_loss, iterations, outcome, np.array(losses), np.array(path))
 
 
-def _free(free: NDArray[np.bool_] | None, theta: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _free(free: BoolArray | None, theta: FloatArray) -> BoolArray:
     return np.ones(theta.shape[1], bool) if free is None else free
 
 
-def _in_setup_order(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _in_setup_order(values: FloatArray) -> FloatArray:
     """[S, ...] sum over the setups of [S, M, ...], always in the same order."""
     total = np.zeros_like(values[:, 0])
     for m in range(values.shape[1]):
@@ -167,7 +165,7 @@ def _in_setup_order(values: NDArray[np.float64]) -> NDArray[np.float64]:
 class _Adam:
     """Dr.Jit's Adam over a NumPy array, in float64."""
 
-    def __init__(self, values: NDArray[np.float64], learning_rate: float) -> None:
+    def __init__(self, values: FloatArray, learning_rate: float) -> None:
         variant = prepare_engine()
         import drjit as dr
         from drjit.opt import Adam
@@ -178,7 +176,7 @@ class _Adam:
         self._shape = values.shape
         self._adam = Adam(lr=learning_rate, params={"x": self._float(values.ravel())})
 
-    def step(self, gradient: NDArray[np.float64], bounds: Sequence[float]) -> NDArray[np.float64]:
+    def step(self, gradient: FloatArray, bounds: Sequence[float]) -> FloatArray:
         """The values after one step, projected into ``bounds``."""
         dr, adam = self._dr, self._adam
         dr.set_grad(adam["x"], self._float(np.ascontiguousarray(gradient).ravel()))
@@ -187,7 +185,7 @@ class _Adam:
         return np.array(dr.detach(adam["x"]).numpy()).reshape(self._shape)
 
 
-Predict = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], sp.csr_matrix]]
+Predict = Callable[[FloatArray], tuple[FloatArray, sp.csr_matrix]]
 """A parameter vector x [X] -> levels [L] [dBm], and their sparse derivative [L, X] by x."""
 
 
@@ -208,16 +206,16 @@ class LeastSquares:
     :param loss: how large residuals count; the prior's always count by their squares
     """
 
-    level_dbm: NDArray[np.float64]
-    noise_db: NDArray[np.float64]
-    used: NDArray[np.bool_]
-    prior: NDArray[np.float64]
-    prior_width: float | NDArray[np.float64]
-    low: float | NDArray[np.float64] = -np.inf
-    high: float | NDArray[np.float64] = np.inf
-    vague: float | NDArray[np.float64] = NO_PRIOR_WIDTH
-    censored: NDArray[np.bool_] | None = None
-    loss: Loss = "squared"
+    level_dbm: FloatArray
+    noise_db: FloatArray
+    used: BoolArray
+    prior: FloatArray
+    prior_width: float | FloatArray
+    low: float | FloatArray = -np.inf
+    high: float | FloatArray = np.inf
+    vague: float | FloatArray = NO_PRIOR_WIDTH
+    censored: BoolArray | None = None
+    loss: LinkLoss = "squared"
 
     @property
     def links(self) -> Links:
@@ -237,10 +235,10 @@ class LeastSquaresResult:
     :param outcome: how the best start ended
     """
 
-    x: NDArray[np.float64]
+    x: FloatArray
     cost: float
     evaluations: int
-    path: NDArray[np.float64]
+    path: FloatArray
     costs: list[float] = field(default_factory=list)
     outcome: Outcome = "converged"
 
@@ -248,7 +246,7 @@ class LeastSquaresResult:
 def levenberg_marquardt(
     predict: Predict,
     data: LeastSquares,
-    starts: NDArray[np.float64],
+    starts: FloatArray,
     *,
     good_enough: float = 0.0,
     max_evaluations: int = 100,
@@ -272,9 +270,9 @@ def levenberg_marquardt(
     low, high = (np.broadcast_to(b, size) for b in (data.low, data.high))
     regular = 1.0 / np.broadcast_to(data.prior_width, size)
     sparse = len(index) * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
-    visited: list[NDArray[np.float64]] = []
+    visited: list[FloatArray] = []
 
-    def evaluate(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
+    def evaluate(x: FloatArray) -> tuple[FloatArray, Any]:
         visited.append(x.copy())
         if progress is not None:
             progress(len(visited))
@@ -291,9 +289,9 @@ def levenberg_marquardt(
             return residual, sp.vstack([rows, sp.diags(regular)], "csr")
         return residual, np.concatenate([rows, np.diag(regular)])
 
-    memory: dict[bytes, tuple[NDArray[np.float64], Any]] = {}
+    memory: dict[bytes, tuple[FloatArray, Any]] = {}
 
-    def remembered(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
+    def remembered(x: FloatArray) -> tuple[FloatArray, Any]:
         key = x.tobytes()
         if key not in memory:
             memory.clear()  # scipy asks for the residuals, then for the Jacobian at the same point
@@ -301,7 +299,7 @@ def levenberg_marquardt(
         return memory[key]
 
     best: Minimum | None = None
-    best_path: list[NDArray[np.float64]] = []
+    best_path: list[FloatArray] = []
     costs: list[float] = []
     for start in starts:
         begin = len(visited)
@@ -325,10 +323,10 @@ def levenberg_marquardt(
 
 
 def _dense(
-    residuals: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], Any]],
-    x: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    residuals: Callable[[FloatArray], tuple[FloatArray, Any]],
+    x: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
     *,
     tolerance: float,
     max_evaluations: int,

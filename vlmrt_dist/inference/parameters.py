@@ -14,23 +14,20 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.carriers import Carrier, carriers_of
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field.materials import Materials, Parameter
-from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior, Prior
-from vlmrt_dist.inference.optimizers import (
+from vlmrt_dist.field import Materials, Objective, Parameter
+from vlmrt_dist.inference.conductivity_prior import Prior
+from vlmrt_dist.inference.optimizers import NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
-    NO_PRIOR_WIDTH,
-    Predict,
+    MaterialPrior,
+    SceneModel,
+    conductivity_table,
 )
-from vlmrt_dist.scene.itu import conductivity_table
-from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.units import watts_to_dbm
 
 Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
@@ -84,43 +81,43 @@ class Unknowns:
 
     quantity: tuple[str, ...]
     label: tuple[str, ...]
-    mean: NDArray[np.float64]
-    width: NDArray[np.float64]
-    entry: dict[str, NDArray[np.int64]]
+    mean: FloatArray
+    width: FloatArray
+    entry: dict[str, IntArray]
     known: Materials
     carriers: tuple[Carrier, ...]
     reference: float
     num_receivers: int
 
     @property
-    def low(self) -> NDArray[np.float64]:
+    def low(self) -> FloatArray:
         """[X] lower end of the range searched."""
         return np.array([_to_x(KINDS[q], KINDS[q].low) for q in self.quantity])
 
     @property
-    def high(self) -> NDArray[np.float64]:
+    def high(self) -> FloatArray:
         """[X] upper end of the range searched."""
         return np.array([_to_x(KINDS[q], KINDS[q].high) for q in self.quantity])
 
     @property
-    def vague(self) -> NDArray[np.float64]:
+    def vague(self) -> FloatArray:
         """[X] width that stands for no prior."""
         return np.array([KINDS[q].vague for q in self.quantity])
 
-    def values(self, quantity: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(self, quantity: str, x: FloatArray) -> FloatArray:
         """[K] values of the objects (of a gain: [M], of the setups); NaN where fixed."""
         entry = self.entry[quantity]
         value = np.where(entry >= 0, x[entry], np.nan)
         return np.exp(value) if KINDS[quantity].log else value
 
-    def conductivity(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def conductivity(self, x: FloatArray) -> FloatArray:
         """[K] conductivities at the reference carrier [S/m], fixed ones as they are known."""
         if "conductivity" not in self.entry:
             return self.known.conductivity
         value = self.values("conductivity", x)
         return np.where(np.isnan(value), self.known.conductivity, value)
 
-    def at_conductivity(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def at_conductivity(self, theta: FloatArray) -> FloatArray:
         """[..., X] the prior mean, but conductivities as given [..., K]; of a group, their mean."""
         x = np.broadcast_to(self.mean, (*theta.shape[:-1], len(self.mean))).copy()
         entry = self.entry.get("conductivity")
@@ -134,14 +131,14 @@ class Unknowns:
         x[..., entry[alone]] = np.log(theta[..., alone])
         return x
 
-    def materials(self, x: NDArray[np.float64]) -> dict[float, Materials]:
+    def materials(self, x: FloatArray) -> dict[float, Materials]:
         """Material parameters [K] at each carrier [Hz]."""
         sigma = self.conductivity(x)
         thickness = self.known.thickness
         if "thickness" in self.entry:
             value = self.values("thickness", x)
             thickness = np.where(np.isnan(value), thickness, value)
-        change: NDArray[np.float64] | float = 1.0
+        change: FloatArray | float = 1.0
         if "relative_permittivity" in self.entry:
             value = self.values("relative_permittivity", x)
             change = np.where(np.isnan(value), 1.0, value / self.known.relative_permittivity)
@@ -172,7 +169,7 @@ class Unknowns:
         gain = self.entry.get("gain")
         by_gain = None if gain is None else columns["gain"][setup]
 
-        def levels(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], sp.csr_matrix]:
+        def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
             rss, by = objective.levels(self.materials(x), wanted)
             level = watts_to_dbm(rss).ravel()
             jacobian = sp.csr_matrix((len(level), size))
@@ -230,7 +227,7 @@ def unknowns_of(
     label: list[str] = []
     mean: list[float] = []
     width: list[float] = []
-    entry: dict[str, NDArray[np.int64]] = {}
+    entry: dict[str, IntArray] = {}
     for q in quantities:
         kind = KINDS[q]
         spread = np.full(scene.num_objects, (widths or {}).get(q, kind.width))
@@ -337,9 +334,7 @@ def _carriers(
     ]
 
 
-def _exponents(
-    scene: SceneModel, radio: RadioConfig, given: MaterialPrior | None
-) -> NDArray[np.float64]:
+def _exponents(scene: SceneModel, radio: RadioConfig, given: MaterialPrior | None) -> FloatArray:
     """[K] d of σ = c f^d; zero where the scene gives a number instead of a class."""
     if given is not None:
         return np.asarray(given.d, np.float64)
@@ -353,7 +348,7 @@ def _to_x(kind: _Kind, value: float) -> float:
     return float(np.log(value)) if kind.log else float(value)
 
 
-def _columns(entry: NDArray[np.int64], size: int) -> sp.csr_matrix:
+def _columns(entry: IntArray, size: int) -> sp.csr_matrix:
     """[K, X] which entry of x each object (or setup) follows."""
     there = np.flatnonzero(entry >= 0)
     return sp.csr_matrix((np.ones(len(there)), (there, entry[there])), (len(entry), size))

@@ -14,8 +14,8 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 import scipy.sparse.csgraph as csgraph
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.likelihood import Information
 from vlmrt_dist.inference.optimizers import LeastSquares
 
@@ -60,10 +60,10 @@ class Posterior:
     :param verdict: [X]
     """
 
-    std: NDArray[np.float64]
-    prior_std: NDArray[np.float64]
-    seen: NDArray[np.bool_]
-    covariance: NDArray[np.float64]
+    std: FloatArray
+    prior_std: FloatArray
+    seen: BoolArray
+    covariance: FloatArray
     verdict: tuple[Verdict, ...]
 
     @property
@@ -73,7 +73,7 @@ class Posterior:
         return float((1.0 - np.diag(self.covariance) / width**2).sum())
 
     @property
-    def full_covariance(self) -> NDArray[np.float64]:
+    def full_covariance(self) -> FloatArray:
         """[X, X] covariance of all unknowns."""
         if self.seen.all():
             return self.covariance.copy()
@@ -93,7 +93,7 @@ class Posterior:
 
 
 def posterior(
-    jacobian: sp.csr_matrix, links: Information, x: NDArray[np.float64], data: LeastSquares
+    jacobian: sp.csr_matrix, links: Information, x: FloatArray, data: LeastSquares
 ) -> Posterior:
     """Posterior at an estimate.
 
@@ -135,7 +135,7 @@ def posterior(
     return Posterior(std, width, seen, covariance, tuple(verdict))
 
 
-def inverse(matrix: sp.csr_matrix) -> NDArray[np.float64]:
+def inverse(matrix: sp.csr_matrix) -> FloatArray:
     """Dense inverse of a sparse matrix that is symmetric and positive definite.
 
     Unknowns that share no link, directly or through others, are inverted by themselves. LAPACK
@@ -158,7 +158,7 @@ def inverse(matrix: sp.csr_matrix) -> NDArray[np.float64]:
     return found
 
 
-def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inverse(matrix: FloatArray) -> FloatArray:
     """Inverse of a positive definite matrix [X, X], which is overwritten if it is in Fortran's
     order."""
     factor, wrong = scipy.linalg.lapack.dpotrf(matrix, lower=True, clean=False, overwrite_a=True)
@@ -170,9 +170,7 @@ def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(found.T)  # symmetric: no copy
 
 
-def conflict(
-    x: NDArray[np.float64], prior: NDArray[np.float64], knowledge: Posterior
-) -> NDArray[np.float64]:
+def conflict(x: FloatArray, prior: FloatArray, knowledge: Posterior) -> FloatArray:
     """[X] how far each estimate lies from its prior, in the standard deviations that the prior
     allows it: √(prior² - posterior²). Far above 2, the prior is more likely wrong than unlucky."""
     allowed = np.sqrt(np.maximum(knowledge.prior_std**2 - knowledge.std**2, 0.0))

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign, check_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
-from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.field.simulation import displaced
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior, Prior, check_choice, prior_of
+from vlmrt_dist.field import Objective, displaced
+from vlmrt_dist.inference.conductivity_prior import Prior, check_choice, prior_of
 from vlmrt_dist.inference.likelihood import LOSSES
-from vlmrt_dist.inference.multistart import Progress
 from vlmrt_dist.inference.optimizers import LeastSquares, Predict
 from vlmrt_dist.inference.parameters import Groups, Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import MaterialPrior, SceneModel
 
 Engine = Literal["replay", "retrace"]
 ENGINES: tuple[str, ...] = ("replay", "retrace")
@@ -129,15 +127,11 @@ def posed(
     }
     meant = unknowns_of(scene, campaign, radio, belief, **asked)
 
-    def step(done: int, total: int) -> None:
-        if progress is not None:
-            progress("trace", done, total)
-
     sharing: dict[str, Any] = {"num_actors": num_actors, "actor_options": actor_options or {}}
     noise = np.broadcast_to(campaign.noise_db if noise_db is None else noise_db, _shape(campaign))
     noise = np.hypot(noise, quantisation_db / np.sqrt(12.0))
     with clock("trace"):
-        opened = _opened(scene, campaign, radio, engine, progress=step, **sharing)
+        opened = _opened(scene, campaign, radio, engine, progress=progress, **sharing)
     try:
         objective = opened.objective
         with clock("compile"):
@@ -150,7 +144,7 @@ def posed(
             with clock("trace"):
                 copies = _copies(scene, campaign, position_error_m, seed)
                 few = radio.replace(samples_per_src=min(radio.samples_per_src, COPY_SAMPLES))
-                spread = _opened(scene, copies, few, engine, progress=step, **sharing)
+                spread = _opened(scene, copies, few, engine, progress=progress, **sharing)
             try:
                 elsewhere = unknowns_of(scene, copies, radio, belief, **asked)
                 level, _ = elsewhere.predict(spread.objective)(elsewhere.mean)
@@ -202,12 +196,12 @@ def _opened(
     *,
     num_actors: int,
     actor_options: dict[str, Any],
-    progress: Any,
+    progress: Progress | None,
 ) -> _Opened:
     if campaign.rss_dbm is None:
         campaign = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
     if num_actors > 0:
-        from vlmrt_dist.distributed.actor_objective import ActorObjective
+        from vlmrt_dist.distributed import ActorObjective
 
         actors = ActorObjective(
             scene, campaign, radio, engine=engine, num_actors=num_actors, progress=progress,
@@ -215,8 +209,7 @@ def _opened(
         )  # fmt: skip
         return _Opened(actors, actors.num_paths, actors.incomplete)
     # Imported late: the modules below wake up Dr.Jit.
-    from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
-    from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field import ReplayObjective, RetraceObjective, trace
 
     if engine == "retrace":
         return _Opened(RetraceObjective(scene, campaign, radio), 0, float("nan"))
@@ -238,8 +231,8 @@ def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> C
 
 
 def _position_noise(
-    copies_dbm: NDArray[np.float64], level_dbm: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.float64]:
+    copies_dbm: FloatArray, level_dbm: FloatArray, shape: tuple[int, int]
+) -> FloatArray:
     """[M, N] root mean square difference between a level and those of its displaced copies [dB]."""
     there = level_dbm.reshape(shape[0], 1, shape[1])
     with np.errstate(invalid="ignore"):  # neither hears anything

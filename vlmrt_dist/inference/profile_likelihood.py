@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.multistart import fit_doubting_prior
 from vlmrt_dist.inference.optimizers import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.parameters import KINDS, Quantity
 from vlmrt_dist.inference.problem import posed
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 THRESHOLD = 3.841458820694124
 """Δχ² at the ends of a 95 % interval: the 95 % quantile of χ² with one degree of freedom."""
@@ -41,8 +41,8 @@ class Profile:
     name: str
     quantity: str
     unit: str
-    values: NDArray[np.float64]
-    chi2: NDArray[np.float64]
+    values: FloatArray
+    chi2: FloatArray
     best: float
     low: float
     high: float
@@ -125,9 +125,7 @@ def profile(
     return Profile(name, quantity, kind.unit, value(grid), chi2, float(value(best)), low, high)
 
 
-def _grid(
-    data: LeastSquares, best: float, std: float, entry: int, points: int
-) -> NDArray[np.float64]:
+def _grid(data: LeastSquares, best: float, std: float, entry: int, points: int) -> FloatArray:
     """Values of x, close together at the best one and as far as the range searched."""
     low, high = (
         np.broadcast_to(data.low, data.prior.shape),
@@ -144,10 +142,10 @@ def _grid(
 def _chi2(
     predict: Predict,
     data: LeastSquares,
-    start: NDArray[np.float64],
+    start: FloatArray,
     entry: int,
-    grid: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    grid: FloatArray,
+) -> FloatArray:
     """χ² at each value, every fit started at its neighbour's, outwards from the best."""
     rest = np.arange(len(start)) != entry
     width = np.broadcast_to(data.prior_width, start.shape)
@@ -166,7 +164,7 @@ def _chi2(
         for i in order:
             x[entry] = grid[i]
 
-            def levels(others: NDArray[np.float64], at: float = grid[i]) -> Any:
+            def levels(others: FloatArray, at: float = grid[i]) -> Any:
                 full = np.empty(len(start))
                 full[rest], full[entry] = others, at
                 level, jacobian = predict(full)
@@ -178,9 +176,7 @@ def _chi2(
     return chi2
 
 
-def _crossing(
-    grid: NDArray[np.float64], chi2: NDArray[np.float64], best: float, side: int
-) -> float:
+def _crossing(grid: FloatArray, chi2: FloatArray, best: float, side: int) -> float:
     """Where χ² rises through the threshold on one side of the best value, between two points."""
     beyond = grid[grid < best][::-1] if side < 0 else grid[grid > best]
     rise = chi2[grid < best][::-1] if side < 0 else chi2[grid > best]

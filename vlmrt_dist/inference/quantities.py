@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.posterior import Verdict
 
 
@@ -24,28 +24,28 @@ class LinkLevels:
         where that was not done
     """
 
-    measured_dbm: NDArray[np.float64]
-    noise_db: NDArray[np.float64]
-    censored: NDArray[np.bool_]
-    replayed_dbm: NDArray[np.float64]
-    held_out_dbm: NDArray[np.float64]
+    measured_dbm: FloatArray
+    noise_db: FloatArray
+    censored: BoolArray
+    replayed_dbm: FloatArray
+    held_out_dbm: FloatArray
 
     @property
-    def residual_db(self) -> NDArray[np.float64]:
+    def residual_db(self) -> FloatArray:
         """[M, N] measured minus replayed; zero where both lie below a receiver's floor."""
         return self._beside(self.replayed_dbm)
 
     @property
-    def held_out_residual_db(self) -> NDArray[np.float64]:
+    def held_out_residual_db(self) -> FloatArray:
         """[M, N] the same for levels predicted by fits that have not seen the link."""
         return self._beside(self.held_out_dbm)
 
     @property
-    def standardised(self) -> NDArray[np.float64]:
+    def standardised(self) -> FloatArray:
         """[M, N] residuals in units of the declared noise."""
         return self.residual_db / self.noise_db
 
-    def _beside(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _beside(self, level: FloatArray) -> FloatArray:
         residual = self.measured_dbm - level
         return np.where(self.censored, np.minimum(residual, 0.0), residual)
 
@@ -67,13 +67,13 @@ class Quantity:
     """
 
     unit: str
-    value: NDArray[np.float64]
-    std: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    prior: NDArray[np.float64]
-    prior_low: NDArray[np.float64]
-    prior_high: NDArray[np.float64]
+    value: FloatArray
+    std: FloatArray
+    low: FloatArray
+    high: FloatArray
+    prior: FloatArray
+    prior_low: FloatArray
+    prior_high: FloatArray
     verdict: tuple[Verdict, ...]
     contradicts_prior: tuple[bool, ...]
 
@@ -86,8 +86,8 @@ class Gains(NamedTuple):
     :param verdict: [M]
     """
 
-    value: NDArray[np.float64]
-    std: NDArray[np.float64]
+    value: FloatArray
+    std: FloatArray
     verdict: tuple[Verdict, ...]
 
 
@@ -106,7 +106,7 @@ class Checked(NamedTuple):
     doubtful: tuple[str, ...]
 
 
-def root_mean_square(values: NDArray[np.float64]) -> float:
+def root_mean_square(values: FloatArray) -> float:
     """Of those that are numbers; NaN if none is."""
     numbers = values[~np.isnan(values)]
     return float(np.sqrt((numbers**2).mean())) if len(numbers) else float("nan")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.optimizers import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import Checked, Gains, LinkLevels, Quantity
-from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE
+from vlmrt_dist.paths import COMPLETE_TOLERANCE
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -86,18 +86,18 @@ class Estimate:
 
     names: tuple[str, ...]
     materials: tuple[str, ...]
-    conductivity: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    prior: NDArray[np.float64]
-    prior_low: NDArray[np.float64]
-    prior_high: NDArray[np.float64]
+    conductivity: FloatArray
+    low: FloatArray
+    high: FloatArray
+    prior: FloatArray
+    prior_low: FloatArray
+    prior_high: FloatArray
     verdict: tuple[Verdict, ...]
     contradicts_prior: tuple[bool, ...]
-    fitted: NDArray[np.float64]
+    fitted: FloatArray
     outcome: Outcome
     iterations: int
-    losses: NDArray[np.float64]
+    losses: FloatArray
     engine: str
     optimizer: str
     protocol: str
@@ -114,7 +114,7 @@ class Estimate:
     mre: float
     links: LinkLevels
     frequency: float = 3.5e9
-    covariance: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     others: dict[str, Quantity] = field(default_factory=dict)
     gains: Gains | None = None
     entangled: tuple[tuple[str, str], ...] = ()
@@ -125,7 +125,7 @@ class Estimate:
     num_censored: int = 0
 
     @property
-    def std(self) -> NDArray[np.float64]:
+    def std(self) -> FloatArray:
         """[K] standard deviation of ln σ that the interval stands for; 0 where fixed."""
         there = self.conductivity > 0.0
         ratio = np.divide(self.high, self.conductivity, out=np.ones(len(there)), where=there)

@@ -15,9 +15,10 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 import scipy.sparse.linalg
-from numpy.typing import NDArray
 
-Residuals = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], sp.csr_matrix]]
+from vlmrt_dist.arrays import FloatArray
+
+Residuals = Callable[[FloatArray], tuple[FloatArray, sp.csr_matrix]]
 """A parameter vector x [X] -> residuals [L], and their sparse derivative [L, X] by x."""
 
 FIRST_RADIUS = 1.0
@@ -46,16 +47,16 @@ class Minimum(NamedTuple):
     :param converged: False: after the most evaluations
     """
 
-    x: NDArray[np.float64]
+    x: FloatArray
     cost: float
     converged: bool
 
 
 def least_squares(
     residuals: Residuals,
-    x: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    x: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
     *,
     tolerance: float,
     max_evaluations: int,
@@ -121,14 +122,14 @@ def least_squares(
 
 def _step(
     normal: sp.csc_matrix,
-    gradient: NDArray[np.float64],
-    damping: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    gradient: FloatArray,
+    damping: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+) -> FloatArray:
     """Minimum of the damped linear model between ``low`` and ``high``, nearly."""
     step = np.zeros(len(gradient))
-    whole: NDArray[np.float64] | None = None
+    whole: FloatArray | None = None
     free = damping > 0.0  # some residual depends on it
     # At a bound and pushed against it.
     free &= ~(((low >= 0.0) & (gradient > 0.0)) | ((high <= 0.0) & (gradient < 0.0)))
@@ -153,15 +154,13 @@ def _step(
     share = np.divide(reach, whole, out=np.ones(len(whole)), where=whole != 0.0).min()
     shorter = min(1.0, share) * whole
 
-    def change(of: NDArray[np.float64]) -> float:
+    def change(of: FloatArray) -> float:
         return float(gradient @ of + 0.5 * of @ (normal @ of))
 
     return step if change(step) < change(shorter) else shorter
 
 
-def _solution(
-    normal: sp.csc_matrix, diagonal: NDArray[np.float64], right: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _solution(normal: sp.csc_matrix, diagonal: FloatArray, right: FloatArray) -> FloatArray:
     """x of (normal + diag(diagonal)) x = right, in units in which the matrix's diagonal is one."""
     units = 1.0 / np.sqrt(normal.diagonal() + diagonal)
     matrix = sp.diags(units) @ (normal + sp.diags(diagonal)) @ sp.diags(units)

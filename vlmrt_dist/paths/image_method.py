@@ -15,8 +15,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.paths.path_table import REFLECTION
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 NORMAL_TOLERANCE = 1e-4
 OFFSET_TOLERANCE = 1e-3
@@ -36,10 +37,10 @@ class Planes:
     :param first_face: [K] index of each object's first face in ``of_face``
     """
 
-    normal: NDArray[np.float64]
-    offset: NDArray[np.float64]
+    normal: FloatArray
+    offset: FloatArray
     of_face: NDArray[np.int32]
-    first_face: NDArray[np.int64]
+    first_face: IntArray
 
 
 def planes_of(scene: SceneModel) -> Planes:
@@ -83,11 +84,11 @@ def planes_of(scene: SceneModel) -> Planes:
 
 def unfold(
     planes: Planes,
-    tx: NDArray[np.float64],
-    rx: NDArray[np.float64],
+    tx: FloatArray,
+    rx: FloatArray,
     kind: NDArray[np.uint8],
     plane: NDArray[np.int32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     """Length and directions of specular paths by the method of images.
 
     :param tx: [P, 3] start of each path [m]

@@ -24,9 +24,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.errors import NumericalError, StorageError
 from vlmrt_dist.paths.path_table import PER_SETUP, ROWS, PathTable, concatenate_setups
-from vlmrt_dist.store.atomic_files import replacing
+from vlmrt_dist.store import replacing
 
 FORMAT = "vlmrt paths 1"
 """What a file says it is; raise the number when the same table would be written otherwise."""
@@ -61,7 +62,7 @@ def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> N
     with contextlib.ExitStack() as stack:
         waiting: dict[str, IO[bytes]] = {}
         facts: dict[str, Any] = {"kind": {"0": "none", "1": "reflection", "2": "transmission"}}
-        sizes: list[NDArray[np.int64]] = []
+        sizes: list[IntArray] = []
         lists: dict[str, list[NDArray[Any]]] = {name: [] for name in PER_SETUP}
         keys: list[str] = []
         alike = None

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import NumericalError
 
 NONE, REFLECTION, TRANSMISSION = 0, 1, 2
@@ -62,18 +63,18 @@ class PathTable:
     num_objects: int
     setup: NDArray[np.int32]
     receiver: NDArray[np.int32]
-    length: NDArray[np.float64]
+    length: FloatArray
     kind: NDArray[np.uint8]
     object: NDArray[np.int32]
     plane: NDArray[np.int32]
-    cosine: NDArray[np.float64]
-    rotation: NDArray[np.float64]
-    tx_field: NDArray[np.float64]
-    rx_field: NDArray[np.float64]
-    added: NDArray[np.float64]
+    cosine: FloatArray
+    rotation: FloatArray
+    tx_field: FloatArray
+    rx_field: FloatArray
+    added: FloatArray
     num_solves: NDArray[np.int32]
-    seconds: NDArray[np.float64]
-    seconds_in_solver: NDArray[np.float64]
+    seconds: FloatArray
+    seconds_in_solver: FloatArray
 
     def __post_init__(self) -> None:
         for name in ("length", "cosine", "rotation", "tx_field", "rx_field"):
@@ -100,12 +101,12 @@ class PathTable:
         return int(self.kind.shape[1])
 
     @property
-    def link(self) -> NDArray[np.int64]:
+    def link(self) -> IntArray:
         """[P] link of each path: setup · N + receiver."""
         return self.setup.astype(np.int64) * self.num_receivers + self.receiver
 
     @property
-    def paths_per_link(self) -> NDArray[np.int64]:
+    def paths_per_link(self) -> IntArray:
         """[M, N] number of paths of each link."""
         count = np.bincount(self.link, minlength=self.num_setups * self.num_receivers)
         return count.reshape(self.num_setups, self.num_receivers)
@@ -130,7 +131,7 @@ class PathTable:
             keys.append(digest.hexdigest())
         return keys
 
-    def _by_setup(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _by_setup(self) -> tuple[IntArray, IntArray]:
         """[P] rows setup by setup, each setup's in the order they have; [M + 1] where each setup
         begins among them."""
         count = np.bincount(self.setup, minlength=self.num_setups)
@@ -141,14 +142,14 @@ class PathTable:
         """Content hash of all paths (SHA-256, hexadecimal)."""
         return combined_key(self.setup_keys())
 
-    def rows(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> PathTable:
+    def rows(self, index: IntArray | BoolArray) -> PathTable:
         """The table with only the paths that ``index`` selects."""
         return dataclasses.replace(
             self,
             **{name: getattr(self, name)[index].copy() for name in ROWS},
         )
 
-    def signature(self) -> NDArray[np.int64]:
+    def signature(self) -> IntArray:
         """[P, 2 + 3 D] integers that two paths share if and only if they are the same path."""
         return np.concatenate(
             [self.setup[:, None], self.receiver[:, None], self.kind, self.object, self.plane],
@@ -211,7 +212,7 @@ def unite(tables: Sequence[PathTable]) -> PathTable:
     return joined.rows(order[new])
 
 
-def _packed(table: PathTable) -> list[NDArray[np.int64]]:
+def _packed(table: PathTable) -> list[IntArray]:
     """:meth:`PathTable.signature` in as few integers [P] as hold its columns' bits: they order the
     paths as its columns do, and are sorted ten to eighty times faster (10³ to 10⁶ paths)."""
     words, room = [np.zeros(table.num_paths, np.int64)], 63

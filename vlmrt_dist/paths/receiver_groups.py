@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import EngineUnavailable
 
 MAX_LANES_AT_ONCE = 50_000_000

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import MeasurementSetup
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.engine.llvm import prepare_engine
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
+from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.paths.path_table import REFLECTION, TRANSMISSION
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene.scene_object import SceneObject
+from vlmrt_dist.scene import SceneModel, SceneObject
 from vlmrt_dist.units import SPEED_OF_LIGHT
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
@@ -61,7 +60,7 @@ class FoundPaths:
     object: NDArray[np.int32]
     face: NDArray[np.int32]
     amplitude: NDArray[np.complex128]
-    length: NDArray[np.float64]
+    length: FloatArray
 
 
 class LiveScene:
@@ -81,7 +80,7 @@ class LiveScene:
         model: SceneModel,
         radio: RadioConfig,
         *,
-        conductivity: NDArray[np.float64] | None = None,
+        conductivity: FloatArray | None = None,
         material_per_object: bool = False,
     ) -> None:
         self.model = model
@@ -128,14 +127,14 @@ class LiveScene:
         self.seconds_in_solver = 0.0
         """Wall time that :meth:`find_paths` has spent inside Sionna's solver so far [s]."""
 
-    def differentiate_by(self, conductivity: NDArray[np.float64]) -> None:
+    def differentiate_by(self, conductivity: FloatArray) -> None:
         """Give the objects these conductivities [K] [S/m], attached to their gradient."""
         for material, value in zip(self.materials, conductivity, strict=True):
             # An opaque value: a literal would be compiled into the kernel, anew in every step.
             material.conductivity = dr.opaque(mi.Float, float(value))
             dr.enable_grad(material.conductivity)
 
-    def place(self, tx: NDArray[np.float64], rx: NDArray[np.float64]) -> None:
+    def place(self, tx: FloatArray, rx: FloatArray) -> None:
         """Put one transmitter [3] and the receivers [N, 3] into the scene [m]."""
         for name in (*self.scene.transmitters, *self.scene.receivers):
             self.scene.remove(name)
@@ -206,9 +205,7 @@ class LiveScene:
         """Give back what Dr.Jit keeps for the next solve, some gigabytes after large ones."""
         dr.flush_malloc_cache()
 
-    def antenna_field(
-        self, direction: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def antenna_field(self, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Unit vectors θ̂ [P, 3] and the antenna's field (F_θ, F_φ) [P, 2].
 
         :param direction: [P, 3] unit vectors seen from the antenna
@@ -265,7 +262,7 @@ class _Faces:
             self._first[identifier] = first[mesh]
 
     def owner(
-        self, there: NDArray[np.bool_], shape: NDArray[np.int64], face: NDArray[np.int64]
+        self, there: BoolArray, shape: IntArray, face: IntArray
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Object, and face within it; zero where there is none.
 
@@ -295,9 +292,7 @@ def _mesh(name: str, items: list[SceneObject], material: rt.RadioMaterial) -> mi
     return mesh
 
 
-def _per_path(
-    tensor: object, receiver: NDArray[np.int64], column: NDArray[np.int64], depth: int
-) -> NDArray[np.int64]:
+def _per_path(tensor: object, receiver: IntArray, column: IntArray, depth: int) -> IntArray:
     """[P, D] of Sionna's padded [max_depth, num_rx, num_tx, num_paths] tensor."""
     values = np.asarray(tensor.numpy())[:, :, 0]  # type: ignore[attr-defined]
     rows = values[:depth, receiver, column].T.astype(np.int64)

@@ -8,19 +8,18 @@ from the prior; all of them come from the same paths.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, RadioConfig, free_points
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene.street import ground, outdoors
+from vlmrt_dist.inference import prior_of
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel, ground, outdoors
 
 NUM_TX, NUM_RX = 20, 60
 """Candidate transmitters, and receivers for each of them, where a caller asks for no other."""
@@ -40,8 +39,6 @@ received at street level."""
 MAX_ROUNDS = 200
 """Rounds of draws after which the search for positions at a height above ground ends."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with the phase, the steps done and the steps in all."""
 
 Height = tuple[float, float]
 """Lowest and highest position of an antenna above the ground [m]. The ground is the lowest surface;
@@ -60,9 +57,9 @@ class CandidatePool:
     """
 
     campaign: Campaign
-    heard: NDArray[np.bool_]
+    heard: BoolArray
     jacobians: tuple[sp.csr_matrix, ...]
-    free: NDArray[np.bool_]
+    free: BoolArray
 
     def subset(self, choice: Sequence[tuple[int, Sequence[int]]]) -> Campaign:
         """The campaign of some transmitters, each with some of its receivers."""
@@ -71,7 +68,7 @@ class CandidatePool:
             rx=np.array([self.campaign.rx[t, list(rx)] for t, rx in choice]),
         )
 
-    def links(self, choice: Sequence[tuple[int, Sequence[int]]]) -> NDArray[np.int64]:
+    def links(self, choice: Sequence[tuple[int, Sequence[int]]]) -> IntArray:
         """Rows of the Jacobians that belong to such a choice."""
         count = self.heard.shape[1]
         return np.array([t * count + n for t, rx in choice for n in rx], np.int64)
@@ -84,9 +81,9 @@ def candidate_pool(
     seed: int,
     num_tx: int = NUM_TX,
     num_rx: int = NUM_RX,
-    draws: NDArray[np.float64],
+    draws: FloatArray,
     fixed: Sequence[str] = (),
-    free: NDArray[np.bool_] | None = None,
+    free: BoolArray | None = None,
     clearance: float = DEFAULT_CLEARANCE,
     height: Height | None = None,
     tx_height: Height | None = None,
@@ -107,7 +104,7 @@ def candidate_pool(
         receivers of its own
     :raises CampaignError: if there is no free space
     """
-    from vlmrt_dist.field.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field import trace  # wakes up the ray tracer
 
     positions = random_positions(
         scene,
@@ -120,7 +117,7 @@ def candidate_pool(
         extra=extra,
     )
     ranking = radio.replace(samples_per_src=min(radio.samples_per_src, POOL_SAMPLES))
-    step = None if progress is None else lambda done, total: progress("pool", done, total)
+    step = None if progress is None else lambda _, done, total: progress("pool", done, total)
     table = trace(scene, positions, ranking, max_solves=POOL_SOLVES, progress=step)
     heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
     if free is None:
@@ -134,14 +131,14 @@ def link_jacobians(
     campaign: Campaign,
     radio: RadioConfig,
     table: object,
-    draws: NDArray[np.float64],
-) -> tuple[NDArray[np.bool_], list[sp.csr_matrix]]:
+    draws: FloatArray,
+) -> tuple[BoolArray, list[sp.csr_matrix]]:
     """Which links are heard [M, N], and the derivative [M · N, K] of their levels [dB] by ln σ.
 
     :param table: the paths of ``campaign``
     :param draws: [B, K] conductivities [S/m]; one derivative for each
     """
-    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field import ReplayObjective
 
     blank = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
     objective = ReplayObjective(scene, blank, radio, table)  # type: ignore[arg-type]
@@ -156,11 +153,11 @@ def link_jacobians(
 def prior_draws(
     scene: SceneModel,
     radio: RadioConfig,
-    width: float | NDArray[np.float64],
+    width: float | FloatArray,
     count: int,
     seed: int,
     fixed: Sequence[str] = (),
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """[B, K] conductivities [S/m]: the prior's median first, then draws from the prior.
 
     :param width: standard deviation of ln σ, one or [K]; draws use at most 1
@@ -208,9 +205,7 @@ def random_positions(
     rng = np.random.default_rng(seed)
     street = (height is not None or high_tx is not None) and outdoors(scene)
 
-    def points(
-        count: int, bounds: NDArray[np.float64], above: Height | None
-    ) -> NDArray[np.float64]:
+    def points(count: int, bounds: FloatArray, above: Height | None) -> FloatArray:
         if above is None:
             part = dataclasses.replace(scene, bounds=bounds)
             return free_points(part, count, rng, clearance=clearance)
@@ -218,7 +213,7 @@ def random_positions(
 
     low, high = scene.bounds
     tx = points(num_tx, scene.bounds, high_tx)
-    given: list[NDArray[np.float64]] = []
+    given: list[FloatArray] = []
     if extra is not None:
         tx = np.concatenate([extra.tx, tx])
         given = [setup.rx[:num_rx] for setup in extra.setups]
@@ -234,17 +229,17 @@ def random_positions(
 
 def _points_above_ground(
     scene: SceneModel,
-    bounds: NDArray[np.float64],
+    bounds: FloatArray,
     count: int,
     rng: np.random.Generator,
     clearance: float,
     height: Height,
     street: bool,
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Positions [count, 3] uniform over the area of ``bounds`` [2, 3] and in it, at a height above
     the lowest surface there, which on the street has to see the sky."""
     low, high = bounds
-    found: list[NDArray[np.float64]] = []
+    found: list[FloatArray] = []
     total = 0
     for _ in range(MAX_ROUNDS):
         place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))

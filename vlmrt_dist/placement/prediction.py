@@ -8,13 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign, check_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.posterior import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict
+from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict, prior_of
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
     CandidatePool,
@@ -22,7 +20,7 @@ from vlmrt_dist.placement.candidates import (
     prior_draws,
 )
 from vlmrt_dist.placement.selection import Criterion, Information, select
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 Which = Literal["identifiable", "all", "median"]
 Grow = Literal["receivers", "setups"]
@@ -51,11 +49,11 @@ class Prediction:
 
     names: tuple[str, ...]
     materials: tuple[str, ...]
-    free: NDArray[np.bool_]
-    prior: NDArray[np.float64]
-    posterior: NDArray[np.float64]
-    cramer_rao: NDArray[np.float64]
-    strongest: NDArray[np.float64]
+    free: BoolArray
+    prior: FloatArray
+    posterior: FloatArray
+    cramer_rao: FloatArray
+    strongest: FloatArray
     num_links: int
     num_heard: int
     noise_db: float
@@ -91,8 +89,8 @@ def predicted_std(
     *,
     radio: RadioConfig | None = None,
     noise_db: float = 0.1,
-    prior_width: float | NDArray[np.float64] = 0.5,
-    conductivity: NDArray[np.float64] | None = None,
+    prior_width: float | FloatArray = 0.5,
+    conductivity: FloatArray | None = None,
     num_draws: int = NUM_DRAWS,
     fixed: Sequence[str] = (),
     seed: int = 0,
@@ -110,7 +108,7 @@ def predicted_std(
     :param seed: of the draws
     :raises CampaignError: if the campaign does not fit the scene
     """
-    from vlmrt_dist.field.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field import trace  # wakes up the ray tracer
 
     radio = radio or RadioConfig()
     if not 0.0 <= noise_db < np.inf:
@@ -130,9 +128,9 @@ def predicted_std(
 def pool_prediction(
     scene: SceneModel,
     pool: CandidatePool,
-    links: NDArray[np.int64],
+    links: IntArray,
     noise_db: float,
-    prior_width: float | NDArray[np.float64],
+    prior_width: float | FloatArray,
 ) -> Prediction:
     """The same for links of a pool, on the pool's own paths."""
     rows = [j[links] for j in pool.jacobians]
@@ -144,9 +142,9 @@ def _prediction(
     scene: SceneModel,
     rows: list[sp.csr_matrix],
     num_heard: int,
-    free: NDArray[np.bool_],
+    free: BoolArray,
     noise_db: float,
-    prior_width: float | NDArray[np.float64],
+    prior_width: float | FloatArray,
 ) -> Prediction:
     noise = max(noise_db, MIN_NOISE_DB)
     width = np.where(free, np.broadcast_to(prior_width, free.shape), 0.0)
@@ -167,8 +165,8 @@ def _prediction(
 
 
 def spread(
-    rows: sp.csr_matrix, width: NDArray[np.float64], free: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows: sp.csr_matrix, width: FloatArray, free: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """[K] standard deviations of ln σ after measuring some links: with the prior, and without.
 
     :param rows: [n, K] sensitivities of the links in units of their noise
@@ -203,10 +201,10 @@ class RandomCampaigns:
     :param count: how many
     """
 
-    posterior: NDArray[np.float64]
+    posterior: FloatArray
     mean_posterior: float
     mean_cramer_rao: float
-    strongest: NDArray[np.float64]
+    strongest: FloatArray
     count: int
 
 
@@ -217,7 +215,7 @@ def random_campaigns(
     num_receivers: int,
     *,
     noise_db: float,
-    prior_width: float | NDArray[np.float64],
+    prior_width: float | FloatArray,
     count: int = 100,
     seed: int = 0,
 ) -> RandomCampaigns:
@@ -271,7 +269,7 @@ def plan_for_target(
     num_setups: int = 3,
     num_receivers: int = 8,
     noise_db: float = 0.1,
-    prior_width: float | NDArray[np.float64] = 0.5,
+    prior_width: float | FloatArray = 0.5,
     num_restarts: int = 2,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,

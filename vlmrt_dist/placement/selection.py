@@ -16,10 +16,11 @@ from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement.candidates import CandidatePool, Progress
+from vlmrt_dist.placement.candidates import CandidatePool
+from vlmrt_dist.progress import Progress
 
 Criterion = Literal["D", "A"]
 Choice = list[tuple[int, list[int]]]
@@ -49,10 +50,10 @@ class _Step:
     :param own: [B, T] a_nᵀ P W² P a_n
     """
 
-    k: NDArray[np.float64]
-    q: NDArray[np.float64]
-    left: NDArray[np.float64]
-    own: NDArray[np.float64]
+    k: FloatArray
+    q: FloatArray
+    left: FloatArray
+    own: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,27 +67,27 @@ class _Blocks:
     :param q_diagonal: [B, T, R]
     """
 
-    k: NDArray[np.float64]
-    q: NDArray[np.float64] | None
-    k_diagonal: NDArray[np.float64]
-    q_diagonal: NDArray[np.float64] | None
+    k: FloatArray
+    q: FloatArray | None
+    k_diagonal: FloatArray
+    q_diagonal: FloatArray | None
     steps: tuple[_Step, ...] = ()
 
     @classmethod
-    def fresh(cls, k: NDArray[np.float64], q: NDArray[np.float64] | None) -> _Blocks:
+    def fresh(cls, k: FloatArray, q: FloatArray | None) -> _Blocks:
         return cls(k, q, _diagonal(k), None if q is None else _diagonal(q))
 
-    def of(self, which: NDArray[np.int64] | list[int]) -> _Blocks:
+    def of(self, which: IntArray | list[int]) -> _Blocks:
         return _Blocks.fresh(self.k[:, which], None if self.q is None else self.q[:, which])
 
-    def gain(self) -> NDArray[np.float64]:
+    def gain(self) -> FloatArray:
         """[T, R] what each link adds to the criterion, on average over the draws."""
         left = 1.0 + self.k_diagonal
         if self.q_diagonal is None:
             return np.asarray(np.log(left).mean(0))
         return np.asarray((self.q_diagonal / left).mean(0))
 
-    def after(self, receiver: NDArray[np.int64]) -> _Blocks:
+    def after(self, receiver: IntArray) -> _Blocks:
         """The kernels once each transmitter's ``receiver`` [T] is measured."""
         t = np.arange(len(receiver))
         k = self.k[:, t, :, receiver].swapaxes(0, 1)  # NumPy puts the indexed axis first
@@ -126,9 +127,9 @@ class Information:
         pool: CandidatePool,
         criterion: Criterion,
         noise_db: float,
-        prior_width: float | NDArray[np.float64],
+        prior_width: float | FloatArray,
         given: tuple[sp.csr_matrix, ...] | None = None,
-        objects: NDArray[np.float64] | None = None,
+        objects: FloatArray | None = None,
     ) -> None:
         if not 0.0 < noise_db < np.inf:
             raise ConfigurationError("noise_db must be positive and finite")
@@ -150,7 +151,7 @@ class Information:
             second = np.stack([self._gram(rows, self._weight) for rows in self._rows])
         self._prior = _Blocks.fresh(blocks, second)
 
-    def _gram(self, rows: sp.csr_matrix, weight: sp.spmatrix | None) -> NDArray[np.float64]:
+    def _gram(self, rows: sp.csr_matrix, weight: sp.spmatrix | None) -> FloatArray:
         tx, rx = self.pool.heard.shape
         weighted = rows if weight is None else (rows @ weight).tocsr()
         parts = [weighted[t * rx : (t + 1) * rx] for t in range(tx)]
@@ -227,9 +228,7 @@ class Information:
         return value, (group[0], chosen)
 
     @staticmethod
-    def _greedy(
-        blocks: _Blocks, heard: NDArray[np.bool_], count: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _greedy(blocks: _Blocks, heard: BoolArray, count: int) -> tuple[IntArray, FloatArray]:
         """[T, count] receivers of each transmitter, and their gain [T] (-inf: too few hear it)."""
         free, total = heard.copy(), np.zeros(len(heard))
         chosen = np.zeros((len(heard), count), np.int64)
@@ -244,7 +243,7 @@ class Information:
 
     @staticmethod
     def _polish(
-        block: _Blocks, heard: NDArray[np.bool_], chosen: list[int], value: float
+        block: _Blocks, heard: BoolArray, chosen: list[int], value: float
     ) -> tuple[float, list[int]]:
         """Exchange single receivers of one transmitter while that gains anything."""
         for _ in range(MAX_SWEEPS):
@@ -333,10 +332,10 @@ def _exchanged(information: Information, choice: Choice, able: list[int]) -> tup
     return value, choice
 
 
-def _by_tx(x: NDArray[np.float64], rx: int) -> NDArray[np.float64]:
+def _by_tx(x: FloatArray, rx: int) -> FloatArray:
     """[n, T · R] as [T, n, R]."""
     return x.reshape(len(x), -1, rx).swapaxes(0, 1)
 
 
-def _diagonal(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+def _diagonal(blocks: FloatArray) -> FloatArray:
     return np.diagonal(blocks, axis1=2, axis2=3).copy()

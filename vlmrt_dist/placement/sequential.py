@@ -14,25 +14,23 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference.estimation import PRIOR_WIDTH, estimate
-from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
-from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.placement import place
+from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, PRIOR_WIDTH, Estimate, estimate
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
     NUM_RX,
     NUM_TX,
     Height,
-    Progress,
     candidate_pool,
     link_jacobians,
 )
 from vlmrt_dist.placement.prediction import spread
+from vlmrt_dist.placement.registry import place
 from vlmrt_dist.placement.selection import Information, select
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
 
 Which = Literal["all", "median"]
 
@@ -54,8 +52,8 @@ class NextSetup:
     """
 
     campaign: Campaign
-    before: NDArray[np.float64]
-    after: NDArray[np.float64]
+    before: FloatArray
+    after: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +73,7 @@ class ClosedLoop:
     reason: str
     reached: bool
     num_links: tuple[int, ...]
-    std: NDArray[np.float64]
+    std: FloatArray
 
 
 def plan_next(
@@ -150,7 +148,7 @@ def next_setup(
     progress: Progress | None = None,
 ) -> NextSetup:
     """:func:`plan_next`, with the standard deviations before and after."""
-    from vlmrt_dist.field.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field import trace  # wakes up the ray tracer
 
     radio = radio or RadioConfig()
     if num_receivers < 1 or num_draws < 1:
@@ -175,7 +173,7 @@ def next_setup(
     tied = result.num_unknowns < free.sum()
     joint = bool(result.others) or result.gains is not None or tied
 
-    def measured(draws: NDArray[np.float64]) -> list[sp.csr_matrix]:
+    def measured(draws: FloatArray) -> list[sp.csr_matrix]:
         if joint:
             return [_told(result.covariance, width, free)] * len(draws)
         _, jacobians = link_jacobians(scene, campaign, radio, table, draws)
@@ -210,9 +208,7 @@ def next_setup(
     )
 
 
-def _told(
-    covariance: NDArray[np.float64], width: NDArray[np.float64], free: NDArray[np.bool_]
-) -> sp.csr_matrix:
+def _told(covariance: FloatArray, width: FloatArray, free: BoolArray) -> sp.csr_matrix:
     """[n, K] sensitivities, in units of their noise, of links that would leave ``covariance``.
 
     That is what the measured links say once everything else that was unknown is averaged out.
@@ -230,12 +226,12 @@ def _told(
 
 
 def _posterior_draws(
-    theta: NDArray[np.float64],
+    theta: FloatArray,
     rows: sp.csr_matrix,
-    width: NDArray[np.float64],
+    width: FloatArray,
     count: int,
     seed: int,
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """[B, K] conductivities [S/m]: the estimate, then draws from its posterior.
 
     A draw from the prior, corrected by what the links would say of it (Matheron's rule): no
@@ -311,7 +307,7 @@ def measure_until(
         )  # fmt: skip
     campaign = start if start.rss_dbm is not None else _measured(measure, start)
     links: list[int] = []
-    deviations: list[NDArray[np.float64]] = []
+    deviations: list[FloatArray] = []
 
     def end(reason: str, reached: bool = False) -> ClosedLoop:
         return ClosedLoop(campaign, result, reason, reached, tuple(links), np.array(deviations))

@@ -12,7 +12,7 @@ import numpy as np
 
 from vlmrt_dist.errors import ImageError
 from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
+from vlmrt_dist.store import UnreadableFile, read_limited
 
 MAX_BYTES = 20_000_000
 """Largest file that is opened [bytes]."""

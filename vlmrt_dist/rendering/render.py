@@ -10,22 +10,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
+from vlmrt_dist.progress import Progress
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.rendering.render_process import ARRAYS, PROBLEM, REQUEST, view_file
 from vlmrt_dist.rendering.textures import LOOKS, look_name
 from vlmrt_dist.rendering.viewpoints import VIEWS, Seen, look_at_scene
-from vlmrt_dist.scene.model import SceneModel
-
-FloatArray = npt.NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
+from vlmrt_dist.scene import SceneModel
 
 SAMPLES = 32
 """Paths of light through each pixel."""

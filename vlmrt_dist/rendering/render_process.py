@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist.engine.llvm import prepare_engine
+from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.rendering.textures import texture
 

@@ -16,7 +16,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from vlmrt_dist.arrays import FloatArray
+
 Surface = Literal["matte", "glossy", "metal", "sheet"]
 
 LONG_SIDE = 512

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene.model import SceneModel
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from vlmrt_dist.scene import SceneModel
 
 VIEWS = ("overhead", "perspective")
 

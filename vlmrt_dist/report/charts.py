@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.report.comparison import OPTIMIZER_NAMES
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.report.data import Group, Study, groups_of, label_of, value_of, varying
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
-from vlmrt_dist.store.ledger import Timing
+from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES
+from vlmrt_dist.store import Timing
 
 PLACES = 120
 """Points of a curve, at most."""
@@ -25,7 +26,7 @@ PLACES = 120
 MOST_CURVES = 14
 """Curves of a chart, at most; a chart that leaves some out says so."""
 
-Floats = NDArray[np.float64]
+Floats = FloatArray
 Style = Literal["line", "markers", "step", "points"]
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlmrt_dist.store.ledger import Row, Timing, label_of
-from vlmrt_dist.studies.benchmarks.engine_timing import backward, slope
+from vlmrt_dist.store import Row, Timing, label_of
+from vlmrt_dist.studies import backward, slope
 
 NEAR = 0.01
 """Relative error that counts as comparable where convergence is compared (MRE of 1 %)."""

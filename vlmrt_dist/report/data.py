@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.store.ledger import Ledger, Row, Timing
-from vlmrt_dist.store.ledger import label_of as label_as_json
+from vlmrt_dist.store import Ledger, Row, Timing
+from vlmrt_dist.store import label_of as label_as_json
 
 
 @dataclass(frozen=True)

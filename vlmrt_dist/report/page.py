@@ -26,7 +26,7 @@ POLICY = (
 )
 
 
-def page(results: Results) -> str:
+def report_page(results: Results) -> str:
     """The report as one HTML document."""
     from plotly.offline import get_plotlyjs
 

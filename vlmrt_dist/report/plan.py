@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.placement.candidates import CandidatePool
-from vlmrt_dist.placement.prediction import (
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.placement import (
+    CandidatePool,
     Prediction,
     RandomCampaigns,
     predicted_std,
     random_campaigns,
 )
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 
 @dataclass(frozen=True, eq=False)

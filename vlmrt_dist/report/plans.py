@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.report.data import Study, label_of
-from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.ledger import Row
+from vlmrt_dist.scene import SceneModel, box_room
+from vlmrt_dist.store import Row
 
 MOST_PLANS = 4
 """Plans of one study, at most."""
@@ -35,9 +34,9 @@ class Plan:
     """
 
     title: str
-    outlines: tuple[tuple[str, NDArray[np.float64]], ...]
-    tx: NDArray[np.float64]
-    rx: tuple[NDArray[np.float64], ...]
+    outlines: tuple[tuple[str, FloatArray], ...]
+    tx: FloatArray
+    rx: tuple[FloatArray, ...]
     scene: SceneModel | None
     campaign: Campaign
 
@@ -86,7 +85,7 @@ def _plan(row: Row, title: str) -> Plan:
 
 
 def known_scene(row: Row) -> SceneModel | None:
-    """The row's scene, if it is a room that :func:`~vlmrt_dist.scene.box_room.box_room` makes."""
+    """The row's scene, if it is a room that :func:`~vlmrt_dist.scene.paper_room.box_room` makes."""
     boxes = row.num_objects - ROOM_OBJECTS
     room = _room(boxes) if 1 <= boxes <= 200 else None
     return room if room is not None and room.key == row.scene else None
@@ -97,7 +96,7 @@ def _room(boxes: int) -> SceneModel:
     return box_room(boxes)
 
 
-def _outlines(scene: SceneModel) -> tuple[tuple[str, NDArray[np.float64]], ...]:
+def _outlines(scene: SceneModel) -> tuple[tuple[str, FloatArray], ...]:
     """Objects from above, the low ones first."""
     found = []
     for item in sorted(scene.objects, key=lambda o: float(o.vertices[:, 2].max())):

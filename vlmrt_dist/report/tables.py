@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE
-from vlmrt_dist.report.comparison import INCOMPLETE_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.paths import COMPLETE_TOLERANCE
 from vlmrt_dist.report.data import Group, Results, Study, groups_of, label_of
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
-from vlmrt_dist.store.ledger import Row, Timing
+from vlmrt_dist.report.paper_comparison import INCOMPLETE_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.store import Row, Timing
 
 MOST_LINES = 400
 """Lines of a table, at most; a table that leaves some out says so."""

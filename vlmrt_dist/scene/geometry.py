@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 
 PAIRS_PER_BLOCK = 400_000
 """Point-triangle pairs evaluated at once; bounds the working memory to some 100 MB."""

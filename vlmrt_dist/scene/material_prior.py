@@ -13,15 +13,16 @@ table; a class at the edge of the table, which is farther from the others, gets 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 
-FloatArray = npt.NDArray[np.float64]
+MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
+"""Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""
 
 CLASS_WIDTH = 0.5
 """Default spread of ln σ within one class: published conductivities of one class of material differ
@@ -29,7 +30,33 @@ by about a factor of 2.7 either way at 95 %. Where objects are known to lie near
 paper's truths: 0.1), say so."""
 
 
-def material_prior(
+@dataclass(frozen=True, eq=False)
+class MaterialPrior:
+    """Prior on the materials of K objects, as a model, a person or the offline rules state it.
+
+    :param names: [K] the scene's objects, in its order
+    :param materials: [K] material classes of ITU-R P.2040
+    :param c: [K] factor of conductivity = c · f^d [S/m], f in GHz
+    :param d: [K] exponent of the same
+    :param confidence: [K] how sure its author is of each, in [0, 1]
+    :param sources: [K] where each comes from, for people ("ITU-R: Brick", "fallback: ...")
+    :param width: [K] standard deviation of ln σ that goes with the confidence
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    c: FloatArray
+    d: FloatArray
+    confidence: FloatArray
+    sources: tuple[str, ...]
+    width: FloatArray
+
+    def conductivity(self, frequency: float) -> FloatArray:
+        """Median conductivities [K] [S/m] at ``frequency`` [Hz]: VLMInit, c · f^d."""
+        return self.c * (frequency / 1e9) ** self.d
+
+
+def prior_from_classes(
     names: Sequence[str],
     materials: Sequence[str],
     confidence: npt.ArrayLike,

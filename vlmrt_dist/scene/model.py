@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import FrequencyError, SceneError
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.files.scene_writer import scene_to_xml, write_scene
 from vlmrt_dist.scene.geometry import TriangleSoup
 from vlmrt_dist.scene.scene_object import (
     DEFAULT_THICKNESS,
@@ -28,12 +28,10 @@ from vlmrt_dist.scene.scene_object import (
     SceneObject,
     check_name,
 )
+from vlmrt_dist.scene.scene_writer import scene_to_xml, write_scene
 
 __all__ = ["DEFAULT_THICKNESS", "SceneModel", "SceneObject", "bounding_bounds"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 ENCLOSURE_SLACK = 0.01
 """How far, relative to the scene's size, the room's own mesh may stay behind what pokes through."""

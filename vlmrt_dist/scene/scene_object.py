@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.geometry import is_closed
-
-FloatArray = npt.NDArray[np.float64]
 
 DEFAULT_THICKNESS = 0.1
 """Thickness [m] of a slab where the scene does not say; Sionna's default."""

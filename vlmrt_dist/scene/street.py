@@ -7,12 +7,9 @@ is closed and nothing can be said to be inside. But a roof lies over whoever sta
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.scene.model import SceneModel
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 OUTDOOR_HEIGHT, OUTDOOR_SIDE = 10.0, 40.0
 """A scene higher and wider than this [m] whose streets see the sky is one of buildings."""

@@ -272,3 +272,23 @@ def _checked(name: str) -> str:
 def unique(name: str) -> str:
     """``name`` with a random end, which nobody else has."""
     return f"{name}.{secrets.token_hex(4)}"
+
+
+def results_place(given: str | None) -> Place:
+    """The place that results go to.
+
+    :param given: the folder or URL that the user named; None: ``results`` here, or, inside a Ray
+        job, ``vlmrt_results`` in the home folder of the node that runs the driver
+    :raises StorageError: if it is no storage that is known, or a relative folder inside a Ray job,
+        where it would be lost
+    """
+    in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+    if given is None:
+        return place_of(Path.home() / "vlmrt_results" if in_job else Path("results"))
+    place = place_of(given)
+    if in_job and isinstance(place, LocalPlace) and not place.path.is_absolute():
+        raise StorageError(
+            f"inside a Ray job the relative folder {given!r} lies in Ray's session folder and is "
+            "lost with it; name an absolute one, or a URL, with --storage"
+        )
+    return place

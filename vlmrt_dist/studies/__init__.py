@@ -1,1 +1,5 @@
 """Many estimations: points, seeds, true values, runs on actors, options of sweeps."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -7,18 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.inference.answers import quantity_of
-from vlmrt_dist.inference.conductivity_prior import Prior
-from vlmrt_dist.inference.estimation import LEARNING_RATE, Optimizer, mean_relative_error
-from vlmrt_dist.inference.multistart import Fit, appraise, fit_doubting_prior, starting_points
-from vlmrt_dist.inference.optimizers import LeastSquares, adam, levenberg_marquardt
-from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
-from vlmrt_dist.inference.posterior import MIN_NOISE_DB, Posterior, Verdict
-from vlmrt_dist.inference.quantities import Quantity
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.field import Objective
+from vlmrt_dist.inference import (
+    LEARNING_RATE,
+    MIN_NOISE_DB,
+    Fit,
+    LeastSquares,
+    Optimizer,
+    Posterior,
+    Prior,
+    Quantity,
+    Unknowns,
+    Verdict,
+    adam,
+    appraise,
+    fit_doubting_prior,
+    levenberg_marquardt,
+    mean_relative_error,
+    quantity_of,
+    starting_points,
+    unknowns_of,
+)
 from vlmrt_dist.studies.point import Point
 from vlmrt_dist.units import watts_to_dbm
 
@@ -31,13 +43,13 @@ class Question:
 
     unknowns: Unknowns
     data: LeastSquares
-    free: NDArray[np.bool_]
+    free: BoolArray
 
     def known(self, fit: Fit) -> Quantity:
         """What a fit says about the conductivities."""
         return quantity_of("conductivity", self.unknowns, fit, self.unknowns.known.conductivity)
 
-    def fitted_permittivity(self, fit: Fit) -> NDArray[np.float64] | None:
+    def fitted_permittivity(self, fit: Fit) -> FloatArray | None:
         """[K] what a fit ended at, if they are unknown."""
         if "relative_permittivity" not in self.unknowns.entry:
             return None
@@ -52,9 +64,7 @@ class Question:
         return quantity_of("relative_permittivity", self.unknowns, fit, known)
 
 
-def question_of(
-    point: Point, campaign: Campaign, prior: Prior, rss: NDArray[np.float64]
-) -> Question:
+def question_of(point: Point, campaign: Campaign, prior: Prior, rss: FloatArray) -> Question:
     """What a method is asked about one seed's received powers [M, N] [W]."""
     unknowns = unknowns_of(
         point.scene,
@@ -91,21 +101,19 @@ class MethodFit:
         that ``theta`` gives
     """
 
-    theta: NDArray[np.float64]
+    theta: FloatArray
     known: Quantity
     permittivity: Quantity | None
     iterations: int
     outcome: str
     seconds: float
-    history: NDArray[np.float64]
-    losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    fitted_permittivity: NDArray[np.float64] | None = None
-    level_dbm: NDArray[np.float64] | None = None
+    history: FloatArray
+    losses: FloatArray = field(default_factory=lambda: np.zeros(0))
+    fitted_permittivity: FloatArray | None = None
+    level_dbm: FloatArray | None = None
 
 
-def cramer_rao(
-    objective: Objective, question: Question, theta: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def cramer_rao(objective: Objective, question: Question, theta: FloatArray) -> FloatArray:
     """[K] smallest standard deviation of ln σ that the links alone allow at ``theta`` [K]."""
     x = question.unknowns.at_conductivity(theta)
     alone = replace(question.data, prior_width=np.inf)
@@ -115,7 +123,7 @@ def cramer_rao(
     return np.where(entry >= 0, fit.knowledge.std[entry], 0.0)
 
 
-def unheard(start: NDArray[np.float64], question: Question) -> MethodFit:
+def unheard(start: FloatArray, question: Question) -> MethodFit:
     """Nothing was received, so nothing is known."""
     unknowns = question.unknowns
     width = np.minimum(unknowns.width, unknowns.vague)
@@ -134,8 +142,8 @@ def fit_adam(
     optimizer: Optimizer,
     objective: Objective,
     questions: Sequence[Question],
-    start: NDArray[np.float64],
-    truth: NDArray[np.float64],
+    start: FloatArray,
+    truth: FloatArray,
     learning_rate: float | None = None,
 ) -> list[MethodFit]:
     """All seeds side by side; the seconds of the batch are shared out evenly."""
@@ -164,8 +172,8 @@ def fit_adam(
 def fit_least_squares(
     objective: Objective,
     questions: Sequence[Question],
-    start: NDArray[np.float64],
-    truth: NDArray[np.float64],
+    start: FloatArray,
+    truth: FloatArray,
 ) -> list[MethodFit]:
     """One seed after another, maximum likelihood as the paper has no prior."""
     fits = []
@@ -186,9 +194,9 @@ def fit_least_squares(
 def fit_map(
     objective: Objective,
     questions: Sequence[Question],
-    start: NDArray[np.float64],
+    start: FloatArray,
     seeds: Sequence[int],
-    truth: NDArray[np.float64],
+    truth: FloatArray,
 ) -> list[MethodFit]:
     """One seed after another, as :func:`~vlmrt_dist.inference.estimation.estimate` does it."""
     fits = []

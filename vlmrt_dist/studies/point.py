@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Container
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference import likelihood
-from vlmrt_dist.inference.conductivity_prior import Initial, MaterialPrior
-from vlmrt_dist.inference.estimation import Optimizer
-from vlmrt_dist.inference.problem import PRIOR_WIDTH
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.ledger import SCHEMA_VERSION
+from vlmrt_dist.inference import PRIOR_WIDTH, Initial, LinkLoss, Optimizer
+from vlmrt_dist.scene import MaterialPrior, SceneModel
+from vlmrt_dist.store import SCHEMA_VERSION
 
 Protocol = Literal["same_paths", "independent"]
 Method = Optimizer | Literal["map"]
@@ -40,14 +35,6 @@ JOINT_VERSION = 1
 
 WIDEST = 0.5
 """Truths reach to twice their width below one, so that from here on some would be negative."""
-
-ENGINE_VERSIONS = ("sionna-rt", "drjit", "mitsuba", "numpy", "scipy")
-
-
-@functools.cache
-def engine_versions() -> dict[str, str]:
-    """Versions of the libraries that results depend on."""
-    return {name: version(name) for name in ENGINE_VERSIONS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +86,7 @@ class Point:
     gain_offset_db: float | None = None
     widths: dict[str, float] = field(default_factory=dict)
     learning_rate: float | None = None
-    loss: likelihood.Loss = "squared"
+    loss: LinkLoss = "squared"
     held_out: bool = True
 
     def __post_init__(self) -> None:
@@ -118,7 +105,7 @@ class Point:
             adams and np.isfinite(self.learning_rate) and self.learning_rate > 0.0
         ):
             raise ConfigurationError("learning_rate must be positive, and is Adam's only")
-        if self.loss not in get_args(likelihood.Loss) or (self.loss != "squared" and adams):
+        if self.loss not in get_args(LinkLoss) or (self.loss != "squared" and adams):
             raise ConfigurationError("loss is squared, huber or student_t, and not Adam's")
         if not self.prior_width > 0.0:
             raise ConfigurationError("prior_width must be positive; use inf for no prior")

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import vlmrt_dist as vd
-from vlmrt_dist.distributed.pool import call
-from vlmrt_dist.placement.prediction import Prediction
-from vlmrt_dist.vlm.advice import Advice, ask
+from vlmrt_dist.distributed import call
+from vlmrt_dist.placement import Prediction
+from vlmrt_dist.vlm import Advice, ask
 
 
 def advised(

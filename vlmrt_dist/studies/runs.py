@@ -10,22 +10,26 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign, random_campaign
-from vlmrt_dist.distributed import metrics
-from vlmrt_dist.distributed.pool import restarts
-from vlmrt_dist.field.materials import Materials
-from vlmrt_dist.field.objective import normalized_absolute_error
-from vlmrt_dist.inference.conductivity_prior import Prior, initial_conductivity, prior_of
-from vlmrt_dist.inference.estimation import mean_relative_error
-from vlmrt_dist.inference.optimizers import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
-from vlmrt_dist.inference.quantities import Quantity
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import Campaign, random_campaign
+from vlmrt_dist.distributed import restarts, tell_estimation, tell_tracing
+from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.field import Materials, normalized_absolute_error
+from vlmrt_dist.inference import (
+    Prior,
+    Quantity,
+    initial_conductivity,
+    mean_relative_error,
+    prior_of,
+)
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.store import Ledger, Row
 from vlmrt_dist.studies.methods import (
     MethodFit,
     cramer_rao,
@@ -35,7 +39,7 @@ from vlmrt_dist.studies.methods import (
     question_of,
     unheard,
 )
-from vlmrt_dist.studies.point import Method, Point, Protocol, engine_versions
+from vlmrt_dist.studies.point import Method, Point, Protocol
 from vlmrt_dist.studies.truths import Truth, level_errors, truth_of
 from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
@@ -51,7 +55,7 @@ def run(
     *,
     num_actors: int = 0,
     actor_options: Mapping[str, Any] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Evaluate what the ledger does not hold yet, and return the rows of all points.
 
@@ -64,7 +68,7 @@ def run(
     :param num_actors: Ray actors that evaluate points; 0: this process does
     :param actor_options: ``num_gpus`` and ``placement`` of
         :func:`~vlmrt_dist.distributed.pool.map_on_actors`
-    :param progress: called with the points done, the points in all, and the point
+    :param progress: called with the point, the points done and the points in all
     """
     found: dict[tuple[str, str], Row] = {}
     for study in dict.fromkeys(point.study for point in points):
@@ -74,7 +78,7 @@ def run(
     parts = [(i, part) for i, keys in enumerate(lacking) for part in points[i].parts(keys)]
     left = [sum(i == index for i, _ in parts) for index in range(len(points))]
     if progress is not None:
-        progress(left.count(0), len(points), "")
+        progress("", left.count(0), len(points))
     missing = [part for _, part in parts]
     if num_actors > 0:
         evaluations = _on_actors(missing, num_actors, actor_options or {})
@@ -86,7 +90,7 @@ def run(
         found |= {(part.study, row.key): row for row in rows}
         left[index] -= 1
         if progress is not None and left[index] == 0:
-            progress(left.count(0), len(points), str(part))
+            progress(str(part), left.count(0), len(points))
     return [found[point.study, key] for point in points for key in point.row_keys]
 
 
@@ -94,7 +98,7 @@ def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
     """Keep the rows of a point that is done, and tell the metrics."""
     ledger.publish(rows[0].study, rows)
     for row in rows:
-        metrics.estimated(
+        tell_estimation(
             row.study,
             row.engine,
             loss=row.loss,
@@ -102,7 +106,7 @@ def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
             iterations=row.iterations,
             seconds=row.seconds_fit,
         )
-    metrics.traced(rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace)
+    tell_tracing(rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace)
 
 
 def evaluate(point: Point) -> list[Row]:
@@ -111,8 +115,7 @@ def evaluate(point: Point) -> list[Row]:
     Where no link has a path, the estimate stays where it began, with outcome "no_signal".
     """
     # Imported late: these wake up the ray tracer, which the driver of a pool must not.
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field import ReplayObjective, trace
 
     scene, radio, seeds = point.scene, point.radio, point.seeds
     table = trace(scene, point.campaign, radio)
@@ -174,7 +177,7 @@ def evaluate(point: Point) -> list[Row]:
         table = table.setups(np.flatnonzero(kept).tolist())
         objective = ReplayObjective(scene, campaign, radio, table, measured=rss)
     sigma = truth.conductivity
-    bounds: list[NDArray[np.float64]] = []
+    bounds: list[FloatArray] = []
     fits: list[MethodFit] = []  # method by method, the seeds of each in order
     for optimizer in point.optimizers:
         believed = priors
@@ -237,12 +240,12 @@ def evaluate(point: Point) -> list[Row]:
     ]
 
 
-def _inside(known: Quantity, truth: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _inside(known: Quantity, truth: FloatArray) -> BoolArray:
     return (known.low <= truth) & (truth <= known.high)
 
 
 def _permittivity_columns(
-    known: Quantity | None, truth: NDArray[np.float64] | None, seed: int
+    known: Quantity | None, truth: FloatArray | None, seed: int
 ) -> dict[str, Any]:
     if known is None or truth is None:
         empty: dict[str, list[Any]] = {
@@ -258,15 +261,14 @@ def _permittivity_columns(
     }
 
 
-def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArray[np.float64]:
+def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatArray:
     """[F] root mean square error [dB] on links of one random setup that no fit has seen, without
     the setups' offsets; NaN where none is asked for.
 
     :param fits: those of all seeds, optimizer by optimizer
     :param truth: the seeds' truths
     """
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field import ReplayObjective, trace
 
     if not point.held_out:
         return np.full(len(fits), np.nan)
@@ -295,7 +297,7 @@ def _held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> NDArr
     return np.array([np.sqrt(np.mean(each)) for each in np.ascontiguousarray(error**2)])
 
 
-def _keep(campaign: Campaign, heard: NDArray[np.bool_]) -> Campaign:
+def _keep(campaign: Campaign, heard: BoolArray) -> Campaign:
     """The campaign without links that are not heard, and without setups left empty."""
     kept = heard.any(axis=1)
     return dataclasses.replace(
@@ -314,7 +316,7 @@ def _on_actors(
     points: Sequence[Point], num_actors: int, options: Mapping[str, Any]
 ) -> Iterator[tuple[int, list[Row]]]:
     """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
-    from vlmrt_dist.distributed.pool import map_on_actors
+    from vlmrt_dist.distributed import map_on_actors
 
     if points:
         names, study = [str(point) for point in points], points[0].study
@@ -323,7 +325,7 @@ def _on_actors(
 
 def hardware() -> str:
     """What the evaluation ran on, in words."""
-    from vlmrt_dist.engine.llvm import choose_variant
+    from vlmrt_dist.engine import choose_variant
 
     device = "GPU" if choose_variant().startswith("cuda") else "CPU"
     return f"{device}, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"

@@ -7,11 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from vlmrt_dist.distributed.session import Placement
+from vlmrt_dist.console import point_bar, show
+from vlmrt_dist.distributed import Placement
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.report.comparison import STORAGE_HELP, progress_bar, show
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store import Ledger, Row
 from vlmrt_dist.studies.runs import Point, run
+
+STORAGE_HELP = (
+    "Folder, or URL of object storage (s3://bucket/folder), for what is written "
+    "[default: results; in a Ray job ~/vlmrt_results of its node]."
+)
 
 Storage = Annotated[str | None, typer.Option(help=STORAGE_HELP)]
 NumActors = Annotated[int, typer.Option(min=0, help="Ray actors; 0: this process.")]
@@ -57,7 +62,7 @@ def evaluated(
     if dry_run:
         show(*outlook(points, ledger))
         raise typer.Exit
-    with progress_bar(points[0].study.removesuffix("_quick")) as progress:
+    with point_bar(points[0].study.removesuffix("_quick")) as progress:
         return run(points, ledger, num_actors=num_actors, actor_options=actors, progress=progress)
 
 

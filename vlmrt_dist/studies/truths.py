@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.field.objective import Objective
-from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.parameters import KINDS, Unknowns, unknowns_of
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.field import Objective, perturbed
+from vlmrt_dist.inference import KINDS, Unknowns, prior_of, unknowns_of
 from vlmrt_dist.studies.point import Point
 
 PERMITTIVITY_SEED = 2_000_003
@@ -27,11 +25,11 @@ class Truth:
     """
 
     unknowns: Unknowns
-    conductivity: NDArray[np.float64]
-    permittivity: NDArray[np.float64] | None
-    gain_db: NDArray[np.float64]
+    conductivity: FloatArray
+    permittivity: FloatArray | None
+    gain_db: FloatArray
 
-    def received(self, objective: Objective) -> NDArray[np.float64]:
+    def received(self, objective: Objective) -> FloatArray:
         """[S, M, N] received powers [W], offsets included."""
         if self.permittivity is None:
             rss = objective.rss(self.conductivity)
@@ -43,7 +41,7 @@ class Truth:
         return rss * 10.0 ** (self.gain_db[:, :, None] / 10.0)
 
 
-def truth_of(point: Point, free: NDArray[np.bool_]) -> Truth:
+def truth_of(point: Point, free: BoolArray) -> Truth:
     """Conductivities as in the paper; permittivities and offsets as wide as their priors. Objects
     that are tied by their material share a draw."""
     scene, radio = point.scene, point.radio
@@ -73,6 +71,6 @@ def truth_of(point: Point, free: NDArray[np.bool_]) -> Truth:
     return Truth(apart, sigma, permittivity, gain)
 
 
-def level_errors(seed: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def level_errors(seed: int, shape: tuple[int, ...]) -> FloatArray:
     """Standard normal errors of the levels of one seed."""
     return np.random.default_rng([seed, 2]).standard_normal(shape)

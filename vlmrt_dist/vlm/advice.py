@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene.itu import conductivity_table
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm import ADVISORS, advisor_named
-from vlmrt_dist.vlm.advisor import Usage
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import MaterialPrior, SceneModel, conductivity_table
+from vlmrt_dist.vlm.advisor import MaterialAdvice, Usage
+from vlmrt_dist.vlm.registry import ADVISORS, advisor_named
 
 VLM_HELP = (
     f"Who gives VLMInit and VLMSel: {', '.join(ADVISORS)} "
@@ -75,10 +73,23 @@ def ask(
     return Advice(materials.prior, positions.campaign, materials.usage, positions.usage)
 
 
+def propose_materials(
+    vlm: str, scene: SceneModel, *, frequency: float, **options: Any
+) -> MaterialAdvice:
+    """VLMInit: the materials that the advisor named ``vlm`` takes the objects for, as a prior.
+
+    :param frequency: carrier [Hz]
+    :param options: the advisor's own
+    """
+    advisor = advisor_named(vlm, **options)
+    table = conductivity_table(frequency)
+    return advisor.propose_materials(views(scene, vlm), scene, table, frequency=frequency)
+
+
 def views(scene: SceneModel, vlm: str) -> Sequence[SceneImage]:
     """Renders for an advisor that looks at images; none for the others."""
     if vlm in ("offline", "recorded"):
         return ()
-    from vlmrt_dist.rendering.render import render_scene
+    from vlmrt_dist.rendering import render_scene
 
     return render_scene(scene)

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.inference.conductivity_prior import MaterialPrior
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import MaterialPrior, SceneModel
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, free_points
-from vlmrt_dist.distributed import metrics
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, free_points
+from vlmrt_dist.distributed import tell_question
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene.material_prior import material_prior
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import SceneModel, prior_from_classes
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.offline.material_words import LIKELY, read_material
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
@@ -126,7 +125,7 @@ class ModelAdvisor:
                 offline = OfflineAdvisor().propose_materials((), scene, rows, frequency=frequency)
                 checked.valid |= _choices_of(offline, labels, checked.problems)
             choices += [checked.valid[labels[k]] for k in part]
-        prior = material_prior(
+        prior = prior_from_classes(
             scene.names,
             [choice.material for choice in choices],
             [choice.confidence for choice in choices],
@@ -260,7 +259,7 @@ class ModelAdvisor:
             begin = time.perf_counter()
             reply = self.transport.ask(question)
             seconds = time.perf_counter() - begin
-            metrics.asked(reply.model, reply.input_tokens, reply.output_tokens, seconds)
+            tell_question(reply.model, reply.input_tokens, reply.output_tokens, seconds)
         tally.replies.append(reply)
         tally.prompts.append(question.prompt)
         if self._recorder is not None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vlmrt_dist.rendering.images import SceneImage
+from vlmrt_dist.rendering import SceneImage
 
 
 @dataclass(frozen=True)

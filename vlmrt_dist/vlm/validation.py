@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
-from vlmrt_dist.campaign.model import ON_SURFACE
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import ON_SURFACE
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel, material_class
 from vlmrt_dist.vlm.parsing import (
     MaterialEntry,
     PositionEntry,
@@ -79,7 +78,7 @@ class CheckedMaterials:
 class CheckedPositions:
     """Usable positions [3] [m] with reasons, and problems; every slot is in one of the two."""
 
-    valid: dict[Slot, npt.NDArray[np.float64]] = field(default_factory=dict)
+    valid: dict[Slot, FloatArray] = field(default_factory=dict)
     reasons: dict[Slot, str] = field(default_factory=dict)
     problems: dict[Slot, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -93,7 +92,7 @@ def closed_list(table: Mapping[str, tuple[float, float]]) -> dict[str, tuple[flo
     """
     rows: dict[str, tuple[float, float]] = {}
     for name, row in table.items():
-        rows.setdefault(itu.material_class(name), row)
+        rows.setdefault(material_class(name), row)
     if not rows:
         raise MaterialError("the table of materials is empty")
     return rows
@@ -204,9 +203,7 @@ def check_repaired(
     return checked
 
 
-def coincides(
-    slot: Slot, place: npt.NDArray[np.float64], others: Mapping[Slot, npt.NDArray[np.float64]]
-) -> Slot | None:
+def coincides(slot: Slot, place: FloatArray, others: Mapping[Slot, FloatArray]) -> Slot | None:
     """The position that ``place`` is too near to: one of its setup, or another transmitter."""
     for other, there in others.items():
         same_setup = other[0] == slot[0]
@@ -223,7 +220,7 @@ def slot_name(slot: Slot) -> str:
 
 def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> None:
     unknown_keys: set[str] = set()
-    places: dict[Slot, npt.NDArray[np.float64]] = {}
+    places: dict[Slot, FloatArray] = {}
     reasons: dict[Slot, str] = {}
     for slot, raw in given.items():
         if raw is None:
@@ -250,7 +247,7 @@ def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> N
     _remark_keys(unknown_keys, checked.remarks)
 
 
-def _misplaced(room: Room, places: Sequence[npt.NDArray[np.float64]]) -> list[str]:
+def _misplaced(room: Room, places: Sequence[FloatArray]) -> list[str]:
     """What is wrong with each place; empty where an antenna can be."""
     if not places:
         return []
@@ -282,7 +279,7 @@ def _material(
 ) -> tuple[str | None, str]:
     """The class that an answer's text names, and a remark if it had to be interpreted."""
     try:
-        material = itu.material_class(text[:200])
+        material = material_class(text[:200])
     except MaterialError:
         found = nearest(text[:200])
         if found is None or found not in table:

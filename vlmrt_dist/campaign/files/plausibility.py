@@ -13,7 +13,7 @@ import numpy as np
 
 from vlmrt_dist.campaign.files.records import Link, Problem
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, misplaced, room_hint
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 PLACEHOLDER_GAP_DB = 20.0
 """A reading of exactly 0 dBm this far above all others stands for a missing one."""

@@ -22,8 +22,8 @@ from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, 
 from vlmrt_dist.campaign.files.records import MAX_BYTES, Link, Problem, read_links
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, MeasurementFileError
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited, write_atomic
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import UnreadableFile, read_limited, write_atomic
 
 MAX_PADDED_LINKS = 20_000_000
 """Most entries of the padded [M,N] arrays; one setup of very many receivers beside many small ones

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, RadioConfig
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
+from vlmrt_dist.placement.candidates import NUM_DRAWS, Height
 from vlmrt_dist.placement.strategies.optimal import DESIGN_PRIOR_WIDTH, choose, pool_for
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
 
 
 def place(

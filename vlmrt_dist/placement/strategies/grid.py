@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement.candidates import Height
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene.street import ground, outdoors
+from vlmrt_dist.scene import SceneModel, ground, outdoors
 
 MOST_LINES = 150
 """Grid lines along the longer side at which the search for free points ends."""
@@ -56,7 +55,7 @@ def place(
 
 def _grid(
     scene: SceneModel, count: int, clearance: float, height: Height | None, shift: float = 0.5
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """At least ``count`` free points of about the coarsest grid that has them."""
     low, high = scene.bounds
     side = high[:2] - low[:2]
@@ -86,6 +85,6 @@ def _grid(
     )
 
 
-def _spread(total: int, count: int) -> NDArray[np.int64]:
+def _spread(total: int, count: int) -> IntArray:
     """``count`` indices spread evenly over ``total``."""
     return np.floor((np.arange(count) + 0.5) * total / count).astype(np.int64)

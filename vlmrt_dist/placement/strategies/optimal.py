@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
@@ -16,12 +15,12 @@ from vlmrt_dist.placement.candidates import (
     NUM_TX,
     CandidatePool,
     Height,
-    Progress,
     candidate_pool,
     prior_draws,
 )
 from vlmrt_dist.placement.selection import Choice, Criterion, Information, select
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
 
 DESIGN_NOISE_DB = 0.01
 """Noise that positions are chosen for where a caller states none. The smaller, the less of any
@@ -40,7 +39,7 @@ def pool_for(
     radio: RadioConfig | None = None,
     num_tx_candidates: int | None = None,
     num_rx_candidates: int | None = None,
-    prior_width: float | NDArray[np.float64] = DESIGN_PRIOR_WIDTH,
+    prior_width: float | FloatArray = DESIGN_PRIOR_WIDTH,
     num_draws: int = NUM_DRAWS,
     fixed: Sequence[str] = (),
     clearance: float = DEFAULT_CLEARANCE,
@@ -89,8 +88,8 @@ def choose(
     *,
     seed: int,
     noise_db: float = DESIGN_NOISE_DB,
-    prior_width: float | NDArray[np.float64] = DESIGN_PRIOR_WIDTH,
-    objects: NDArray[np.float64] | None = None,
+    prior_width: float | FloatArray = DESIGN_PRIOR_WIDTH,
+    objects: FloatArray | None = None,
     num_restarts: int = 4,
     start: Choice | None = None,
     progress: Progress | None = None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, random_campaign
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, random_campaign
 from vlmrt_dist.placement.candidates import Height, random_positions
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 
 def place(

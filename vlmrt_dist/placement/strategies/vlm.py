@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.vlm import advisor_named
-from vlmrt_dist.vlm.advice import views
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.vlm import advisor_named, views
 
 
 def place(

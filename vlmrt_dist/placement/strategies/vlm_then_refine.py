@@ -7,10 +7,9 @@ least as much as the proposal, by the pool's own measure.
 
 from __future__ import annotations
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement.candidates import NUM_DRAWS, Height, Progress
+from vlmrt_dist.placement.candidates import NUM_DRAWS, Height
 from vlmrt_dist.placement.strategies import vlm
 from vlmrt_dist.placement.strategies.optimal import (
     DESIGN_NOISE_DB,
@@ -18,7 +17,8 @@ from vlmrt_dist.placement.strategies.optimal import (
     choose,
     pool_for,
 )
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
 
 
 def place(

@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.report.plotting.figures import RX_COLOR, TX_COLOR, save_both
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.places import Where
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import Where
 
 UNSEEN, FIXED = "unseen", "fixed"
 
@@ -112,8 +112,8 @@ def _draw(axes: Any, panel: Panel) -> None:
 
 
 def _from_above(
-    triangles: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    triangles: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
     """Plans [A,3,2] of what is not upright, and lines [B,2,2] of what is, each line once."""
     flat = triangles[:, :, :2]
     first, second = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]

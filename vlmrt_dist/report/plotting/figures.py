@@ -15,14 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.rendering.textures import look_name, texture
-from vlmrt_dist.report.comparison import OPTIMIZER_NAMES, groups
+from vlmrt_dist.rendering import look_name, texture
 from vlmrt_dist.report.paper import Printed
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.ledger import Row
-from vlmrt_dist.store.places import Where, place_of
+from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES, groups
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import Row, Where, place_of
 
 MAX_NAMED = 20
 """Setups, and materials, that a legend names."""

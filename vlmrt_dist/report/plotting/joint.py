@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.store.ledger import Row
-from vlmrt_dist.store.places import Where
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.inference import NORMAL_95
+from vlmrt_dist.store import Row, Where
 
 
 class Side(NamedTuple):
@@ -23,7 +22,7 @@ class Side(NamedTuple):
     :param verdicts: how many objects of all seeds have each verdict
     """
 
-    mre: NDArray[np.float64]
+    mre: FloatArray
     coverage: float
     verdicts: Counter[str]
 

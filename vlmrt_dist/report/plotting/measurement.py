@@ -9,11 +9,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.inference import Estimate
 from vlmrt_dist.report.plotting.figures import draw_objects, save_figure
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.places import Where
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import Where
 
 MAX_INTERVALS = 40
 """Most objects whose intervals are drawn; more lines than that cannot be read."""

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from rich.table import Table
 
-from vlmrt_dist.report.comparison import OPTIMIZER_NAMES
+from vlmrt_dist.arrays import BoolArray
+from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES
 from vlmrt_dist.report.plotting.figures import save_both
-from vlmrt_dist.store.ledger import Row
-from vlmrt_dist.store.places import Where
+from vlmrt_dist.store import Row, Where
 
 SUCCESS = 0.01
 """Mean relative error below which an estimation without noise has succeeded."""
@@ -24,7 +23,7 @@ NOTE = (
     "answer says so; false alarms: the same of rightly named objects"
 )
 
-Wrong = Mapping[tuple[float, int], NDArray[np.bool_]]
+Wrong = Mapping[tuple[float, int], BoolArray]
 """(rate, seed) -> which of the K objects were misnamed."""
 
 
@@ -181,5 +180,5 @@ def _by_condition(rows: Sequence[Row]) -> list[tuple[tuple[str, str], list[Row]]
     return list(found.items())
 
 
-def _share(what: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
+def _share(what: BoolArray, among: BoolArray) -> float:
     return float(what[among].mean()) if among.any() else float("nan")

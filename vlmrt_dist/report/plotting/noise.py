@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.store.ledger import Row
-from vlmrt_dist.store.places import Where
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.store import Row, Where
 
 MEAN_OF_NORMAL = float(np.sqrt(2.0 / np.pi))
 """Mean absolute error of a normal error of standard deviation one."""
@@ -26,8 +25,8 @@ class Errors(NamedTuple):
     :param coverage: share of truths inside their 95 % interval
     """
 
-    mre: NDArray[np.float64]
-    prior: NDArray[np.float64]
+    mre: FloatArray
+    prior: FloatArray
     bound: float
     ratio: float
     coverage: float

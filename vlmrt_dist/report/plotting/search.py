@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vlmrt_dist.report.plotting.figures import Where, save_both
-from vlmrt_dist.studies.search.definition import Found, Study, text
+from vlmrt_dist.studies import Found, Study, text
 
 WORST = 100.0
 """Largest error that the figure tells apart [%]."""

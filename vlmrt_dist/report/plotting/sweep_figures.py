@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.report.plotting.figures import save_both
-from vlmrt_dist.store.ledger import Row, Timing
-from vlmrt_dist.store.places import Where
-from vlmrt_dist.studies.benchmarks.engine_timing import backward
+from vlmrt_dist.store import Row, Timing, Where
+from vlmrt_dist.studies import backward
 
 
 def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Where) -> Where:
@@ -34,9 +33,7 @@ def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Wh
     return save_both(figure, path)
 
 
-def _draw_quantiles(
-    axes: Any, histories: Sequence[NDArray[np.float64]], shade: int, label: str
-) -> None:
+def _draw_quantiles(axes: Any, histories: Sequence[FloatArray], shade: int, label: str) -> None:
     histories = [h for h in histories if len(h)]
     if not histories:
         return

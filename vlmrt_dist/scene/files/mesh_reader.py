@@ -11,10 +11,8 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.errors import SceneError
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 64

@@ -16,12 +16,11 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
-import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene.files import transforms
 from vlmrt_dist.scene.files.mesh_reader import Mesh, read_obj, read_ply
-from vlmrt_dist.scene.files.scene_writer import ID_COUNTER
 from vlmrt_dist.scene.files.xml_allowlist import (
     MAX_XML_BYTES,
     RADIO_BSDFS,
@@ -34,9 +33,8 @@ from vlmrt_dist.scene.files.xml_allowlist import (
 from vlmrt_dist.scene.itu import material_class
 from vlmrt_dist.scene.model import SceneModel, bounding_bounds
 from vlmrt_dist.scene.scene_object import DEFAULT_THICKNESS, SceneObject
-from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
-
-FloatArray = npt.NDArray[np.float64]
+from vlmrt_dist.scene.scene_writer import ID_COUNTER
+from vlmrt_dist.store import UnreadableFile, read_limited
 
 DEFAULT_MAX_BYTES = 512 * 2**20
 DEFAULT_MAX_TRIANGLES = 5_000_000

@@ -11,13 +11,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.field.objective import ValueAndGrad
-from vlmrt_dist.paths.sionna_scene import LiveScene, dr, mi, rt
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.field import ValueAndGrad
+from vlmrt_dist.paths import LiveScene, dr, mi, rt
+from vlmrt_dist.scene import SceneModel
 
 
 class OneSolve:
@@ -31,7 +30,7 @@ class OneSolve:
     """
 
     def __init__(
-        self, scene: SceneModel, positions: Campaign, radio: RadioConfig, truth: NDArray[np.float64]
+        self, scene: SceneModel, positions: Campaign, radio: RadioConfig, truth: FloatArray
     ) -> None:
         self.live = LiveScene(scene, radio, material_per_object=True)
         # Reverse-mode differentiation needs loops that are evaluated, not recorded.
@@ -51,7 +50,7 @@ class OneSolve:
         each = np.divide(wanted, powers, out=np.zeros_like(powers), where=wanted > 0.0)
         self._scale = mi.TensorXf(each / (positions.num_links // positions.num_setups))
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """Loss [1, 1] and gradient [1, 1, K] of one vector of conductivities [1, K] [S/m]."""
         self.live.differentiate_by(theta[0])
         loss = self.loss()
@@ -83,8 +82,8 @@ class UsualLoop(OneSolve):
         scene: SceneModel,
         positions: Campaign,
         radio: RadioConfig,
-        truth: NDArray[np.float64],
-        start: NDArray[np.float64],
+        truth: FloatArray,
+        start: FloatArray,
         learning_rate: float,
     ) -> None:
         super().__init__(scene, positions, radio, truth)
@@ -92,7 +91,7 @@ class UsualLoop(OneSolve):
         self._adam = mi.ad.Adam(lr=learning_rate, params=values)
 
     @property
-    def theta(self) -> NDArray[np.float64]:
+    def theta(self) -> FloatArray:
         """[K] conductivities now [S/m]."""
         return np.array([dr.detach(self._adam[str(k)])[0] for k in range(len(self.live.materials))])
 
@@ -115,7 +114,7 @@ class DiffeRT:
     """
 
     def __init__(
-        self, scene: SceneModel, positions: Campaign, radio: RadioConfig, truth: NDArray[np.float64]
+        self, scene: SceneModel, positions: Campaign, radio: RadioConfig, truth: FloatArray
     ) -> None:
         import jax
         import jax.numpy as jnp
@@ -164,7 +163,7 @@ class DiffeRT:
         jax.block_until_ready([paths.vertices for paths in found])
         return found
 
-    def rss(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rss(self, theta: FloatArray) -> FloatArray:
         """Received powers [1, M, N] [W] of one vector of conductivities [1, K] [S/m]."""
         import jax.numpy as jnp
 
@@ -172,7 +171,7 @@ class DiffeRT:
         powers = [np.asarray(self._powers(sigma, *each), np.float64) for each in self._paths]
         return np.array(powers)[None] * self._radio.tx_power
 
-    def value_and_grad(self, theta: NDArray[np.float64]) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """Loss [1, 1] and gradient [1, 1, K] of one vector of conductivities [1, K] [S/m]."""
         import jax.numpy as jnp
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign, misplaced
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign, misplaced
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene import SceneModel
 
 CANDIDATES = 192
 """Places that are tried for each antenna."""
@@ -25,7 +25,7 @@ class _Link(NamedTuple):
     """:param rx: receiver [3]; :param hits: boxes on the way, the one whose turn it is as -1 (so
     that -1 is its own alone, 0 free sight; infinite where no antenna can stand)"""
 
-    rx: NDArray[np.float64]
+    rx: FloatArray
     hits: float
 
 
@@ -50,9 +50,9 @@ def looking_through(
     order = np.lexsort((np.where(row % 2 == 0, centre[:, 0], -centre[:, 0]), row))
     wanted = num_setups * num_receivers
     missing = order[np.arange(wanted) * len(order) // wanted]
-    tx: list[NDArray[np.float64]] = []
-    rx: list[NDArray[np.float64]] = []
-    present: list[NDArray[np.bool_]] = []
+    tx: list[FloatArray] = []
+    rx: list[FloatArray] = []
+    present: list[BoolArray] = []
     while len(missing):
         turns = np.full((-(-len(missing) // num_receivers), num_receivers), -1)
         turns.ravel()[: len(missing)] = missing
@@ -86,11 +86,11 @@ def looking_through(
 
 def _setup(
     scene: SceneModel,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    turn: NDArray[np.int64],
+    low: FloatArray,
+    high: FloatArray,
+    turn: IntArray,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], list[_Link]]:
+) -> tuple[FloatArray, list[_Link]]:
     """Transmitter and receivers for boxes in their turn.
 
     :param low: [B, 3] lower corners of all boxes
@@ -102,7 +102,7 @@ def _setup(
     west, east = (f(centre[turn], axis=0)[:2] for f in (np.min, np.max))
     near = np.flatnonzero(((centre[:, :2] > west - REACH) & (centre[:, :2] < east + REACH)).all(1))
 
-    def free(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def free(points: FloatArray) -> BoolArray:
         inside = (points[:, None] > low[near] - 0.1) & (points[:, None] < high[near] + 0.1)
         return ((points > inner_low) & (points < inner_high)).all(1) & ~np.any(
             inside.all(2), axis=1

@@ -17,24 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference.likelihood import Loss
-from vlmrt_dist.inference.parameters import KINDS
-from vlmrt_dist.inference.posterior import MIN_NOISE_DB
-from vlmrt_dist.placement import place
-from vlmrt_dist.placement.candidates import Height
-from vlmrt_dist.placement.selection import Criterion
-from vlmrt_dist.placement.strategies.optimal import choose, pool_for
-from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.ledger import SCHEMA_VERSION, Ledger, Row, Timing
-from vlmrt_dist.store.places import Place
+from vlmrt_dist.inference import KINDS, MIN_NOISE_DB, LinkLoss
+from vlmrt_dist.placement import Criterion, Height, choose, place, pool_for
+from vlmrt_dist.scene import SceneModel, bundled_scene, load_scene
+from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Row, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
-from vlmrt_dist.studies.point import Point, Protocol, engine_versions
+from vlmrt_dist.studies.point import Point, Protocol
 from vlmrt_dist.studies.runs import run
 
 HEADROOM = 20.0
@@ -78,7 +71,7 @@ class Case:
     noise_db: float
     prior_width: float
     seeds: tuple[int, ...]
-    loss: Loss = "huber"
+    loss: LinkLoss = "huber"
     position_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -223,13 +216,13 @@ def positions(case: Case, scene: SceneModel, radio: RadioConfig) -> Campaign:
     )
 
 
-def seen_by(row: Row) -> NDArray[np.bool_]:
+def seen_by(row: Row) -> BoolArray:
     """[K] the objects of unknown conductivity that some level depends on, however little."""
     free = np.array(row.verdict) != "fixed"
     return free & (np.array(row.crb) < KINDS["conductivity"].vague)
 
 
-def finding(row: Row, prior: NDArray[np.float64]) -> Finding:
+def finding(row: Row, prior: FloatArray) -> Finding:
     """What a row says beside its truth.
 
     :param prior: [K] conductivities believed before the measurement [S/m]
@@ -242,7 +235,7 @@ def finding(row: Row, prior: NDArray[np.float64]) -> Finding:
     free = verdict != "fixed"
     sure, seen = verdict == "estimated", seen_by(row)
 
-    def mean(values: NDArray[np.float64], which: NDArray[np.bool_]) -> float:
+    def mean(values: FloatArray, which: BoolArray) -> float:
         return float(values[which].mean()) if which.any() else float("nan")
 
     error = np.abs(stated - truth) / np.where(free, truth, 1.0)

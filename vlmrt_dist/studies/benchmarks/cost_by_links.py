@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import Campaign, random_campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.paths.path_table import PathTable
-from vlmrt_dist.scene.box_room import box_room
+from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
+from vlmrt_dist.paths import PathTable
+from vlmrt_dist.scene import box_room
 from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
 from vlmrt_dist.units import watts_to_dbm
 
@@ -87,8 +86,8 @@ def measure_tracing(
     :param seed: of the positions
     :param twice: trace once more, with other seeds of Sionna's sampling, and compare
     """
-    from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.paths.path_files import load_paths
+    from vlmrt_dist.field import trace
+    from vlmrt_dist.paths import load_paths
 
     room, campaign = box_room(BOXES), campaign_of(num_setups, num_receivers, seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -143,8 +142,7 @@ def measure_tracing(
 def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[int, float]:
     """Paths that only ``table`` or a set of other seeds has, and the largest difference of a link's
     power between them [dB]."""
-    from vlmrt_dist.field.replay import Materials, Replay
-    from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field import Materials, Replay, trace
 
     room, frequency = box_room(BOXES), radio.frequency
     materials = Materials(
@@ -160,7 +158,7 @@ def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple
 
 def _evaluations(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[float, float]:
     """Seconds of a value with its gradient, and of a Jacobian."""
-    from vlmrt_dist.field.evaluators import ReplayObjective
+    from vlmrt_dist.field import ReplayObjective
 
     room = box_room(BOXES)
     measured = campaign.with_rss(np.where(campaign.present, -60.0, np.nan))

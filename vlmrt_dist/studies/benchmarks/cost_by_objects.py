@@ -17,12 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.scene.box_room import box_room
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.field import perturbed
+from vlmrt_dist.scene import SceneModel, box_room
 from vlmrt_dist.studies.benchmarks.box_links import looking_through
 from vlmrt_dist.units import watts_to_dbm
 
@@ -94,11 +92,9 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 
 
 def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.replay import Materials, Replay
-    from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.inference.estimation import estimate
-    from vlmrt_dist.paths.sionna_scene import LiveScene
+    from vlmrt_dist.field import Materials, Replay, ReplayObjective, trace
+    from vlmrt_dist.inference import estimate
+    from vlmrt_dist.paths import LiveScene
 
     begin = time.perf_counter()
     room = box_room(num_objects - 5)
@@ -158,9 +154,8 @@ def measure_fixed(
 
     The rooms take turns, call by call, so that what else the machine does meets all of them.
     """
-    from vlmrt_dist.field.evaluators import ReplayObjective
-    from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.paths.path_table import concatenate_setups
+    from vlmrt_dist.field import ReplayObjective, trace
+    from vlmrt_dist.paths import concatenate_setups
 
     calls: dict[int, Callable[[], Any]] = {}
     with own_paths():
@@ -213,7 +208,7 @@ def own_paths() -> Iterator[None]:
 
 def measure_retrace(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> float:
     """Wall seconds of value and gradient by tracing anew, kernels warm: one setup's, times M."""
-    from vlmrt_dist.field.evaluators import RetraceObjective
+    from vlmrt_dist.field import RetraceObjective
 
     room = box_room(num_objects - 5)
     every = _campaign(room, num_receivers, seed)

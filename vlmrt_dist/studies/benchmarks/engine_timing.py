@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.store.ledger import SCHEMA_VERSION, Timing
-from vlmrt_dist.studies.point import engine_versions
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.runs import hardware
 
 Engine = Literal["retrace", "replay"]
@@ -69,9 +68,8 @@ def measure(timed: Timed) -> Timing:
     single tracing as well; ``seconds_trace`` is that tracing.
     """
     # Imported late: these wake up the ray tracer, which the driver of a pool must not.
-    from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
-    from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.paths.sionna_scene import LiveScene
+    from vlmrt_dist.field import ReplayObjective, RetraceObjective, trace
+    from vlmrt_dist.paths import LiveScene
 
     scene, campaign, radio = timed.scene, timed.campaign, timed.radio
     measured = np.full((1, *campaign.present.shape), 1e-9)
@@ -155,9 +153,9 @@ def _clocked(call: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _medians(
-    value: Callable[[NDArray[np.float64]], Any],
-    gradient: Callable[[NDArray[np.float64]], Any],
-    sigma: NDArray[np.float64],
+    value: Callable[[FloatArray], Any],
+    gradient: Callable[[FloatArray], Any],
+    sigma: FloatArray,
     repeats: int,
 ) -> tuple[float, float]:
     """Median seconds of each, taken in turn, so that what else the machine does meets both."""

@@ -13,13 +13,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.distributed.actor_objective import ActorObjective
-from vlmrt_dist.distributed.pool import map_on_actors
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.distributed import ActorObjective, map_on_actors
+from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.studies.runs import Point, evaluate
 
 WARM_UP = 3
@@ -54,11 +52,11 @@ class Shares:
         return max(0.0, self.step - self.evaluation - self.transfer)
 
 
-def measure(
+def measure_scaling(
     scene: SceneModel,
     campaign: Campaign,
     radio: RadioConfig,
-    theta: NDArray[np.float64],
+    theta: FloatArray,
     num_actors: int,
     repeats: int,
 ) -> Shares:
@@ -116,7 +114,7 @@ def nodes(simulated: int) -> Iterator[str]:
     """
     import ray
 
-    from vlmrt_dist.distributed.session import connect
+    from vlmrt_dist.distributed import connect
     from vlmrt_dist.signals import handler_kept
 
     if os.environ.get("RAY_ADDRESS"):
@@ -144,11 +142,11 @@ def nodes(simulated: int) -> Iterator[str]:
         cluster.shutdown()
 
 
-def _time_inside(actor: Any, theta: NDArray[np.float64], repeats: int) -> float:
+def _time_inside(actor: Any, theta: FloatArray, repeats: int) -> float:
     return _median(lambda: actor.value_and_grad(theta), repeats)
 
 
-def _echo(actor: Any, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+def _echo(actor: Any, theta: FloatArray) -> tuple[FloatArray, ...]:
     """As many numbers as a loss and its gradient have."""
     first, stop = actor.ready().setups
     count, num_objects = theta.shape

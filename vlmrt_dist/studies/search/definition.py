@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError, VlmrtError
-from vlmrt_dist.store.ledger import Ledger, Row, label_of
-from vlmrt_dist.studies.point import STUDY_VERSION, Point, engine_versions
+from vlmrt_dist.store import Ledger, Row, label_of
+from vlmrt_dist.studies.point import STUDY_VERSION, Point
 from vlmrt_dist.studies.runs import evaluate as evaluate_point
 from vlmrt_dist.studies.search.space import Choice, Params, Space, check_space, contains, every
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from vlmrt_dist.distributed.pool import feed_actors
+from vlmrt_dist.distributed import feed_actors
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.store import Ledger, Row
 from vlmrt_dist.studies.runs import publish
 from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
 from vlmrt_dist.studies.search.sampler import known, optuna_study, suggest, tell
@@ -25,7 +26,7 @@ def run_pool(
     *,
     num_actors: int = 0,
     actor_options: Mapping[str, Any] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Found]:
     """Evaluate what the ledger lacks of a study, and return what it holds then.
 
@@ -36,11 +37,12 @@ def run_pool(
     :param num_actors: Ray actors that evaluate; 0: this process does
     :param actor_options: ``num_gpus`` and ``placement`` of
         :func:`~vlmrt_dist.distributed.pool.feed_actors`
-    :param progress: called with the configurations done, those in all, and the last one's result
+    :param progress: called with the last configuration's result, the configurations done and
+        those in all
     """
     agenda = _Agenda(study, study.found(ledger))
     if progress is not None:
-        progress(agenda.done, study.total, "")
+        progress("", agenda.done, study.total)
 
     def ask() -> tuple[str, Task] | None:
         task = agenda.next()
@@ -62,7 +64,7 @@ def run_pool(
             publish(ledger, rows)
             ended = agenda.told(task[0], rows)
         if progress is not None and ended:
-            progress(agenda.done, study.total, f"{text(task[0])}: {ended}")
+            progress(f"{text(task[0])}: {ended}", agenda.done, study.total)
     return study.found(ledger)
 
 

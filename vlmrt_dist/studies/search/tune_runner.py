@@ -18,7 +18,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from vlmrt_dist.distributed.session import (
+from vlmrt_dist.distributed import (
     ActorOptions,
     Placement,
     connect,
@@ -26,8 +26,7 @@ from vlmrt_dist.distributed.session import (
     refuse_too_much,
 )
 from vlmrt_dist.errors import ActorFailure, ConfigurationError, VlmrtError
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.store.places import LocalPlace
+from vlmrt_dist.store import Ledger, LocalPlace
 from vlmrt_dist.studies.runs import publish
 from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
 from vlmrt_dist.studies.search.sampler import known, optuna_study, sampler_of, suggest, tell
@@ -220,7 +219,7 @@ class _Configuration(tune.Trainable):
         if not ray.get_gpu_ids():
             # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
             os.environ["VLMRT_VARIANT"] = "llvm"
-        from vlmrt_dist.engine.llvm import prepare_engine
+        from vlmrt_dist.engine import prepare_engine
 
         prepare_engine()
         import drjit as dr

@@ -6,15 +6,11 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, ON_SURFACE, free_points
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, ON_SURFACE, free_points
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene.street import ground, outdoors
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from vlmrt_dist.scene import SceneModel, ground, outdoors
 
 STREET_HEIGHT = 1.5
 """Of an antenna above the ground, outdoors [m]."""

@@ -11,15 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from vlmrt_dist.paths.image_method import Planes
-from vlmrt_dist.scene.geometry import ray_meets
-from vlmrt_dist.scene.model import SceneModel
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.paths import Planes
+from vlmrt_dist.scene import SceneModel, ray_meets
 
 FACES_PER_OBJECT = 8
 """Largest planes of an object that are looked at as mirrors."""

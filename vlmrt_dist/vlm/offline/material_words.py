@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.scene import itu
+from vlmrt_dist.scene import MATERIALS, material_class
 
 NAMED = 0.9
 """Confidence where the text holds the class's own name."""
@@ -154,7 +154,7 @@ def _vocabulary() -> dict[tuple[str, ...], _Word]:
         for material, texts in table.items()
         for text in texts
     }
-    own = {tuple(m.split("_")): _Word(m, NAMED) for m in itu.MATERIALS}
+    own = {tuple(m.split("_")): _Word(m, NAMED) for m in MATERIALS}
     return words | own
 
 
@@ -184,7 +184,7 @@ def words_of(text: str) -> list[str]:
 def _class_named(text: str) -> Reading | None:
     """The whole text is a class's name, as the scene format or the paper spells it."""
     try:
-        material = itu.material_class(text)
+        material = material_class(text)
     except MaterialError:
         return None
     return Reading(material, NAMED, f"'{material}' is a class")

@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, Campaign, check_campaign
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, check_campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.paths.image_method import planes_of
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.paths import planes_of
+from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.vlm.offline.free_space import STREET_HEIGHT, FreeSpace, roomiest
 from vlmrt_dist.vlm.offline.informative_links import THROUGH, Links, faces_of, links_of
-
-FloatArray = npt.NDArray[np.float64]
 
 PLACES = 250
 """Random places that a transmitter's receivers are chosen from, twice their number if more."""

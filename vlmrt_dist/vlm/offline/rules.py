@@ -11,13 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE
+from vlmrt_dist.campaign import DEFAULT_CLEARANCE
 from vlmrt_dist.errors import ConfigurationError, MaterialError
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.material_prior import class_spread, material_prior
-from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene.scene_object import SceneObject
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import MATERIALS, SceneModel, SceneObject, class_spread, prior_from_classes
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.offline import positions as offline_positions
 from vlmrt_dist.vlm.offline.material_words import Reading, read_material, words_of
@@ -85,7 +82,7 @@ class OfflineAdvisor:
         # Where nothing is known: the class from which all the others are least far.
         middle = min(spread, key=lambda name: spread[name])
         readings = [_reading(scene, item, table, middle) for item in scene.objects]
-        prior = material_prior(
+        prior = prior_from_classes(
             scene.names,
             [r.material for r in readings],
             [r.confidence for r in readings],
@@ -141,7 +138,7 @@ def _reading(
 
 
 def _stated(material: str, table: Mapping[str, object]) -> Reading | None:
-    if material in itu.MATERIALS and material in table:
+    if material in MATERIALS and material in table:
         return Reading(material, STATED, f"the file states {material}")
     reading = read_material(material, table)
     return reading and reading._replace(because=f"the material's name {reading.because}")

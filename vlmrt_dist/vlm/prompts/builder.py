@@ -23,8 +23,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.vlm.questions import Question
 
 MATERIALS_PROMPT = "materials_v1"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from vlmrt_dist.errors import VlmError
-from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited
+from vlmrt_dist.store import UnreadableFile, read_limited
 
 MAX_KEY_BYTES = 4096
 REMOVED = "[key removed]"

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.store.atomic_files import UnreadableFile, cache_folder, read_limited, write_atomic
+from vlmrt_dist.store import UnreadableFile, cache_folder, read_limited, write_atomic
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, read_object
 from vlmrt_dist.vlm.questions import Reply
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vlmrt_dist.errors import VlmError
-from vlmrt_dist.store.atomic_files import UnreadableFile, read_limited, write_atomic
+from vlmrt_dist.store import UnreadableFile, read_limited, write_atomic
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, printable, read_object
 from vlmrt_dist.vlm.questions import Question, Reply, fingerprint
 

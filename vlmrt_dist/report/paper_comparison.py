@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.errors import StorageError
-from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE
+from vlmrt_dist.paths import COMPLETE_TOLERANCE
 from vlmrt_dist.report.paper import Printed
-from vlmrt_dist.store.ledger import Row
-from vlmrt_dist.store.places import LocalPlace, Place, place_of
-
-PointProgress = Callable[[int, int, str], None]
-
-
-STORAGE_HELP = (
-    "Folder, or URL of object storage (s3://bucket/folder), for what is written "
-    "[default: results; in a Ray job ~/vlmrt_results of its node]."
-)
-
+from vlmrt_dist.store import Row
 
 OPTIMIZER_NAMES = {
     "adam": "Adam, η = 1e-3 (paper mode)",
@@ -34,17 +18,6 @@ OPTIMIZER_NAMES = {
     "levenberg_marquardt": "Levenberg-Marquardt",
     "map": "Levenberg-Marquardt with the prior",
 }
-
-
-def show(*things: Any) -> None:
-    """Print tables and text on standard output, wide enough for a table without a screen."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=180)
-    for thing in things:
-        console.print(thing, soft_wrap=isinstance(thing, str), highlight=False)
 
 
 STEP_NOTE = (
@@ -125,94 +98,6 @@ def comparison(
                 f"{np.median([r.held_out_db for r in some]):.1e}",
             )
     return [table, *notes]
-
-
-SHOWN = 8
-"""Points that the live table shows."""
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[PointProgress]:
-    """Progress over points on standard error, with the time that remains: on a terminal a live
-    table of those done last, above a bar; plain lines elsewhere."""
-    if not sys.stderr.isatty():
-        yield _plain_progress(what)
-        return
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-    from rich.table import Table
-
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    task = bar.add_task(escape(what), total=None)
-    last: list[tuple[float, str]] = []
-    clock = time.monotonic()
-
-    def shown() -> Group:
-        if not last:
-            return Group(bar)
-        table = Table("after", "done", expand=True)
-        for seconds, name in last:
-            table.add_row(_duration(seconds), escape(name))
-        return Group(table, bar)
-
-    with Live(shown(), console=Console(stderr=True)) as live:
-
-        def step(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total)
-            if name:
-                last.append((time.monotonic() - clock, name))
-                del last[:-SHOWN]
-            live.update(shown(), refresh=True)
-
-        yield step
-
-
-def _plain_progress(what: str) -> PointProgress:
-    """A line a point: what was there at the first call took no time."""
-    begin: list[tuple[int, float]] = []
-
-    def line(done: int, total: int, name: str) -> None:
-        now = time.monotonic()
-        if not begin:
-            begin.append((done, now))
-        before, clock = begin[0]
-        left = ""
-        if before < done < total:
-            left = f", {_duration((now - clock) / (done - before) * (total - done))} left"
-        text = f"{what}: {done} of {total} points{left} {name}".rstrip()
-        print(text, file=sys.stderr, flush=True)
-
-    return line
-
-
-def _duration(seconds: float) -> str:
-    """``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def storage_folder(given: str | None) -> Place:
-    """The place that results go to.
-
-    :param given: the folder or URL that the user named; None: ``results`` here, or, inside a Ray
-        job, ``vlmrt_results`` in the home folder of the node that runs the driver
-    :raises StorageError: if it is no storage that is known, or a relative folder inside a Ray job,
-        where it would be lost
-    """
-    in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
-    if given is None:
-        return place_of(Path.home() / "vlmrt_results" if in_job else Path("results"))
-    place = place_of(given)
-    if in_job and isinstance(place, LocalPlace) and not place.path.is_absolute():
-        raise StorageError(
-            f"inside a Ray job the relative folder {given!r} lies in Ray's session folder and is "
-            "lost with it; name an absolute one, or a URL, with --storage"
-        )
-    return place
 
 
 def groups(rows: Sequence[Row], column: str, value: Any) -> list[tuple[tuple[str, str], list[Row]]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_object import SceneObject
-
-FloatArray = npt.NDArray[np.float64]
 
 HALF_SIDE = 5.0
 """Half the side of the paper's square room [m]."""

@@ -11,10 +11,11 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import SceneError, StorageError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.scene_object import SceneObject
-from vlmrt_dist.store.atomic_files import write_atomic
+from vlmrt_dist.store import write_atomic
 
 SCENE_FILE = "scene.xml"
 MESH_FOLDER = "meshes"
@@ -74,7 +75,7 @@ def write_scene(objects: Sequence[SceneObject], folder: Path) -> Path:
     return write_atomic(folder / SCENE_FILE, text.encode())
 
 
-def ply_bytes(vertices: npt.NDArray[np.float64], faces: npt.NDArray[np.int32]) -> bytes:
+def ply_bytes(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> bytes:
     """A binary little-endian PLY file of vertices [V,3] (float64, so nothing is lost) and
     triangles [F,3]."""
     rows = np.empty(len(faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])

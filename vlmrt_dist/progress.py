@@ -1,0 +1,9 @@
+"""How long pieces of work report where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+"""Called with the phase ("trace", "fit", "pool", ...), the steps done and the steps in all (0 if
+unknown)."""
