@@ -1,19 +1,17 @@
-"""What the tests of the numerical core share: a cache of path tables, and small campaigns."""
+"""Shared by the tests of the numerical core: sketches of scenes, closed forms, differences."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
 from vlmrt_dist.scene.model import SceneModel
-from vlmrt_dist.scene.paper_room import box_room
 
 try:
     prepare_engine()
@@ -22,34 +20,6 @@ except EngineUnavailable as error:  # the module that imports this one is skippe
 
 FREQUENCY = 3.5e9
 PAPER = RadioConfig.paper()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def path_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Path tables of this test session, in one folder whoever asks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "vlmrt-cache"))
-        yield
-
-
-@pytest.fixture(scope="session")
-def room() -> SceneModel:
-    """The paper's room, K = 9."""
-    return box_room()
-
-
-@pytest.fixture(scope="session")
-def campaign(room: SceneModel) -> Campaign:
-    """Three setups of eight receivers each, as in the paper."""
-    return random_campaign(room, 3, 8, seed=0)
-
-
-@pytest.fixture(scope="session")
-def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
-    """The paper's path set of :func:`campaign`."""
-    from vlmrt_dist.field.tracing import trace
-
-    return trace(room, campaign, PAPER)
 
 
 def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: FloatArray):

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report.claims import Judged, claims_of
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.studies.sweep import whole_numbers
 
-ROOT = Path(__file__).parents[1]
 SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))
 PAPERS = ("depth", "rays", "initialization", "complexity", "placement", "receivers", "positions",
           "rooms")  # fmt: skip
