@@ -1,6 +1,6 @@
 """What goes wrong on clusters, done for real: it ends as undisturbed, or non-zero with a sentence.
 
-Actors of one estimation: tests/distributed/test_actor_objective.py. Nodes that go: test_nodes.py there.
+Actors of one estimation: tests/distributed/test_actor_objective.py; nodes that go: test_nodes.py.
 Drivers that are killed again and again, and disks: tests/test_durability.py.
 """
 
