@@ -16,6 +16,7 @@ import pytest
 import vlmrt_dist as vd
 from tests import ROOT
 from vlmrt_dist.console import show
+from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.report.paper import Printed
@@ -242,7 +243,7 @@ def test_points_that_make_no_sense(
 @pytest.mark.ray
 def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path: Path) -> None:
     other = dataclasses.replace(point, seeds=(5,))
-    both = study.run([point, other], Ledger(tmp_path), num_actors=2)
+    both = study.run([point, other], Ledger(tmp_path), workers=ActorOptions(2))
     assert without_times(both) == without_times(rows + study.evaluate(other))
 
 

@@ -201,11 +201,11 @@ def _opened(
     if campaign.rss_dbm is None:
         campaign = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
     if num_actors > 0:
-        from vlmrt_dist.distributed import ActorObjective
+        from vlmrt_dist.distributed import ActorObjective, ActorOptions
 
         actors = ActorObjective(
-            scene, campaign, radio, engine=engine, num_actors=num_actors, progress=progress,
-            **actor_options,
+            scene, campaign, radio, engine=engine, progress=progress,
+            workers=ActorOptions(num_actors=num_actors, **actor_options),
         )  # fmt: skip
         return _Opened(actors, actors.num_paths, actors.incomplete)
     # Imported late: the modules below wake up Dr.Jit.

@@ -10,14 +10,14 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, random_campaign
-from vlmrt_dist.distributed import restarts, tell_estimation, tell_tracing
+from vlmrt_dist.distributed import ActorOptions, restarts, tell_estimation, tell_tracing
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.field import Materials, normalized_absolute_error
 from vlmrt_dist.inference import (
@@ -53,8 +53,7 @@ def run(
     points: Sequence[Point],
     ledger: Ledger,
     *,
-    num_actors: int = 0,
-    actor_options: Mapping[str, Any] | None = None,
+    workers: ActorOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Row]:
     """Evaluate what the ledger does not hold yet, and return the rows of all points.
@@ -65,9 +64,7 @@ def run(
 
     :param points: what to evaluate
     :param ledger: where rows are looked up and published
-    :param num_actors: Ray actors that evaluate points; 0: this process does
-    :param actor_options: ``num_gpus`` and ``placement`` of
-        :func:`~vlmrt_dist.distributed.pool.map_on_actors`
+    :param workers: Ray actors that evaluate points; None: this process does
     :param progress: called with the point, the points done and the points in all
     """
     found: dict[tuple[str, str], Row] = {}
@@ -80,8 +77,8 @@ def run(
     if progress is not None:
         progress("", left.count(0), len(points))
     missing = [part for _, part in parts]
-    if num_actors > 0:
-        evaluations = _on_actors(missing, num_actors, actor_options or {})
+    if workers is not None:
+        evaluations = _on_actors(missing, workers)
     else:
         evaluations = enumerate(map(evaluate, missing))
     for number, rows in evaluations:
@@ -312,15 +309,13 @@ def _keep(campaign: Campaign, heard: BoolArray) -> Campaign:
     )
 
 
-def _on_actors(
-    points: Sequence[Point], num_actors: int, options: Mapping[str, Any]
-) -> Iterator[tuple[int, list[Row]]]:
+def _on_actors(points: Sequence[Point], workers: ActorOptions) -> Iterator[tuple[int, list[Row]]]:
     """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
     from vlmrt_dist.distributed import map_on_actors
 
     if points:
         names, study = [str(point) for point in points], points[0].study
-        yield from map_on_actors(evaluate, points, num_actors, names=names, study=study, **options)
+        yield from map_on_actors(evaluate, points, workers, names=names, study=study)
 
 
 def hardware() -> str:
