@@ -68,10 +68,10 @@ def main(
     """Print the errors behind the paper's Figures 3 and 4 and draw both."""
     folder, study = results_place(storage), "initialization_quick" if quick else "initialization"
     study += f"_{vlm}" if vlm else ""
-    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
     count = seeds or (10 if quick else 100)
     room = vd.box_room()
-    advice, positions = advised(vlm, room, RADIO, num_actors, actors)
+    advice, positions = advised(vlm, room, RADIO, actors)
     starts: dict[str, Initial] = {
         "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
     }  # fmt: skip
@@ -82,7 +82,7 @@ def main(
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
         for name, start in starts.items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     by_start = {name: [r for r in rows if json.loads(r.label)["start"] == name] for name in starts}
     table = Table(title=f"Figures 3 and 4: starts, {count} seeds", title_justify="left")
     for column in ("start", "method", "initial MRE [%]", "MRE [%]", "10 … 90 % [%]",

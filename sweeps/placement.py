@@ -67,15 +67,11 @@ def main(
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = results_place(storage), "placement_quick" if quick else "placement"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     room, every = vd.box_room(), range(seeds or (3 if quick else 20))
-    campaigns = {
-        s: call(partial(positions, room, s, every), s, num_actors, **actors) for s in STRATEGIES
-    }
-    predicted = {
-        s: call(partial(spread, room, campaigns[s]), s, num_actors, **actors) for s in STRATEGIES
-    }
+    campaigns = {s: call(partial(positions, room, s, every), s, actors) for s in STRATEGIES}
+    predicted = {s: call(partial(spread, room, campaigns[s]), s, actors) for s in STRATEGIES}
     points = [
         Point(study, room, campaign, RADIO, METHODS, start, "same_paths",
               tuple(every) if len(some) == 1 else (every[i],),
@@ -83,7 +79,7 @@ def main(
         for strategy, some in campaigns.items() for start in STARTS
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
     for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
                  "solved"):  # fmt: skip
