@@ -297,7 +297,7 @@ def _plan_after(
     seed: int,
 ) -> tuple[Campaign, str, dict[str, Any]]:
     """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
-    from vlmrt_dist.inference import estimate
+    from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
     from vlmrt_dist.placement import plan_next
 
     states_noise = np.nanmax(measured.noise_db) > 0.0
@@ -306,11 +306,11 @@ def _plan_after(
             scene,
             measured,
             radio=radio,
-            prior_width=prior_width,
-            noise_db=None if states_noise else noise_db,
-            fixed=fixed,
+            prior=Prior(prior_width),
+            noise=Noise(db=None if states_noise else noise_db),
+            parameters=Parameters(fixed=fixed),
+            solver=LevenbergMarquardt(folds=0),
             seed=seed,
-            folds=0,
             progress=progress,
         )
         ahead = plan_next(

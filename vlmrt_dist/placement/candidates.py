@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import ON_SURFACE, Campaign, RadioConfig, free_points
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import prior_of
+from vlmrt_dist.inference import Prior, prior_of
 from vlmrt_dist.placement.options import CandidateOptions, Height, Region
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel, ground, outdoors
@@ -95,7 +95,7 @@ def pool_for(
     size = candidates.size(num_setups, num_receivers)
     draws = prior_draws(scene, radio, prior_width, candidates.num_draws, seed, fixed)
     positions = random_positions(scene, *size, seed=seed, region=candidates, extra=extra)
-    free = prior_of(scene, radio, 1.0, fixed).free
+    free = prior_of(scene, radio, Prior(1.0), fixed).free
     return candidate_pool(scene, positions, radio, draws=draws, free=free, progress=progress)
 
 
@@ -167,7 +167,7 @@ def prior_draws(
         raise ConfigurationError("num_draws must be 1 or more")
     if not np.all(np.asarray(width) > 0.0):
         raise ConfigurationError("prior_width must be positive; use inf for no prior")
-    prior = prior_of(scene, radio, 1.0, fixed)
+    prior = prior_of(scene, radio, Prior(1.0), fixed)
     rng = np.random.default_rng([seed, 1])
     noise = rng.standard_normal((count, scene.num_objects))
     noise[0] = 0.0

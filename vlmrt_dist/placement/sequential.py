@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, estimate
+from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMarquardt, estimate
 from vlmrt_dist.placement.candidates import candidate_pool, link_jacobians, random_positions
 from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.prediction import spread
@@ -314,7 +314,7 @@ def measure_until(
 
 def _estimate(scene: SceneModel, campaign: Campaign, *, radio: RadioConfig, seed: int) -> Estimate:
     """The estimate of a round: Levenberg-Marquardt with the default prior, without folds."""
-    return estimate(scene, campaign, radio=radio, seed=seed, folds=0)
+    return estimate(scene, campaign, radio=radio, solver=LevenbergMarquardt(folds=0), seed=seed)
 
 
 def _measured(measure: Callable[[Campaign], Campaign], planned: Campaign) -> Campaign:
