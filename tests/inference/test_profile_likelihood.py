@@ -20,7 +20,7 @@ RADIO = PAPER.replace(combining="coherent")
 
 @pytest.fixture(scope="module")
 def measured(room: SceneModel) -> Campaign:
-    campaign = vd.place("d_optimal", room, 3, 8, seed=0, radio=RADIO)
+    campaign = vd.place(vd.DOptimal(radio=RADIO), room, 3, 8, seed=0)
     return vd.simulate(room, campaign, radio=RADIO, noise_db=0.1, seed=1)
 
 
