@@ -16,7 +16,7 @@ import typer
 
 from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.signals import Stopped, raise_on_sigterm
+from vlmrt_dist.signals import STOP_SIGNAL, Stopped
 
 KEPT = "what is finished is kept, the same command goes on from there"
 
@@ -193,7 +193,7 @@ def run_script(main: Callable[..., None], description: str | None) -> None:
 
     @functools.wraps(main)
     def guarded(**options: Any) -> None:
-        raise_on_sigterm(f"stopped (SIGTERM); {KEPT}\n")
+        STOP_SIGNAL.install(f"stopped (SIGTERM); {KEPT}\n")
         try:
             main(**options)
         except VlmrtError as error:

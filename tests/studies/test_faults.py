@@ -183,9 +183,9 @@ def offspring(pid: int) -> Iterator[int]:
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     import ray
 
-    from vlmrt_dist.signals import handler_kept
+    from vlmrt_dist.signals import STOP_SIGNAL
 
-    with handler_kept():
+    with STOP_SIGNAL.kept():
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
             object_store_memory=80_000_000,

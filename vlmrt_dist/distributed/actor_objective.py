@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.scene_actor import ActorInfo, SceneActor
 from vlmrt_dist.distributed.session import (
     CALL_DEADLINE,
@@ -143,7 +143,7 @@ class ActorObjective:
         """See :meth:`~vlmrt_dist.field.objective.Objective.value_and_grad`."""
         parts: list[ValueAndGrad] = self._gather("value_and_grad", theta)
         loss = np.concatenate([p.loss for p in parts], axis=1)
-        metrics.tell_iteration(*self._labels, float(loss.sum(axis=1).min()))
+        STUDY_METRICS.tell_iteration(*self._labels, float(loss.sum(axis=1).min()))
         return ValueAndGrad(loss, np.concatenate([p.gradient for p in parts], axis=1))
 
     def rss(self, theta: FloatArray) -> FloatArray:
@@ -281,7 +281,7 @@ class ActorObjective:
         with contextlib.suppress(ray.exceptions.RayError):
             ray.kill(self._actors[index])
         self._actors[index] = self._create(index)
-        metrics.tell_restart(*self._labels)
+        STUDY_METRICS.tell_restart(*self._labels)
         return getattr(self._actors[index], method).remote(*arguments)
 
     def _range(self, index: int) -> tuple[int, int]:

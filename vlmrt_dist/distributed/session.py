@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 from vlmrt_dist.distributed.access import not_joined, refuse_deaf, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.signals import handler_kept
+from vlmrt_dist.signals import STOP_SIGNAL
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _without_secrets(), handler_kept():
+    with _without_secrets(), STOP_SIGNAL.kept():
         if address == "local":
             ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=dashboard, **quiet)
             return True

@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.signals import held_back
+from vlmrt_dist.signals import STOP_SIGNAL
 from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
 from vlmrt_dist.store.places import Place, place_of, unique
 
@@ -249,7 +249,7 @@ class Ledger:
         """
         for row in rows:
             # A row without its history is none, so it comes last.
-            with held_back():
+            with STOP_SIGNAL.held_back():
                 self._create("histories", study, row)
                 self._create("rows", study, row)
 
@@ -267,7 +267,7 @@ class Ledger:
         :raises StorageError: if the place cannot be written to, or a name could leave it
         """
         for timing in timings:
-            with held_back():
+            with STOP_SIGNAL.held_back():
                 self._create("timings", study, timing)
 
     def studies(self) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, random_campaign
-from vlmrt_dist.distributed import ActorOptions, restarts, tell_estimation, tell_tracing
+from vlmrt_dist.distributed import STUDY_METRICS, ActorOptions, restarts
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.field import Materials, normalized_absolute_error
 from vlmrt_dist.inference import (
@@ -95,7 +95,7 @@ def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
     """Keep the rows of a point that is done, and tell the metrics."""
     ledger.publish(rows[0].study, rows)
     for row in rows:
-        tell_estimation(
+        STUDY_METRICS.tell_estimation(
             row.study,
             row.engine,
             loss=row.loss,
@@ -103,7 +103,9 @@ def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
             iterations=row.iterations,
             seconds=row.seconds_fit,
         )
-    tell_tracing(rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace)
+    STUDY_METRICS.tell_tracing(
+        rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace
+    )
 
 
 def evaluate(point: Point) -> list[Row]:

@@ -6,7 +6,6 @@ one that all nodes see. Tune's own files are never read back: the ledger is the 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -23,6 +22,7 @@ from vlmrt_dist.distributed import (
     Placement,
     connect,
     needs_of,
+    prepare_actor_engine,
     refuse_too_much,
 )
 from vlmrt_dist.errors import ActorFailure, VlmrtError
@@ -210,15 +210,7 @@ class _Configuration(tune.Trainable):
     def setup(self, config: Mapping[str, Any], study: Study, storage: str) -> None:
         import ray
 
-        if not ray.get_gpu_ids():
-            # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
-            os.environ["VLMRT_VARIANT"] = "llvm"
-        from vlmrt_dist.engine import prepare_engine
-
-        prepare_engine()
-        import drjit as dr
-
-        dr.set_thread_count(1)
+        prepare_actor_engine(threads=1, gpu=bool(ray.get_gpu_ids()))
         self._study, self._ledger = study, Ledger(storage)
         self.reset_config(config)
 
