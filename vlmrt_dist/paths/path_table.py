@@ -166,6 +166,23 @@ class PathTable:
         kept: dict[str, Any] = {name: getattr(self, name)[pick].copy() for name in PER_SETUP}
         return dataclasses.replace(part, num_setups=len(pick), setup=number, **kept)
 
+    def padded(self, present: BoolArray) -> PathTable:
+        """One setup's table with its receivers numbered as in a padded campaign.
+
+        :param present: [N'] which receivers of the campaign exist: N of them, in this order
+        """
+        there = np.flatnonzero(present)
+        if len(there) == len(present):
+            return self
+        added = np.zeros((1, len(present)))
+        added[0, there] = self.added[0]
+        return dataclasses.replace(
+            self,
+            num_receivers=len(present),
+            receiver=there[self.receiver].astype(np.int32),
+            added=added,
+        )
+
 
 ROWS = (
     "setup", "receiver", "length", "kind", "object", "plane", "cosine", "rotation",

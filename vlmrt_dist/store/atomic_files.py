@@ -16,11 +16,6 @@ class UnreadableFile(Exception):
     """Why a file cannot be read; the caller turns it into the error of its own kind."""
 
 
-def cache_folder() -> Path:
-    """Where path tables and answers of models are kept between runs."""
-    return Path(os.environ.get("VLMRT_CACHE_DIR") or Path.home() / ".cache" / "vlmrt_dist")
-
-
 def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> Path:
     """Write ``content`` under a temporary name beside ``path``, then rename it into place.
 
