@@ -63,7 +63,7 @@ def evaluated(
         show(*outlook(points, ledger))
         raise typer.Exit
     with point_bar(points[0].study.removesuffix("_quick")) as progress:
-        return run(points, ledger, num_actors=num_actors, actor_options=actors, progress=progress)
+        return run(points, ledger, workers=None, progress=progress)
 
 
 def outlook(points: Sequence[Point], ledger: Ledger) -> list[str]:
