@@ -16,11 +16,11 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -34,7 +34,7 @@ from vlmrt_dist.studies import (
 from vlmrt_dist.vlm import VLM_HELP
 
 QUICK_DEPTHS = (1, 4)
-METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {
     "same_paths": vd.RadioConfig.paper(),
     "independent": vd.RadioConfig(),

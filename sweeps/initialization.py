@@ -23,7 +23,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Initial, Optimizer
+from vlmrt_dist.inference import Initial
 from vlmrt_dist.report import (
     CLAIMS,
     NEAR,
@@ -37,6 +37,7 @@ from vlmrt_dist.report import (
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -48,7 +49,7 @@ from vlmrt_dist.studies import (
 )
 from vlmrt_dist.vlm import VLM_HELP
 
-METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 
 

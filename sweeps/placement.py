@@ -20,11 +20,12 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
-from vlmrt_dist.inference import Initial, Optimizer
+from vlmrt_dist.inference import Initial
 from vlmrt_dist.report import CLAIMS, convergence_figure, placement_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -36,7 +37,7 @@ from vlmrt_dist.studies import (
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}
-METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 SOLVED = 1e-4
 """Relative error below which Levenberg-Marquardt has found the truth."""

@@ -18,11 +18,11 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, positions_figure
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -34,7 +34,7 @@ from vlmrt_dist.studies import (
 )
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
-METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 
 

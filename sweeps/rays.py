@@ -16,11 +16,11 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, TABLE_2, comparison, comparison_figure, rays_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -37,7 +37,7 @@ BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""
 
 QUICK = (3000, 6000, 100_000)
-METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 PROTOCOLS: tuple[Protocol, ...] = ("same_paths", "independent")
 
 

@@ -19,11 +19,11 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, convergence_figure, receivers_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -36,7 +36,7 @@ from vlmrt_dist.studies import (
 
 RECEIVERS = (2, 3, 4, 8)
 STRATEGIES = {"vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
-METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 
 

@@ -365,6 +365,6 @@ def test_an_estimation_has_the_same_bits_on_actors(case: Case) -> None:
     common: dict[str, Any] = {"radio": RADIO, "optimizer": "adam", "max_iterations": 25}
     here = estimate(case.scene, measured, **common)
     options = {"num_cpus": 0.5, "num_gpus": 0}
-    there = estimate(case.scene, measured, **common, num_actors=3, actor_options=options)
+    there = estimate(case.scene, measured, workers=ActorOptions(num_actors=3, **options), **common)
     same_bits([there.fitted, there.low, there.losses], [here.fitted, here.low, here.losses])
     assert there.verdict == here.verdict

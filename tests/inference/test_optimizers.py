@@ -10,7 +10,8 @@ from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.objective import DB, ValueAndGrad
 from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.optimizers import LeastSquares, StopRule, adam, levenberg_marquardt
+from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
+from vlmrt_dist.inference.options import StopRule
 from vlmrt_dist.inference.parameters import unknowns_of
 from vlmrt_dist.scene.material_prior import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.scene.model import SceneModel
@@ -350,7 +351,7 @@ def test_a_sparse_jacobian_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch
     matrix = rng.normal(size=(12, 4))
     data = least_squares(rng.normal(size=12), 4, prior_width=0.5)
     dense = levenberg_marquardt(linear(matrix, np.zeros(12)), data, data.prior[None])
-    monkeypatch.setattr("vlmrt_dist.inference.optimizers.MAX_DENSE", 1)
+    monkeypatch.setattr("vlmrt_dist.inference.least_squares.MAX_DENSE", 1)
     sparse = levenberg_marquardt(linear(matrix, np.zeros(12)), data, data.prior[None])
     np.testing.assert_allclose(sparse.x, dense.x, rtol=1e-5)
 

@@ -171,6 +171,11 @@ class LevenbergMarquardt:
     initial: Initial | FloatArray = "itu"
     check: bool = False
 
+    @property
+    def name(self) -> str:
+        """Name in results and tables."""
+        return "levenberg_marquardt"
+
     def __post_init__(self) -> None:
         check_choice("loss", self.loss, get_args(LinkLoss))
         _check_initial(self.initial)
@@ -199,6 +204,11 @@ class Adam:
     stop: StopRule = field(default_factory=StopRule)
     initial: Initial | FloatArray = "itu"
     engine: Engine = "replay"
+
+    @property
+    def name(self) -> str:
+        """Name in results and tables."""
+        return "adam" if self.space == "conductivity" else "adam_log"
 
     def __post_init__(self) -> None:
         check_choice("space", self.space, get_args(Space))
