@@ -172,7 +172,7 @@ def wait_for(server: str, expression: str) -> list[dict[str, Any]]:
 def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     server: str, tmp_path: Path
 ) -> None:
-    from vlmrt_dist.campaign.model import random_campaign
+    from vlmrt_dist.campaign.free_space import random_campaign
     from vlmrt_dist.campaign.radio_config import RadioConfig
     from vlmrt_dist.distributed.actor_objective import ActorObjective
     from vlmrt_dist.distributed.session import ActorOptions

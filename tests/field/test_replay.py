@@ -6,7 +6,8 @@ import pytest
 
 from tests.numerics import PAPER, each_path_a_link, five_point, materials, sketch
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.field import replay
 from vlmrt_dist.field.materials import Parameter

@@ -6,7 +6,8 @@ import pytest
 
 from tests.numerics import PAPER, materials
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, check_campaign, paths_provenance
+from vlmrt_dist.campaign.free_space import check_campaign
+from vlmrt_dist.campaign.model import Campaign, paths_provenance
 from vlmrt_dist.errors import (
     CampaignError,
     ConfigurationError,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.numerics import PAPER
-from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_table import NONE

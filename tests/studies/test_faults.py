@@ -34,7 +34,7 @@ from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed import ActorOptions
 

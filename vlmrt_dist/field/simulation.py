@@ -129,7 +129,7 @@ def displaced(
     """``campaign`` with every receiver moved at random to where an antenna can be.
 
     :param error: standard deviation of each coordinate [m]; what would be :func:`misplaced
-        <vlmrt_dist.campaign.model.misplaced>` is drawn again, so beside a wall it is less
+        <vlmrt_dist.campaign.free_space.misplaced>` is drawn again, so beside a wall it is less
     :raises CampaignError: if a receiver finds no place
     """
     moved = campaign.rx + error * rng.standard_normal(campaign.rx.shape)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.campaign.files.records import Link, Problem
-from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, misplaced, room_hint
+from vlmrt_dist.campaign.free_space import misplaced, room_hint
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.scene import SceneModel
 
 PLACEHOLDER_GAP_DB = 20.0

@@ -17,7 +17,7 @@ def place(
     height: Height | None = None,
     tx_height: Height | None = None,
 ) -> Campaign:
-    """M setups of N receivers drawn by :func:`vlmrt_dist.campaign.model.random_campaign`; where a
+    """M setups of N receivers drawn by :func:`~vlmrt_dist.campaign.random_campaign`; where a
     height is given by :func:`~vlmrt_dist.placement.candidates.random_positions`.
 
     :param clearance: distance from every surface [m]
