@@ -1,4 +1,4 @@
-"""Whether a Ray cluster lets strangers in: whoever reaches an open one can run code on it."""
+"""Access to a Ray cluster: whether it answers, and whether it asks callers for a token."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def host_and_port(address: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if port.isdigit() else None
 
 
-def refuse_deaf(address: str) -> None:
-    """Ray itself would try for many minutes to reach a machine that is not there.
+def check_reachable(address: str) -> None:
+    """Refuse an address where nothing listens, which Ray itself would try for many minutes.
 
     :raises ActorFailure: if nothing listens at the address
     """
@@ -45,7 +45,7 @@ def refuse_deaf(address: str) -> None:
 def not_joined(address: str, reason: str) -> ActorFailure:
     """The error of a cluster that does not let us in."""
     return ActorFailure(
-        f"no Ray cluster could be joined at {address!r}: {reason}. Start it, mend "
+        f"no Ray cluster could be joined at {address!r}: {reason}. Start it, correct "
         "RAY_ADDRESS, or unset it to compute on this machine"
     )
 
@@ -89,9 +89,10 @@ def is_this_machine(host: str) -> bool:
 
 
 def refuse_open_cluster() -> None:
-    """Refuse the cluster that Ray is connected to, if others can reach it without a token.
+    """Refuse the cluster that Ray is connected to if it spans machines and needs no token: whoever
+    reaches such a cluster can run code on it.
 
-    One whose nodes are all on this machine is let pass, as its user may have it closed otherwise.
+    A cluster on this machine only passes, as its user may have it closed otherwise.
 
     :raises ConfigurationError: unless :data:`ALLOW_OPEN` is 1
     """

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from vlmrt_dist.distributed.access import not_joined, refuse_deaf, refuse_open_cluster
+from vlmrt_dist.distributed.access import check_reachable, not_joined, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.signals import STOP_SIGNAL
 
@@ -64,7 +64,7 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
         if address == "local":
             ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=dashboard, **quiet)
             return True
-        refuse_deaf(address)
+        check_reachable(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:

@@ -42,19 +42,11 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def save_paths(path: str | os.PathLike[str], table: PathTable) -> None:
-    """Write ``table`` so that a reader sees all of it or nothing.
-
-    :raises StorageError: if the place cannot be written to
-    """
-    stream_paths(path, [table])
-
-
 def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> None:
     """Write the setups of ``tables``, in order, as one table, holding one of them at a time.
 
-    Columns wait in unnamed files beside ``path`` until the last table has come; if one of them
-    cannot be made, nothing is left.
+    A reader sees all of it or nothing: columns wait in unnamed files beside ``path`` until the
+    last table has come; if one of them cannot be made, nothing is left.
 
     :raises StorageError: if the place cannot be written to
     :raises ValueError: if the tables belong to different scenes, or there are none
@@ -98,7 +90,7 @@ def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> N
 
 
 def load_paths(path: str | os.PathLike[str], setups: Sequence[int] | None = None) -> PathTable:
-    """The table that :func:`save_paths` or :func:`stream_paths` wrote, by memory map.
+    """The table that :func:`stream_paths` wrote, by memory map.
 
     Its columns are the file's own bytes; only where several ``setups`` are picked are they copied.
     What is returned was compared with its content hash, which reads it once; the rows of other
