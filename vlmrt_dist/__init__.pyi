@@ -4,6 +4,7 @@ from .campaign import RadioConfig as RadioConfig
 from .campaign import read_campaign as read_campaign
 from .campaign import write_campaign as write_campaign
 from .errors import VlmrtError as VlmrtError
+from .field import Flaws as Flaws
 from .field import simulate as simulate
 from .inference import Estimate as Estimate
 from .inference import Profile as Profile
