@@ -358,14 +358,14 @@ def test_an_address_where_nothing_answers() -> None:
 
 @pytest.mark.ray
 def test_an_estimation_has_the_same_bits_on_actors(case: Case) -> None:
-    from vlmrt_dist.inference.estimation import estimate
+    from vlmrt_dist.inference import Adam, estimate
     from vlmrt_dist.units import watts_to_dbm
 
     level = np.where(case.campaign.present, watts_to_dbm(case.measured[0]), np.nan)
     measured = case.campaign.with_rss(level, noise_db=0.1)
-    common: dict[str, Any] = {"radio": RADIO, "optimizer": "adam", "max_iterations": 25}
-    here = estimate(case.scene, measured, **common)
-    options = {"num_cpus": 0.5, "num_gpus": 0}
-    there = estimate(case.scene, measured, workers=ActorOptions(num_actors=3, **options), **common)
+    solver = Adam(max_iterations=25)
+    here = estimate(case.scene, measured, radio=RADIO, solver=solver)
+    workers = ActorOptions(num_actors=3, num_cpus=0.5, num_gpus=0)
+    there = estimate(case.scene, measured, radio=RADIO, solver=solver, workers=workers)
     same_bits([there.fitted, there.low, there.losses], [here.fitted, here.low, here.losses])
     assert there.verdict == here.verdict

@@ -18,6 +18,7 @@ from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check, starting_points
+from vlmrt_dist.inference.options import Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.placement.registry import place
@@ -36,7 +37,9 @@ class World:
         campaign = place("d_optimal", room, 3, 8, seed=0, radio=RADIO)
         table = trace(room, campaign, RADIO)
         objective = ReplayObjective(room, campaign.with_rss(np.zeros((3, 8))), RADIO, table)
-        self.unknowns: Unknowns = unknowns_of(room, campaign, RADIO, prior_of(room, RADIO, WIDTH))
+        self.unknowns: Unknowns = unknowns_of(
+            room, campaign, RADIO, prior_of(room, RADIO, Prior(WIDTH)), Parameters()
+        )
         self.predict: Predict = self.unknowns.predict(objective)
 
     def data(self, level: FloatArray, noise: float, **more: Any) -> LeastSquares:

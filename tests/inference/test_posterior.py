@@ -6,6 +6,7 @@ from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, LeastSquares
 from vlmrt_dist.inference.likelihood import Information, noise_scale
+from vlmrt_dist.inference.options import Parameters, Prior
 from vlmrt_dist.inference.posterior import (
     MIN_NOISE_DB,
     NORMAL_95,
@@ -198,7 +199,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
         room, campaign.with_rss(np.zeros((3, 8))), PAPER, trace(room, campaign, PAPER)
     )
     width, noise = 0.2, 0.1
-    unknowns = unknowns_of(room, campaign, PAPER, prior_of(room, PAPER, width))
+    unknowns = unknowns_of(room, campaign, PAPER, prior_of(room, PAPER, Prior(width)), Parameters())
     predict = unknowns.predict(objective)
     rng = np.random.default_rng(0)
     inside = []
