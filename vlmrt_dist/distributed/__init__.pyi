@@ -12,6 +12,6 @@ from .pool import restarts as restarts
 from .session import SECRETS as SECRETS
 from .session import ActorOptions as ActorOptions
 from .session import Placement as Placement
+from .session import check_capacity as check_capacity
 from .session import connect as connect
 from .session import needs_of as needs_of
-from .session import refuse_too_much as refuse_too_much

@@ -13,7 +13,7 @@ ALLOW_OPEN = "VLMRT_ALLOW_OPEN_CLUSTER"
 PROBE_SECONDS = 10.0
 
 OPEN_REMEDY = (
-    "whoever reaches its ports can run code there and read what it computes. Start it with "
+    "anyone who reaches its ports can run code there and read its results. Start it with "
     "cluster/start.sh, which asks for a token"
 )
 
@@ -43,7 +43,7 @@ def check_reachable(address: str) -> None:
 
 
 def not_joined(address: str, reason: str) -> ActorFailure:
-    """The error of a cluster that does not let us in."""
+    """The error of a cluster that cannot be joined."""
     return ActorFailure(
         f"no Ray cluster could be joined at {address!r}: {reason}. Start it, correct "
         "RAY_ADDRESS, or unset it to compute on this machine"
@@ -89,8 +89,8 @@ def is_this_machine(host: str) -> bool:
 
 
 def refuse_open_cluster() -> None:
-    """Refuse the cluster that Ray is connected to if it spans machines and needs no token: whoever
-    reaches such a cluster can run code on it.
+    """Refuse the cluster that Ray is connected to if it spans machines and needs no token: anyone
+    who reaches such a cluster can run code on it.
 
     A cluster on this machine only passes, as its user may have it closed otherwise.
 

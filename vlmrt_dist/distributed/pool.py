@@ -18,9 +18,9 @@ from vlmrt_dist.distributed.session import (
     ITEM_DEADLINE,
     ActorOptions,
     brief,
+    check_capacity,
     connect,
     needs_of,
-    refuse_too_much,
     reserve,
     room_for,
 )
@@ -206,14 +206,14 @@ def feed_actors(
 
 
 def _bundles(options: ActorOptions) -> list[dict[str, float]]:
-    """What each actor is given: a GPU as long as there are any, unless told otherwise."""
+    """Resources of each actor: a GPU as long as there are any, unless ``num_gpus`` is stated."""
     needs, count = needs_of(options), options.num_actors
     with_gpu = min(count, room_for(needs)) if options.num_gpus is None else count
     if "GPU" not in needs or with_gpu == count:
-        refuse_too_much(count, needs)
+        check_capacity(count, needs)
         return [needs] * count
     without = {"CPU": needs["CPU"]}
-    refuse_too_much(count, without)  # each of them holds a core as well
+    check_capacity(count, without)  # each of them holds a core as well
     return [needs] * with_gpu + [without] * (count - with_gpu)
 
 

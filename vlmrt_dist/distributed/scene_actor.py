@@ -1,4 +1,4 @@
-"""What runs inside one Ray actor: the objective of some of the setups."""
+"""The Ray actor of a shared objective: a scene, and the paths of some of the setups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ActorInfo(NamedTuple):
-    """What one actor holds.
+    """Contents of one actor.
 
     :param setups: first setup, and the one after the last
     :param num_paths: stored paths (0 with the retrace engine, which stores none)
@@ -96,7 +96,7 @@ class SceneActor:
         return f"{self._label}, setups {first + 1} to {stop}, {state}"
 
     def ready(self) -> ActorInfo:
-        """What this actor holds, once it holds it."""
+        """Contents of this actor, when it is built."""
         self._built()
         assert self._info is not None
         return self._info

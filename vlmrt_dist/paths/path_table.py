@@ -1,4 +1,4 @@
-"""The propagation paths of a campaign as plain arrays: what tracing makes and replay consumes.
+"""The propagation paths of a campaign as plain arrays: made by tracing, used by replay.
 
 With fixed geometry a path does not depend on the materials; only the Fresnel coefficient at each
 of its interactions does. A :class:`PathTable` therefore holds, once and for all, everything about

@@ -22,7 +22,7 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
 from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
 from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE, PathTable, unite
-from vlmrt_dist.paths.receiver_groups import groups_of, refuse_too_large
+from vlmrt_dist.paths.receiver_groups import check_memory, groups_of
 from vlmrt_dist.paths.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
@@ -71,7 +71,7 @@ class SionnaSolver:
             self._loaded = LiveScene(model, self._radio), planes_of(self._scene)
         live, planes = self._loaded
         if len(setup.rx) > self._most_receivers and VARIANT.startswith("llvm"):
-            refuse_too_large(self._radio, len(setup.rx))
+            check_memory(self._radio, len(setup.rx))
             self._most_receivers = len(setup.rx)  # fewer will find the memory that these leave
         before = live.seconds_in_solver
         if self._radio.complete:

@@ -183,7 +183,7 @@ def is_tabulated(name: str, frequency: float) -> bool:
 def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
     """(c, d) of every material class that is tabulated at ``frequency`` [Hz], in table order.
 
-    What an advisor is shown, and the closed list of names that its answer may use.
+    The table that an advisor is shown, with the names that its answer may use.
 
     >>> "floorboard" in conductivity_table(3.5e9), conductivity_table(3.5e9)["wood"]
     (False, (0.0047, 1.0718))

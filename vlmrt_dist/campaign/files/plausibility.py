@@ -1,4 +1,4 @@
-"""What is wrong with the lines of a measurement file together: contradictions and slips of unit.
+"""Problems that lines of a measurement file have together: contradictions and wrong units.
 
 Each slip is reported at the first line that shows it, with what was probably meant.
 """

@@ -20,10 +20,10 @@ from ray.tune.search.optuna import OptunaSearch
 from vlmrt_dist.distributed import (
     ActorOptions,
     Placement,
+    check_capacity,
     connect,
     needs_of,
     prepare_actor_engine,
-    refuse_too_much,
 )
 from vlmrt_dist.errors import ActorFailure, VlmrtError
 from vlmrt_dist.store import Ledger, LocalPlace
@@ -64,7 +64,7 @@ def run_tune(
         return found
     connect()
     needs = needs_of(workers)
-    refuse_too_much(workers.num_actors, needs)
+    check_capacity(workers.num_actors, needs)
     ledger.folder(study.name)  # refuses a name that would leave the storage, Tune's folder too
     place, tunes = ledger.storage, None
     if isinstance(place, LocalPlace):  # a trial's own working directory is another
