@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import vlmrt_dist as vd
 from tests import ROOT
 from vlmrt_dist import cli
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.report.charts import PLACES, charts_of, history_curve, pareto
 from vlmrt_dist.report.claims import claims_of
 from vlmrt_dist.report.data import QUESTIONS, Results, Study, gather, groups_of, question_of

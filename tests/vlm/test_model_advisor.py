@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.model_server import ModelServer, Step, chat_envelope, gemini_envelope, model_server
-from vlmrt_dist.campaign.model import check_campaign
+from vlmrt_dist.campaign.free_space import check_campaign
 from vlmrt_dist.distributed import metrics
 from vlmrt_dist.errors import CampaignError, ConfigurationError, VlmError
 from vlmrt_dist.rendering.images import SceneImage

@@ -8,7 +8,7 @@ import pytest
 import trimesh
 
 import vlmrt_dist as vd
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, check_campaign
+from vlmrt_dist.campaign.free_space import DEFAULT_CLEARANCE, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError, MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
