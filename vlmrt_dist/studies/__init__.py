@@ -1,4 +1,4 @@
-"""Many estimations: points, seeds, true values, runs on actors, options of sweeps."""
+"""Many estimations: points with the keys of their rows, true values, runs on actors, sweeps."""
 
 import lazy_loader as lazy
 
