@@ -48,7 +48,7 @@ def place(
         )
     known = list(inspect.signature(STRATEGIES[strategy]).parameters)[4:]  # after scene, M, N, seed
     unknown = [repr(name) for name in options if name not in known]
-    if unknown and "options" not in known:  # an advisor checks its own
+    if unknown:
         raise CampaignError(
             f"placement {strategy!r} has no option {', '.join(unknown)}; it takes "
             + ", ".join(known)

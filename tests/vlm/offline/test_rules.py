@@ -18,6 +18,7 @@ from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice
 from vlmrt_dist.vlm.offline.free_space import CLEARANCES, STREET_HEIGHT
 from vlmrt_dist.vlm.offline.material_words import FUZZY
 from vlmrt_dist.vlm.offline.rules import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
+from vlmrt_dist.vlm.options import Offline
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)
@@ -295,20 +296,20 @@ def test_a_whole_city_takes_seconds() -> None:
 
 
 def test_the_clearance_is_an_option() -> None:
-    advice = OfflineAdvisor(clearance=0.6).propose_positions([], box_room(), 2, 4)
+    advice = OfflineAdvisor(Offline(clearance=0.6)).propose_positions([], box_room(), 2, 4)
     points = np.concatenate([advice.campaign.tx, advice.campaign.rx.reshape(-1, 3)])
     assert (box_room().distance_to_surface(points) >= 0.6).all()
     with pytest.raises(ConfigurationError, match="clearance"):
-        OfflineAdvisor(clearance=float("nan"))
+        Offline(clearance=float("nan"))
 
 
 def test_the_placement_strategy_is_the_advisors_answer() -> None:
     room = box_room()
     campaign = vd.place("vlm", room, 2, 4, seed=3)
     assert campaign.key == positions(room, 2, 4, seed=3).campaign.key
-    near = vd.place("vlm", room, 2, 4, seed=3, vlm="offline", clearance=0.5)
+    near = vd.place("vlm", room, 2, 4, seed=3, vlm=Offline(clearance=0.5))
     assert near.key != campaign.key
-    with pytest.raises(ConfigurationError, match=r"'offline'.*'pool'"):
+    with pytest.raises(CampaignError, match=r"'vlm'.*'pool'"):
         vd.place("vlm", room, 1, 1, pool=3)
     with pytest.raises(ConfigurationError, match="'oracle'"):
         vd.place("vlm", room, 1, 1, vlm="oracle")
