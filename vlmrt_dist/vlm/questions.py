@@ -93,7 +93,7 @@ class Transport(Protocol):
         ...
 
     def fingerprint(self, question: Question) -> str:
-        """Everything that decides the reply, as text; the cache's key comes from it."""
+        """Question and settings as text, from which the cache's key is computed."""
         ...
 
     def ask(self, question: Question) -> Reply:
