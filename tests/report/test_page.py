@@ -21,7 +21,7 @@ from vlmrt_dist import cli
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.report.charts import PLACES, charts_of, history_curve, pareto
 from vlmrt_dist.report.claims import claims_of
-from vlmrt_dist.report.data import QUESTIONS, Results, Study, gather, groups_of, question_of
+from vlmrt_dist.report.data import SWEEPS, Results, StudyRows, description_of, gather, groups_of
 from vlmrt_dist.report.figure_files import write_figures
 from vlmrt_dist.report.page import report_page
 from vlmrt_dist.report.plans import plans_of
@@ -91,16 +91,16 @@ def results(ledger: Ledger) -> Results:
 def test_studies_come_in_order_and_the_missing_are_named(results: Results) -> None:
     assert [s.name for s in results.studies] == ["depth", "complexity", "mine"]
     there = {"depth", "complexity"}
-    assert {q.sweep for q in results.missing} == {q.sweep for q in QUESTIONS} - there
+    assert {q.sweep for q in results.missing} == {q.sweep for q in SWEEPS} - there
     text = report_page(results)
-    for question in results.missing:
-        assert f"<code>python sweeps/{question.sweep}.py</code>" in text
+    for description in results.missing:
+        assert f"<code>python sweeps/{description.sweep}.py</code>" in text
 
 
 def test_every_sweep_named_is_a_file_of_the_repository() -> None:
     sweeps = ROOT / "sweeps"
     names = {p.stem for p in sweeps.glob("*.py")} - {"bench", "scaling"}  # these write no rows
-    assert names <= {q.sweep for q in QUESTIONS}
+    assert names <= {q.sweep for q in SWEEPS}
 
 
 def test_a_quick_study_makes_way_for_the_full_one(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_quick_study_makes_way_for_the_full_one(tmp_path: Path) -> None:
     assert gather(ledger).studies[0].command == "python sweeps/rays.py --quick"
     ledger.publish("rays", [row("rays", {"U": 3000}, 0)])
     assert [s.command for s in gather(ledger).studies] == ["python sweeps/rays.py"]
-    assert question_of("depth_quick_offline").sweep == "depth"
+    assert description_of("depth_quick_offline").sweep == "depth"
 
 
 def test_what_a_sweep_drew_stands_with_its_times_and_without_what_is_for_programs(
@@ -187,7 +187,7 @@ def test_a_plan_is_that_of_the_rows_and_drawn_over_a_known_room_only(results: Re
     assert len(plan.outlines) == 9
     assert plan.tx.ravel().tolist() == study.rows[0].tx
     other = dataclasses.replace(study.rows[0], scene="other")
-    (plan,), _ = plans_of(Study("depth", study.question, (other,)))
+    (plan,), _ = plans_of(StudyRows("depth", study.description, (other,)))
     assert plan.scene is None
     assert not plan.outlines
 

@@ -1,4 +1,4 @@
-"""What a plan is expected to tell, beside random positions of the same number: table and JSON."""
+"""Predicted uncertainty of a plan beside that of random positions: table and JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
@@ -31,7 +32,7 @@ class PlanReport:
     random: RandomCampaigns
 
     def text(self, lines: Sequence[str]) -> str:
-        """The table and what to read in it."""
+        """The table, and sentences on it."""
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
@@ -58,7 +59,7 @@ class PlanReport:
         return text.getvalue().rstrip()
 
     def sentences(self) -> list[str]:
-        """How much better than random positions, and why."""
+        """Comparison with random positions, and its reasons."""
         p, r = self.predicted, self.random
         found = [
             f"on average {percent(p.mean_posterior)}; {r.count} random campaigns of as many links "
@@ -88,7 +89,7 @@ class PlanReport:
         return found
 
     def to_dict(self, lines: Sequence[str]) -> dict[str, Any]:
-        """Plain values (an infinite bound is null)."""
+        """JSON values (an infinite bound is null)."""
         p, r = self.predicted, self.random
         return {
             "objects": [
@@ -129,9 +130,9 @@ def plan_report(
     fixed: Sequence[str] = (),
     seed: int = 0,
 ) -> PlanReport:
-    """Predict what ``planned`` will tell, and what chance would.
+    """Predict the uncertainty after ``planned``, and after random campaigns.
 
-    :param pool: what random campaigns are drawn from
+    :param pool: candidates of the random campaigns
     :param radio: radio configuration of the measurement
     :param noise_db: standard deviation of each level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
@@ -139,16 +140,17 @@ def plan_report(
     :param seed: of the random campaigns
     :raises CampaignError: if too few candidates of the pool receive anything
     """
-    belief: dict[str, Any] = {"noise_db": noise_db, "prior_width": prior_width}
+    predict = partial(predicted_std, noise_db=noise_db, prior_width=prior_width)
+    draw = partial(random_campaigns, noise_db=noise_db, prior_width=prior_width)
     size = planned.num_setups, planned.num_receivers
     return PlanReport(
-        predicted=predicted_std(scene, planned, radio=radio, fixed=fixed, **belief),
-        random=random_campaigns(scene, pool, *size, seed=seed, **belief),
+        predicted=predict(scene, planned, radio=radio, fixed=fixed),
+        random=draw(scene, pool, *size, seed=seed),
     )
 
 
 def percent(share: float) -> str:
-    """A share as a person writes it, "±10 %"; "no bound" where it is infinite."""
+    """A share as text, "±10 %"; "no bound" if it is infinite."""
     return f"±{100.0 * share:.3g} %" if math.isfinite(share) else "no bound"
 
 
