@@ -8,6 +8,7 @@ from .estimation import Loss as Loss
 from .estimation import Optimizer as Optimizer
 from .estimation import estimate as estimate
 from .estimation import mean_relative_error as mean_relative_error
+from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
 from .export import write_links as write_links
 from .likelihood import LinkLoss as LinkLoss
