@@ -64,13 +64,13 @@ def main(
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls."""
     folder, study = results_place(storage), "active_quick" if quick else "active"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12
 
     def place(strategy: str, setups: int, **options: Any) -> vd.Campaign:
         task = partial(vd.place, strategy, room, setups, RECEIVERS, **options)
-        return call(task, f"{strategy} M={setups}", num_actors, **actors)
+        return call(task, f"{strategy} M={setups}", actors)
 
     advised = place("vlm", most)
     batches = {m: place("d_optimal", m, radio=RADIO, num_tx_candidates=24)
@@ -81,7 +81,7 @@ def main(
     plans += [("advised (offline)", advised.subset(range(m)), tuple(every))
               for m in range(1, most + 1)]  # fmt: skip
     for seed in every:
-        loop = call(partial(active, room, seed, most), f"active {seed}", num_actors, **actors)
+        loop = call(partial(active, room, seed, most), f"active {seed}", actors)
         chance = vd.place("random", room, most, RECEIVERS, seed=seed)
         for name, whole in (("active", loop), ("random", chance)):
             plans += [(name, whole.subset(range(m)).with_rss(None), (seed,))
@@ -89,7 +89,7 @@ def main(
     points = [Point(study, room, positions, RADIO, ("map",), "itu", "same_paths", which,
                     {"plan": name, "M": positions.num_setups}, noise_db=NOISE_DB)
               for name, positions, which in plans]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     table = Table(title=f"Links to ±10 % for every object, {len(every)} seeds",
                   title_justify="left")  # fmt: skip
     for column in ("plan", "links (median)", "arrived", "MRE there [%]"):

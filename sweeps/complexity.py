@@ -21,7 +21,7 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.console import point_bar, run_script, show
-from vlmrt_dist.distributed import map_on_actors
+from vlmrt_dist.distributed import ActorOptions, map_on_actors
 from vlmrt_dist.report import CLAIMS, HARDWARE, complexity_claims, complexity_figure
 from vlmrt_dist.store import Ledger, Timing, results_place
 from vlmrt_dist.studies import (
@@ -31,7 +31,6 @@ from vlmrt_dist.studies import (
     Spread,
     Storage,
     Timed,
-    actor_options,
     backward,
     measure,
     slope,
@@ -76,9 +75,8 @@ def main(
         progress("", done, len(asked))
         measured: Iterable[tuple[int, Timing]] = enumerate(map(measure, missing))
         if num_actors:  # one: two on one machine would disturb each other
-            options = actor_options(num_gpus, placement)
-            measured = map_on_actors(measure, missing, 1, names=[*map(str, missing)],
-                                     study=study, **options)  # fmt: skip
+            one = ActorOptions(num_gpus=num_gpus, placement=placement, study=study)
+            measured = map_on_actors(measure, missing, one, names=[*map(str, missing)])
         for index, timing in measured:
             ledger.publish_timings(study, [timing])
             found[timing.key] = timing

@@ -16,11 +16,11 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -34,7 +34,7 @@ from vlmrt_dist.studies import (
 from vlmrt_dist.vlm import VLM_HELP
 
 QUICK_DEPTHS = (1, 4)
-METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO: dict[Protocol, vd.RadioConfig] = {
     "same_paths": vd.RadioConfig.paper(),
     "independent": vd.RadioConfig(),
@@ -55,14 +55,14 @@ def main(
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
     folder, study = results_place(storage), "depth_quick" if quick else "depth"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     study += f"_{vlm}" if vlm else ""
     ledger = Ledger(folder)
     count = seeds or (5 if quick else 20)
     paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
     room = vd.box_room()
     shallow = vd.RadioConfig.paper(max_depth=1)
-    advice, positions = advised(vlm, room, shallow, num_actors, actors)
+    advice, positions = advised(vlm, room, shallow, actors)
     points = [
         Point(study, room, positions, radio.replace(max_depth=depth), METHODS,
               "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
@@ -71,7 +71,7 @@ def main(
         for depth in paper
         for protocol, radio in RADIO.items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     title = f"Table 1: error against depth, {count} seeds"
     figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
     show(*comparison(title, "max_depth", "D", paper, rows))

@@ -23,7 +23,7 @@ from rich.table import Table
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Initial, Optimizer
+from vlmrt_dist.inference import Initial
 from vlmrt_dist.report import (
     CLAIMS,
     NEAR,
@@ -37,6 +37,7 @@ from vlmrt_dist.report import (
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -48,7 +49,7 @@ from vlmrt_dist.studies import (
 )
 from vlmrt_dist.vlm import VLM_HELP
 
-METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 
 
@@ -67,10 +68,10 @@ def main(
     """Print the errors behind the paper's Figures 3 and 4 and draw both."""
     folder, study = results_place(storage), "initialization_quick" if quick else "initialization"
     study += f"_{vlm}" if vlm else ""
-    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
     count = seeds or (10 if quick else 100)
     room = vd.box_room()
-    advice, positions = advised(vlm, room, RADIO, num_actors, actors)
+    advice, positions = advised(vlm, room, RADIO, actors)
     starts: dict[str, Initial] = {
         "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
     }  # fmt: skip
@@ -81,7 +82,7 @@ def main(
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
         for name, start in starts.items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     by_start = {name: [r for r in rows if json.loads(r.label)["start"] == name] for name in starts}
     table = Table(title=f"Figures 3 and 4: starts, {count} seeds", title_justify="left")
     for column in ("start", "method", "initial MRE [%]", "MRE [%]", "10 … 90 % [%]",

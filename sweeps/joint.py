@@ -58,14 +58,14 @@ def main(
 ) -> None:
     """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
     folder, study = results_place(storage), "joint_quick" if quick else "joint"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     count = seeds or (10 if quick else 100)
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
     radio = radio.replace(combining="coherent")
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
-    one = call(choose, "choose positions", num_actors, **actors)
+    one = call(choose, "choose positions", actors)
     two = vd.Campaign(
         np.tile(one.tx, (2, 1)), np.tile(one.rx, (2, 1, 1)),
         frequency=np.repeat(CARRIERS, one.num_setups),
@@ -77,7 +77,7 @@ def main(
         for carriers, campaign in ((1, one), (2, two))
         for name, case in CASES.items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     title = f"What may be unknown, {count} seeds, {noise_db:g} dB of noise"
     show(joint_table(title, rows))
     figure = joint_figure(title, rows, folder / f"{study}.png")

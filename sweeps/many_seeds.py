@@ -19,19 +19,29 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say, show
 from vlmrt_dist.engine import engine_versions, prepare_engine
 from vlmrt_dist.field import perturbed
-from vlmrt_dist.inference import AdamResult, Prior, adam, mean_relative_error
+from vlmrt_dist.inference import (
+    Adam,
+    AdamResult,
+    Assumptions,
+    ConductivityPrior,
+    Evaluator,
+    Prior,
+    build_problem,
+    mean_relative_error,
+    run_adam,
+)
 from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Timing, results_place
 from vlmrt_dist.studies import (
     MethodFit,
     Point,
     Storage,
-    fit_least_squares,
     hardware,
     nothing_timed,
-    question_of,
+    run_method,
     slope,
     whole_numbers,
 )
+from vlmrt_dist.units import watts_to_dbm
 
 SIZES, QUICK_SIZES = (1, 10, 100, 1000), (1, 10, 100)
 ALONE = 5
@@ -69,19 +79,24 @@ def main(
 
     def side_by_side(seeds: slice) -> tuple[AdamResult, float]:
         batch = ReplayObjective(room, blank, radio, table, measured=rss[seeds])
-        adam(batch, start[seeds], max_iterations=2)  # compiles
+        run_adam(batch, start[seeds], Adam(max_iterations=2))  # compiles
         begin = time.perf_counter()
-        result = adam(batch, start[seeds], max_iterations=iterations)
+        result = run_adam(batch, start[seeds], Adam(max_iterations=iterations))
         return result, time.perf_counter() - begin
 
     def in_turn(count: int) -> tuple[list[MethodFit], float]:
         point = Point(study, room, positions, radio, ("levenberg_marquardt",), "itu",
                       "same_paths", seeds=(0,))  # fmt: skip
-        none = Prior(itu, np.full(len(itu), np.inf), np.ones(len(itu), bool))
+        none = ConductivityPrior(itu, np.full(len(itu), np.inf), np.ones(len(itu), bool))
         objective = ReplayObjective(room, blank, radio, table, measured=rss[:1])
-        asked = [question_of(point, positions, none, each) for each in rss[:count]]
+        assumed = Assumptions(radio, Prior(np.inf), noise=point.noise)
+        problems = [
+            build_problem(room, positions.with_rss(watts_to_dbm(each)), assumed,
+                          Evaluator(objective), none)
+            for each in rss[:count]
+        ]  # fmt: skip
         begin = time.perf_counter()
-        fits = fit_least_squares(objective, asked, start[:count], truth[:count])
+        fits = run_method(point, "levenberg_marquardt", problems, start[:count], truth[:count])
         return fits, time.perf_counter() - begin
 
     known = {timing.key: timing for timing in ledger.timings(study)}

@@ -46,7 +46,7 @@ def main(
 ) -> None:
     """Print error and coverage against noise, coherent and power combining."""
     folder, study = results_place(storage), "noise_quick" if quick else "noise"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     count = seeds or (30 if quick else 200)
     room = vd.box_room()
@@ -55,14 +55,14 @@ def main(
     for combining in ("coherent", "power"):
         here = radio.replace(combining=combining)
         choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=here)
-        positions = call(choose, "choose positions", num_actors, **actors)
+        positions = call(choose, "choose positions", actors)
         points += [
             Point(study, room, positions, here, ("map", "levenberg_marquardt"), "itu",
                   "same_paths", seeds=tuple(range(count)), label={"noise [dB]": noise},
                   noise_db=noise, prior_width=TRUTH_WIDTH)
             for noise in LEVELS_DB
         ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     title = f"Error and coverage against noise, {count} seeds"
     show(noise_table(title, rows))
     figure = noise_figure(title, rows, folder / f"{study}.png")

@@ -20,11 +20,12 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
-from vlmrt_dist.inference import Initial, Optimizer
+from vlmrt_dist.inference import Initial
 from vlmrt_dist.report import CLAIMS, convergence_figure, placement_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -36,7 +37,7 @@ from vlmrt_dist.studies import (
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}
-METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 SOLVED = 1e-4
 """Relative error below which Levenberg-Marquardt has found the truth."""
@@ -66,15 +67,11 @@ def main(
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence."""
     folder, study = results_place(storage), "placement_quick" if quick else "placement"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     room, every = vd.box_room(), range(seeds or (3 if quick else 20))
-    campaigns = {
-        s: call(partial(positions, room, s, every), s, num_actors, **actors) for s in STRATEGIES
-    }
-    predicted = {
-        s: call(partial(spread, room, campaigns[s]), s, num_actors, **actors) for s in STRATEGIES
-    }
+    campaigns = {s: call(partial(positions, room, s, every), s, actors) for s in STRATEGIES}
+    predicted = {s: call(partial(spread, room, campaigns[s]), s, actors) for s in STRATEGIES}
     points = [
         Point(study, room, campaign, RADIO, METHODS, start, "same_paths",
               tuple(every) if len(some) == 1 else (every[i],),
@@ -82,7 +79,7 @@ def main(
         for strategy, some in campaigns.items() for start in STARTS
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
     for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
                  "solved"):  # fmt: skip

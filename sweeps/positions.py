@@ -18,11 +18,11 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, positions_figure
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -34,7 +34,7 @@ from vlmrt_dist.studies import (
 )
 
 STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
-METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 
 
@@ -49,12 +49,12 @@ def main(
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
     folder, study = results_place(storage), "positions_quick" if quick else "positions"
-    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
         (strategy, count): call(partial(planned, room, strategy, count, RADIO),
                                 f"{strategy} N={count}",
-                                num_actors, **actors)
+                                actors)
         for count in ((3,) if quick else (3, 8)) for strategy in STRATEGIES
     }  # fmt: skip
     points = [
@@ -62,7 +62,7 @@ def main(
               {"positions": STRATEGIES[strategy], "N": count})
         for (strategy, count), (campaign, _) in plans.items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     table = Table(title=f"Figure 8: positions, M = 3, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]"):
         table.add_column(name)

@@ -16,11 +16,11 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, TABLE_2, comparison, comparison_figure, rays_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -37,7 +37,7 @@ BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""
 
 QUICK = (3000, 6000, 100_000)
-METHODS: tuple[Optimizer, ...] = ("adam", "adam_fine", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
 PROTOCOLS: tuple[Protocol, ...] = ("same_paths", "independent")
 
 
@@ -56,12 +56,12 @@ def main(
     """Print the paper's Table 2 (error against number of rays) beside ours."""
     folder, study = results_place(storage), "rays_quick" if quick else "rays"
     study += f"_{vlm}" if vlm else ""
-    ledger, actors = Ledger(folder), actor_options(num_gpus, placement)
+    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
     count = seeds or (5 if quick else 20)
     rays = QUICK if quick else (*TABLE_2, *BEYOND)
     paper = {u: TABLE_2.get(u) for u in rays}
     room, radio = vd.box_room(), vd.RadioConfig.paper()
-    advice, positions = advised(vlm, room, radio, num_actors, actors)
+    advice, positions = advised(vlm, room, radio, actors)
     points = [
         Point(study, room, positions, radio.replace(samples_per_src=u), METHODS,
               "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
@@ -70,7 +70,7 @@ def main(
         for u in rays
         for protocol in PROTOCOLS
     ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     title = f"Table 2: error against rays, {count} seeds"
     show(*comparison(title, "samples_per_src", "U", paper, rows))
     show(f"the paper: {CLAIMS['Table 2']}", *map(str, rays_claims(rows)))

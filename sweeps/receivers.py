@@ -19,11 +19,11 @@ from rich.table import Table
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
-from vlmrt_dist.inference import Optimizer
 from vlmrt_dist.report import CLAIMS, convergence_figure, receivers_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
     DryRun,
+    Method,
     NumActors,
     NumGpus,
     Point,
@@ -36,7 +36,7 @@ from vlmrt_dist.studies import (
 
 RECEIVERS = (2, 3, 4, 8)
 STRATEGIES = {"vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
-METHODS: tuple[Optimizer, ...] = ("adam", "levenberg_marquardt")
+METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
 RADIO = vd.RadioConfig.paper()
 
 
@@ -51,11 +51,11 @@ def main(
 ) -> None:
     """Print the errors behind the paper's Figure 6 and draw their convergence."""
     folder, study = results_place(storage), "receivers_quick" if quick else "receivers"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
     plans = {
-        (s, n): call(partial(planned, room, s, n, RADIO), f"{s} N={n}", num_actors, **actors)
+        (s, n): call(partial(planned, room, s, n, RADIO), f"{s} N={n}", actors)
         for s in STRATEGIES for n in RECEIVERS
     }  # fmt: skip
     points = {
@@ -63,7 +63,7 @@ def main(
                       {"positions": STRATEGIES[s], "N": n})
         for (s, n), (campaign, _) in plans.items()
     }  # fmt: skip
-    rows = evaluated([*points.values()], ledger, num_actors, actors, dry_run)
+    rows = evaluated([*points.values()], ledger, actors, dry_run)
     table = Table(title=f"Figure 6: receivers, {len(every)} seeds", title_justify="left")
     for name in ("positions", "N", "links", "no bound without a prior", "predicted std",
                  "Adam MRE [%]", "iter.", "Levenberg-M. MRE [%]"):  # fmt: skip

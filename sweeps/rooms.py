@@ -56,7 +56,7 @@ def main(
             png = file.read()
             if png is None:
                 png = call(partial(_png, room, width, height, samples), f"room K={k}",
-                           num_actors, **actor_options(num_gpus, placement))  # fmt: skip
+                           actor_options(num_actors, num_gpus, placement))  # fmt: skip
                 file.write(png)
             pictures[k], files[k] = png, file
             progress(f"K={k}", len(pictures), len(objects))

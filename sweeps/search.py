@@ -24,9 +24,21 @@ import typer
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import point_bar, run_script, show
-from vlmrt_dist.distributed import Placement
+from vlmrt_dist.distributed import ActorOptions, Placement
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.store import Ledger, Place, results_place
-from vlmrt_dist.studies import STORAGE_HELP, Choice, Point, Range, Space, Study, again, best, text
+from vlmrt_dist.studies import (
+    STORAGE_HELP,
+    Choice,
+    Point,
+    Range,
+    Space,
+    Study,
+    actor_options,
+    again,
+    best,
+    text,
+)
 
 ADAM = {"optimizer": ("adam",)}
 SPACE: Space = {
@@ -101,8 +113,9 @@ def main(
         objectives=("mre", "seconds", "links"),
     )  # fmt: skip
     ledger = Ledger(folder)
-    actors = num_actors if num_actors is not None else (runner == "tune" and os.cpu_count()) or 0
-    options = {"num_gpus": num_gpus, "placement": placement}
+    if num_actors is None:
+        num_actors = (runner == "tune" and os.cpu_count()) or 0
+    workers = actor_options(num_actors, num_gpus, placement)
     if dry_run:
         show(f"{study.name}: {study.total} configurations of {len(study.seeds)} seeds, of which "
              f"{len(study.found(ledger))} are there, out of:")  # fmt: skip
@@ -111,12 +124,14 @@ def main(
     elif runner == "tune":
         from vlmrt_dist.studies import run_tune
 
-        run_tune(study, ledger, num_actors=actors, **options)  # type: ignore[arg-type]
+        if workers is None:
+            raise ConfigurationError("Ray Tune evaluates on actors: --num-actors must be 1 or more")
+        run_tune(study, ledger, workers=workers)
     else:
         from vlmrt_dist.studies import run_pool
 
         with point_bar(study.name) as progress:
-            run_pool(study, ledger, num_actors=actors, actor_options=options, progress=progress)
+            run_pool(study, ledger, workers=workers, progress=progress)
     found = study.found(ledger)
     if optuna is not None:
         from vlmrt_dist.studies import write_optuna
@@ -124,11 +139,11 @@ def main(
         show(f"optuna-dashboard sqlite:///{write_optuna(study, found, optuna)}")
     if dry_run:
         return
-    _report(study, ledger, folder, fresh or (10 if quick else 50), actors, options)
+    _report(study, ledger, folder, fresh or (10 if quick else 50), workers)
 
 
 def _report(
-    study: Study, ledger: Ledger, folder: Place, fresh: int, actors: int, options: dict[str, Any]
+    study: Study, ledger: Ledger, folder: Place, fresh: int, workers: ActorOptions | None
 ) -> None:
     from vlmrt_dist.report import front_figure, front_table, recommended
     from vlmrt_dist.studies import run_pool
@@ -136,9 +151,7 @@ def _report(
     found = study.found(ledger)
     checked = again(study, best(study, found), range(FRESH, FRESH + fresh))
     with point_bar(f"{study.name}, fresh seeds") as progress:
-        rows = run_pool(
-            checked, ledger, num_actors=actors, actor_options=options, progress=progress
-        )
+        rows = run_pool(checked, ledger, workers=workers, progress=progress)
     front = best(checked, rows)
     title = f"Error at {study.base['noise_db']:g} dB, time, links: {study.total} configurations"
     show(front_table(f"{title}, front on {fresh} fresh seeds", checked, front))

@@ -56,13 +56,13 @@ def main(
 ) -> None:
     """Print what misnamed materials do to search, error and coverage."""
     folder, study = results_place(storage), "vlm_errors_quick" if quick else "vlm_errors"
-    actors = actor_options(num_gpus, placement)
+    actors = actor_options(num_actors, num_gpus, placement)
     ledger = Ledger(folder)
     truths = range(seeds or (5 if quick else 20))
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
-    positions = call(choose, "choose positions", num_actors, **actors)
+    positions = call(choose, "choose positions", actors)
     point = partial(Point, study, room, positions, initial="vlm", seeds=tuple(truths),
                     protocol="same_paths" if quick else "independent")  # fmt: skip
     points: list[Point] = []
@@ -79,7 +79,7 @@ def main(
             for combining in ("power", "coherent")
             for name, confidence in (("1 - p", 1.0 - rate), ("0.95", OVERCONFIDENT))
         ]  # fmt: skip
-    rows = evaluated(points, ledger, num_actors, actors, dry_run)
+    rows = evaluated(points, ledger, actors, dry_run)
     title = f"{len(truths)} seeds, {rows[0].protocol}"
     show(search_table(f"Search from misnamed materials: no noise, no prior, {title}", rows))
     show(*trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))

@@ -52,12 +52,14 @@ class Case:
                 self.campaign,
                 RADIO,
                 measured=self.measured,
-                num_actors=num_actors,
-                num_gpus=0,
-                num_cpus=0.5,
-                study="test",
-                deadline=3.0 if num_actors == 1 else 120.0,
-                cache=num_actors != 2,  # so that these have to trace by themselves
+                workers=ActorOptions(
+                    num_actors,
+                    num_gpus=0,
+                    num_cpus=0.5,
+                    study="test",
+                    deadline=3.0 if num_actors == 1 else 120.0,
+                    cache=num_actors != 2,  # so that these have to trace by themselves
+                ),
             )
         return self.objectives[num_actors]
 
@@ -235,7 +237,13 @@ def test_an_actor_that_died_for_good_has_a_successor(case: Case) -> None:
 def test_what_an_actor_raises_arrives_as_it_is(case: Case) -> None:
     radio = RADIO.replace(diffuse=True)
     with pytest.raises(UnsupportedByReplay, match="engine='retrace'") as caught:
-        ActorObjective(case.scene, case.campaign, radio, measured=case.measured, num_gpus=0)
+        ActorObjective(
+            case.scene,
+            case.campaign,
+            radio,
+            measured=case.measured,
+            workers=ActorOptions(num_gpus=0),
+        )
     assert type(caught.value) is UnsupportedByReplay
     with pytest.raises(ValueError, match="shape"):
         case.sharded(1).rss(np.ones((1, 4)))
@@ -245,10 +253,20 @@ def test_what_an_actor_raises_arrives_as_it_is(case: Case) -> None:
 def test_refused_before_anything_starts(case: Case) -> None:
     with pytest.raises(ConfigurationError, match=r"room for 2: the cluster has 8 CPU and 2 GPU"):
         ActorObjective(
-            case.scene, case.campaign, RADIO, measured=case.measured, num_actors=3, num_gpus=0.7
+            case.scene,
+            case.campaign,
+            RADIO,
+            measured=case.measured,
+            workers=ActorOptions(num_actors=3, num_gpus=0.7),
         )
     with pytest.raises(ConfigurationError, match="room for 0"):
-        ActorObjective(case.scene, case.campaign, RADIO, measured=case.measured, num_cpus=64)
+        ActorObjective(
+            case.scene,
+            case.campaign,
+            RADIO,
+            measured=case.measured,
+            workers=ActorOptions(num_cpus=64),
+        )
     with pytest.raises(ConfigurationError, match="replay or retrace"):
         ActorObjective(case.scene, case.campaign, RADIO, engine="magic")  # type: ignore[arg-type]
     with pytest.raises(CampaignError, match="positions only"):
@@ -264,7 +282,11 @@ def test_waiting_for_room_has_an_end(case: Case) -> None:
     try:
         with pytest.raises(ActorFailure, match=r"waited 0\.5 s for 1 CPU and 1 GPU each"):
             ActorObjective(
-                case.scene, case.campaign, RADIO, measured=case.measured, start_deadline=0.5
+                case.scene,
+                case.campaign,
+                RADIO,
+                measured=case.measured,
+                workers=ActorOptions(start_deadline=0.5),
             )
     finally:
         ray.util.remove_placement_group(hog)
@@ -282,8 +304,7 @@ def test_part_of_a_gpu_and_never_more_actors_than_setups(
         one,
         RADIO,
         measured=case.measured[:, :2],
-        num_actors=5,
-        num_gpus=0.5,
+        workers=ActorOptions(num_actors=5, num_gpus=0.5),
         progress=lambda _, done, count: seen.append((done, count)),
     ) as objective:
         assert seen == [(1, 2), (2, 2)]
@@ -336,14 +357,14 @@ def test_an_address_where_nothing_answers() -> None:
 
 @pytest.mark.ray
 def test_an_estimation_has_the_same_bits_on_actors(case: Case) -> None:
-    from vlmrt_dist.inference.estimation import estimate
+    from vlmrt_dist.inference import Adam, estimate
     from vlmrt_dist.units import watts_to_dbm
 
     level = np.where(case.campaign.present, watts_to_dbm(case.measured[0]), np.nan)
     measured = case.campaign.with_rss(level, noise_db=0.1)
-    common: dict[str, Any] = {"radio": RADIO, "optimizer": "adam", "max_iterations": 25}
-    here = estimate(case.scene, measured, **common)
-    options = {"num_cpus": 0.5, "num_gpus": 0}
-    there = estimate(case.scene, measured, **common, num_actors=3, actor_options=options)
+    solver = Adam(max_iterations=25)
+    here = estimate(case.scene, measured, radio=RADIO, solver=solver)
+    workers = ActorOptions(num_actors=3, num_cpus=0.5, num_gpus=0)
+    there = estimate(case.scene, measured, radio=RADIO, solver=solver, workers=workers)
     same_bits([there.fitted, there.low, there.losses], [here.fitted, here.low, here.losses])
     assert there.verdict == here.verdict

@@ -171,6 +171,7 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     from vlmrt_dist.campaign.model import random_campaign
     from vlmrt_dist.campaign.radio_config import RadioConfig
     from vlmrt_dist.distributed.actor_objective import ActorObjective
+    from vlmrt_dist.distributed.session import ActorOptions
     from vlmrt_dist.scene.paper_room import box_room
     from vlmrt_dist.studies.runs import Point, run
 
@@ -178,7 +179,7 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     planned = random_campaign(room, 2, 3, seed=3)
     point = Point("watched", room, planned, radio, ("levenberg_marquardt",), "itu", "same_paths",
                   seeds=(0, 1))  # fmt: skip
-    rows = run([point], Ledger(tmp_path), num_actors=1)
+    rows = run([point], Ledger(tmp_path), workers=ActorOptions())
     [paths] = wait_for(server, 'ray_vlmrt_paths{study="watched"}')
     assert float(paths["value"][1]) == rows[0].num_paths
     [iterations] = wait_for(server, 'ray_vlmrt_iterations_total{study="watched"}')
@@ -193,7 +194,11 @@ def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     measured = np.full((1, *planned.present.shape), 1e-9)
     theta = room.conductivity(radio.frequency)[None]
     with ActorObjective(
-        room, planned, radio, measured=measured, num_gpus=0, study="sharded"
+        room,
+        planned,
+        radio,
+        measured=measured,
+        workers=ActorOptions(num_gpus=0, study="sharded"),
     ) as objective:
         loss = objective.value_and_grad(theta).loss.sum()
         os.kill(objective.describe()[0].pid, 9)

@@ -19,6 +19,7 @@ from vlmrt_dist.campaign.model import Campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.distributed.actor_objective import ActorObjective
 from vlmrt_dist.distributed.pool import map_on_actors
+from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.objective import Objective
 from vlmrt_dist.scene.model import SceneModel
@@ -42,8 +43,8 @@ class Case:
 
     def objective(self, **options: Any) -> ActorObjective:
         return ActorObjective(
-            self.scene, self.campaign, RADIO, measured=self.measured, num_actors=4, num_cpus=0.5,
-            study="nodes", **options,
+            self.scene, self.campaign, RADIO, measured=self.measured,
+            workers=ActorOptions(num_actors=4, num_cpus=0.5, study="nodes", **options),
         )  # fmt: skip
 
 
@@ -167,10 +168,10 @@ def test_nodes_without_gpus_take_part_where_there_are_some(case: Case) -> None:
         return ray.get_runtime_context().get_node_id(), ",".join(gpus), os.environ["VLMRT_VARIANT"]
 
     names = [f"look {i}" for i in range(5)]
-    found = dict(map_on_actors(look, range(5), 5, names=names, study="mixed"))
+    found = dict(map_on_actors(look, range(5), ActorOptions(5), names=names, study="mixed"))
     assert sorted(found) == [0, 1, 2, 3, 4]
     with_gpu = {(node, gpu) for node, gpu, _ in found.values() if gpu}
     assert with_gpu == {(n.node_id, gpu) for n in case.nodes for gpu in "01"}
     assert {variant for _, gpu, variant in found.values() if not gpu} == {"llvm"}
     with pytest.raises(ConfigurationError, match="9 actors need 1 CPU and 1 GPU each"):
-        list(map_on_actors(look, range(9), 9, names=["look"] * 9, num_gpus=1))
+        list(map_on_actors(look, range(9), ActorOptions(9, num_gpus=1), names=["look"] * 9))

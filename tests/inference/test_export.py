@@ -16,7 +16,7 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.export import link_rows, write_estimate, write_links
 from vlmrt_dist.inference.posterior import Verdict
-from vlmrt_dist.inference.quantities import Quantity
+from vlmrt_dist.inference.quantities import QuantityEstimate
 from vlmrt_dist.scene.paper_room import box_room
 
 SETUPS = [
@@ -56,7 +56,7 @@ def test_parquet_knows_units_and_where_it_is_from(tmp_path: Path) -> None:
 def test_other_unknowns_are_columns_too(tmp_path: Path) -> None:
     verdict: tuple[Verdict, ...] = ("weak", "estimated", "fixed")
     values = np.array([4.0, 5.0, 1.0])
-    permittivity = Quantity(
+    permittivity = QuantityEstimate(
         "", values, np.full(3, 0.1), values * 0.9, values * 1.1, values, values * 0.8,
         values * 1.2, verdict, (False,) * 3,
     )  # fmt: skip

@@ -16,8 +16,9 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.multistart import Fit, fit_doubting_prior, starting_points
-from vlmrt_dist.inference.optimizers import LeastSquares, Predict
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict
+from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check, starting_points
+from vlmrt_dist.inference.options import Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.placement.registry import place
@@ -36,7 +37,9 @@ class World:
         campaign = place("d_optimal", room, 3, 8, seed=0, radio=RADIO)
         table = trace(room, campaign, RADIO)
         objective = ReplayObjective(room, campaign.with_rss(np.zeros((3, 8))), RADIO, table)
-        self.unknowns: Unknowns = unknowns_of(room, campaign, RADIO, prior_of(room, RADIO, WIDTH))
+        self.unknowns: Unknowns = unknowns_of(
+            room, campaign, RADIO, prior_of(room, RADIO, Prior(WIDTH)), Parameters()
+        )
         self.predict: Predict = self.unknowns.predict(objective)
 
     def data(self, level: FloatArray, noise: float, **more: Any) -> LeastSquares:
@@ -57,7 +60,7 @@ class World:
             level = disturb(self.predict(truth)[0], rng)
             data = self.data(level, noise, **more)
             starts = starting_points(data.prior, data, 8, rng)
-            found.append((fit_doubting_prior(self.predict, data, starts), truth))
+            found.append((fit_with_prior_check(self.predict, data, starts), truth))
         return found
 
 
@@ -117,7 +120,7 @@ def test_levels_below_a_floor_count_as_that(world: World) -> None:
             data = replace(data, censored=hidden)
         if how == "left out":
             data = replace(data, used=~hidden)
-        return fit_doubting_prior(world.predict, data, data.prior[None]), truth
+        return fit_with_prior_check(world.predict, data, data.prior[None]), truth
 
     every = {how: [fit(how, s) for s in range(SEEDS)] for how in ("censored", "left out")}
     assert 0.90 <= coverage(every["censored"]) <= 0.99

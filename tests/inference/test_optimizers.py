@@ -9,8 +9,10 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.objective import DB, ValueAndGrad
+from vlmrt_dist.inference.adam import run_adam
 from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.optimizers import LeastSquares, StopRule, adam, levenberg_marquardt
+from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
+from vlmrt_dist.inference.options import Adam, Parameters, Prior, StopRule
 from vlmrt_dist.inference.parameters import unknowns_of
 from vlmrt_dist.scene.material_prior import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.scene.model import SceneModel
@@ -80,8 +82,14 @@ def published_adam(
 def test_adam_is_the_published_one(logarithmic: bool) -> None:
     objective, start = bowl(), np.array([0.03, 0.06, 0.01])
     rate = 1e-2 if logarithmic else 1e-3
-    run = adam(
-        objective, start[None], learning_rate=rate, max_iterations=40, logarithmic=logarithmic
+    run = run_adam(
+        objective,
+        start[None],
+        Adam(
+            rate=rate,
+            max_iterations=40,
+            space="log_conductivity" if logarithmic else "conductivity",
+        ),
     )
     expected = published_adam(objective, start, 40, rate, logarithmic)
     np.testing.assert_allclose(run.path[:, 0], expected, rtol=1e-9)
@@ -93,7 +101,9 @@ def test_adam_is_the_published_one(logarithmic: bool) -> None:
 def test_adam_stays_positive_by_projection() -> None:
     """Pulled towards a negative value, it stops at the lower end and leaves it again."""
     objective = Bowl(np.array([-1.0]), np.array([[1.0]]))
-    run = adam(objective, np.array([[0.002]]), max_iterations=10, stop=StopRule(patience=99))
+    run = run_adam(
+        objective, np.array([[0.002]]), Adam(max_iterations=10, stop=StopRule(patience=99))
+    )
     assert (run.path > 0.0).all()
     assert run.path[-1] == MIN_CONDUCTIVITY
     expected = published_adam(objective, np.array([0.002]), 10, 1e-3, False)
@@ -110,10 +120,11 @@ def test_adam_on_the_logarithm_stays_in_range_and_comes_back() -> None:
             return ValueAndGrad(np.ones((1, 1)), np.full((1, 1, 1), sign) / theta[:, None])
 
     start = np.array([[MIN_CONDUCTIVITY * 1.5]])
-    run = adam(
-        Pull(np.zeros(1), np.ones((1, 1))), start, learning_rate=0.1, max_iterations=100,
-        stop=StopRule(patience=999), logarithmic=True,
-    )  # fmt: skip
+    run = run_adam(
+        Pull(np.zeros(1), np.ones((1, 1))),
+        start,
+        Adam(rate=0.1, max_iterations=100, stop=StopRule(patience=999), space="log_conductivity"),
+    )
     assert run.path.min() >= MIN_CONDUCTIVITY * (1 - 1e-12)
     assert run.path[-1, 0, 0] > 2.0 * MIN_CONDUCTIVITY
 
@@ -136,7 +147,7 @@ class Stall(Bowl):
 def test_the_stop_rule_waits_for_its_patience(quiet_from: int, patience: int) -> None:
     """(13): the changes from i to i + 1 are small for all i = I - J, ..., I: J + 1 changes. The
     first small one is that from evaluation ``quiet_from`` to the next."""
-    run = adam(Stall(quiet_from), np.full((1, 2), 0.03), stop=StopRule(patience=patience))
+    run = run_adam(Stall(quiet_from), np.full((1, 2), 0.03), Adam(stop=StopRule(patience=patience)))
     assert run.outcome == ["converged"]
     assert run.iterations.tolist() == [quiet_from + patience + 1]
     assert len(run.losses) == quiet_from + patience + 1
@@ -156,7 +167,9 @@ def test_both_tolerances_count() -> None:
 
     for kind in (Slide, Sink):
         objective = kind(np.zeros(1), np.ones((1, 1)))
-        run = adam(objective, np.array([[0.5]]), max_iterations=80, stop=StopRule(patience=5))
+        run = run_adam(
+            objective, np.array([[0.5]]), Adam(max_iterations=80, stop=StopRule(patience=5))
+        )
         assert run.outcome == ["max_iterations"]
 
 
@@ -164,10 +177,10 @@ def test_vectors_stop_by_themselves_as_if_alone() -> None:
     objective = bowl()
     starts = objective.centre * np.array([[1.001], [1.5], [0.3], [4.0]])
     rule = StopRule(1e-3, 2e-4, 5)
-    together = adam(objective, starts, stop=rule, max_iterations=300)
+    together = run_adam(objective, starts, Adam(stop=rule, max_iterations=300))
     assert len(set(together.iterations.tolist())) > 1
     for s, start in enumerate(starts):
-        alone = adam(objective, start[None], stop=rule, max_iterations=300)
+        alone = run_adam(objective, start[None], Adam(stop=rule, max_iterations=300))
         assert alone.iterations[0] == together.iterations[s]
         assert alone.outcome[0] == together.outcome[s]
         np.testing.assert_array_equal(alone.theta[0], together.theta[s])
@@ -181,7 +194,7 @@ def test_what_is_not_free_stays() -> None:
     objective = bowl()
     start = np.array([[0.03, 0.0, 0.01]])  # a vacuum is not positive, and need not be
     free = np.array([True, False, True])
-    run = adam(objective, start, max_iterations=20, free=free)
+    run = run_adam(objective, start, Adam(max_iterations=20), free=free)
     assert (run.path[:, 0, 1] == 0.0).all()
     assert (run.path[-1, 0, [0, 2]] != start[0, [0, 2]]).all()
 
@@ -195,19 +208,19 @@ def test_adam_reports_progress_and_keeps_the_last_finite_values() -> None:
             return value
 
     base = bowl()
-    seen: list[tuple[int, float]] = []
-    run = adam(
+    seen: list[tuple[str, int, int]] = []
+    run = run_adam(
         Breaks(base.centre, base.weight),
         np.stack([2.0 * base.centre, 1.5 * base.centre]),
-        max_iterations=12,
-        progress=lambda i, loss: seen.append((i, loss)),
+        Adam(max_iterations=12),
+        progress=lambda *step: seen.append(step),
     )
     assert run.outcome == ["non_finite", "max_iterations"]
     assert run.iterations.tolist() == [6, 12]
     np.testing.assert_array_equal(run.theta[0], run.path[4, 0])
     assert np.isfinite(run.theta).all()
     assert np.isfinite(run.loss).all()
-    assert [i for i, _ in seen] == list(range(1, 13))
+    assert seen == [("fit", i, 12) for i in range(1, 13)]
 
 
 def test_a_loss_that_is_never_finite_ends_at_once_without_a_warning() -> None:
@@ -216,7 +229,7 @@ def test_a_loss_that_is_never_finite_ends_at_once_without_a_warning() -> None:
             return ValueAndGrad(np.full((1, 1), np.nan), np.zeros((1, 1, 1)))
 
     start = np.array([[0.02]])
-    run = adam(Never(np.zeros(1), np.ones((1, 1))), start, progress=lambda i, loss: None)
+    run = run_adam(Never(np.zeros(1), np.ones((1, 1))), start, Adam(), progress=lambda *step: None)
     assert run.outcome == ["non_finite"]
     assert run.iterations.tolist() == [1]
     np.testing.assert_array_equal(run.theta, start)
@@ -225,9 +238,9 @@ def test_a_loss_that_is_never_finite_ends_at_once_without_a_warning() -> None:
 @pytest.mark.parametrize("wrong", [0.0, -0.1, np.nan, np.inf])
 def test_bad_initial_values_are_refused(wrong: float) -> None:
     with pytest.raises(NumericalError, match="positive and finite"):
-        adam(bowl(), np.array([[0.03, wrong, 0.03]]))
+        run_adam(bowl(), np.array([[0.03, wrong, 0.03]]), Adam())
     with pytest.raises(NumericalError, match=r"\[S, K\]"):
-        adam(bowl(), np.array([0.03, 0.03, 0.03]))
+        run_adam(bowl(), np.array([0.03, 0.03, 0.03]), Adam())
 
 
 # Levenberg-Marquardt.
@@ -350,7 +363,7 @@ def test_a_sparse_jacobian_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch
     matrix = rng.normal(size=(12, 4))
     data = least_squares(rng.normal(size=12), 4, prior_width=0.5)
     dense = levenberg_marquardt(linear(matrix, np.zeros(12)), data, data.prior[None])
-    monkeypatch.setattr("vlmrt_dist.inference.optimizers.MAX_DENSE", 1)
+    monkeypatch.setattr("vlmrt_dist.inference.least_squares.MAX_DENSE", 1)
     sparse = levenberg_marquardt(linear(matrix, np.zeros(12)), data, data.prior[None])
     np.testing.assert_allclose(sparse.x, dense.x, rtol=1e-5)
 
@@ -378,7 +391,8 @@ def test_the_truth_is_recovered_from_each_initial_value(room: SceneModel, initia
     }[initial]
     more = itu * np.exp(0.5 * rng.standard_normal((7, 9)))
     data = least_squares(level, 9, noise_db=np.full(24, 1e-3), prior=np.log(itu))
-    predict = unknowns_of(room, campaign, PAPER, prior_of(room, PAPER, np.inf)).predict(blank)
+    prior = prior_of(room, PAPER, Prior(np.inf))
+    predict = unknowns_of(room, campaign, PAPER, prior, Parameters()).predict(blank)
     starts = np.log(np.concatenate([start[None], more]))
     fit = levenberg_marquardt(predict, data, starts, good_enough=1.0)
     np.testing.assert_allclose(np.exp(fit.x), truth, rtol=1e-10)

@@ -4,8 +4,9 @@ import scipy.sparse as sp
 
 from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, LeastSquares
 from vlmrt_dist.inference.likelihood import Information, noise_scale
-from vlmrt_dist.inference.optimizers import NO_PRIOR_WIDTH, LeastSquares
+from vlmrt_dist.inference.options import Parameters, Prior
 from vlmrt_dist.inference.posterior import (
     MIN_NOISE_DB,
     NORMAL_95,
@@ -188,7 +189,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
     from vlmrt_dist.field.evaluators import ReplayObjective
     from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.inference.conductivity_prior import prior_of
-    from vlmrt_dist.inference.multistart import fit_doubting_prior
+    from vlmrt_dist.inference.multistart import fit_with_prior_check
     from vlmrt_dist.inference.parameters import unknowns_of
     from vlmrt_dist.placement.registry import place
     from vlmrt_dist.units import watts_to_dbm
@@ -198,7 +199,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
         room, campaign.with_rss(np.zeros((3, 8))), PAPER, trace(room, campaign, PAPER)
     )
     width, noise = 0.2, 0.1
-    unknowns = unknowns_of(room, campaign, PAPER, prior_of(room, PAPER, width))
+    unknowns = unknowns_of(room, campaign, PAPER, prior_of(room, PAPER, Prior(width)), Parameters())
     predict = unknowns.predict(objective)
     rng = np.random.default_rng(0)
     inside = []
@@ -214,7 +215,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
             low=unknowns.low,
             high=unknowns.high,
         )
-        fit = fit_doubting_prior(predict, data, unknowns.mean[None])
+        fit = fit_with_prior_check(predict, data, unknowns.mean[None])
         inside.append(np.abs(fit.x - truth) <= NORMAL_95 * fit.knowledge.std)
     assert 0.92 <= np.mean(inside) <= 0.98
     assert (np.mean(inside, axis=0) >= 0.88).all()  # no object by itself is far off

@@ -9,8 +9,9 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.importance_check import check_posterior
-from vlmrt_dist.inference.multistart import fit_doubting_prior
-from vlmrt_dist.inference.optimizers import LeastSquares
+from vlmrt_dist.inference.least_squares import LeastSquares
+from vlmrt_dist.inference.multistart import fit_with_prior_check
+from vlmrt_dist.inference.options import LevenbergMarquardt, Noise
 from vlmrt_dist.inference.profile_likelihood import THRESHOLD
 from vlmrt_dist.scene.model import SceneModel
 
@@ -28,7 +29,7 @@ def test_where_the_levels_are_linear_the_profile_is_the_interval(
     room: SceneModel, measured: Campaign
 ) -> None:
     options: dict[str, Any] = {"radio": RADIO, "prior_width": 0.5}
-    found = vd.estimate(room, measured, folds=0, **options)
+    found = vd.estimate(room, measured, solver=LevenbergMarquardt(folds=0), **options)
     box = room.names.index("box_chipboard")
     assert found.verdict[box] == "estimated"
     seen = vd.profile(room, measured, "box_chipboard", points=21, **options)
@@ -45,7 +46,7 @@ def test_where_the_levels_are_linear_the_profile_is_the_interval(
 def test_an_object_that_the_links_do_not_tell_has_an_open_profile(
     room: SceneModel, measured: Campaign
 ) -> None:
-    seen = vd.profile(room, measured, "box_marble", points=9, radio=RADIO, noise_db=30.0)
+    seen = vd.profile(room, measured, "box_marble", points=9, radio=RADIO, noise=Noise(db=30.0))
     assert seen.low == -np.inf
     assert seen.high == np.inf
     assert "set no bound" in str(seen)
@@ -82,7 +83,7 @@ def toy(bend: float) -> tuple[Any, LeastSquares]:
 
 def test_draws_agree_with_a_normal_posterior() -> None:
     predict, data = toy(0.0)
-    fit = fit_doubting_prior(predict, data, np.zeros((1, 2)))
+    fit = fit_with_prior_check(predict, data, np.zeros((1, 2)))
     check = check_posterior(predict, data, fit, np.random.default_rng(0), draws=4000)
     assert check.reliable
     assert check.effective > 2000
@@ -93,7 +94,7 @@ def test_draws_agree_with_a_normal_posterior() -> None:
 def test_draws_tell_where_a_posterior_is_not_normal() -> None:
     """Flat in the middle, x³ outside: the interval by the slope is far too wide."""
     predict, data = toy(3.0)
-    fit = fit_doubting_prior(predict, data, np.zeros((1, 2)))
+    fit = fit_with_prior_check(predict, data, np.zeros((1, 2)))
     check = check_posterior(predict, data, fit, np.random.default_rng(0), draws=4000)
     assert check.reliable
     assert check.disagreeing[0]

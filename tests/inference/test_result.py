@@ -48,7 +48,6 @@ def estimate(**changes: object) -> Estimate:
         "num_paths": 600,
         "incomplete": float("nan"),
         "seconds": {"trace": 1.0, "fit": 0.25},
-        "mre": float("nan"),
         "links": LINKS,
     }
     return Estimate(**{**values, **changes})  # type: ignore[arg-type]
@@ -76,9 +75,7 @@ def test_names_are_not_taken_for_markup() -> None:
 
 def test_remarks_say_what_has_to_be_known() -> None:
     text = "\n".join(
-        estimate(
-            num_unheard=2, noise_scale=3.0, incomplete=3e-4, mre=0.0123, held_out_db=0.5
-        ).remarks()
+        estimate(num_unheard=2, noise_scale=3.0, incomplete=3e-4, held_out_db=0.5).remarks()
     )
     assert "converged after 7 evaluations" in text
     assert "over 22 links" in text
@@ -122,11 +119,10 @@ def test_the_dictionary_is_plain_json() -> None:
     for key in ("outcome", "engine", "protocol", "seconds"):
         assert key in back
     assert back["held_out_db"] is None
-    assert back["mre"] is None
     assert back["seconds"] == pytest.approx(1.25)
 
 
-@pytest.mark.parametrize("name", ["noise_scale", "residual_db", "incomplete", "held_out_db", "mre"])
+@pytest.mark.parametrize("name", ["noise_scale", "residual_db", "incomplete", "held_out_db"])
 def test_no_number_of_the_dictionary_is_infinite(name: str) -> None:
     value = estimate(**{name: float("inf")}).to_dict()
     json.dumps(value, allow_nan=False)

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference import sparse_lm as normal_equations
-from vlmrt_dist.inference.optimizers import (
+from vlmrt_dist.inference.least_squares import (
     MAX_DENSE_UNKNOWNS,
     LeastSquares,
     LeastSquaresResult,
@@ -91,7 +91,7 @@ def test_the_same_minimum_as_by_singular_values(
 ) -> None:
     predict, level, _ = links(noise=0.1)
     mine = fitted(predict, level, 0.1, width)
-    monkeypatch.setattr("vlmrt_dist.inference.optimizers.MAX_DENSE_UNKNOWNS", X)
+    monkeypatch.setattr("vlmrt_dist.inference.least_squares.MAX_DENSE_UNKNOWNS", X)
     dense = fitted(predict, level, 0.1, width)
     assert mine.cost == pytest.approx(dense.cost, rel=1e-9)
     np.testing.assert_allclose(mine.x, dense.x, atol=1e-5)
@@ -131,7 +131,7 @@ def test_everything_at_once_with_a_prior_is_as_good_as_by_singular_values(
 ) -> None:
     predict, level, _ = links(unseen=30, pairs=25, decades=4.0, noise=0.1)
     mine = fitted(predict, level, 0.1, 0.5)
-    monkeypatch.setattr("vlmrt_dist.inference.optimizers.MAX_DENSE_UNKNOWNS", X)
+    monkeypatch.setattr("vlmrt_dist.inference.least_squares.MAX_DENSE_UNKNOWNS", X)
     dense = fitted(predict, level, 0.1, 0.5)
     assert mine.cost == pytest.approx(dense.cost, rel=1e-9)
     np.testing.assert_allclose(mine.x, dense.x, atol=1e-5)

@@ -8,6 +8,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field.simulation import perturbed
+from vlmrt_dist.inference.options import LevenbergMarquardt, Parameters
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.placement.sequential import _posterior_draws, joined, next_setup
 from vlmrt_dist.scene.itu import conductivity_table
@@ -51,7 +52,7 @@ def test_a_target_has_to_be_one() -> None:
 def test_the_next_setup_is_for_what_is_still_unknown(room: vd.SceneModel) -> None:
     planned = random_campaign(room, 1, 3, seed=0)
     measured = vd.simulate(room, planned, radio=RADIO, noise_db=0.1, seed=1)
-    result = vd.estimate(room, measured, radio=RADIO, folds=0)
+    result = vd.estimate(room, measured, radio=RADIO, solver=LevenbergMarquardt(folds=0))
     ahead = next_setup(room, measured, result, num_receivers=3, radio=RADIO, **SMALL)
     assert (ahead.after <= ahead.before + 1e-12).all()
     # What is measured enters as the estimate has it; an unidentifiable object shows the prior.
@@ -84,7 +85,9 @@ def test_what_a_prior_sets_free_is_planned_for(room: vd.SceneModel) -> None:
         room.names, taken, np.ones(9), [""] * 9, table, frequency=radio.frequency
     )
     called = room.with_materials({"box_wood": "metal"})
-    result = vd.estimate(called, measured, radio=radio, prior=given, folds=0)
+    result = vd.estimate(
+        called, measured, radio=radio, prior=given, solver=LevenbergMarquardt(folds=0)
+    )
     assert result.verdict[concrete] == "fixed" != result.verdict[wood]
     ahead = next_setup(called, measured, result, num_receivers=6, radio=radio, **SMALL)
     assert ahead.before[concrete] == ahead.after[concrete] == 0.0
@@ -106,7 +109,7 @@ def test_a_plan_knows_no_more_than_an_estimate_of_several_unknowns(
     radio = RADIO.replace(max_depth=1)
     planned = random_campaign(room, 2, 6, seed=0)
     measured = vd.simulate(room, planned, radio=radio, noise_db=0.1, seed=1)
-    result = vd.estimate(room, measured, radio=radio, folds=0, **more)
+    result = vd.estimate(room, measured, radio=radio, solver=LevenbergMarquardt(folds=0), **more)
     ahead = next_setup(room, measured, result, num_receivers=4, radio=radio, **SMALL)
     told = np.array([v != "unidentifiable" for v in result.verdict])
     assert told.any()
@@ -118,7 +121,13 @@ def test_a_plan_knows_no_more_than_an_estimate_of_several_unknowns(
 def test_where_nothing_is_open_there_is_nothing_to_plan(room: vd.SceneModel) -> None:
     radio = RADIO.replace(max_depth=1)
     measured = vd.simulate(room, random_campaign(room, 1, 3, seed=0), radio=radio, noise_db=0.1)
-    result = vd.estimate(room, measured, radio=radio, unknowns=("relative_permittivity",), folds=0)
+    result = vd.estimate(
+        room,
+        measured,
+        radio=radio,
+        solver=LevenbergMarquardt(folds=0),
+        parameters=Parameters(("relative_permittivity",)),
+    )
     with pytest.raises(ConfigurationError, match="nothing to plan"):
         vd.plan_next(room, measured, result, radio=radio)
 

@@ -3,6 +3,7 @@ import pytest
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.material_prior import (
     CLASS_WIDTH,
@@ -133,7 +134,9 @@ def test_metal_and_vacuum_misnamed_either_way_break_nothing(
         TABLE,
         frequency=FREQUENCY,
     )
-    result = vd.estimate(room, campaign, radio=radio, prior=prior, initial="vlm", folds=0)
+    result = vd.estimate(
+        room, campaign, radio=radio, prior=prior, solver=LevenbergMarquardt(initial="vlm", folds=0)
+    )
     assert np.isfinite(result.conductivity).all()
     for name, material in named.items():
         k = room.names.index(name)

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from tests import ROOT
-from vlmrt_dist.distributed import pool
+from vlmrt_dist.distributed import pool, session
 from vlmrt_dist.distributed.pool import map_on_actors
+from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ActorFailure
 from vlmrt_dist.store.ledger import Ledger
 
@@ -35,6 +36,7 @@ from vlmrt_dist.studies import runs as study
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.campaign.model import random_campaign
 from vlmrt_dist.console import run_script
+from vlmrt_dist.distributed import ActorOptions
 
 room = box_room()
 plan = random_campaign(room, 2, 3, seed=3)
@@ -48,7 +50,8 @@ def main(storage: Path, actors: int = 0, pause: float = 0.0) -> None:
     def tell(name, done, total):
         print(done, "of", total, flush=True)
         time.sleep(pause)
-    study.run(points, Ledger(storage), num_actors=actors, progress=tell)
+    workers = ActorOptions(actors) if actors else None
+    study.run(points, Ledger(storage), workers=workers, progress=tell)
 
 run_script(main, None)
 """
@@ -194,7 +197,7 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def test_an_item_whose_worker_dies_or_hangs_or_dawdles_is_done_again(
     ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pool, "SHORTEST_DEADLINE", 8.0)
+    monkeypatch.setattr(session, "SHORTEST_DEADLINE", 8.0)
 
     def work(item: str) -> str:
         first = not (tmp_path / item).exists()
@@ -209,7 +212,7 @@ def test_an_item_whose_worker_dies_or_hangs_or_dawdles_is_done_again(
 
     items = ["plain", "plain too", "dies", "hangs", "dawdles"]
     start = time.monotonic()
-    found = dict(map_on_actors(work, items, 2, names=items, study="faults"))
+    found = dict(map_on_actors(work, items, ActorOptions(2), names=items, study="faults"))
     assert [found[index] for index in range(5)] == [
         f"{item}: done after {number} restarts"
         for item, number in zip(items, (0, 0, 1, 1, 1), strict=True)
@@ -224,14 +227,16 @@ def test_an_item_that_always_kills_its_worker_is_given_up(ray: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(ActorFailure, match=r"deadly lost its actor 4 times: .*on Ray's dashboard"):
-        list(map_on_actors(work, [0], 1, names=["deadly"]))
+        list(map_on_actors(work, [0], ActorOptions(), names=["deadly"]))
 
 
 def test_results_that_overfill_the_object_store_arrive(ray: Any) -> None:
     def work(item: int) -> Any:
         return np.full(4_000_000, float(item))
 
-    kept = dict(map_on_actors(work, range(6), 2, names=[f"large {i}" for i in range(6)]))
+    kept = dict(
+        map_on_actors(work, range(6), ActorOptions(2), names=[f"large {i}" for i in range(6)])
+    )
     assert sum(array.nbytes for array in kept.values()) > 80_000_000
     assert all((kept[item] == item).all() for item in range(6))
 
@@ -241,4 +246,4 @@ def test_what_an_item_raises_is_raised(ray: Any) -> None:
         raise ZeroDivisionError("by whom")
 
     with pytest.raises(ZeroDivisionError, match="by whom"):
-        list(map_on_actors(work, [0], 1, names=["wrong"]))
+        list(map_on_actors(work, [0], ActorOptions(), names=["wrong"]))

@@ -16,6 +16,7 @@ import pytest
 import vlmrt_dist as vd
 from tests import ROOT
 from vlmrt_dist.console import show
+from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.report.paper import Printed
@@ -23,6 +24,7 @@ from vlmrt_dist.report.paper_comparison import comparison
 from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.store.places import results_place
+from vlmrt_dist.studies import levels
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.studies.truths import truth_of
 
@@ -242,7 +244,7 @@ def test_points_that_make_no_sense(
 @pytest.mark.ray
 def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path: Path) -> None:
     other = dataclasses.replace(point, seeds=(5,))
-    both = study.run([point, other], Ledger(tmp_path), num_actors=2)
+    both = study.run([point, other], Ledger(tmp_path), workers=ActorOptions(2))
     assert without_times(both) == without_times(rows + study.evaluate(other))
 
 
@@ -302,7 +304,7 @@ def test_setups_that_hear_nothing_are_left_out(point: study.Point) -> None:
     heard[1] = False
     heard[2, 5] = False
     carriers = dataclasses.replace(point.campaign, frequency=np.array([1e9, 2e9, 3e9]))
-    kept = study._keep(carriers, heard)
+    kept = levels._keep(carriers, heard)
     np.testing.assert_array_equal(kept.present, heard[[0, 2]])
     np.testing.assert_array_equal(kept.tx, point.campaign.tx[[0, 2]])
     assert kept.frequency is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -30,8 +31,22 @@ from vlmrt_dist.cli.options import (
     opt,
 )
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
+from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.inference import PRIOR_WIDTH, Engine, Initial, Loss, Optimizer, estimate
+from vlmrt_dist.field import Engine
+from vlmrt_dist.inference import (
+    ADAMS,
+    PRIOR_WIDTH,
+    Initial,
+    LevenbergMarquardt,
+    LinkLoss,
+    Noise,
+    Parameters,
+    Prior,
+    Quantity,
+    Solver,
+    estimate,
+)
 from vlmrt_dist.inference import profile as profile_likelihood
 from vlmrt_dist.vlm import propose_materials
 
@@ -60,7 +75,10 @@ _Links = Annotated[
     opt("Write a row a link (levels, residuals) to this .parquet, .csv or .json.", metavar="FILE"),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Optimizer = Annotated[Optimizer, opt("Least squares with the prior, or Adam as in the paper.")]
+_Optimizer = Annotated[
+    Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"],
+    opt("Least squares with the prior, or Adam as in the paper."),
+]
 _Engine = Annotated[Engine, opt("Replay traced paths, or trace anew in every iteration.")]
 _Initial = Annotated[Initial, opt("Start at the ITU values, at their mean, or at random.")]
 _PriorWidth = Annotated[
@@ -74,7 +92,7 @@ _Iterations = Annotated[
     opt("Most iterations of Adam (1000), or evaluations of a least-squares start (100).", min=1),
 ]
 _Unknown = Annotated[
-    list[str] | None,
+    list[Quantity] | None,
     opt(
         "What is unknown: conductivity (the default), relative_permittivity, thickness, exponent; "
         "may be repeated.",
@@ -89,7 +107,7 @@ _Gain = Annotated[
     opt("Standard deviation of an unknown offset of each setup's levels [dB]; inf: any offset."),
 ]
 _Loss = Annotated[
-    Loss | None,
+    LinkLoss | None,
     opt("How large residuals count; huber or student_t where some levels are grossly wrong."),
 ]
 _Quantisation = Annotated[
@@ -173,45 +191,45 @@ def estimate_command(
     campaign = read_campaign(measurements, scene=room)
     if noise_db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
-    asked: dict[str, Any] = {
-        "radio": radio,
-        "num_actors": num_actors,
-        "prior_width": prior_width,
-        "noise_db": noise_db,
-        "quantisation_db": quantisation_db,
-        "position_error_m": position_error_m,
-        "fixed": fixed or (),
-        "unknowns": tuple(unknown or ("conductivity",)),
-        "groups": group_by,
-        "gain_offset_db": gain_offset_db,
-        "seed": seed,
-    }
-    if profile and (optimizer != "levenberg_marquardt" or vlm is not None or initial == "vlm"):
+    if vlm is None and initial == "vlm":
+        vlm = "offline"
+    if profile and (optimizer != "levenberg_marquardt" or vlm is not None):
         raise ConfigurationError(
             "--profile goes with --optimizer levenberg_marquardt and the scene's own materials"
         )
-    if vlm is None and initial == "vlm":
-        vlm = "offline"
+    solver: Solver
+    if optimizer == "levenberg_marquardt":
+        if engine == "retrace":
+            raise ConfigurationError("--engine retrace goes with one of the Adams")
+        solver = LevenbergMarquardt(
+            loss=loss or "squared", max_evaluations=max_iterations or 100, initial=initial,
+            check=check,
+        )  # fmt: skip
+    else:
+        if check or loss is not None:
+            raise ConfigurationError("--check and --loss go with --optimizer levenberg_marquardt")
+        solver = replace(
+            ADAMS[optimizer], max_iterations=max_iterations or 1000, initial=initial, engine=engine
+        )
+    parameters = Parameters(tuple(unknown or ("conductivity",)), tuple(fixed or ()), group_by)
+    noise = Noise(noise_db, quantisation_db, position_error_m, gain_offset_db)
+    workers = ActorOptions(num_actors=num_actors) if num_actors else None
     with results_only(), progress_bar() as progress:
         # Asked before any actor starts: this takes the key out of the environment they inherit.
         advised = None if vlm is None else propose_materials(vlm, room, frequency=frequency).prior
         result = estimate(
-            room,
-            campaign,
-            initial="vlm" if vlm is not None else initial,
-            prior=advised,
-            optimizer=optimizer,
-            engine=engine,
-            loss=loss,
-            check=check,
-            max_iterations=max_iterations,
+            room, campaign, radio=radio, prior=advised or Prior(prior_width),
+            parameters=parameters, noise=noise, solver=solver, workers=workers, seed=seed,
             progress=progress,
-            **asked,
-        )
+        )  # fmt: skip
         profiles = [
-            profile_likelihood(room, campaign, name, loss=loss or "squared", **asked)
+            profile_likelihood(
+                room, campaign, name, radio=radio, prior=Prior(prior_width), parameters=parameters,
+                noise=noise, solver=solver,
+            )
             for name in profile or ()
-        ]
+            if isinstance(solver, LevenbergMarquardt)
+        ]  # fmt: skip
     if result.outcome not in ("converged", "max_iterations"):
         raise NumericalError(
             f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "

@@ -261,7 +261,7 @@ def _plan_after(
     seed: int,
 ) -> tuple[Campaign, str, dict[str, Any]]:
     """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
-    from vlmrt_dist.inference import estimate
+    from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
     from vlmrt_dist.placement import next_setup
 
     states_noise = np.nanmax(measured.noise_db) > 0.0
@@ -270,11 +270,11 @@ def _plan_after(
             scene,
             measured,
             radio=options["radio"],
-            prior_width=options["prior_width"],
-            noise_db=None if states_noise else options["noise_db"],
-            fixed=fixed or (),
+            prior=Prior(options["prior_width"]),
+            noise=Noise(db=None if states_noise else options["noise_db"]),
+            parameters=Parameters(fixed=tuple(fixed or ())),
+            solver=LevenbergMarquardt(folds=0),
             seed=seed,
-            folds=0,
             progress=progress,
         )
         ahead = next_setup(

@@ -12,7 +12,6 @@ import itertools
 import logging
 import pickle
 import secrets
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,8 +25,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.distributed import metrics
 from vlmrt_dist.distributed.scene_actor import ActorInfo, SceneActor
 from vlmrt_dist.distributed.session import (
-    SHORTEST_DEADLINE,
-    USUAL,
+    CALL_DEADLINE,
     ActorOptions,
     brief,
     connect,
@@ -67,11 +65,10 @@ class ActorObjective:
     :param radio: radio configuration
     :param engine: "replay" or "retrace"
     :param measured: [S or 1, M, N] received powers in watts instead of the campaign's
-    :param num_actors: actors; never more than setups are started
+    :param workers: number, resources and deadlines of the actors
     :param progress: called whenever an actor has become ready
-    :param options: the other fields of :class:`~vlmrt_dist.distributed.session.ActorOptions`
     :raises CampaignError: if there is nothing measured, or what was cannot be fitted
-    :raises ConfigurationError: if an option is wrong, or the cluster can never hold the actors
+    :raises ConfigurationError: if the engine is unknown, or the cluster can never hold the actors
     :raises ActorFailure: if no cluster answers, or the actors do not start
     :raises VlmrtError: whatever an actor raised while it built its share
     """
@@ -84,13 +81,12 @@ class ActorObjective:
         *,
         engine: Engine = "replay",
         measured: FloatArray | None = None,
-        num_actors: int = 1,
+        workers: ActorOptions = ActorOptions(),
         progress: Progress | None = None,
-        **options: Any,
     ) -> None:
         if engine not in get_args(Engine):
             raise ConfigurationError(f"engine must be replay or retrace; got {engine!r}")
-        self.options = ActorOptions(num_actors=num_actors, **options)
+        self.options = workers
         self._names = [name for name in (self.options.study, scene.name) if name]
         self._labels = (self.options.study or scene.name, str(engine))
         self.num_setups = campaign.num_setups
@@ -101,8 +97,8 @@ class ActorObjective:
         self._blocks = _blocks(self.num_setups, self.options.num_actors)
         if len(self._blocks) < self.options.num_actors:
             _log.warning(
-                f"{num_actors} actors were asked for, {len(self._blocks)} are started: one for "
-                "each setup"
+                f"{workers.num_actors} actors were asked for, {len(self._blocks)} are started: "
+                "one for each setup"
             )
         self._needs = needs_of(self.options)
         refuse_too_much(len(self._blocks), self._needs)
@@ -174,7 +170,7 @@ class ActorObjective:
         import ray
 
         calls = [actor.__ray_call__.remote(function) for actor in self._actors]
-        return list(ray.get(calls, timeout=self.options.deadline))
+        return list(ray.get(calls, timeout=self.options.longest((), usually=CALL_DEADLINE)))
 
     def close(self) -> None:
         """End the actors and give back what was reserved for them; may be called again."""
@@ -195,7 +191,6 @@ class ActorObjective:
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        threads = self.options.threads or max(1, int(self.options.num_cpus))
         first, stop = self._range(index)
         actor = ray.remote(SceneActor).options(
             # Names are unique, and a successor may start before Ray has buried its predecessor.
@@ -210,7 +205,7 @@ class ActorObjective:
             *self._shares[index],
             first=self._blocks[index][0],
             study=self.options.study,
-            threads=threads,
+            threads=self.options.threads_per_actor,
             gpu="GPU" in self._needs,
             cache=self.options.cache,
         )
@@ -233,7 +228,7 @@ class ActorObjective:
         calls = {i: getattr(a, method).remote(*arguments) for i, a in enumerate(self._actors)}
         results: dict[int, Any] = {}
         begun = time.monotonic()
-        limit = self.options.start_deadline if starting else self._deadline()
+        limit = self.options.start_deadline if starting else self._limit()
         for attempt in itertools.count(1):
             done = set(_wait(list(calls.values()), limit, progress))
             problems = {}
@@ -266,15 +261,14 @@ class ActorObjective:
                 for i in problems
             }
             if not starting:
-                limit = self.options.deadline + self.options.start_deadline
+                limit = (
+                    self.options.longest((), usually=CALL_DEADLINE) + self.options.start_deadline
+                )
         raise AssertionError("unreachable")
 
-    def _deadline(self) -> float:
-        """Longest time [s] that a call may take: what is usual tells sooner that one is stuck."""
-        if not self._seconds:
-            return self.options.deadline
-        usual = USUAL * statistics.median(self._seconds)
-        return min(self.options.deadline, max(SHORTEST_DEADLINE, usual))
+    def _limit(self) -> float:
+        """Longest time [s] that a call may take."""
+        return self.options.longest(self._seconds, usually=CALL_DEADLINE)
 
     def _recover(self, index: int, stuck: Any, method: str, arguments: tuple[Any, ...]) -> Any:
         """A call that stands for one that is stuck, or (None) that was lost with its actor."""

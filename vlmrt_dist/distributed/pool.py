@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import secrets
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,8 @@ from typing import Any, TypeVar
 
 from vlmrt_dist.distributed import metrics
 from vlmrt_dist.distributed.session import (
-    SHORTEST_DEADLINE,
-    USUAL,
+    ITEM_DEADLINE,
     ActorOptions,
-    Placement,
     brief,
     connect,
     needs_of,
@@ -31,13 +29,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
-
-DEADLINE = 3600.0
-"""Longest time that an item may take as long as no other tells what is usual [s]."""
-
-MAX_RESTARTS = 3
-"""How often an actor is started again, by Ray when it died or by us when it is stuck."""
-
 
 _restarts = 0
 
@@ -109,15 +100,16 @@ class _Starts:
         internal_kv._internal_kv_put(self._key, f"{self._count} {self._told}")
 
 
-def call(function: Callable[[], Result], name: str, num_actors: int, **options: Any) -> Result:
-    """``function()``: on an actor if there are any, because their driver must not wake up the ray
-    tracer and sit on a GPU; otherwise here.
+def call(function: Callable[[], Result], name: str, workers: ActorOptions | None) -> Result:
+    """``function()`` on one actor, so that the driver neither imports Dr.Jit nor holds a GPU.
 
-    :param options: ``num_gpus`` and ``placement`` of :func:`map_on_actors`
+    :param name: name of the call on Ray's dashboard
+    :param workers: resources of the actor, however many it states; None: call it in this process
     """
-    if num_actors == 0:
+    if workers is None:
         return function()
-    [(_, result)] = map_on_actors(_call, [function], 1, names=[name], **options)
+    one = dataclasses.replace(workers, num_actors=1)
+    [(_, result)] = map_on_actors(_call, [function], one, names=[name])
     return result
 
 
@@ -128,24 +120,20 @@ def _call(function: Callable[[], Result]) -> Result:
 def map_on_actors(
     function: Callable[[Item], Result],
     items: Sequence[Item],
-    num_actors: int,
+    workers: ActorOptions,
     *,
     names: Sequence[str],
-    study: str = "study",
-    num_gpus: float | None = None,
-    placement: Placement = "SPREAD",
+    study: str = "",
 ) -> Iterator[tuple[int, Result]]:
     """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
-    So a caller can keep each result at once, and lose none that is there when it is told to stop.
-    An actor that dies, or takes much longer than usual, is restarted and its item done again, a
-    bounded number of times.
+    A caller can keep each result at once, and loses none that is there when it is told to stop. An
+    actor that dies, or takes much longer than earlier items did, is restarted and its item done
+    again, ``workers.attempts`` times at most.
 
-    :param names: what each item is called on Ray's dashboard
-    :param study: what the actors are called there
-    :param num_gpus: GPUs of each actor, or a fraction; None: one each as long as the cluster has
-        GPUs, and none for the actors beyond, so that nodes without GPUs take part
-    :param placement: "SPREAD" over the nodes or "PACK" onto few
+    :param workers: number, resources and deadlines of the actors
+    :param names: name of each item on Ray's dashboard
+    :param study: name of the actors there; default: that of ``workers``
     :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
     :raises ConfigurationError: if the cluster has no room for the actors
     """
@@ -156,11 +144,9 @@ def map_on_actors(
         return None if numbered is None else (names[numbered[0]], numbered)
 
     if items:
+        most = dataclasses.replace(workers, num_actors=min(workers.num_actors, len(items)))
         numbered = partial(_numbered, function)
-        most = min(num_actors, len(items))
-        for (index, _), result in feed_actors(
-            numbered, ask, most, study=study, num_gpus=num_gpus, placement=placement
-        ):
+        for (index, _), result in feed_actors(numbered, ask, most, study=study):
             yield index, result
 
 
@@ -171,36 +157,32 @@ def _numbered(function: Callable[[Item], Result], item: tuple[int, Item]) -> Res
 def feed_actors(
     function: Callable[[Item], Result],
     ask: Callable[[], tuple[str, Item] | None],
-    num_actors: int,
+    workers: ActorOptions,
     *,
-    study: str = "study",
-    num_gpus: float | None = None,
-    placement: Placement = "SPREAD",
+    study: str = "",
 ) -> Iterator[tuple[Item, Result]]:
-    """The same for items that depend on results: each with its result, as they come.
+    """As :func:`map_on_actors`, for items that depend on results: each with its result.
 
     :param ask: gives an item and its name on Ray's dashboard whenever an actor is free; None: none
         for now, to be asked again after the next result, and, if none is awaited, none any more
     """
-    if num_actors < 1:
-        return
     import ray
     from ray.util.placement_group import remove_placement_group
 
     started = connect()
     try:
-        options = ActorOptions(num_actors=num_actors, num_gpus=num_gpus, placement=placement)
-        bundles = _bundles(options)
-        group = reserve(bundles, placement, options.start_deadline)
-        workers = [
-            _worker(ray, group, index, f"{study}/worker {index + 1}", needs)
+        bundles = _bundles(workers)
+        group = reserve(bundles, workers.placement, workers.start_deadline)
+        label = study or workers.study or "study"
+        actors = [
+            _actor(ray, group, index, f"{label}/worker {index + 1}", needs, workers)
             for index, needs in enumerate(bundles)
         ]
         try:
-            yield from _as_they_come(ray, workers, ray.put(function), ask)
+            yield from _as_they_come(ray, actors, ray.put(function), ask, workers)
         finally:
-            for worker in workers:
-                ray.kill(worker)
+            for actor in actors:
+                ray.kill(actor)
             remove_placement_group(group)
     finally:
         if started:
@@ -219,18 +201,25 @@ def _bundles(options: ActorOptions) -> list[dict[str, float]]:
     return [needs] * with_gpu + [without] * (count - with_gpu)
 
 
-def _worker(ray: Any, group: Any, index: int, label: str, needs: dict[str, float]) -> Any:
+def _actor(
+    ray: Any,
+    group: Any,
+    index: int,
+    label: str,
+    needs: dict[str, float],
+    workers: ActorOptions,
+) -> Any:
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     actor = ray.remote(Worker).options(
         name=f"{label} #{secrets.token_hex(3)}",
         num_cpus=needs["CPU"],
         num_gpus=needs.get("GPU", 0.0),
-        max_restarts=MAX_RESTARTS,
-        max_task_retries=MAX_RESTARTS,
+        max_restarts=workers.attempts - 1,
+        max_task_retries=workers.attempts - 1,
         scheduling_strategy=PlacementGroupSchedulingStrategy(group, index),
     )
-    return actor.remote(label, threads=1, gpu="GPU" in needs)
+    return actor.remote(label, threads=workers.threads_per_actor, gpu="GPU" in needs)
 
 
 @dataclass
@@ -243,32 +232,36 @@ class _Running:
 
     name: str
     item: Any
-    worker: Any
+    actor: Any
     since: float
     attempts: int = 1
 
 
 def _as_they_come(
-    ray: Any, workers: list[Any], function: Any, ask: Callable[[], tuple[str, Any] | None]
+    ray: Any,
+    actors: list[Any],
+    function: Any,
+    ask: Callable[[], tuple[str, Any] | None],
+    workers: ActorOptions,
 ) -> Iterator[tuple[Any, Any]]:
-    """One item a worker at a time, the next as soon as it is free."""
-    idle = list(workers)
+    """One item an actor at a time, the next as soon as it is free."""
+    idle = list(actors)
     running: dict[Any, _Running] = {}
     seconds: list[float] = []
     while True:
         while idle and (asked := ask()) is not None:
             name, item = asked
-            worker = idle.pop(0)
-            call = worker.call.options(name=name).remote(function, item)
-            running[call] = _Running(name, item, worker, time.monotonic())
+            actor = idle.pop(0)
+            call = actor.call.options(name=name).remote(function, item)
+            running[call] = _Running(name, item, actor, time.monotonic())
         if not running:
             return
-        limit = max(SHORTEST_DEADLINE, USUAL * statistics.median(seconds)) if seconds else DEADLINE
+        limit = workers.longest(seconds, usually=ITEM_DEADLINE)
         oldest = min(running.values(), key=lambda item: item.since)
         left = max(0.0, oldest.since + limit - time.monotonic())
         done, _ = ray.wait(list(running), num_returns=1, timeout=left)
         if not done:
-            _start_again(ray, oldest, limit)
+            _start_again(ray, oldest, limit, workers.attempts)
             continue
         finished = running.pop(done[0])
         try:
@@ -278,25 +271,25 @@ def _as_they_come(
             raise cause if isinstance(cause, VlmrtError) else error from None
         except ray.exceptions.RayError as error:
             raise ActorFailure(
-                f"{finished.name} lost its actor {MAX_RESTARTS + 1} times: {brief(error)}. "
+                f"{finished.name} lost its actor {workers.attempts} times: {brief(error)}. "
                 "Look at its machine (memory, GPU) and at its log on Ray's dashboard"
             ) from error
         seconds.append(time.monotonic() - finished.since)
-        idle.append(finished.worker)
+        idle.append(finished.actor)
         yield finished.item, result
 
 
-def _start_again(ray: Any, stuck: _Running, limit: float) -> None:
+def _start_again(ray: Any, stuck: _Running, limit: float, attempts: int) -> None:
     """Start the actor of an item that is stuck again; Ray repeats the call by itself.
 
     :raises ActorFailure: if that has been tried often enough
     """
-    if stuck.attempts > MAX_RESTARTS:
+    if stuck.attempts >= attempts:
         raise ActorFailure(
             f"{stuck.name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor "
             "on Ray's dashboard, or lower samples_per_src"
         )
     _log.warning(f"{stuck.name}: no answer in {limit:.0f} s; it is done again")
-    ray.kill(stuck.worker, no_restart=False)
+    ray.kill(stuck.actor, no_restart=False)
     stuck.attempts += 1
     stuck.since = time.monotonic()

@@ -7,9 +7,10 @@ import logging
 import math
 import os
 import secrets
+import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -24,8 +25,13 @@ Placement = Literal["SPREAD", "PACK"]
 SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")
 """Environment variables that only the driver may see: workers' environments end up in logs."""
 
-SHORTEST_DEADLINE, USUAL = 60.0, 10.0
-"""Something is stuck that takes so many seconds, and so many times what its like took (median)."""
+CALL_DEADLINE, ITEM_DEADLINE = 300.0, 3600.0
+"""Longest time of an evaluation of an objective, and of an item of a pool, unless the options state
+one [s]."""
+
+SHORTEST_DEADLINE, DEADLINE_FACTOR = 60.0, 10.0
+"""A call is stuck once it takes this long [s] and this many times the median time of earlier calls.
+"""
 
 
 def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
@@ -98,17 +104,20 @@ def wait_for_nodes(count: int, limit: float = 300.0) -> None:
 
 @dataclass(frozen=True)
 class ActorOptions:
-    """How many actors there are, what each holds, and how long one is waited for.
+    """Number, resources, placement and deadlines of a group of Ray actors.
 
-    :param num_actors: actors; never more than setups are started
+    :param num_actors: actors; never more than setups, or items, are started
     :param num_gpus: GPUs of each, or a fraction; None: one where the cluster has GPUs, else none
+        (a pool gives one to as many actors as there are GPUs, and none to those beyond, so that
+        nodes without GPUs take part)
     :param num_cpus: cores that Ray reserves for each (> 0)
     :param threads: CPU threads of Dr.Jit in each; None: ``num_cpus``, at least one
     :param placement: "SPREAD" over the nodes or "PACK" onto few
-    :param deadline: longest time that a call may take, a restart included [s]; less as soon as it
-        is known what is usual, see :data:`USUAL`
+    :param deadline: longest time of a call before its actor is restarted [s]; None:
+        :data:`CALL_DEADLINE` for the evaluation of an objective, :data:`ITEM_DEADLINE` for an item
+        of a pool, until earlier calls tell it, see :data:`DEADLINE_FACTOR`
     :param start_deadline: longest time that starting and tracing may take [s]
-    :param attempts: how often a call is tried when an actor is stuck or lost
+    :param attempts: tries of a call, or of an item, whose actor is stuck or lost
     :param study: a name for Ray's dashboard
     :param cache: keep path tables on the actors' disks
     :raises ConfigurationError: if a value is outside what is stated here
@@ -119,9 +128,9 @@ class ActorOptions:
     num_cpus: float = 1.0
     threads: int | None = None
     placement: Placement = "SPREAD"
-    deadline: float = 300.0
+    deadline: float | None = None
     start_deadline: float = 600.0
-    attempts: int = 3
+    attempts: int = 4
     study: str = ""
     cache: bool = True
 
@@ -132,7 +141,7 @@ class ActorOptions:
                 raise ConfigurationError(f"{name} must be a whole number, 1 or more; got {value}")
         for name in ("num_cpus", "deadline", "start_deadline"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
+            if value is not None and not (math.isfinite(value) and value > 0):
                 raise ConfigurationError(f"{name} must be positive and finite; got {value}")
         for name in ("num_gpus", "num_cpus"):
             value = getattr(self, name) or 0.0
@@ -142,6 +151,22 @@ class ActorOptions:
                 )
         if self.placement not in get_args(Placement):
             raise ConfigurationError(f"placement must be SPREAD or PACK; got {self.placement!r}")
+
+    @property
+    def threads_per_actor(self) -> int:
+        """CPU threads of Dr.Jit in each actor."""
+        return self.threads or max(1, int(self.num_cpus))
+
+    def longest(self, earlier: Collection[float], *, usually: float) -> float:
+        """Time after which a call counts as stuck [s].
+
+        :param earlier: times of earlier calls [s], see :data:`DEADLINE_FACTOR`
+        :param usually: the deadline where none is stated and there are no earlier calls [s]
+        """
+        if not earlier:
+            return usually if self.deadline is None else self.deadline
+        scaled = max(SHORTEST_DEADLINE, DEADLINE_FACTOR * statistics.median(earlier))
+        return scaled if self.deadline is None else min(self.deadline, scaled)
 
 
 def needs_of(options: ActorOptions) -> dict[str, float]:

@@ -11,10 +11,10 @@ from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import Checked, Gains, Quantity
+from vlmrt_dist.inference.quantities import Checked, Gains, QuantityEstimate
 
 
-def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> Quantity:
+def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> QuantityEstimate:
     """What a fit says about one parameter of every object.
 
     An object that the data say nothing about is shown as what was believed before.
@@ -39,7 +39,7 @@ def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> Q
         return np.where(free, np.exp(of) if kind.log else of, known)
 
     wider = (fit.width > unknowns.width) & np.isfinite(fit.width)
-    return Quantity(
+    return QuantityEstimate(
         unit=kind.unit,
         value=value(x),
         std=std,

@@ -1,28 +1,26 @@
-"""What is believed before the measurement, and where an estimation starts."""
+"""Prior on the conductivities, and where an estimation starts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, NumericalError
+from vlmrt_dist.inference.options import Initial, Prior, check_choice
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, MaterialPrior, SceneModel
-
-Initial = Literal["itu", "uniform", "random", "vlm"]
-INITIALS: tuple[str, ...] = ("itu", "uniform", "random", "vlm")
 
 RANDOM_RANGE = (0.01, 0.06)
 """RandInit draws from this interval [S/m]."""
 
 
 @dataclass(frozen=True)
-class Prior:
-    """What is believed before the measurement.
+class ConductivityPrior:
+    """Prior on the conductivities of K objects at the reference carrier.
 
     :param median: [K] conductivities [S/m]
     :param width: [K] standard deviation of ln σ; infinite for none
@@ -37,38 +35,35 @@ class Prior:
 def prior_of(
     scene: SceneModel,
     radio: RadioConfig,
-    width: float,
+    prior: Prior | MaterialPrior,
     fixed: Sequence[str] = (),
-    given: MaterialPrior | None = None,
-) -> Prior:
-    """What is believed of the scene's objects: the ITU values of their classes, or ``given``.
+) -> ConductivityPrior:
+    """Prior on the conductivities of a scene's objects at the carrier of ``radio``.
 
-    Vacuum and metal have no gradient: they are fixed whatever is asked. So is what ``given`` is
-    certain of (width 0).
+    Vacuum and metal have no gradient: they are fixed whatever is asked. So is what a
+    ``MaterialPrior`` is certain of (width 0).
 
-    :param width: standard deviation of ln σ of every object; not used where ``given`` has its own
+    :param prior: a width about the ITU values of the scene's own material classes, or medians and
+        widths that somebody states
     :param fixed: objects of known conductivity, which stay as the scene states them
-    :param given: somebody's belief, instead of the ITU values of the scene's own material classes
-    :raises ConfigurationError: if ``width`` is not positive, a name in ``fixed`` no object of the
-        scene, nothing is left to estimate, or ``given`` is about other objects or is impossible
+    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, nothing is left to
+        estimate, or the prior is about other objects or is impossible
     """
-    if not width > 0.0:
-        raise ConfigurationError("prior_width must be positive; use inf for no prior")
     unknown = sorted(set(fixed) - set(scene.names))
     if unknown:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
     known = np.isin(scene.names, list(fixed))
-    if given is None:
-        median = scene.conductivity(radio.frequency)
-        widths = np.full(scene.num_objects, float(width))
-    else:
-        median, widths = _checked(given, scene, radio.frequency)
+    if isinstance(prior, MaterialPrior):
+        median, widths = _checked(prior, scene, radio.frequency)
         if known.any():
             median = np.where(known, scene.conductivity(radio.frequency), median)
+    else:
+        median = scene.conductivity(radio.frequency)
+        widths = np.full(scene.num_objects, float(prior.width))
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
     if not free.any():
         raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
-    return Prior(median, widths, free)
+    return ConductivityPrior(median, widths, free)
 
 
 def _checked(
@@ -96,7 +91,7 @@ def _checked(
 
 
 def initial_conductivity(
-    initial: Initial | FloatArray, prior: Prior, rng: np.random.Generator
+    initial: Initial | FloatArray, prior: ConductivityPrior, rng: np.random.Generator
 ) -> FloatArray:
     """The start of the estimation [K] [S/m]; fixed objects keep their value.
 
@@ -106,7 +101,7 @@ def initial_conductivity(
     """
     median, free = prior.median, prior.free
     if isinstance(initial, str):
-        check_choice("initial", initial, INITIALS)
+        check_choice("initial", initial, get_args(Initial))
         values = {
             "itu": lambda: median,
             "vlm": lambda: median,
@@ -122,9 +117,3 @@ def initial_conductivity(
                 "the object is not fixed [S/m]"
             )
     return np.where(free, values, median)
-
-
-def check_choice(what: str, value: str, choices: Sequence[str]) -> None:
-    """:raises ConfigurationError: if ``value`` is none of ``choices``"""
-    if value not in choices:
-        raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")

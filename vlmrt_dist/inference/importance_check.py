@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.likelihood import residuals
 from vlmrt_dist.inference.multistart import Fit
-from vlmrt_dist.inference.optimizers import LeastSquares, Predict
 from vlmrt_dist.inference.posterior import NORMAL_95
 
 DRAWS = 500

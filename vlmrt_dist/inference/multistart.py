@@ -8,8 +8,9 @@ import numpy as np
 import scipy.special
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.likelihood import information, noise_scale
-from vlmrt_dist.inference.optimizers import LeastSquares, Outcome, Predict, levenberg_marquardt
+from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
 from vlmrt_dist.progress import Progress
 
@@ -51,7 +52,7 @@ class Fit:
     residual_db: FloatArray
 
 
-def fit_doubting_prior(
+def fit_with_prior_check(
     predict: Predict,
     data: LeastSquares,
     starts: FloatArray,

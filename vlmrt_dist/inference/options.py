@@ -34,6 +34,17 @@ PRIOR_WIDTH = 0.5
 Published conductivities of one class of material differ by about that much."""
 
 
+def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    """:raises ConfigurationError: if ``value`` is none of ``choices``"""
+    if value not in choices:
+        raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
+
+
+def _check_initial(initial: Initial | FloatArray) -> None:
+    if isinstance(initial, str):
+        check_choice("initial", initial, get_args(Initial))
+
+
 @dataclass(frozen=True)
 class Prior:
     """Prior about the ITU-R P.2040 values of the scene's own material classes.
@@ -171,6 +182,11 @@ class LevenbergMarquardt:
     initial: Initial | FloatArray = "itu"
     check: bool = False
 
+    @property
+    def name(self) -> str:
+        """Name in results and tables."""
+        return "levenberg_marquardt"
+
     def __post_init__(self) -> None:
         check_choice("loss", self.loss, get_args(LinkLoss))
         _check_initial(self.initial)
@@ -200,6 +216,11 @@ class Adam:
     initial: Initial | FloatArray = "itu"
     engine: Engine = "replay"
 
+    @property
+    def name(self) -> str:
+        """Name in results and tables."""
+        return "adam" if self.space == "conductivity" else "adam_log"
+
     def __post_init__(self) -> None:
         check_choice("space", self.space, get_args(Space))
         check_choice("engine", self.engine, get_args(Engine))
@@ -219,14 +240,3 @@ ADAMS: dict[str, Adam] = {
 }
 """Adams that studies compare: the paper's, one with a tenth of its step, and one on ln σ whose step
 is one percent."""
-
-
-def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
-    """:raises ConfigurationError: if ``value`` is none of ``choices``"""
-    if value not in choices:
-        raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
-
-
-def _check_initial(initial: Initial | FloatArray) -> None:
-    if isinstance(initial, str):
-        check_choice("initial", initial, get_args(Initial))

@@ -8,9 +8,9 @@ learned about x becomes values of objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,8 +19,9 @@ from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Materials, Objective, Parameter
-from vlmrt_dist.inference.conductivity_prior import Prior
-from vlmrt_dist.inference.optimizers import NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
+from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.inference.options import Groups, Parameters
 from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
@@ -29,11 +30,6 @@ from vlmrt_dist.scene import (
     conductivity_table,
 )
 from vlmrt_dist.units import watts_to_dbm
-
-Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
-QUANTITIES: tuple[str, ...] = ("conductivity", "relative_permittivity", "thickness", "exponent")
-
-Groups = Literal["material"] | Mapping[str, str] | None
 
 
 class _Kind(NamedTuple):
@@ -196,65 +192,56 @@ def unknowns_of(
     scene: SceneModel,
     campaign: Campaign,
     radio: RadioConfig,
-    belief: Prior,
+    prior: ConductivityPrior,
+    parameters: Parameters,
     *,
     given: MaterialPrior | None = None,
-    quantities: Sequence[str] = ("conductivity",),
-    groups: Groups = None,
     gain_offset_db: float | None = None,
-    widths: Mapping[str, float] | None = None,
 ) -> Unknowns:
-    """What is asked, and what is believed of it before the measurement.
+    """The vector of all unknowns, with the prior on each.
 
-    :param belief: of the conductivities at the carrier of ``radio``, and which objects are free;
+    :param prior: on the conductivities at the carrier of ``radio``, and which objects are free;
         fixed objects are fixed in everything
-    :param given: where ``belief`` comes from, if not from the scene's own material classes
-    :param quantities: which material parameters are unknown
-    :param groups: objects that share their parameters: "material", those of one class; a mapping
-        from object to group; None: each by itself
+    :param parameters: which material parameters are unknown, their widths, objects that share them
+    :param given: where ``prior`` comes from, if not from the scene's own material classes
     :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup [dB],
         infinite for none; None: there is no offset
-    :param widths: prior standard deviation of ln ε_r, ln thickness or d; default: :data:`KINDS`
-    :raises ConfigurationError: if something asked for does not exist or cannot be told
+    :raises ConfigurationError: if a group names an object that does not exist, or the exponent is
+        asked for and there is one carrier only
     """
-    carriers = tuple(_carriers(scene, campaign, radio, belief, given))
-    _check(quantities, gain_offset_db, widths or {}, carriers)
+    carriers = tuple(_carriers(scene, campaign, radio, prior, given))
+    if "exponent" in parameters.quantities and len(carriers) < 2:
+        raise ConfigurationError(
+            "the exponent of the conductivity is only told by a campaign of several carriers"
+        )
     materials = scene.materials if given is None else given.materials
-    shared = _groups(scene.names, materials, groups)
-    known = Materials(belief.median, scene.relative_permittivity(radio.frequency), scene.thickness)
+    shared = _groups(scene.names, materials, parameters.groups)
+    known = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
     medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
-    quantity: list[str] = []
-    label: list[str] = []
-    mean: list[float] = []
-    width: list[float] = []
-    entry: dict[str, IntArray] = {}
-    for q in quantities:
+    vector = _Vector()
+    for q in parameters.quantities:
         kind = KINDS[q]
-        spread = np.full(scene.num_objects, (widths or {}).get(q, kind.width))
+        spread = np.full(scene.num_objects, parameters.widths.get(q, kind.width))
         if q == "conductivity":
-            spread = belief.width
-        entry[q] = np.full(scene.num_objects, -1)
-        groups_of: dict[tuple[bool, str], list[int]] = {}
-        for k in np.flatnonzero(belief.free).tolist():
-            groups_of.setdefault(shared[k], []).append(k)
-        for name, members in groups_of.items():
-            entry[q][members] = len(mean)
-            quantity.append(q)
-            label.append(name[1])
-            mean.append(float(np.mean([_to_x(kind, v) for v in medians[q][members]])))
-            width.append(float(spread[members].mean()))
+            spread = prior.width
+        members_of: dict[tuple[bool, str], list[int]] = {}
+        for k in np.flatnonzero(prior.free).tolist():
+            members_of.setdefault(shared[k], []).append(k)
+        vector.entry[q] = np.full(scene.num_objects, -1)
+        for name, members in members_of.items():
+            vector.entry[q][members] = len(vector.mean)
+            mean = float(np.mean([_to_x(kind, v) for v in medians[q][members]]))
+            vector.append(q, name[1], mean, float(spread[members].mean()))
     if gain_offset_db is not None:
-        entry["gain"] = len(mean) + np.arange(campaign.num_setups)
-        quantity += ["gain"] * campaign.num_setups
-        label += [f"setup {m + 1}" for m in range(campaign.num_setups)]
-        mean += [0.0] * campaign.num_setups
-        width += [float(gain_offset_db)] * campaign.num_setups
+        vector.entry["gain"] = len(vector.mean) + np.arange(campaign.num_setups)
+        for m in range(campaign.num_setups):
+            vector.append("gain", f"setup {m + 1}", 0.0, float(gain_offset_db))
     return Unknowns(
-        tuple(quantity),
-        tuple(label),
-        np.array(mean),
-        np.array(width),
-        entry,
+        tuple(vector.quantity),
+        tuple(vector.label),
+        np.array(vector.mean),
+        np.array(vector.width),
+        vector.entry,
         known,
         carriers,
         radio.frequency,
@@ -262,32 +249,21 @@ def unknowns_of(
     )
 
 
-def _check(
-    quantities: Sequence[str],
-    gain_offset_db: float | None,
-    widths: Mapping[str, float],
-    carriers: Sequence[Carrier],
-) -> None:
-    strange = [q for q in (*quantities, *widths) if q not in QUANTITIES]
-    if strange:
-        raise ConfigurationError(
-            f"unknown quantity {strange[0]!r}; what can be estimated is {', '.join(QUANTITIES)}"
-        )
-    if not quantities or len(set(quantities)) < len(quantities):
-        raise ConfigurationError("unknowns must name at least one quantity, and each only once")
-    if "conductivity" in widths:
-        raise ConfigurationError("the width of conductivities is prior_width, or the prior's own")
-    if not all(w > 0.0 for w in widths.values()):
-        raise ConfigurationError("prior widths must be positive; use inf for no prior")
-    if gain_offset_db is not None and not gain_offset_db > 0.0:
-        raise ConfigurationError(
-            "gain_offset_db must be a positive number of dB, inf if nothing is known of the "
-            "offset, or None if there is none"
-        )
-    if "exponent" in quantities and len(carriers) < 2:
-        raise ConfigurationError(
-            "the exponent of the conductivity is only told by a campaign of several carriers"
-        )
+@dataclass
+class _Vector:
+    """The unknowns as they are collected."""
+
+    quantity: list[str] = field(default_factory=list)
+    label: list[str] = field(default_factory=list)
+    mean: list[float] = field(default_factory=list)
+    width: list[float] = field(default_factory=list)
+    entry: dict[str, IntArray] = field(default_factory=dict)
+
+    def append(self, quantity: str, label: str, mean: float, width: float) -> None:
+        self.quantity.append(quantity)
+        self.label.append(label)
+        self.mean.append(mean)
+        self.width.append(width)
 
 
 def _groups(
@@ -297,11 +273,6 @@ def _groups(
     if groups is None:
         return [(False, name) for name in names]
     if isinstance(groups, str):
-        if groups != "material":
-            raise ConfigurationError(
-                f"groups must be 'material', a mapping from object to group, or None; got "
-                f"{groups!r}"
-            )
         return [(True, material) for material in materials]
     strange = sorted(set(groups) - set(names))
     if strange:
@@ -313,7 +284,7 @@ def _carriers(
     scene: SceneModel,
     campaign: Campaign,
     radio: RadioConfig,
-    belief: Prior,
+    prior: ConductivityPrior,
     given: MaterialPrior | None,
 ) -> list[Carrier]:
     """The campaign's carriers; conductivities follow the exponents of ``given``, if any, but those
@@ -321,7 +292,7 @@ def _carriers(
     carriers = carriers_of(scene, campaign, radio)
     if given is None:
         return carriers
-    theirs = belief.free | (belief.median == given.conductivity(radio.frequency))
+    theirs = prior.free | (prior.median == given.conductivity(radio.frequency))
     d = np.asarray(given.d, np.float64)
     return [
         Carrier(

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 import scipy.sparse.csgraph as csgraph
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.likelihood import Information
-from vlmrt_dist.inference.optimizers import LeastSquares
 
 Verdict = Literal["estimated", "weak", "unidentifiable", "saturated", "fixed"]
 

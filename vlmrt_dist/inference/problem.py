@@ -1,34 +1,26 @@
-"""What is asked, as an optimizer sees it: an objective, the data with their noise, the unknowns."""
+"""An estimation problem as optimizers see it: objective, data with their noise, unknowns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
+from vlmrt_dist.distributed import ActorObjective, ActorOptions
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
-from vlmrt_dist.field import Objective, displaced
-from vlmrt_dist.inference.conductivity_prior import Prior, check_choice, prior_of
-from vlmrt_dist.inference.likelihood import LOSSES
-from vlmrt_dist.inference.optimizers import LeastSquares, Predict
-from vlmrt_dist.inference.parameters import Groups, Unknowns, unknowns_of
+from vlmrt_dist.field import Engine, Objective, displaced
+from vlmrt_dist.inference.conductivity_prior import ConductivityPrior, prior_of
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict
+from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
+from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneModel
-
-Engine = Literal["replay", "retrace"]
-ENGINES: tuple[str, ...] = ("replay", "retrace")
-
-PRIOR_WIDTH = 0.5
-"""Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
-
-Published conductivities of one class of material differ by about that much."""
 
 POSITION_COPIES = 8
 """So many displaced copies of each receiver say how much a level depends on the position."""
@@ -41,28 +33,70 @@ MAX_NOISE_DB = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """A question, ready to be answered.
+class Assumptions:
+    """What is assumed about a measurement before its levels are looked at.
 
-    :param campaign: M setups of N receivers, L = M · N links
-    :param given: where the belief comes from, if not from the scene's own material classes
-    :param belief: of the conductivities, and which objects are free
-    :param predict: levels [L] of a parameter vector
-    :param data: levels, noise, prior, range searched
+    :param radio: radio configuration
+    :param prior: on the materials
+    :param parameters: which of them are unknown
+    :param noise: of the levels
+    :param loss: how large residuals count
+    """
+
+    radio: RadioConfig = field(default_factory=RadioConfig)
+    prior: Prior | MaterialPrior = field(default_factory=Prior)
+    parameters: Parameters = field(default_factory=Parameters)
+    noise: Noise = field(default_factory=Noise)
+    loss: LinkLoss = "squared"
+
+    @property
+    def given(self) -> MaterialPrior | None:
+        """The prior, where it is not that of the scene's own material classes."""
+        return self.prior if isinstance(self.prior, MaterialPrior) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """An objective, and what is reported about its paths.
+
     :param num_paths: paths traced (0 for retrace)
     :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
     """
 
-    campaign: Campaign
-    radio: RadioConfig
-    given: MaterialPrior | None
-    belief: Prior
-    unknowns: Unknowns
     objective: Objective
+    num_paths: int = 0
+    incomplete: float = float("nan")
+
+    def close(self) -> None:
+        """End the actors, if there are any."""
+        if isinstance(self.objective, ActorObjective):
+            self.objective.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """All that an optimizer needs.
+
+    :param campaign: M setups of N receivers, L = M · N links
+    :param assumed: radio, prior, parameters, noise, loss
+    :param prior: on the conductivities, and which objects are free
+    :param unknowns: the vector x of everything unknown
+    :param predict: levels [L] of a parameter vector
+    :param data: levels, noise, prior on x, range searched
+    """
+
+    campaign: Campaign
+    assumed: Assumptions
+    prior: ConductivityPrior
+    unknowns: Unknowns
+    evaluator: Evaluator
     predict: Predict
     data: LeastSquares
-    num_paths: int
-    incomplete: float
+
+    @property
+    def objective(self) -> Objective:
+        """Loss (8), its gradient, and levels."""
+        return self.evaluator.objective
 
 
 class Clock:
@@ -82,140 +116,140 @@ class Clock:
 
 
 @contextmanager
-def posed(
+def open_problem(
     scene: SceneModel,
     campaign: Campaign,
+    assumed: Assumptions,
     *,
-    radio: RadioConfig | None = None,
     engine: Engine = "replay",
-    num_actors: int = 0,
-    actor_options: dict[str, Any] | None = None,
-    prior: MaterialPrior | None = None,
-    prior_width: float = PRIOR_WIDTH,
-    noise_db: float | None = None,
-    quantisation_db: float = 0.0,
-    position_error_m: float = 0.0,
-    loss: str = "squared",
-    fixed: Sequence[str] = (),
-    unknowns: Sequence[str] = ("conductivity",),
-    groups: Groups = None,
-    gain_offset_db: float | None = None,
-    widths: Mapping[str, float] | None = None,
+    workers: ActorOptions | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> Iterator[Problem]:
     """The problem of an estimation; closes its actors at the end.
 
-    Parameters are those of :func:`vlmrt_dist.inference.estimation.estimate`. Whatever is wrong
-    with them is said before anything is traced.
+    Whatever is wrong with the arguments is said before anything is traced.
+
+    :param campaign: M setups with received levels [dBm]
+    :param engine: "replay", or "retrace" (the paper's)
+    :param workers: Ray actors that share the setups; None: this process evaluates
+    :param seed: of the displaced copies that a position error is judged by
+    :param clock: gets the seconds of the phases "trace" and "compile"
+    :raises CampaignError: if the campaign does not fit the scene or holds no levels
+    :raises ConfigurationError: if the options do not fit the scene
+    :raises NoPathsError: if no link has a path
     """
-    radio, clock = radio or RadioConfig(), clock or Clock()
-    check_choice("engine", engine, ENGINES)
-    check_choice("loss", loss, LOSSES)
-    _check_options(noise_db, quantisation_db, position_error_m, num_actors, seed)
+    clock = clock or Clock()
+    if seed < 0:
+        raise ConfigurationError("seed must not be negative")
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
-    belief = prior_of(scene, radio, prior_width, fixed, prior)
-    asked: dict[str, Any] = {
-        "given": prior,
-        "quantities": unknowns,
-        "groups": groups,
-        "gain_offset_db": gain_offset_db,
-        "widths": widths,
-    }
-    meant = unknowns_of(scene, campaign, radio, belief, **asked)
-
-    sharing: dict[str, Any] = {"num_actors": num_actors, "actor_options": actor_options or {}}
-    noise = np.broadcast_to(campaign.noise_db if noise_db is None else noise_db, _shape(campaign))
-    noise = np.hypot(noise, quantisation_db / np.sqrt(12.0))
+    prior = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
+    unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
     with clock("trace"):
-        opened = _opened(scene, campaign, radio, engine, progress=progress, **sharing)
+        evaluator = _evaluator(scene, campaign, assumed.radio, engine, workers, progress)
     try:
-        objective = opened.objective
         with clock("compile"):
-            rss = objective.rss(belief.median[None])[0]
-        used = campaign.present & (np.nan_to_num(rss) > 0.0)
-        if not used.any():
-            raise NoPathsError(NO_PATHS)
-        predict = meant.predict(objective)
-        if position_error_m > 0.0:
+            evaluator.objective.rss(prior.median[None])
+        spread: FloatArray | float = 0.0
+        if assumed.noise.position_error_m > 0.0:
             with clock("trace"):
-                copies = _copies(scene, campaign, position_error_m, seed)
-                few = radio.replace(samples_per_src=min(radio.samples_per_src, COPY_SAMPLES))
-                spread = _opened(scene, copies, few, engine, progress=progress, **sharing)
+                copies = _copies(scene, campaign, assumed.noise.position_error_m, seed)
+                few = assumed.radio.replace(
+                    samples_per_src=min(assumed.radio.samples_per_src, COPY_SAMPLES)
+                )
+                other = _evaluator(scene, copies, few, engine, workers, progress)
             try:
-                elsewhere = unknowns_of(scene, copies, radio, belief, **asked)
-                level, _ = elsewhere.predict(spread.objective)(elsewhere.mean)
+                elsewhere = unknowns_of_problem(scene, copies, assumed, prior)
+                level, _ = elsewhere.predict(other.objective)(elsewhere.mean)
             finally:
-                spread.close()
-            here, _ = predict(meant.mean)
-            noise = np.hypot(noise, _position_noise(level, here, _shape(campaign)))
-        noise = np.clip(noise, MIN_NOISE_DB, MAX_NOISE_DB)
-        data = LeastSquares(
-            level_dbm=campaign.rss_dbm.ravel(),
-            noise_db=noise.ravel().copy(),
-            used=used.ravel(),
-            prior=meant.mean,
-            prior_width=meant.width,
-            low=meant.low,
-            high=meant.high,
-            vague=meant.vague,
-            censored=campaign.censored.ravel(),
-            loss=loss,  # type: ignore[arg-type]  # checked above
-        )
-        yield Problem(
-            campaign, radio, prior, belief, meant, objective, predict, data,
-            opened.num_paths, opened.incomplete,
-        )  # fmt: skip
+                other.close()
+            here, _ = unknowns.predict(evaluator.objective)(unknowns.mean)
+            spread = _position_noise(level, here, campaign.present.shape)
+        yield build_problem(scene, campaign, assumed, evaluator, prior, spread_db=spread)
     finally:
-        opened.close()
+        evaluator.close()
 
 
-@dataclass(frozen=True, eq=False)
-class _Opened:
-    """An objective, and what is reported about its paths."""
+def build_problem(
+    scene: SceneModel,
+    campaign: Campaign,
+    assumed: Assumptions,
+    evaluator: Evaluator,
+    prior: ConductivityPrior,
+    *,
+    spread_db: FloatArray | float = 0.0,
+) -> Problem:
+    """The problem of a measured campaign whose paths are at hand.
 
-    objective: Objective
-    num_paths: int
-    incomplete: float
+    :param campaign: M setups with received levels [dBm]
+    :param evaluator: evaluates their links
+    :param prior: on the conductivities, and which objects are free
+    :param spread_db: further standard deviation of the levels, one number or [M, N] [dB]
+    :raises NoPathsError: if no link has a path
+    """
+    assert campaign.rss_dbm is not None  # whoever opens a problem has checked it
+    noise, shape = assumed.noise, campaign.present.shape
+    audible = np.nan_to_num(evaluator.objective.rss(prior.median[None])[0]) > 0.0
+    used = campaign.present & audible
+    if not used.any():
+        raise NoPathsError(NO_PATHS)
+    unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
+    deviation = np.broadcast_to(campaign.noise_db if noise.db is None else noise.db, shape)
+    deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
+    deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
+    data = LeastSquares(
+        level_dbm=campaign.rss_dbm.ravel(),
+        noise_db=deviation.ravel().copy(),
+        used=used.ravel(),
+        prior=unknowns.mean,
+        prior_width=unknowns.width,
+        low=unknowns.low,
+        high=unknowns.high,
+        vague=unknowns.vague,
+        censored=campaign.censored.ravel(),
+        loss=assumed.loss,
+    )
+    predict = unknowns.predict(evaluator.objective)
+    return Problem(campaign, assumed, prior, unknowns, evaluator, predict, data)
 
-    def close(self) -> None:
-        """End the actors, if there are any."""
-        end = getattr(self.objective, "close", None)
-        if end is not None:
-            end()
+
+def unknowns_of_problem(
+    scene: SceneModel, campaign: Campaign, assumed: Assumptions, prior: ConductivityPrior
+) -> Unknowns:
+    """The vector of all unknowns of a campaign under some assumptions."""
+    return unknowns_of(
+        scene, campaign, assumed.radio, prior, assumed.parameters,
+        given=assumed.given, gain_offset_db=assumed.noise.gain_offset_db,
+    )  # fmt: skip
 
 
-def _opened(
+def _evaluator(
     scene: SceneModel,
     campaign: Campaign,
     radio: RadioConfig,
     engine: Engine,
-    *,
-    num_actors: int,
-    actor_options: dict[str, Any],
+    workers: ActorOptions | None,
     progress: Progress | None,
-) -> _Opened:
+) -> Evaluator:
     if campaign.rss_dbm is None:
         campaign = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
-    if num_actors > 0:
-        from vlmrt_dist.distributed import ActorObjective
-
+    if workers is not None:
         actors = ActorObjective(
-            scene, campaign, radio, engine=engine, num_actors=num_actors, progress=progress,
-            **actor_options,
-        )  # fmt: skip
-        return _Opened(actors, actors.num_paths, actors.incomplete)
-    # Imported late: the modules below wake up Dr.Jit.
+            scene, campaign, radio, engine=engine, workers=workers, progress=progress
+        )
+        return Evaluator(actors, actors.num_paths, actors.incomplete)
+    # Imported late: these import Dr.Jit.
     from vlmrt_dist.field import ReplayObjective, RetraceObjective, trace
 
     if engine == "retrace":
-        return _Opened(RetraceObjective(scene, campaign, radio), 0, float("nan"))
+        return Evaluator(RetraceObjective(scene, campaign, radio))
     table = trace(scene, campaign, radio, progress=progress)
-    replay = ReplayObjective(scene, campaign, radio, table)
-    return _Opened(replay, table.num_paths, table.incomplete)
+    return Evaluator(
+        ReplayObjective(scene, campaign, radio, table), table.num_paths, table.incomplete
+    )
 
 
 def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> Campaign:
@@ -231,7 +265,7 @@ def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> C
 
 
 def _position_noise(
-    copies_dbm: FloatArray, level_dbm: FloatArray, shape: tuple[int, int]
+    copies_dbm: FloatArray, level_dbm: FloatArray, shape: tuple[int, ...]
 ) -> FloatArray:
     """[M, N] root mean square difference between a level and those of its displaced copies [dB]."""
     there = level_dbm.reshape(shape[0], 1, shape[1])
@@ -239,27 +273,3 @@ def _position_noise(
         difference = copies_dbm.reshape(shape[0], POSITION_COPIES, shape[1]) - there
     difference = np.nan_to_num(difference, posinf=MAX_NOISE_DB, neginf=MAX_NOISE_DB)
     return np.sqrt((difference**2).mean(axis=1))
-
-
-def _shape(campaign: Campaign) -> tuple[int, int]:
-    return campaign.num_setups, campaign.num_receivers
-
-
-def _check_options(
-    noise_db: float | None,
-    quantisation_db: float,
-    position_error_m: float,
-    num_actors: int,
-    seed: int,
-) -> None:
-    """:raises ConfigurationError: if a number makes no sense"""
-    sizes = {"quantisation_db": quantisation_db, "position_error_m": position_error_m}
-    if noise_db is not None:
-        sizes["noise_db"] = noise_db
-    for name, value in sizes.items():
-        if not 0.0 <= value < np.inf:
-            raise ConfigurationError(f"{name} must be a finite number, not negative")
-    if seed < 0:
-        raise ConfigurationError("seed must not be negative")
-    if num_actors < 0:
-        raise ConfigurationError("num_actors must not be negative; 0 evaluates in this process")

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference.multistart import fit_doubting_prior
-from vlmrt_dist.inference.optimizers import LeastSquares, Predict, levenberg_marquardt
-from vlmrt_dist.inference.parameters import KINDS, Quantity
-from vlmrt_dist.inference.problem import posed
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
+from vlmrt_dist.inference.multistart import fit_with_prior_check
+from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters, Prior, Quantity
+from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.problem import Assumptions, open_problem
+from vlmrt_dist.scene import MaterialPrior, SceneModel
 
 THRESHOLD = 3.841458820694124
 """Δχ² at the ends of a 95 % interval: the 95 % quantile of χ² with one degree of freedom."""
@@ -78,36 +79,50 @@ def profile(
     *,
     quantity: Quantity = "conductivity",
     points: int = 41,
-    **options: Any,
+    radio: RadioConfig | None = None,
+    prior: Prior | MaterialPrior | None = None,
+    parameters: Parameters | None = None,
+    noise: Noise | None = None,
+    solver: LevenbergMarquardt | None = None,
 ) -> Profile:
     """Hold one object's parameter at each of a row of values and fit everything else.
 
-    What is believed about that object beforehand is left out, so the profile says what the links
-    tell; all other unknowns keep their priors. Unlike the posterior it needs no linearity: an
-    interval may be lopsided or open. Residuals larger than the declared noise widen it.
+    The prior on that parameter is left out, so the profile says what the links tell; all other
+    unknowns keep their priors. Unlike the posterior it needs no linearity: an interval may be
+    lopsided or open. Residuals larger than the declared noise widen it.
 
     :param scene: K objects
     :param campaign: M setups with received levels [dBm]
     :param name: the object
-    :param quantity: which of its parameters; it has to be among ``unknowns``
+    :param quantity: which of its parameters; it has to be among those that are unknown
     :param points: G, how many values
-    :param options: those of :func:`vlmrt_dist.inference.estimation.estimate` that say what is
-        unknown and how noisy the levels are (radio, prior, noise_db, unknowns, loss, ...)
+    :param radio: see :func:`vlmrt_dist.estimate`, as for all that follow
+    :param prior: on the materials
+    :param parameters: which are unknown
+    :param noise: of the levels
+    :param solver: its loss, and most evaluations of one start
     :raises ConfigurationError: if there is no such object, it is fixed, or ``quantity`` is not
         unknown
     """
+    solver = solver or LevenbergMarquardt()
+    assumed = Assumptions(
+        radio or RadioConfig(), prior or Prior(), parameters or Parameters(), noise or Noise(),
+        solver.loss,
+    )  # fmt: skip
     if name not in scene.names:
         raise ConfigurationError(f"no object is named {name!r}")
     if points < 5:
         raise ConfigurationError("a profile needs 5 points or more")
-    asked = options.get("unknowns", ("conductivity",))
+    asked = assumed.parameters.quantities
     if quantity not in asked:
-        raise ConfigurationError(f"{quantity} is not among the unknowns, {', '.join(asked)}")
-    with posed(scene, campaign, **options) as problem:
+        raise ConfigurationError(
+            f"{quantity} is not among the unknown quantities, {', '.join(asked)}"
+        )
+    with open_problem(scene, campaign, assumed) as problem:
         entry = int(problem.unknowns.entry[quantity][scene.names.index(name)])
         if entry < 0:
             raise ConfigurationError(f"{name} is fixed, so there is nothing to profile")
-        fit = fit_doubting_prior(problem.predict, problem.data, problem.data.prior[None])
+        fit = fit_with_prior_check(problem.predict, problem.data, problem.data.prior[None])
         scale = fit.scale if fit.scale > 1.0 else 1.0
         width = np.array(fit.width)
         width[entry] = np.inf  # what is believed about this one stays out

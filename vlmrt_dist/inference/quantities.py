@@ -51,7 +51,7 @@ class LinkLevels:
 
 
 @dataclass(frozen=True, eq=False)
-class Quantity:
+class QuantityEstimate:
     """One parameter of K objects.
 
     :param unit: of the values; "" for a ratio

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.inference.optimizers import Outcome
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
-from vlmrt_dist.inference.quantities import Checked, Gains, LinkLevels, Quantity
+from vlmrt_dist.inference.quantities import Checked, Gains, LinkLevels, QuantityEstimate
+from vlmrt_dist.inference.relative_error import mean_relative_error
 from vlmrt_dist.paths import COMPLETE_TOLERANCE
 
 MEANING: dict[str, str] = {
@@ -80,7 +82,6 @@ class Estimate:
     :param num_paths: paths traced (0 for retrace)
     :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
-    :param mre: mean relative error (17) of ``fitted`` where the truth is known, else NaN
     :param links: level by level, what was measured and what the estimate says
     """
 
@@ -111,11 +112,10 @@ class Estimate:
     num_paths: int
     incomplete: float
     seconds: dict[str, float]
-    mre: float
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    others: dict[str, Quantity] = field(default_factory=dict)
+    others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
@@ -130,6 +130,16 @@ class Estimate:
         there = self.conductivity > 0.0
         ratio = np.divide(self.high, self.conductivity, out=np.ones(len(there)), where=there)
         return np.log(ratio) / NORMAL_95
+
+    def relative_error(self, truth: FloatArray) -> float:
+        """The paper's mean relative error (17) of ``fitted``.
+
+        :param truth: [K] true conductivities [S/m]
+        :raises ConfigurationError: if there are not as many as objects
+        """
+        if np.shape(truth) != self.fitted.shape:
+            raise ConfigurationError(f"truth must be {len(self.names)} conductivities [S/m]")
+        return mean_relative_error(self.fitted, truth)
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -149,7 +159,7 @@ class Estimate:
     def tables(self) -> list[Any]:
         """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
         that was unknown, and the setups' offsets if they were."""
-        main = Quantity(
+        main = QuantityEstimate(
             "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
             self.prior_high, self.verdict, self.contradicts_prior,
         )  # fmt: skip
@@ -159,7 +169,7 @@ class Estimate:
         tables = [self._table(name, quantity) for name, quantity in asked.items()]
         return tables if self.gains is None else [*tables, _gain_table(self.gains)]
 
-    def _table(self, name: str, quantity: Quantity) -> Any:
+    def _table(self, name: str, quantity: QuantityEstimate) -> Any:
         from rich.markup import escape
         from rich.table import Table
 
@@ -197,8 +207,6 @@ class Estimate:
             f"residual {_db(self.residual_db)} over {self.num_links - self.num_unheard} links"
             + ("" if math.isnan(self.held_out_db) else f"; held-out links {_db(self.held_out_db)}"),
         ]
-        if not math.isnan(self.mre):
-            lines.append(f"mean relative error {100.0 * self.mre:.3g} %")
         if self.outcome != "converged":
             lines.append(
                 "the optimizer has not converged; the intervals say what the links tell, not how "
@@ -363,7 +371,6 @@ class Estimate:
             "num_censored": self.num_censored,
             "num_paths": self.num_paths,
             "incomplete": _finite(self.incomplete),
-            "mre": _finite(self.mre),
             "seconds": sum(self.seconds.values()),
             "seconds_by_phase": dict(self.seconds),
             "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, RadioConfig, free_points
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import prior_of
+from vlmrt_dist.inference import Prior, prior_of
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel, ground, outdoors
 
@@ -121,7 +121,7 @@ def candidate_pool(
     table = trace(scene, positions, ranking, max_solves=POOL_SOLVES, progress=step)
     heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
     if free is None:
-        free = prior_of(scene, radio, 1.0, fixed).free
+        free = prior_of(scene, radio, Prior(1.0), fixed).free
     keep = sp.diags(free.astype(float))
     return CandidatePool(positions, heard, tuple((j @ keep).tocsr() for j in jacobians), free)
 
@@ -167,7 +167,7 @@ def prior_draws(
         raise ConfigurationError("num_draws must be 1 or more")
     if not np.all(np.asarray(width) > 0.0):
         raise ConfigurationError("prior_width must be positive; use inf for no prior")
-    prior = prior_of(scene, radio, 1.0, fixed)
+    prior = prior_of(scene, radio, Prior(1.0), fixed)
     rng = np.random.default_rng([seed, 1])
     noise = rng.standard_normal((count, scene.num_objects))
     noise[0] = 0.0

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict, prior_of
+from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Prior, Verdict, prior_of
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
     CandidatePool,
@@ -119,7 +119,7 @@ def predicted_std(
         draws = np.asarray(conductivity, np.float64)[None]
     table = trace(scene, campaign, radio)
     heard, jacobians = link_jacobians(scene, campaign, radio, table, draws)
-    free = prior_of(scene, radio, 1.0, fixed).free
+    free = prior_of(scene, radio, Prior(1.0), fixed).free
     links = np.flatnonzero(campaign.present.ravel())
     rows = [(j @ sp.diags(free.astype(float))).tocsr()[links] for j in jacobians]
     return _prediction(scene, rows, int(heard.sum()), free, noise_db, prior_width)

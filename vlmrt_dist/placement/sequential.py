@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, PRIOR_WIDTH, Estimate, estimate
+from vlmrt_dist.inference import (
+    MIN_NOISE_DB,
+    NORMAL_95,
+    PRIOR_WIDTH,
+    Estimate,
+    LevenbergMarquardt,
+    Noise,
+    Prior,
+    estimate,
+)
 from vlmrt_dist.placement.candidates import (
     NUM_DRAWS,
     NUM_RX,
@@ -314,8 +323,8 @@ def measure_until(
 
     while True:
         result = estimate(
-            scene, campaign, radio=radio, prior_width=prior_width, noise_db=noise_db, seed=seed,
-            **{"folds": 0, **options},
+            scene, campaign, radio=radio, prior=Prior(prior_width), noise=Noise(db=noise_db),
+            seed=seed, **{"solver": LevenbergMarquardt(folds=0), **options},
         )  # fmt: skip
         free = np.array([v != "fixed" for v in result.verdict])
         std = np.where(free, np.log(result.high / result.low) / (2.0 * NORMAL_95), 0.0)

@@ -14,12 +14,12 @@ import numpy as np
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference import PRIOR_WIDTH, Initial, LinkLoss, Optimizer
+from vlmrt_dist.inference import PRIOR_WIDTH, Initial, LinkLoss, Noise, Parameters, Quantity
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION
 
 Protocol = Literal["same_paths", "independent"]
-Method = Optimizer | Literal["map"]
+Method = Literal["adam", "adam_fine", "adam_log", "levenberg_marquardt", "map"]
 """An optimizer without a prior, as in the paper, or "map": as :func:`vlmrt_dist.estimate` does it,
 Levenberg-Marquardt with the prior, several starts, and a prior that is widened where the levels
 contradict it."""
@@ -81,7 +81,7 @@ class Point:
     noise_db: float = 0.0
     priors: tuple[MaterialPrior, ...] | None = None
     prior_width: float = PRIOR_WIDTH
-    unknowns: tuple[str, ...] = ("conductivity",)
+    unknowns: tuple[Quantity, ...] = ("conductivity",)
     groups: Literal["material"] | None = None
     gain_offset_db: float | None = None
     widths: dict[str, float] = field(default_factory=dict)
@@ -125,6 +125,16 @@ class Point:
             raise ConfigurationError(
                 "only the method 'map' knows permittivities, groups and offsets"
             )
+
+    @property
+    def parameters(self) -> Parameters:
+        """Which parameters are unknown, as an estimation takes it."""
+        return Parameters(self.unknowns, groups=self.groups, widths=self.widths)
+
+    @property
+    def noise(self) -> Noise:
+        """Noise of the levels, as an estimation takes it."""
+        return Noise(db=self.noise_db, gain_offset_db=self.gain_offset_db)
 
     def configuration(self, optimizer: str) -> str:
         """Content hash (SHA-256, hexadecimal) of everything that determines the rows of one method

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import vlmrt_dist as vd
-from vlmrt_dist.distributed import call
+from vlmrt_dist.distributed import ActorOptions, call
 from vlmrt_dist.placement import Prediction
 from vlmrt_dist.vlm import Advice, ask
 
@@ -16,21 +14,19 @@ def advised(
     vlm: str | None,
     room: vd.SceneModel,
     radio: vd.RadioConfig,
-    num_actors: int,
-    actors: Mapping[str, Any],
+    workers: ActorOptions | None,
 ) -> tuple[Advice | None, vd.Campaign]:
     """The paper's M = 3 setups of N = 8 receivers, and the advice that they come from.
 
     :param vlm: the advisor's name; None: D-optimal positions without advice
-    :param num_actors: where D-optimal positions are chosen, see
+    :param workers: where D-optimal positions are chosen, see
         :func:`~vlmrt_dist.distributed.pool.call`
-    :param actors: see :func:`~vlmrt_dist.studies.sweep.actor_options`
     """
     if vlm:
         advice = ask(vlm, room, 3, 8, frequency=radio.frequency)
         return advice, advice.campaign
     choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
-    return None, call(choose, "choose positions", num_actors, **actors)
+    return None, call(choose, "choose positions", workers)
 
 
 def planned(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from vlmrt_dist.console import point_bar, show
-from vlmrt_dist.distributed import Placement
+from vlmrt_dist.distributed import ActorOptions, Placement
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.store import Ledger, Row
 from vlmrt_dist.studies.runs import Point, run
@@ -42,28 +42,31 @@ def whole_numbers(text: str, option: str, least: int = 1) -> list[int]:
     return sorted(found)
 
 
-def actor_options(num_gpus: float | None, placement: Placement) -> dict[str, Any]:
-    """Where actors go, as :func:`vlmrt_dist.studies.runs.run` and the pool take it."""
-    return {"num_gpus": num_gpus, "placement": placement}
+def actor_options(
+    num_actors: int, num_gpus: float | None, placement: Placement
+) -> ActorOptions | None:
+    """The actors that options of a command ask for; None: none, this process computes."""
+    if num_actors == 0:
+        return None
+    return ActorOptions(num_actors=num_actors, num_gpus=num_gpus, placement=placement)
 
 
 def evaluated(
     points: Sequence[Point],
     ledger: Ledger,
-    num_actors: int,
-    actors: dict[str, Any],
+    workers: ActorOptions | None,
     dry_run: bool = False,
 ) -> list[Row]:
     """The rows of a sweep's points, with a bar over those that the ledger lacks.
 
-    :param actors: see :func:`actor_options`
+    :param workers: see :func:`actor_options`
     :param dry_run: say what would be computed instead, and end
     """
     if dry_run:
         show(*outlook(points, ledger))
         raise typer.Exit
     with point_bar(points[0].study.removesuffix("_quick")) as progress:
-        return run(points, ledger, num_actors=num_actors, actor_options=actors, progress=progress)
+        return run(points, ledger, workers=workers, progress=progress)
 
 
 def outlook(points: Sequence[Point], ledger: Ledger) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is true in a study: drawn for each seed, as wide as the priors say."""
+"""True values of a study: drawn for each seed, as wide as the priors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.field import Objective, perturbed
-from vlmrt_dist.inference import KINDS, Unknowns, prior_of, unknowns_of
+from vlmrt_dist.inference import KINDS, Parameters, Prior, Unknowns, prior_of, unknowns_of
 from vlmrt_dist.studies.point import Point
 
 PERMITTIVITY_SEED = 2_000_003
@@ -17,7 +17,7 @@ PERMITTIVITY_SEED = 2_000_003
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What S seeds have drawn.
+    """True values of S seeds.
 
     :param conductivity: [S, K] at the reference carrier [S/m]
     :param permittivity: [S, K] the same of ε_r; None where it is known
@@ -66,8 +66,9 @@ def truth_of(point: Point, free: BoolArray) -> Truth:
         gain = size * np.array(
             [np.random.default_rng([s, 4]).standard_normal(shape) for s in point.seeds]
         )
-    belief = prior_of(scene, radio, np.inf)
-    apart = unknowns_of(scene, point.campaign, radio, belief, quantities=point.unknowns)
+    prior = prior_of(scene, radio, Prior(np.inf))
+    quantities = Parameters(point.parameters.quantities)
+    apart = unknowns_of(scene, point.campaign, radio, prior, quantities)
     return Truth(apart, sigma, permittivity, gain)
 
 

@@ -93,7 +93,7 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 
 def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
     from vlmrt_dist.field import Materials, Replay, ReplayObjective, trace
-    from vlmrt_dist.inference import estimate
+    from vlmrt_dist.inference import LevenbergMarquardt, estimate
     from vlmrt_dist.paths import LiveScene
 
     begin = time.perf_counter()
@@ -118,7 +118,7 @@ def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: in
     jacobian, _ = _median(lambda: objective.log_jacobian(sigma))
     matrix = objective.log_jacobian(sigma)[1]
     fit, whole = (
-        estimate(room, measured, radio=radio, truth=truth, folds=folds, seed=seed)
+        estimate(room, measured, radio=radio, solver=LevenbergMarquardt(folds=folds), seed=seed)
         for folds in (0, 5)
     )
     sure = np.array([v == "estimated" for v in fit.verdict])

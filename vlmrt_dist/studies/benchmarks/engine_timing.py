@@ -20,7 +20,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION, Timing
-from vlmrt_dist.studies.runs import hardware
+from vlmrt_dist.studies.evaluation import hardware
 
 Engine = Literal["retrace", "replay"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.distributed import ActorObjective, map_on_actors
+from vlmrt_dist.distributed import ActorObjective, ActorOptions, map_on_actors
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.studies.runs import Point, evaluate
 
@@ -67,8 +67,8 @@ def measure_scaling(
     """
     measured = np.full((1, *campaign.present.shape), 1e-9)
     with ActorObjective(
-        scene, campaign, radio, measured=measured, num_actors=num_actors, study="scaling",
-        cache=False,
+        scene, campaign, radio, measured=measured,
+        workers=ActorOptions(num_actors=num_actors, study="scaling", cache=False),
     ) as objective:  # fmt: skip
         step = _median(lambda: objective.value_and_grad(theta), repeats)
         begin = time.thread_time()
@@ -97,7 +97,8 @@ def seeds_per_second(points: Sequence[Point], num_actors: int) -> float:
     """
     begun = 0.0
     names = [str(point) for point in points]
-    results = map_on_actors(evaluate, points, num_actors, names=names, study="scaling")
+    workers = ActorOptions(num_actors=num_actors, study="scaling")
+    results = map_on_actors(evaluate, points, workers, names=names)
     for count, _ in enumerate(results, start=1):
         if count == num_actors:
             begun = time.perf_counter()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import TrialState
 
-from vlmrt_dist.distributed import feed_actors
+from vlmrt_dist.distributed import ActorOptions, feed_actors
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.store import Ledger, Row
@@ -24,8 +25,7 @@ def run_pool(
     study: Study,
     ledger: Ledger,
     *,
-    num_actors: int = 0,
-    actor_options: Mapping[str, Any] | None = None,
+    workers: ActorOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Found]:
     """Evaluate what the ledger lacks of a study, and return what it holds then.
@@ -34,9 +34,7 @@ def run_pool(
     finished first, and none is evaluated twice. One that cannot be evaluated is reported through
     ``progress``, and tried again by the next run.
 
-    :param num_actors: Ray actors that evaluate; 0: this process does
-    :param actor_options: ``num_gpus`` and ``placement`` of
-        :func:`~vlmrt_dist.distributed.pool.feed_actors`
+    :param workers: Ray actors that evaluate; None: this process does
     :param progress: called with the last configuration's result, the configurations done and
         those in all
     """
@@ -52,9 +50,10 @@ def run_pool(
         return study.rows_of(*task)
 
     results: Iterator[tuple[Task, list[Row] | VlmrtError]]
-    if num_actors > 0:
-        most = min(num_actors, study.total - agenda.done)
-        results = feed_actors(evaluate, ask, most, study=study.name, **(actor_options or {}))
+    if workers is not None and study.total > agenda.done:
+        most = min(workers.num_actors, study.total - agenda.done)
+        workers = dataclasses.replace(workers, num_actors=most)
+        results = feed_actors(evaluate, ask, workers, study=study.name)
     else:
         results = _here(evaluate, ask)
     for task, rows in results:

@@ -25,7 +25,7 @@ from vlmrt_dist.distributed import (
     needs_of,
     refuse_too_much,
 )
-from vlmrt_dist.errors import ActorFailure, ConfigurationError, VlmrtError
+from vlmrt_dist.errors import ActorFailure, VlmrtError
 from vlmrt_dist.store import Ledger, LocalPlace
 from vlmrt_dist.studies.runs import publish
 from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
@@ -43,18 +43,14 @@ def run_tune(
     study: Study,
     ledger: Ledger,
     *,
-    num_actors: int = 1,
-    num_gpus: float | None = None,
-    placement: Placement = "SPREAD",
+    workers: ActorOptions = ActorOptions(),
     limit: float = LONGEST,
     callbacks: Sequence[tune.Callback] = (),
     verbose: int = 1,
 ) -> list[Found]:
     """Evaluate what the ledger lacks of a study with Ray Tune, and return what it holds then.
 
-    :param num_actors: trials at a time (1 or more), each a process that goes on to the next
-    :param num_gpus: GPUs of each trial, or a fraction; None: one where the cluster has GPUs
-    :param placement: "SPREAD" over the nodes or "PACK" onto few
+    :param workers: trials at a time, each a process that goes on to the next, and their resources
     :param limit: longest time that all may take [s]
     :param callbacks: Tune's
     :param verbose: how much Tune prints
@@ -62,15 +58,13 @@ def run_tune(
     :raises ActorFailure: if a trial's process failed, or the time was over before all were done; a
         configuration that cannot be evaluated is a trial with the reason as its result ``failed``
     """
-    if num_actors < 1:
-        raise ConfigurationError("Ray Tune evaluates on actors: num_actors must be 1 or more")
     found = [f for f in study.found(ledger) if any(s in f.rows for s in study.seeds)]
     left = _left(study, found)
     if not left:
         return found
     connect()
-    needs = needs_of(ActorOptions(num_actors=num_actors, num_gpus=num_gpus, placement=placement))
-    refuse_too_much(num_actors, needs)
+    needs = needs_of(workers)
+    refuse_too_much(workers.num_actors, needs)
     ledger.folder(study.name)  # refuses a name that would leave the storage, Tune's folder too
     place, tunes = ledger.storage, None
     if isinstance(place, LocalPlace):  # a trial's own working directory is another
@@ -78,7 +72,7 @@ def run_tune(
         tunes = str(place.path / "tune")
     trainable = tune.with_resources(
         tune.with_parameters(_Configuration, study=study, storage=str(place)),
-        bundles(needs, placement),
+        bundles(needs, workers.placement),
     )
     rung, search = None, None
     if study.num_points is not None:
@@ -100,7 +94,7 @@ def run_tune(
             search_alg=search,
             scheduler=rung,
             num_samples=1 if search is None else len(left),
-            max_concurrent_trials=num_actors,
+            max_concurrent_trials=workers.num_actors,
             reuse_actors=True,
             time_budget_s=limit,
             trial_name_creator=_trial_name,
