@@ -3,10 +3,17 @@ from .campaign import MeasurementSetup as MeasurementSetup
 from .campaign import RadioConfig as RadioConfig
 from .campaign import read_campaign as read_campaign
 from .campaign import write_campaign as write_campaign
+from .distributed import ActorOptions as ActorOptions
 from .errors import VlmrtError as VlmrtError
 from .field import simulate as simulate
+from .inference import Adam as Adam
 from .inference import Estimate as Estimate
+from .inference import LevenbergMarquardt as LevenbergMarquardt
+from .inference import Noise as Noise
+from .inference import Parameters as Parameters
+from .inference import Prior as Prior
 from .inference import Profile as Profile
+from .inference import StopRule as StopRule
 from .inference import estimate as estimate
 from .inference import profile as profile
 from .placement import measure_until as measure_until
