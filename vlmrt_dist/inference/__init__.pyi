@@ -45,4 +45,3 @@ from .profile_likelihood import profile as profile
 from .quantities import QuantityEstimate as QuantityEstimate
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
-from .export import link_rows as link_rows

@@ -67,7 +67,7 @@ class PlanReport:
         ]
         if math.isfinite(p.mean_cramer_rao) and p.mean_cramer_rao > 0.0:
             found.append(
-                f"without the prior's help (Cramér-Rao) {percent(p.mean_cramer_rao)} against "
+                f"Cramér-Rao bound without the prior {percent(p.mean_cramer_rao)} against "
                 f"{percent(r.mean_cramer_rao)}: {r.mean_cramer_rao / p.mean_cramer_rao:.3g} times"
             )
         gain = [
@@ -77,13 +77,12 @@ class PlanReport:
         if max(gain) > 1.0:
             k = gain.index(max(gain))
             found.append(
-                f"why: the link that tells most of {p.names[k]} changes by {p.strongest[k]:.2g} dB "
-                f"when its conductivity grows by a factor e, at random positions by "
-                f"{r.strongest[k]:.2g} dB"
+                f"largest effect: the conductivity of {p.names[k]} times e changes a link by "
+                f"{p.strongest[k]:.2g} dB, at random positions by {r.strongest[k]:.2g} dB"
             )
         lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "unidentifiable"]
         if lost:
-            found.append(f"these links will not tell: {', '.join(lost)}")
+            found.append(f"not determined by these links: {', '.join(lost)}")
         if p.num_heard < p.num_links:
             found.append(f"no path reaches {p.num_links - p.num_heard} of {p.num_links} links")
         return found
