@@ -6,7 +6,6 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
@@ -77,12 +76,13 @@ class PlanReport:
         if max(gain) > 1.0:
             k = gain.index(max(gain))
             found.append(
-                f"largest effect: the conductivity of {p.names[k]} times e changes a link by "
-                f"{p.strongest[k]:.2g} dB, at random positions by {r.strongest[k]:.2g} dB"
+                f"why: the link most sensitive to {p.names[k]} changes by {p.strongest[k]:.2g} dB "
+                f"when its conductivity grows by a factor e, at random positions by "
+                f"{r.strongest[k]:.2g} dB"
             )
         lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "unidentifiable"]
         if lost:
-            found.append(f"not determined by these links: {', '.join(lost)}")
+            found.append(f"not identifiable from these links: {', '.join(lost)}")
         if p.num_heard < p.num_links:
             found.append(f"no path reaches {p.num_links - p.num_heard} of {p.num_links} links")
         return found
@@ -139,13 +139,19 @@ def plan_report(
     :param seed: of the random campaigns
     :raises CampaignError: if too few candidates of the pool receive anything
     """
-    predict = partial(predicted_std, noise_db=noise_db, prior_width=prior_width)
-    draw = partial(random_campaigns, noise_db=noise_db, prior_width=prior_width)
-    size = planned.num_setups, planned.num_receivers
-    return PlanReport(
-        predicted=predict(scene, planned, radio=radio, fixed=fixed),
-        random=draw(scene, pool, *size, seed=seed),
+    predicted = predicted_std(
+        scene, planned, radio=radio, noise_db=noise_db, prior_width=prior_width, fixed=fixed
     )
+    chance = random_campaigns(
+        scene,
+        pool,
+        planned.num_setups,
+        planned.num_receivers,
+        noise_db=noise_db,
+        prior_width=prior_width,
+        seed=seed,
+    )
+    return PlanReport(predicted=predicted, random=chance)
 
 
 def percent(share: float) -> str:

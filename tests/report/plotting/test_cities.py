@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.towns import hollow_town
-from vlmrt_dist.placement.registry import place
+from vlmrt_dist.placement.options import Region
+from vlmrt_dist.placement.strategies.random import Random
 from vlmrt_dist.report.plotting.cities import COLORS, Panel, city_figure
 
 
@@ -11,7 +12,7 @@ def test_a_city_is_drawn_in_the_colours_of_its_verdicts(tmp_path: Path) -> None:
     from PIL import Image, ImageColor
 
     town = hollow_town()
-    campaign = place("random", town, 2, 5, seed=0, height=(1.5, 1.5))
+    campaign = Random(Region(height=(1.5, 1.5))).place(town, 2, 5, seed=0)
     kinds = ["unseen", *(["estimated", "fixed"] * 16)]
     path = city_figure([Panel("a town", town, campaign, kinds)], tmp_path / "town.png")
     assert (tmp_path / "town.pdf").stat().st_size > 5_000

@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 import vlmrt_dist as vd
-from vlmrt_dist.errors import CampaignError, ConfigurationError, MaterialError
+from vlmrt_dist.errors import ConfigurationError, MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
@@ -154,9 +154,7 @@ def test_the_placement_strategy_is_the_advisors_answer() -> None:
     room = box_room()
     campaign = vd.place("vlm", room, 2, 4, seed=3)
     assert campaign.key == positions(room, 2, 4, seed=3).campaign.key
-    near = vd.place("vlm", room, 2, 4, seed=3, vlm=Offline(clearance=0.5))
+    near = vd.place(vd.Vlm(Offline(clearance=0.5)), room, 2, 4, seed=3)
     assert near.key != campaign.key
-    with pytest.raises(CampaignError, match=r"'vlm'.*'pool'"):
-        vd.place("vlm", room, 1, 1, pool=3)
     with pytest.raises(ConfigurationError, match="'oracle'"):
-        vd.place("vlm", room, 1, 1, vlm="oracle")
+        vd.Vlm("oracle")
