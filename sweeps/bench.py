@@ -43,8 +43,8 @@ from vlmrt_dist.inference import (
     unknowns_of,
 )
 from vlmrt_dist.report import HARDWARE, TABLE_1
-from vlmrt_dist.store import results_place
-from vlmrt_dist.studies import STORAGE_HELP, hardware, median_seconds, own_paths
+from vlmrt_dist.store import empty_cache, results_place
+from vlmrt_dist.studies import STORAGE_HELP, hardware, median_seconds
 from vlmrt_dist.units import watts_to_dbm
 
 SOLVED = 1e-3
@@ -336,9 +336,9 @@ def _shares(case: Case) -> list[Any]:
     for depth, complete in ((4, False), (4, True), (6, True)):
         paper, all_paths = vd.RadioConfig.paper(max_depth=depth), vd.RadioConfig(max_depth=depth)
         radio = all_paths if complete else paper
-        with own_paths():
+        with empty_cache():
             campaign = vd.simulate(case.room, case.positions, conductivity=case.truth, radio=radio)
-        with own_paths():
+        with empty_cache():
             found = vd.estimate(
                 case.room, campaign, radio=radio, solver=LevenbergMarquardt(folds=0)
             )
@@ -363,7 +363,7 @@ def _beside_the_paper(case: Case, steps: int) -> list[Any]:
         radio = vd.RadioConfig.paper(max_depth=depth)
         times = [_step_seconds(case, name, radio, steps) for name in ("retrace", "replay")]
         gc.collect()
-        with own_paths():
+        with empty_cache():
             begin = time.perf_counter()
             replay = case.replay(radio)
             tracing = time.perf_counter() - begin

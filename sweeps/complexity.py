@@ -22,10 +22,10 @@ import vlmrt_dist as vd
 from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.console import point_bar, run_script, show
 from vlmrt_dist.distributed import ActorOptions, map_on_actors
+from vlmrt_dist.field import Engine
 from vlmrt_dist.report import CLAIMS, HARDWARE, complexity_claims, complexity_figure
 from vlmrt_dist.store import Ledger, Timing, results_place
 from vlmrt_dist.studies import (
-    Engine,
     NumActors,
     NumGpus,
     Spread,

@@ -20,12 +20,12 @@ import typer
 import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, say, show
 from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.field import Engine
 from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Timing, label_of, results_place
 from vlmrt_dist.studies import (
     FIXED_PATHS,
     STORAGE_HELP,
     Cost,
-    Engine,
     hardware,
     in_own_process,
     nothing_timed,

@@ -5,6 +5,7 @@ from .campaign import read_campaign as read_campaign
 from .campaign import write_campaign as write_campaign
 from .distributed import ActorOptions as ActorOptions
 from .errors import VlmrtError as VlmrtError
+from .field import Flaws as Flaws
 from .field import simulate as simulate
 from .inference import Adam as Adam
 from .inference import Estimate as Estimate

@@ -1,4 +1,4 @@
-"""What goes to a terminal's two streams: results to one, everything else to the other."""
+"""Output to a terminal: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 
 from vlmrt_dist.errors import StorageError, VlmrtError
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.signals import Stopped, raise_on_sigterm
+from vlmrt_dist.signals import STOP_SIGNAL, Stopped
 
 KEPT = "what is finished is kept, the same command goes on from there"
 
@@ -28,7 +28,7 @@ PHASES = {
     "choose": "choosing",
     "target": "trying sizes",
 }
-"""What the progress bar calls the phases of a long piece of work."""
+"""Labels of the progress bar, by the phase that :data:`~vlmrt_dist.progress.Progress` names."""
 
 
 @contextlib.contextmanager
@@ -113,7 +113,7 @@ def point_bar(what: str) -> Iterator[Progress]:
 
 
 def _plain_progress(what: str) -> Progress:
-    """A line a point: what was there at the first call took no time."""
+    """A line a point; those that were done at the first call do not count for the time left."""
     begin: list[tuple[int, float]] = []
 
     def line(name: str, done: int, total: int) -> None:
@@ -162,7 +162,7 @@ def print_result(text: str) -> None:
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-    """Whether it began with Ctrl-C; Dr.Jit turns one inside a loop into its own RuntimeError."""
+    """Whether an error comes from Ctrl-C, which Dr.Jit turns into a RuntimeError inside a loop."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
@@ -177,7 +177,7 @@ def say_interrupted(words: str) -> None:
 
 
 def is_stop(error: BaseException | None) -> bool:
-    """Whether it began with SIGTERM."""
+    """Whether an error comes from SIGTERM."""
     while error is not None and not isinstance(error, Stopped):
         error = error.__cause__ or error.__context__
     return error is not None
@@ -186,14 +186,14 @@ def is_stop(error: BaseException | None) -> bool:
 def run_script(main: Callable[..., None], description: str | None) -> None:
     """Run a sweep's ``main`` as a command: options from its signature, errors as one sentence.
 
-    Exit codes: 2 for an error that its user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+    Exit codes: 2 for an error that its user can correct, 130 after Ctrl-C, 143 after SIGTERM.
 
     :param description: what ``--help`` says; a sweep's own docstring
     """
 
     @functools.wraps(main)
     def guarded(**options: Any) -> None:
-        raise_on_sigterm(f"stopped (SIGTERM); {KEPT}\n")
+        STOP_SIGNAL.install(f"stopped (SIGTERM); {KEPT}\n")
         try:
             main(**options)
         except VlmrtError as error:

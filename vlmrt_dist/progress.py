@@ -1,4 +1,4 @@
-"""How long pieces of work report where they are."""
+"""The callback by which a long computation reports its progress."""
 
 from __future__ import annotations
 

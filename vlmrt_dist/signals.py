@@ -1,4 +1,4 @@
-"""Being told to stop (SIGTERM): by ``ray job stop``, a batch system, or an operating system."""
+"""SIGTERM, which ``ray job stop``, a batch system or an operating system sends to end a process."""
 
 from __future__ import annotations
 
@@ -9,61 +9,77 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-_waiting = False
-_held = 0
-_sentence = b""
-
 
 class Stopped(BaseException):
     """Raised in the main thread on SIGTERM; nothing but the outermost caller is to catch it."""
 
 
-def raise_on_sigterm(sentence: str = "") -> None:
-    """Turn SIGTERM into :class:`Stopped`; nothing happens outside the main thread.
+class StopSignal:
+    """Turns SIGTERM into :class:`Stopped`.
 
-    :param sentence: what to say then on standard error, at once: ``ray job stop`` grants three
-        seconds, which ending the actors may outlast
+    A process has one handler of a signal, so it has one object of this class,
+    :data:`STOP_SIGNAL`; until :meth:`install` it changes nothing.
     """
-    global _sentence
-    if threading.current_thread() is threading.main_thread():
-        _sentence = sentence.encode()
-        signal.signal(signal.SIGTERM, _on_sigterm)
+
+    def __init__(self) -> None:
+        self._sentence = b""
+        self._held = 0
+        self._waiting = False
+        self._before: Any = None
+
+    def install(self, sentence: str = "") -> None:
+        """Raise :class:`Stopped` on SIGTERM from now on; does nothing outside the main thread.
+
+        :param sentence: written to standard error at once when the signal comes: ``ray job stop``
+            grants three seconds, which ending the actors may outlast
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._sentence = sentence.encode()
+        before = signal.signal(signal.SIGTERM, self._handle)
+        if before != self._handle:
+            self._before = before
+
+    def restore(self) -> None:
+        """Put the handler back that was there before :meth:`install`, and forget a signal that
+        waits."""
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+        self._sentence, self._waiting, self._before = b"", False, None
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Finish the block first: a SIGTERM that comes meanwhile is raised at its end."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+            if self._waiting and self._held == 0:
+                self._waiting = False
+                self._stop()
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Install this handler again after the block, in which ``ray.init`` replaces it."""
+        before: Any = signal.getsignal(signal.SIGTERM)
+        try:
+            yield
+        finally:
+            if before == self._handle:
+                signal.signal(signal.SIGTERM, before)
+
+    def _handle(self, *_: Any) -> None:
+        if self._held:
+            self._waiting = True
+        else:
+            self._stop()
+
+    def _stop(self) -> NoReturn:
+        with contextlib.suppress(OSError):
+            os.write(2, self._sentence)
+        raise Stopped
 
 
-@contextlib.contextmanager
-def held_back() -> Iterator[None]:
-    """What is done here is done whole: a SIGTERM meanwhile is raised at its end."""
-    global _held, _waiting
-    _held += 1
-    try:
-        yield
-    finally:
-        _held -= 1
-        if _waiting and _held == 0:
-            _waiting = False
-            _stop()
-
-
-@contextlib.contextmanager
-def handler_kept() -> Iterator[None]:
-    """Put this process's SIGTERM handler back, which ``ray.init`` replaces by one of its own."""
-    before: Any = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if before is _on_sigterm:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _on_sigterm(*_: Any) -> None:
-    global _waiting
-    if _held:
-        _waiting = True
-    else:
-        _stop()
-
-
-def _stop() -> NoReturn:
-    with contextlib.suppress(OSError):
-        os.write(2, _sentence)
-    raise Stopped
+STOP_SIGNAL = StopSignal()
+"""The handler of this process."""

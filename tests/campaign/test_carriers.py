@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.campaign.carriers import carriers_of
-from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import FrequencyError
 from vlmrt_dist.scene.paper_room import box_room

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from tests import ROOT
 from vlmrt_dist import cli
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.scene.files.scene_xml import load_scene
 from vlmrt_dist.scene.paper_room import box_room

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from vlmrt_dist import cli
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
-from vlmrt_dist.campaign.model import check_campaign, random_campaign
+from vlmrt_dist.campaign.free_space import check_campaign, random_campaign
 from vlmrt_dist.scene.paper_room import box_room
 
 CHEAP = [

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.distributed.actor_objective import ActorObjective
 from vlmrt_dist.distributed.session import SECRETS, ActorOptions

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from tests import ROOT
-from vlmrt_dist.distributed import metrics
-from vlmrt_dist.distributed.metrics import MAX_VALUES, METRICS, exported_names
+from vlmrt_dist.distributed.metrics import MAX_VALUES, METRICS, STUDY_METRICS, StudyMetrics
 from vlmrt_dist.store.ledger import Ledger
 
 DASHBOARD = ROOT / "cluster" / "grafana" / "vlmrt.json"
@@ -30,7 +29,9 @@ def expressions() -> list[str]:
 
 def test_the_dashboard_asks_for_what_is_exported_and_for_all_of_it() -> None:
     asked = {name for e in expressions() for name in re.findall(r"ray_vlmrt_\w+", e)}
-    assert asked <= set(exported_names())
+    ends = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_count", "_sum")}
+    exported = {f"ray_{name}{end}" for name, metric in METRICS.items() for end in ends[metric.kind]}
+    assert asked <= exported
     shown = {re.sub("^ray_|_(total|bucket|count|sum)$", "", name) for name in asked}
     assert shown == set(METRICS)
     tags = {tag for e in expressions() for by in re.findall(r"by \(([^)]*)\)", e)
@@ -46,17 +47,20 @@ def test_the_dashboard_has_a_place_for_every_panel() -> None:
     assert all(panel["datasource"]["uid"] == "${datasource}" for panel in dashboard["panels"])
 
 
-def test_a_tag_has_few_values_and_harmless_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_seen", {})
-    values = [metrics._bounded("study", f"study {i}") for i in range(MAX_VALUES + 5)]
+def test_a_tag_has_few_values_and_harmless_ones() -> None:
+    metrics = StudyMetrics()
+    values = [metrics.bounded("study", f"study {i}") for i in range(MAX_VALUES + 5)]
     assert values[:2] == ["study_0", "study_1"]
     assert set(values[MAX_VALUES:]) == {"other"}
-    assert metrics._bounded("study", "study 0") == "study_0"
-    assert metrics._bounded("engine", "") == "none"
-    assert len(metrics._bounded("engine", "x\n" * 100)) == 64
+    assert metrics.bounded("study", "study 0") == "study_0"
+    assert metrics.bounded("engine", "") == "none"
+    assert len(metrics.bounded("engine", "x\n" * 100)) == 64
+    metrics.reset()
+    assert metrics.bounded("study", "yet another") == "yet_another"
 
 
 def test_without_ray_nothing_happens() -> None:
+    metrics = StudyMetrics()
     metrics.tell_estimation("a", "replay", loss=1.0, mre=None, iterations=3, seconds=0.1)
     metrics.tell_actor_start("a", "replay")
 
@@ -107,11 +111,11 @@ def export() -> Iterator[str]:
     """A private Ray and where it exports its metrics."""
     import ray
 
-    from vlmrt_dist.signals import handler_kept
+    from vlmrt_dist.signals import STOP_SIGNAL
 
     port = free_port()
-    metrics.tell_question("a-model", 120, 30, 1.5)  # before Ray is there, as studies ask
-    with handler_kept():
+    STUDY_METRICS.tell_question("a-model", 120, 30, 1.5)  # before Ray is there, as studies ask
+    with STOP_SIGNAL.kept():
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
             _metrics_export_port=port, _system_config={"metrics_report_interval_ms": 500},
@@ -168,7 +172,7 @@ def wait_for(server: str, expression: str) -> list[dict[str, Any]]:
 def test_prometheus_sees_a_study_and_the_dashboard_has_something_to_show(
     server: str, tmp_path: Path
 ) -> None:
-    from vlmrt_dist.campaign.model import random_campaign
+    from vlmrt_dist.campaign.free_space import random_campaign
     from vlmrt_dist.campaign.radio_config import RadioConfig
     from vlmrt_dist.distributed.actor_objective import ActorObjective
     from vlmrt_dist.distributed.session import ActorOptions

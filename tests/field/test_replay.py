@@ -6,11 +6,13 @@ import pytest
 
 from tests.numerics import PAPER, each_path_a_link, five_point, materials, sketch
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.field import replay, tracing
+from vlmrt_dist.field import replay
 from vlmrt_dist.field.materials import Parameter
 from vlmrt_dist.field.replay import Materials, Replay, dr
+from vlmrt_dist.paths import sionna_solver
 from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.paths.path_table import NONE, PathTable, concatenate_setups, unite
 from vlmrt_dist.paths.sionna_scene import FoundPaths, LiveScene
@@ -78,8 +80,10 @@ def against_sionna(
             found = live.find_paths(setup, radio.seed)
             if not exact:
                 direction = sionnas_directions(solved[0], found, setup)
-                patch.setattr(tracing, "unfold", lambda *_, f=found, d=direction: (f.length, d))
-            traced = tracing._table(live, planes, setup, found, 0)
+                patch.setattr(
+                    sionna_solver, "unfold", lambda *_, f=found, d=direction: (f.length, d)
+                )
+            traced = sionna_solver.table_of(live, planes, setup, found, 0)
         # Now and then Sionna returns one path twice; a table never holds it twice.
         _, once = np.unique(traced.signature(), axis=0, return_index=True)
         once.sort()

@@ -3,7 +3,8 @@ import pytest
 
 from tests.numerics import PAPER, materials
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.retrace import Retrace
 from vlmrt_dist.field.tracing import trace

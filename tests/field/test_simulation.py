@@ -6,7 +6,8 @@ import pytest
 
 from tests.numerics import PAPER, materials
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, check_campaign, paths_provenance
+from vlmrt_dist.campaign.free_space import check_campaign
+from vlmrt_dist.campaign.model import Campaign, paths_provenance
 from vlmrt_dist.errors import (
     CampaignError,
     ConfigurationError,
@@ -15,7 +16,7 @@ from vlmrt_dist.errors import (
     VlmrtError,
 )
 from vlmrt_dist.field.replay import Replay
-from vlmrt_dist.field.simulation import displaced, perturbed, simulate
+from vlmrt_dist.field.simulation import Flaws, displaced, perturbed, simulate
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.units import dbm_to_watts
@@ -110,7 +111,9 @@ def test_levels_are_rounded_after_noise_and_the_rounding_is_declared(
     room: SceneModel, campaign: Campaign
 ) -> None:
     noisy = simulate(room, campaign, radio=PAPER, noise_db=0.3, seed=2)
-    found = simulate(room, campaign, radio=PAPER, noise_db=0.3, quantisation_db=0.5, seed=2)
+    found = simulate(
+        room, campaign, radio=PAPER, noise_db=0.3, flaws=Flaws(quantisation_db=0.5), seed=2
+    )
     np.testing.assert_array_equal(levels(found), 0.5 * np.round(2.0 * levels(noisy)))
     assert found.noise_db == pytest.approx(np.sqrt(0.3**2 + 0.5**2 / 12.0))
 
@@ -118,7 +121,7 @@ def test_levels_are_rounded_after_noise_and_the_rounding_is_declared(
 def test_what_lies_below_the_floor_is_censored_there(room: SceneModel, campaign: Campaign) -> None:
     clean = levels(simulate(room, campaign, radio=PAPER))
     floor = float(np.quantile(clean, 0.3))
-    found = simulate(room, campaign, radio=PAPER, noise_floor_dbm=floor)
+    found = simulate(room, campaign, radio=PAPER, flaws=Flaws(noise_floor_dbm=floor))
     np.testing.assert_array_equal(found.censored, clean < floor)
     assert 0 < found.censored.sum() < found.num_links == campaign.num_links
     np.testing.assert_array_equal(levels(found), np.maximum(clean, floor))
@@ -129,7 +132,14 @@ def test_outliers_hit_their_share_and_leave_the_rest(room: SceneModel, campaign:
     counts = []
     for seed in range(30):
         plain = levels(simulate(room, campaign, radio=PAPER, noise_db=0.1, seed=seed))
-        found = simulate(room, campaign, radio=PAPER, noise_db=0.1, outliers=(0.2, 10), seed=seed)
+        found = simulate(
+            room,
+            campaign,
+            radio=PAPER,
+            noise_db=0.1,
+            flaws=Flaws(outlier_share=0.2, outlier_db=10),
+            seed=seed,
+        )
         error = levels(found) - plain
         assert found.noise_db == 0.1
         np.testing.assert_allclose(np.abs(error[error != 0.0]), 10.0)
@@ -142,7 +152,12 @@ def test_the_levels_of_a_setup_share_a_gain_offset(room: SceneModel, campaign: C
     clean = levels(simulate(room, campaign, radio=PAPER))
     offsets = []
     for seed in range(40):
-        error = levels(simulate(room, campaign, radio=PAPER, gain_offset_db=2.0, seed=seed)) - clean
+        error = (
+            levels(
+                simulate(room, campaign, radio=PAPER, flaws=Flaws(gain_offset_db=2.0), seed=seed)
+            )
+            - clean
+        )
         np.testing.assert_allclose(error, error[:, :1].repeat(8, axis=1), atol=1e-9)
         offsets.append(error[:, 0])
     assert np.std(offsets) == pytest.approx(2.0, rel=0.2)
@@ -170,12 +185,12 @@ def test_wrong_positions_change_the_levels_and_not_what_is_stated(
     room: SceneModel, campaign: Campaign
 ) -> None:
     clean = simulate(room, campaign, radio=PAPER)
-    found = simulate(room, campaign, radio=PAPER, position_error_m=0.05, seed=4)
+    found = simulate(room, campaign, radio=PAPER, flaws=Flaws(position_error_m=0.05), seed=4)
     np.testing.assert_array_equal(found.rx, clean.rx)
     assert (levels(found) != levels(clean)).all()
     # Other positions have other paths, so an estimate from these levels is no same_paths one.
     assert found.simulated_from not in (None, clean.simulated_from)
-    again = simulate(room, campaign, radio=PAPER, position_error_m=0.05, seed=4)
+    again = simulate(room, campaign, radio=PAPER, flaws=Flaws(position_error_m=0.05), seed=4)
     assert again.key == found.key
 
 
@@ -210,17 +225,15 @@ def test_another_carrier_gives_what_a_radio_of_that_carrier_gives(
         ({"quantisation_db": -1.0}, "quantisation_db"),
         ({"quantisation_db": float("nan")}, "quantisation_db"),
         ({"noise_floor_dbm": float("-inf")}, "noise_floor_dbm"),
-        ({"outliers": (1.5, 10.0)}, "share of outliers"),
-        ({"outliers": (0.1, -1.0)}, "size of outliers"),
+        ({"outlier_share": 1.5}, "outlier_share"),
+        ({"outlier_db": -1.0}, "outlier_db"),
         ({"gain_offset_db": float("inf")}, "gain_offset_db"),
         ({"position_error_m": -0.1}, "position_error_m"),
     ],
 )
-def test_impossible_flaws_are_refused(
-    room: SceneModel, campaign: Campaign, flaw: Any, message: str
-) -> None:
+def test_impossible_flaws_are_refused(flaw: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        simulate(room, campaign, radio=PAPER, **flaw)
+        Flaws(**flaw)
 
 
 @pytest.mark.slow
@@ -228,7 +241,7 @@ def test_with_a_noise_floor_receivers_that_nothing_reaches_are_censored(room: Sc
     """Lines of sight only, and a box in the way of one receiver."""
     places = Campaign(np.array([[2.2, -3.0, 0.5]]), np.array([[[3.8, -3.0, 0.5], [0.0, 0.0, 2.0]]]))
     radio = PAPER.replace(max_depth=0)
-    found = simulate(room, places, radio=radio, noise_floor_dbm=-90.0)
+    found = simulate(room, places, radio=radio, flaws=Flaws(noise_floor_dbm=-90.0))
     assert found.present.all()
     assert found.censored.tolist() == [[True, False]]
     assert levels(found)[0, 0] == -90.0

@@ -6,7 +6,8 @@ import pytest
 
 from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import CampaignError, NoPathsError, NumericalError, VlmrtError
 from vlmrt_dist.field.simulation import perturbed, simulate

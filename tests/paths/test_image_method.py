@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.numerics import PAPER, materials
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.paths.image_method import planes_of, unfold
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION
 from vlmrt_dist.scene.model import SceneModel, SceneObject

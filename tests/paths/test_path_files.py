@@ -14,7 +14,7 @@ import pytest
 from tests import ROOT
 from tests.numerics import sketch
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.paths.path_files import load_paths, save_paths, stream_paths
+from vlmrt_dist.paths.path_files import load_paths, stream_paths
 from vlmrt_dist.paths.path_table import ROWS, PathTable, concatenate_setups
 from vlmrt_dist.studies.benchmarks.cost_by_links import own_memory
 
@@ -47,7 +47,7 @@ def table() -> PathTable:
 
 def test_round_trips(table: PathTable, tmp_path: Path) -> None:
     assert_same(pickle.loads(pickle.dumps(table)), table)
-    save_paths(tmp_path / "table.arrow", table)
+    stream_paths(tmp_path / "table.arrow", [table])
     assert_same(load_paths(tmp_path / "table.arrow"), table)
     assert [f.name for f in tmp_path.iterdir()] == ["table.arrow"]  # nothing left over
 
@@ -57,7 +57,7 @@ def test_no_paths_and_no_interactions_round_trip(tmp_path: Path, depth: int) -> 
     file = tmp_path / "table.arrow"
     some = sketch(depth=depth)
     for made in (some, some.rows(np.zeros(0, np.int64))):
-        save_paths(file, made)
+        stream_paths(file, [made])
         assert_same(load_paths(file), made)
         assert_same(load_paths(file, [1]), made.setups([1]))
 
@@ -72,7 +72,7 @@ def test_setups_that_come_one_after_another_are_the_table(table: PathTable, tmp_
 
 def test_single_setups_are_read_without_the_others(table: PathTable, tmp_path: Path) -> None:
     file = tmp_path / "table.arrow"
-    save_paths(file, table)
+    stream_paths(file, [table])
     for picked in ([2], [3, 0], [1, 1], range(4)):
         assert_same(load_paths(file, picked), table.setups(list(picked)))
     with pytest.raises(StorageError, match="4 setups and none numbered 4"):
@@ -90,7 +90,7 @@ def test_single_setups_are_read_without_the_others(table: PathTable, tmp_path: P
 
 def test_columns_are_the_files_own_bytes(table: PathTable, tmp_path: Path) -> None:
     file = tmp_path / "table.arrow"
-    save_paths(file, table)
+    stream_paths(file, [table])
     loaded = load_paths(file)
     for part, names in ((loaded, ROWS), (load_paths(file, [2]), ROWS[1:])):
         mapped = mapped_at(file)
@@ -110,9 +110,9 @@ def mapped_at(file: Path) -> list[tuple[int, int]]:
 
 def test_a_table_outlives_its_file(table: PathTable, tmp_path: Path) -> None:
     file = tmp_path / "table.arrow"
-    save_paths(file, table)
+    stream_paths(file, [table])
     loaded = load_paths(file)
-    save_paths(file, sketch())  # another one in its place
+    stream_paths(file, [sketch()])  # another one in its place
     assert_same(loaded, table)
     file.unlink()
     assert_same(loaded, table)
@@ -127,7 +127,7 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "table.arrow"
-    save_paths(file, sketch())
+    stream_paths(file, [sketch()])
     content = file.read_bytes()
     for length in np.linspace(0, len(content) - 1, 120).astype(int):
         file.write_bytes(content[:length])
@@ -138,7 +138,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 def test_an_altered_file_is_refused_or_the_table(table: PathTable, tmp_path: Path) -> None:
     """Whatever byte is damaged: no other exception, and never other numbers."""
     small, file = table.setups([1]), tmp_path / "table.arrow"
-    save_paths(file, small)
+    stream_paths(file, [small])
     content = bytearray(file.read_bytes())
     rng = np.random.default_rng(0)
     refused = 0
@@ -171,7 +171,7 @@ def test_others_read_it(table: PathTable, tmp_path: Path) -> None:
     import pyarrow as pa
 
     file = tmp_path / "table.arrow"
-    save_paths(file, table)
+    stream_paths(file, [table])
     opened = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
     assert opened.schema.field("length").metadata[b"unit"] == b"m"
     found = duckdb.sql(
@@ -190,7 +190,7 @@ def test_a_failure_on_the_way_leaves_the_old_file_and_no_other(
     table: PathTable, tmp_path: Path
 ) -> None:
     file = tmp_path / "table.arrow"
-    save_paths(file, table)
+    stream_paths(file, [table])
 
     def stopped() -> Iterator[PathTable]:
         yield table.setups([0])
@@ -210,7 +210,7 @@ def test_a_failure_on_the_way_leaves_the_old_file_and_no_other(
 
 def test_two_writers_of_one_file_leave_a_whole_one(tmp_path: Path) -> None:
     file = tmp_path / "table.arrow"
-    writers = [threading.Thread(target=save_paths, args=(file, sketch())) for _ in range(8)]
+    writers = [threading.Thread(target=stream_paths, args=(file, [sketch()])) for _ in range(8)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -247,7 +247,7 @@ def test_processes_share_the_pages_of_one_file(tmp_path: Path) -> None:
     table, file = large(), tmp_path / "table.arrow"
     size = sum(getattr(table, name).nbytes for name in ROWS)
     assert size > 50e6
-    save_paths(file, table)
+    stream_paths(file, [table])
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-c", _READ, str(file), str(ROOT)],

@@ -7,9 +7,9 @@ from vlmrt_dist.paths import receiver_groups as solve_size
 from vlmrt_dist.paths.receiver_groups import (
     LANES_PER_GROUP,
     MAX_LANES_AT_ONCE,
+    check_memory,
     free_memory,
     groups_of,
-    refuse_too_large,
     solve_bytes,
 )
 
@@ -35,12 +35,12 @@ def test_groups_are_all_receivers_and_none_too_large(
 def test_what_the_machine_has_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     radio = RadioConfig(samples_per_src=200_000, max_depth=4)
     monkeypatch.setattr(solve_size, "free_memory", lambda: solve_bytes(radio, 60) - 1)
-    refuse_too_large(radio, 59)
+    check_memory(radio, 59)
     with pytest.raises(EngineUnavailable, match=r"60 receivers takes 2\.2 GB.*lower samples"):
-        refuse_too_large(radio, 60)
-    refuse_too_large(radio, 1000)  # in smaller groups
+        check_memory(radio, 60)
+    check_memory(radio, 1000)  # in smaller groups
     monkeypatch.setattr(solve_size, "free_memory", lambda: None)
-    refuse_too_large(RadioConfig(samples_per_src=1_000_000_000), 1)
+    check_memory(RadioConfig(samples_per_src=1_000_000_000), 1)
 
 
 def test_free_memory_is_the_less_of_machine_and_control_group(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.towns import SLOPE, hollow_town, under_a_roof
-from vlmrt_dist.campaign.model import check_campaign, random_campaign
+from vlmrt_dist.campaign.free_space import check_campaign, random_campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.placement import candidates

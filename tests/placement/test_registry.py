@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlmrt_dist.campaign.model import Campaign, check_campaign, random_campaign
+from vlmrt_dist.campaign.free_space import check_campaign, random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import Combining, RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.options import CandidateOptions, Region

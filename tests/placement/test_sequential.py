@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 import vlmrt_dist as vd
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters

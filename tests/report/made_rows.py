@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import vlmrt_dist as vd
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.store.ledger import Row, Timing
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror=hacked=1>"

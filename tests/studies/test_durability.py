@@ -26,7 +26,7 @@ from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.console import run_script
 
 room, radio = box_room(4), RadioConfig.paper(max_depth=1).replace(samples_per_src=1000)

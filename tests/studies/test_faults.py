@@ -34,7 +34,7 @@ from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.console import run_script
 from vlmrt_dist.distributed import ActorOptions
 
@@ -183,9 +183,9 @@ def offspring(pid: int) -> Iterator[int]:
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     import ray
 
-    from vlmrt_dist.signals import handler_kept
+    from vlmrt_dist.signals import STOP_SIGNAL
 
-    with handler_kept():
+    with STOP_SIGNAL.kept():
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
             object_store_memory=80_000_000,

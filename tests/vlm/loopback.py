@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tests.model_server import ModelServer
-from vlmrt_dist.campaign.model import check_campaign
+from vlmrt_dist.campaign.free_space import check_campaign
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.paper_room import box_room

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vlmrt_dist.campaign.model import check_campaign
+from vlmrt_dist.campaign.free_space import check_campaign
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advice import ask
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor

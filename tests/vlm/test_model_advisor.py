@@ -248,7 +248,7 @@ def test_the_dashboard_is_told_what_a_model_cost_and_of_the_cache_nothing(
     provider: str, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: deque[tuple[str, float, dict[str, str]]] = deque()
-    monkeypatch.setattr(metrics, "_before_ray", kept)
+    monkeypatch.setattr(metrics.STUDY_METRICS, "_held", kept)
     server.answers(GOOD)
     usage = ask(advisor(provider, server)).usage
     ask(advisor(provider, server))

@@ -1,4 +1,4 @@
-"""What was or will be measured, and where: setups, campaigns, carriers, the radio configuration."""
+"""Campaigns of measurements: setups, positions, levels, carriers, the radio configuration."""
 
 import lazy_loader as lazy
 

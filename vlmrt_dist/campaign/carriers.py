@@ -20,7 +20,7 @@ from vlmrt_dist.scene import SceneModel
 
 @dataclass(frozen=True, eq=False)
 class Carrier:
-    """What changes with the carrier, for the setups that were measured at one.
+    """One carrier of a campaign: its setups, and what depends on the frequency.
 
     :param radio: the radio configuration at this carrier
     :param setups: indices of its setups, ascending [M']
@@ -35,7 +35,7 @@ class Carrier:
 
     @cached_property
     def at_reference(self) -> bool:
-        """Whether conductivities are here what they are at the reference carrier."""
+        """Whether conductivities are the same as at the reference carrier."""
         return bool((self.scale == 1.0).all())
 
 

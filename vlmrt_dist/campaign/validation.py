@@ -1,4 +1,4 @@
-"""What the arrays of a campaign have to be; every error names setup and receiver, from 1 on."""
+"""Checks of the arrays of a campaign; every error names setup and receiver, counted from 1."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def floats(name: str, values: Any) -> FloatArray:
 
 
 def read_only(value: Any) -> Any:
-    """``value``, which nobody can write to any more if it is an array."""
+    """``value``; an array is made read-only."""
     if isinstance(value, np.ndarray):
         value.setflags(write=False)
     return value

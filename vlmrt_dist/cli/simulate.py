@@ -33,7 +33,7 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.console import print_result, results_only
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.field import perturbed, simulate
+from vlmrt_dist.field import Flaws, perturbed, simulate
 from vlmrt_dist.store import write_atomic
 
 _NoiseAdded = Annotated[float, opt("Standard deviation of the error of each level [dB].")]
@@ -122,11 +122,14 @@ def simulate_command(
             conductivity=truth,
             radio=radio,
             noise_db=noise_db,
-            quantisation_db=quantisation_db,
-            noise_floor_dbm=noise_floor_dbm,
-            outliers=(outlier_share, outlier_db),
-            gain_offset_db=gain_offset_db,
-            position_error_m=position_error_m,
+            flaws=Flaws(
+                quantisation_db,
+                noise_floor_dbm,
+                outlier_share,
+                outlier_db,
+                gain_offset_db,
+                position_error_m,
+            ),
             seed=seed + 1,
         )
     write_campaign(measured, out)

@@ -1,4 +1,4 @@
-"""Whether a Ray cluster lets strangers in: whoever reaches an open one can run code on it."""
+"""Access to a Ray cluster: whether it answers, and whether it asks callers for a token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALLOW_OPEN = "VLMRT_ALLOW_OPEN_CLUSTER"
 PROBE_SECONDS = 10.0
 
 OPEN_REMEDY = (
-    "whoever reaches its ports can run code there and read what it computes. Start it with "
+    "anyone who reaches its ports can run code there and read its results. Start it with "
     "cluster/start.sh, which asks for a token"
 )
 
@@ -28,8 +28,8 @@ def host_and_port(address: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if port.isdigit() else None
 
 
-def refuse_deaf(address: str) -> None:
-    """Ray itself would try for many minutes to reach a machine that is not there.
+def check_reachable(address: str) -> None:
+    """Refuse an address where nothing listens, which Ray itself would try for many minutes.
 
     :raises ActorFailure: if nothing listens at the address
     """
@@ -43,9 +43,9 @@ def refuse_deaf(address: str) -> None:
 
 
 def not_joined(address: str, reason: str) -> ActorFailure:
-    """The error of a cluster that does not let us in."""
+    """The error of a cluster that cannot be joined."""
     return ActorFailure(
-        f"no Ray cluster could be joined at {address!r}: {reason}. Start it, mend "
+        f"no Ray cluster could be joined at {address!r}: {reason}. Start it, correct "
         "RAY_ADDRESS, or unset it to compute on this machine"
     )
 
@@ -89,9 +89,10 @@ def is_this_machine(host: str) -> bool:
 
 
 def refuse_open_cluster() -> None:
-    """Refuse the cluster that Ray is connected to, if others can reach it without a token.
+    """Refuse the cluster that Ray is connected to if it spans machines and needs no token: anyone
+    who reaches such a cluster can run code on it.
 
-    One whose nodes are all on this machine is let pass, as its user may have it closed otherwise.
+    A cluster on this machine only passes, as its user may have it closed otherwise.
 
     :raises ConfigurationError: unless :data:`ALLOW_OPEN` is 1
     """

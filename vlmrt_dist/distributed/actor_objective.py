@@ -1,4 +1,4 @@
-"""The objective sharded over Ray actors: each holds some of the setups, the driver sums them up.
+"""The objective sharded over Ray actors: each evaluates some setups, the driver sums them up.
 
 An actor is a pure function of what it was given, so Ray may restart it at any moment, and the
 setups are put back in their order, so any number of actors gives the bits of one process. The
@@ -22,15 +22,15 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.scene_actor import ActorInfo, SceneActor
 from vlmrt_dist.distributed.session import (
     CALL_DEADLINE,
     ActorOptions,
     brief,
+    check_capacity,
     connect,
     needs_of,
-    refuse_too_much,
     reserve,
 )
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
@@ -54,11 +54,11 @@ _log = logging.getLogger(__name__)
 class ActorObjective:
     """An :class:`~vlmrt_dist.field.objective.Objective` whose setups are evaluated by Ray actors.
 
-    Setups are dealt out in contiguous blocks. With the replay engine the results have the same
-    bits for any number of actors, and as :class:`~vlmrt_dist.field.evaluators.ReplayObjective` has
-    on the same kind of device. A context manager; :meth:`close` ends the actors, but leaves Ray
-    running, which is connected where it was not: see
-    :func:`~vlmrt_dist.distributed.session.connect`.
+    Each actor evaluates a contiguous block of setups. With the replay engine the results have the
+    same bits for any number of actors, and as
+    :class:`~vlmrt_dist.field.evaluators.ReplayObjective` has on the same kind of device. A context
+    manager; :meth:`close` ends the actors, but leaves Ray running, which is connected where it was
+    not: see :func:`~vlmrt_dist.distributed.session.connect`.
 
     :param scene: scene of K objects
     :param campaign: M setups with their measured levels
@@ -70,7 +70,7 @@ class ActorObjective:
     :raises CampaignError: if there is nothing measured, or what was cannot be fitted
     :raises ConfigurationError: if the engine is unknown, or the cluster can never hold the actors
     :raises ActorFailure: if no cluster answers, or the actors do not start
-    :raises VlmrtError: whatever an actor raised while it built its share
+    :raises VlmrtError: an error that an actor raised while it built its share
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ActorObjective:
                 "one for each setup"
             )
         self._needs = needs_of(self.options)
-        refuse_too_much(len(self._blocks), self._needs)
+        check_capacity(len(self._blocks), self._needs)
         self._actors: list[Any] = []
         self._group: Any = None
         self._seconds: deque[float] = deque(maxlen=101)
@@ -143,7 +143,7 @@ class ActorObjective:
         """See :meth:`~vlmrt_dist.field.objective.Objective.value_and_grad`."""
         parts: list[ValueAndGrad] = self._gather("value_and_grad", theta)
         loss = np.concatenate([p.loss for p in parts], axis=1)
-        metrics.tell_iteration(*self._labels, float(loss.sum(axis=1).min()))
+        STUDY_METRICS.tell_iteration(*self._labels, float(loss.sum(axis=1).min()))
         return ValueAndGrad(loss, np.concatenate([p.gradient for p in parts], axis=1))
 
     def rss(self, theta: FloatArray) -> FloatArray:
@@ -162,11 +162,11 @@ class ActorObjective:
         return Levels(np.concatenate([p.rss for p in parts]), by)
 
     def describe(self) -> list[ActorInfo]:
-        """What each actor holds now, in the order of the setups."""
+        """The contents of each actor, in the order of the setups."""
         return self._gather("ready")
 
     def on_each(self, function: Callable[[SceneActor], Any]) -> list[Any]:
-        """What ``function`` makes of each actor, there, in the order of the setups."""
+        """Results of ``function`` called with each actor, there, in the order of the setups."""
         import ray
 
         calls = [actor.__ray_call__.remote(function) for actor in self._actors]
@@ -217,9 +217,9 @@ class ActorObjective:
         starting: bool = False,
         progress: Progress | None = None,
     ) -> list[Any]:
-        """What every actor returns, in the order of the setups.
+        """Results of a method of every actor, in the order of the setups.
 
-        Ray repeats the calls of an actor that died; one that is stuck it never notices.
+        Ray repeats the calls of an actor that died, but never notices one that is stuck.
         """
         import ray
 
@@ -281,7 +281,7 @@ class ActorObjective:
         with contextlib.suppress(ray.exceptions.RayError):
             ray.kill(self._actors[index])
         self._actors[index] = self._create(index)
-        metrics.tell_restart(*self._labels)
+        STUDY_METRICS.tell_restart(*self._labels)
         return getattr(self._actors[index], method).remote(*arguments)
 
     def _range(self, index: int) -> tuple[int, int]:
@@ -301,10 +301,10 @@ def _blocks(num_setups: int, num_actors: int) -> list[tuple[int, int]]:
 
 
 def _stored(value: Any) -> Any:
-    """What to hand to actors: small values themselves, a reference to large ones.
+    """The argument to pass to actors: a small value itself, a reference to a large one.
 
     A restarted actor is built from its arguments again. Ray keeps small ones in the actor's
-    specification, and large ones only as long as somebody (here the driver) holds a reference.
+    specification, and large ones only as long as a process (here the driver) holds a reference.
     """
     import ray
 
@@ -329,7 +329,7 @@ def _wait(calls: list[Any], limit: float, progress: Progress | None) -> Iterator
 
 
 def _original(error: Any) -> Exception:
-    """What the actor raised, as it would have been raised in this process."""
+    """The error that the actor raised, as it would have been raised in this process."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, Exception) and not type(cause).__module__.startswith("ray."):
         return cause

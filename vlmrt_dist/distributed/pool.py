@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.actor_engine import prepare_actor_engine
+from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.session import (
     ITEM_DEADLINE,
     ActorOptions,
     brief,
+    check_capacity,
     connect,
     needs_of,
-    refuse_too_much,
     reserve,
     room_for,
 )
@@ -30,74 +31,89 @@ Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
-_restarts = 0
-
 
 def restarts() -> int:
-    """How often the actor that runs this had to be started again since it last finished an item, by
-    Ray or by us; 0 where no actor does."""
-    return _restarts
+    """Restarts of the pool actor that runs this, by Ray or by its driver, since it last finished an
+    item; 0 outside a pool."""
+    starts = _Starts.of_this_actor()
+    return 0 if starts is None else starts.untold
 
 
 class Worker:
     """One actor of the pool."""
 
     def __init__(self, label: str, threads: int, gpu: bool) -> None:
-        self._starts = _Starts()
-        if not gpu:
-            # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
-            os.environ["VLMRT_VARIANT"] = "llvm"
-        self._threads = threads
+        self._starts = _Starts.count()
+        self._threads, self._gpu = threads, gpu
         self._label = label
-        metrics.tell_actor_start(label.partition("/")[0], "pool")
+        STUDY_METRICS.tell_actor_start(label.partition("/")[0], "pool")
 
     def __repr__(self) -> str:
         return self._label
 
     def call(self, function: Callable[[Item], Result], item: Item) -> Result:
         """``function(item)`` with this actor's share of the processor."""
-        from vlmrt_dist.engine import prepare_engine
-
-        prepare_engine()
-        import drjit as dr
-
-        dr.set_thread_count(self._threads)  # Dr.Jit takes every core in every process otherwise
-        global _restarts
-        _restarts = self._starts.untold
+        prepare_actor_engine(threads=self._threads, gpu=self._gpu)
         result = function(item)
         self._starts.tell()
         return result
 
 
 class _Starts:
-    """How often an actor has started, counted in Ray's own table, which outlives its process."""
+    """Starts of one actor, counted in Ray's own key-value table, which outlives its process.
 
-    def __init__(self) -> None:
-        import ray
+    :param key: the actor's entry in that table
+    :param starts: all of them
+    :param told: those that belong to items that are done
+    """
+
+    def __init__(self, key: str, starts: int, told: int) -> None:
+        self._key, self._starts, self._told = key, starts, told
+
+    @classmethod
+    def of_this_actor(cls) -> _Starts | None:
+        """As they stand in the table; None where no actor runs this, or one that has not been
+        counted."""
+        if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+            return None
         from ray.experimental import internal_kv
 
-        self._key = f"vlmrt_starts_{ray.get_runtime_context().get_actor_id()}"
-        self._count, self._told = 1, 1
-        if kept := internal_kv._internal_kv_get(self._key):
-            before, self._told = map(int, kept.split())
-            self._count = before + 1
-        self._keep()
+        key = _starts_key()
+        kept = internal_kv._internal_kv_get(key)
+        return cls(key, *map(int, kept.split())) if kept else None
+
+    @classmethod
+    def count(cls) -> _Starts:
+        """Count a start of the actor that runs this."""
+        before = cls.of_this_actor()
+        if before is None:
+            found = cls(_starts_key(), 1, 1)
+        else:
+            found = cls(before._key, before._starts + 1, before._told)
+        found._keep()
+        return found
 
     @property
     def untold(self) -> int:
         """Starts beyond the first since :meth:`tell`."""
-        return self._count - self._told
+        return self._starts - self._told
 
     def tell(self) -> None:
-        """What has been counted belongs to an item that is done."""
+        """Attribute what has been counted to an item that is done."""
         if self.untold:
-            self._told = self._count
+            self._told = self._starts
             self._keep()
 
     def _keep(self) -> None:
         from ray.experimental import internal_kv
 
-        internal_kv._internal_kv_put(self._key, f"{self._count} {self._told}")
+        internal_kv._internal_kv_put(self._key, f"{self._starts} {self._told}")
+
+
+def _starts_key() -> str:
+    import ray
+
+    return f"vlmrt_starts_{ray.get_runtime_context().get_actor_id()}"
 
 
 def call(function: Callable[[], Result], name: str, workers: ActorOptions | None) -> Result:
@@ -190,14 +206,14 @@ def feed_actors(
 
 
 def _bundles(options: ActorOptions) -> list[dict[str, float]]:
-    """What each actor is given: a GPU as long as there are any, unless told otherwise."""
+    """Resources of each actor: a GPU as long as there are any, unless ``num_gpus`` is stated."""
     needs, count = needs_of(options), options.num_actors
     with_gpu = min(count, room_for(needs)) if options.num_gpus is None else count
     if "GPU" not in needs or with_gpu == count:
-        refuse_too_much(count, needs)
+        check_capacity(count, needs)
         return [needs] * count
     without = {"CPU": needs["CPU"]}
-    refuse_too_much(count, without)  # each of them holds a core as well
+    check_capacity(count, without)  # each of them holds a core as well
     return [needs] * with_gpu + [without] * (count - with_gpu)
 
 

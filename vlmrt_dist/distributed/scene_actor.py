@@ -1,4 +1,4 @@
-"""What runs inside one Ray actor: the objective of some of the setups."""
+"""The Ray actor of a shared objective: a scene, and the paths of some of the setups."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.distributed import metrics
+from vlmrt_dist.distributed.actor_engine import prepare_actor_engine
+from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.session import SECRETS
-from vlmrt_dist.engine import LLVM_VARIANT, VARIANT_VARIABLE, prepare_engine
+from vlmrt_dist.engine import LLVM_VARIANT
 from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad
 from vlmrt_dist.scene import SceneModel
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ActorInfo(NamedTuple):
-    """What one actor holds.
+    """Contents of one actor.
 
     :param setups: first setup, and the one after the last
     :param num_paths: stored paths (0 with the retrace engine, which stores none)
@@ -79,7 +80,7 @@ class SceneActor:
             os.environ.pop(name, None)
         self._label = "/".join(filter(None, (study, scene.name)))
         self._metric_labels = (study or scene.name, str(engine))
-        metrics.tell_actor_start(*self._metric_labels)
+        STUDY_METRICS.tell_actor_start(*self._metric_labels)
         self._setups = (first, first + campaign.num_setups)
         self._objective: Objective | None = None
         self._info: ActorInfo | None = None
@@ -95,7 +96,7 @@ class SceneActor:
         return f"{self._label}, setups {first + 1} to {stop}, {state}"
 
     def ready(self) -> ActorInfo:
-        """What this actor holds, once it holds it."""
+        """Contents of this actor, when it is built."""
         self._built()
         assert self._info is not None
         return self._info
@@ -104,7 +105,7 @@ class SceneActor:
         """Losses [S, m] and gradients [S, m, K] of conductivities [S, K]."""
         start = time.perf_counter()
         result = self._built().value_and_grad(theta)
-        metrics.tell_evaluation(*self._metric_labels, time.perf_counter() - start)
+        STUDY_METRICS.tell_evaluation(*self._metric_labels, time.perf_counter() - start)
         return result
 
     def rss(self, theta: FloatArray) -> FloatArray:
@@ -136,13 +137,7 @@ class SceneActor:
         gpu: bool,
         cache: bool,
     ) -> None:
-        if not gpu:
-            # Ray leaves every GPU visible to an actor that asked for none.
-            os.environ.setdefault(VARIANT_VARIABLE, LLVM_VARIANT)
-        variant = prepare_engine()
-        import drjit
-
-        drjit.set_thread_count(threads)  # before any work: its default is every core, per actor
+        variant = prepare_actor_engine(threads=threads, gpu=gpu)
         start = time.perf_counter()
         from vlmrt_dist.field import ReplayObjective, RetraceObjective
 
@@ -155,7 +150,7 @@ class SceneActor:
             table = trace(scene, campaign, radio, cache=cache)
             num_paths, incomplete = table.num_paths, table.incomplete
             self._objective = ReplayObjective(scene, campaign, radio, table, measured)
-        metrics.tell_tracing(*self._metric_labels, num_paths, time.perf_counter() - start)
+        STUDY_METRICS.tell_tracing(*self._metric_labels, num_paths, time.perf_counter() - start)
         on_cpu = variant == LLVM_VARIANT
         held = f"{threads} threads" if on_cpu else os.environ.get("CUDA_VISIBLE_DEVICES", "any")
         self._info = ActorInfo(

@@ -1,4 +1,4 @@
-"""Ray itself: joining or starting it, and what actors may ask of it."""
+"""Connecting to Ray, and the resources that actors reserve."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from vlmrt_dist.distributed.access import not_joined, refuse_deaf, refuse_open_cluster
+from vlmrt_dist.distributed.access import check_reachable, not_joined, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
-from vlmrt_dist.signals import handler_kept
+from vlmrt_dist.signals import STOP_SIGNAL
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ SHORTEST_DEADLINE, DEADLINE_FACTOR = 60.0, 10.0
 
 
 def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
-    """Have Ray running: that of this process, else the cluster that is named, else a private one.
+    """Connect to Ray: that of this process, else the cluster that is named, else a private one.
 
     A private one lives on this machine only and ends with this process. API keys (see
     :data:`SECRETS`) stay out of its workers.
@@ -60,11 +60,11 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _without_secrets(), handler_kept():
+    with _without_secrets(), STOP_SIGNAL.kept():
         if address == "local":
             ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=dashboard, **quiet)
             return True
-        refuse_deaf(address)
+        check_reachable(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -170,7 +170,7 @@ class ActorOptions:
 
 
 def needs_of(options: ActorOptions) -> dict[str, float]:
-    """What one actor reserves, by Ray's names of resources."""
+    """Resources that one actor reserves, by Ray's names."""
     import ray
 
     gpus = options.num_gpus
@@ -208,8 +208,8 @@ def reserve(
     )
 
 
-def refuse_too_much(count: int, needs: dict[str, float]) -> None:
-    """Ray would let a request that no cluster can meet wait for ever.
+def check_capacity(count: int, needs: dict[str, float]) -> None:
+    """Refuse actors that the cluster has no room for, which Ray would let wait for ever.
 
     :raises ConfigurationError: if the cluster, were it idle, had no room for ``count`` actors
     """
@@ -227,7 +227,7 @@ def refuse_too_much(count: int, needs: dict[str, float]) -> None:
 
 
 def room_for(needs: dict[str, float]) -> int:
-    """How many actors that need this the cluster has room for when it is idle."""
+    """Number of actors with these needs that fit on the cluster when it is idle."""
     import ray
 
     return sum(
@@ -238,7 +238,7 @@ def room_for(needs: dict[str, float]) -> int:
 
 
 def _fitting(there: float, need: float, name: str) -> int:
-    """How many actors a node has room for; a fraction of a GPU never straddles two of them."""
+    """Number of actors that fit on a node; a fraction of a GPU never spans two of them."""
     if name == "GPU" and need < 1.0:
         return int(there) * int(1.0 / need + 1e-9)
     return int(there / need + 1e-9)
@@ -250,7 +250,7 @@ def resources_text(amounts: dict[str, float]) -> str:
 
 
 def brief(error: Exception) -> str:
-    """The line of an error that says most: Ray wraps it in a page of them."""
+    """The last line of an error; Ray puts a page before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")[:200]
 

@@ -1,4 +1,4 @@
-"""The machine behind Dr.Jit: GPU or libLLVM, chosen before Dr.Jit is imported, and its versions."""
+"""The device that Dr.Jit computes on (GPU, or CPU by libLLVM), chosen before it is imported."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""The machine behind Dr.Jit: a GPU, or which libLLVM, chosen before Dr.Jit is imported.
+"""The device that Dr.Jit computes on: a GPU, or the CPU by a libLLVM that is chosen here.
 
 Dr.Jit compiles its CPU kernels with a libLLVM shared library that it loads when it is imported,
 and takes the first one on the loader's path. LLVM 14 is refused there, and 15 to 18 abort the
@@ -25,7 +25,7 @@ MIN_VERSION = 19
 """Oldest major version of LLVM that compiles Sionna's kernels on every processor."""
 
 BESIDE_LLVM = "libatomic.so.1"
-"""What Dr.Jit's wheel takes for granted besides, and a bare Debian has not."""
+"""A library that Dr.Jit's wheel needs besides and a minimal Debian lacks."""
 
 CUDA_VARIANT = "cuda_ad_mono_polarized"
 LLVM_VARIANT = "llvm_ad_mono_polarized"
@@ -80,7 +80,7 @@ class LlvmLibrary:
 
 
 def unpack_folder() -> Path:
-    """Where the set-up unpacks Debian's packages when it may not install them."""
+    """Folder that the set-up unpacks Debian's packages into when it may not install them."""
     return Path(sys.prefix) / "lib" / "llvm"
 
 
@@ -187,14 +187,14 @@ def choose_variant() -> str:
     if variant == CUDA_VARIANT and not count_gpus():
         raise EngineUnavailable(
             f"{VARIANT_VARIABLE} asks for CUDA, but no NVIDIA GPU with CUDA and OptiX answers "
-            "here. Unset it, or mend the driver (in a container: "
+            "here. Unset it, or repair the driver (in a container: "
             "NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility)."
         )
     return variant or (CUDA_VARIANT if count_gpus() else LLVM_VARIANT)
 
 
 def prepare_engine() -> str:
-    """Everything that has to happen before drjit or mitsuba is imported, in one call.
+    """Choose device and libLLVM; to be called before drjit or mitsuba is imported.
 
     :returns: the Mitsuba variant to set
     :raises EngineUnavailable: neither a GPU nor a usable libLLVM; the message says what to do
@@ -268,7 +268,7 @@ def _open(library: LlvmLibrary) -> str:
 
 
 def _open_unpacked() -> None:
-    """Load what the set-up unpacked because this machine has it not, libLLVM apart.
+    """Load the libraries that the set-up unpacked because this machine lacks them, libLLVM apart.
 
     The loader does not look into that folder, and reads LD_LIBRARY_PATH only when a process
     starts; but it takes by its name what is open already. The libraries need each other too, and
@@ -287,7 +287,7 @@ def _open_unpacked() -> None:
 
 
 def _already_loaded() -> LlvmLibrary:
-    """What Dr.Jit loaded when it was imported; it cannot be changed any more."""
+    """The library that Dr.Jit loaded when it was imported; it cannot be changed any more."""
     drjit = sys.modules["drjit"]
     path = Path(os.environ.get(PATH_VARIABLE) or "libLLVM.so")
     version: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Fetching the libraries that Dr.Jit needs and a machine lacks.
+"""Install or unpack the libraries that Dr.Jit needs and a machine lacks.
 
 Run as ``python -m vlmrt_dist.engine.llvm_setup``.
 
@@ -38,10 +38,10 @@ PACKAGES = ("libllvm22", "libllvm21", "libllvm20", "libllvm19")
 
 
 def set_up() -> LlvmLibrary | None:
-    """Provide what Dr.Jit needs of this machine and its wheel does not bring.
+    """Provide the libraries that Dr.Jit needs and its wheel does not bring.
 
-    What is there is used; what is missing is installed by root, and unpacked into
-    :func:`unpack_folder`, with all that it needs in turn, by anybody else.
+    Missing ones are installed by root; any other user unpacks them, with their dependencies, into
+    :func:`unpack_folder`.
 
     :returns: the libLLVM that will be used; None where a GPU computes and there is none
     :raises EngineUnavailable: neither was possible; the message names the one command to run

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from vlmrt_dist.arrays import FloatArray
 
 Parameter = Literal["conductivity", "relative_permittivity", "thickness"]
-"""What the coefficients of a slab depend on."""
+"""Parameters of a slab that its Fresnel coefficients depend on."""
 
 
 class Materials(NamedTuple):

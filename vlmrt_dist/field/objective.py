@@ -1,8 +1,8 @@
-"""The one contract between estimation and whatever evaluates it, and the paper's loss (8).
+"""The protocol of an objective, which estimation minimises, and the paper's loss (8).
 
 An objective takes S conductivity vectors at once and returns a loss and a gradient for each of the
-M setups. Summing the setups is the caller's, in setup order, so that the result does not depend on
-who evaluated which of them. Nothing here wakes up the ray tracer.
+M setups. The caller sums the setups, in setup order, so that the result does not depend on which
+process evaluated which of them. Nothing here imports Dr.Jit.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Levels(NamedTuple):
 
 
 class Differentiable(Protocol):
-    """What Adam asks of an evaluator."""
+    """An evaluator as Adam needs it."""
 
     def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """The normalized absolute error (8) of each setup and its gradient.
@@ -54,7 +54,7 @@ class Differentiable(Protocol):
 
 
 class Objective(Differentiable, Protocol):
-    """What estimation asks of an evaluator, local or sharded over actors."""
+    """An evaluator as estimation needs it, local or sharded over actors."""
 
     num_setups: int
     num_objects: int
@@ -65,7 +65,7 @@ class Objective(Differentiable, Protocol):
         ...
 
     def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
-        """Received powers and how they change, for any materials.
+        """Received powers for any materials, and their derivatives.
 
         :param materials: those at each carrier [Hz] of the campaign, [K] each
         :param wanted: parameters to differentiate by
@@ -128,5 +128,5 @@ class NormalizedError:
 def normalized_absolute_error(
     rss: FloatArray, measured: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """:class:`NormalizedError` of powers that are measured but once."""
+    """:class:`NormalizedError` of powers that are measured once."""
     return NormalizedError(measured)(rss)

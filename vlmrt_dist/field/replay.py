@@ -165,7 +165,7 @@ class Replay:
         return [x if len(x) == count else np.broadcast_to(x, (count, objects)) for x in given]
 
     def _lanes_of(self, count: int) -> _Lanes:
-        """What does not change between evaluations of ``count`` parameter vectors."""
+        """The kernel's inputs that evaluations of ``count`` parameter vectors share."""
         if count not in self._lanes:
             path = offset = None
             if count > 1:
@@ -201,7 +201,7 @@ class Replay:
         values = _walk(
             lanes.path,
             lanes.offset,
-            *lanes.filled(
+            lanes.filled(
                 permittivity[:, self._objects],
                 sigma[:, self._objects] / omega_eps,
                 thickness[:, self._objects] * wavenumber,
@@ -287,9 +287,7 @@ def _device(kind: Any, values: NDArray[Any]) -> Any:
 def _walk(
     path: Any,
     offset: Any,
-    permittivity: Any,
-    loss: Any,
-    thickness: Any,
+    slabs: tuple[Any, Any, Any],
     floats: list[Any],
     encounters: list[Any],
     depth: int,
@@ -302,14 +300,13 @@ def _walk(
 
     :param path: [P · S] path of each lane; None: lanes are paths
     :param offset: [P · S] where the lane's parameter vector begins; None: at the beginning
-    :param permittivity: [S · K'] ε_r
-    :param loss: [S · K'] σ/(ωε_0)
-    :param thickness: [S · K'] 2π · thickness / λ
+    :param slabs: ε_r, σ/(ωε_0) and 2π · thickness / λ, [S · K'] each
     :param floats: columns of the path table: F_tx (2, scaled), F_rx (2), cos and sin of the
         rotations (D + 1 each), cosines of incidence (D)
     :param encounters: object and kind of each interaction as one number (D)
     :param factor: derivative of η, or of the thickness in radians, by the unknown
     """
+    permittivity, loss, thickness = slabs
     column, encounter = floats, encounters
     if path is not None:
         column = [dr.gather(Float, x, path) for x in floats]

@@ -1,10 +1,11 @@
-"""Measurements that were never made: received levels of a scene whose materials are known."""
+"""Simulated measurements: received levels of a scene whose materials are known."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,44 @@ MAX_DISPLACEMENTS = 1000
 """Draws of a receiver's true position after which none is expected to be free."""
 
 
+@dataclass(frozen=True)
+class Flaws:
+    """Flaws of a measurement beside the normal noise of its levels; by default there are none.
+
+    :param quantisation_db: step that levels are rounded to, after noise; 0: none [dB]
+    :param noise_floor_dbm: lowest level that a receiver can tell; lower ones are reported as this
+        one, censored. None: everything is heard [dBm]
+    :param outlier_share: probability that a level is grossly wrong
+    :param outlier_db: error of such a level, up or down [dB]
+    :param gain_offset_db: standard deviation of an error that all levels of a setup share (cable,
+        transmit power) [dB]
+    :param position_error_m: standard deviation of each coordinate of the true receivers about the
+        stated ones [m]
+    :raises ConfigurationError: if a value is outside what is stated here
+    """
+
+    quantisation_db: float = 0.0
+    noise_floor_dbm: float | None = None
+    outlier_share: float = 0.0
+    outlier_db: float = 20.0
+    gain_offset_db: float = 0.0
+    position_error_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("quantisation_db", "outlier_db", "gain_offset_db", "position_error_m"):
+            value = getattr(self, name)
+            if not 0.0 <= value < math.inf:
+                raise ConfigurationError(
+                    f"{name} must be a finite number, not negative; got {value}"
+                )
+        if not 0.0 <= self.outlier_share <= 1.0:
+            raise ConfigurationError(
+                f"outlier_share must lie between 0 and 1; got {self.outlier_share}"
+            )
+        if self.noise_floor_dbm is not None and not math.isfinite(self.noise_floor_dbm):
+            raise ConfigurationError("noise_floor_dbm must be a finite level [dBm]")
+
+
 def simulate(
     scene: SceneModel,
     campaign: Campaign,
@@ -40,11 +79,7 @@ def simulate(
     conductivity: FloatArray | None = None,
     radio: RadioConfig | None = None,
     noise_db: float | npt.ArrayLike = 0.0,
-    quantisation_db: float = 0.0,
-    noise_floor_dbm: float | None = None,
-    outliers: tuple[float, float] = (0.0, 0.0),
-    gain_offset_db: float = 0.0,
-    position_error_m: float = 0.0,
+    flaws: Flaws = Flaws(),
     seed: int = 0,
 ) -> Campaign:
     """The campaign as it would be measured.
@@ -61,19 +96,12 @@ def simulate(
     :param radio: radio configuration; with the same one as the estimation's (seed included) the
         protocol is ``same_paths``, otherwise ``independent``
     :param noise_db: standard deviation of the normal error of each level, one number or [M,N] [dB]
-    :param quantisation_db: step that levels are rounded to, after noise; 0: none [dB]
-    :param noise_floor_dbm: lowest level that a receiver can tell; lower ones are reported as this
-        one, censored. None: everything is heard [dBm]
-    :param outliers: probability that a level is grossly wrong, and by how much, up or down [dB]
-    :param gain_offset_db: standard deviation of an error that all levels of a setup share (cable,
-        transmit power) [dB]
-    :param position_error_m: standard deviation of each coordinate of the true receivers about the
-        stated ones [m]
+    :param flaws: rounding, receivers' floor, outliers, offsets and wrong positions
     :param seed: of all that is random
     :return: the campaign with levels; without a noise floor, receivers that no path reaches are
         taken out, with a warning
     :raises MaterialError: if a conductivity is negative or not finite
-    :raises ConfigurationError: if the noise, or a flaw, is
+    :raises ConfigurationError: if the noise is
     :raises CampaignError: if the positions do not fit the scene
     :raises NoPathsError: if no path reaches any receiver
     """
@@ -85,32 +113,27 @@ def simulate(
             f"conductivity must be {scene.num_objects} finite numbers, none negative [S/m]"
         )
     noise = _checked_noise(noise_db, campaign)
-    _check_flaws(quantisation_db, noise_floor_dbm, outliers, gain_offset_db, position_error_m)
     check_campaign(scene, campaign)
     provenance = paths_provenance(scene, radio)
     places = campaign
-    if position_error_m > 0.0:
-        places = displaced(scene, campaign, position_error_m, np.random.default_rng((seed, 1)))
+    if flaws.position_error_m > 0.0:
+        rng = np.random.default_rng((seed, 1))
+        places = displaced(scene, campaign, flaws.position_error_m, rng)
         # Other positions have other paths, however alike they are traced.
         provenance = hashlib.sha256(f"{provenance}\n{places.key}".encode()).hexdigest()
     rss = _received(scene, places, truth, radio)
     heard = campaign.present & (rss > 0.0)
     if not heard.any():
         raise NoPathsError(NO_PATHS)
-    level = np.where(heard, watts_to_dbm(rss), -np.inf)
-    level = level + noise * np.random.default_rng(seed).standard_normal(level.shape)
-    offset = np.random.default_rng((seed, 2)).standard_normal((len(level), 1))
-    level = level + gain_offset_db * offset
-    level = level + _outliers(level.shape, *outliers, np.random.default_rng((seed, 3)))
-    if quantisation_db > 0.0:
-        level = quantisation_db * np.round(level / quantisation_db)
-    if noise_floor_dbm is None:
+    level = _flawed(np.where(heard, watts_to_dbm(rss), -np.inf), noise, flaws, seed)
+    floor = flaws.noise_floor_dbm
+    if floor is None:
         present, censored = _without_silent(campaign, heard), np.zeros_like(heard)
     else:
-        present, censored = campaign.present, campaign.present & (level < noise_floor_dbm)
-        level = np.where(censored, noise_floor_dbm, level)
+        present, censored = campaign.present, campaign.present & (level < floor)
+        level = np.where(censored, floor, level)
     kept = np.flatnonzero(present.any(axis=1))
-    declared = np.hypot(noise, quantisation_db / math.sqrt(12.0))
+    declared = np.hypot(noise, flaws.quantisation_db / math.sqrt(12.0))
     return Campaign(
         tx=campaign.tx[kept],
         rx=np.where(present[..., None], campaign.rx, np.nan)[kept],
@@ -123,13 +146,25 @@ def simulate(
     )
 
 
+def _flawed(level: FloatArray, noise: FloatArray, flaws: Flaws, seed: int) -> FloatArray:
+    """Levels [M,N] [dBm] with noise, the setups' offsets, outliers and rounding."""
+    level = level + noise * np.random.default_rng(seed).standard_normal(level.shape)
+    offset = np.random.default_rng((seed, 2)).standard_normal((len(level), 1))
+    level = level + flaws.gain_offset_db * offset
+    rng = np.random.default_rng((seed, 3))
+    level = level + _outliers(level.shape, flaws.outlier_share, flaws.outlier_db, rng)
+    if flaws.quantisation_db > 0.0:
+        level = flaws.quantisation_db * np.round(level / flaws.quantisation_db)
+    return level
+
+
 def displaced(
     scene: SceneModel, campaign: Campaign, error: float, rng: np.random.Generator
 ) -> Campaign:
     """``campaign`` with every receiver moved at random to where an antenna can be.
 
     :param error: standard deviation of each coordinate [m]; what would be :func:`misplaced
-        <vlmrt_dist.campaign.model.misplaced>` is drawn again, so beside a wall it is less
+        <vlmrt_dist.campaign.free_space.misplaced>` is drawn again, so beside a wall it is less
     :raises CampaignError: if a receiver finds no place
     """
     moved = campaign.rx + error * rng.standard_normal(campaign.rx.shape)
@@ -150,7 +185,7 @@ def _received(
     scene: SceneModel, campaign: Campaign, truth: FloatArray, radio: RadioConfig
 ) -> FloatArray:
     """Received powers [M,N] [W], zero where no path arrives."""
-    from vlmrt_dist.field.replay import Materials, Replay  # wakes up the ray tracer
+    from vlmrt_dist.field.replay import Materials, Replay  # imports Dr.Jit
     from vlmrt_dist.field.tracing import trace
 
     table = trace(scene, campaign, radio)
@@ -190,30 +225,6 @@ def _checked_noise(noise_db: float | npt.ArrayLike, campaign: Campaign) -> Float
     except CampaignError as error:
         raise ConfigurationError(str(error)) from None
     return np.nan_to_num(noise) if noise.ndim else noise
-
-
-def _check_flaws(
-    quantisation_db: float,
-    noise_floor_dbm: float | None,
-    outliers: tuple[float, float],
-    gain_offset_db: float,
-    position_error_m: float,
-) -> None:
-    """:raises ConfigurationError: if a number makes no sense"""
-    share, size = outliers
-    sizes = {
-        "quantisation_db": quantisation_db,
-        "the size of outliers": size,
-        "gain_offset_db": gain_offset_db,
-        "position_error_m": position_error_m,
-    }
-    for name, value in sizes.items():
-        if not 0.0 <= value < math.inf:
-            raise ConfigurationError(f"{name} must be a finite number, not negative; got {value}")
-    if not 0.0 <= share <= 1.0:
-        raise ConfigurationError(f"the share of outliers must lie between 0 and 1; got {share}")
-    if noise_floor_dbm is not None and not math.isfinite(noise_floor_dbm):
-        raise ConfigurationError("noise_floor_dbm must be a finite level [dBm]")
 
 
 def perturbed(

@@ -1,6 +1,6 @@
 from .image_method import Planes as Planes
 from .image_method import planes_of as planes_of
-from .image_method import unfold as unfold
+from .path_cache import PathCache as PathCache
 from .path_files import load_paths as load_paths
 from .path_files import stream_paths as stream_paths
 from .path_table import COMPLETE_TOLERANCE as COMPLETE_TOLERANCE
@@ -9,15 +9,10 @@ from .path_table import REFLECTION as REFLECTION
 from .path_table import TRANSMISSION as TRANSMISSION
 from .path_table import PathTable as PathTable
 from .path_table import concatenate_setups as concatenate_setups
-from .path_table import unite as unite
-from .receiver_groups import LANES_PER_GROUP as LANES_PER_GROUP
-from .receiver_groups import MAX_LANES_AT_ONCE as MAX_LANES_AT_ONCE
-from .receiver_groups import groups_of as groups_of
-from .receiver_groups import refuse_too_large as refuse_too_large
-from .sionna_scene import CANDIDATES as CANDIDATES
 from .sionna_scene import VARIANT as VARIANT
-from .sionna_scene import FoundPaths as FoundPaths
 from .sionna_scene import LiveScene as LiveScene
 from .sionna_scene import dr as dr
 from .sionna_scene import mi as mi
 from .sionna_scene import rt as rt
+from .sionna_solver import MAX_SOLVES as MAX_SOLVES
+from .sionna_solver import SionnaSolver as SionnaSolver

@@ -30,7 +30,7 @@ from vlmrt_dist.paths.path_table import PER_SETUP, ROWS, PathTable, concatenate_
 from vlmrt_dist.store import replacing
 
 FORMAT = "vlmrt paths 1"
-"""What a file says it is; raise the number when the same table would be written otherwise."""
+"""Format that a file states; raise the number when the same table would be written otherwise."""
 
 _COUNTS = ("num_setups", "num_receivers", "num_objects")
 _DTYPES = {"kind": np.uint8} | dict.fromkeys(("setup", "receiver", "object", "plane"), np.int32)
@@ -42,19 +42,11 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def save_paths(path: str | os.PathLike[str], table: PathTable) -> None:
-    """Write ``table`` so that a reader sees all of it or nothing.
-
-    :raises StorageError: if the place cannot be written to
-    """
-    stream_paths(path, [table])
-
-
 def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> None:
     """Write the setups of ``tables``, in order, as one table, holding one of them at a time.
 
-    Columns wait in unnamed files beside ``path`` until the last table has come; if one of them
-    cannot be made, nothing is left.
+    A reader sees all of it or nothing: columns wait in unnamed files beside ``path`` until the
+    last table has come; if one of them cannot be made, nothing is left.
 
     :raises StorageError: if the place cannot be written to
     :raises ValueError: if the tables belong to different scenes, or there are none
@@ -98,7 +90,7 @@ def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> N
 
 
 def load_paths(path: str | os.PathLike[str], setups: Sequence[int] | None = None) -> PathTable:
-    """The table that :func:`save_paths` or :func:`stream_paths` wrote, by memory map.
+    """The table that :func:`stream_paths` wrote, by memory map.
 
     Its columns are the file's own bytes; only where several ``setups`` are picked are they copied.
     What is returned was compared with its content hash, which reads it once; the rows of other
@@ -128,7 +120,7 @@ def load_paths(path: str | os.PathLike[str], setups: Sequence[int] | None = None
 
 
 def _opened(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What the file says of itself, checked, and its columns where they are mapped, unread."""
+    """The file's facts, checked, and its columns as they are mapped, unread."""
     import pyarrow as pa
 
     with pa.memory_map(os.fspath(path)) as source:
@@ -229,7 +221,7 @@ def _unnamed(path: str | os.PathLike[str]) -> IO[bytes]:
 
 
 def _mapped(file: IO[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """What was written to ``file``, as the operating system maps it."""
+    """The bytes written to ``file``, as the operating system maps them."""
     file.flush()
     if os.fstat(file.fileno()).st_size == 0:
         return np.zeros(0, dtype)

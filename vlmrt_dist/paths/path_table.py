@@ -1,4 +1,4 @@
-"""The propagation paths of a campaign as plain arrays: what tracing makes and replay consumes.
+"""The propagation paths of a campaign as plain arrays: made by tracing, used by replay.
 
 With fixed geometry a path does not depend on the materials; only the Fresnel coefficient at each
 of its interactions does. A :class:`PathTable` therefore holds, once and for all, everything about
@@ -165,6 +165,23 @@ class PathTable:
         number = np.repeat(np.arange(len(pick), dtype=np.int32), [len(r) for r in rows])
         kept: dict[str, Any] = {name: getattr(self, name)[pick].copy() for name in PER_SETUP}
         return dataclasses.replace(part, num_setups=len(pick), setup=number, **kept)
+
+    def padded(self, present: BoolArray) -> PathTable:
+        """One setup's table with its receivers numbered as in a padded campaign.
+
+        :param present: [N'] which receivers of the campaign exist: N of them, in this order
+        """
+        there = np.flatnonzero(present)
+        if len(there) == len(present):
+            return self
+        added = np.zeros((1, len(present)))
+        added[0, there] = self.added[0]
+        return dataclasses.replace(
+            self,
+            num_receivers=len(present),
+            receiver=there[self.receiver].astype(np.int32),
+            added=added,
+        )
 
 
 ROWS = (

@@ -1,4 +1,4 @@
-"""How large one path solve may be: in which groups the receivers of a setup are solved for."""
+"""Groups of receivers that one path solve is for, and the memory that it takes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Smaller groups find more of them (120 receivers, 0.2 million rays: 6856 paths in
 in groups of 30), and groups of one size use each other's memory."""
 
 BYTES_PER_LANE = 40
-"""What Sionna's deterministic solver holds for each lane (33 to 37 measured, D = 2 to 6)."""
+"""Memory of Sionna's deterministic solver for each lane (33 to 37 measured, D = 2 to 6)."""
 
 BYTES_PER_COLUMN, BYTES_BESIDE = 32_000_000, 110_000_000
-"""What it holds besides: its buffer of a million candidates for each interaction of a path, and the
+"""Its memory besides: a buffer of a million candidates for each interaction of a path, and the
 rest (166 MB measured at D = 4, 225 MB at D = 6)."""
 
 
@@ -44,7 +44,7 @@ def groups_of(radio: RadioConfig, receivers: int) -> list[tuple[int, int]]:
 
 
 def solve_bytes(radio: RadioConfig, receivers: int) -> int:
-    """About what a solve for so many receivers takes beyond what the process holds [bytes]."""
+    """Approximate memory of a solve beyond what the process holds [bytes]."""
     return (
         BYTES_BESIDE
         + BYTES_PER_COLUMN * radio.max_depth
@@ -52,7 +52,7 @@ def solve_bytes(radio: RadioConfig, receivers: int) -> int:
     )
 
 
-def refuse_too_large(radio: RadioConfig, receivers: int) -> None:
+def check_memory(radio: RadioConfig, receivers: int) -> None:
     """:raises EngineUnavailable: if this machine has not the memory for the largest of the groups;
     without that, the operating system would end the process in the middle of a solve"""
     largest = max(stop - first for first, stop in groups_of(radio, receivers))

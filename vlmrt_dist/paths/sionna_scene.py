@@ -1,7 +1,7 @@
-"""The only place where Sionna lives: a :class:`SceneModel` as a live scene, and its path solver.
+"""A :class:`SceneModel` as a live scene of Sionna, and Sionna's path solver.
 
 The scene is built from the model's arrays, never from a file, so nothing foreign reaches Mitsuba.
-Importing this module wakes up Dr.Jit; keep it out of drivers that hold no GPU.
+This module imports Dr.Jit; keep it out of drivers that hold no GPU.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _KIND = {
 
 @dataclass(frozen=True, eq=False)
 class FoundPaths:
-    """What one solve found: P paths with at most D interactions.
+    """Paths that one solve found: P paths with at most D interactions.
 
     :param receiver: [P] receiver index
     :param kind: [P, D] interaction kinds of :mod:`vlmrt_dist.paths.path_table`
@@ -225,10 +225,10 @@ class LiveScene:
 
 
 class _CountingGenerator:
-    """Sionna's candidate generator, remembering how many candidates the last solve had.
+    """Sionna's candidate generator, with the number of candidates of the last solve.
 
-    Sionna drops candidates without a word when its buffer is full, and its public interface does
-    not tell.
+    Sionna drops candidates silently when its buffer is full, and its public interface does not
+    tell.
     """
 
     def __init__(self, generator: object) -> None:
@@ -242,7 +242,7 @@ class _CountingGenerator:
 
 
 class _Faces:
-    """Which object, and which of its faces, the faces of the live meshes are.
+    """Object and face, within the object, of each face of the live meshes.
 
     :param groups: for each mesh the objects that it consists of, in order
     :param mesh_of_id: mesh of each of Sionna's object identifiers

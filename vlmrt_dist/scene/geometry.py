@@ -72,9 +72,9 @@ def is_closed(vertices: FloatArray, faces: npt.NDArray[np.integer[Any]]) -> bool
 
 
 def ray_meets(points: FloatArray, direction: FloatArray, triangles: FloatArray) -> FloatArray:
-    """Where rays from points [n,3] meet their triangles [n,3,3], in units of ``direction`` [n,3].
+    """Distances from points [n,3] along rays to their triangles [n,3,3], in units of ``direction``.
 
-    NaN for what is missed or lies behind the point. The algorithm of Möller and Trumbore (1997).
+    NaN for a triangle that is missed or lies behind the point. Algorithm: Möller, Trumbore (1997).
     """
     a = triangles[:, 0]
     ab, ac, ap = triangles[:, 1] - a, triangles[:, 2] - a, points - a
@@ -184,7 +184,7 @@ class TriangleSoup:
     def crossings(
         self, starts: FloatArray, ends: FloatArray
     ) -> tuple[IntArray, IntArray, FloatArray]:
-        """Where segments from ``starts`` to ``ends`` [L,3] go through triangles.
+        """Crossings of segments from ``starts`` to ``ends`` [L,3] with triangles.
 
         A segment that runs along a triangle's plane does not cross it; one that meets the edge
         between two triangles may cross one, both or, by rounding, neither.
@@ -216,7 +216,7 @@ class TriangleSoup:
         return segment, group, at
 
     def surfaces_at(self, places: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """Where upright lines at ``places`` [P,2] go through triangles; upright ones do not count.
+        """Crossings of upright lines at ``places`` [P,2] with triangles that are not upright.
 
         :return: for each such point the line, the group, and the height [m]
         """

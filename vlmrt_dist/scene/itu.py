@@ -172,31 +172,6 @@ def relative_permittivity(name: str, frequency: float) -> float:
     return float(band.a * (frequency / 1e9) ** band.b)
 
 
-def paper_conductivity(name: str, frequency: float) -> float:
-    """Conductivity [S/m] from the paper's own table, under one of its exact names.
-
-    The paper prints no frequency ranges; those of the band with the same c and d are enforced.
-
-    :raises MaterialError: if the name is not in the paper's table
-    :raises FrequencyError: if the frequency [Hz] is outside that band
-    """
-    if name not in PAPER_2040:
-        raise MaterialError(
-            f"{_quoted(name)} is not in the paper's table; its names are: " + ", ".join(PAPER_2040)
-        )
-    _band(name, frequency)
-    c, d = PAPER_2040[name]
-    return float(c * (frequency / 1e9) ** d)
-
-
-def frequency_ranges(name: str) -> tuple[tuple[float, float], ...]:
-    """The (lowest, highest) frequencies [Hz] for which a material is tabulated, in table order.
-
-    :raises MaterialError: if the name is not one of the closed list
-    """
-    return tuple((band.low * 1e9, band.high * 1e9) for band in _resolve(name)[1])
-
-
 def is_tabulated(name: str, frequency: float) -> bool:
     """Whether a material has values at ``frequency`` [Hz].
 
@@ -208,7 +183,7 @@ def is_tabulated(name: str, frequency: float) -> bool:
 def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
     """(c, d) of every material class that is tabulated at ``frequency`` [Hz], in table order.
 
-    What an advisor is shown, and the closed list of names that its answer may use.
+    The table that an advisor is shown, with the names that its answer may use.
 
     >>> "floorboard" in conductivity_table(3.5e9), conductivity_table(3.5e9)["wood"]
     (False, (0.0047, 1.0718))

@@ -1,4 +1,4 @@
-"""From "this is brick, I am fairly sure" to a prior on ln σ: VLMInit with a width.
+"""Prior on ln σ from a named material class and the confidence in it: VLMInit with a width.
 
 A class that is named with confidence p is right with probability p; otherwise the object is any
 other class of the table. The prior is the normal distribution about the named class's ln σ with
@@ -38,7 +38,7 @@ class MaterialPrior:
     :param materials: [K] material classes of ITU-R P.2040
     :param c: [K] factor of conductivity = c · f^d [S/m], f in GHz
     :param d: [K] exponent of the same
-    :param confidence: [K] how sure its author is of each, in [0, 1]
+    :param confidence: [K] confidence in each class, in [0, 1]
     :param sources: [K] where each comes from, for people ("ITU-R: Brick", "fallback: ...")
     :param width: [K] standard deviation of ln σ that goes with the confidence
     """
@@ -66,7 +66,7 @@ def prior_from_classes(
     frequency: float,
     class_width: float = CLASS_WIDTH,
 ) -> MaterialPrior:
-    """The prior that K named classes and the confidence in each amount to.
+    """The prior of K named classes with the confidence in each.
 
     Vacuum and metal have no conductivity to estimate: an object that is taken for one of them has
     width 0 and is held fixed by an estimation; they do not count among the others.
@@ -113,7 +113,7 @@ def misnamed(
     frequency: float,
     seed: int,
 ) -> list[str]:
-    """Classes as somebody names them who is wrong about a share ``rate`` of the objects.
+    """Material classes named wrongly for a share ``rate`` of the objects.
 
     The mixture that the widths above describe: with probability ``rate`` another class of the table
     that has a conductivity to estimate, each as likely. With one seed, what is wrong at a rate is

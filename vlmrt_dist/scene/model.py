@@ -1,4 +1,4 @@
-"""The scene as a value: K named objects with geometry and material, and questions about points.
+"""The scene as a value: K named objects with geometry and material, and geometric queries.
 
 A :class:`SceneModel` holds NumPy arrays and plain types only. It pickles, hashes to a content
 key and is written to files by :meth:`SceneModel.write`; ``scene_xml.load_scene`` reads them back.
@@ -34,7 +34,7 @@ __all__ = ["DEFAULT_THICKNESS", "SceneModel", "SceneObject", "bounding_bounds"]
 
 
 ENCLOSURE_SLACK = 0.01
-"""How far, relative to the scene's size, the room's own mesh may stay behind what pokes through."""
+"""Share of the scene's size by which other objects may reach beyond the room's own mesh."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +193,7 @@ class SceneModel:
     def crossings(
         self, starts: npt.ArrayLike, ends: npt.ArrayLike
     ) -> tuple[IntArray, IntArray, FloatArray]:
-        """Where straight segments [L,3] [m] go through surfaces.
+        """Crossings of straight segments [L,3] [m] with surfaces.
 
         :return: for each crossing the segment, the object, and the fraction of the way there; two
             of an object for a segment through a closed one
@@ -201,7 +201,7 @@ class SceneModel:
         return self._soup.crossings(_as_points(starts), _as_points(ends))
 
     def surfaces_at(self, places: npt.ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
-        """Where upright lines at places [P,2] [m] go through surfaces that are not upright.
+        """Crossings of upright lines at places [P,2] [m] with surfaces that are not upright.
 
         :return: for each such point the line, the object, and the height [m]
         """

@@ -1,7 +1,7 @@
-"""What is ground in a scene, and where the sky is open above it.
+"""Height of the ground in a scene of buildings, and whether the sky is open above it.
 
 Buildings of a map are often hollow shells without a floor, of several objects each, so that no mesh
-is closed and nothing can be said to be inside. But a roof lies over whoever stands in one.
+is closed and no position is inside one. But a roof lies above a position in a building.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 from .atomic_files import UnreadableFile as UnreadableFile
-from .atomic_files import cache_folder as cache_folder
 from .atomic_files import read_limited as read_limited
 from .atomic_files import replacing as replacing
 from .atomic_files import write_atomic as write_atomic
+from .cache import cache_folder as cache_folder
+from .cache import empty_cache as empty_cache
 from .ledger import SCHEMA_VERSION as SCHEMA_VERSION
 from .ledger import Ledger as Ledger
 from .ledger import Row as Row

@@ -1,4 +1,4 @@
-"""Files: written so that nobody ever sees half of one, read with a limit."""
+"""Files written atomically, and read up to a size limit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from vlmrt_dist.errors import StorageError
 
 
 class UnreadableFile(Exception):
-    """Why a file cannot be read; the caller turns it into the error of its own kind."""
-
-
-def cache_folder() -> Path:
-    """Where path tables and answers of models are kept between runs."""
-    return Path(os.environ.get("VLMRT_CACHE_DIR") or Path.home() / ".cache" / "vlmrt_dist")
+    """A file cannot be read; the caller turns the reason into an error of its own class."""
 
 
 def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> Path:
@@ -39,7 +34,7 @@ def write_atomic(path: str | os.PathLike[str], content: bytes, *, private: bool 
 
 
 def create_atomic(path: str | os.PathLike[str], content: bytes) -> bool:
-    """The same unless ``path`` exists, which is left as it is: of two writers, the first wins.
+    """As :func:`write_atomic`, but leave an existing file as it is: the first of two writers wins.
 
     :return: whether it was written
     :raises StorageError: if the place cannot be written to

@@ -1,4 +1,4 @@
-"""Tables as Parquet files that carry a checksum of themselves, so that no altered bit is believed.
+"""Parquet files that carry a checksum of themselves, so that an altered bit is found.
 
 Parquet's own page checksums leave out the footer, where a flipped bit can change values too.
 """
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 
 class Damaged(Exception):
-    """Why a file is not what was written."""
+    """A file is not the one that was written."""
 
 
 _SEAL, _BLANK = "vlmrt_sha256", b"sha256:" + b"0" * 64
@@ -43,7 +43,7 @@ def sealed(table: pa.Table) -> bytes:
 def unsealed(content: bytes) -> pa.Table:
     """The table of a file that :func:`sealed` made.
 
-    :raises Damaged: if any bit of it is another than was written
+    :raises Damaged: if any bit of it differs from what was written
     """
     if len(content) < 12 or content[-4:] != b"PAR1":
         raise Damaged("it is cut off")
@@ -53,7 +53,7 @@ def unsealed(content: bytes) -> pa.Table:
     at, end = found[-1].span()
     blank = content[:at] + _BLANK + content[end:]
     if hashlib.sha256(blank).hexdigest().encode() != content[at + len(b"sha256:") : end]:
-        raise Damaged("its checksum is another")
+        raise Damaged("its checksum does not match")
     try:
         return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:

@@ -25,7 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.signals import held_back
+from vlmrt_dist.signals import STOP_SIGNAL
 from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
 from vlmrt_dist.store.places import Place, place_of, unique
 
@@ -106,7 +106,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one thing took, where only that is asked. NaN or -1: not measured.
+    """The time that one computation took; NaN or -1: not measured.
 
     ``key`` is the content hash of what was timed, so that a second run finds it;
     ``seconds_gradient`` is that of a value with its gradient.
@@ -204,8 +204,7 @@ _SCHEMAS = {"rows": SCHEMA, "histories": HISTORY_SCHEMA, "timings": TIMING_SCHEM
 
 
 def label_of(row: Row | Timing) -> dict[str, Any] | None:
-    """What distinguishes a row within its study; None where somebody else has written what is no
-    JSON object."""
+    """The label of a row within its study as a mapping; None where the text is no JSON object."""
     try:
         label = json.loads(row.label)
     except ValueError:
@@ -249,7 +248,7 @@ class Ledger:
         """
         for row in rows:
             # A row without its history is none, so it comes last.
-            with held_back():
+            with STOP_SIGNAL.held_back():
                 self._create("histories", study, row)
                 self._create("rows", study, row)
 
@@ -267,7 +266,7 @@ class Ledger:
         :raises StorageError: if the place cannot be written to, or a name could leave it
         """
         for timing in timings:
-            with held_back():
+            with STOP_SIGNAL.held_back():
                 self._create("timings", study, timing)
 
     def studies(self) -> list[str]:
@@ -282,7 +281,7 @@ class Ledger:
         )
 
     def folder(self, study: str) -> Place:
-        """Where a study's rows are.
+        """Place of a study's rows.
 
         :raises StorageError: if the name could leave the storage, or is empty
         """
@@ -375,7 +374,7 @@ class Ledger:
 
 
 def _opened(files: Iterable[tuple[Place, str]]) -> list[pa.Table | Damaged | None]:
-    """What each file holds, why it is damaged, or None if there is none."""
+    """The table of each file, the reason why it is damaged, or None if there is no file."""
     return [_open(file, key) for file, key in files]
 
 

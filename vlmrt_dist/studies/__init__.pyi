@@ -14,8 +14,6 @@ from .benchmarks.cost_by_links import measure_tracing as measure_tracing
 from .benchmarks.cost_by_objects import FIXED_PATHS as FIXED_PATHS
 from .benchmarks.cost_by_objects import Cost as Cost
 from .benchmarks.cost_by_objects import in_own_process as in_own_process
-from .benchmarks.cost_by_objects import own_paths as own_paths
-from .benchmarks.engine_timing import Engine as Engine
 from .benchmarks.engine_timing import Timed as Timed
 from .benchmarks.engine_timing import backward as backward
 from .benchmarks.engine_timing import measure as measure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from vlmrt_dist.distributed import ActorOptions, tell_estimation, tell_tracing
+from vlmrt_dist.distributed import STUDY_METRICS, ActorOptions
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.store import Ledger, Row
 from vlmrt_dist.studies.evaluation import evaluate
@@ -57,7 +57,7 @@ def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
     """Keep the rows of a point that is done, and tell the metrics."""
     ledger.publish(rows[0].study, rows)
     for row in rows:
-        tell_estimation(
+        STUDY_METRICS.tell_estimation(
             row.study,
             row.engine,
             loss=row.loss,
@@ -65,7 +65,9 @@ def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
             iterations=row.iterations,
             seconds=row.seconds_fit,
         )
-    tell_tracing(rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace)
+    STUDY_METRICS.tell_tracing(
+        rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace
+    )
 
 
 def _on_actors(points: Sequence[Point], workers: ActorOptions) -> Iterator[tuple[int, list[Row]]]:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, free_points
-from vlmrt_dist.distributed import tell_question
+from vlmrt_dist.distributed import STUDY_METRICS
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel, prior_from_classes
@@ -260,7 +260,9 @@ class ModelAdvisor:
             begin = time.perf_counter()
             reply = self.transport.ask(question)
             seconds = time.perf_counter() - begin
-            tell_question(reply.model, reply.input_tokens, reply.output_tokens, seconds)
+            STUDY_METRICS.tell_question(
+                reply.model, reply.input_tokens, reply.output_tokens, seconds
+            )
         tally.replies.append(reply)
         tally.prompts.append(question.prompt)
         if self._recorder is not None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report.plotting.figures import positions_figure
 from vlmrt_dist.scene.paper_room import box_room

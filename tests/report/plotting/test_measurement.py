@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.inference.test_result import estimate
-from vlmrt_dist.campaign.model import Campaign, random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.inference.quantities import LinkLevels
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.report.plotting.figures import draw_objects

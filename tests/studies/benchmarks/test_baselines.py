@@ -5,7 +5,7 @@ import pytest
 
 import vlmrt_dist as vd
 from tests.numerics import PAPER
-from vlmrt_dist.campaign.model import random_campaign
+from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.field.tracing import trace

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist.campaign.model import check_campaign
+from vlmrt_dist.campaign.free_space import check_campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.studies.benchmarks import box_links

@@ -30,7 +30,7 @@ def _ray() -> Iterator[None]:
 
     connect("local")
     # Workers cannot import the tests' modules.
-    for name in ("test_search_pool", __name__):
+    for name in ("tests.studies.search.test_pool_runner", __name__):
         cloudpickle.register_pickle_by_value(sys.modules[name])
     yield
     ray.shutdown()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE
+from vlmrt_dist.campaign.free_space import DEFAULT_CLEARANCE
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject

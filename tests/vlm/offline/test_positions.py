@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from vlmrt_dist.campaign.model import DEFAULT_CLEARANCE, check_campaign
+from vlmrt_dist.campaign.free_space import DEFAULT_CLEARANCE, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject

@@ -1,4 +1,4 @@
-"""The columns of a measurement file, and what to say of other ones."""
+"""The columns of a measurement file, and hints for names that are none of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ OTHER_NAMES = {
     **dict.fromkeys(("trial", "measurement", "transmitter", "tx", "id"), "setup"),
     **dict.fromkeys(("floor", "below_floor", "clipped"), "censored"),
 }
-"""What other people call the columns, in lower case with underscores."""
+"""Names that other programs give the columns, in lower case with underscores."""
 
 _AXIS_FIRST = re.compile(r"([xyz])_?([tr]x)")
 
 
 def wrong_columns(header: list[str]) -> list[str]:
-    """What is wrong with the names of the columns, each problem a sentence."""
+    """Problems of the names of the columns, each a sentence."""
     if sum(_is_number(name) for name in header) >= max(len(header) - 1, 1):
         return [
             "the first line holds numbers, so the header is missing; put this line above it: "

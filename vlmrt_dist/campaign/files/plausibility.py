@@ -1,4 +1,4 @@
-"""What is wrong with the lines of a measurement file together: contradictions and slips of unit.
+"""Problems that lines of a measurement file have together: contradictions and wrong units.
 
 Each slip is reported at the first line that shows it, with what was probably meant.
 """
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.campaign.files.records import Link, Problem
-from vlmrt_dist.campaign.model import Campaign, MeasurementSetup, misplaced, room_hint
+from vlmrt_dist.campaign.free_space import misplaced, room_hint
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.scene import SceneModel
 
 PLACEHOLDER_GAP_DB = 20.0

@@ -259,7 +259,7 @@ def _csv_lines(content: bytes, problems: list[Problem]) -> Iterator[Line]:
 
 
 def _separator(text: str) -> str:
-    """What stands between the columns, so that the cells of a wrong file can be checked too."""
+    """The separator of the columns; cells of a file with a wrong one are checked too."""
     first = next((line for line in text[: 2**16].splitlines() if line.strip()), "")
     for mark in SEPARATORS:
         # Decimal commas may stand beside semicolons; spaces often follow the right commas.

@@ -1,7 +1,7 @@
-"""Reading Sionna's (Mitsuba's) scene files, which are code to those who load them.
+"""Reading Sionna's (Mitsuba's) scene files, which Mitsuba would run as code.
 
-What :mod:`vlmrt_dist.scene.files.xml_allowlist` lets through is turned into a :class:`SceneModel`
-of arrays; no byte of the file goes further than here.
+A file that passes :mod:`vlmrt_dist.scene.files.xml_allowlist` becomes a :class:`SceneModel` of
+arrays; no byte of it reaches Mitsuba.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _bundled_folder() -> Path:
 
 @dataclass
 class _MeshFiles:
-    """Opens mesh files in one folder, and keeps count of what they add up to."""
+    """Opens mesh files in one folder, and counts their triangles and bytes."""
 
     folder: Path
     triangles_left: int
@@ -180,7 +180,7 @@ def _refuse_unused(meant: Mapping[str, str], root: Element) -> None:
 
 
 def _type(bsdf: Element) -> str:
-    """What a radio material says that it is."""
+    """The ITU material that a radio material names."""
     said = (x.get("value", "") for x in bsdf if x.tag == "string" and x.get("name") == "type")
     return next(said, "")
 
@@ -247,7 +247,7 @@ def _moved(matrix: FloatArray, mesh: Mesh, name: str) -> FloatArray:
 
 @dataclass(frozen=True)
 class _Material:
-    """What a BSDF says about radio; numbers that it leaves to the ITU table are None."""
+    """Radio properties of a BSDF; numbers that it leaves to the ITU table are None."""
 
     name: str
     thickness: float = DEFAULT_THICKNESS

@@ -7,10 +7,8 @@ import math
 import multiprocessing
 import os
 import resource
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +19,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import VlmrtError
 from vlmrt_dist.field import perturbed
 from vlmrt_dist.scene import SceneModel, box_room
+from vlmrt_dist.store import empty_cache
 from vlmrt_dist.studies.benchmarks.box_links import looking_through
 from vlmrt_dist.units import watts_to_dbm
 
@@ -87,7 +86,7 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 
     Everything is traced anew, after one setup that warms up Sionna's kernels.
     """
-    with own_paths():
+    with empty_cache():
         return _measured(num_objects, radio, num_receivers, seed)
 
 
@@ -158,7 +157,7 @@ def measure_fixed(
     from vlmrt_dist.paths import concatenate_setups
 
     calls: dict[int, Callable[[], Any]] = {}
-    with own_paths():
+    with empty_cache():
         for k in sizes:
             room = box_room(k - 5)
             campaign = _campaign(room, num_receivers, seed)
@@ -190,20 +189,6 @@ def _campaign(room: SceneModel, num_receivers: int, seed: int) -> Campaign:
     links = (1.0 + SPARE) * LINKS * room.num_objects
     setups = max(3, math.ceil(links / num_receivers))
     return looking_through(room, setups, num_receivers, seed)
-
-
-@contextmanager
-def own_paths() -> Iterator[None]:
-    """A path cache of its own within: tables of another day have the times of that day."""
-    before = os.environ.get("VLMRT_CACHE_DIR")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["VLMRT_CACHE_DIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["VLMRT_CACHE_DIR"]
-            if before is not None:
-                os.environ["VLMRT_CACHE_DIR"] = before
 
 
 def measure_retrace(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> float:

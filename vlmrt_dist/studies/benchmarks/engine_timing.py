@@ -11,18 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.field import Engine
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.evaluation import hardware
-
-Engine = Literal["retrace", "replay"]
 
 TIMING_VERSION = 1
 """Part of every key: raise it when something else is timed."""

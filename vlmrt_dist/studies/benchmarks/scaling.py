@@ -116,7 +116,7 @@ def nodes(simulated: int) -> Iterator[str]:
     import ray
 
     from vlmrt_dist.distributed import connect
-    from vlmrt_dist.signals import handler_kept
+    from vlmrt_dist.signals import STOP_SIGNAL
 
     if os.environ.get("RAY_ADDRESS"):
         connect()
@@ -132,7 +132,7 @@ def nodes(simulated: int) -> Iterator[str]:
     try:
         for _ in range(simulated):
             cluster.add_node(num_cpus=1, num_gpus=0)
-        with handler_kept():
+        with STOP_SIGNAL.kept():
             ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         yield (
             f"{simulated} nodes that are SIMULATED on one machine with "

@@ -6,7 +6,6 @@ one that all nodes see. Tune's own files are never read back: the ledger is the 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,9 +20,10 @@ from ray.tune.search.optuna import OptunaSearch
 from vlmrt_dist.distributed import (
     ActorOptions,
     Placement,
+    check_capacity,
     connect,
     needs_of,
-    refuse_too_much,
+    prepare_actor_engine,
 )
 from vlmrt_dist.errors import ActorFailure, VlmrtError
 from vlmrt_dist.store import Ledger, LocalPlace
@@ -64,7 +64,7 @@ def run_tune(
         return found
     connect()
     needs = needs_of(workers)
-    refuse_too_much(workers.num_actors, needs)
+    check_capacity(workers.num_actors, needs)
     ledger.folder(study.name)  # refuses a name that would leave the storage, Tune's folder too
     search = None if study.num_points is None else _Search(study, found)
     place, tunes = ledger.storage, None
@@ -220,15 +220,7 @@ class _Configuration(tune.Trainable):
     def setup(self, config: Mapping[str, Any], study: Study, storage: str) -> None:
         import ray
 
-        if not ray.get_gpu_ids():
-            # Ray leaves CUDA_VISIBLE_DEVICES unset here, so every GPU of the node is in sight.
-            os.environ["VLMRT_VARIANT"] = "llvm"
-        from vlmrt_dist.engine import prepare_engine
-
-        prepare_engine()
-        import drjit as dr
-
-        dr.set_thread_count(1)
+        prepare_actor_engine(threads=1, gpu=bool(ray.get_gpu_ids()))
         self._study, self._ledger = study, Ledger(storage)
         self.reset_config(config)
 
