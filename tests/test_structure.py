@@ -18,8 +18,6 @@ EXCEPTIONS: dict[str, str] = {
     "vlmrt_dist.cli.estimate.estimate_command": "to be split",
     "vlmrt_dist.cli.plan.plan": "to be split",
     "vlmrt_dist.cli.simulate.simulate_command": "to be split",
-    "vlmrt_dist.vlm.providers.gemini.GeminiTransport.__init__": "to be split",
-    "vlmrt_dist.vlm.providers.openai_compatible.OpenAICompatibleTransport.__init__": "to be split",
     "sweeps.many_seeds.main": "to be split",
     "sweeps.real_scenes.main": "to be split",
     "sweeps.search.main": "to be split",

@@ -1,3 +1,4 @@
+import functools
 import io
 import os
 import signal
@@ -18,7 +19,7 @@ from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
 from vlmrt_dist.scene.paper_room import box_room
 
-TINY: dict[str, Any] = {"width": 64, "height": 48, "samples": 1}
+tiny_scene = functools.partial(render_scene, width=64, height=48, samples=1)
 FLOOR = np.array([[0, 1, 2], [0, 2, 3]])
 
 
@@ -97,7 +98,7 @@ def test_without_an_engine_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "/nowhere/libLLVM.so.19")
     monkeypatch.setenv("VLMRT_VARIANT", "llvm")
     with pytest.raises(EngineUnavailable, match="/nowhere/libLLVM"):
-        render_scene(box_room(), **TINY)
+        tiny_scene(box_room())
 
 
 @pytest.mark.slow
@@ -129,10 +130,10 @@ def test_pictures_are_repeatable_and_the_caller_s_variant_stays() -> None:
     from vlmrt_dist.paths import sionna_scene  # sets the polarized variant
 
     told: list[tuple[str, int, int]] = []
-    first = render_scene(box_room(), progress=lambda *step: told.append(step), **TINY)
+    first = tiny_scene(box_room(), progress=lambda *step: told.append(step))
     assert sionna_scene.mi.variant() == sionna_scene.VARIANT
-    again = render_scene(box_room(), num_threads=1, **TINY)
-    other = render_scene(box_room(), ["perspective"], seed=1, **TINY)
+    again = tiny_scene(box_room(), num_threads=1)
+    other = tiny_scene(box_room(), ["perspective"], seed=1)
     assert [image.view for image in first] == ["overhead", "perspective"]
     assert [image.png for image in first] == [image.png for image in again]
     assert other[0].png != first[1].png
@@ -153,7 +154,7 @@ def test_an_object_of_every_class_is_seen_and_no_picture_is_black_or_burnt() -> 
     """Boxes on grey paint, from above, far from the origin: each differs from the paint."""
     size, across = (480, 360), 5
     offset = np.array([3e5, 5e5, 100.0])
-    numbers: dict[str, Any] = {"relative_permittivity": 2.0, "conductivity": 0.1}
+    numbers = {"relative_permittivity": 2.0, "conductivity": 0.1}
     square = np.array([[-1, -1, 0], [10, -1, 0], [10, 8, 0], [-1, 8, 0.0]])
     objects = [SceneObject("floor", "paint", square + offset, FLOOR, **numbers)]
     box = box_room(1).objects[-1]

@@ -53,7 +53,7 @@ def test_no_texture_is_a_flat_colour(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_textures_tile_without_a_seam(name: str) -> None:
-    """Where a tile meets the next one, pixels differ no more than they do inside."""
+    """Pixels on both sides of a seam differ no more than neighbours inside a tile."""
     pixels = texture(name).pixels.astype(float)
     for axis in (0, 1):
         steps = np.abs(np.diff(pixels, axis=axis, append=pixels.take([0], axis=axis))).mean(axis=2)

@@ -51,7 +51,7 @@ def closed_room(turn: float = 0.0) -> SceneModel:
 
 
 def height_left(seen: Seen, model: SceneModel) -> dict[str, float]:
-    """How high above its own foot each object still reaches, as a share; left out: 0."""
+    """Height of each object that is left, as a share of its own; 0 if it is left out."""
     shares = {}
     for k, item in enumerate(model.objects):
         z = seen.triangles[seen.owner == k][..., 2]
@@ -62,8 +62,7 @@ def height_left(seen: Seen, model: SceneModel) -> dict[str, float]:
 
 
 def projected(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """Where points [P,3] appear, -1 to 1 from left to right and from the lower to the upper edge
-    of a picture of 4 to 3."""
+    """Coordinates of points [P,3] in a picture of 4 to 3, -1 to 1 from the left and lower edges."""
     back = (camera.origin - camera.target) / camera.distance
     right = np.cross(camera.up, back)
     right /= np.linalg.norm(right)

@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -11,105 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import vlmrt_dist as vd
-from tests import ROOT
+from tests.report.made_rows import DEPTH, HOSTILE, row, timing
 from vlmrt_dist import cli
-from vlmrt_dist.campaign.free_space import random_campaign
-from vlmrt_dist.report.charts import PLACES, charts_of, history_curve, pareto
-from vlmrt_dist.report.claims import claims_of
-from vlmrt_dist.report.data import QUESTIONS, Results, Study, gather, groups_of, question_of
-from vlmrt_dist.report.figure_files import write_figures
+from vlmrt_dist.report.charts import charts_of
+from vlmrt_dist.report.data import Results, gather, groups_of
 from vlmrt_dist.report.page import report_page
-from vlmrt_dist.report.plans import plans_of
 from vlmrt_dist.report.tables import tables_of
-from vlmrt_dist.store.ledger import Ledger, Row, Timing
+from vlmrt_dist.store.ledger import Ledger
 
-HOSTILE = "<script>window.hacked = 1</script><img src=x onerror=hacked=1>"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-
-
-def row(study: str, label: dict[str, Any], seed: int, **more: Any) -> Row:
-    room, campaign = vd.box_room(), random_campaign(vd.box_room(), 3, 2, seed=0)
-    digest = hashlib.sha256(json.dumps([study, label]).encode()).hexdigest()[:12]
-    history = np.geomspace(0.06, 0.004 + 1e-4 * seed, 400).tolist()
-    values: dict[str, Any] = {
-        "study": study, "key": f"{digest}-{seed}",
-        "configuration": "c", "label": json.dumps(label), "seed": seed, "optimizer": "adam",
-        "initial": "itu", "engine": "replay", "protocol": "same_paths", "combining": "power",
-        "max_depth": 4, "samples_per_src": 5000, "complete": False, "noise_db": 0.0,
-        "incomplete": float("nan"), "num_objects": 9, "num_setups": 3, "num_links": 6,
-        "num_paths": 60, "scene": room.key, "tx": campaign.tx.ravel().tolist(),
-        "rx": campaign.rx.ravel().tolist(), "outcome": "max_iterations", "iterations": 400,
-        "initial_mre": 0.06, "mre": history[-1], "held_out_db": 1e-3, "loss": 1e-3,
-        "seconds_trace": 0.1, "seconds_fit": 0.02, "names": list(room.names),
-        "conductivity": [0.1] * 9, "std": [0.1] * 9, "crb": [0.1] * 9, "low": [0.05] * 9,
-        "high": [0.2] * 9, "verdict": ["estimated"] * 9, "contradicts_prior": [False] * 9,
-        "coverage": 1.0, "truth": [0.1] * 9, "mre_history": history, "loss_history": history,
-        "permittivity": [], "permittivity_std": [], "permittivity_verdict": [],
-        "permittivity_truth": [], "restarts": 0, "hardware": "CPU, 2 cores",
-        "versions": '{"sionna-rt": "2.2.0"}',
-    }  # fmt: skip
-    return Row(**(values | more))
-
-
-def timing(objects: int, engine: str) -> Timing:
-    return Timing(
-        "complexity", f"{engine}{objects}", '{"varies": "K"}', engine,
-        objects, 1, 3, 40, 4, 5000, 0.1, 0.2,
-        0.001 * objects, 0.002 * objects, float("nan"), float("nan"), -1, float("nan"), -1,
-        "measured", "CPU, 2 cores", "{}",
-    )  # fmt: skip
-
-
-DEPTH = [row("depth", {"D": d}, s, mre=0.002 * (1 + 0.1 * s), max_depth=d)
-         for d in (1, 4, 6) for s in range(5)]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    ledger = Ledger(tmp_path_factory.mktemp("ledger") / "results")
-    ledger.publish("depth", DEPTH)
-    ledger.publish("mine", [row("mine", {"what": HOSTILE}, s, hardware=HOSTILE) for s in (0, 1)])
-    ledger.publish_timings(
-        "complexity", [timing(k, e) for k in (5, 9, 15) for e in ("replay", "retrace")]
-    )
-    return ledger
-
-
-@pytest.fixture(scope="module")
-def results(ledger: Ledger) -> Results:
-    return gather(ledger)
-
-
-def test_studies_come_in_order_and_the_missing_are_named(results: Results) -> None:
-    assert [s.name for s in results.studies] == ["depth", "complexity", "mine"]
-    there = {"depth", "complexity"}
-    assert {q.sweep for q in results.missing} == {q.sweep for q in QUESTIONS} - there
-    text = report_page(results)
-    for question in results.missing:
-        assert f"<code>python sweeps/{question.sweep}.py</code>" in text
-
-
-def test_every_sweep_named_is_a_file_of_the_repository() -> None:
-    sweeps = ROOT / "sweeps"
-    names = {p.stem for p in sweeps.glob("*.py")} - {"bench", "scaling"}  # these write no rows
-    assert names <= {q.sweep for q in QUESTIONS}
-
-
-def test_a_quick_study_makes_way_for_the_full_one(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    ledger.publish("rays_quick", [row("rays_quick", {"U": 3000}, 0)])
-    assert gather(ledger).studies[0].command == "python sweeps/rays.py --quick"
-    ledger.publish("rays", [row("rays", {"U": 3000}, 0)])
-    assert [s.command for s in gather(ledger).studies] == ["python sweeps/rays.py"]
-    assert question_of("depth_quick_offline").sweep == "depth"
 
 
 def test_what_a_sweep_drew_stands_with_its_times_and_without_what_is_for_programs(
@@ -126,75 +41,6 @@ def test_what_a_sweep_drew_stands_with_its_times_and_without_what_is_for_program
     assert "etoile" in text
     assert ">1.235<" in text
     assert "a" * 64 not in text
-
-
-def test_two_kinds_of_times_of_one_engine_have_their_own_names(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    kinds = ("", "K, 250 paths")
-    ledger.publish_timings("large_k", [
-        dataclasses.replace(timing(k, "replay"), key=f"{k}-{n}", label=json.dumps({"varies": kind}))
-        for k in (5, 9) for n, kind in enumerate(kinds)
-    ])  # fmt: skip
-    [study] = gather(ledger).studies
-    names = {curve.name for chart in charts_of(study) for curve in chart.curves}
-    assert {"replay: tracing", "replay, K, 250 paths: tracing"} <= names
-
-
-def test_a_damaged_file_is_named_now_and_later(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
-    ledger.publish("depth", DEPTH[:3])
-    file = tmp_path / "rows" / "study=depth" / f"{DEPTH[1].key}.parquet"
-    file.write_bytes(file.read_bytes()[:-20])
-    for _ in range(2):
-        found = gather(ledger)
-        assert len(found.studies[0].rows) == 2
-        assert len(found.damaged) == 1
-        assert DEPTH[1].key in found.damaged[0]
-        assert DEPTH[1].key in report_page(found)
-
-
-def test_the_paper_stands_beside_and_is_contradicted_with_numbers(results: Results) -> None:
-    study = results.studies[0]
-    (table,) = tables_of(study)
-    line = next(x for x in table.lines if x[0] == "6")
-    ours = table.head.index("MRE [%]")
-    assert line[ours : ours + 2] == ("0.24", "0.070")
-    assert [table.head[i] for i in table.paper] == ["paper"] * 4
-    text = report_page(results)
-    assert "Adam as in the paper ends at 0.240 %" in text
-    assert "the paper prints 0.070 %" in text
-    assert claims_of("depth", study.rows)
-
-
-def test_many_seeds_make_no_larger_curves() -> None:
-    histories = [np.geomspace(1.0, 1e-3, n) for n in (1000, 700, 10)] * 100
-    curve = history_curve("a", histories)
-    assert curve is not None
-    assert len(curve.x) <= PLACES
-    assert curve.x[[0, -1]].tolist() == [1.0, 1000.0]
-    assert curve.y[-1] == pytest.approx(np.median([h[-1] for h in histories]))
-
-
-def test_the_pareto_front_is_what_nothing_beats() -> None:
-    cost, error = np.array([3.0, 1, 2, 2, 4]), np.array([1.0, 5, 3, 4, 2])
-    assert pareto(cost, error).tolist() == [1, 2, 0]
-
-
-def test_a_plan_is_that_of_the_rows_and_drawn_over_a_known_room_only(results: Results) -> None:
-    study = results.studies[0]
-    (plan,), more = plans_of(study)
-    assert more == 0
-    assert len(plan.outlines) == 9
-    assert plan.tx.ravel().tolist() == study.rows[0].tx
-    other = dataclasses.replace(study.rows[0], scene="other")
-    (plan,), _ = plans_of(Study("depth", study.question, (other,)))
-    assert plan.scene is None
-    assert not plan.outlines
-
-
-def test_groups_keep_what_a_label_is_even_if_it_is_no_json() -> None:
-    (group,) = groups_of([dataclasses.replace(DEPTH[0], label="{")])
-    assert group.label == {"label": "{"}
 
 
 def test_rows_that_no_sweep_of_ours_wrote_do_not_stop_the_report(tmp_path: Path) -> None:
@@ -233,19 +79,6 @@ def test_the_command_says_what_to_do_where_there_is_nothing(tmp_path: Path) -> N
     assert told.exit_code == 2
     assert "python sweeps/depth.py --quick" in " ".join(told.output.split())
     assert not (tmp_path / "p.html").exists()
-
-
-@pytest.mark.slow
-def test_figures_are_written_twice(results: Results, tmp_path: Path) -> None:
-    written = write_figures(results, tmp_path)
-    charts = [c for s in results.studies for c in charts_of(s)]
-    assert len(written) == len(charts) + 2  # the plans of depth and mine
-    for file in written:
-        assert file.read_bytes().startswith(b"\x89PNG")
-        assert file.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
-
-
-# In a browser
 
 
 def chromium() -> str:

@@ -15,12 +15,9 @@ import pytest
 
 import vlmrt_dist as vd
 from tests import ROOT
-from vlmrt_dist.console import show
 from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.report.paper import Printed
-from vlmrt_dist.report.paper_comparison import comparison
 from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.store.places import results_place
@@ -246,15 +243,6 @@ def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path
     other = dataclasses.replace(point, seeds=(5,))
     both = study.run([point, other], Ledger(tmp_path), workers=ActorOptions(2))
     assert without_times(both) == without_times(rows + study.evaluate(other))
-
-
-def test_the_table_holds_the_papers_numbers_and_units(
-    rows: list[Row], capsys: pytest.CaptureFixture[str]
-) -> None:
-    show(*comparison("Table 1", "max_depth", "D", {1: Printed(0.467, 1370.49, 409, 3.35)}, rows))
-    text = capsys.readouterr().out
-    for expected in ("0.467", "1370", "409", "3.35", "tracing [s]", "MRE [%]", "same_paths"):
-        assert expected in text
 
 
 def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,10 @@
 import numpy as np
-import pytest
 
 from vlmrt_dist.campaign.free_space import check_campaign
-from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advice import ask
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
+from vlmrt_dist.vlm.options import Offline
 
 
 def test_one_advisor_says_both_and_its_rows_say_who_it_was() -> None:
@@ -22,7 +21,5 @@ def test_one_advisor_says_both_and_its_rows_say_who_it_was() -> None:
 
 
 def test_options_reach_the_advisor() -> None:
-    near = ask("offline", box_room(), 1, 2, frequency=3.5e9, clearance=0.5)
+    near = ask(Offline(clearance=0.5), box_room(), 1, 2, frequency=3.5e9)
     assert near.campaign.key != ask("offline", box_room(), 1, 2, frequency=3.5e9).campaign.key
-    with pytest.raises(ConfigurationError, match="no option 'wings'"):
-        ask("offline", box_room(), 1, 2, frequency=3.5e9, wings=2)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -27,10 +27,23 @@ from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel, conductivity_table
-from vlmrt_dist.vlm import MaterialAdvice, PositionAdvice, Usage, advisor_named
+from vlmrt_dist.vlm import (
+    Advisor,
+    AdvisorOptions,
+    Answers,
+    Budget,
+    Connection,
+    Gemini,
+    MaterialAdvice,
+    Offline,
+    OpenAICompatible,
+    PositionAdvice,
+    Recorded,
+    Usage,
+    advisor_named,
+)
 
-ASKED = ("gemini", "openai_compatible")
-"""Advisors that look at pictures."""
+Value = TypeVar("Value")
 
 _Name = Literal["offline", "gemini", "openai_compatible", "recorded"]
 _Vlm = Annotated[
@@ -108,30 +121,30 @@ def advise(
         raise ConfigurationError("--setups must be 0 (no positions) or more, --receivers 1 or more")
     if setups == 0 and (figure or out):
         raise ConfigurationError("--figure and --out show positions; ask for --setups 1 or more")
-    options: dict[str, Any] = {
-        "model": model,
-        "base_url": base_url,
-        "key_file": key_file,
-        "anonymous": anonymous or None,
-        "path": recording,
-        "record": record,
-        "cache": False if no_cache else None,
-        "timeout": timeout,
-        "retries": retries,
-        "backoff": backoff,
-        "max_cost_usd": max_cost_usd,
-        "price_usd": price_usd,
-    }
+    given = _Given(
+        model=model,
+        base_url=base_url,
+        key_file=key_file,
+        anonymous=anonymous or None,
+        recording=recording,
+        record=record,
+        no_cache=no_cache or None,
+        timeout=timeout,
+        retries=retries,
+        backoff=backoff,
+        max_cost_usd=max_cost_usd,
+        price_usd=price_usd,
+    )
     # First of all, because it takes the key out of the environment that other processes get.
-    advisor = _advisor(vlm, {name: value for name, value in options.items() if value is not None})
+    advisor = advisor_named(given.advisor(vlm))
     room = named_scene(scene, headroom, material)
     table = conductivity_table(frequency)
     if not table:
         raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
-    if vlm == "offline":
+    if advisor.name == "offline":
         say("note: the offline advisor is no vision model; it reads names and geometry")
     with results_only():
-        images = _images(vlm, room, image or [])
+        images = _images(advisor, room, image or [])
         materials = advisor.propose_materials(images, room, table, frequency=frequency)
     if not as_json:
         print_result(_materials_text(materials, frequency))
@@ -144,9 +157,8 @@ def advise(
     if as_json:
         answer = _as_dict(materials, positions, frequency)
         print_result(json.dumps(answer, indent=2, allow_nan=False))
-    spent = advisor.transport.meter.spent_usd if vlm in ASKED else 0.0
-    if spent:
-        say(f"spent about {spent:.4f} US dollars, at the prices that are assumed")
+    if advisor.spent_usd:
+        say(f"spent about {advisor.spent_usd:.4f} US dollars, at the prices that are assumed")
     if positions is not None and out is not None:
         write_campaign(positions.campaign, out)
         say(f"positions written to {out}")
@@ -157,18 +169,87 @@ def advise(
         say(f"figure written to {figure}")
 
 
-def _advisor(name: str, options: dict[str, Any]) -> Any:
-    if name == "recorded" and "path" not in options:
-        raise ConfigurationError("--vlm recorded needs --recording FILE")
-    if name != "recorded" and "path" in options:
-        raise ConfigurationError("--recording goes with --vlm recorded")
-    return advisor_named(name, **options)
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """Options of the advisors as given on the command line; None: not given."""
+
+    model: str | None
+    base_url: str | None
+    key_file: Path | None
+    anonymous: bool | None
+    recording: Path | None
+    record: Path | None
+    no_cache: bool | None
+    timeout: float | None
+    retries: int | None
+    backoff: float | None
+    max_cost_usd: float | None
+    price_usd: tuple[float, float] | None
+
+    def advisor(self, name: str) -> AdvisorOptions:
+        """The options of the advisor called ``name``.
+
+        :raises ConfigurationError: if it does not take one that was given, or needs one that was
+            not
+        """
+        if name == "recorded" and self.recording is None:
+            raise ConfigurationError("--vlm recorded needs --recording FILE")
+        if name != "recorded" and self.recording is not None:
+            raise ConfigurationError("--recording goes with --vlm recorded")
+        if name == "offline":
+            self._refuse_all_but("offline")
+            return Offline()
+        if self.recording is not None:
+            self._refuse_all_but("recorded", "recording", "anonymous")
+            return Recorded(self.recording, anonymous=bool(self.anonymous))
+        connection = Connection(
+            _or(self.timeout, Connection.timeout),
+            _or(self.retries, Connection.retries),
+            _or(self.backoff, Connection.backoff),
+        )
+        answers = Answers(cache=not self.no_cache, record=self.record)
+        if name == "gemini":
+            return Gemini(
+                model=_or(self.model, Gemini.model),
+                base_url=_or(self.base_url, Gemini.base_url),
+                key_file=self.key_file,
+                connection=connection,
+                budget=self._budget(Gemini.budget),
+                answers=answers,
+                anonymous=bool(self.anonymous),
+            )
+        return OpenAICompatible(
+            model=self.model or "",
+            base_url=self.base_url or "",
+            key_file=self.key_file,
+            connection=connection,
+            budget=self._budget(OpenAICompatible.budget),
+            answers=answers,
+            anonymous=bool(self.anonymous),
+        )
+
+    def _budget(self, default: Budget) -> Budget:
+        return Budget(
+            max_requests=default.max_requests,
+            max_cost_usd=_or(self.max_cost_usd, default.max_cost_usd),
+            price_usd=self.price_usd,
+        )
+
+    def _refuse_all_but(self, name: str, *known: str) -> None:
+        given = [f.name for f in dataclasses.fields(self) if getattr(self, f.name) is not None]
+        unknown = [repr(option) for option in given if option not in known]
+        if unknown:
+            raise ConfigurationError(f"the advisor {name!r} has no option {', '.join(unknown)}")
 
 
-def _images(name: str, room: SceneModel, files: Sequence[Path]) -> list[SceneImage]:
-    if name not in ASKED:
+def _or(value: Value | None, default: Value) -> Value:
+    return default if value is None else value
+
+
+def _images(advisor: Advisor, room: SceneModel, files: Sequence[Path]) -> list[SceneImage]:
+    if not advisor.sees_images:
         if files:
-            say(f"note: the {name} advisor looks at no pictures; --image has no effect")
+            say(f"note: the {advisor.name} advisor looks at no pictures; --image has no effect")
         return []
     if files:
         from vlmrt_dist.rendering import read_photograph

@@ -45,7 +45,7 @@ class PosteriorCheck:
 
     @property
     def reliable(self) -> bool:
-        """Whether there are enough effective draws to judge by."""
+        """True if there are enough effective draws for a judgement."""
         return self.effective >= FEW
 
     @property

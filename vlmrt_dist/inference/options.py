@@ -65,7 +65,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Which parameters of the objects are unknown.
+    """The unknown parameters of the objects.
 
     :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
         of σ = c f^d, which only several carriers tell

@@ -192,7 +192,7 @@ def _chi2(
 
 
 def _crossing(grid: FloatArray, chi2: FloatArray, best: float, side: int) -> float:
-    """Where χ² rises through the threshold on one side of the best value, between two points."""
+    """Crossing of χ² and the threshold on one side of the best value, between two points."""
     beyond = grid[grid < best][::-1] if side < 0 else grid[grid > best]
     rise = chi2[grid < best][::-1] if side < 0 else chi2[grid > best]
     above = np.flatnonzero(rise > THRESHOLD)

@@ -1,4 +1,4 @@
-"""Pictures of scenes: rendered views, photographs, and from where a scene is looked at."""
+"""Pictures of scenes: rendered views, photographs, cameras."""
 
 import lazy_loader as lazy
 

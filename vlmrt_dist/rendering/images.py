@@ -1,4 +1,4 @@
-"""Images of a scene as values: what a vision-language model looks at, the paper's IMG(Σ)."""
+"""Images of a scene as values, for vision-language models: the paper's IMG(Σ)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class SceneImage:
     """One image of a scene.
 
     :param png: the picture, encoded as PNG without metadata
-    :param source: "render" (made from the scene's geometry; its look says what its author put in)
-        or "photograph" (a user's own)
-    :param view: what it shows: "overhead", "perspective", or a photograph's file name
+    :param source: "render" (from the scene's geometry, with a texture for each material class) or
+        "photograph" (a user's own)
+    :param view: "overhead", "perspective", or a photograph's file name
     :param width: [pixels]
     :param height: [pixels]
     """

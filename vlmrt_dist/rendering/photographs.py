@@ -1,5 +1,4 @@
-"""A user's own photographs as :class:`~vlmrt_dist.rendering.images.SceneImage`, with nothing else
-in them."""
+"""A user's photographs as :class:`~vlmrt_dist.rendering.images.SceneImage`, without metadata."""
 
 from __future__ import annotations
 
@@ -18,10 +17,10 @@ MAX_BYTES = 20_000_000
 """Largest file that is opened [bytes]."""
 
 MAX_PIXELS = 80_000_000
-"""Largest picture that is decoded; a small file may hold one that fills the memory."""
+"""Largest picture that is decoded; small files can hold pictures larger than the memory."""
 
 LONG_SIDE = 2048
-"""The longer side of the result is at most this [pixels]."""
+"""Longest side of the result [pixels]."""
 
 MAX_NAME = 100
 
@@ -29,10 +28,10 @@ MAX_NAME = 100
 def read_photograph(path: str | os.PathLike[str]) -> SceneImage:
     """A photograph of the scene, turned upright, scaled down, and encoded anew.
 
-    PNG and JPEG are told by their content, not by the name. The result is an RGB PNG of at most
-    2048 pixels a side without metadata: neither where it was taken, nor any text, nor a colour
-    profile stays. What is transparent becomes white. Of a JPEG that carries further pictures, as
-    some phones write them, the first is taken.
+    PNG and JPEG are recognised by their content, not by the name. The result is an RGB PNG of at
+    most 2048 pixels a side without metadata: the place, texts and the colour profile are dropped.
+    Transparent parts become white. Of a JPEG with several pictures, as some phones write them, the
+    first is taken.
 
     :raises ImageError: if the file cannot be read, is neither PNG nor JPEG, has more than 20 MB or
         80 megapixels, is animated, or is damaged
@@ -46,17 +45,17 @@ def read_photograph(path: str | os.PathLike[str]) -> SceneImage:
         raise ImageError(f"{label} cannot be read: {error}") from None
     pixels = _decoded(content, label)
 
-    from PIL import Image  # late: not everybody who imports this reads photographs
+    from PIL import Image  # late: most importers read no photographs
 
     encoded = io.BytesIO()
-    # From the pixels alone: whatever else Pillow has read stays behind.
+    # From the pixels alone, so that no metadata that Pillow has read is written.
     Image.fromarray(pixels).save(encoded, format="png")
     height, width, _ = pixels.shape
     return SceneImage(encoded.getvalue(), "photograph", name, width, height)
 
 
 def _decoded(content: bytes, label: str) -> np.ndarray:
-    """The picture [H,W,3], upright and not too large."""
+    """The pixels [H,W,3], upright, scaled down to ``LONG_SIDE``."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:

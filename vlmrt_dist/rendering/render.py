@@ -1,4 +1,4 @@
-"""Pictures of a scene, the paper's IMG(Σ), rendered in a process of their own."""
+"""Rendered pictures of a scene, the paper's IMG(Σ)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,14 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.rendering.images import SceneImage
-from vlmrt_dist.rendering.render_process import ARRAYS, PROBLEM, REQUEST, view_file
+from vlmrt_dist.rendering.render_process import (
+    ARRAYS,
+    PROBLEM,
+    REQUEST,
+    RenderRequest,
+    ViewRequest,
+    view_file,
+)
 from vlmrt_dist.rendering.textures import LOOKS, look_name
 from vlmrt_dist.rendering.viewpoints import VIEWS, Seen, look_at_scene
 from vlmrt_dist.scene import SceneModel
@@ -37,13 +43,13 @@ DEADLINE, MAX_DEADLINE = 600.0, 1e6
 """Seconds after which the rendering process is ended."""
 
 GAP = 1e-3
-"""Share by which closed objects are drawn smaller, so that surfaces that touch do not flicker."""
+"""Share by which closed objects are drawn smaller, so that touching surfaces do not flicker."""
 
 SMALLEST_TILE = 32
-"""Pixels that one metre of texture covers at least; patterns of a large scene are enlarged."""
+"""Least pixels of one metre of texture; patterns of a large scene are enlarged to it."""
 
 POLL = 0.05
-"""Seconds between two looks at the rendering process."""
+"""Seconds between two checks of the rendering process."""
 
 
 def render_scene(
@@ -58,17 +64,17 @@ def render_scene(
     deadline: float = DEADLINE,
     progress: Progress | None = None,
 ) -> list[SceneImage]:
-    """Pictures of a scene, as a vision-language model is to see it.
+    """Pictures of a scene for a vision-language model.
 
-    An object's look follows from its material class alone (:mod:`vlmrt_dist.rendering.textures`);
-    a material outside the ITU list is grey. Patterns have their true size where that can be seen,
-    and are enlarged by a power of two in a scene so large that they would vanish. Ceilings and
-    roofs that hide the inside are left out, outer walls between it and the camera cut down to a
-    low stub (:func:`vlmrt_dist.rendering.viewpoints.look_at_scene`).
+    An object's texture follows from its material class alone
+    (:mod:`vlmrt_dist.rendering.textures`); a material outside the ITU list is grey. Patterns have
+    their true size, but are enlarged by a power of two in a scene so large that they would vanish.
+    Ceilings and roofs that hide the inside are left out, outer walls between it and the camera cut
+    down to a low stub (:func:`vlmrt_dist.rendering.viewpoints.look_at_scene`).
 
     Mitsuba runs in a process of its own, on the GPU or the CPU as :mod:`vlmrt_dist.engine.llvm`
-    chooses, so the caller's variant does not matter and stays what it is. The same arguments give
-    the same picture on the same kind of machine.
+    chooses, and leaves the caller's variant alone. The same arguments give the same picture on the
+    same kind of machine.
 
     :param views: some of "overhead" and "perspective"
     :param width: [pixels]
@@ -77,9 +83,9 @@ def render_scene(
     :param seed: of those paths
     :param num_threads: of the CPU; None: one for each core that this process may use
     :param deadline: [s]
-    :param progress: is told ("render", passes done, passes in all)
+    :param progress: called with ("render", passes done, passes in all)
     :returns: an image for each view, in the order of ``views``
-    :raises ConfigurationError: if an argument is outside what it may be
+    :raises ConfigurationError: if an argument is out of range
     :raises SceneError: if the scene has no surface
     :raises EngineUnavailable: if Mitsuba cannot run on this machine
     :raises ImageError: if the rendering process dies or exceeds the deadline
@@ -97,7 +103,7 @@ def render_scene(
     with tempfile.TemporaryDirectory(prefix="vlmrt-render-") as place:
         folder = Path(place)
         threads = num_threads or len(os.sched_getaffinity(0))
-        request: dict[str, Any] = {
+        request: RenderRequest = {
             "width": width,
             "height": height,
             "samples": samples,
@@ -140,9 +146,9 @@ def texture_coordinates(triangles: FloatArray, size: tuple[float, float]) -> Flo
 
 
 def check_settings(views: Sequence[str], width: int, height: int, samples: int) -> None:
-    """What :func:`render_scene` asks of its settings.
+    """Check the settings of :func:`render_scene`.
 
-    :raises ConfigurationError: if one is outside what it may be
+    :raises ConfigurationError: if one is out of range
     """
     if isinstance(views, str) or not views or not set(views) <= set(VIEWS):
         raise ConfigurationError(f"views must be some of {', '.join(VIEWS)}; got {views!r}")
@@ -157,10 +163,10 @@ def check_settings(views: Sequence[str], width: int, height: int, samples: int) 
 
 def _described(
     scene: SceneModel, seen: Seen, width: int, prefix: str
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[np.float32]]]:
-    """One view as plain values, and its meshes, one for each look."""
+) -> tuple[ViewRequest, dict[str, npt.NDArray[np.float32]]]:
+    """The request of one view, and the arrays of its meshes, one for each look."""
     camera = seen.camera
-    # Single precision has no centimetres far from the origin.
+    # Single precision does not resolve centimetres far from the origin.
     origin = camera.target
     pixel = 2 * camera.distance * math.tan(math.radians(camera.fov / 2)) / width
     enlarged = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_TILE * pixel)))
@@ -176,7 +182,7 @@ def _described(
         arrays[f"{prefix}-{name}-positions"] = (some - origin).astype(np.float32)
         arrays[f"{prefix}-{name}-uv"] = texture_coordinates(some - corner, size).astype(np.float32)  # type: ignore[arg-type]
     reach = float(np.abs(triangles - camera.origin).max())
-    description = {
+    description: ViewRequest = {
         "origin": (camera.origin - origin).tolist(),
         "target": [0.0, 0.0, 0.0],
         "up": camera.up.tolist(),
@@ -190,7 +196,7 @@ def _described(
 
 
 def _apart(scene: SceneModel, seen: Seen) -> FloatArray:
-    """The triangles, those of closed objects drawn towards the middle of their object a little."""
+    """The triangles, those of closed objects shrunk slightly about the middle of their object."""
     scale = np.ones(scene.num_objects)
     scale[scene.solids] -= GAP
     middle = scene.bounding_boxes.mean(axis=1)[seen.owner][:, None]
@@ -198,7 +204,7 @@ def _apart(scene: SceneModel, seen: Seen) -> FloatArray:
 
 
 def _run(folder: Path, deadline: float, progress: Progress | None) -> None:
-    """Run the rendering process over what lies in the folder, and wait for its end."""
+    """Run the rendering process on the folder and wait for its end."""
     package = Path(__file__).parents[1]
     path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
     end = time.monotonic() + deadline
@@ -238,7 +244,7 @@ def _run(folder: Path, deadline: float, progress: Progress | None) -> None:
 
 
 def _tell(folder: Path, progress: Progress | None) -> None:
-    """Pass on how far the process has come: it prints ``done total`` line by line."""
+    """Report the process's last line, ``done total``, as progress."""
     lines = (folder / "out.txt").read_text("utf-8", "replace").split("\n")
     if progress is not None and len(lines) > 1:
         done, total = lines[-2].split()
@@ -246,8 +252,8 @@ def _tell(folder: Path, progress: Progress | None) -> None:
 
 
 def _png(file: Path, shape: tuple[int, int, int]) -> bytes:
-    """The pixels that the process left, as a PNG without metadata."""
-    from PIL import Image  # late: not everybody who imports this renders
+    """The pixels that the process wrote, as a PNG without metadata."""
+    from PIL import Image  # late: most importers do not render
 
     try:
         pixels = np.load(file, allow_pickle=False)

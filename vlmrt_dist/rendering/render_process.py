@@ -1,10 +1,10 @@
-"""The process that renders: Mitsuba in its RGB variant, apart from the caller's polarized one.
+"""Rendering process: Mitsuba in its RGB variant, apart from the caller's polarized one.
 
 ``python -m vlmrt_dist.rendering.render_process FOLDER`` reads ``scene.json`` and ``arrays.npz``
-there, which
-:mod:`vlmrt_dist.rendering.render` has written, and leaves ``view-<i>.npy`` [H,W,3] (sRGB, 0 to
-255) for each view. It prints ``done total`` after each pass, and an engine that is missing goes to
-``problem.txt``. Nothing foreign reaches Mitsuba: it sees arrays, and dictionaries made here.
+there, written by :mod:`vlmrt_dist.rendering.render`, and writes ``view-<i>.npy`` [H,W,3] (sRGB, 0
+to 255) for each view. It prints ``done total`` after each pass; the message of a missing engine
+goes to ``problem.txt``. Mitsuba gets arrays, and dictionaries made here, but no text from a user's
+file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -29,23 +29,56 @@ MAX_DEPTH = 5
 """Bounces of light."""
 
 SAMPLES_A_PASS = 16
-"""Paths of light through each pixel at a time, which bounds the memory: 4 × 4 strata."""
+"""Paths of light through each pixel in one pass, 4 × 4 strata; bounds the memory."""
 
 SKY_ROWS = 256
 
 ZENITH, HORIZON, GROUND = (0.60, 0.63, 0.68), (0.90, 0.91, 0.93), (0.66, 0.66, 0.66)
-"""Linear radiance of the sky and of what lies below the horizon."""
+"""Linear radiance of the sky, and below the horizon."""
 
 WINDOW, WINDOW_RADIUS, WINDOW_ELEVATION = (5.3, 5.1, 4.8), 20.0, 48.0
-"""Radiance of the bright spot that throws soft shadows, its radius and height [degrees]."""
+"""Radiance of the bright spot that casts soft shadows, its radius and elevation [degrees]."""
 
 FloatArray = npt.NDArray[np.float32]
 
+PluginDict = dict[str, object]
+"""A Mitsuba object: ``type`` and parameters."""
+
+
+class ViewRequest(TypedDict):
+    """One view, in single precision about the camera's target [m].
+
+    ``near`` and ``far`` are the clipping distances [m], ``fov`` the horizontal field of view and
+    ``light`` the azimuth of the brightest light [degrees]; ``meshes`` maps a look to the prefix of
+    its arrays.
+    """
+
+    origin: list[float]
+    target: list[float]
+    up: list[float]
+    fov: float
+    light: float
+    near: float
+    far: float
+    meshes: dict[str, str]
+
+
+class RenderRequest(TypedDict):
+    """Content of ``scene.json``: size [pixels], samples per pixel, deadline [s], views."""
+
+    width: int
+    height: int
+    samples: int
+    seed: int
+    threads: int
+    deadline: float
+    views: list[ViewRequest]
+
 
 def main(folder: Path) -> None:
-    """Render what the folder asks for."""
-    request = json.loads((folder / REQUEST).read_text())
-    # The caller ends this process at the deadline; if the caller was killed, nobody else would.
+    """Render the views that the folder's request asks for."""
+    request: RenderRequest = json.loads((folder / REQUEST).read_text())
+    # The caller ends this process at the deadline; the alarm does if the caller was killed.
     signal.alarm(math.ceil(request["deadline"]) + 10)
     try:
         variant = rgb_variant(prepare_engine())
@@ -93,9 +126,9 @@ def developed(radiance: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def sky(azimuth: float) -> FloatArray:
-    """Radiance from every direction [H,2H,3]: a bright sky, a soft window in it, a grey ground.
+    """Radiance from every direction [H,2H,3]: a bright sky with a soft window, a grey ground.
 
-    The first row is the zenith (z); the columns go round from the y axis over the x axis.
+    The first row is the zenith (z); the columns go from the y axis over the x axis.
 
     :param azimuth: of the window, from the x axis towards the y axis [degrees]
     """
@@ -113,10 +146,10 @@ def sky(azimuth: float) -> FloatArray:
     return np.asarray(light, np.float32)
 
 
-def _scene(mi: Any, view: dict[str, Any], request: dict[str, Any], arrays: Any) -> Any:
-    parts: dict[str, Any] = {
+def _scene(mi: Any, view: ViewRequest, request: RenderRequest, arrays: Any) -> Any:
+    parts: PluginDict = {
         "type": "scene",
-        # Of Mitsuba's integrators this one lets light fall through glass on what stands behind it.
+        # The one integrator of Mitsuba whose light passes through glass onto objects behind it.
         "integrator": {"type": "volpath", "max_depth": MAX_DEPTH},
         "sensor": {
             "type": "perspective",
@@ -129,7 +162,7 @@ def _scene(mi: Any, view: dict[str, Any], request: dict[str, Any], arrays: Any) 
                 "type": "hdrfilm",
                 "width": request["width"],
                 "height": request["height"],
-                # No sample counts for two pixels, so the order of the threads does not matter.
+                # A sample counts for one pixel, so the order of the threads does not matter.
                 "rfilter": {"type": "box"},
                 "pixel_format": "rgb",
             },
@@ -148,7 +181,7 @@ def _scene(mi: Any, view: dict[str, Any], request: dict[str, Any], arrays: Any) 
     return mi.load_dict(parts)
 
 
-def _mesh(mi: Any, name: str, positions: FloatArray, uv: FloatArray, bsdf: Any) -> Any:
+def _mesh(mi: Any, name: str, positions: FloatArray, uv: FloatArray, bsdf: PluginDict) -> Any:
     """A flat-shaded mesh of triangles [T,3,3] with texture coordinates [T,3,2]."""
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict(bsdf)
@@ -165,14 +198,15 @@ def _mesh(mi: Any, name: str, positions: FloatArray, uv: FloatArray, bsdf: Any) 
     return mesh
 
 
-def _surface(mi: Any, name: str) -> dict[str, Any]:
+def _surface(mi: Any, name: str) -> PluginDict:
     picture = texture(name)
     look = picture.look
-    color = {
+    color: PluginDict = {
         "type": "bitmap",
         "bitmap": mi.Bitmap(picture.pixels.copy()),
         "filter_type": "bilinear",
     }
+    inner: PluginDict
     if look.surface == "metal":
         inner = {
             "type": "roughconductor",
@@ -189,7 +223,7 @@ def _surface(mi: Any, name: str) -> dict[str, Any]:
             "alpha": max(look.roughness, 0.02),
             "nonlinear": True,
         }
-    both = {"type": "twosided", "inner": inner}
+    both: PluginDict = {"type": "twosided", "inner": inner}
     if look.surface != "sheet":
         return both
     low, high = look.opacity

@@ -1,7 +1,7 @@
-"""What each material class looks like: procedural textures, made with NumPy, that tile.
+"""Textures of the material classes, procedural and tiling.
 
-The look follows from the material class alone, as a photograph's would, so that whoever looks at a
-rendering has to recognise the material: nothing in it stands for a name, and no class is one flat
+The texture follows from the material class alone, and resembles the material, so that a model has
+to recognise it as in a photograph: no colour code stands for a name, and no class is one flat
 colour. Patterns have their true size: a brick is 25 cm long with its joint.
 """
 
@@ -21,14 +21,14 @@ from vlmrt_dist.arrays import FloatArray
 Surface = Literal["matte", "glossy", "metal", "sheet"]
 
 LONG_SIDE = 512
-"""Pixels of a texture's longer side."""
+"""Longer side of a texture [pixels]."""
 
 
 class Look(NamedTuple):
-    """How the surface of a material class is made.
+    """Appearance of the surface of a material class.
 
-    :param draw: makes the picture [H,W,3], sRGB from 0 to 1, from a canvas
-    :param size: width and height of the piece of surface that the picture shows [m]
+    :param draw: draws the picture [H,W,3], sRGB from 0 to 1, from a canvas
+    :param size: width and height of the surface in the picture [m]
     :param surface: "matte", "glossy" (a clear coat over the picture), "metal", or "sheet" (glossy
         and seen through)
     :param roughness: of the reflecting layer, 0 (a mirror) to 1
@@ -48,7 +48,7 @@ class Texture:
 
     :param pixels: colours [H,W,3], sRGB, 0 to 255; the first row is the upper edge
     :param size: width and height of the tile on the surface [m]
-    :param look: how the surface reflects
+    :param look: appearance
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -78,7 +78,7 @@ def texture(name: str, seed: int = 0) -> Texture:
 
 
 class _Canvas:
-    """Random fields over one tile; all of them go on without a seam at its edges.
+    """Random fields over one tile, periodic at its edges.
 
     :param shape: (H, W) pixels
     :param size: width and height [m]
@@ -99,7 +99,7 @@ class _Canvas:
 
         :param finest: shortest wavelength [m]
         :param coarsest: longest wavelength [m]
-        :param stretch: how much longer features are along u than along v
+        :param stretch: length of features along u in units of that along v
         """
         height, width = self.shape
         across = np.fft.fftfreq(height, self.size[1] / height)[:, None]
@@ -119,7 +119,7 @@ class _Canvas:
         """Cells about random points: a value of each cell 0 to 1, and distances [m], all [H,W].
 
         :param spacing: of the points [m]
-        :param stretch: how much longer cells are along u than along v
+        :param stretch: length of cells along u in units of that along v
         :returns: the cell's value, the distance to its point, and to the border (half of the
             difference of the distances to the two nearest points)
         """
@@ -135,7 +135,7 @@ class _Canvas:
         return tuple(a.reshape(self.shape) for a in (value, distance[:, 0], border))
 
     def bent(self, field: FloatArray, along: FloatArray, across: FloatArray) -> FloatArray:
-        """``field`` read at places moved by ``along`` and ``across`` [H,W] [m]."""
+        """``field`` sampled at points moved by ``along`` and ``across`` [H,W] [m]."""
         from scipy.ndimage import map_coordinates
 
         rows, columns = np.mgrid[: self.shape[0], : self.shape[1]].astype(float)
@@ -292,7 +292,7 @@ def _clear_acrylic(c: _Canvas) -> FloatArray:
 
 
 def _vacuum(c: _Canvas) -> FloatArray:
-    """Nothing to be seen, so a faint net of lines marks the place."""
+    """Transparent; a faint net of lines marks the place."""
     net = _band(c.tiles(0.25, 0.25)[2], 0.006, 0.004)
     return _blend("0a0a12", "ffffff", net + 0.02 * c.noise(0.0))
 
@@ -402,12 +402,12 @@ def _wet_ground(c: _Canvas) -> FloatArray:
 
 
 def _other(c: _Canvas) -> FloatArray:
-    """Neutral grey paint: says nothing of what is below it."""
+    """Neutral grey paint, which shows no material."""
     return _blend("a0a0a0", "b0b0b0", 0.5 + 0.25 * c.noise(0.4, finest=0.008))
 
 
 OTHER = "other"
-"""The look of a material outside the ITU list, which is known by its numbers only."""
+"""The look of a material outside the ITU list, which has numbers but no class."""
 
 LOOKS: dict[str, Look] = {
     "vacuum": Look(_vacuum, (1.0, 1.0), "sheet", 0.3, opacity=(0.06, 0.6)),

@@ -1,6 +1,6 @@
-"""From where a scene is looked at, and what is cut away so that its inside is seen.
+"""Cameras of a scene, and the walls and ceilings left out so that its inside is visible.
 
-Everything follows from the geometry, nothing from names, so it works for anybody's scene.
+All follows from the geometry and nothing from names, so it works for any scene.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ from vlmrt_dist.scene import SceneModel
 VIEWS = ("overhead", "perspective")
 
 FIELD_OF_VIEW = 40.0
-"""Horizontal [degrees]."""
+"""Horizontal field of view [degrees]."""
 
 ELEVATION = 40.0
-"""Of the perspective view's camera over the horizon [degrees]."""
+"""Elevation of the perspective camera above the horizon [degrees]."""
 
 AZIMUTHS = (-57.0, 33.0, 123.0, 213.0)
-"""Where that camera may stand, counted from the x axis [degrees]."""
+"""Possible azimuths of the perspective camera, from the x axis [degrees]."""
 
 LIGHT_BEHIND = 25.0
-"""How far behind the camera's left the brightest light stands [degrees]."""
+"""Azimuth of the brightest light, from the camera's left backwards [degrees]."""
 
 MARGIN = 1.06
-"""How much wider than the scene the picture is."""
+"""Width of the picture in units of the scene's."""
 
 SPANNING = 0.95
-"""An object as wide as this share of the scene, in x and y, may be the room itself."""
+"""Least width, in x and y as a share of the scene's, of an object that may be the room itself."""
 
 THIN = 0.25
-"""A panel's thickness is at most this share of its shorter side."""
+"""Greatest thickness of a panel, as a share of its shorter side."""
 
 SAME_PLANE = 0.02
-"""Panels nearer than this share of the scene's diagonal form one wall or ceiling."""
+"""Greatest distance of panels of one wall or ceiling, as a share of the scene's diagonal."""
 
 ROOFED, WALLED = 0.5, 0.3
-"""What covers less than this share of the scene's plan, or elevation, does not hide it."""
+"""Least share of the scene's plan, or elevation, that a ceiling, or wall, covers."""
 
 OUTSIDE = 0.1
-"""Most of the scene's surface that may lie on the outer side of an outer wall, as a share."""
+"""Greatest share of the scene's surface on the outer side of an outer wall."""
 
 SET_IN = 0.003
-"""How far, as a share of the diagonal, a window may stand out of the wall it goes with."""
+"""Greatest protrusion of a window from its wall, as a share of the diagonal."""
 
 STUB = 0.08
-"""Height that remains of a wall that is cut away, as a share of it."""
+"""Height of the stub of a wall that is cut away, as a share of the wall's."""
 
 
 class Camera(NamedTuple):
     """A pinhole camera.
 
-    :param origin: its place [3] [m]
+    :param origin: position [3] [m]
     :param target: a point in the middle of the picture [3] [m]
-    :param up: what points upwards in the picture [3]
+    :param up: direction that is upwards in the picture [3]
     :param fov: horizontal field of view [degrees]
     :param light: azimuth of the brightest light, at the camera's left [degrees]
     """
@@ -77,11 +77,11 @@ class Camera(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a camera is given to see.
+    """The visible part of a scene.
 
-    :param camera: where it stands
-    :param triangles: corners [T,3,3] [m] of what is left of all objects
-    :param owner: [T] the object that each triangle belongs to
+    :param camera: the camera
+    :param triangles: corners [T,3,3] [m] of the parts that are left of all objects
+    :param owner: [T] index of each triangle's object
     """
 
     camera: Camera
@@ -90,16 +90,16 @@ class Seen(NamedTuple):
 
 
 def look_at_scene(scene: SceneModel, view: str, aspect: float) -> Seen:
-    """A camera for one of ``VIEWS``, and what it sees of the scene.
+    """A camera for one of ``VIEWS``, and the part of the scene that it shows.
 
-    The overhead camera hangs over the middle, with x to the right and y upwards. The perspective
-    one stands outside and above, at the corner from which the least has to be cut away.
+    The overhead camera is above the middle, with x to the right and y upwards. The perspective one
+    is outside and above, at the corner from which the least has to be cut away.
 
     A ceiling or roof between the camera and the inside is left out. So is an outer wall between
-    them, but for a low stub, with what is set into it. Both are recognised as flat panels (thin
-    objects, or coplanar faces of an object that spans the scene) that together cover a good part of
-    the scene, and have the camera on one side and nearly all the rest on the other. Curved walls
-    and partitions inside stay.
+    them, except for a low stub, with the doors and windows set into it. Both are recognised as
+    flat panels (thin objects, or coplanar faces of an object that spans the scene) that
+    together cover a good part of the scene, and have the camera on one side and nearly all the
+    rest on the other. Curved walls and partitions inside stay.
 
     :param aspect: width of the picture over its height
     :raises SceneError: if the scene has no surface
@@ -122,9 +122,9 @@ def look_at_scene(scene: SceneModel, view: str, aspect: float) -> Seen:
 
 
 def framing_box(scene: SceneModel) -> FloatArray:
-    """Lower and upper corner [2,3] [m] of what a picture has to show.
+    """Lower and upper corner [2,3] [m] of the part of a scene that a picture has to show.
 
-    Ground that reaches out farther than what stands on it does not count.
+    Flat ground around the standing objects is left out.
     """
     boxes = scene.bounding_boxes
     height = np.ptp(boxes[:, :, 2])
@@ -135,7 +135,7 @@ def framing_box(scene: SceneModel) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Panel:
-    """Flat: a thin object, or faces in one plane.
+    """A flat part of the scene: a thin object, or faces in one plane.
 
     :param faces: indices among all triangles of the scene
     :param normal: unit vector [3]
@@ -165,21 +165,21 @@ class _Surfaces:
         self.centres = self.triangles.mean(axis=1)
 
     def seen_by(self, camera: Camera) -> Seen:
-        """The triangles without what hides the inside from the camera."""
+        """The triangles, without the walls and ceilings that hide the inside from the camera."""
         gone = np.zeros(len(self.triangles), bool)
         limit = np.full(len(self.triangles), np.inf)
         for group in self.walls:
             side = self._outer_side(group, camera)
             if side is None:
                 continue
-            faces = self._with_what_is_set_in(group)
+            faces = self._with_inserts(group)
             if side[2] > 0.5:
                 gone[faces] = True
             else:
                 heights = self.triangles[group.faces][..., 2]
                 low, high = float(heights.min()), float(heights.max())
                 limit[faces] = np.minimum(limit[faces], low + STUB * (high - low))
-        # A wall pressed down keeps its closed upper side, which one that is sliced would not.
+        # Lowering the vertices keeps the upper side of a wall closed, slicing would not.
         gone |= self.triangles[..., 2].min(axis=1) >= limit
         pressed = self.triangles.copy()
         pressed[..., 2] = np.minimum(pressed[..., 2], limit[:, None])
@@ -188,7 +188,7 @@ class _Surfaces:
 
     @functools.cached_property
     def walls(self) -> list[_Panel]:
-        """Panels of one plane taken together, as far as they cover a good part of the scene."""
+        """Panels merged plane by plane, if they cover a good part of the scene."""
         waiting = sorted(self._panels(), key=lambda panel: -panel.area)
         found = []
         while waiting:
@@ -210,7 +210,7 @@ class _Surfaces:
 
     def _panels(self) -> list[_Panel]:
         panels = []
-        # With its ground, so that a lone house on it is no room.
+        # Includes the ground, so that a lone house on it does not count as a room.
         whole = np.ptp(self.triangles.reshape(-1, 3)[:, :2], axis=0)
         for first, size in zip(self.first, np.bincount(self.owner), strict=True):
             faces = np.arange(first, first + size)
@@ -259,7 +259,7 @@ class _Surfaces:
         return bool(panel.area >= WALLED * width * self.extent[2])
 
     def _outer_side(self, panel: _Panel, camera: Camera) -> FloatArray | None:
-        """The panel's normal on the camera's side, None if that is not the outer side."""
+        """The panel's normal on the camera's side; None if that is not the outer side."""
         normal, low, high = panel.normal, panel.low, panel.high
         if camera.origin @ normal < low:
             normal, low, high = -normal, -high, -low
@@ -273,8 +273,8 @@ class _Surfaces:
         outer = inside > 0.0 and outside <= OUTSIDE * (inside + outside)
         return normal if outer else None
 
-    def _with_what_is_set_in(self, panel: _Panel) -> IntArray:
-        """The panel's faces, and those of every object that lies wholly within its thickness."""
+    def _with_inserts(self, panel: _Panel) -> IntArray:
+        """The panel's faces, and those of doors and windows: objects within its thickness."""
         pad = SET_IN * self.diagonal
         along = self.triangles @ panel.normal
         within = ((along >= panel.low - pad) & (along <= panel.high + pad)).all(axis=1)
@@ -283,14 +283,14 @@ class _Surfaces:
 
 
 def _framed(box: FloatArray, direction: FloatArray, up: FloatArray, aspect: float) -> Camera:
-    """The nearest camera in a direction from which the whole box [2,3] is in the picture."""
+    """The nearest camera in a direction whose picture holds the whole box [2,3]."""
     corners = np.array([[x, y, z] for x in box[:, 0] for y in box[:, 1] for z in box[:, 2]])
     right = np.cross(up, direction)
     right /= np.linalg.norm(right)
     upwards = np.cross(direction, right)
     slope = np.tan(np.radians(FIELD_OF_VIEW / 2)) / MARGIN
     target = box.mean(axis=0)
-    for _ in range(20):  # the middle of the picture wanders with perspective, and settles soon
+    for _ in range(20):  # the middle of the picture shifts with perspective, and converges soon
         seen = corners - target
         nearer, across, above = seen @ direction, seen @ right, seen @ upwards
         distance = float(

@@ -1,4 +1,5 @@
 from .claims import NEAR as NEAR
+from .claims import claims_of as claims_of
 from .claims import complexity_claims as complexity_claims
 from .claims import depth_claims as depth_claims
 from .claims import initialization_claims as initialization_claims
@@ -7,9 +8,12 @@ from .claims import placement_claims as placement_claims
 from .claims import rays_claims as rays_claims
 from .claims import receivers_claims as receivers_claims
 from .claims import without_drt as without_drt
+from .data import command_of as command_of
 from .data import gather as gather
+from .figure_files import study_figures as study_figures
 from .figure_files import write_figures as write_figures
 from .page import report_page as report_page
+from .page import table_html as table_html
 from .paper import CLAIMS as CLAIMS
 from .paper import HARDWARE as HARDWARE
 from .paper import TABLE_1 as TABLE_1
@@ -40,3 +44,6 @@ from .plotting.sweep_figures import cdf_figure as cdf_figure
 from .plotting.sweep_figures import complexity_figure as complexity_figure
 from .plotting.sweep_figures import convergence_figure as convergence_figure
 from .plotting.sweep_figures import progress_figure as progress_figure
+from .tables import contradictions as contradictions
+from .tables import provenance as provenance
+from .tables import tables_of as tables_of

@@ -1,7 +1,7 @@
-"""Charts of a report as plain values, which the page and the printed figures draw alike.
+"""Charts of a report as values, drawn alike by the page and the printed figures.
 
-A curve over many seeds is their median with the band from 10 % to 90 %, at some hundred places: a
-study of thousands of rows makes no larger a page than one of ten.
+A curve over many seeds is their median with the band from 10 % to 90 %, at most ``PLACES`` points,
+so that the size of the page does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.report.data import Group, Study, groups_of, label_of, value_of, varying
+from vlmrt_dist.report.data import Group, StudyRows, groups_of, label_of, value_of, varying
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES
 from vlmrt_dist.store import Timing
 
 PLACES = 120
-"""Points of a curve, at most."""
+"""Most points of a curve."""
 
 MOST_CURVES = 14
-"""Curves of a chart, at most; a chart that leaves some out says so."""
+"""Most curves of a chart; a note counts those left out."""
 
 Floats = FloatArray
 Style = Literal["line", "markers", "step", "points"]
@@ -34,9 +34,9 @@ Style = Literal["line", "markers", "step", "points"]
 class Curve:
     """One curve: ``y`` over ``x``, and a band.
 
-    :param style: line; markers with error bars to low and high; step; points, alone
-    :param paper: numbers that the paper prints
-    :param text: a word for each point, shown when it is pointed at
+    :param style: line; markers with error bars to low and high; step; points without a line
+    :param paper: true for numbers that the paper prints
+    :param text: of each point, shown under the pointer
     """
 
     name: str
@@ -53,8 +53,8 @@ class Curve:
 class Chart:
     """One chart. Titles and axes carry units.
 
-    :param key: a word for files and anchors
-    :param note: what has to be known to read it
+    :param key: part of file names and anchors
+    :param note: explanation below the chart
     """
 
     key: str
@@ -70,53 +70,53 @@ class Chart:
 BAND = "median over the seeds; the band goes from 10 % to 90 % of them"
 
 
-def charts_of(study: Study) -> list[Chart]:
-    """What there is to draw of a study."""
+def charts_of(study: StudyRows) -> list[Chart]:
+    """The charts of a study that have curves."""
     charts = [chart for draw in _CHARTS for chart in draw(study)]
     return [chart for chart in charts if chart.curves]
 
 
-def _error_against(study: Study) -> list[Chart]:
-    """The error against what the study varies, with the paper's numbers."""
-    question = study.question
-    groups = [g for g in groups_of(study.rows) if _number(g.label.get(question.by))]
-    if not question.by or len({g.label[question.by] for g in groups}) < 2:
+def _error_against(study: StudyRows) -> list[Chart]:
+    """The error against the varied setting, with the paper's numbers."""
+    description = study.description
+    groups = [g for g in groups_of(study.rows) if _number(g.label.get(description.by))]
+    if not description.by or len({g.label[description.by] for g in groups}) < 2:
         return []
-    others = [name for name in varying(groups) if name != question.by]
+    others = [name for name in varying(groups) if name != description.by]
     curves = []
     for name, some in _by_name(groups, others).items():
-        some = sorted(some, key=lambda g: g.label[question.by])
-        x = np.array([g.label[question.by] for g in some], float)
+        some = sorted(some, key=lambda g: g.label[description.by])
+        x = np.array([g.label[description.by] for g in some], float)
         low, middle, high = np.array([g.quantiles("mre", 100.0) for g in some]).T
         curves.append(Curve(name, x, middle, low, high, "markers"))
-    printed: dict[int, Printed] = {"D": TABLE_1, "U": TABLE_2}.get(question.by, {})
+    printed: dict[int, Printed] = {"D": TABLE_1, "U": TABLE_2}.get(description.by, {})
     if printed:
         x = np.array(list(printed), float)
         y = np.array([p.mre for p in printed.values()])
         curves.append(Curve("the paper, as printed", x, y, style="markers", paper=True))
     chart = Chart(
-        "error", f"{question.title}: error", question.axis, "MRE [%]", _few(curves),
-        xlog=question.by == "U", ylog=True, note="Medians; bars go from 10 % to 90 % of the seeds."
-        + _left_out(curves),
+        "error", f"{description.title}: error", description.axis, "MRE [%]", _few(curves),
+        xlog=description.by == "U", ylog=True,
+        note="Medians; bars go from 10 % to 90 % of the seeds." + _left_out(curves),
     )  # fmt: skip
     return [chart, *_coverage(study, groups, others)]
 
 
-def _coverage(study: Study, groups: Sequence[Group], others: Sequence[str]) -> list[Chart]:
+def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) -> list[Chart]:
     """The share of truths inside their interval, where a prior was used."""
     groups = [g for g in groups if g.optimizer == "map"]
     curves = []
     for name, some in _by_name(groups, others).items():
-        some = sorted(some, key=lambda g: g.label[study.question.by])
-        x = np.array([g.label[study.question.by] for g in some], float)
+        some = sorted(some, key=lambda g: g.label[study.description.by])
+        x = np.array([g.label[study.description.by] for g in some], float)
         y = np.array([100.0 * np.mean([r.coverage for r in g.rows]) for g in some])
         curves.append(Curve(name, x, y, style="markers"))
     note = "Stated as 95 %." + _left_out(curves)
-    return [Chart("coverage", f"{study.question.title}: coverage", study.question.axis,
+    return [Chart("coverage", f"{study.description.title}: coverage", study.description.axis,
                   "truths inside their interval [%]", _few(curves), note=note)]  # fmt: skip
 
 
-def _convergence(study: Study) -> list[Chart]:
+def _convergence(study: StudyRows) -> list[Chart]:
     """Adam's loss and error along its iterations."""
     groups = [g for g in groups_of(study.rows) if any(len(r.mre_history) > 1 for r in g.rows)]
     groups = [g for g in groups if g.optimizer.startswith("adam")]
@@ -132,7 +132,7 @@ def _convergence(study: Study) -> list[Chart]:
             curve = history_curve(name or "Adam", histories)
             if curve is not None:
                 curves.append(curve)
-        title = f"{study.question.title}: Adam's {what.split()[0]}"
+        title = f"{study.description.title}: Adam's {what.split()[0]}"
         charts.append(Chart(
             key, title, "iteration", what, _few(curves),
             xlog=True, ylog=True, note=f"Curves are the {BAND}; a seed that has stopped keeps its "
@@ -156,9 +156,9 @@ def history_curve(name: str, histories: Sequence[Floats]) -> Curve | None:
     return Curve(name, places.astype(float), middle, low, high)
 
 
-def _initial_error(study: Study) -> list[Chart]:
-    """The distribution of the error where the estimation starts."""
-    if study.question.sweep not in ("initialization", "placement"):
+def _initial_error(study: StudyRows) -> list[Chart]:
+    """Distribution of the error at the start of the estimation."""
+    if study.description.sweep not in ("initialization", "placement"):
         return []
     by_start: dict[str, dict[int, float]] = {}
     for row in study.rows:
@@ -170,13 +170,13 @@ def _initial_error(study: Study) -> list[Chart]:
         share = np.arange(1, len(x) + 1) / len(x)
         keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), PLACES)).round().astype(int))
         curves.append(Curve(f"{start}, {len(x)} samples", x[keep], share[keep], style="step"))
-    return [Chart("initial", f"{study.question.title}: error at the start", "initial MRE [%]",
+    return [Chart("initial", f"{study.description.title}: error at the start", "initial MRE [%]",
                   "share of samples at most as far", tuple(curves), xlog=True)]  # fmt: skip
 
 
-def _links(study: Study) -> list[Chart]:
+def _links(study: StudyRows) -> list[Chart]:
     """The largest uncertainty against the links measured."""
-    if study.question.sweep != "active":
+    if study.description.sweep != "active":
         return []
     curves = []
     plans: dict[str, dict[int, list[float]]] = {}
@@ -187,14 +187,14 @@ def _links(study: Study) -> list[Chart]:
         links = sorted(by_links)
         bands = np.array([np.quantile(by_links[n], [0.1, 0.5, 0.9]) for n in links]).T
         curves.append(Curve(plan, np.array(links, float), bands[1], bands[0], bands[2]))
-    return [Chart("links", f"{study.question.title}: uncertainty", "links measured",
+    return [Chart("links", f"{study.description.title}: uncertainty", "links measured",
                   "largest standard deviation of ln σ [%]", tuple(curves), ylog=True,
                   note=f"Curves are the {BAND}.")]  # fmt: skip
 
 
-def _pareto(study: Study) -> list[Chart]:
-    """A search: the error against the links and against the time, and what nothing beats."""
-    if study.question.sweep != "search":
+def _pareto(study: StudyRows) -> list[Chart]:
+    """A search: the error against the links and against the time, with the Pareto fronts."""
+    if study.description.sweep != "search":
         return []
     groups = [g for g in groups_of(study.rows) if np.isfinite(g.quantiles("mre")[1])]
     if not groups:
@@ -219,7 +219,7 @@ def _pareto(study: Study) -> list[Chart]:
 
 
 def pareto(cost: Floats, error: Floats) -> NDArray[np.intp]:
-    """Which points no other one beats in both, the cheapest first."""
+    """Indices of the Pareto-optimal points (least cost and error), the cheapest first."""
     order = np.lexsort((error, cost))
     least, front = np.inf, []
     for i in order:
@@ -239,7 +239,7 @@ _PHASES = {
 }
 
 
-def _scaling(study: Study) -> list[Chart]:
+def _scaling(study: StudyRows) -> list[Chart]:
     """Time against the number of objects and of setups or links, of each engine and phase."""
     charts = []
     objects, setups, links = (
@@ -247,7 +247,9 @@ def _scaling(study: Study) -> list[Chart]:
         ("setups", "num_setups", "setups M"),
         ("links", "num_links", "links"),
     )
-    for key, column, axis in (links,) if study.question.sweep == "large_m" else (objects, setups):
+    for key, column, axis in (
+        (links,) if study.description.sweep == "large_m" else (objects, setups)
+    ):
         curves = []
         series = _series(study.timings, column)
         of_engine = Counter(engine for engine, _ in series)
@@ -259,7 +261,7 @@ def _scaling(study: Study) -> list[Chart]:
                 y = np.array([_median_at(some, phase, column, n) for n in x])
                 if len(x) > 1:
                     curves.append(Curve(f"{name}: {words}", x, y, style="markers"))
-        charts.append(Chart(f"time_{key}", f"{study.question.title} against {axis}", axis,
+        charts.append(Chart(f"time_{key}", f"{study.description.title} against {axis}", axis,
                             "time [s]", _few(curves), xlog=True, ylog=True,
                             note="Medians. Replay traces once, then evaluates; retrace does both "
                             "in every iteration." + _left_out(curves)))  # fmt: skip
@@ -271,7 +273,7 @@ def _median_at(timings: Sequence[Timing], phase: str, column: str, value: float)
 
 
 def _series(timings: Sequence[Timing], column: str) -> dict[tuple[str, str], list[Timing]]:
-    """Timings by engine and by what their label says that varies, where the column does."""
+    """Timings by engine and the label's "varies", if the column takes several values."""
     found: dict[tuple[str, str], list[Timing]] = {}
     for timing in timings:
         label = label_of(timing)
@@ -279,13 +281,13 @@ def _series(timings: Sequence[Timing], column: str) -> dict[tuple[str, str], lis
     return {k: some for k, some in found.items() if len({getattr(t, column) for t in some}) > 1}
 
 
-_CHARTS: tuple[Callable[[Study], list[Chart]], ...] = (
+_CHARTS: tuple[Callable[[StudyRows], list[Chart]], ...] = (
     _error_against, _convergence, _initial_error, _links, _pareto, _scaling,
 )  # fmt: skip
 
 
 def _by_name(groups: Sequence[Group], names: Sequence[str]) -> dict[str, list[Group]]:
-    """Groups by what they are called when ``names`` tell them apart."""
+    """Groups by their names, made of the entries ``names``."""
     found: dict[str, list[Group]] = {}
     for group in groups:
         parts = [_words(name, value_of(group, name)) for name in names]
@@ -300,16 +302,14 @@ def _words(name: str, value: object) -> str:
 
 
 def _few(curves: Sequence[Curve]) -> tuple[Curve, ...]:
-    """The paper's curves, and as many of ours as can be told apart."""
+    """The paper's curves, and at most ``MOST_CURVES`` of ours."""
     paper = [c for c in curves if c.paper]
     return (*[c for c in curves if not c.paper][:MOST_CURVES], *paper)
 
 
 def _left_out(curves: Sequence[Curve]) -> str:
     more = len([c for c in curves if not c.paper]) - MOST_CURVES
-    return (
-        f" {more} more curves are left out; their numbers stand in the table." if more > 0 else ""
-    )
+    return f" {more} more curves are left out; their numbers are in the table." if more > 0 else ""
 
 
 def _number(value: object) -> bool:

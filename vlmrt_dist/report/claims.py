@@ -1,7 +1,7 @@
-"""What the paper claims, held against our rows: a sentence with the numbers for each claim.
+"""Claims of the paper, compared with our rows: a sentence with the numbers for each claim.
 
-A claim is judged where the rows that it is about are there; so a part of a study gives a part of
-the claims. Errors are medians over the seeds, those of Adam with the paper's step.
+A claim is judged if the rows it needs are there, so a part of a study gives a part of the claims.
+Errors are medians over the seeds, those of Adam with the paper's step.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from vlmrt_dist.store import Row, Timing, label_of
 from vlmrt_dist.studies import backward, slope
 
 NEAR = 0.01
-"""Relative error that counts as comparable where convergence is compared (MRE of 1 %)."""
+"""Relative error up to which estimates count as converged (MRE of 1 %)."""
 
 START_RATIO = 3.0
-"""VLMInit is to start at least so many times nearer than the others."""
+"""Least ratio of another start's initial error to that of VLMInit."""
 
 CONSTANT, LINEAR = 0.5, (0.7, 1.3)
-"""Log-log slope up to which a time counts as nearly constant, and between which as about linear."""
+"""Greatest log-log slope of a nearly constant time; slopes of an about linear one."""
 
 SAME = 0.1
-"""Share by which two errors may differ and count as equal."""
+"""Greatest relative difference of two errors that count as equal."""
 
 ALIKE = 1.25
-"""Ratio up to which times count as hardly different."""
+"""Greatest ratio of times that count as hardly different."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim of the paper and what our rows say of it.
+    """A claim of the paper and the result of our rows.
 
     :param source: table or figure of the paper
-    :param claim: what it says, in short
-    :param holds: whether ours agrees
-    :param numbers: ours, in words
+    :param claim: the claim, in short
+    :param holds: true if our rows agree
+    :param numbers: of our rows, in words
     """
 
     source: str
@@ -53,10 +53,9 @@ class Judged:
 
 
 def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -> list[Judged]:
-    """All that the rows of a study can judge; none for studies that are not the paper's.
+    """The claims that the rows of a study can judge; none for studies that are not the paper's.
 
-    :param study: its name; what follows the first underscore (``_quick``, an advisor) does not
-        matter
+    :param study: its name; the part after the first underscore (``_quick``, an advisor) is ignored
     :param timings: those of the study
     """
     name = study.split("_")[0]
@@ -66,7 +65,7 @@ def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -
 
 
 def complexity_claims(timings: Sequence[Timing]) -> list[Judged]:
-    """Figures 1a and 1b, of the engine that works as the paper's: retrace."""
+    """Figures 1a and 1b, from timings of retrace, the paper's algorithm."""
     judged = []
     for source, varies in (("Figure 1a", "K"), ("Figure 1b", "M")):
         mine = [t for t in timings
@@ -246,7 +245,7 @@ def iterations_until(row: Row, error: float) -> float:
 
 
 def without_drt(rows: Sequence[Row]) -> list[Row]:
-    """VLMInit & w/o DRT of Figure 3: the same starts, kept as long as the others search."""
+    """VLMInit & w/o DRT of Figure 3: the starts, unchanged over all iterations."""
     return [
         dataclasses.replace(
             row,

@@ -1,4 +1,4 @@
-"""What a report is made of: the studies of a ledger, what each asks, and what is missing."""
+"""Contents of a report: the studies of a ledger, their descriptions, and the missing sweeps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vlmrt_dist.store import label_of as label_as_json
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a sweep asks.
+class StudyDescription:
+    """Title, paper references and horizontal axis of a sweep's study.
 
     :param sweep: its file in ``sweeps/``, and the name of its study
-    :param title: the question, in a few words
+    :param title: its subject, in a few words
     :param paper: the paper's table or figure, as :data:`vlmrt_dist.report.paper.CLAIMS` calls it;
         empty where the paper has none
     :param by: entry of the label that the study varies, on the horizontal axis
-    :param axis: what that axis says, with its unit
+    :param axis: label of that axis, with its unit
     """
 
     sweep: str
@@ -32,94 +32,98 @@ class Question:
     axis: str = ""
 
 
-QUESTIONS = (
-    Question("depth", "Error against ray-tracing depth", ("Table 1",), "D", "depth D"),
-    Question("rays", "Error against the number of rays", ("Table 2",), "U", "rays U"),
-    Question("initialization", "Where the estimation starts", ("Figure 3", "Figure 4")),
-    Question("complexity", "Time of an iteration", ("Figure 1a", "Figure 1b")),
-    Question("placement", "Positions and start", ("Figure 5",)),
-    Question("receivers", "How many receivers", ("Figure 6",), "N", "receivers of a setup N"),
-    Question("rooms", "Rooms with more objects", ("Figure 7",), "K", "objects K"),
-    Question("positions", "Positions selected", ("Figure 8",)),
-    Question("noise", "Error and coverage against noise", (), "noise [dB]", "noise [dB]"),
-    Question("joint", "What may be unknown"),
-    Question("vlm_errors", "Misnamed materials", (), "misnamed", "share of objects misnamed"),
-    Question("active", "Links until every object is known"),
-    Question("search", "Which configuration is best"),
-    Question("real_scenes", "Cities"),
-    Question("large_k", "Thousands of objects"),
-    Question("large_m", "Thousands of links"),
-    Question("many_seeds", "Many estimations side by side"),
+SWEEPS = (
+    StudyDescription("depth", "Error against ray-tracing depth", ("Table 1",), "D", "depth D"),
+    StudyDescription("rays", "Error against the number of rays", ("Table 2",), "U", "rays U"),
+    StudyDescription("initialization", "Where the estimation starts", ("Figure 3", "Figure 4")),
+    StudyDescription("complexity", "Time of an iteration", ("Figure 1a", "Figure 1b")),
+    StudyDescription("placement", "Positions and start", ("Figure 5",)),
+    StudyDescription(
+        "receivers", "How many receivers", ("Figure 6",), "N", "receivers of a setup N"
+    ),
+    StudyDescription("rooms", "Rooms with more objects", ("Figure 7",), "K", "objects K"),
+    StudyDescription("positions", "Positions selected", ("Figure 8",)),
+    StudyDescription("noise", "Error and coverage against noise", (), "noise [dB]", "noise [dB]"),
+    StudyDescription("joint", "What may be unknown"),
+    StudyDescription(
+        "vlm_errors", "Misnamed materials", (), "misnamed", "share of objects misnamed"
+    ),
+    StudyDescription("active", "Links until every object is known"),
+    StudyDescription("search", "Which configuration is best"),
+    StudyDescription("real_scenes", "Cities"),
+    StudyDescription("large_k", "Thousands of objects"),
+    StudyDescription("large_m", "Thousands of links"),
+    StudyDescription("many_seeds", "Many estimations side by side"),
 )
 """The sweeps, in the order of the report."""
 
 QUICK = "_quick"
 
 PICTURED = ("rooms", "real_scenes", "many_seeds")
-"""Sweeps whose own picture is shown: it tells more than could be drawn from their rows, if any."""
+"""Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 
 
 @dataclass(frozen=True)
-class Study:
-    """What the ledger holds of one study.
+class StudyRows:
+    """Rows and timings of one study.
 
     :param name: as it is stored
-    :param question: what it asks; for a study that is no sweep of this package, its name
+    :param description: of its sweep; for a study that is no sweep of this package, its name
     :param rows: estimations
-    :param timings: what only measures time
+    :param timings: timings without an estimation
     """
 
     name: str
-    question: Question
+    description: StudyDescription
     rows: tuple[Row, ...] = ()
     timings: tuple[Timing, ...] = ()
 
     @property
     def quick(self) -> bool:
-        """Whether it is the small version of its sweep."""
+        """True for the small version of its sweep."""
         return QUICK in self.name
 
     @property
     def command(self) -> str:
-        """What makes it; empty if that is not known."""
-        return command_of(self.question.sweep, self.quick) if self.question.sweep else ""
+        """The command that makes its rows; empty if unknown."""
+        return command_of(self.description.sweep, self.quick) if self.description.sweep else ""
 
 
 @dataclass(frozen=True)
 class Results:
-    """All that a report shows.
+    """Contents of a report.
 
     :param source: the ledger's folder or URL, as the user named it
-    :param studies: those with rows, in the order of :data:`QUESTIONS`, others after them
-    :param missing: questions of which the ledger holds nothing
+    :param studies: those with rows, in the order of :data:`SWEEPS`, others after them
+    :param missing: sweeps without rows in the ledger
     :param damaged: a sentence for each file that could not be read
-    :param pictures: those that sweeps have drawn themselves
+    :param pictures: drawn by the sweeps themselves
     """
 
     source: str
-    studies: tuple[Study, ...]
-    missing: tuple[Question, ...]
+    studies: tuple[StudyRows, ...]
+    missing: tuple[StudyDescription, ...]
     damaged: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What a sweep has drawn, see :data:`PICTURED`.
+    """A picture drawn by a sweep, see :data:`PICTURED`.
 
-    :param question: what it shows
+    :param description: of the sweep
     :param png: the image file's content
     """
 
-    question: Question
+    description: StudyDescription
     png: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that differ in nothing but their seed (and, for some studies, their positions).
+    """Rows that differ only in their seed (and, for some studies, their positions).
 
-    :param label: what the study varies
+    :param label: the settings that the study varies
     :param optimizer: the method
     :param protocol: same_paths or independent
     :param combining: power or coherent
@@ -147,7 +151,7 @@ def command_of(sweep: str, quick: bool = False) -> str:
 
 
 def gather(ledger: Ledger) -> Results:
-    """Everything that a ledger holds; a full study stands for its quick version.
+    """The contents of a ledger; a full study replaces its quick version.
 
     :raises StorageError: if the place cannot be read
     """
@@ -159,25 +163,25 @@ def gather(ledger: Ledger) -> Results:
         for name in sorted(found, key=_rank):
             rows, timings = ledger.rows(name), ledger.timings(name)
             if rows or timings:
-                studies.append(Study(name, question_of(name), tuple(rows), tuple(timings)))
+                studies.append(StudyRows(name, description_of(name), tuple(rows), tuple(timings)))
     damaged = [str(one.message) for one in said]
     damaged += [f"{file} was set aside earlier" for file in _set_aside(ledger)
                 if not any(file in sentence for sentence in damaged)]  # fmt: skip
     pictures = _pictures(ledger)
-    asked = {s.question.sweep for s in studies} | {p.question.sweep for p in pictures}
-    missing = tuple(q for q in QUESTIONS if q.sweep not in asked)
+    asked = {s.description.sweep for s in studies} | {p.description.sweep for p in pictures}
+    missing = tuple(q for q in SWEEPS if q.sweep not in asked)
     return Results(str(ledger.storage), tuple(studies), missing, tuple(damaged), pictures)
 
 
 def _pictures(ledger: Ledger) -> tuple[Picture, ...]:
-    """Those of :data:`PICTURED`; the full one stands for its quick version."""
+    """The pictures of :data:`PICTURED`; a full one replaces its quick version."""
     found = []
-    for question in QUESTIONS:
-        if question.sweep in PICTURED:
+    for description in SWEEPS:
+        if description.sweep in PICTURED:
             for end in ("", QUICK):
-                png = (ledger.storage / f"{question.sweep}{end}.png").read()
+                png = (ledger.storage / f"{description.sweep}{end}.png").read()
                 if png is not None:
-                    found.append(Picture(question, png))
+                    found.append(Picture(description, png))
                     break
     return tuple(found)
 
@@ -193,10 +197,10 @@ def _set_aside(ledger: Ledger) -> list[str]:
     )
 
 
-def question_of(study: str) -> Question:
-    """What a study asks, from its name: that of a sweep, perhaps with _quick or more after it."""
-    matching = [q for q in QUESTIONS if study == q.sweep or study.startswith(f"{q.sweep}_")]
-    return matching[0] if matching else Question("", f"Study {study}")
+def description_of(study: str) -> StudyDescription:
+    """Description of a study by its name: a sweep's, perhaps followed by _quick or a suffix."""
+    matching = [q for q in SWEEPS if study == q.sweep or study.startswith(f"{q.sweep}_")]
+    return matching[0] if matching else StudyDescription("", f"Study {study}")
 
 
 def groups_of(rows: Iterable[Row]) -> list[Group]:
@@ -214,13 +218,13 @@ def groups_of(rows: Iterable[Row]) -> list[Group]:
 
 
 def label_of(row: Row | Timing) -> dict[str, Any]:
-    """What distinguishes a row within its study; a label that is no JSON object is its own text."""
+    """The label of a row as an object; a label that is no JSON object becomes its text."""
     label = label_as_json(row)
     return {"label": row.label} if label is None else label
 
 
 def varying(groups: Sequence[Group]) -> list[str]:
-    """Entries of the labels, and fields of the groups, that differ among them."""
+    """Names of the label entries and fields that differ among groups."""
     names = list(dict.fromkeys(name for g in groups for name in g.label))
     names = [n for n in names if len({str(g.label.get(n)) for g in groups}) > 1]
     fields = ("optimizer", "protocol", "combining")
@@ -228,7 +232,7 @@ def varying(groups: Sequence[Group]) -> list[str]:
 
 
 def value_of(group: Group, name: str) -> Any:
-    """What a group has for a name of :func:`varying`."""
+    """A group's value of an entry or field named by :func:`varying`."""
     return group.label[name] if name in group.label else getattr(group, name, "")
 
 
@@ -239,5 +243,5 @@ def _order(value: Any) -> tuple[int, float, str]:
 
 
 def _rank(study: str) -> tuple[int, str]:
-    question = question_of(study)
-    return (QUESTIONS.index(question) if question.sweep else len(QUESTIONS), study)
+    description = description_of(study)
+    return (SWEEPS.index(description) if description.sweep else len(SWEEPS), study)

@@ -1,4 +1,4 @@
-"""A report's charts and plans as PNG and PDF files fit for a paper."""
+"""Charts and plans of a report as PNG and PDF files for a paper."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.report.charts import Chart, Curve, charts_of
-from vlmrt_dist.report.data import Results, Study
+from vlmrt_dist.report.data import Results, StudyRows
 from vlmrt_dist.report.plans import plans_of
 from vlmrt_dist.report.plotting.figures import positions_figure, save_both
 
 SIZE = (6.4, 4.4)
-"""[inches]; two columns of a page side by side take half of it."""
+"""Width and height [inches]; half of it fits a column of a two-column page."""
 
 
 def write_figures(results: Results, folder: Path) -> list[Path]:
@@ -31,7 +31,7 @@ def write_figures(results: Results, folder: Path) -> list[Path]:
     return [path for study in results.studies for path in study_figures(study, folder)]
 
 
-def study_figures(study: Study, folder: Path) -> list[Path]:
+def study_figures(study: StudyRows, folder: Path) -> list[Path]:
     """The charts and plans of one study; see :func:`write_figures`."""
     written = [
         chart_figure(chart, folder / f"{study.name}_{chart.key}.png") for chart in charts_of(study)
@@ -81,5 +81,5 @@ def _draw(axes: Any, curve: Curve, color: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text in which matplotlib finds no mathematics, and that fits."""
+    """Text without mathematics for matplotlib, cut to 90 characters."""
     return re.sub(r"\s+", " ", text)[:90].replace("$", r"\$")

@@ -1,7 +1,7 @@
-"""One HTML page of everything in a ledger: no network, no files beside it.
+"""One HTML page of the contents of a ledger, without network or other files.
 
-Text from rows and names of studies are foreign: whatever is shown goes through ``html.escape``, and
-data for the charts through JSON without ``<``. A policy in the page forbids any request.
+Texts of rows and names of studies are untrusted: all shown text passes ``html.escape``, and the
+data of charts are JSON without ``<``. A content security policy in the page forbids any request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from vlmrt_dist.report.charts import charts_of
 from vlmrt_dist.report.claims import claims_of
-from vlmrt_dist.report.data import Picture, Results, Study, command_of
+from vlmrt_dist.report.data import Picture, Results, StudyRows, command_of
 from vlmrt_dist.report.paper import CLAIMS
 from vlmrt_dist.report.plans import plans_of
 from vlmrt_dist.report.plots import chart_json, plan_json
@@ -31,18 +31,18 @@ def report_page(results: Results) -> str:
     from plotly.offline import get_plotlyjs
 
     style, script = (_asset(name) for name in ("report.css", "report.js"))
-    pictures = {p.question.sweep: p for p in results.pictures}
-    beside = {s.question.sweep for s in results.studies}
-    alone = [p for p in results.pictures if p.question.sweep not in beside]
+    pictures = {p.description.sweep: p for p in results.pictures}
+    beside = {s.description.sweep for s in results.studies}
+    alone = [p for p in results.pictures if p.description.sweep not in beside]
     sections = [
         _summary(results),
-        *(_study(s, pictures.get(s.question.sweep)) for s in results.studies),
+        *(_study(s, pictures.get(s.description.sweep)) for s in results.studies),
         *map(_picture, alone),
         _provenance(results),
     ]
     contents = [("summary", "What holds, what does not"),
                 *((_anchor(s), _name(s)) for s in results.studies),
-                *((f"picture-{p.question.sweep}", p.question.title) for p in alone),
+                *((f"picture-{p.description.sweep}", p.description.title) for p in alone),
                 ("provenance", "Provenance")]  # fmt: skip
     links = "".join(f'<li><a href="#{a}">{_text(name)}</a></li>' for a, name in contents)
     return f"""<!DOCTYPE html>
@@ -77,7 +77,7 @@ def _asset(name: str) -> str:
 
 
 def _summary(results: Results) -> str:
-    """Claims of the paper, what contradicts them, what is missing and damaged."""
+    """Claims of the paper and the results of our rows; missing sweeps and damaged files."""
     judged = [
         j for study in results.studies for j in claims_of(study.name, study.rows, study.timings)
     ]
@@ -106,10 +106,10 @@ def _summary(results: Results) -> str:
     return _section("summary", "What holds, what does not", parts)
 
 
-def _study(study: Study, picture: Picture | None) -> str:
-    anchor, question = _anchor(study), study.question
+def _study(study: StudyRows, picture: Picture | None) -> str:
+    anchor, description = _anchor(study), study.description
     parts = [] if picture is None else [_image(picture)]
-    for source in question.paper:
+    for source in description.paper:
         if source in CLAIMS:
             parts.append(f"<p>The paper, {_text(source)}: {_text(CLAIMS[source])}.</p>")
     against = [str(j) for j in claims_of(study.name, study.rows, study.timings) if not j.holds]
@@ -135,24 +135,24 @@ def _study(study: Study, picture: Picture | None) -> str:
 
 
 def _picture(picture: Picture) -> str:
-    """A section of its own for a picture without rows."""
-    question = picture.question
-    return _section(f"picture-{question.sweep}", question.title, [_image(picture)])
+    """Section of a picture whose study has no rows."""
+    description = picture.description
+    return _section(f"picture-{description.sweep}", description.title, [_image(picture)])
 
 
 def _image(picture: Picture) -> str:
-    question = picture.question
-    said = "; ".join(CLAIMS[source] for source in question.paper) or question.title
-    told = f"The paper{_text(_of(question.paper))}: {_text(said)}. " if question.paper else ""
+    description = picture.description
+    said = "; ".join(CLAIMS[source] for source in description.paper) or description.title
+    told = f"The paper{_text(_of(description.paper))}: {_text(said)}. " if description.paper else ""
     encoded = base64.b64encode(picture.png).decode()
     return (
         f'<figure><img src="data:image/png;base64,{encoded}" alt="{_text(said)}">'
         f'<p class="note">{told}Reproduce: '
-        f"<code>{_text(command_of(question.sweep))}</code></p></figure>"
+        f"<code>{_text(command_of(description.sweep))}</code></p></figure>"
     )
 
 
-def _figure(key: str, title: str, name: str, note: str, study: Study, data: str) -> str:
+def _figure(key: str, title: str, name: str, note: str, study: StudyRows, data: str) -> str:
     made = ""
     if study.command:
         made = f" Reproduce: <code>{_text(study.command)}</code>"
@@ -177,9 +177,9 @@ def _provenance(results: Results) -> str:
 
 
 def table_html(table: Table, marked: int | None = None) -> str:
-    """A table in a box of its own, which scrolls where the window is narrow.
+    """A table in a box that scrolls in a narrow window.
 
-    :param marked: column whose cells "contradicted" stand out
+    :param marked: column whose cells "contradicted" are highlighted
     """
     head = "".join(
         f'<th scope="col"{_kind(i in table.paper, "paper")}>{_text(name)}</th>'
@@ -226,13 +226,13 @@ def _list(items: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
 
 
-def _anchor(study: Study) -> str:
+def _anchor(study: StudyRows) -> str:
     return f"study-{study.name}"  # the ledger allows letters, digits, - and _
 
 
-def _name(study: Study) -> str:
+def _name(study: StudyRows) -> str:
     quick = ", quick" if study.quick else ""
-    return f"{study.question.title}{_of(study.question.paper)}{quick}"
+    return f"{study.description.title}{_of(study.description.paper)}{quick}"
 
 
 def _of(paper: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
-"""What the paper prints: its two tables as numbers, and for each figure what it says of it.
+"""Results that the paper prints: its two tables, and its statements about each figure.
 
-Figures are known by the paper's own words about them, not by values read off their curves.
+Figures are represented by the paper's statements, not by values read off their curves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Printed(NamedTuple):
 
 
 HARDWARE = "Intel Core Ultra 9 285K, GeForce RTX 5090"
-"""What the paper's seconds were measured on (System Configurations)."""
+"""Hardware of the paper's times (System Configurations)."""
 
 TABLE_1 = {
     1: Printed(0.467, 1370.49, 409, 3.35),
@@ -42,9 +42,6 @@ TABLE_2 = {
 }
 """Table 2, by number of rays U. Its depth is not stated; that of the setup is D = 4, at which
 Table 1 prints 0.273 % after 296 iterations for the same 5000 rays."""
-
-VLM_SECONDS = {"materials": 3.8, "positions": 50.1}
-"""Average time of Gemini 2.5 Pro for a question (System Configurations) [s]."""
 
 CLAIMS = {
     "Table 1": "the error stays low at every depth and is lowest at D = 6, which also needs the "
@@ -68,4 +65,4 @@ CLAIMS = {
     "Abstract": "2 to 4 times faster convergence and 10 to 100 times lower final error than "
     "uniform or random initialization and random placement; below 0.1 % with a few receivers",
 }
-"""What the paper says that its tables and figures show, by table or figure."""
+"""Statements of the paper on its tables and figures, by table or figure."""

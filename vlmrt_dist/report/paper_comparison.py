@@ -1,4 +1,4 @@
-"""Tables and figures from rows: the paper's printed numbers beside ours."""
+"""Tables of our rows beside the numbers that the paper prints."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def comparison(
     paper: Mapping[Any, Printed | None],
     rows: Sequence[Row],
 ) -> list[Any]:
-    """A rich table, each of our numbers with the paper's in the next column, and its footnotes.
+    """A rich table of our numbers, each followed by the paper's, and its footnotes.
 
     Ours are medians over the seeds, the error with its 10 % and 90 % quantiles. Tracing is done
     once for all seeds; fitting is the time of one seed (Adam's seeds run side by side).
 
     :param column: field of a row that the paper's table varies
-    :param symbol: what the paper calls it
-    :param paper: what it prints for each value; None where it has none
+    :param symbol: its symbol in the paper
+    :param paper: the printed numbers of each value; None where there are none
     """
     from rich.markup import escape
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""The predicted uncertainty of a plan and of as many random positions: table and JSON."""
+"""Predicted uncertainty of a plan beside that of random positions: table and JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PlanReport:
     random: RandomCampaigns
 
     def text(self, lines: Sequence[str]) -> str:
-        """The table and its explanation."""
+        """The table, and sentences on it."""
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
@@ -58,7 +58,7 @@ class PlanReport:
         return text.getvalue().rstrip()
 
     def sentences(self) -> list[str]:
-        """How much better than random positions, and why."""
+        """Comparison with random positions, and its reasons."""
         p, r = self.predicted, self.random
         found = [
             f"on average {percent(p.mean_posterior)}; {r.count} random campaigns of as many links "
@@ -66,7 +66,7 @@ class PlanReport:
         ]
         if math.isfinite(p.mean_cramer_rao) and p.mean_cramer_rao > 0.0:
             found.append(
-                f"without the prior's help (Cramér-Rao) {percent(p.mean_cramer_rao)} against "
+                f"Cramér-Rao bound without the prior {percent(p.mean_cramer_rao)} against "
                 f"{percent(r.mean_cramer_rao)}: {r.mean_cramer_rao / p.mean_cramer_rao:.3g} times"
             )
         gain = [
@@ -88,7 +88,7 @@ class PlanReport:
         return found
 
     def to_dict(self, lines: Sequence[str]) -> dict[str, Any]:
-        """Plain values (an infinite bound is null)."""
+        """JSON values (an infinite bound is null)."""
         p, r = self.predicted, self.random
         return {
             "objects": [
@@ -129,9 +129,9 @@ def plan_report(
     fixed: Sequence[str] = (),
     seed: int = 0,
 ) -> PlanReport:
-    """Predict the uncertainty that ``planned`` will leave, and that random positions would.
+    """Predict the uncertainty after ``planned``, and after random campaigns.
 
-    :param pool: what random campaigns are drawn from
+    :param pool: candidates of the random campaigns
     :param radio: radio configuration of the measurement
     :param noise_db: standard deviation of each level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
@@ -155,7 +155,7 @@ def plan_report(
 
 
 def percent(share: float) -> str:
-    """A share as a person writes it, "±10 %"; "no bound" where it is infinite."""
+    """A share as text, "±10 %"; "no bound" if it is infinite."""
     return f"±{100.0 * share:.3g} %" if math.isfinite(share) else "no bound"
 
 

@@ -1,4 +1,4 @@
-"""Where a study measured: positions from its rows, over the plan of the room if it is known."""
+"""Positions of a study's rows, over the plan of the room if it is known."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from scipy.spatial import ConvexHull, QhullError
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign
-from vlmrt_dist.report.data import Study, label_of
+from vlmrt_dist.report.data import StudyRows, label_of
 from vlmrt_dist.scene import SceneModel, box_room
 from vlmrt_dist.store import Row
 
 MOST_PLANS = 4
-"""Plans of one study, at most."""
+"""Most plans of one study."""
 
 ROOM_OBJECTS = 5
-"""Floor and walls of the paper's room; what it has more are boxes."""
+"""Floor and walls of the paper's room; further objects are boxes."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Positions of a campaign.
 
-    :param title: which configuration's
+    :param title: of the configuration
     :param outlines: name and corners [C,2] [m] of each object from above; empty for a scene that
-        this package cannot make again
+        this package cannot make
     :param tx: M transmitters [M,3] [m]
     :param rx: for each setup its receivers [N,3] [m]
     """
@@ -41,10 +41,10 @@ class Plan:
     campaign: Campaign
 
 
-def plans_of(study: Study) -> tuple[list[Plan], int]:
-    """The plans of a study's different positions, and how many more there are.
+def plans_of(study: StudyRows) -> tuple[list[Plan], int]:
+    """The plans of a study's different positions, and the number of those left out.
 
-    Where seeds have positions of their own, those of the first are drawn.
+    If each seed has its own positions, those of the first are drawn.
     """
     first: dict[str, Row] = {}
     for row in sorted(study.rows, key=lambda r: r.seed):

@@ -1,4 +1,4 @@
-"""Charts and plans for the page, as what plotly.js draws."""
+"""Charts and plans for the page, as JSON for plotly.js."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def chart_json(chart: Chart) -> str:
 
 
 def _axis(label: str, log: bool, values: Sequence[Any]) -> dict[str, Any]:
-    """An axis; a logarithmic one over more than a decade has a tick every so many decades."""
+    """An axis; a logarithmic one over several decades has at most eight ticks."""
     axis: dict[str, Any] = {"title": {"text": _safe(label)}, "automargin": True}
     if not log:
         return axis
@@ -142,12 +142,12 @@ def _spots(
 
 
 def _safe(text: str) -> str:
-    """Text in which plotly.js finds no tags; names come from files."""
+    """Text without tags for plotly.js; names come from files."""
     return html.escape(text[:200], quote=False)
 
 
 def _plain(values: Any) -> list[float | None]:
-    """Numbers that JSON knows, of as many digits as can be seen."""
+    """Values rounded to five digits; None for those that JSON lacks."""
     return [float(f"{v:.5g}") if np.isfinite(v) else None for v in np.asarray(values, float)]
 
 
@@ -157,5 +157,5 @@ def _faint(color: str) -> str:
 
 
 def _json(figure: Any) -> str:
-    """JSON that can stand inside a script element."""
+    """JSON that is safe inside a script element."""
     return str(figure.to_json()).replace("&", "\\u0026").replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""Tables of a report as plain values: ours, the paper's beside it, and what contradicts it."""
+"""Tables of a report as values, with the paper's numbers, and contradictions to them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlmrt_dist.paths import COMPLETE_TOLERANCE
-from vlmrt_dist.report.data import Group, Results, Study, groups_of, label_of
+from vlmrt_dist.report.data import Group, Results, StudyRows, groups_of, label_of
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.report.paper_comparison import INCOMPLETE_NOTE, OPTIMIZER_NAMES
 from vlmrt_dist.store import Row, Timing
 
 MOST_LINES = 400
-"""Lines of a table, at most; a table that leaves some out says so."""
+"""Most lines of a table; a note counts those left out."""
 
 
 @dataclass(frozen=True)
 class Table:
     """A table of text. The first cell of a line names it.
 
-    :param paper: which columns are the paper's
+    :param paper: indices of the paper's columns
     :param notes: footnotes
     """
 
@@ -33,7 +33,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def tables_of(study: Study) -> list[Table]:
+def tables_of(study: StudyRows) -> list[Table]:
     """The tables of one study."""
     tables = []
     if study.rows:
@@ -43,11 +43,11 @@ def tables_of(study: Study) -> list[Table]:
     return tables
 
 
-def _printed(study: Study) -> dict[int, Printed]:
-    return {"depth": TABLE_1, "rays": TABLE_2}.get(study.question.sweep, {})
+def _printed(study: StudyRows) -> dict[int, Printed]:
+    return {"depth": TABLE_1, "rays": TABLE_2}.get(study.description.sweep, {})
 
 
-def _estimations(study: Study) -> Table:
+def _estimations(study: StudyRows) -> Table:
     groups, printed = groups_of(study.rows), _printed(study)
     labels = list(dict.fromkeys(name for g in groups for name in g.label))
     priors = any(g.optimizer == "map" for g in groups)
@@ -78,12 +78,12 @@ def _estimations(study: Study) -> Table:
     head += ["tracing [s]", "held out [dB]", *(["coverage [%]"] if priors else []), "failed"]
     lines = []
     for group in groups[:MOST_LINES]:
-        value = group.label.get(study.question.by)
+        value = group.label.get(study.description.by)
         line = printed.get(value) if isinstance(value, int) else None
         lines.append(_line(group, labels, line, bool(printed), priors))
     notes = ["MRE, times and iterations are medians over the seeds. Tracing is done once for all "
              "seeds of a configuration; fit is the time of one seed."]  # fmt: skip
-    if study.question.sweep == "real_scenes":
+    if study.description.sweep == "real_scenes":
         notes.append("Here the error is that of all objects, most of which no link sees; the sweep "
                      "prints it of those that are estimated.")  # fmt: skip
     if len(groups) > MOST_LINES:
@@ -91,7 +91,7 @@ def _estimations(study: Study) -> Table:
     worst = max((r.incomplete for r in study.rows if _known_incomplete(r)), default=0.0)
     if worst > 0.0:
         notes.append(INCOMPLETE_NOTE.format(share=worst))
-    caption = f"{study.question.title}{_of_the_paper(study)}"
+    caption = f"{study.description.title}{_of_the_paper(study)}"
     return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes))
 
 
@@ -134,11 +134,11 @@ def _line(
 
 
 def _known_incomplete(row: Row) -> bool:
-    """Whether paths are known to be missing; one solve alone does not know."""
+    """True if paths are known to be missing, which takes more than one solve."""
     return bool(np.isfinite(row.incomplete) and row.incomplete > COMPLETE_TOLERANCE)
 
 
-def _times(study: Study) -> Table:
+def _times(study: StudyRows) -> Table:
     columns = (
         ("engine", "engine"), ("K", "num_objects"), ("M", "num_setups"), ("links", "num_links"),
         ("paths", "num_paths"), ("D", "max_depth"), ("scene [s]", "seconds_scene"),
@@ -150,48 +150,48 @@ def _times(study: Study) -> Table:
     scale = {"mre": 100.0, "peak_bytes": 1e-6}
     timings = sorted(study.timings, key=lambda t: (t.engine, t.num_objects, t.num_setups))
     said = [(name, value) for t in timings for name, value in label_of(t).items()]
-    # Lists are for programs: keys of rows, what was measured beside.
+    # Lists, such as the keys of rows, are for programs.
     labels = list(dict.fromkeys(n for n, v in said if not isinstance(v, list | dict)))
     lines = [
         (*(_cell(label_of(t).get(name, "")) for name in labels),
          *(_measured(getattr(t, c), scale.get(c, 1.0)) for _, c in columns))
         for t in timings[:MOST_LINES]
     ]  # fmt: skip
-    caption = f"{study.question.title}: times{_of_the_paper(study)}"
+    caption = f"{study.description.title}: times{_of_the_paper(study)}"
     return Table(caption, (*labels, *(name for name, _ in columns)), tuple(lines),
                  notes=("Empty: not measured.",))  # fmt: skip
 
 
-def contradictions(study: Study) -> list[str]:
-    """Where the rows contradict a printed number of the paper: sentences with both numbers.
+def contradictions(study: StudyRows) -> list[str]:
+    """Sentences on rows that contradict a printed number of the paper, with both numbers.
 
-    Compared is the paper's own method (Adam with η = 1e-3); its error may be off by a fifth, which
-    is what its last digit and our seeds leave open.
+    The paper's own method (Adam with η = 1e-3) is compared; a fifth is allowed for the last digit
+    of its error and our choice of seeds.
     """
     sentences = []
     for group in groups_of(study.rows):
-        value = group.label.get(study.question.by)
+        value = group.label.get(study.description.by)
         printed = _printed(study).get(value) if isinstance(value, int) else None
         if printed is None or group.optimizer != "adam":
             continue
         low, middle, high = group.quantiles("mre", 100.0)
         if middle > 1.2 * printed.mre:
             sentences.append(
-                f"{study.question.by} = {value}, {group.protocol}: Adam as in the paper ends at "
+                f"{study.description.by} = {value}, {group.protocol}: Adam as in the paper ends at "
                 f"{middle:.3f} % (10 … 90 % of {len(group.rows)} seeds: {low:.3f} … {high:.3f}); "
                 f"the paper prints {printed.mre:.3f} %."
             )
         iterations = group.quantiles("iterations")[1]
         if iterations > 1.2 * printed.iterations:
             sentences.append(
-                f"{study.question.by} = {value}, {group.protocol}: it takes {iterations:.0f} "
+                f"{study.description.by} = {value}, {group.protocol}: it takes {iterations:.0f} "
                 f"iterations (median); the paper prints {printed.iterations}."
             )
     return sentences
 
 
 def provenance(results: Results) -> Table:
-    """What each study's numbers come from."""
+    """Origin of each study's numbers: rows, seeds, engine, hardware, versions, command."""
     lines = []
     for study in results.studies:
         some: list[Row | Timing] = [*study.rows, *study.timings]
@@ -215,7 +215,7 @@ def provenance(results: Results) -> Table:
     return Table("Where the numbers come from", head, tuple(lines))
 
 
-def _tracing_seconds(study: Study) -> float:
+def _tracing_seconds(study: StudyRows) -> float:
     """Tracing of all configurations; its seeds and methods share it."""
     return sum({(r.label, r.protocol, r.combining, r.seconds_trace): r.seconds_trace
                 for r in study.rows}.values())  # fmt: skip
@@ -229,8 +229,8 @@ def _versions(text: str) -> str:
     return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, dict) else text
 
 
-def _of_the_paper(study: Study) -> str:
-    return f" ({', '.join(study.question.paper)})" if study.question.paper else ""
+def _of_the_paper(study: StudyRows) -> str:
+    return f" ({', '.join(study.description.paper)})" if study.description.paper else ""
 
 
 def _cell(value: object) -> str:
@@ -247,7 +247,7 @@ def _measured(value: object, scale: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A percentage, however small."""
+    """A percentage as text, also a very small one."""
     if not np.isfinite(value):
         return "–"
     return f"{value:.3g}" if value >= 5e-4 else f"{value:.0e}"

@@ -1,4 +1,4 @@
-"""One configuration of a study, and the keys of everything that determines its rows."""
+"""One configuration of a study, and the keys of its rows."""
 
 from __future__ import annotations
 
@@ -128,12 +128,12 @@ class Point:
 
     @property
     def parameters(self) -> Parameters:
-        """Which parameters are unknown, as an estimation takes it."""
+        """The unknown parameters, as options of an estimation."""
         return Parameters(self.unknowns, groups=self.groups, widths=self.widths)
 
     @property
     def noise(self) -> Noise:
-        """Noise of the levels, as an estimation takes it."""
+        """Noise of the levels, as an option of an estimation."""
         return Noise(db=self.noise_db, gain_offset_db=self.gain_offset_db)
 
     def configuration(self, optimizer: str) -> str:
@@ -228,6 +228,6 @@ def _hash(parts: list[Any]) -> str:
 
 
 def _plain(prior: MaterialPrior) -> list[Any]:
-    """A prior as what a key is made of."""
+    """A prior as plain values for a key."""
     arrays = [np.asarray(x, np.float64).tolist() for x in (prior.c, prior.d, prior.width)]
     return [list(prior.names), list(prior.materials), *arrays]

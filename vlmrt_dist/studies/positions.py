@@ -1,4 +1,4 @@
-"""Positions that sweeps share: VLMSel or what stands for it, and what positions tell."""
+"""Positions shared by sweeps: VLMSel or D-optimal ones, and their prediction."""
 
 from __future__ import annotations
 

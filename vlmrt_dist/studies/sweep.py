@@ -1,4 +1,4 @@
-"""Command-line options that sweeps share, and what follows from them."""
+"""Command-line options shared by sweeps, and their evaluation."""
 
 from __future__ import annotations
 

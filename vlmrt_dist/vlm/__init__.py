@@ -1,5 +1,5 @@
-"""Who names materials and positions: vision-language models and offline rules, their prompts and
-the checks of their answers.
+"""Advisors that propose materials and positions: vision-language models and offline rules, their
+prompts, and the checks of their answers.
 """
 
 import lazy_loader as lazy

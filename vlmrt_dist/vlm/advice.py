@@ -1,27 +1,28 @@
-"""One advisor asked for both, as in the paper's Algorithm 1: what objects are, where to measure."""
+"""Materials and positions from one advisor, as in the paper's Algorithm 1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import MaterialPrior, SceneModel, conductivity_table
-from vlmrt_dist.vlm.advisor import MaterialAdvice, Usage
-from vlmrt_dist.vlm.registry import ADVISORS, advisor_named
+from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice, Usage
+from vlmrt_dist.vlm.options import ADVISORS, AdvisorOptions
+from vlmrt_dist.vlm.registry import advisor_named
 
 VLM_HELP = (
-    f"Who gives VLMInit and VLMSel: {', '.join(ADVISORS)} "
-    "[default: nobody; ITU values, D-optimal positions]."
+    f"Advisor that gives VLMInit and VLMSel: {', '.join(ADVISORS)} "
+    "[default: none; ITU values, D-optimal positions]."
 )
 
 
 class Advice(NamedTuple):
     """:param prior: VLMInit, a material for every object
     :param campaign: VLMSel, M setups of N receivers
-    :param materials_usage: what the first cost
-    :param positions_usage: what the second cost
+    :param materials_usage: cost and origin of the materials
+    :param positions_usage: cost and origin of the positions
     """
 
     prior: MaterialPrior
@@ -31,7 +32,7 @@ class Advice(NamedTuple):
 
     @property
     def label(self) -> dict[str, float | str]:
-        """Who said what, for the rows that rest on it."""
+        """Advisor, prompt, images and answers, for the rows that rest on the advice."""
         usage = self.materials_usage
         said = zip(self.prior.names, self.prior.materials, self.prior.confidence, strict=True)
         return {
@@ -50,45 +51,77 @@ class Advice(NamedTuple):
 
 
 def ask(
-    vlm: str,
+    advisor: Advisor | AdvisorOptions | str,
     scene: SceneModel,
     num_setups: int,
     num_receivers: int,
     *,
     frequency: float,
     seed: int = 0,
-    **options: Any,
 ) -> Advice:
-    """What the advisor named ``vlm`` says of a scene; see its face for the errors.
+    """VLMInit and VLMSel by one advisor.
 
+    :param advisor: see :func:`~vlmrt_dist.vlm.registry.advisor_named`
     :param frequency: carrier [Hz]
-    :param options: the advisor's own
+    :param seed: of an offline strategy's or fallback's random choices
+    :raises VlmrtError: as :func:`propose_materials` and :func:`propose_positions`
     """
-    # First of all, because it takes the key out of the environment that other processes get.
-    advisor = advisor_named(vlm, **options)
-    images = views(scene, vlm)
-    table = conductivity_table(frequency)
-    materials = advisor.propose_materials(images, scene, table, frequency=frequency)
-    positions = advisor.propose_positions(images, scene, num_setups, num_receivers, seed=seed)
+    opened = advisor_named(advisor)  # first: it takes the key out of the environment
+    images = views(scene, opened)
+    materials = propose_materials(opened, scene, frequency=frequency, images=images)
+    positions = propose_positions(
+        opened, scene, num_setups, num_receivers, images=images, seed=seed
+    )
     return Advice(materials.prior, positions.campaign, materials.usage, positions.usage)
 
 
 def propose_materials(
-    vlm: str, scene: SceneModel, *, frequency: float, **options: Any
+    advisor: Advisor | AdvisorOptions | str,
+    scene: SceneModel,
+    *,
+    frequency: float,
+    images: Sequence[SceneImage] | None = None,
 ) -> MaterialAdvice:
-    """VLMInit: the materials that the advisor named ``vlm`` takes the objects for, as a prior.
+    """VLMInit: the materials that an advisor takes the objects for, as a prior.
 
+    :param advisor: see :func:`~vlmrt_dist.vlm.registry.advisor_named`
     :param frequency: carrier [Hz]
-    :param options: the advisor's own
+    :param images: of the scene; None: see :func:`views`
+    :raises ConfigurationError: if there is no such advisor
+    :raises VlmError: if a model cannot be asked
     """
-    advisor = advisor_named(vlm, **options)
+    opened = advisor_named(advisor)
+    shown = views(scene, opened) if images is None else images
     table = conductivity_table(frequency)
-    return advisor.propose_materials(views(scene, vlm), scene, table, frequency=frequency)
+    return opened.propose_materials(shown, scene, table, frequency=frequency)
 
 
-def views(scene: SceneModel, vlm: str) -> Sequence[SceneImage]:
-    """Renders for an advisor that looks at images; none for the others."""
-    if vlm in ("offline", "recorded"):
+def propose_positions(
+    advisor: Advisor | AdvisorOptions | str,
+    scene: SceneModel,
+    num_setups: int,
+    num_receivers: int,
+    *,
+    images: Sequence[SceneImage] | None = None,
+    seed: int = 0,
+) -> PositionAdvice:
+    """VLMSel: M setups of N receivers that an advisor proposes.
+
+    :param advisor: see :func:`~vlmrt_dist.vlm.registry.advisor_named`
+    :param images: of the scene; None: see :func:`views`
+    :param seed: of the offline rules, and of replacements for a model's invalid positions
+    :raises CampaignError: if a number is not positive, or the scene has no free space
+    :raises ConfigurationError: if there is no such advisor
+    :raises VlmError: if a model cannot be asked
+    """
+    opened = advisor_named(advisor)
+    shown = views(scene, opened) if images is None else images
+    return opened.propose_positions(shown, scene, num_setups, num_receivers, seed=seed)
+
+
+def views(scene: SceneModel, advisor: Advisor) -> Sequence[SceneImage]:
+    """Renders of the scene for an advisor that sees images; none for the others."""
+    if not advisor.sees_images:
         return ()
     from vlmrt_dist.rendering import render_scene
 

@@ -1,15 +1,14 @@
-"""An advisor that asks a model: question, answer, checks, one repair, a named fallback.
+"""Advisor that asks a model: question, answer, checks, one repair, a named fallback.
 
-A request that brings no answer (no connection, no quota, a blocked or cut answer) is a
-:class:`VlmError`. An answer that is wrong is not: what of it can be used is kept, the rest is asked
-for once more with the reasons, and what is wrong then is replaced, object by object and position by
+A request without an answer (no connection, no quota, a blocked or cut answer) is a
+:class:`VlmError`. A wrong answer is not: its valid parts are kept, the others are requested once
+more with the reasons, and parts that are still wrong are replaced, object by object and position by
 position, and named in the usage's remarks.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +18,13 @@ import numpy as np
 
 from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, free_points
 from vlmrt_dist.distributed import STUDY_METRICS
-from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel, prior_from_classes
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.offline.material_words import LIKELY, read_material
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
+from vlmrt_dist.vlm.options import Answers
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, read_list, read_object
 from vlmrt_dist.vlm.prompts import builder as prompting
 from vlmrt_dist.vlm.providers.cache import AnswerCache
@@ -47,18 +47,18 @@ from vlmrt_dist.vlm.validation import (
 Checked = TypeVar("Checked", CheckedMaterials, CheckedPositions)
 
 FALLBACK = "fallback: "
-"""How the source or reason of what a fallback has chosen begins."""
+"""First word of the source or reason of a fallback's choice."""
 
 MAX_NAMED = 10
-"""Objects or positions that one remark names, and such remarks of one answer."""
+"""Most objects or positions that a remark names, and most such remarks of an answer."""
 
 MAX_DRAWS = 200
-"""Free positions drawn for one that is apart from the others."""
+"""Most free positions drawn to find one apart from the others."""
 
 
 @dataclass
 class _Tally:
-    """What a series of questions has cost so far."""
+    """Cost of a series of questions so far."""
 
     attempts_before: int
     begin: float = field(default_factory=time.perf_counter)
@@ -72,31 +72,32 @@ class ModelAdvisor:
     """The advisor of a provider's model; the provider itself is its transport.
 
     :param transport: sends questions
-    :param cache: keep answers on disk and ask each question once
-    :param record: file that every answer is added to, for the ``recorded`` advisor
+    :param answers: cache and recording
     :param anonymous: hide names and material classes of the scene's file from the model
     :param clearance: distance of positions from every surface [m]
-    :raises ConfigurationError: if ``clearance`` is no distance
-    :raises VlmError: if ``record`` exists and is no recording
+    :raises VlmError: if the recording exists and is none
     """
 
     def __init__(
         self,
         transport: Transport,
+        answers: Answers,
         *,
-        cache: bool = True,
-        record: str | os.PathLike[str] | None = None,
         anonymous: bool = False,
         clearance: float = DEFAULT_CLEARANCE,
     ) -> None:
-        if not 0.0 <= clearance < float("inf"):
-            raise ConfigurationError("clearance must be a number of metres, 0 or more")
         self.name = transport.provider
+        self.sees_images = transport.sees_images
         self.transport = transport
-        self._cache = AnswerCache() if cache else None
-        self._recorder = Recorder(record) if record is not None else None
+        self._cache = AnswerCache() if answers.cache else None
+        self._recorder = Recorder(answers.record) if answers.record is not None else None
         self._anonymous = anonymous
         self._clearance = clearance
+
+    @property
+    def spent_usd(self) -> float:
+        """Cost so far [US dollars], at the assumed prices."""
+        return self.transport.spent_usd
 
     def propose_materials(
         self,
@@ -247,9 +248,9 @@ class ModelAdvisor:
     def _judged(
         self, question: Question, judge: Callable[[str], Checked], tally: _Tally
     ) -> Checked | str:
-        """What ``judge`` makes of the reply, or as a string why the reply cannot be read.
+        """The result of ``judge`` on the reply, or the reason why the reply cannot be read.
 
-        Only what could be read is kept in the cache: an answer that was none is asked for again.
+        Only readable answers are cached; the question of any other is asked again.
         """
         fingerprint = self.transport.fingerprint(question)
         reply = self._cache.load(fingerprint) if self._cache is not None else None
@@ -303,7 +304,7 @@ class ModelAdvisor:
 def _choices_of(
     offline: MaterialAdvice, labels: Sequence[str], wanted: Collection[str]
 ) -> dict[str, MaterialChoice]:
-    """The offline advisor's choices for some of the labels, named as what they are."""
+    """The offline advisor's choices for some of the labels, marked as fallbacks."""
     prior = offline.prior
     rows = zip(labels, prior.materials, prior.confidence.tolist(), prior.sources, strict=True)
     return {
@@ -314,7 +315,7 @@ def _choices_of(
 
 
 def _place_freely(checked: CheckedPositions, room: Room, seed: int) -> None:
-    """Put every problem's slot somewhere free, apart from the positions that are there."""
+    """Fill the slot of each problem with a free position apart from the valid ones."""
     rng = np.random.default_rng(seed)
     for slot in sorted(checked.problems):
         checked.valid[slot] = _free_place(slot, checked, room, rng)
@@ -332,7 +333,7 @@ def _free_place(
 
 
 def _named(fallback: str, problems: Mapping[str, str]) -> list[str]:
-    """A remark that says what a fallback stands for, one for each reason."""
+    """Remarks on what a fallback replaces, one for each reason."""
     names: dict[str, list[str]] = {}
     for name, why in problems.items():
         names.setdefault(why, []).append(name)

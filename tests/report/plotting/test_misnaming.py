@@ -1,4 +1,4 @@
-"""What the study of misnamed materials prints and draws, from rows made here and by the sweep."""
+"""Tables and figure of the study of misnamed materials, from made-up rows and the sweep's."""
 
 from __future__ import annotations
 

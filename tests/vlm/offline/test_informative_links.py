@@ -8,7 +8,7 @@ from vlmrt_dist.vlm.offline.informative_links import (
     MIRROR,
     THROUGH,
     Face,
-    Links,
+    InformativeLinks,
     faces_of,
     links_of,
 )
@@ -24,12 +24,14 @@ def faces(room: SceneModel) -> list[Face]:
     return faces_of(room, planes_of(room), range(room.num_objects))
 
 
-def links(room: SceneModel, faces: list[Face], tx: list[float], rx: list[list[float]]) -> Links:
+def links(
+    room: SceneModel, faces: list[Face], tx: list[float], rx: list[list[float]]
+) -> InformativeLinks:
     targets = range(room.num_objects)
     return links_of(room, np.array(tx), np.array(rx, dtype=float), targets, faces)
 
 
-def of(room: SceneModel, found: Links, name: str, kind: int) -> np.ndarray:
+def of(room: SceneModel, found: InformativeLinks, name: str, kind: int) -> np.ndarray:
     return np.flatnonzero((found.target == room.names.index(name)) & (found.kind == kind))
 
 

@@ -1,15 +1,16 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.model_server import ModelServer, model_server
+from tests.model_server import ModelServer
+from tests.vlm.loopback import options_of
 from vlmrt_dist.errors import VlmError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.paper_room import box_room
+from vlmrt_dist.vlm.options import Recorded
 from vlmrt_dist.vlm.providers.recorded import FORMAT, Recorder, read_recording
 from vlmrt_dist.vlm.registry import advisor_named
 
@@ -19,12 +20,6 @@ ROOM = box_room()
 IMAGE = SceneImage(b"\x89PNG", "photograph", "room.png", 4, 3)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with model_server() as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLMRT_CACHE_DIR", str(tmp_path / "cache"))
@@ -32,8 +27,9 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recorder(server: ModelServer, path: Path, **options: Any) -> Any:
+    url = server.url + "/v1"
     return advisor_named(
-        "openai_compatible", model="seer", base_url=server.url + "/v1", record=path, **options
+        options_of("openai_compatible", model="seer", base_url=url, record=path, **options)
     )
 
 
@@ -62,7 +58,7 @@ def test_a_replay_gives_the_same_advice_with_its_repairs(
     assert server.count == 4
     assert path.stat().st_mode & 0o777 == 0o600
 
-    replayed = advisor_named("recorded", path=path)
+    replayed = advisor_named(Recorded(path))
     again = ask(replayed)  # without images
     assert again.prior.materials == materials.prior.materials
     assert again.prior.sources == materials.prior.sources
@@ -98,7 +94,7 @@ def test_a_question_that_is_not_in_the_file_is_named(server: ModelServer, tmp_pa
     path = tmp_path / "said.json"
     server.answers(answer())
     ask(recorder(server, path))
-    replayed = advisor_named("recorded", path=path)
+    replayed = advisor_named(Recorded(path))
     with pytest.raises(VlmError, match=r"'materials_v1' about the materials of 10 objects"):
         replayed.propose_materials((), box_room(5), TABLE, frequency=FREQUENCY)
     with pytest.raises(VlmError, match="it holds materials_v1: the materials of 9 objects of 9"):
@@ -106,7 +102,7 @@ def test_a_question_that_is_not_in_the_file_is_named(server: ModelServer, tmp_pa
     with pytest.raises(VlmError, match="does not hold"):
         replayed.propose_materials((), ROOM, TABLE, frequency=2e9)
     with pytest.raises(VlmError, match="does not hold"):
-        ask(advisor_named("recorded", path=path, anonymous=True))
+        ask(advisor_named(Recorded(path, anonymous=True)))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +124,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(VlmError, match=words):
-        advisor_named("recorded", path=path)
+        advisor_named(Recorded(path))
     if content is not None:  # nor is it written over
         with pytest.raises(VlmError, match=words):
             Recorder(path)
@@ -145,4 +141,4 @@ def test_a_recording_is_checked_as_an_answer_is(server: ModelServer, tmp_path: P
     recording["answers"][0]["reply"]["text"] = answer("unobtainium")
     path.write_text(json.dumps(recording))
     with pytest.raises(VlmError, match=r"materials_v1\+repair_v1"):  # which nobody has recorded
-        ask(advisor_named("recorded", path=path))
+        ask(advisor_named(Recorded(path)))

@@ -10,21 +10,20 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.vlm import ADVISORS, Advisor, advisor_named, views
+from vlmrt_dist.vlm import ADVISORS, Advisor, AdvisorOptions, propose_positions
 
 
 @dataclass(frozen=True)
 class Vlm:
     """Positions that an advisor proposes (VLMSel).
 
-    :param advisor: an advisor with options of its own, see
-        :func:`vlmrt_dist.vlm.registry.advisor_named`; or the name of one, for its defaults
-    :param images: what the advisor looks at; None: renders of the scene, none for an advisor that
-        looks at nothing
+    :param advisor: the options of an advisor, such as ``Gemini()``, or an open one; or a name,
+        for its defaults, see :func:`vlmrt_dist.vlm.advisor_named`
+    :param images: of the scene; None: renders, for an advisor that sees images
     :raises ConfigurationError: if there is no advisor of such a name
     """
 
-    advisor: str | Advisor = "offline"
+    advisor: Advisor | AdvisorOptions | str = "offline"
     images: Sequence[SceneImage] | None = None
 
     def __post_init__(self) -> None:
@@ -46,13 +45,11 @@ class Vlm:
     ) -> Campaign:
         """M setups of N receivers as the advisor proposes them; all have passed its checks.
 
-        :param seed: of the offline rules, and of what replaces a model's invalid positions
+        :param seed: of the offline rules, and of replacements for a model's invalid positions
         :param progress: not called
         :raises CampaignError: if no free space is found
         :raises VlmError: if a model cannot be asked
         """
-        chosen = self.advisor
-        advisor = advisor_named(chosen) if isinstance(chosen, str) else chosen
-        images = views(scene, advisor.name) if self.images is None else self.images
-        advice = advisor.propose_positions(images, scene, num_setups, num_receivers, seed=seed)
-        return advice.campaign
+        return propose_positions(
+            self.advisor, scene, num_setups, num_receivers, images=self.images, seed=seed
+        ).campaign

@@ -1,4 +1,4 @@
-// Draws each figure when it comes near the window, in the colours of the page.
+// Draws each figure before it scrolls into view, in the colours of the page.
 "use strict";
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 

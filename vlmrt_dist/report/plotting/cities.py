@@ -1,4 +1,4 @@
-"""Cities from above, their buildings in the colours of what is known of them."""
+"""Figure of cities from above, buildings coloured by verdict."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLORS = {
     UNSEEN: "#c4c4c4",
     FIXED: "#ececec",
 }
-"""By verdict; "unidentifiable" is what some level depends on and too little is learnt of."""
+"""Colour of each verdict; "unidentifiable" objects affect some level, but too little."""
 
 LABELS = {
     "estimated": "estimated",
@@ -37,7 +37,7 @@ LABELS = {
 }
 
 MARGIN = 40.0
-"""Shown around the antennas [m]."""
+"""Margin around the antennas [m]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +54,11 @@ class Panel:
 
 
 def city_figure(panels: Sequence[Panel], path: Where) -> Where:
-    """Panels side by side, as a PNG at ``path`` and a PDF: walls as lines, roofs as areas, in the
-    colour of their object; the ground's own is that of the background. Shown is the part of the
-    scene around the antennas."""
+    """Panels side by side, as a PNG at ``path`` and a PDF.
+
+    Walls are lines and roofs areas, in the colour of their object; the background has the colour of
+    the ground. Each panel shows the part of the scene around the antennas.
+    """
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(5.4 * columns, 5.2 * lines + 0.5), layout="constrained")
@@ -82,7 +84,7 @@ def _draw(axes: Any, panel: Panel) -> None:
     boxes = scene.bounding_boxes[:, :, :2]
     ground = int(np.ptp(boxes, axis=1).prod(axis=1).argmax())
     shown = ((boxes[:, 0] <= high) & (boxes[:, 1] >= low)).all(axis=1)
-    order = list(COLORS)[::-1]  # what is known best is drawn last
+    order = list(COLORS)[::-1]  # objects of the best verdict are drawn last
     for above, kind in enumerate(order):
         some = [
             scene.objects[k]
@@ -114,7 +116,7 @@ def _draw(axes: Any, panel: Panel) -> None:
 def _from_above(
     triangles: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Plans [A,3,2] of what is not upright, and lines [B,2,2] of what is, each line once."""
+    """Plans [A,3,2] of triangles that are not upright, and distinct lines [B,2,2] of the others."""
     flat = triangles[:, :, :2]
     first, second = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
     upright = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) < 1e-6

@@ -1,4 +1,4 @@
-"""Figures: what a person would rather look at than read."""
+"""Figures of positions and of comparisons with the paper, and writing of figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import Row, Where, place_of
 
 MAX_NAMED = 20
-"""Setups, and materials, that a legend names."""
+"""Most setups, and most materials, in a legend."""
 
 LEGEND_ROWS = 24
 MAX_REASON_LINES, REASON_WIDTH = 44, 74
@@ -47,7 +47,7 @@ def positions_figure(
 
     :param path: a PNG; a PDF if it ends in .pdf
     :param reasons: a sentence for each position, printed beside the plan: M × (1 + N) in setup
-        order, the transmitter first; what does not fit is counted
+        order, the transmitter first; a note counts those that do not fit
     :raises ConfigurationError: if there are not as many reasons as positions
     """
     shades = {m: texture(look_name(m)).pixels.mean(axis=(0, 1)) / 255 for m in set(scene.materials)}
@@ -64,7 +64,7 @@ def positions_figure(
     legend = others[0].legend(
         handles=handles, fontsize=8, loc="upper left", ncols=columns, borderaxespad=0.0
     )
-    legend.set_in_layout(False)  # it has its own room; else it would shrink the plan
+    legend.set_in_layout(False)  # it has axes of its own; else it would shrink the plan
     if lines:
         where = others[1]
         where.text(
@@ -137,7 +137,7 @@ def draw_objects(axes: Any, scene: SceneModel, colors: Sequence[Any]) -> None:
         corners = item.vertices[item.faces][:, :, :2]
         first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         upright = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) < 1e-9
-        faint = np.ptp(item.vertices[:, 2]) == 0.0  # a floor would hide what stands on it
+        faint = np.ptp(item.vertices[:, 2]) == 0.0  # a floor would hide the objects on it
         for faces, width in ((corners[~upright], 0.0), (corners[upright], 2.0)):
             axes.add_collection(
                 PolyCollection(
@@ -184,13 +184,13 @@ def _legend_handles(scene: SceneModel, campaign: Campaign, colors: Sequence[Any]
     ]
     by_material = dict(zip(scene.materials, colors, strict=True))
     named = list(by_material.items())[:MAX_NAMED]
-    # Names come from files: a $ in one is no mathematics.
+    # Names come from files, so a $ in one must not start mathematics.
     handles += [Patch(color=c, alpha=0.6, label=n[:24].replace("$", r"\$")) for n, c in named]
     return handles
 
 
 def _reason_lines(campaign: Campaign, reasons: Sequence[str]) -> list[str]:
-    """Why each position was chosen, as lines of text; empty if nothing is said.
+    """The reason for each position as lines of text; empty if there is none.
 
     :raises ConfigurationError: if there are not as many reasons as positions
     """
@@ -214,7 +214,7 @@ def _reason_lines(campaign: Campaign, reasons: Sequence[str]) -> list[str]:
 
 
 def save_both(figure: Figure, path: Where) -> Where:
-    """Write ``figure`` as a PNG for the eye and, beside it, a PDF for a paper; returns the PNG."""
+    """Write ``figure`` as a PNG and, beside it, a PDF; returns the path of the PNG."""
     save_figure(figure, place_of(path).renamed(".pdf"))
     return save_figure(figure, path)
 
@@ -223,7 +223,7 @@ def save_figure(figure: Figure, path: Where) -> Where:
     """Write ``figure`` as a PNG, or a PDF if the name ends in .pdf."""
     content = io.BytesIO()
     pdf = str(path).lower().endswith(".pdf")
-    # Without the time of writing, equal figures are equal files.
+    # Without the date, equal figures are equal files.
     figure.savefig(
         content, format="pdf" if pdf else "png", dpi=120,
         metadata={"CreationDate": None} if pdf else None,

@@ -1,4 +1,4 @@
-"""Table and figure of what joint estimation costs: errors, verdicts and coverage by case."""
+"""Table and figure of joint estimation: errors, verdicts and coverage by case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Side(NamedTuple):
 
     :param mre: [S] mean relative error
     :param coverage: share of truths inside their 95 % interval
-    :param verdicts: how many objects of all seeds have each verdict
+    :param verdicts: number of objects of all seeds with each verdict
     """
 
     mre: FloatArray
@@ -28,14 +28,14 @@ class Side(NamedTuple):
 
 
 def conductivity_side(rows: Sequence[Row]) -> Side:
-    """What the rows say of conductivities."""
+    """Errors, coverage and verdicts of the conductivities."""
     verdicts = Counter(v for r in rows for v in r.verdict)
     coverage = float(np.mean([r.coverage for r in rows]))
     return Side(np.array([r.mre for r in rows]), coverage, verdicts)
 
 
 def permittivity_side(rows: Sequence[Row]) -> Side | None:
-    """What the rows say of permittivities; None where they were known."""
+    """Errors, coverage and verdicts of the permittivities; None if they were known."""
     if not rows[0].permittivity:
         return None
     value = np.array([r.permittivity for r in rows])

@@ -1,4 +1,4 @@
-"""The figure of an own measurement: how well it is explained, where not, and what it tells."""
+"""Figure of a measurement: levels, residuals on the plan, prior and posterior intervals."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import Where
 
 MAX_INTERVALS = 40
-"""Most objects whose intervals are drawn; more lines than that cannot be read."""
+"""Most objects whose intervals are drawn legibly."""
 
 MAX_NAMED_LINKS = 5
 CONSPICUOUS = 3.0
-"""Residuals of so many standard deviations are named on the plan, the largest few of them."""
+"""Least residual that is named on the plan, in standard deviations."""
 
 FULL_COLOR = 4.0
-"""Standard deviations at which a link's colour is at its end."""
+"""Standard deviations at the ends of the colour scale of links."""
 
 RESIDUAL_COLORS = LinearSegmentedColormap.from_list(
     "residual", ["#08519c", "#3182bd", "#8c8c8c", "#e6550d", "#a50f15"]
 )
-"""Grey in the middle, where most links are: it shows on white and on objects."""
+"""Grey in the middle, where most links are, is visible on white and on objects."""
 
 VERDICT_COLORS = {
     "estimated": "#2a7f62",
@@ -50,8 +50,8 @@ def measurement_figure(
     """Measured against replayed levels, residuals on the plan, and prior and posterior of every
     object, as a .png or .pdf at ``path``.
 
-    :param campaign: what ``result`` was estimated from
-    :param truth: [K] true conductivities, drawn where they are known [S/m]
+    :param campaign: the measurement of ``result``
+    :param truth: [K] true conductivities, if known [S/m]
     """
     shown = min(sum(verdict != "fixed" for verdict in result.verdict), MAX_INTERVALS)
     figure = Figure(figsize=(17.0, max(6.0, 1.5 + 0.23 * shown)), layout="constrained")
@@ -114,7 +114,7 @@ def _draw_residuals(axes: Any, result: Estimate) -> None:
 def _draw_plan(
     figure: Any, axes: Any, scene: SceneModel, campaign: Campaign, result: Estimate
 ) -> None:
-    """Links coloured by their residual; those that stand out are thick and named."""
+    """Links coloured by their residual; the largest residuals are thick and named."""
     draw_objects(axes, scene, ["#c4c4c4"] * scene.num_objects)
     scale = result.noise_scale if result.noise_scale > 1.0 else 1.0
     residual = result.links.standardised / scale
@@ -164,7 +164,7 @@ def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> No
         axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
         if truth is not None:
             axes.plot(truth[k], row, "x", color="k", ms=7)
-    # Names come from files: a $ in one is no mathematics.
+    # Names come from files, so a $ in one must not start mathematics.
     axes.set_yticks(range(len(shown)), [result.names[k] for k in shown], parse_math=False)
     axes.invert_yaxis()
     marks = "95 % intervals; grey: prior, coloured: estimate"
@@ -188,6 +188,6 @@ def _quality(result: Estimate) -> str:
 
 
 def _share_left(result: Estimate, k: int) -> float:
-    """Share of the prior's width that the measurement leaves to an object."""
+    """Width of an object's interval as a share of the prior's."""
     after, before = result.high[k] / result.low[k], result.prior_high[k] / result.prior_low[k]
     return float(np.log(after) / np.log(before))

@@ -1,4 +1,4 @@
-"""Tables and a figure of what misnamed materials do to an estimation."""
+"""Tables and a figure of estimations with misnamed materials."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ NOTE = (
 )
 
 Wrong = Mapping[tuple[float, int], BoolArray]
-"""(rate, seed) -> which of the K objects were misnamed."""
+"""(rate, seed) -> mask [K] of the misnamed objects."""
 
 
 class Trust(NamedTuple):
-    """What intervals and warnings were worth over S seeds of one configuration with a prior.
+    """Reliability of intervals and warnings over S seeds of one configuration with a prior.
 
     :param coverage: share of the truths inside their 95 % interval
     :param coverage_wrong: the same of the misnamed objects; NaN where there is none
     :param found: share of the misnamed objects whose prior was found contradicted
-    :param false_alarms: share of the rightly named ones
-    :param estimated: share of the objects with that verdict
+    :param false_alarms: share of the rightly named objects whose prior was
+    :param estimated: share of the objects with the verdict "estimated"
     """
 
     coverage: float
@@ -45,7 +45,7 @@ class Trust(NamedTuple):
 
 
 def trust_of(rows: Sequence[Row], wrong: Wrong) -> Trust:
-    """Summary over seeds; objects held fixed do not count."""
+    """Summary over seeds, without the objects held fixed."""
     asked = np.array([[v != "fixed" for v in r.verdict] for r in rows])
     truth = np.array([r.truth for r in rows])
     inside = (np.array([r.low for r in rows]) <= truth) & (

@@ -1,4 +1,4 @@
-"""Tables and figures of error and coverage against noise, or against what is unknown."""
+"""Table and figure of error and coverage against noise."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MEAN_OF_NORMAL = float(np.sqrt(2.0 / np.pi))
 
 
 class Errors(NamedTuple):
-    """What many seeds of one configuration say, over their S seeds and K' objects asked.
+    """Errors of one configuration over its S seeds and K' estimated objects.
 
     :param mre: [S] mean relative error
-    :param prior: [S] that of the prior alone
+    :param prior: [S] mean relative error of the prior alone
     :param bound: mean relative error at the Cramér-Rao bound
     :param ratio: root mean square error of ln σ in units of that of the bound; objects whose bound
         is no better than the prior are left out
@@ -33,8 +33,8 @@ class Errors(NamedTuple):
 
 
 LINEAR = 0.1
-"""Objects with a larger Cramér-Rao bound of ln σ do not enter the ratio to it: there the levels are
-no longer linear, or the prior decides."""
+"""Greatest Cramér-Rao bound of ln σ of objects in the ratio to it: beyond it the levels are not
+linear, or the prior dominates."""
 
 
 def errors_of(rows: Sequence[Row]) -> Errors:

@@ -1,4 +1,4 @@
-"""What a search found: the Pareto front as a table and a figure."""
+"""Pareto front of a search as a table and a figure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from vlmrt_dist.report.plotting.figures import Where, save_both
 from vlmrt_dist.studies import Found, Study, text
 
 WORST = 100.0
-"""Largest error that the figure tells apart [%]."""
+"""Largest error on the figure's axis; larger ones are drawn there [%]."""
 
 AXES = {"mre": "MRE [%]", "seconds": "tracing and one fit [s]", "links": "links"}
 
 
 def front_table(title: str, study: Study, front: Sequence[Found]) -> Any:
-    """A rich table: a row a configuration, with the error's standard error over the study's seeds
-    and the key of the configuration's rows."""
+    """A rich table with a line for each configuration: error with its standard error over the
+    study's seeds, costs, and the key of the configuration's rows."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -63,7 +63,7 @@ def front_figure(
         ):
             values = [each.values((cost, "mre"), seeds) for each in some if each.complete(seeds)]
             x, y = np.array([v for v in values if v is not None]).reshape(-1, 2).T
-            # A lost search may end anywhere; where the front is would not be seen.
+            # Errors of failed searches have no limit and would compress the front.
             axes.scatter(x, np.minimum(100.0 * y, WORST), s=22, color=shade, label=name)
         axes.set(
             xscale="log",
@@ -77,8 +77,8 @@ def front_figure(
 
 
 def recommended(study: Study, front: Sequence[Found]) -> Found | None:
-    """The configuration to take by default: the fewest links among those whose error is within one
-    standard error of the smallest, and the quickest of these."""
+    """The default configuration: of those whose error is within one standard error of the smallest,
+    the one with the fewest links, and the quickest of these."""
     known = [
         (values, found)
         for found in front

@@ -1,4 +1,4 @@
-"""Figures that several sweeps draw from their rows."""
+"""Figures shared by several sweeps."""
 
 from __future__ import annotations
 

@@ -1,3 +1,1 @@
-"""What estimation costs, and how it scales: timing by engine, objects, links, actors; cities;
-other engines.
-"""
+"""Benchmarks: time by engine, objects, links and actors; cities; other engines."""

@@ -1,8 +1,8 @@
-"""What replay is compared with: Sionna's solver as one would write the loop, and DiffeRT.
+"""Baselines of replay: Sionna's solver in the usual calibration loop, and DiffeRT.
 
 Each gives Adam the loss (8), summed over the setups, and its gradient
-(:class:`~vlmrt_dist.field.objective.Differentiable`). What counts as measured is what it simulates
-itself at the truth, so that each has an answer that it can find.
+(:class:`~vlmrt_dist.field.objective.Differentiable`). The measured powers are those that it
+simulates itself at the truth, so that each can reach an exact fit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vlmrt_dist.scene import SceneModel
 
 class OneSolve:
     """Retrace with all M setups in one solve: M transmitters and M · N receivers, M² · N links of
-    which M · N count. What that wastes is less than M solves cost.
+    which M · N count. The wasted links cost less than M solves would.
 
     :param scene: K objects
     :param positions: M setups of N receivers, all there

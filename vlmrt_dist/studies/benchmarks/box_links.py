@@ -1,4 +1,4 @@
-"""Campaigns for rooms of any number of boxes: links that look through one box after another."""
+"""Campaigns for rooms of any number of boxes: links through one box after another."""
 
 from __future__ import annotations
 

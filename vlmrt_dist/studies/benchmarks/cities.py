@@ -1,7 +1,7 @@
-"""Estimations in the cities that come with Sionna: what a campaign in their streets can see.
+"""Estimations in the cities bundled with Sionna, from campaigns in their streets.
 
 Their buildings are two objects each, walls and roof, so that K is twice the number of buildings.
-Most of them no street of a campaign leads to; their verdict has to be that nothing is known.
+Most of them are far from the streets of a campaign and have to be called unidentifiable.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Case:
     :param noise_db: standard deviation of a level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param seeds: truths, each with noise of its own, at the same positions
-    :param loss: how large residuals count. A path that one of two complete sets lacks is an
+    :param loss: of the residuals. A path that one of two complete sets lacks is an
         outlier, and with squares it can draw an object away by a factor of 20
     :param position_seed: of the positions
     """
@@ -89,15 +89,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one seed found, over the objects whose conductivity is not fixed.
+    """Results of one seed over the objects whose conductivity is not fixed.
 
     Relative errors are means over the objects; NaN where there are none.
 
-    :param verdicts: how many objects have each
+    :param verdicts: number of objects with each verdict
     :param mre: of the objects that are estimated
-    :param prior_mre: what the prior is off at the same ones
-    :param seen_mre: of all objects seen, as the answer states them
-    :param seen_prior_mre: of the prior at the same ones
+    :param prior_mre: of the prior of the same objects
+    :param seen_mre: of all objects seen, at the reported conductivities
+    :param seen_prior_mre: of the prior of the same objects
     :param coverage: share of the objects seen whose truth lies in the 95 % interval
     :param num_seen: objects seen
     :param num_contradicting: objects whose prior the levels contradict, which the verdict says
@@ -131,11 +131,11 @@ def survey_key(case: Case, radio: RadioConfig) -> str:
 def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing:
     """Choose positions in a scene, measure there, estimate; rows and timing go to the ledger.
 
-    To be called in a process of its own, whose memory is what is measured. The timing's label
-    holds, beside scene and positions, the keys of the rows ("rows", one a seed), "triangles", the
-    links "planned", and the wall seconds of "positions" (candidates, their tracing, the choice)
-    and of the "study" (the links' own paths, the truth's, kernels, fits). What the path cache holds
-    is not traced again; ``seconds_trace`` is what it took when it was.
+    To be called in a process of its own, as the memory of the process is measured. The timing's
+    label holds, beside scene and positions, the keys of the rows ("rows", one for each seed),
+    "triangles", the links "planned", and the wall seconds of "positions" (candidates, their
+    tracing, the choice) and of the "study" (the links' own paths, the truth's, kernels, fits). What
+    the path cache holds is not traced again; ``seconds_trace`` is what it took when it was.
 
     :param radio: of the estimation; the pool of candidates is traced with fewer rays
     :raises CampaignError: if no positions are found
@@ -221,7 +221,7 @@ def seen_by(row: Row) -> BoolArray:
 
 
 def finding(row: Row, prior: FloatArray) -> Finding:
-    """What a row says beside its truth.
+    """Results of a row, compared with its truth.
 
     :param prior: [K] conductivities believed before the measurement [S/m]
     """

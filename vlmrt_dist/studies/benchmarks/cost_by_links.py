@@ -1,4 +1,4 @@
-"""What tracing costs as a campaign grows: time inside Sionna and around it, memory, files."""
+"""Cost of tracing by the number of links: time inside Sionna and around it, memory, files."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def measure_tracing(
 ) -> TracingCost:
     """Trace, stream to a file, load and evaluate M · N links of the paper's room.
 
-    Meant for a process of its own: what it holds is measured.
+    Meant for a process of its own, as the memory of the process is measured.
 
     :param seed: of the positions
     :param twice: trace once more, with other seeds of Sionna's sampling, and compare
@@ -140,8 +140,8 @@ def measure_tracing(
 
 
 def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[int, float]:
-    """Paths that only ``table`` or a set of other seeds has, and the largest difference of a link's
-    power between them [dB]."""
+    """Paths in only one of ``table`` and a set of other seeds, and the largest difference of a
+    link's power between them [dB]."""
     from vlmrt_dist.field import Materials, Replay, trace
 
     room, frequency = box_room(BOXES), radio.frequency

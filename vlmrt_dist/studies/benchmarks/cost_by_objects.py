@@ -1,4 +1,4 @@
-"""What one estimation costs as a room grows: time and memory of each of its parts."""
+"""Cost of one estimation by the number of objects: time and memory of each of its parts."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def measure_fixed(
 ) -> dict[int, float]:
     """Median seconds of value and gradient with :data:`FIXED_PATHS` paths in rooms of each size.
 
-    The rooms take turns, call by call, so that what else the machine does meets all of them.
+    The rooms take turns, call by call, so that other load of the machine affects all of them.
     """
     from vlmrt_dist.field import ReplayObjective, trace
     from vlmrt_dist.paths import concatenate_setups
@@ -210,7 +210,7 @@ def in_own_process(
 ) -> Any | None:
     """``work(*arguments)`` in a fresh process, so that its memory is its own.
 
-    :param seconds: None is returned after so many, and the process is ended
+    :param seconds: deadline after which the process is ended and None returned [s]
     :raises VlmrtError: whatever ``work`` raised
     :raises RuntimeError: if it ends without an answer
     """

@@ -1,4 +1,4 @@
-"""How long one iteration takes, engine by engine: what the paper's Figure 1 measures."""
+"""Time of one iteration by engine, as in the paper's Figure 1."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REPEATS: dict[Engine, int] = {"retrace": 7, "replay": 200}
 
 @dataclass(frozen=True, eq=False)
 class Timed:
-    """What is timed: one engine over one scene and campaign.
+    """Subject of a timing: one engine, scene and campaign.
 
     :param study: name of the study
     :param label: what distinguishes it there

@@ -1,4 +1,4 @@
-"""How time divides when actors share an objective, and how fast a pool works off seeds."""
+"""Scaling over actors: shares of the time of a step, and seeds per second of a pool."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WARM_UP = 3
 
 @dataclass(frozen=True)
 class Shares:
-    """Where the time of one step goes; medians over repeats.
+    """Shares of the time of one step; medians over repeats.
 
     :param num_actors: actors that share the setups
     :param num_setups: M
@@ -48,7 +48,7 @@ class Shares:
 
     @property
     def driver(self) -> float:
-        """What is left: putting the setups together, and waiting for processors [s]."""
+        """The remaining time: merging of the setups, and waiting for processors [s]."""
         return max(0.0, self.step - self.evaluation - self.transfer)
 
 
@@ -91,7 +91,7 @@ def measure_scaling(
 
 
 def seeds_per_second(points: Sequence[Point], num_actors: int) -> float:
-    """How many seeds a pool of actors estimates in a second, once all of them have begun.
+    """Seeds per second that a pool of actors estimates, once all of them have begun.
 
     :param points: more than actors, of equal work
     """

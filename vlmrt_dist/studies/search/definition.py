@@ -1,4 +1,4 @@
-"""A study: a base configuration, the space about it, seeds; and what its rows say so far."""
+"""Definition of a search: base configuration, space, seeds; and the results of its rows."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Study:
 
     @property
     def grid(self) -> list[Params]:
-        """The configurations of a grid, in order; of a search, none."""
+        """The configurations of a grid, in order; empty for a search."""
         if self.num_points is not None:
             return []
         return list(self.chosen) or list(every(self.space) or ())
@@ -149,7 +149,7 @@ class Study:
         return [by_params[name] for name in sorted(by_params)]
 
     def ordered(self, params: Params) -> Params:
-        """The same in the order of the space."""
+        """The configuration with its parameters in the order of the space."""
         return {name: params[name] for name in self.space if name in params}
 
 
@@ -178,13 +178,13 @@ class Found:
         return values if np.isfinite(values).all() else None
 
     def complete(self, seeds: Sequence[int]) -> bool:
-        """Whether there is a row for each of the seeds."""
+        """True if there is a row for each of the seeds."""
         return all(seed in self.rows for seed in seeds)
 
 
 def finite(row: Row) -> bool:
-    """Whether an estimation ended at numbers; a fit that met a non-finite loss did not, though its
-    row tells the last conductivities before."""
+    """True if an estimation ended at finite numbers; false after a non-finite loss, although the
+    row then holds the last finite conductivities."""
     numbers = [row.mre, *row.conductivity]
     return row.outcome != "non_finite" and bool(np.isfinite(numbers).all())
 
@@ -208,8 +208,8 @@ def best(study: Study, found: Sequence[Found]) -> list[Found]:
 
 
 def again(study: Study, chosen: Sequence[Found], seeds: Sequence[int]) -> Study:
-    """The chosen configurations on fresh seeds, as a plain grid: what was best of many on some
-    seeds was lucky there, so only this may be reported.
+    """The chosen configurations on fresh seeds, as a grid. The error on the seeds of the search is
+    biased by the selection, so only this one may be reported.
 
     :raises ConfigurationError: if a seed is one that the search has seen
     """
@@ -225,7 +225,7 @@ def again(study: Study, chosen: Sequence[Found], seeds: Sequence[int]) -> Study:
 
 
 def key_of(params: Params) -> str:
-    """The same text for equal configurations."""
+    """Canonical text of a configuration."""
     return json.dumps(params, sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""A study run by the driver: Optuna is asked and told here, a pool of actors evaluates."""
+"""Search run by the driver: Optuna suggests here, a pool of actors evaluates."""
 
 from __future__ import annotations
 
@@ -169,8 +169,7 @@ class _Agenda:
         return f"failed: {error}"
 
     def _given_up(self, begun: _Begun, seeds: list[int]) -> bool:
-        """Whether seeds seen so far tell that a configuration is worse than the best; if so, its
-        trial is told."""
+        """True if a configuration is worse than the best on its seeds; Optuna is then told."""
         study = self._study
         if study.block is None:
             return False

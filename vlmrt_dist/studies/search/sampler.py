@@ -1,6 +1,6 @@
-"""Optuna's part of a search: what to try next, rebuilt from the ledger's rows every time.
+"""Optuna's part of a search: suggestions, rebuilt from the ledger's rows in every run.
 
-Nothing of Optuna's own is kept between runs, so nothing of it can be torn or left behind.
+No state of Optuna is kept between runs, so none can be damaged or out of date.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PATIENCE = 10
 
 
 def optuna_study(study: Study, found: Sequence[Found], storage: Any = None) -> optuna.Study:
-    """An Optuna study that knows what the ledger does.
+    """An Optuna study with the results in the ledger.
 
-    Its random numbers depend on how much that is: a sampler that begins anew with the same seed
-    would suggest the same again.
+    Its random numbers depend on the number of results, as a new sampler with the same seed would
+    repeat its suggestions.
 
-    :param found: what the ledger holds of it
+    :param found: the results in the ledger
     :param storage: Optuna's; None: in memory
     """
     with _quiet():
@@ -53,7 +53,7 @@ def optuna_study(study: Study, found: Sequence[Found], storage: Any = None) -> o
 
 
 def sampler_of(study: Study, found: Sequence[Found]) -> Any:
-    """The sampler of a search that has found so much already."""
+    """The sampler of a search with a number of results."""
     seed = np.random.SeedSequence([study.sampler_seed, len(found)]).generate_state(1)[0]
     return optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=STARTUP)
 
@@ -103,7 +103,7 @@ def suggest(study: Study, from_optuna: optuna.Study, seen: set[str]) -> tuple[An
 def _any_new(
     study: Study, from_optuna: optuna.Study, there: list[Params], seen: set[str]
 ) -> tuple[Any, Params]:
-    """The same at random of a space that is finite."""
+    """Draw an untried configuration from a finite space."""
     new = [params for params in there if key_of(params) not in seen]
     params = new[np.random.default_rng([study.sampler_seed, len(seen)]).integers(len(new))]
     seen.add(key_of(params))

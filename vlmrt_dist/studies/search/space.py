@@ -93,7 +93,7 @@ def check_space(space: Space) -> None:
 
 
 def exists(dimension: Choice | Range, params: Params) -> bool:
-    """Whether a parameter exists beside those drawn before it."""
+    """True if a parameter exists, given those drawn before it."""
     return all(params.get(name) in values for name, values in dimension.when.items())
 
 
@@ -116,7 +116,7 @@ def draw(space: Space, trial: Any) -> Params:
 
 
 def contains(space: Space, params: Params) -> bool:
-    """Whether a configuration could have been drawn from the space."""
+    """True if a configuration belongs to the space."""
     expected = {name for name, dimension in space.items() if exists(dimension, params)}
     if expected != set(params):
         return False
@@ -132,7 +132,7 @@ def contains(space: Space, params: Params) -> bool:
 
 
 def every(space: Space) -> Iterator[Params] | None:
-    """All configurations of a finite space, in order; None where there are endlessly many."""
+    """All configurations of a finite space, in order; None for an infinite one."""
     if any(isinstance(d, Range) and not d.integer for d in space.values()):
         return None
     return _every(space)

@@ -1,7 +1,7 @@
-"""The same study through Ray Tune, for those who live there: its console, callbacks, TensorBoard.
+"""Search run by Ray Tune, with its console, callbacks and TensorBoard.
 
 Each trial evaluates a configuration and publishes its rows itself, so the ledger's storage must be
-one that all nodes see. Tune's own files are never read back: the ledger is the truth.
+one that all nodes see. Tune's own files are never read back: only the ledger's rows count.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Rules on names and geometry that answer without a model, a key or a network."""
+"""Rules on names and geometry, which need no model, key or network."""

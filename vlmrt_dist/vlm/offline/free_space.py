@@ -1,4 +1,4 @@
-"""Where a person could put an antenna: at a tripod's height indoors, in the street outdoors."""
+"""Positions for antennas: at a tripod's height indoors, in the street outdoors."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene import SceneModel, ground, outdoors
 
 STREET_HEIGHT = 1.5
-"""Of an antenna above the ground, outdoors [m]."""
+"""Height of an antenna above the ground, outdoors [m]."""
 TRIPOD_HEIGHT = 2.2
-"""The highest that an antenna stands above the floor, indoors [m]."""
+"""Greatest height of an antenna above the floor, indoors [m]."""
 
 CLEARANCES = (0.15, 0.05, 0.01, 2 * ON_SURFACE)
-"""Distances to surfaces [m] that are tried in turn where a scene is too tight for what is asked."""
+"""Distances to surfaces [m], tried in turn where a scene has too little free space."""
 DRAWS, POINTS_PER_DRAW = 24, 512
 
 
@@ -35,11 +35,11 @@ class FreeSpace:
 
     @functools.cached_property
     def outdoors(self) -> bool:
-        """Whether positions are sought in the street."""
+        """True if positions are on the street."""
         return outdoors(self.scene)
 
     def settle(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Positions [P,3] put on street height outdoors, and which of them are free [P]."""
+        """Positions [P,3], moved to street height outdoors, and a mask [P] of the free ones."""
         points = np.array(points, dtype=np.float64)
         free = self.scene.inside_bounds(points)
         if self.outdoors:
@@ -88,10 +88,11 @@ def roomiest(
     rng: np.random.Generator,
     clearance: float = DEFAULT_CLEARANCE,
 ) -> tuple[FreeSpace, FloatArray]:
-    """The free space with the largest clearance that holds ``needed`` positions, and some of it.
+    """The free space of largest clearance that holds ``needed`` positions, and a draw from it.
 
-    :param count: how many positions to draw where there is room [P,3]
+    :param count: positions to draw, if there is enough free space
     :param clearance: the largest that is tried [m]
+    :returns: the space, and positions in it [P,3], P >= ``needed``
     :raises CampaignError: if there is no free space
     """
     for distance in (clearance, *(c for c in CLEARANCES if c < clearance)):
@@ -99,7 +100,7 @@ def roomiest(
         points = space.draw(count, rng)
         if len(points) >= needed:
             return space, points
-    # The room may be so high, or its floor so far down, that a tripod's range misses all of it.
+    # The heights of a tripod may lie outside the free space of a high or sunken room.
     try:
         points = free_points(scene, max(needed, count), rng, clearance=CLEARANCES[-1])
     except CampaignError:

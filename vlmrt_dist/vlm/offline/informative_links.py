@@ -1,8 +1,8 @@
-"""What the link from one transmitter to each of many places would tell, by geometry alone.
+"""Links of one transmitter that depend on an object's material, found by geometry alone.
 
 Two kinds, after the paper's Prompt 2: links whose direct path goes through an object, and links
-with a mirror image of the transmitter in one of an object's faces. No ray is traced: a segment
-crosses triangles or does not, and a mirror point lies on its face or does not.
+with a reflection in one of an object's faces. No ray is traced: the direct segment is tested
+against the triangles, and the mirror point against the face.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from vlmrt_dist.paths import Planes
 from vlmrt_dist.scene import SceneModel, ray_meets
 
 FACES_PER_OBJECT = 8
-"""Largest planes of an object that are looked at as mirrors."""
+"""Largest planes of an object that are tested for reflections."""
 TRIANGLES_PER_FACE = 200
-"""Largest triangles of a plane that are."""
+"""Largest triangles of a plane that are tested."""
 LINKS_PER_FACE = 20
-"""Mirror links of a face that are looked at more closely, the best first."""
+"""Reflections of a face that are tested for free legs, the best first."""
 NEAR_FACE = 1e-3
-"""An antenna nearer to a plane than this [m] has no mirror image in it."""
+"""Least distance of an antenna to a plane that reflects it [m]."""
 
 THROUGH, MIRROR = 0, 1
 
 
-class Links(NamedTuple):
-    """Links of one transmitter that tell something about an object, L of them.
+class InformativeLinks(NamedTuple):
+    """L links of one transmitter, each with the object that it depends on.
 
     :param place: [L] index of the receiver's place
-    :param target: [L] object that the link tells about
+    :param target: [L] object that the link depends on
     :param kind: [L] THROUGH or MIRROR
-    :param quality: [L] in (0, 1], how purely and how strongly
+    :param quality: [L] in (0, 1]: greater for stronger links with fewer other objects
     :param others: [L] objects that the direct path goes through, the target of THROUGH left out
     :param point: [L,3] the mirror point [m]; NaN for THROUGH
     """
@@ -48,12 +48,12 @@ class Links(NamedTuple):
 
 
 class Face(NamedTuple):
-    """A plane of an object, as a mirror.
+    """A plane of an object, as a reflector.
 
     :param item: index of the object
     :param normal: [3] unit normal
     :param offset: n · x of its points [m]
-    :param triangles: [T,3,3] what of the plane is there [m]
+    :param triangles: [T,3,3] the object's triangles in the plane [m]
     """
 
     item: int
@@ -91,20 +91,20 @@ def links_of(
     places: FloatArray,
     targets: Sequence[int],
     faces: Sequence[Face],
-) -> Links:
-    """The links from ``tx`` [3] to ``places`` [P,3] that tell about some objects.
+) -> InformativeLinks:
+    """The links from ``tx`` [3] to ``places`` [P,3] that depend on some objects.
 
-    :param targets: objects that links through them are sought for
-    :param faces: what mirror points are sought on
+    :param targets: objects to find links through
+    :param faces: faces to find mirror points on
     """
     segment, item, _ = scene.crossings(np.broadcast_to(tx, places.shape), places)
     crossed = np.unique(np.stack([segment, item], axis=1), axis=0)
     count = np.bincount(crossed[:, 0], minlength=len(places))
     place, target = crossed[np.isin(crossed[:, 1], targets)].T
     distance = np.linalg.norm(places - tx, axis=1)
-    # Near ones are stronger; the scale is that of the places themselves.
+    # Near links are stronger; distances are in units of the greatest one.
     strength = 1.0 / (1.0 + 2.0 * distance / distance.max(initial=1e-9))
-    through = Links(
+    through = InformativeLinks(
         place=place,
         target=target,
         kind=np.full(len(place), THROUGH),
@@ -115,13 +115,13 @@ def links_of(
     mirrored = _mirrored(scene, tx, places, faces, count)
     if mirrored is None:
         return through
-    return Links(*(np.concatenate(both) for both in zip(through, mirrored, strict=True)))
+    return InformativeLinks(*(np.concatenate(both) for both in zip(through, mirrored, strict=True)))
 
 
 def _mirrored(
     scene: SceneModel, tx: FloatArray, places: FloatArray, faces: Sequence[Face], count: IntArray
-) -> Links | None:
-    """Links with a mirror point on a face, both legs of which are clear."""
+) -> InformativeLinks | None:
+    """Links with a mirror point on a face and two free legs."""
     if not faces:
         return None
     normal = np.array([face.normal for face in faces])
@@ -143,18 +143,18 @@ def _mirrored(
     steep = np.abs((way * normal[which]).sum(axis=1)) / length
     # Almost as short as the direct path, and not grazing, where every material is a mirror.
     quality = direct / length * steep
-    # The best of each face; whether their legs are clear is what costs.
+    # Only the best of each face: testing the legs is the expensive part.
     order = np.lexsort((-quality, which))
     first = np.searchsorted(which[order], np.arange(len(faces)))
     order = order[np.arange(len(order)) - first[which[order]] < LINKS_PER_FACE]
     order = order[_clear(scene, point[order], tx)]
     order = order[_clear(scene, point[order], places[at[order]])]
     at, target, quality, point = at[order], target[order], quality[order], point[order]
-    return Links(
+    return InformativeLinks(
         place=at,
         target=target,
         kind=np.full(len(at), MIRROR),
-        # What arrives by the mirror alone says more than what adds to a direct path.
+        # A reflection without a direct path depends more on the object than one beside it.
         quality=np.where(count[at] > 0, 0.5 + 0.5 * quality, 0.5 * quality),
         others=count[at],
         point=point,
@@ -162,7 +162,7 @@ def _mirrored(
 
 
 def _clear(scene: SceneModel, points: FloatArray, ends: FloatArray) -> BoolArray:
-    """Whether nothing is between points [n,3] on faces, the faces themselves left out, and ends."""
+    """Mask [n] of free segments from points [n,3] on faces, those faces left out, to ends."""
     starts = points + 1e-6 * (ends - points)
     clear = np.ones(len(points), dtype=bool)
     clear[scene.crossings(starts, np.broadcast_to(ends, starts.shape))[0]] = False
@@ -170,7 +170,7 @@ def _clear(scene: SceneModel, points: FloatArray, ends: FloatArray) -> BoolArray
 
 
 def _lies_on(points: FloatArray, which: IntArray, faces: Sequence[Face]) -> BoolArray:
-    """Whether points [n,3] of faces' planes, ``which`` [n], lie on one of the face's triangles."""
+    """Mask [n] of points [n,3] in the planes of faces ``which`` [n] that lie on a triangle."""
     found = np.zeros(len(points), dtype=bool)
     normal = np.array([face.normal for face in faces])
     count = np.array([len(face.triangles) for face in faces])
@@ -178,7 +178,7 @@ def _lies_on(points: FloatArray, which: IntArray, faces: Sequence[Face]) -> Bool
     high = np.array([face.triangles.max(axis=(0, 1)) for face in faces]) + NEAR_FACE
     inside = ((points >= low[which]) & (points <= high[which])).all(axis=1)
     for round_ in range(max(len(face.triangles) for face in faces)):
-        # One triangle of every face a round.
+        # Each round tests one triangle of every face.
         count = np.array([len(face.triangles) for face in faces])
         left = np.flatnonzero(inside & ~found & (count[which] > round_))
         if len(left) == 0:

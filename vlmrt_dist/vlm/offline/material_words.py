@@ -1,7 +1,7 @@
-"""Free text to a material class: what the words of a name say, and how much that is worth.
+"""Free text to a material class, by a vocabulary, with a confidence.
 
-English and German words as they stand in scene files and catalogues. A word is looked up as it is,
-then as a part of a compound ("Stahlbetonwand"), and only when nothing was found by similarity.
+English and German words of scene files and catalogues. A word is looked up as it is, then as a part
+of a compound ("Stahlbetonwand"), and by similarity only if neither is found.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import MATERIALS, material_class
 
 NAMED = 0.9
-"""Confidence where the text holds the class's own name."""
+"""Confidence if the text holds the class's own name."""
 SYNONYM = 0.75
-"""... a word that means the class, or a kind of it."""
+"""... a word for the class, or for a kind of it."""
 LIKELY = 0.5
-"""... a word for something whose class in the table is only near."""
+"""... a word for a material that is only similar to a class of the table."""
 FUZZY = 0.3
-"""... a word that looks like one of these; no more than that is ever given to a guess."""
+"""... a word spelled like one of these; upper bound for guesses."""
 COMPOUND, STAND_IN, AMBIGUOUS = 0.85, 0.8, 0.5
-"""Factors: the word is part of a longer one; the class is not valid at the carrier and another
-stands in for it; the text names several classes."""
+"""Factors: the word is part of a longer one; the class is not valid at the carrier and a substitute
+is used; the text names several classes."""
 
 SIMILAR = 0.8
-"""Share of equal letters (optimal string alignment) from which a word looks like another."""
+"""Least similarity (optimal string alignment) of two words, 0 to 1."""
 SHORTEST = 5
-"""Letters of the shortest word that is looked for in compounds or by similarity."""
+"""Least letters of a word that is sought in compounds or by similarity."""
 
 
 class Reading(NamedTuple):
     """:param material: class of ITU-R P.2040
     :param confidence: in (0, 1]
-    :param because: what the text says, for people
+    :param because: the reason, for people
     """
 
     material: str
@@ -96,10 +96,10 @@ _NO_MATERIAL = frozenset(
         "street strasse avenue road lane hill park square station hotel cafe"
     ).split()
 )
-"""A material's word before one of these says nothing about the thing ("glass wool", Oak Avenue)."""
+"""A material's word before one of these does not name the material ("glass wool", Oak Avenue)."""
 
 _DECEPTIVE = ("wolle", "optik", "imitat", "fibreglass", "fiberglass")
-"""Compounds with one of these do not either."""
+"""Compounds with one of these do not name a material either."""
 
 _PARTS = frozenset(
     (  # noqa: SIM905
@@ -108,10 +108,10 @@ _PARTS = frozenset(
         "beam trennwand mauer wandung"
     ).split()
 )
-"""What the first word of a compound is joined to, so that Brickell is no brick."""
+"""Second words of compounds; "Brickell" is no brick as its ending is none of these."""
 
 _WHOLE = frozenset({"stone", "grass", "earth", "slate"})
-"""Words that end too many names (Gladstone) to be looked for in compounds."""
+"""Words not sought in compounds, as they end too many names (Gladstone)."""
 
 _KINDS = {
     "floorboard": "wood",
@@ -120,7 +120,7 @@ _KINDS = {
     "clear_acrylic": "glass",
     "asphalt_concrete": "concrete",
 }
-"""Classes that are a kind of another: a text that names both means the kind ("oak parquet")."""
+"""Class -> the more general class; a text that names both means the former ("oak parquet")."""
 
 SUBSTITUTES: dict[str, tuple[str, ...]] = {
     "floorboard": ("wood",),
@@ -138,7 +138,7 @@ SUBSTITUTES: dict[str, tuple[str, ...]] = {
     "medium_dry_ground": ("concrete",),
     "wet_ground": ("concrete",),
 }
-"""What is taken for a class that has no values at the carrier, the nearest first."""
+"""Substitutes for a class without values at the carrier, the nearest first."""
 
 
 class _Word(NamedTuple):
@@ -161,8 +161,8 @@ def _vocabulary() -> dict[tuple[str, ...], _Word]:
 def read_material(text: str, allowed: Collection[str]) -> Reading | None:
     """The class that a free text names, or None if it names none.
 
-    :param text: of any origin: an object's name, a material's, a catalogue's
-    :param allowed: classes that may be answered; another one is replaced by its nearest substitute
+    :param text: the name of an object or a material, or a catalogue entry
+    :param allowed: permitted classes; another one is replaced by its nearest substitute
     """
     words = _said(words_of(text))
     found = _class_named(text) or _known(words) or _similar(words)
@@ -182,7 +182,7 @@ def words_of(text: str) -> list[str]:
 
 
 def _class_named(text: str) -> Reading | None:
-    """The whole text is a class's name, as the scene format or the paper spells it."""
+    """The class whose name, as the scene format or the paper spells it, is the whole text."""
     try:
         material = material_class(text)
     except MaterialError:
@@ -191,7 +191,7 @@ def _class_named(text: str) -> Reading | None:
 
 
 def _said(words: list[str]) -> list[str]:
-    """The words without those that only seem to name a material."""
+    """The words without those that only appear to name a material."""
     after = [*words, ""][1:]
     deceived = [
         any(part in word for part in _DECEPTIVE) or following in _NO_MATERIAL
@@ -201,7 +201,7 @@ def _said(words: list[str]) -> list[str]:
 
 
 def _known(words: list[str]) -> Reading | None:
-    """Words of the vocabulary; the longest phrase at each place, whole words before compounds."""
+    """The class of vocabulary words: the longest phrases, else compounds."""
     found: list[tuple[str, _Word]] = []
     place = 0
     while place < len(words):

@@ -1,9 +1,9 @@
 """The strategy of the paper's Prompt 2 by geometry: links through objects, mirror links, spread.
 
-Transmitters and receivers are chosen one after another. A receiver goes where a link tells about
-the object, and then the material, that the links so far tell least about; links through an object
-and by a mirror in it take turns; among the places that do, the one with the purest link that is
-also far from the other positions.
+Transmitters and receivers are chosen one after another. A receiver is placed for the object, and
+then the material, with the fewest links so far; links through an object and by reflection in it
+alternate; of the possible places the one with the best link that is also far from the other
+positions is taken.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.paths import planes_of
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.vlm.offline.free_space import STREET_HEIGHT, FreeSpace, roomiest
-from vlmrt_dist.vlm.offline.informative_links import THROUGH, Links, faces_of, links_of
+from vlmrt_dist.vlm.offline.informative_links import THROUGH, InformativeLinks, faces_of, links_of
 
 PLACES = 250
-"""Random places that a transmitter's receivers are chosen from, twice their number if more."""
+"""Least number of random places for a transmitter's receivers; else twice the receivers."""
 SPARE_TRANSMITTERS = 12
-"""How many more transmitters are looked at than chosen."""
+"""Candidate transmitters beyond the number to choose."""
 TARGETS = 32
-"""Objects that a transmitter's links are sought for: those that look largest from there."""
+"""Objects considered for a transmitter's links: those that look largest from there."""
 STREET_REACH = 80.0
-"""How far receivers stand from their transmitter, outdoors [m]."""
+"""Greatest distance of receivers from their transmitter, outdoors [m]."""
 BEHIND = (0.1, 0.8, 2.0)
-"""How far behind an object places are tried, beyond the clearance [m]."""
+"""Distances behind an object at which places are tried, beyond the clearance [m]."""
 AIMS = (0.25, 0.5, 0.75)
-"""At which of an object's height it is aimed at, to find places behind it."""
+"""Shares of an object's height through which places behind it are sought."""
 APART = 0.25
-"""Positions farther apart than this share of the scene count as spread."""
+"""Distance, as a share of the scene, from which positions count as spread."""
 CLASS_WORTH = 10.0
-"""How many objects a material that no link has met yet is worth when a transmitter is chosen."""
+"""Weight of a material without a link, in objects, when a transmitter is chosen."""
 NOT_ESTIMATED = ("metal", "vacuum")
 """Materials without a conductivity to estimate: no link is spent on them."""
 
@@ -44,7 +44,7 @@ NOT_ESTIMATED = ("metal", "vacuum")
 class Plan(NamedTuple):
     """:param campaign: M setups of N receivers, valid in the scene
     :param reasons: a sentence a position, M × (1 + N), the transmitter first
-    :param remarks: what could not be had, a sentence each
+    :param remarks: unmet requests, a sentence each
     """
 
     campaign: Campaign
@@ -53,11 +53,11 @@ class Plan(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A transmitter, places for its receivers [P,3], and what links to them would tell."""
+    """A transmitter, places for its receivers [P,3], and the informative links to them."""
 
     tx: FloatArray
     places: FloatArray
-    links: Links
+    links: InformativeLinks
 
 
 def plan(
@@ -128,7 +128,7 @@ def _candidates(
 
 
 def _near_classes(space: FreeSpace, rng: np.random.Generator) -> FloatArray:
-    """Street places near an object of each material: random ones would miss the rare materials."""
+    """Street places near an object of each material, as random ones would miss rare materials."""
     found = [np.zeros((0, 3))]
     boxes, materials = space.scene.bounding_boxes, np.array(space.scene.materials)
     for material in sorted(set(materials) - set(NOT_ESTIMATED)):
@@ -156,7 +156,7 @@ def _targets(scene: SceneModel, tx: FloatArray, reach: float) -> list[int]:
     size = np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1)
     wanted = (gap <= reach) & ~np.isin(scene.materials, NOT_ESTIMATED)
     order = [int(k) for k in np.argsort(-size / (1.0 + gap), kind="stable") if wanted[k]]
-    # The largest of each material first: ten thousand bricks must not hide the one of marble.
+    # The largest of each material first, so that rare materials are among the targets.
     first = {scene.materials[k]: k for k in reversed(order)}
     return sorted(order, key=lambda k: first[scene.materials[k]] != k)[:TARGETS]
 
@@ -179,7 +179,7 @@ def _behind(space: FreeSpace, tx: FloatArray, targets: Sequence[int]) -> FloatAr
 
 
 class _Planner:
-    """What has been chosen so far, and what the next choice should be."""
+    """Positions and links chosen so far, and the choice of the next."""
 
     def __init__(self, scene: SceneModel, pool: FloatArray) -> None:
         self.scene, self.pool = scene, pool
@@ -191,7 +191,7 @@ class _Planner:
         self.class_seen = np.zeros(len(classes), dtype=int)
 
     def choose_transmitter(self, candidates: list[_Candidate], reasons: list[str]) -> _Candidate:
-        """Take the candidate that tells most about what is known least, far from the others."""
+        """Take the candidate that reaches the objects of fewest links, far from the others."""
 
         def worth(candidate: _Candidate) -> float:
             apart = self._apart(candidate.tx[None])[0]
@@ -212,7 +212,7 @@ class _Planner:
         return candidate
 
     def choose_receiver(self, candidate: _Candidate, reasons: list[str]) -> FloatArray:
-        """The place whose link tells about the object that is known least."""
+        """The place of the best link to the object with the fewest links."""
         places, links = candidate.places, candidate.links
         apart = self._apart(places)
         usable = apart[links.place] > 0.0
@@ -239,7 +239,7 @@ class _Planner:
         return self._take(places[links.place[link]])
 
     def _fill(self, places: FloatArray, apart: FloatArray, reasons: list[str]) -> FloatArray:
-        """A place for the spread alone, where no link tells about an object."""
+        """The place farthest from the others, where no link depends on an object."""
         if not (apart > 0.0).any():
             places, apart = self.pool, self._apart(self.pool)
         reasons.append("far from the other positions: fills the space between them")
@@ -257,7 +257,7 @@ class _Planner:
         return np.minimum(1.0, np.sqrt(squared) / (APART * self.size))
 
 
-def _reason(name: str, links: Links, link: int) -> str:
+def _reason(name: str, links: InformativeLinks, link: int) -> str:
     others = int(links.others[link])
     if links.kind[link] == THROUGH:
         also = f" and {others} more" if others else ""

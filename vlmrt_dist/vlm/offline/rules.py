@@ -1,7 +1,7 @@
-"""The embedded advisor: rules on names and geometry, without a key, a network or a vision model.
+"""Offline advisor: rules on names and geometry, without a key, a network or a vision model.
 
-It reads what a person reads from the file: the materials' and the objects' names, and the shapes.
-Colours are not read: a scene file's colours are a palette that stands for the class itself.
+It reads the names of materials and objects, and the shapes. Colours are ignored: those of a scene
+file are a palette that stands for the class itself.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE
-from vlmrt_dist.errors import ConfigurationError, MaterialError
+from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import MATERIALS, SceneModel, SceneObject, class_spread, prior_from_classes
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.offline import positions as offline_positions
 from vlmrt_dist.vlm.offline.material_words import Reading, read_material, words_of
+from vlmrt_dist.vlm.options import Offline
 
 STATED = 0.95
 """Confidence where the file states a class that is valid at the carrier."""
 CONTRADICTED = 0.85
 """Factor where the object's own name says another class than its material's."""
 BY_ROLE, BY_SHAPE, BY_NOTHING = 0.2, 0.1, 0.05
-"""What is floor, wall or roof by its name; by its shape; and what is nothing known at all."""
+"""Confidence of a class by the role in the object's name (floor, wall, roof), by its shape, and
+where neither is known."""
 
 ROLES: dict[str, tuple[str, ...]] = {
     "concrete": ("floor", "boden", "fussboden", "ground", "plane", "roof", "dach", "stairs",
@@ -37,12 +38,15 @@ ROLES: dict[str, tuple[str, ...]] = {
     "wood": ("door", "tuer", "table", "tisch", "desk", "cabinet", "schrank", "shelf", "regal",
              "chair", "stuhl", "bench", "furniture"),
 }  # fmt: skip
-"""What things of a name are usually made of."""
+"""Material class -> roles that usually are made of it."""
 
 FLAT = 0.05
-"""Thickness of a thing as a share of its size below which it is a plane."""
+"""Thickness, as a share of the size, below which an object is a plane."""
 WALL_HEIGHT, BUILDING_HEIGHT = 1.5, 4.0
-"""From these heights on [m] an upright plane is a wall, and any other thing a building."""
+"""Least height [m] of an upright plane that is a wall, and of any other object that is a
+building."""
+
+DEFAULTS = Offline()
 
 HOW = "offline rules, no vision model: "
 
@@ -50,16 +54,15 @@ HOW = "offline rules, no vision model: "
 class OfflineAdvisor:
     """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``.
 
-    :param clearance: distance of positions from every surface [m]
-    :raises ConfigurationError: if ``clearance`` is no distance
+    :param options: clearance of positions
     """
 
     name = "offline"
+    sees_images = False
+    spent_usd = 0.0
 
-    def __init__(self, *, clearance: float = DEFAULT_CLEARANCE) -> None:
-        if not 0.0 <= clearance < np.inf:
-            raise ConfigurationError("clearance must be a number of metres, 0 or more")
-        self._clearance = clearance
+    def __init__(self, options: Offline = DEFAULTS) -> None:
+        self._clearance = options.clearance
 
     def propose_materials(
         self,
@@ -69,7 +72,7 @@ class OfflineAdvisor:
         *,
         frequency: float,
     ) -> MaterialAdvice:
-        """A class for each of the K objects; images are not looked at.
+        """A class for each of the K objects; images are ignored.
 
         :param table: class -> (c, d); only its names are answered
         :param frequency: carrier [Hz]
@@ -79,7 +82,7 @@ class OfflineAdvisor:
         spread = class_spread(table, frequency)
         if not spread:
             raise MaterialError("the table holds no material with a conductivity to estimate")
-        # Where nothing is known: the class from which all the others are least far.
+        # For objects of which nothing is known: the class with the least spread of the others.
         middle = min(spread, key=lambda name: spread[name])
         readings = [_reading(scene, item, table, middle) for item in scene.objects]
         prior = prior_from_classes(
@@ -123,7 +126,7 @@ class OfflineAdvisor:
 def _reading(
     scene: SceneModel, item: SceneObject, table: Mapping[str, object], middle: str
 ) -> Reading:
-    """What the object is made of: by its material's name, its own name, its role, its shape."""
+    """The object's material, from its material's name, its own name, its role or its shape."""
     stated = _stated(item.material, table)
     named = read_material(item.name, table)
     if stated is not None and named is not None and stated.material != named.material:

@@ -1,14 +1,13 @@
-"""From a scene to a question: the prompts, and what they are told of the scene.
+"""Questions about a scene, from prompt templates.
 
 The prompts are text files in ``prompts``, one a version; the version's name goes into every
 :class:`~vlmrt_dist.vlm.advisor.Usage`. They carry the paper's Prompts 1 and 2 over, with an answer
 that is valid JSON.
 
-What a prompt is told of a scene is made from the :class:`SceneModel`, never from a user's file.
-Conductivities that a scene states are left out. Material classes are left out of questions about
-materials; object names are what the file says and stay, unless ``anonymous`` replaces them by
-``object_1``, ``object_2``, ... and leaves the material classes out everywhere, so that a model has
-to look at the pictures.
+The description of a scene is made from the :class:`SceneModel`, never from a user's file. It holds
+no conductivities, and no material classes in questions about materials. Object names are those of
+the file, unless ``anonymous`` replaces them by ``object_1``, ``object_2``, ... and leaves the
+material classes out of every question, so that a model has to look at the pictures.
 """
 
 from __future__ import annotations
@@ -32,19 +31,19 @@ POSITIONS_PROMPT = "positions_v1"
 REPAIR_PROMPT = "repair_v1"
 
 OBJECTS_PER_QUESTION = 200
-"""Materials of so many objects are asked for at once; more objects take more questions."""
+"""Most objects in one question about materials; more objects take more questions."""
 
 MAX_XML_OBJECTS = 300
-"""Objects in the XML of a question about positions: the largest ones, the rest is counted."""
+"""Most objects in the XML of a question about positions; the largest are listed."""
 
 MAX_POSITIONS = 1000
-"""Most positions, M · (1 + N), that a model is asked for."""
+"""Most positions, M · (1 + N), in one question."""
 
 MAX_PROBLEMS = 300
-"""Problems listed in a request for repair."""
+"""Most problems listed in a request for repair."""
 
 MIN_SEPARATION = 0.1
-"""Least distance [m] of two positions that count as distinct."""
+"""Least distance of distinct positions [m]."""
 
 _NUMBER = {"type": "number"}
 _TEXT = {"type": "string"}
@@ -81,7 +80,7 @@ REPAIRED_POSITIONS_FORM = (
 
 
 def prompt_labels(scene: SceneModel, anonymous: bool) -> tuple[str, ...]:
-    """What the K objects are called in prompts."""
+    """Names of the K objects in prompts."""
     if anonymous:
         return tuple(f"object_{k + 1}" for k in range(scene.num_objects))
     return scene.names
@@ -97,8 +96,8 @@ def materials_question(
 ) -> Question:
     """Prompt 1 about some of the objects.
 
-    :param objects: indices of the objects that are asked about
-    :param labels: [K] what they are called
+    :param objects: indices of the objects in question
+    :param labels: [K] names of all objects in prompts
     :param table: material name -> (c, d), the closed list
     :param frequency: carrier [Hz]
     """
@@ -168,12 +167,12 @@ def repair_question(
     form: str,
     schema: dict[str, Any] | None = None,
 ) -> Question:
-    """``question`` again, for the invalid parts of its answer only.
+    """``question`` again, for the invalid parts of its answer.
 
-    :param problems: one object a problem, its texts untrusted
-    :param what: which parts, in words
-    :param form: what the answer looks like
-    :param schema: the same as JSON Schema; None: as of ``question``
+    :param problems: one JSON object for each problem; its texts are untrusted
+    :param what: the invalid parts, in words
+    :param form: an example of the answer
+    :param schema: JSON Schema of the answer; None: that of ``question``
     """
     lines = [json.dumps(problem, ensure_ascii=False) for problem in problems]
     if len(lines) > MAX_PROBLEMS:
@@ -196,9 +195,9 @@ def form_of(question: Question) -> str:
 
 
 def compact_xml(scene: SceneModel, *, anonymous: bool = False) -> str:
-    """The scene's geometry as XML of our own: an element a line, bounding boxes [m].
+    """The scene's geometry as XML: one element a line, bounding boxes [m].
 
-    The scene file itself names mesh files where a reader wants coordinates. Of more than
+    Made anew because the scene file names mesh files instead of coordinates. Of more than
     ``MAX_XML_OBJECTS`` objects the largest are kept, in the scene's order.
     """
     boxes = scene.bounding_boxes
@@ -251,7 +250,7 @@ def _point(values: np.ndarray) -> str:
 
 
 def _filled(name: str, **values: Any) -> str:
-    """A prompt with its places filled in one pass, so that nothing filled in is read again."""
+    """A prompt template filled in one pass, so that inserted text is never expanded."""
     return string.Template(_template(name)).substitute(values)
 
 

@@ -1,3 +1,1 @@
-"""Services that answer questions: Gemini, OpenAI-compatible servers, recordings; keys,
-transport, budget, cache.
-"""
+"""Transports to Gemini, OpenAI-compatible servers and recordings; their keys, and the cache."""

@@ -1,8 +1,8 @@
-"""Keys of providers: taken from the environment or a private file once, and shown to nobody.
+"""Keys of providers, read from the environment or a private file.
 
 Processes that are started later (Ray's workers, the renderer) inherit the environment, so every
-variable that may hold the key is removed when it is read. A key is put on the wire by ``http``
-and is held by no client library, whose errors and logs carry requests with their headers.
+variable that may hold the key is removed when it is read. Only ``transport`` sends a key; no client
+library holds it, as their errors and logs carry requests with their headers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ REMOVED = "[key removed]"
 
 @dataclass(frozen=True)
 class KeyPlace:
-    """Where a provider's key may stand.
+    """Environment variables of a provider's key.
 
-    :param variables: of the environment, the first one set counts; all are removed
-    :param file_variable: of the environment, naming a file that holds the key
+    :param variables: hold the key; the first one set counts, and all are removed
+    :param file_variable: names a file that holds the key
     """
 
     variables: tuple[str, ...]
@@ -37,7 +37,7 @@ OPENAI_KEY = KeyPlace(("OPENAI_API_KEY",), "VLMRT_OPENAI_KEY_FILE")
 
 
 class Key:
-    """A secret that neither prints nor pickles."""
+    """A secret that is never printed or pickled."""
 
     __slots__ = ("_secret",)
 
@@ -55,7 +55,7 @@ class Key:
         return self._secret
 
     def removed_from(self, text: str) -> str:
-        """``text`` without the secret, for whatever a server sends back."""
+        """``text``, from a server, without the secret."""
         return text.replace(self._secret, REMOVED)
 
 
@@ -66,7 +66,7 @@ _taken: dict[KeyPlace, Key] = {}
 def find_key(place: KeyPlace, file: str | os.PathLike[str] | None = None) -> Key | None:
     """The key of a provider: from ``file``, the file that a variable names, or a variable.
 
-    Afterwards no variable of ``place`` holds it any more.
+    The variables of ``place`` are removed from the environment.
 
     :return: None where there is none
     :raises VlmError: if the file is missing, readable for others, or holds no key

@@ -1,7 +1,7 @@
-"""Answers kept on disk by content, so that a study asks once.
+"""Cache of answers on disk, so that a study asks each question once.
 
-A file an answer, ``vlm/<sha256>.json`` in the package's cache folder, readable by its owner only.
-It holds the model's raw text, which is parsed and checked again whenever it is used.
+One file for each answer, ``vlm/<sha256>.json`` in the package's cache folder, readable by its owner
+only. It holds the model's raw text, which is parsed and checked at every use.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MAX_ENTRY_BYTES = 4 * 1024 * 1024
 
 
 class AnswerCache:
-    """Replies by what decided them.
+    """Replies by the fingerprint of question and settings.
 
-    :param folder: where they are kept; None: ``vlm`` in the package's cache folder
+    :param folder: of the files; None: ``vlm`` in the package's cache folder
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
@@ -43,7 +43,7 @@ class AnswerCache:
         return None
 
     def save(self, fingerprint: str, reply: Reply) -> None:
-        """Keep a reply; a cache that cannot be written costs money, not results."""
+        """Store a reply; a failure to write is a warning, not an error."""
         file = self._file(fingerprint)
         entry = reply.model_dump_json()[:-1] + f',"sha256":"{_checksum(reply)}"}}\n'
         try:

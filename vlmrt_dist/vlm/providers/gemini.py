@@ -1,90 +1,57 @@
-"""Google's Gemini, the paper's model, through google-genai."""
+"""Transport to Google's Gemini, the paper's model, through google-genai."""
 
 from __future__ import annotations
 
 import functools
-import os
-import re
 from typing import Any
 
 import httpx2
 
-from vlmrt_dist.errors import ConfigurationError, VlmError
+from vlmrt_dist.errors import VlmError
+from vlmrt_dist.vlm.budget import IMAGE_TOKENS, Meter
+from vlmrt_dist.vlm.options import Gemini
 from vlmrt_dist.vlm.parsing import printable
 from vlmrt_dist.vlm.providers.api_key import GEMINI_KEY, find_key
-from vlmrt_dist.vlm.providers.budget import IMAGE_TOKENS, Meter, known_price
 from vlmrt_dist.vlm.providers.transport import PLACEHOLDER_KEY, RequestFailed, Wire, tls
 from vlmrt_dist.vlm.questions import Question, Reply, fingerprint
 
-DEFAULT_MODEL = "gemini-2.5-pro"
-DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1beta"
-
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*(/[A-Za-z0-9][A-Za-z0-9._@-]*)*")
-
-MAX_OUTPUT_TOKENS = 32_768
-"""Default room for an answer, the model's thoughts included."""
 
 
 class GeminiTransport:
     """Sends questions to Gemini.
 
-    :param model: as Google calls it
-    :param base_url: another server that speaks ``generateContent``
-    :param key_file: file that holds the key, readable by its owner only; None: the file that
-        ``VLMRT_GEMINI_KEY_FILE`` names, or ``GEMINI_API_KEY`` or ``GOOGLE_API_KEY``
-    :param timeout: of one attempt [s]; the paper's questions took 4 s and 50 s
-    :param retries: attempts beyond the first, see :class:`~vlmrt_dist.vlm.providers.transport.Wire`
-    :param backoff: first pause [s]
-    :param temperature: of sampling; None: the model's default
-    :param max_output_tokens: room for an answer, thoughts included
-    :param max_requests: most requests of this advisor
-    :param max_cost_usd: most US dollars of this advisor, see
-        :class:`~vlmrt_dist.vlm.providers.budget.Meter`
-    :param price_usd: US dollars for a million tokens (sent, received), where the built-in table
-        does not know the model or is out of date
     :raises VlmError: if there is no key
-    :raises ConfigurationError: if a setting is impossible
+    :raises ConfigurationError: if the key would travel in clear text
     """
 
     provider = "gemini"
+    sees_images = True
 
-    def __init__(
-        self,
-        *,
-        model: str = DEFAULT_MODEL,
-        base_url: str = DEFAULT_BASE_URL,
-        key_file: str | os.PathLike[str] | None = None,
-        timeout: float = 180.0,
-        retries: int = 4,
-        backoff: float = 2.0,
-        temperature: float | None = 0.0,
-        max_output_tokens: int = MAX_OUTPUT_TOKENS,
-        max_requests: int = 200,
-        max_cost_usd: float | None = 5.0,
-        price_usd: tuple[float, float] | None = None,
-    ) -> None:
-        key = find_key(GEMINI_KEY, key_file)
+    def __init__(self, options: Gemini) -> None:
+        key = find_key(GEMINI_KEY, options.key_file)
         if key is None:
             raise VlmError(
                 "there is no key for Gemini: set GEMINI_API_KEY, or name a file that holds it in "
                 "VLMRT_GEMINI_KEY_FILE. The offline advisor (--vlm offline) needs none"
             )
-        if not _MODEL.fullmatch(model):
-            raise ConfigurationError(f"{printable(model, 60)!r} is no name of a Gemini model")
-        self.model = model
-        self.meter = Meter(max_requests, max_cost_usd, price_usd or known_price(model))
-        self._temperature = temperature
-        self._max_output_tokens = max_output_tokens
+        self.model = options.model
+        self.meter = Meter(options.budget, options.price_usd)
+        self._options = options
         self._key = key
         self._wire = Wire(
-            base_url, key, "x-goog-api-key", "", self.meter, timeout, retries, backoff
+            options.base_url, key, "x-goog-api-key", "", self.meter, options.connection
         )
 
     @property
     def attempts(self) -> int:
         """Requests sent so far."""
         return self.meter.requests
+
+    @property
+    def spent_usd(self) -> float:
+        """Cost so far [US dollars], at the assumed prices."""
+        return self.meter.spent_usd
 
     def fingerprint(self, question: Question) -> str:
         """Question, model, server and settings."""
@@ -93,8 +60,8 @@ class GeminiTransport:
             provider=self.provider,
             model=self.model,
             host=self._wire.host,
-            temperature=self._temperature,
-            max_output_tokens=self._max_output_tokens,
+            temperature=self._options.temperature,
+            max_output_tokens=self._options.max_output_tokens,
         )
 
     def ask(self, question: Question) -> Reply:
@@ -104,7 +71,7 @@ class GeminiTransport:
         """
         most = self.meter.cost(
             len(question.text.encode()) + IMAGE_TOKENS * len(question.images),
-            self._max_output_tokens,
+            self._options.max_output_tokens,
         )
         try:
             response = self._wire.asked(lambda: self._generate(question), most)
@@ -146,8 +113,8 @@ class GeminiTransport:
             parts.append(types.Part.from_text(text=caption))
             parts.append(types.Part.from_bytes(data=image.png, mime_type="image/png"))
         config = types.GenerateContentConfig(
-            temperature=self._temperature,
-            max_output_tokens=self._max_output_tokens,
+            temperature=self._options.temperature,
+            max_output_tokens=self._options.max_output_tokens,
             response_mime_type="application/json",
             response_json_schema=question.schema,
         )

@@ -1,20 +1,20 @@
-"""Any server that speaks the chat-completions protocol with images: vLLM, Ollama, Ray Serve, ..."""
+"""Transport to chat-completions servers with images: vLLM, Ollama, Ray Serve and others."""
 
 from __future__ import annotations
 
 import base64
-import os
 from typing import Any
 
-from vlmrt_dist.errors import ConfigurationError, VlmError
+from vlmrt_dist.errors import VlmError
+from vlmrt_dist.vlm.budget import IMAGE_TOKENS, Meter
+from vlmrt_dist.vlm.options import OpenAICompatible
 from vlmrt_dist.vlm.parsing import printable
 from vlmrt_dist.vlm.providers.api_key import OPENAI_KEY, find_key
-from vlmrt_dist.vlm.providers.budget import IMAGE_TOKENS, Meter
 from vlmrt_dist.vlm.providers.transport import PLACEHOLDER_KEY, RequestFailed, Wire
 from vlmrt_dist.vlm.questions import Question, Reply, fingerprint
 
 SCHEMA_UNKNOWN = frozenset({400, 415, 422, 501})
-"""How servers answer a ``response_format`` that they do not know."""
+"""HTTP statuses of servers that do not know ``response_format``."""
 
 NO_SCHEMA = "the server does not take a JSON schema; the answer's form was asked for in words only"
 
@@ -22,51 +22,25 @@ NO_SCHEMA = "the server does not take a JSON schema; the answer's form was asked
 class OpenAICompatibleTransport:
     """Sends questions to a chat-completions server.
 
-    :param model: as the server calls it
-    :param base_url: up to and without ``/chat/completions``, such as http://127.0.0.1:8000/v1
-    :param key_file: file that holds a key, readable by its owner only; None: the file that
-        ``VLMRT_OPENAI_KEY_FILE`` names, or ``OPENAI_API_KEY``, or none, which local servers accept
-    :param timeout: of one attempt [s]
-    :param retries: attempts beyond the first, see :class:`~vlmrt_dist.vlm.providers.transport.Wire`
-    :param backoff: first pause [s]
-    :param temperature: of sampling; None: the server's default
-    :param max_output_tokens: room for an answer
-    :param max_requests: most requests of this advisor
-    :param max_cost_usd: most US dollars of this advisor; needs ``price_usd``
-    :param price_usd: US dollars for a million tokens (sent, received)
-    :raises ConfigurationError: if model or base URL is missing, or a setting is impossible
     :raises VlmError: if the key file cannot be used
+    :raises ConfigurationError: if the key would travel in clear text
     """
 
     provider = "openai_compatible"
+    sees_images = True
 
-    def __init__(
-        self,
-        *,
-        model: str = "",
-        base_url: str = "",
-        key_file: str | os.PathLike[str] | None = None,
-        timeout: float = 180.0,
-        retries: int = 4,
-        backoff: float = 2.0,
-        temperature: float | None = 0.0,
-        max_output_tokens: int = 16_384,
-        max_requests: int = 200,
-        max_cost_usd: float | None = None,
-        price_usd: tuple[float, float] | None = None,
-    ) -> None:
-        if not model or not base_url:
-            raise ConfigurationError(
-                "openai_compatible needs a model and a base_url, for example model='qwen2.5-vl' "
-                "and base_url='http://127.0.0.1:8000/v1'"
-            )
-        self.model = model
-        self.meter = Meter(max_requests, max_cost_usd, price_usd)
-        self._temperature = temperature
-        self._max_output_tokens = max_output_tokens
-        self._key = find_key(OPENAI_KEY, key_file)
+    def __init__(self, options: OpenAICompatible) -> None:
+        self.model = options.model
+        self.meter = Meter(options.budget, options.price_usd)
+        self._options = options
+        self._key = find_key(OPENAI_KEY, options.key_file)
         self._wire = Wire(
-            base_url, self._key, "authorization", "Bearer ", self.meter, timeout, retries, backoff
+            options.base_url,
+            self._key,
+            "authorization",
+            "Bearer ",
+            self.meter,
+            options.connection,
         )
         self._takes_schema = True
 
@@ -75,6 +49,11 @@ class OpenAICompatibleTransport:
         """Requests sent so far."""
         return self.meter.requests
 
+    @property
+    def spent_usd(self) -> float:
+        """Cost so far [US dollars], at the assumed prices."""
+        return self.meter.spent_usd
+
     def fingerprint(self, question: Question) -> str:
         """Question, model, server and settings."""
         return fingerprint(
@@ -82,8 +61,8 @@ class OpenAICompatibleTransport:
             provider=self.provider,
             model=self.model,
             host=self._wire.host,
-            temperature=self._temperature,
-            max_output_tokens=self._max_output_tokens,
+            temperature=self._options.temperature,
+            max_output_tokens=self._options.max_output_tokens,
         )
 
     def ask(self, question: Question) -> Reply:
@@ -96,7 +75,7 @@ class OpenAICompatibleTransport:
         """
         most = self.meter.cost(
             len(question.text.encode()) + IMAGE_TOKENS * len(question.images),
-            self._max_output_tokens,
+            self._options.max_output_tokens,
         )
         try:
             completion = self._completed(question, most)
@@ -143,8 +122,8 @@ class OpenAICompatibleTransport:
             content.append({"type": "text", "text": caption})
             content.append({"type": "image_url", "image_url": {"url": url}})
         more: dict[str, Any] = {}
-        if self._temperature is not None:
-            more["temperature"] = self._temperature
+        if self._options.temperature is not None:
+            more["temperature"] = self._options.temperature
         if schema:
             form = {"name": "answer", "strict": True, "schema": question.schema}
             more["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -157,13 +136,13 @@ class OpenAICompatibleTransport:
         return client.chat.completions.create(
             model=self.model,
             messages=[{"role": "user", "content": content}],  # type: ignore[list-item,misc]
-            max_tokens=self._max_output_tokens,
+            max_tokens=self._options.max_output_tokens,
             **more,
         )
 
 
 def _text(completion: Any) -> str:
-    """The answer's text; the library does not check what a server sends, so its type is.
+    """The answer's text; its type is checked here, as the library does not.
 
     :raises VlmError: if the answer was refused, cut, or is none
     """

@@ -1,9 +1,9 @@
-"""Answers in a file: written while a model is asked, replayed instead of asking it.
+"""Recordings of a model's answers, and their replay without the model.
 
-A recording holds raw answers by the text of the question. A replay passes through the same parsing,
-checks, repairs and fallbacks as the model's own answers did, so it gives the same advice, on any
-machine, without key, network or images. Images are not compared: the same question about other
-pictures replays the recorded answer.
+A recording maps the text of a question to the raw answer. Replayed answers pass the same parsing,
+checks, repairs and fallbacks as the model's own did, so they give the same advice, on any machine,
+without key, network or images. Images are not compared: the same question about other pictures
+replays the recorded answer.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Recorder:
         self._answers = read_recording(path) if self.path.exists() else {}
 
     def add(self, question: Question, provider: str, reply: Reply) -> None:
-        """Put an answer into the file, in the place of an earlier one to the same question.
+        """Add an answer to the file; it replaces an earlier one to the same question.
 
         :raises StorageError: if it cannot be written to
         """
@@ -99,14 +99,16 @@ class RecordedTransport:
     """
 
     provider = "recorded"
+    sees_images = False
     attempts = 0
+    spent_usd = 0.0
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._answers = read_recording(path)
 
     def fingerprint(self, question: Question) -> str:
-        """The question itself decides."""
+        """The question alone decides the reply."""
         return fingerprint(question, provider=self.provider)
 
     def ask(self, question: Question) -> Reply:

@@ -1,9 +1,9 @@
-"""The one way to a server: bounded in time, size, attempts and cost, and the only holder of a key.
+"""Transport to model servers: bounded in time, size, attempts and cost; the only holder of a key.
 
-The client libraries build requests and read answers; what goes over the wire passes through
-:class:`Wire`, which they use as their HTTP transport. So both behave alike: the same retries, the
-same limits, no redirects (which would carry the key elsewhere), and no telemetry headers. The
-libraries never hold the key, hence neither do their exceptions, logs and pickles.
+The client libraries build requests and read answers; :class:`Wire` is their HTTP transport. So both
+behave alike: the same retries, the same limits, no redirects (which would carry the key elsewhere),
+and no telemetry headers. The libraries never hold the key, hence neither do their exceptions, logs
+and pickles.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from urllib.parse import urlsplit
 import httpx2
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
+from vlmrt_dist.vlm.budget import Meter
+from vlmrt_dist.vlm.options import Connection, check_base_url
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, printable, read_object
 from vlmrt_dist.vlm.providers.api_key import Key
-from vlmrt_dist.vlm.providers.budget import Meter
 
 MAX_RESPONSE_BYTES = 2 * 1024 * 1024
-"""Of a whole response; reading stops there, however much the server sends."""
+"""Longest response; reading stops there."""
 
 MAX_RESPONSE_NESTING = 32
 MAX_ERROR_TEXT = 300
-"""Characters of a server's own words that are repeated in an error."""
+"""Longest excerpt of a server's message in an error [characters]."""
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 MAX_WAIT = 60.0
-"""Longest pause before a retry [s]; a server that asks for a longer one is asked after this."""
+"""Longest pause before a retry [s], also where a server asks for a longer one."""
 
 PLACEHOLDER_KEY = "held-by-the-wire"
-"""What the client libraries get instead of the key."""
+"""Stands in for the key in the client libraries."""
 
 _HEADERS_SENT = ("host", "content-length", "content-type", "accept")
 
@@ -48,7 +49,7 @@ Answer = TypeVar("Answer")
 class RequestFailed(Exception):
     """A request that brought no answer.
 
-    :param text: why, in words for people; holds no key
+    :param text: the reason, for people; holds no key
     :param status: of HTTP, where there was a response
     """
 
@@ -64,11 +65,10 @@ class Wire(httpx2.BaseTransport):
 
     :param base_url: where the server is
     :param key: goes into ``key_header``, preceded by ``key_prefix``
-    :param meter: counts and bounds what is sent
-    :param timeout: for connecting, and for the whole answer [s]
-    :param retries: attempts beyond the first, after 408, 429, 5xx, timeouts and broken connections
-    :param backoff: pause before the first retry [s], doubled for each further one, plus up to as
-        much at random; ``Retry-After`` goes before it
+    :param meter: counts and bounds the requests
+    :param connection: timeout and retries
+    :raises ConfigurationError: if ``base_url`` is no http or https address, or a key would travel
+        in clear text
     """
 
     base_url: str
@@ -76,19 +76,14 @@ class Wire(httpx2.BaseTransport):
     key_header: str
     key_prefix: str
     meter: Meter
-    timeout: float
-    retries: int
-    backoff: float
+    connection: Connection
     most_usd: float = field(default=0.0, init=False)
     failure: RequestFailed | VlmError | None = field(default=None, init=False)
     answered: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.base_url = checked_base_url(self.base_url)
-        if not 0.0 < self.timeout < float("inf"):
-            raise ConfigurationError("timeout must be a positive number of seconds")
-        if self.retries < 0 or not 0.0 <= self.backoff < float("inf"):
-            raise ConfigurationError("retries and backoff must be 0 or more")
+        check_base_url(self.base_url)
+        self.base_url = self.base_url.rstrip("/")
         if self.key is not None and self.base_url.startswith("http:") and not self.loopback:
             raise ConfigurationError(
                 f"a key is not sent in clear text to {self.host}; use https, or unset the key"
@@ -101,7 +96,7 @@ class Wire(httpx2.BaseTransport):
 
     @property
     def loopback(self) -> bool:
-        """Whether the server is this machine; it is then never asked through a proxy."""
+        """True if the server is this machine; requests to it never pass a proxy."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
     def client(self) -> httpx2.Client:
@@ -109,7 +104,7 @@ class Wire(httpx2.BaseTransport):
         return httpx2.Client(transport=self, follow_redirects=False, trust_env=False)
 
     def asked(self, call: Callable[[], Answer], most_usd: float) -> Answer:
-        """What ``call`` gets from a library that uses :meth:`client`.
+        """The result of ``call``, a function of a library that uses :meth:`client`.
 
         Errors are raised anew, so that none carries the frames in which a request is sent.
 
@@ -150,7 +145,7 @@ class Wire(httpx2.BaseTransport):
             try:
                 response = self._send(request, body)
             except (httpx2.TransportError, httpx2.DecodingError) as error:
-                failed = RequestFailed(_trouble(error, self.host, self.timeout))
+                failed = RequestFailed(_trouble(error, self.host, self.connection.timeout))
                 again = not isinstance(error, (httpx2.ConnectError, httpx2.UnsupportedProtocol))
                 if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)):
                     self.meter.settle(self.most_usd, 0.0)  # nothing was sent
@@ -162,22 +157,22 @@ class Wire(httpx2.BaseTransport):
                 failed = RequestFailed(self._status_text(response), response.status_code)
                 again = response.status_code in RETRIED_STATUSES
                 wait = _retry_after(response)
-            if not again or attempt >= self.retries:
+            if not again or attempt >= self.connection.retries:
                 tries = "" if attempt == 0 else f" ({attempt + 1} attempts)"
                 raise RequestFailed(failed.text + tries, failed.status)
             if wait is None:
-                wait = self.backoff * 2.0**attempt * (1.0 + random.random())
+                wait = self.connection.backoff * 2.0**attempt * (1.0 + random.random())
             time.sleep(min(wait, MAX_WAIT))
             attempt += 1
 
     @functools.cached_property
     def _sender(self) -> httpx2.Client:
-        """The client that does speak to the network; no connection outlives a request."""
+        """The client that opens connections; none outlives its request."""
         try:
             return httpx2.Client(
                 trust_env=not self.loopback,
                 follow_redirects=False,
-                timeout=self.timeout,
+                timeout=self.connection.timeout,
                 limits=httpx2.Limits(max_keepalive_connections=0),
                 verify=tls(),
             )
@@ -193,7 +188,7 @@ class Wire(httpx2.BaseTransport):
         headers |= {"accept-encoding": "identity", "user-agent": "vlmrt_dist"}
         if self.key is not None:
             headers[self.key_header] = self.key_prefix + self.key.reveal()
-        end = time.monotonic() + self.timeout
+        end = time.monotonic() + self.connection.timeout
         content = bytearray()
         with self._sender.stream(
             request.method, str(request.url), headers=headers, content=body
@@ -218,7 +213,7 @@ class Wire(httpx2.BaseTransport):
             )
 
     def _checked(self, status: int, content: bytes) -> bytes:
-        """A body that is safe to give to a library: JSON that means one thing."""
+        """The body, if it is unambiguous JSON and so safe to give to a library."""
         if status != 200:
             return content
         try:
@@ -246,26 +241,6 @@ class Wire(httpx2.BaseTransport):
             hint = "; redirects are not followed, give the final base URL"
         said = printable(said, MAX_ERROR_TEXT)
         return f"{self.host} answered {status}{hint}" + (f": {said}" if said else "")
-
-
-def checked_base_url(url: str) -> str:
-    """``url`` without a slash at its end.
-
-    :raises ConfigurationError: if it is no plain http or https address
-    """
-    try:
-        httpx2.URL(url)
-        parts = urlsplit(url)
-        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        if not plain or parts.query or parts.fragment or not url.isprintable():
-            raise ValueError
-    except (ValueError, httpx2.InvalidURL):
-        raise ConfigurationError(
-            f"the base URL {printable(url, 100)!r} is no address such as http://127.0.0.1:8000/v1"
-        ) from None
-    if "@" in parts.netloc:
-        raise ConfigurationError("the base URL must hold no user name or password")
-    return url.rstrip("/")
 
 
 @functools.cache
@@ -297,7 +272,7 @@ def _retry_after(response: httpx2.Response) -> float | None:
 
 
 def _message(content: bytes) -> str:
-    """The server's own words: ``error.message`` where there is one, else the beginning."""
+    """The server's message: ``error.message`` if there is one, else the beginning of the text."""
     text = content[:20_000].decode(errors="replace")
     try:
         found: Any = read_object(text, max_nesting=MAX_RESPONSE_NESTING).get("error")

@@ -3,11 +3,11 @@ import math
 import pytest
 
 from vlmrt_dist.errors import ConfigurationError, VlmError
-from vlmrt_dist.vlm.providers.budget import Meter, known_price
+from vlmrt_dist.vlm.budget import Budget, Meter, known_price
 
 
 def test_a_request_is_counted_at_its_most_until_it_is_settled() -> None:
-    meter = Meter(10, 1.0, (1.0, 10.0))
+    meter = Meter(Budget(10, 1.0), (1.0, 10.0))
     most = meter.cost(100_000, 10_000)
     assert most == pytest.approx(0.2)
     meter.set_aside(most)
@@ -18,7 +18,7 @@ def test_a_request_is_counted_at_its_most_until_it_is_settled() -> None:
 
 
 def test_what_could_exceed_the_bound_is_refused_and_not_counted() -> None:
-    meter = Meter(10, 0.5, (1.0, 10.0))
+    meter = Meter(Budget(10, 0.5), (1.0, 10.0))
     meter.set_aside(0.3)
     with pytest.raises(VlmError, match=r"0\.3000 are spent and the bound is 0\.5.*max_cost_usd"):
         meter.set_aside(0.3)
@@ -28,7 +28,7 @@ def test_what_could_exceed_the_bound_is_refused_and_not_counted() -> None:
 
 
 def test_requests_are_bounded_too() -> None:
-    meter = Meter(2, None, None)
+    meter = Meter(Budget(2, None), None)
     meter.set_aside(0.0)
     meter.set_aside(0.0)
     with pytest.raises(VlmError, match="2 requests"):
@@ -49,7 +49,7 @@ def test_requests_are_bounded_too() -> None:
 )
 def test_impossible_bounds_are_refused(requests: int, cost: float, price: tuple, word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
-        Meter(requests, cost, price)
+        Budget(requests, cost, price).price_of(None)
 
 
 def test_prices_are_those_of_the_longest_known_name() -> None:
