@@ -7,9 +7,9 @@ from vlmrt_dist.paths import receiver_groups as solve_size
 from vlmrt_dist.paths.receiver_groups import (
     LANES_PER_GROUP,
     MAX_LANES_AT_ONCE,
+    check_memory,
     free_memory,
     groups_of,
-    check_memory,
     solve_bytes,
 )
 
