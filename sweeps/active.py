@@ -12,7 +12,7 @@ deviation of ln σ that it states is 10 %. Truth and estimate share one solve (s
 
 import json
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -22,6 +22,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
 from vlmrt_dist.field import perturbed
+from vlmrt_dist.placement import Strategy
 from vlmrt_dist.report import progress_figure
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
@@ -48,8 +49,8 @@ def active(room: vd.SceneModel, seed: int, most: int) -> vd.Campaign:
         return vd.simulate(room, planned, conductivity=truth, radio=RADIO, noise_db=NOISE_DB,
                            seed=noise_seed)  # fmt: skip
 
-    loop = vd.measure_until(room, measure, target=TARGET, num_receivers=RECEIVERS,
-                            max_setups=most, radio=RADIO)  # fmt: skip
+    loop = vd.measure_until(room, measure, vd.Target(TARGET, max_setups=most),
+                            num_receivers=RECEIVERS, radio=RADIO)  # fmt: skip
     return loop.campaign
 
 
@@ -68,13 +69,13 @@ def main(
     ledger = Ledger(folder)
     room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12
 
-    def place(strategy: str, setups: int, **options: Any) -> vd.Campaign:
-        task = partial(vd.place, strategy, room, setups, RECEIVERS, **options)
-        return call(task, f"{strategy} M={setups}", actors)
+    def place(strategy: Strategy, setups: int) -> vd.Campaign:
+        task = partial(vd.place, strategy, room, setups, RECEIVERS)
+        return call(task, f"{type(strategy).__name__} M={setups}", actors)
 
-    advised = place("vlm", most)
-    batches = {m: place("d_optimal", m, radio=RADIO, num_tx_candidates=24)
-               for m in range(1, min(most, 6) + 1)}  # fmt: skip
+    advised = place(vd.Vlm(), most)
+    optimal = vd.DOptimal(radio=RADIO, candidates=vd.CandidateOptions(num_tx=24))
+    batches = {m: place(optimal, m) for m in range(1, min(most, 6) + 1)}
     plans: list[tuple[str, vd.Campaign, tuple[int, ...]]] = [
         ("D-optimal, one batch", batch, tuple(every)) for batch in batches.values()
     ]

@@ -78,7 +78,7 @@ def main(
     import drjit as dr
 
     room = vd.box_room()
-    positions = vd.place("d_optimal", room, 3, 8, seed=0, radio=vd.RadioConfig.paper(max_depth=1))
+    positions = vd.place(vd.DOptimal(radio=vd.RadioConfig.paper(max_depth=1)), room, 3, 8, seed=0)
     itu = room.conductivity(vd.RadioConfig.paper().frequency)
     case = Case(room, positions, itu, perturbed(itu, seed=0))
     results = _steps(case, 4, steps)

@@ -64,7 +64,7 @@ def main(
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
     radio = radio.replace(combining="coherent")
-    choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
+    choose = partial(vd.place, vd.DOptimal(radio=radio), room, 3, 8, seed=0)
     one = call(choose, "choose positions", actors)
     two = vd.Campaign(
         np.tile(one.tx, (2, 1)), np.tile(one.rx, (2, 1, 1)),

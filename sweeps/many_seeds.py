@@ -69,7 +69,7 @@ def main(
     asked = [("adam", s) for s in wanted]
     asked += [("levenberg_marquardt", s) for s in wanted if s <= MOST_IN_TURN]
     room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth)
-    positions = vd.place("d_optimal", room, 3, 8, seed=0, radio=vd.RadioConfig.paper(max_depth=1))
+    positions = vd.place(vd.DOptimal(radio=vd.RadioConfig.paper(max_depth=1)), room, 3, 8, seed=0)
     table = trace(room, positions, radio)
     itu = room.conductivity(radio.frequency)
     truth = np.array([perturbed(itu, seed) for seed in range(max(wanted))])

@@ -54,7 +54,7 @@ def main(
     points = []
     for combining in ("coherent", "power"):
         here = radio.replace(combining=combining)
-        choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=here)
+        choose = partial(vd.place, vd.DOptimal(radio=here), room, 3, 8, seed=0)
         positions = call(choose, "choose positions", actors)
         points += [
             Point(study, room, positions, here, ("map", "levenberg_marquardt"), "itu",

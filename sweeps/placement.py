@@ -21,6 +21,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import run_script, show
 from vlmrt_dist.distributed import call
 from vlmrt_dist.inference import Initial
+from vlmrt_dist.placement import strategy_named
 from vlmrt_dist.report import CLAIMS, convergence_figure, placement_claims
 from vlmrt_dist.store import Ledger, results_place
 from vlmrt_dist.studies import (
@@ -45,9 +46,8 @@ SOLVED = 1e-4
 
 def positions(room: vd.SceneModel, strategy: str, seeds: range) -> list[vd.Campaign]:
     """A campaign for each seed; one for all where nothing but the pool is random."""
-    options = {"radio": RADIO} if strategy == "d_optimal" else {}
     few = seeds[:1] if strategy == "d_optimal" else seeds
-    return [vd.place(strategy, room, 3, 3, seed=seed, **options) for seed in few]
+    return [vd.place(strategy_named(strategy, RADIO), room, 3, 3, seed=seed) for seed in few]
 
 
 def spread(room: vd.SceneModel, campaigns: list[vd.Campaign]) -> float:

@@ -26,6 +26,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.console import point_bar, run_script, show
 from vlmrt_dist.distributed import ActorOptions, Placement
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.placement import strategy_named
 from vlmrt_dist.store import Ledger, Place, results_place
 from vlmrt_dist.studies import (
     STORAGE_HELP,
@@ -61,9 +62,8 @@ def make(given: Mapping[str, Any], seeds: tuple[int, ...]) -> Point:
     """Choose positions and pose the question of one configuration."""
     room: vd.SceneModel = given["room"]
     radio = vd.RadioConfig.paper(max_depth=given["D"], combining="coherent")
-    strategy = given["strategy"]
-    options = {"radio": radio} if strategy in ("d_optimal", "a_optimal") else {}
-    campaign = vd.place(strategy, room, given["M"], given["N"], seed=0, **options)
+    strategy = strategy_named(given["strategy"], radio)
+    campaign = vd.place(strategy, room, given["M"], given["N"], seed=0)
     optimizer = given["optimizer"]
     if optimizer == "adam" and given["parametrisation"] == "ln σ":
         optimizer = "adam_log"

@@ -61,7 +61,7 @@ def main(
     truths = range(seeds or (5 if quick else 20))
     room = vd.box_room()
     radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
-    choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
+    choose = partial(vd.place, vd.DOptimal(radio=radio), room, 3, 8, seed=0)
     positions = call(choose, "choose positions", actors)
     point = partial(Point, study, room, positions, initial="vlm", seeds=tuple(truths),
                     protocol="same_paths" if quick else "independent")  # fmt: skip

@@ -17,6 +17,15 @@ from .inference import Profile as Profile
 from .inference import StopRule as StopRule
 from .inference import estimate as estimate
 from .inference import profile as profile
+from .placement import AOptimal as AOptimal
+from .placement import CandidateOptions as CandidateOptions
+from .placement import DOptimal as DOptimal
+from .placement import Grid as Grid
+from .placement import Random as Random
+from .placement import Region as Region
+from .placement import Target as Target
+from .placement import Vlm as Vlm
+from .placement import VlmThenRefine as VlmThenRefine
 from .placement import measure_until as measure_until
 from .placement import place as place
 from .placement import plan_next as plan_next

@@ -21,6 +21,7 @@ from vlmrt_dist.inference.options import Adam, LevenbergMarquardt, Noise, Parame
 from vlmrt_dist.inference.relative_error import mean_relative_error
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.placement.registry import place
+from vlmrt_dist.placement.strategies.d_optimal import DOptimal
 from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.scene.model import SceneModel, SceneObject
 from vlmrt_dist.scene.paper_room import box_room
@@ -30,7 +31,7 @@ from vlmrt_dist.vlm import propose_materials
 @pytest.fixture(scope="module")
 def planned(room: SceneModel) -> Campaign:
     """Three setups of eight receivers, well placed."""
-    return place("d_optimal", room, 3, 8, seed=0, radio=PAPER)
+    return place(DOptimal(radio=PAPER), room, 3, 8, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -403,7 +404,7 @@ def test_a_ragged_campaign(room: SceneModel, measured: Campaign, truth: FloatArr
 @pytest.mark.slow
 def test_fifteen_objects() -> None:
     room = box_room(10)
-    places = place("d_optimal", room, 4, 10, seed=0, radio=PAPER)
+    places = place(DOptimal(radio=PAPER), room, 4, 10, seed=0)
     truth = perturbed(room.conductivity(PAPER.frequency), seed=2)
     levels = simulate(room, places, conductivity=truth, radio=PAPER)
     found = estimate(
@@ -464,7 +465,7 @@ def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: FloatA
 def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -> None:
     """The box that the scene calls wood is plywood, 18 times as conductive."""
     radio = PAPER.replace(max_depth=2, combining="coherent")
-    campaign = place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    campaign = place(DOptimal(radio=radio), room, 3, 8, seed=0)
     truth = room.conductivity(radio.frequency).copy()
     box = room.names.index("box_wood")
     truth[box] = 0.33
@@ -482,7 +483,7 @@ def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -
 
 def test_a_right_material_is_not_doubted(room: SceneModel) -> None:
     radio = PAPER.replace(max_depth=2)
-    campaign = place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    campaign = place(DOptimal(radio=radio), room, 3, 8, seed=0)
     doubted = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -505,7 +506,7 @@ COHERENT = PAPER.replace(combining="coherent")
 
 @pytest.fixture(scope="module")
 def places(room: SceneModel) -> Campaign:
-    return place("d_optimal", room, 3, 8, seed=0, radio=COHERENT)
+    return place(DOptimal(radio=COHERENT), room, 3, 8, seed=0)
 
 
 @pytest.mark.slow
@@ -515,7 +516,7 @@ def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: 
     The path set is complete: what a single solve finds depends on the permittivities.
     """
     radio = RadioConfig(max_depth=2, samples_per_src=100_000, combining="coherent")
-    places = place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    places = place(DOptimal(radio=radio), room, 3, 8, seed=0)
     rng = np.random.default_rng(0)
     known = room.relative_permittivity(3.5e9)
     permittivity = known * np.exp(0.05 * rng.standard_normal(9))
@@ -554,7 +555,7 @@ def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: 
 
 @pytest.mark.slow
 def test_two_links_a_setup_are_reported_as_too_few(room: SceneModel, truth: FloatArray) -> None:
-    few = place("d_optimal", room, 3, 2, seed=0, radio=COHERENT)
+    few = place(DOptimal(radio=COHERENT), room, 3, 2, seed=0)
     levels = simulate(room, few, conductivity=truth, radio=COHERENT, noise_db=0.01, seed=1)
     found = estimate(room, levels, radio=COHERENT)
     assert found.num_links == 6 < found.num_unknowns == 9

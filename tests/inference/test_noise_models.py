@@ -22,6 +22,7 @@ from vlmrt_dist.inference.options import Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.placement.registry import place
+from vlmrt_dist.placement.strategies.d_optimal import DOptimal
 from vlmrt_dist.scene.model import SceneModel
 
 WIDTH, SEEDS = 0.1, 30
@@ -34,7 +35,7 @@ class World:
     """One well-placed campaign of the paper's room, and levels for any truth."""
 
     def __init__(self, room: SceneModel) -> None:
-        campaign = place("d_optimal", room, 3, 8, seed=0, radio=RADIO)
+        campaign = place(DOptimal(radio=RADIO), room, 3, 8, seed=0)
         table = trace(room, campaign, RADIO)
         objective = ReplayObjective(room, campaign.with_rss(np.zeros((3, 8))), RADIO, table)
         self.unknowns: Unknowns = unknowns_of(

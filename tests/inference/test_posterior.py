@@ -192,9 +192,10 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
     from vlmrt_dist.inference.multistart import fit_with_prior_check
     from vlmrt_dist.inference.parameters import unknowns_of
     from vlmrt_dist.placement.registry import place
+    from vlmrt_dist.placement.strategies.d_optimal import DOptimal
     from vlmrt_dist.units import watts_to_dbm
 
-    campaign = place("d_optimal", room, 3, 8, seed=0, noise_db=0.1)
+    campaign = place(DOptimal(noise_db=0.1), room, 3, 8, seed=0)
     objective = ReplayObjective(
         room, campaign.with_rss(np.zeros((3, 8))), PAPER, trace(room, campaign, PAPER)
     )

@@ -11,7 +11,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.importance_check import check_posterior
 from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.multistart import fit_with_prior_check
-from vlmrt_dist.inference.options import LevenbergMarquardt, Noise
+from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters
 from vlmrt_dist.inference.profile_likelihood import THRESHOLD
 from vlmrt_dist.scene.model import SceneModel
 
@@ -20,7 +20,7 @@ RADIO = PAPER.replace(combining="coherent")
 
 @pytest.fixture(scope="module")
 def measured(room: SceneModel) -> Campaign:
-    campaign = vd.place("d_optimal", room, 3, 8, seed=0, radio=RADIO)
+    campaign = vd.place(vd.DOptimal(radio=RADIO), room, 3, 8, seed=0)
     return vd.simulate(room, campaign, radio=RADIO, noise_db=0.1, seed=1)
 
 
@@ -57,8 +57,8 @@ def test_an_object_that_the_links_do_not_tell_has_an_open_profile(
     [
         ("chair", {}, "no object is named 'chair'"),
         ("floor", {"points": 3}, "5 points"),
-        ("floor", {"quantity": "thickness"}, "not among the unknowns"),
-        ("floor", {"fixed": ["floor"]}, "floor is fixed"),
+        ("floor", {"quantity": "thickness"}, "not among the unknown quantities"),
+        ("floor", {"parameters": Parameters(fixed=("floor",))}, "floor is fixed"),
     ],
 )
 def test_what_cannot_be_profiled(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -5,11 +7,13 @@ import scipy.sparse as sp
 from tests.placement.test_selection import pool_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.placement.prediction import (
+    PlanTarget,
     plan_for_target,
     pool_prediction,
     random_campaigns,
     spread,
 )
+from vlmrt_dist.placement.strategies.d_optimal import DOptimal
 from vlmrt_dist.scene.paper_room import box_room
 
 ROOM = box_room(0)  # five objects
@@ -76,21 +80,29 @@ def test_verdicts_and_links_of_a_pool() -> None:
 @pytest.mark.parametrize(("grow", "size"), [("receivers", (2, 2)), ("setups", (2, 2))])
 def test_the_fewest_links_that_reach_a_target(grow, size) -> None:
     """Four objects that can be seen need one link each: two setups of two receivers."""
-    plan = plan_for_target(
-        ROOM, sketched(), 0.1, grow=grow, num_setups=2, num_receivers=2, noise_db=1.0
-    )
+    target = PlanTarget(0.1, grow=grow)
+    plan = plan_for_target(DOptimal(noise_db=1.0), ROOM, target, 2, 2, pool=sketched())
     assert plan.reached
     assert (plan.campaign.num_setups, plan.campaign.num_receivers) == size
     assert plan.never == (ROOM.names[4],)
 
 
 def test_an_object_that_nothing_sees_makes_all_of_them_unreachable() -> None:
-    plan = plan_for_target(ROOM, sketched(), 0.1, which="all", num_setups=2, noise_db=1.0)
+    target = PlanTarget(0.1, scope="all")
+    plan = plan_for_target(DOptimal(noise_db=1.0), ROOM, target, 2, 8, pool=sketched())
     assert not plan.reached
     assert plan.campaign.num_receivers == 4  # half of the pool's
     assert plan.tried[-1][2] == 0.5
-    with pytest.raises(ConfigurationError, match="target"):
-        plan_for_target(ROOM, sketched(), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [({"std": 0.0}, "target"), ({"std": np.nan}, "target"), ({"scope": "some"}, "identifiable"),
+     ({"grow": "antennas"}, "setups")],
+)  # fmt: skip
+def test_a_target_that_makes_no_sense_is_refused(options: dict[str, Any], word: str) -> None:
+    with pytest.raises(ConfigurationError, match=word):
+        PlanTarget(**({"std": 0.1} | options))
 
 
 def test_random_campaigns_are_medians_of_choices_from_the_pool() -> None:

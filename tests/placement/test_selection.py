@@ -7,9 +7,9 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement import selection as information
+from vlmrt_dist.placement import selection
 from vlmrt_dist.placement.candidates import CandidatePool
-from vlmrt_dist.placement.selection import Choice, Criterion, Information, select
+from vlmrt_dist.placement.selection import Criterion, DesignInformation, LinkChoice, select
 
 TX, RX, OBJECTS, DRAWS = 3, 7, 5, 3
 NOISE = 0.7
@@ -37,7 +37,7 @@ def pool() -> CandidatePool:
 
 def direct(
     pool: CandidatePool,
-    choice: Choice,
+    choice: LinkChoice,
     criterion: Criterion,
     given: tuple[sp.csr_matrix, ...] | None = None,
     objects: FloatArray | None = None,
@@ -69,15 +69,15 @@ def measured_already() -> tuple[sp.csr_matrix, ...]:
 def test_a_choice_is_worth_what_the_textbook_says(
     pool: CandidatePool, criterion: Criterion, given: tuple[sp.csr_matrix, ...] | None
 ) -> None:
-    worth = Information(pool, criterion, NOISE, WIDTH, given=given)
-    choice: Choice = [(2, [1, 4, 5]), (0, [6, 2, 3])]
+    worth = DesignInformation(pool, criterion, NOISE, WIDTH, given=given)
+    choice: LinkChoice = [(2, [1, 4, 5]), (0, [6, 2, 3])]
     assert worth.value(choice) == pytest.approx(direct(pool, choice, criterion, given), rel=1e-10)
 
 
 def test_variances_may_be_those_of_some_objects(pool: CandidatePool) -> None:
     objects = np.array([1.0, 0.0, 0.0, 1.0, 0.0])
-    worth = Information(pool, "A", NOISE, WIDTH, objects=objects)
-    choice: Choice = [(1, [0, 3]), (2, [2, 6])]
+    worth = DesignInformation(pool, "A", NOISE, WIDTH, objects=objects)
+    choice: LinkChoice = [(1, [0, 3]), (2, [2, 6])]
     expected = direct(pool, choice, "A", objects=objects)
     assert worth.value(choice) == pytest.approx(expected, rel=1e-10)
 
@@ -88,7 +88,7 @@ def test_the_search_comes_within_a_percent_of_the_best_of_all_choices(
     pool: CandidatePool, criterion: Criterion, given: tuple[sp.csr_matrix, ...] | None
 ) -> None:
     """1323 pairs of transmitters with two receivers each, every one tried."""
-    found = select(Information(pool, criterion, NOISE, WIDTH, given=given), 2, 2, seed=0)
+    found = select(DesignInformation(pool, criterion, NOISE, WIDTH, given=given), 2, 2, seed=0)
     twos = [list(c) for c in itertools.combinations(range(RX), 2)]
     best = max(
         direct(pool, [(s, a), (t, b)], criterion, given)
@@ -99,8 +99,8 @@ def test_the_search_comes_within_a_percent_of_the_best_of_all_choices(
 
 
 def test_a_bad_start_is_exchanged_away(pool: CandidatePool) -> None:
-    worth = Information(pool, "D", NOISE, WIDTH)
-    start: Choice = [(0, [0, 1, 2]), (1, [0, 1, 2])]
+    worth = DesignInformation(pool, "D", NOISE, WIDTH)
+    start: LinkChoice = [(0, [0, 1, 2]), (1, [0, 1, 2])]
     found = select(worth, 2, 3, seed=0, num_restarts=1, start=start)
     assert worth.value(found) > worth.value(start)
 
@@ -111,7 +111,7 @@ def test_setups_are_chosen_whole() -> None:
     rows[0, 0] = [10.0, 0.0, 0.0]
     rows[1] = np.eye(3) * 6.0
     whole = pool_of([rows.reshape(6, 3)], np.ones((2, 3), bool))
-    [(tx, receivers)] = select(Information(whole, "D", 1.0, 1.0), 1, 3, seed=0)
+    [(tx, receivers)] = select(DesignInformation(whole, "D", 1.0, 1.0), 1, 3, seed=0)
     assert tx == 1
     assert sorted(receivers) == [0, 1, 2]
 
@@ -119,7 +119,7 @@ def test_setups_are_chosen_whole() -> None:
 def test_receivers_that_hear_nothing_are_not_chosen() -> None:
     heard = np.array([[True, False, True], [True, False, False]])
     some = pool_of([np.ones((6, 2))], heard)
-    worth = Information(some, "D", 1.0, 1.0)
+    worth = DesignInformation(some, "D", 1.0, 1.0)
     [(tx, receivers)] = select(worth, 1, 2, seed=0)
     assert (tx, sorted(receivers)) == (0, [0, 2])
     with pytest.raises(CampaignError, match="only 1 of 2 candidate transmitters"):
@@ -130,7 +130,7 @@ def test_what_no_placement_can_see_is_not_chased() -> None:
     """The second object hardly changes any level; with the prior it is left alone."""
     rows = np.array([[5.0, 0.0], [4.0, 0.0], [0.0, 1e-4], [0.0, 2e-4]])
     one = pool_of([rows], np.ones((1, 4), bool))
-    [(_, receivers)] = select(Information(one, "D", 0.1, 0.5), 1, 2, seed=0)
+    [(_, receivers)] = select(DesignInformation(one, "D", 0.1, 0.5), 1, 2, seed=0)
     assert sorted(receivers) == [0, 1]
 
 
@@ -139,12 +139,12 @@ def test_more_objects_than_links_and_objects_that_nothing_sees() -> None:
     rows = sp.random(TX * RX, 3000, density=0.002, random_state=rng).toarray()
     many = pool_of([rows], np.ones((TX, RX), bool))
     for criterion in ("D", "A"):
-        worth = Information(many, criterion, 0.1, 0.5)
+        worth = DesignInformation(many, criterion, 0.1, 0.5)
         assert worth.value(select(worth, 1, 1, seed=0)) > 0.0
 
 
 def test_the_same_seed_chooses_the_same(pool: CandidatePool) -> None:
-    worth = Information(pool, "A", NOISE, WIDTH)
+    worth = DesignInformation(pool, "A", NOISE, WIDTH)
     assert select(worth, 2, 2, seed=4) == select(worth, 2, 2, seed=4)
 
 
@@ -152,7 +152,7 @@ def test_pools_beyond_the_memory_and_impossible_noise_are_refused(
     pool: CandidatePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigurationError, match="noise_db"):
-        Information(pool, "D", 0.0, WIDTH)
-    monkeypatch.setattr(information, "MAX_KERNEL", 100)
+        DesignInformation(pool, "D", 0.0, WIDTH)
+    monkeypatch.setattr(selection, "MAX_KERNEL", 100)
     with pytest.raises(CampaignError, match="too large; take fewer"):
-        Information(pool, "D", NOISE, WIDTH)
+        DesignInformation(pool, "D", NOISE, WIDTH)

@@ -8,14 +8,14 @@ import vlmrt_dist as vd
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field.simulation import perturbed
-from vlmrt_dist.inference.options import LevenbergMarquardt, Parameters
+from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.placement.sequential import _posterior_draws, joined, next_setup
+from vlmrt_dist.placement.sequential import Target, _posterior_draws, joined, plan_next
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import prior_from_classes
 
 RADIO = vd.RadioConfig.paper(combining="coherent")
-SMALL: dict[str, Any] = {"num_tx_candidates": 6, "num_rx_candidates": 20}
+SMALL = vd.CandidateOptions(num_tx=6, num_rx=20)
 
 
 def test_joined_campaigns_keep_every_link() -> None:
@@ -43,9 +43,25 @@ def test_draws_from_the_posterior_have_its_covariance() -> None:
     np.testing.assert_allclose(np.cov(np.log(draws[1:] / theta).T), expected, atol=2e-3)
 
 
-def test_a_target_has_to_be_one() -> None:
-    with pytest.raises(ConfigurationError, match="target"):
-        vd.measure_until(vd.box_room(), lambda c: c, target=0.0)
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"std": 0.0}, "target"),
+        ({"std": np.inf}, "target"),
+        ({"max_setups": 0}, "max_setups"),
+        ({"scope": "identifiable"}, "all or median"),
+    ],
+)
+def test_a_target_has_to_be_one(options: dict[str, Any], word: str) -> None:
+    with pytest.raises(ConfigurationError, match=word):
+        Target(**({"std": 0.1} | options))
+
+
+def test_a_target_is_for_all_objects_or_their_median() -> None:
+    std = np.array([0.05, 0.1, 0.3])
+    assert not Target(0.1).reached(std)
+    assert Target(0.3).reached(std)
+    assert Target(0.1, scope="median").reached(std)
 
 
 @pytest.mark.slow
@@ -53,7 +69,7 @@ def test_the_next_setup_is_for_what_is_still_unknown(room: vd.SceneModel) -> Non
     planned = random_campaign(room, 1, 3, seed=0)
     measured = vd.simulate(room, planned, radio=RADIO, noise_db=0.1, seed=1)
     result = vd.estimate(room, measured, radio=RADIO, solver=LevenbergMarquardt(folds=0))
-    ahead = next_setup(room, measured, result, num_receivers=3, radio=RADIO, **SMALL)
+    ahead = plan_next(room, measured, result, num_receivers=3, radio=RADIO, candidates=SMALL)
     assert (ahead.after <= ahead.before + 1e-12).all()
     # What is measured enters as the estimate has it; an unidentifiable object shows the prior.
     told = np.array([v != "unidentifiable" for v in result.verdict])
@@ -64,9 +80,11 @@ def test_the_next_setup_is_for_what_is_still_unknown(room: vd.SceneModel) -> Non
         conductivity=result.conductivity,
     )  # fmt: skip
     assert ahead.after.mean() < chance.posterior.mean()
-    again = vd.plan_next(room, measured, result, num_receivers=3, radio=RADIO, **SMALL)
-    assert again.key == ahead.campaign.key
-    assert (again.num_setups, again.num_receivers) == (1, 3)
+    again = vd.plan_next(room, measured, result, num_receivers=3, radio=RADIO, candidates=SMALL)
+    assert again.campaign.key == ahead.campaign.key
+    assert (again.campaign.num_setups, again.campaign.num_receivers) == (1, 3)
+    with pytest.raises(ConfigurationError, match="num_receivers"):
+        vd.plan_next(room, measured, result, num_receivers=0, radio=RADIO)
     with pytest.raises(CampaignError, match="not made from this scene and campaign"):
         vd.plan_next(room, planned.subset([0, 0]).with_rss(np.zeros((2, 3))), result, radio=RADIO)
 
@@ -89,7 +107,7 @@ def test_what_a_prior_sets_free_is_planned_for(room: vd.SceneModel) -> None:
         called, measured, radio=radio, prior=given, solver=LevenbergMarquardt(folds=0)
     )
     assert result.verdict[concrete] == "fixed" != result.verdict[wood]
-    ahead = next_setup(called, measured, result, num_receivers=6, radio=radio, **SMALL)
+    ahead = plan_next(called, measured, result, num_receivers=6, radio=radio, candidates=SMALL)
     assert ahead.before[concrete] == ahead.after[concrete] == 0.0
     assert ahead.after[wood] < 0.9 * ahead.before[wood]
 
@@ -97,10 +115,10 @@ def test_what_a_prior_sets_free_is_planned_for(room: vd.SceneModel) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"unknowns": ("conductivity", "relative_permittivity")},
-        {"gain_offset_db": 3.0},
-        {"groups": "material"},
-        {"gain_offset_db": 3.0, "groups": "material"},
+        {"parameters": Parameters(("conductivity", "relative_permittivity"))},
+        {"noise": Noise(gain_offset_db=3.0)},
+        {"parameters": Parameters(groups="material")},
+        {"noise": Noise(gain_offset_db=3.0), "parameters": Parameters(groups="material")},
     ],
 )
 def test_a_plan_knows_no_more_than_an_estimate_of_several_unknowns(
@@ -110,7 +128,7 @@ def test_a_plan_knows_no_more_than_an_estimate_of_several_unknowns(
     planned = random_campaign(room, 2, 6, seed=0)
     measured = vd.simulate(room, planned, radio=radio, noise_db=0.1, seed=1)
     result = vd.estimate(room, measured, radio=radio, solver=LevenbergMarquardt(folds=0), **more)
-    ahead = next_setup(room, measured, result, num_receivers=4, radio=radio, **SMALL)
+    ahead = plan_next(room, measured, result, num_receivers=4, radio=radio, candidates=SMALL)
     told = np.array([v != "unidentifiable" for v in result.verdict])
     assert told.any()
     stated = np.log(result.high / result.low) / (2.0 * NORMAL_95)
@@ -144,7 +162,7 @@ def test_a_loop_ends_at_its_target_and_says_why_it_ends(room: vd.SceneModel) -> 
         )
 
     loop = vd.measure_until(
-        room, measure, target=0.15, num_receivers=4, radio=RADIO, max_setups=5,
+        room, measure, vd.Target(0.15, max_setups=5), num_receivers=4, radio=RADIO,
         start=random_campaign(room, 1, 4, seed=0), on_round=lambda c, _: rounds.append(c.num_links),
     )  # fmt: skip
     assert loop.reached
@@ -155,7 +173,7 @@ def test_a_loop_ends_at_its_target_and_says_why_it_ends(room: vd.SceneModel) -> 
     error = np.abs(np.log(loop.result.conductivity / truth))
     assert (error < 4.0 * loop.std[-1]).all()
     short = vd.measure_until(
-        room, measure, target=1e-5, num_receivers=4, radio=RADIO, max_setups=1,
+        room, measure, vd.Target(1e-5, max_setups=1), num_receivers=4, radio=RADIO,
         start=random_campaign(room, 1, 4, seed=0),
     )  # fmt: skip
     assert not short.reached

@@ -37,7 +37,7 @@ def room() -> vd.SceneModel:
 @pytest.fixture(scope="module")
 def point(room: vd.SceneModel) -> study.Point:
     radio = vd.RadioConfig.paper(max_depth=1)
-    campaign = vd.place("d_optimal", room, 3, 8, seed=0, radio=radio)
+    campaign = vd.place(vd.DOptimal(radio=radio), room, 3, 8, seed=0)
     return study.Point(
         "tested",
         room,

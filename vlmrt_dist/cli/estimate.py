@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import numpy as np
 import typer
@@ -92,7 +92,7 @@ _Iterations = Annotated[
     opt("Most iterations of Adam (1000), or evaluations of a least-squares start (100).", min=1),
 ]
 _Unknown = Annotated[
-    list[Quantity] | None,
+    list[str] | None,
     opt(
         "What is unknown: conductivity (the default), relative_permittivity, thickness, exponent; "
         "may be repeated.",
@@ -211,7 +211,8 @@ def estimate_command(
         solver = replace(
             ADAMS[optimizer], max_iterations=max_iterations or 1000, initial=initial, engine=engine
         )
-    parameters = Parameters(tuple(unknown or ("conductivity",)), tuple(fixed or ()), group_by)
+    quantities = cast("tuple[Quantity, ...]", tuple(unknown or ("conductivity",)))
+    parameters = Parameters(quantities, tuple(fixed or ()), group_by)
     noise = Noise(noise_db, quantisation_db, position_error_m, gain_offset_db)
     workers = ActorOptions(num_actors=num_actors) if num_actors else None
     with results_only(), progress_bar() as progress:

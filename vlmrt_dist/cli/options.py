@@ -17,7 +17,7 @@ import typer
 
 from vlmrt_dist.campaign import AntennaPattern, Campaign, Combining, Polarization, RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
-from vlmrt_dist.placement import place
+from vlmrt_dist.placement import place, strategy_named
 from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
 
 
@@ -103,9 +103,7 @@ def placed(
     strategy: str, room: SceneModel, setups: int, receivers: int, seed: int, radio: RadioConfig
 ) -> Campaign:
     """Positions by a named strategy, with the radio where it asks for one."""
-    traces = strategy in ("a_optimal", "d_optimal", "vlm_then_refine")
-    options = {"radio": radio} if traces else {}
-    return place(strategy, room, setups, receivers, seed=seed, **options)
+    return place(strategy_named(strategy, radio), room, setups, receivers, seed=seed)
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -41,17 +41,25 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.placement import (
     NUM_RX,
     NUM_TX,
+    AOptimal,
+    CandidateOptions,
     CandidatePool,
-    Criterion,
+    DOptimal,
+    Grid,
     Grow,
-    Which,
-    place,
+    OptimalStrategy,
+    PlanTarget,
+    Random,
+    Strategy,
+    TargetScope,
+    Vlm,
+    VlmThenRefine,
     pool_for,
 )
 from vlmrt_dist.report import percent, plan_report
 from vlmrt_dist.scene import SceneModel
 
-CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
+OPTIMAL: dict[str, type[DOptimal | AOptimal]] = {"d_optimal": DOptimal, "a_optimal": AOptimal}
 
 _Noise = Annotated[float, opt("Standard deviation of each level that is expected [dB].")]
 _PriorWidth = Annotated[float, opt("Standard deviation of ln(conductivity) before measuring.")]
@@ -64,7 +72,7 @@ _Target = Annotated[
     ),
 ]
 _Which = Annotated[
-    Which,
+    TargetScope,
     opt("What the target is for: objects that can reach it, all objects, or their median."),
 ]
 _Grow = Annotated[Grow, opt("What grows until the target is reached.")]
@@ -149,7 +157,7 @@ def plan(
     if not (0.0 < noise_db < math.inf and 0.0 < prior_width < math.inf):
         raise ConfigurationError("--noise-db and --prior-width must be positive and finite")
     share = None if target is None else _share(target)
-    if share is not None and placement not in CRITERIA:
+    if share is not None and placement not in OPTIMAL:
         raise ConfigurationError("--target goes with --placement d_optimal or a_optimal")
     if after is not None and (share is not None or start is not None):
         raise ConfigurationError("--after plans one setup; leave --target and --start out")
@@ -160,74 +168,99 @@ def plan(
     room = named_scene(scene, headroom, material)
     measured = read_campaign(after, scene=room) if after is not None else None
     proposed = read_campaign(start, scene=room) if start is not None else None
-    pooled: dict[str, Any] = {
-        "radio": radio,
-        "num_tx_candidates": num_tx_candidates,
-        "num_rx_candidates": num_rx_candidates,
-        "clearance": clearance,
-        "height": height,
-        "tx_height": tx_height,
-    }
-    belief: dict[str, Any] = {"noise_db": noise_db, "prior_width": prior_width}
+    candidates = CandidateOptions(
+        num_tx=num_tx_candidates,
+        num_rx=num_rx_candidates,
+        clearance=clearance,
+        height=height,
+        tx_height=tx_height,
+    )
+    known = tuple(fixed or ())
     if measured is not None:
         planned, text, answer = _plan_after(
-            room, measured, receivers, {**pooled, **belief}, fixed, seed
+            room, measured, receivers, candidates, radio, noise_db, prior_width, known, seed
         )
         _hand_out(room, planned, out, figure, answer if as_json else text)
         return
-    # What each strategy takes of these, the others do not know.
-    options: dict[str, Any] = {}
-    if placement in ("random", "grid"):
-        options = {"clearance": clearance, "height": height, "tx_height": tx_height}
-    elif placement != "vlm":
-        options = {**pooled, **belief, "fixed": tuple(fixed or ())}
-    if proposed is not None:
-        options["start"] = proposed
+    strategy = _strategy(placement, candidates, radio, noise_db, prior_width, known, proposed)
     with results_only(), progress_bar() as progress:
-        shared: dict[str, Any] = {"prior_width": prior_width, "fixed": tuple(fixed or ())}
         lines: list[str] = []
         if share is None:  # before the pool is traced: most of what can be refused is refused here
-            if placement in CRITERIA or placement == "vlm_then_refine":
-                options["progress"] = progress
-            planned = place(placement, room, setups, receivers, seed=seed, **options)
-        pool = pool_for(room, setups, receivers, seed=seed, progress=progress, **pooled, **shared)
-        if share is not None:
-            planned, lines = _for_target(
-                room, pool, share, which, grow, setups, receivers, CRITERIA[placement], belief, seed
-            )
+            planned = strategy.place(room, setups, receivers, seed=seed, progress=progress)
+        pool = pool_for(
+            room,
+            setups,
+            receivers,
+            seed=seed,
+            radio=radio,
+            candidates=candidates,
+            prior_width=prior_width,
+            fixed=known,
+            progress=progress,
+        )
+        if share is not None and isinstance(strategy, OptimalStrategy):
+            wanted = PlanTarget(share, which, grow)
+            planned, lines = _for_target(strategy, room, pool, wanted, setups, receivers, seed)
         report = plan_report(
-            room, planned, pool, radio=radio, noise_db=noise_db, seed=seed, **shared
+            room,
+            planned,
+            pool,
+            radio=radio,
+            noise_db=noise_db,
+            prior_width=prior_width,
+            fixed=known,
+            seed=seed,
         )
     _hand_out(room, planned, out, figure, report.to_dict(lines) if as_json else report.text(lines))
 
 
+def _strategy(
+    placement: str,
+    candidates: CandidateOptions,
+    radio: RadioConfig,
+    noise_db: float,
+    prior_width: float,
+    fixed: tuple[str, ...],
+    start: Campaign | None,
+) -> Strategy:
+    """The strategy of a name, with those of the options that it has."""
+    if placement == "random":
+        return Random(candidates)
+    if placement == "grid":
+        return Grid(candidates)
+    if placement == "vlm":
+        return Vlm()
+    if placement == "vlm_then_refine":
+        return VlmThenRefine(
+            candidates=candidates,
+            radio=radio,
+            noise_db=noise_db,
+            prior_width=prior_width,
+            fixed=fixed,
+            start=start or Vlm(),
+        )
+    return OPTIMAL[placement](
+        candidates=candidates,
+        radio=radio,
+        noise_db=noise_db,
+        prior_width=prior_width,
+        fixed=fixed,
+    )
+
+
 def _for_target(
+    strategy: OptimalStrategy,
     scene: SceneModel,
     pool: CandidatePool,
-    target: float,
-    which: Which,
-    grow: Grow,
+    target: PlanTarget,
     setups: int,
     receivers: int,
-    criterion: Criterion,
-    belief: dict[str, Any],
     seed: int,
 ) -> tuple[Campaign, list[str]]:
-    """The smallest campaign for a target, and what to say about it."""
+    """The smallest campaign for a target, and the sentences that report it."""
     from vlmrt_dist.placement import plan_for_target
 
-    found = plan_for_target(
-        scene,
-        pool,
-        target,
-        criterion=criterion,
-        which=which,
-        grow=grow,
-        num_setups=setups,
-        num_receivers=receivers,
-        seed=seed,
-        **belief,
-    )
+    found = plan_for_target(strategy, scene, target, setups, receivers, pool=pool, seed=seed)
     m, n, value = next(
         (m, n, value)
         for m, n, value in found.tried
@@ -239,10 +272,10 @@ def _for_target(
         "median": "the median object",
     }
     lines = [
-        f"target {percent(target)}: {m} setups of {n} receivers bring {words[which]} to "
+        f"target {percent(target.std)}: {m} setups of {n} receivers bring {words[target.scope]} to "
         f"{percent(value)}"
         if found.reached
-        else f"target {percent(target)} is not reached: {m} setups of {n} receivers, the most "
+        else f"target {percent(target.std)} is not reached: {m} setups of {n} receivers, the most "
         f"tried, leave {percent(value)}; grow the other number, or enlarge the pool"
     ]
     if found.never:
@@ -256,38 +289,37 @@ def _plan_after(
     scene: SceneModel,
     measured: Campaign,
     receivers: int,
-    options: dict[str, Any],
-    fixed: list[str] | None,
+    candidates: CandidateOptions,
+    radio: RadioConfig,
+    noise_db: float,
+    prior_width: float,
+    fixed: tuple[str, ...],
     seed: int,
 ) -> tuple[Campaign, str, dict[str, Any]]:
     """Estimate from what is measured, plan the next setup; its positions, table and JSON."""
     from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
-    from vlmrt_dist.placement import next_setup
+    from vlmrt_dist.placement import plan_next
 
     states_noise = np.nanmax(measured.noise_db) > 0.0
     with results_only(), progress_bar() as progress:
         result = estimate(
             scene,
             measured,
-            radio=options["radio"],
-            prior=Prior(options["prior_width"]),
-            noise=Noise(db=None if states_noise else options["noise_db"]),
-            parameters=Parameters(fixed=tuple(fixed or ())),
+            radio=radio,
+            prior=Prior(prior_width),
+            noise=Noise(db=None if states_noise else noise_db),
+            parameters=Parameters(fixed=fixed),
             solver=LevenbergMarquardt(folds=0),
             seed=seed,
             progress=progress,
         )
-        ahead = next_setup(
+        ahead = plan_next(
             scene,
             measured,
             result,
             num_receivers=receivers,
-            radio=options["radio"],
-            num_tx_candidates=options["num_tx_candidates"] or NUM_TX,
-            num_rx_candidates=options["num_rx_candidates"],
-            clearance=options["clearance"],
-            height=options["height"],
-            tx_height=options["tx_height"],
+            radio=radio,
+            candidates=candidates,
             seed=seed,
             progress=progress,
         )

@@ -5,6 +5,7 @@ from .conductivity_prior import ConductivityPrior as ConductivityPrior
 from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .estimation import estimate as estimate
+from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
 from .export import write_links as write_links
 from .fitting import appraise_adam as appraise_adam
@@ -44,4 +45,3 @@ from .profile_likelihood import profile as profile
 from .quantities import QuantityEstimate as QuantityEstimate
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
-from .export import link_rows as link_rows

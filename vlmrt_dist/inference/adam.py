@@ -23,7 +23,7 @@ DIVERGED = 10.0
 
 @dataclass(frozen=True, eq=False)
 class AdamResult:
-    """What Adam did with S parameter vectors.
+    """Runs of Adam on S parameter vectors.
 
     :param theta: [S, K] conductivities where each vector stopped [S/m]
     :param loss: [S] total loss (8) there
@@ -86,7 +86,7 @@ def run_adam(
 
 
 class _Run:
-    """What S parameter vectors have gone through, and which of them still run."""
+    """Record of S runs side by side, and which of them go on."""
 
     def __init__(self, theta: FloatArray, options: Adam) -> None:
         count = len(theta)

@@ -1,4 +1,4 @@
-"""What was learned about a parameter vector, in terms of objects and setups."""
+"""A fitted parameter vector in terms of objects and setups."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import Checked, Gains, QuantityEstimate
+from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, QuantityEstimate
 
 
 def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> QuantityEstimate:
-    """What a fit says about one parameter of every object.
+    """One parameter of every object after a fit.
 
-    An object that the data say nothing about is shown as what was believed before.
+    An object that the data say nothing about shows its prior.
 
     :param known: [K] values of objects that are fixed in it
     """
@@ -78,14 +78,14 @@ def covariance_of(unknowns: Unknowns, fit: Fit) -> FloatArray:
 
 
 def entry_names(unknowns: Unknowns) -> list[str]:
-    """What each entry of x is called; the quantity only where there are several."""
+    """Name of each entry of x; with its quantity where there are several."""
     if set(unknowns.quantity) == {"conductivity"}:
         return list(unknowns.label)
     words = [q.replace("_", " ") for q in unknowns.quantity]
     return [f"{w} of {name}" for w, name in zip(words, unknowns.label, strict=True)]
 
 
-def check_of(check: PosteriorCheck, names: Sequence[str]) -> Checked:
+def check_of(check: PosteriorCheck, names: Sequence[str]) -> ImportanceCheck:
     """A check with the names of the unknowns that fail it."""
     doubtful = tuple(n for n, d in zip(names, check.disagreeing, strict=True) if d)
-    return Checked(check.effective, check.draws, check.reliable, doubtful)
+    return ImportanceCheck(check.effective, check.draws, check.reliable, doubtful)

@@ -63,7 +63,7 @@ def write_estimate(
 
 
 def object_rows(result: Estimate) -> list[Row]:
-    """What is known of every object: its conductivity, then what else was unknown."""
+    """A row an object: its conductivity, then the other quantities that were unknown."""
     rows: list[Row] = result.to_dict()["objects"]
     for name, quantity in result.others.items():
         for k, row in enumerate(rows):
@@ -89,7 +89,7 @@ def write_links(
 
 
 def link_rows(result: Estimate, campaign: Campaign, radio: RadioConfig) -> list[Row]:
-    """What is known of every link; setups and receivers are counted from 1."""
+    """A row a link; setups and receivers are counted from 1."""
     links = result.links
     frequency = campaign.frequency
     if frequency is None:
@@ -117,7 +117,7 @@ def link_rows(result: Estimate, campaign: Campaign, radio: RadioConfig) -> list[
 def provenance(
     result: Estimate, scene: SceneModel, campaign: Campaign, radio: RadioConfig
 ) -> dict[str, Any]:
-    """Where an estimate comes from: everything about it but the rows, as plain values."""
+    """Provenance of an estimate: all about it but the rows, as plain values."""
     versions = dict(engine_versions())
     try:
         versions["vlmrt_dist"] = version("vlmrt_dist")

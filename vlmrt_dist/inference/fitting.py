@@ -1,4 +1,4 @@
-"""What fits have in common, whoever asks for them: an estimation, or a study of many."""
+"""Fits of a problem, shared by single estimations and studies."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ TAIL = 7.0
 the posterior, so that weights stay bounded."""
 
 FEW = 50.0
-"""With a smaller effective number of draws their interval is not to be believed either."""
+"""With a smaller effective number of draws no interval is judged."""
 
 DISAGREEMENT = 0.5
 """Ends of an interval that differ by more than this many standard deviations disagree."""
@@ -27,7 +27,7 @@ DISAGREEMENT = 0.5
 
 @dataclass(frozen=True, eq=False)
 class PosteriorCheck:
-    """What the draws say about X unknowns.
+    """Normal posterior of X unknowns beside weighted draws.
 
     :param effective: effective number of draws
     :param draws: how many there were
@@ -50,7 +50,7 @@ class PosteriorCheck:
 
     @property
     def disagreeing(self) -> BoolArray:
-        """[X] unknowns whose normal interval is not to be believed."""
+        """[X] unknowns whose normal interval disagrees with the draws."""
         return self.shift > DISAGREEMENT
 
 
@@ -89,10 +89,10 @@ def _log_posterior(predict: Predict, data: LeastSquares, x: FloatArray) -> float
     if (x < data.low).any() or (x > data.high).any():
         return -np.inf
     level, _ = predict(x)
-    bent, _ = residuals(data.links, level[np.flatnonzero(data.used)])
+    robust, _ = residuals(data.links, level[np.flatnonzero(data.used)])
     # A width that stands for no prior keeps the draws from wandering off where nothing is known.
     width = np.minimum(data.prior_width, data.vague)
-    value = -0.5 * float((bent**2).sum() + (((x - data.prior) / width) ** 2).sum())
+    value = -0.5 * float((robust**2).sum() + (((x - data.prior) / width) ** 2).sum())
     return value if np.isfinite(value) else -np.inf
 
 

@@ -40,7 +40,7 @@ Predict = Callable[[FloatArray], tuple[FloatArray, sp.csr_matrix]]
 
 @dataclass(frozen=True, eq=False)
 class LeastSquares:
-    """What is known when a fit of X parameters to L links begins: the data and the prior.
+    """Data of L links and prior on X parameters.
 
     :param level_dbm: [L] measured levels; where censored, the receiver's floor
     :param noise_db: [L] standard deviation of each

@@ -1,9 +1,9 @@
-"""What a measured level says: normal errors, outliers, and levels below a receiver's floor.
+"""Likelihood of measured levels: normal errors, outliers, levels below a receiver's floor.
 
 Every link has a residual t whose square is twice its negative log-likelihood: for a level that was
 heard t = (level - measured) / noise; for one that is only known to lie at or below the floor
 t = √(-2 ln Φ(z)), z = (floor - level) / noise, which is zero far below the floor. A robust loss
-then bends t, so that a gross error counts less than its square.
+then transforms t, so that a gross error counts less than its square.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ FREEDOM = 4.0
 """Degrees of freedom of Student's t, a usual choice for data with some gross errors."""
 
 SPREAD = 0.7102
-"""Mean of Huber's ψ² under normal errors, ψ = half the derivative of the squared bent residual."""
+"""Mean of Huber's ψ² under normal errors, ψ = half the derivative of the squared robust
+residual."""
 
-LOST: dict[LinkLoss, float] = {"squared": 1.0, "huber": 0.8, "student_t": 1.15}
+SANDWICH_FLOOR: dict[LinkLoss, float] = {"squared": 1.0, "huber": 0.8, "student_t": 1.15}
 """Least variance of ψ at a link, in units of its curvature, that an interval allows for; so it is
 as wide as the estimator's spread under normal errors, (mean ψ²) / (mean ψ')², or a little wider."""
 
@@ -53,18 +54,19 @@ class Links(NamedTuple):
 
 
 def residuals(links: Links, level: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Bent residuals [L] at predicted levels [L] [dBm], and their derivative by the level [1/dB].
+    """Robust residuals [L] at predicted levels [L] [dBm], and their derivative by the level [1/dB].
 
     Half the sum of their squares is what a fit minimises.
     """
     with np.errstate(all="ignore"):  # a link that fell silent: the step there is refused
         t, slope, _ = _plain(links, level)
-        bent, bend = _bend(t, links.loss)
-        return bent, bend * slope
+        robust, derivative = _robust(t, links.loss)
+        return robust, derivative * slope
 
 
 class Information(NamedTuple):
-    """What links tell about their levels, for :func:`~vlmrt_dist.inference.posterior.posterior`.
+    """Fisher information of links about their levels, for
+    :func:`~vlmrt_dist.inference.posterior.posterior`.
 
     :param curvature: [L] of the negative log-likelihood by the level [1/dB²]
     :param variance: [L] of its derivative; equal to the curvature where the model is right
@@ -84,10 +86,10 @@ def information(links: Links, level: FloatArray) -> Information:
     t, _, base = _plain(links, level)
     if links.loss == "squared":
         return Information(base, base)
-    bent, bend = _bend(t, links.loss)
-    psi = bent * bend
+    robust, derivative = _robust(t, links.loss)
+    psi = robust * derivative
     weight = np.divide(psi, t, out=np.ones_like(t), where=np.abs(t) > 1e-12)
-    variance = np.maximum(psi**2, LOST[links.loss] * weight)
+    variance = np.maximum(psi**2, SANDWICH_FLOOR[links.loss] * weight)
     return Information(weight * base, variance * base)
 
 
@@ -141,13 +143,13 @@ def _plain(links: Links, level: FloatArray) -> tuple[FloatArray, FloatArray, Flo
         silent = root == 0.0  # so far below the floor that nothing is left
         t[hidden] = root
         slope[hidden] *= np.where(silent, 0.0, mills / np.where(silent, 1.0, root))
-        bend = np.where(mills > 0.0, mills * (mills + np.where(np.isfinite(z), z, 0.0)), 0.0)
-        curvature[hidden] *= np.clip(bend, 0.0, 1.0)  # it lies between, but for rounding
+        share = np.where(mills > 0.0, mills * (mills + np.where(np.isfinite(z), z, 0.0)), 0.0)
+        curvature[hidden] *= np.clip(share, 0.0, 1.0)  # it lies between, but for rounding
     return t, slope, curvature
 
 
-def _bend(t: FloatArray, loss: LinkLoss) -> tuple[FloatArray, FloatArray]:
-    """What t becomes, and the derivative."""
+def _robust(t: FloatArray, loss: LinkLoss) -> tuple[FloatArray, FloatArray]:
+    """Robust residual of t, and its derivative by t."""
     if loss == "squared":
         return t, np.ones_like(t)
     size = np.abs(t)

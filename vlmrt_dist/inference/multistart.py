@@ -1,4 +1,4 @@
-"""Least squares as an estimation uses it: several starts, noise as it shows, links left out."""
+"""Least squares from several starts, with a check of the noise and of the prior, and folds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAR_FACTORS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0)
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Where an optimizer ended, and what the links say there.
+    """Parameters where an optimizer ended, and the posterior there.
 
     :param x: [X] parameters
     :param evaluations: evaluations, all starts together
@@ -151,7 +151,7 @@ def _explained(data: LeastSquares) -> float:
 
 
 def appraise(predict: Predict, data: LeastSquares, x: FloatArray) -> Fit:
-    """What the links say at ``x``, their noise as large as declared, or as the residuals show."""
+    """Posterior at ``x``, with the declared noise or the larger one that the residuals show."""
     index, links = np.flatnonzero(data.used), data.links
     level, jacobian = predict(x)
     level, rows = level[index], jacobian[index]

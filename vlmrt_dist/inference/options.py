@@ -1,4 +1,4 @@
-"""What an estimation is asked: frozen values that refuse what makes no sense when they are made."""
+"""Options of an estimation: frozen values that check themselves when they are made."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Groups = Literal["material"] | Mapping[str, str] | None
 """Objects that share their parameters: those of one class, or a mapping from object to group."""
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
-"""Where a fit begins: at the class's value, at the classes' mean (the paper's UnifInit), at random
+"""Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
 (RandInit), or at the values of a prior that somebody gave (VLMInit)."""
 
 LinkLoss = Literal["squared", "huber", "student_t"]
-"""How large residuals of the links count."""
+"""Loss of the links' residuals."""
 
 Space = Literal["conductivity", "log_conductivity"]
 
@@ -112,7 +112,7 @@ class Parameters:
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """How far measured levels are from those that the true materials give.
+    """Errors of the measured levels.
 
     :param db: standard deviation of each level [dB], one number or [M, N]; None: the campaign's
     :param quantisation_db: step that the receiver rounds levels to [dB], where ``db`` does not

@@ -1,7 +1,7 @@
-"""How an estimation ended."""
+"""Outcome of an optimizer."""
 
 from typing import Literal
 
 Outcome = Literal["converged", "max_iterations", "diverged", "non_finite", "no_signal"]
-"""How an estimation ended. "diverged": at a far larger loss than it began with; "no_signal": no
+"""Outcome of an estimation. "diverged": at a far larger loss than it began with; "no_signal": no
 link has a path, so it never began."""

@@ -57,7 +57,7 @@ KINDS: dict[str, _Kind] = {
     "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
 }
-"""What can be unknown. The exponent is d of σ = c f^d, the gain an offset of a setup's levels."""
+"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of a setup's levels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +269,7 @@ class _Vector:
 def _groups(
     names: Sequence[str], materials: Sequence[str], groups: Groups
 ) -> list[tuple[bool, str]]:
-    """Whether each object belongs to a group, and its group's or its own name."""
+    """[K] (belongs to a group, name of the group or of the object)."""
     if groups is None:
         return [(False, name) for name in names]
     if isinstance(groups, str):

@@ -1,4 +1,4 @@
-"""How much a measurement says about each unknown: Fisher information, prior, intervals, verdicts.
+"""Posterior of each unknown: Fisher information, prior, intervals, verdicts.
 
 Unknowns are the entries of a vector x with a normal prior (ln σ among them). At the estimate the
 levels are linear in x (Laplace's approximation), so the posterior is normal with covariance
@@ -68,7 +68,8 @@ class Posterior:
 
     @property
     def unknowns(self) -> float:
-        """How many parameters the data determined; one left half to the prior counts as half."""
+        """Number of parameters that the data determine; one left half to the prior counts as
+        half."""
         width = self.prior_std[self.seen]
         return float((1.0 - np.diag(self.covariance) / width**2).sum())
 
@@ -114,7 +115,7 @@ def posterior(
     if links.variance is not links.curvature:
         spread = (rows.T @ sp.diags(links.variance) @ rows + prior).tocsr()
         covariance = covariance @ (spread @ covariance)
-        # No measurement makes anyone know less than before.
+        # Cap at the prior variance.
         shrink = np.minimum(1.0, width[seen] / np.sqrt(np.diag(covariance)))
         covariance *= shrink
         covariance *= shrink[:, None]

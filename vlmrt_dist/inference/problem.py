@@ -23,18 +23,18 @@ from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 
 POSITION_COPIES = 8
-"""So many displaced copies of each receiver say how much a level depends on the position."""
+"""Displaced copies of each receiver, from which a level's dependence on position is computed."""
 
 COPY_SAMPLES = 200_000
 """Rays that the copies are traced with at most."""
 
 MAX_NOISE_DB = 60.0
-"""A link that is as uncertain as this says nothing [dB]."""
+"""Largest noise of a link [dB]; at this it carries no information."""
 
 
 @dataclass(frozen=True, eq=False)
 class Assumptions:
-    """What is assumed about a measurement before its levels are looked at.
+    """Assumptions about a measurement, made before its levels are looked at.
 
     :param radio: radio configuration
     :param prior: on the materials

@@ -26,7 +26,7 @@ REACH = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """How well each value of one object's parameter can explain the levels.
+    """Best fit for each value of one object's parameter.
 
     :param scene: K objects
     :param campaign: M setups with received levels [dBm]
@@ -125,7 +125,7 @@ def profile(
         fit = fit_with_prior_check(problem.predict, problem.data, problem.data.prior[None])
         scale = fit.scale if fit.scale > 1.0 else 1.0
         width = np.array(fit.width)
-        width[entry] = np.inf  # what is believed about this one stays out
+        width[entry] = np.inf  # the prior on this one stays out
         data = replace(problem.data, noise_db=problem.data.noise_db * scale, prior_width=width)
         free = levenberg_marquardt(problem.predict, data, fit.x[None])
         grid = _grid(data, free.x[entry], fit.knowledge.std[entry], entry, points)

@@ -13,7 +13,7 @@ from vlmrt_dist.inference.posterior import Verdict
 
 @dataclass(frozen=True, eq=False)
 class LinkLevels:
-    """What was measured on each link of M setups with N receivers, and what the estimate says.
+    """Measured and replayed levels of the links of M setups with N receivers.
 
     :param measured_dbm: [M, N] measured levels, the receiver's floor where censored [dBm]
     :param noise_db: [M, N] standard deviation that was declared for each [dB]
@@ -91,7 +91,7 @@ class Gains(NamedTuple):
     verdict: tuple[Verdict, ...]
 
 
-class Checked(NamedTuple):
+class ImportanceCheck(NamedTuple):
     """The normal posterior against draws weighed by the true one.
 
     :param effective: effective number of draws

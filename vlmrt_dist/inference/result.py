@@ -13,7 +13,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
-from vlmrt_dist.inference.quantities import Checked, Gains, LinkLevels, QuantityEstimate
+from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, LinkLevels, QuantityEstimate
 from vlmrt_dist.inference.relative_error import mean_relative_error
 from vlmrt_dist.paths import COMPLETE_TOLERANCE
 
@@ -24,11 +24,11 @@ MEANING: dict[str, str] = {
     "saturated": "at the end of the range that was searched",
     "fixed": "given, not estimated",
 }
-"""What each verdict says."""
+"""Meaning of each verdict."""
 
 
 MAX_PAIRS = 10
-"""How many pairs that cannot be told apart are named."""
+"""Most pairs of inseparable unknowns that are named."""
 
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
@@ -120,7 +120,7 @@ class Estimate:
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
-    check: Checked | None = None
+    check: ImportanceCheck | None = None
     loss: str = "squared"
     num_censored: int = 0
 
@@ -196,7 +196,7 @@ class Estimate:
         return table
 
     def remarks(self) -> list[str]:
-        """What a reader has to know beside the table, one sentence a line."""
+        """Remarks that belong beside the table, one sentence a line."""
         total = sum(self.seconds.values())
         lines = [
             f"{self.outcome} after {self.iterations} "
@@ -250,7 +250,7 @@ class Estimate:
         return lines
 
     def _doubts(self) -> list[str]:
-        """What speaks against the priors, and against the posterior."""
+        """Contradictions of the priors, and doubts about the normal posterior."""
         lines = []
         for k, doubtful in enumerate(self.contradicts_prior):
             if doubtful:
@@ -271,7 +271,7 @@ class Estimate:
             )
         elif self.check is not None and self.check.doubtful:
             lines.append(
-                "the intervals of these are not to be believed, the levels being far from linear "
+                "the intervals of these cannot be relied on, the levels being far from linear "
                 f"in them: {', '.join(self.check.doubtful)}; ask for their profiles"
             )
         elif self.check is not None:
@@ -282,7 +282,7 @@ class Estimate:
         return lines
 
     def _ambiguities(self) -> list[str]:
-        """What the links cannot tell apart, by name."""
+        """Unknowns that the links cannot separate, by name."""
         lines = []
         unsure = [
             name
@@ -314,43 +314,10 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as ``vlmrt estimate --json`` prints them (no NaN: null instead)."""
         return {
-            "objects": [
-                {
-                    "name": name,
-                    "material": self.materials[k],
-                    "conductivity": float(self.conductivity[k]),
-                    "std": float(self.std[k]),
-                    "low": float(self.low[k]),
-                    "high": float(self.high[k]),
-                    "prior": float(self.prior[k]),
-                    "prior_low": float(self.prior_low[k]),
-                    "prior_high": float(self.prior_high[k]),
-                    "verdict": self.verdict[k],
-                    "contradicts_prior": self.contradicts_prior[k],
-                }
-                for k, name in enumerate(self.names)
-            ],
+            "objects": self._object_rows(),
             "frequency": self.frequency,
-            "others": {
-                name: [
-                    {
-                        "name": item,
-                        "value": _finite(quantity.value[k]),
-                        "low": _finite(quantity.low[k]),
-                        "high": _finite(quantity.high[k]),
-                        "prior": _finite(quantity.prior[k]),
-                        "verdict": quantity.verdict[k],
-                    }
-                    for k, item in enumerate(self.names)
-                ]
-                for name, quantity in self.others.items()
-            },
-            "gains_db": None
-            if self.gains is None
-            else [
-                {"setup": m + 1, "value": float(v), "std": float(s), "verdict": verdict}
-                for m, (v, s, verdict) in enumerate(zip(*self.gains, strict=True))
-            ],
+            "others": self._other_rows(),
+            "gains_db": self._gain_rows(),
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
@@ -375,6 +342,48 @@ class Estimate:
             "seconds_by_phase": dict(self.seconds),
             "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},
         }
+
+    def _object_rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "material": self.materials[k],
+                "conductivity": float(self.conductivity[k]),
+                "std": float(self.std[k]),
+                "low": float(self.low[k]),
+                "high": float(self.high[k]),
+                "prior": float(self.prior[k]),
+                "prior_low": float(self.prior_low[k]),
+                "prior_high": float(self.prior_high[k]),
+                "verdict": self.verdict[k],
+                "contradicts_prior": self.contradicts_prior[k],
+            }
+            for k, name in enumerate(self.names)
+        ]
+
+    def _other_rows(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            name: [
+                {
+                    "name": item,
+                    "value": _finite(quantity.value[k]),
+                    "low": _finite(quantity.low[k]),
+                    "high": _finite(quantity.high[k]),
+                    "prior": _finite(quantity.prior[k]),
+                    "verdict": quantity.verdict[k],
+                }
+                for k, item in enumerate(self.names)
+            ]
+            for name, quantity in self.others.items()
+        }
+
+    def _gain_rows(self) -> list[dict[str, Any]] | None:
+        if self.gains is None:
+            return None
+        return [
+            {"setup": m + 1, "value": float(v), "std": float(s), "verdict": verdict}
+            for m, (v, s, verdict) in enumerate(zip(*self.gains, strict=True))
+        ]
 
 
 def _gain_table(gains: Gains) -> Any:

@@ -1,4 +1,4 @@
-"""From where an optimizer ended to the estimate that people read."""
+"""Summary of a solution in terms of objects: the :class:`Estimate`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vlmrt_dist.scene import SceneModel
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Where an optimizer ended.
+    """Solution of a problem by an optimizer.
 
     :param fit: parameters and posterior
     :param level_dbm: [L] levels there
@@ -113,7 +113,7 @@ def _links(problem: Problem, solution: Solution) -> LinkLevels:
 
 
 def _others(scene: SceneModel, problem: Problem, fit: Fit) -> dict[str, QuantityEstimate]:
-    """What is said of the unknown quantities beside the conductivity."""
+    """Unknown quantities beside the conductivity, by name."""
     unknowns = problem.unknowns
     known = {**unknowns.known._asdict(), "exponent": np.full(scene.num_objects, np.nan)}
     return {
@@ -124,7 +124,7 @@ def _others(scene: SceneModel, problem: Problem, fit: Fit) -> dict[str, Quantity
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, solver: Solver) -> str:
-    """Whether truth and estimate share their paths; see :class:`Estimate`."""
+    """Protocol: "same_paths" where truth and estimate share their paths; see :class:`Estimate`."""
     if campaign.simulated_from is None:
         return "measured"
     # Retrace makes one solve in each step, whatever the truth was united from.

@@ -1,56 +1,72 @@
-"""Where to measure: strategies that turn a scene into a planned campaign, one file each."""
+"""Placement strategies by name."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any
 
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement.strategies import a_optimal, d_optimal, grid, random, vlm, vlm_then_refine
+from vlmrt_dist.placement.strategies._base import Strategy
+from vlmrt_dist.placement.strategies.a_optimal import AOptimal
+from vlmrt_dist.placement.strategies.d_optimal import DOptimal
+from vlmrt_dist.placement.strategies.grid import Grid
+from vlmrt_dist.placement.strategies.random import Random
+from vlmrt_dist.placement.strategies.vlm import Vlm
+from vlmrt_dist.placement.strategies.vlm_then_refine import VlmThenRefine
+from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
-Strategy = Callable[..., Campaign]
-"""A plain function ``(scene, num_setups, num_receivers, *, seed, <options>) -> Campaign``."""
-
-STRATEGIES: dict[str, Strategy] = {
-    "random": random.place,
-    "grid": grid.place,
-    "d_optimal": d_optimal.place,
-    "a_optimal": a_optimal.place,
-    "vlm": vlm.place,
-    "vlm_then_refine": vlm_then_refine.place,
+POOL_STRATEGIES: dict[str, type[DOptimal | AOptimal | VlmThenRefine]] = {
+    "d_optimal": DOptimal,
+    "a_optimal": AOptimal,
+    "vlm_then_refine": VlmThenRefine,
 }
-"""Strategies by name."""
+"""Strategies that choose from a traced pool, by name."""
+
+STRATEGIES: dict[str, Callable[[], Strategy]] = {
+    "random": Random,
+    "grid": Grid,
+    **POOL_STRATEGIES,
+    "vlm": Vlm,
+}
+"""Strategies with their defaults, by name."""
+
+
+def strategy_named(name: str, radio: RadioConfig | None = None) -> Strategy:
+    """A strategy with its defaults.
+
+    :param name: one of ``STRATEGIES``
+    :param radio: radio configuration of the measurement, for strategies that trace candidates;
+        None: the default one
+    :raises CampaignError: if there is no such strategy
+    """
+    if name not in STRATEGIES:
+        raise CampaignError(
+            f"unknown placement strategy {name!r}; use one of " + ", ".join(STRATEGIES)
+        )
+    if radio is not None and name in POOL_STRATEGIES:
+        return POOL_STRATEGIES[name](radio=radio)
+    return STRATEGIES[name]()
 
 
 def place(
-    strategy: str,
+    strategy: Strategy | str,
     scene: SceneModel,
     num_setups: int,
     num_receivers: int,
     *,
     seed: int = 0,
-    **options: Any,
+    progress: Progress | None = None,
 ) -> Campaign:
-    """A campaign of ``num_setups`` (M) × ``num_receivers`` (N), placed by a named strategy.
+    """Positions of a campaign of ``num_setups`` (M) × ``num_receivers`` (N), without levels.
 
-    :param strategy: one of ``STRATEGIES``
+    :param strategy: with its options, such as ``vd.DOptimal(noise_db=0.1)``; or a name, which
+        stands for the strategy's defaults: "random", "grid", "d_optimal", "a_optimal", "vlm",
+        "vlm_then_refine"
     :param seed: of the strategy's random choices; the same seed gives the same campaign
-    :param options: what the strategy takes beyond that, a ``clearance`` [m] for one, see
-        the strategies' own files
-    :raises CampaignError: if there is no such strategy or option, or nothing can be placed
+    :param progress: called along the way
+    :raises CampaignError: if there is no such strategy, or nothing can be placed
     """
-    if strategy not in STRATEGIES:
-        raise CampaignError(
-            f"unknown placement strategy {strategy!r}; use one of " + ", ".join(STRATEGIES)
-        )
-    known = list(inspect.signature(STRATEGIES[strategy]).parameters)[4:]  # after scene, M, N, seed
-    unknown = [repr(name) for name in options if name not in known]
-    if unknown and "options" not in known:  # an advisor checks its own
-        raise CampaignError(
-            f"placement {strategy!r} has no option {', '.join(unknown)}; it takes "
-            + ", ".join(known)
-        )
-    return STRATEGIES[strategy](scene, num_setups, num_receivers, seed=seed, **options)
+    if isinstance(strategy, str):
+        strategy = strategy_named(strategy)
+    return strategy.place(scene, num_setups, num_receivers, seed=seed, progress=progress)

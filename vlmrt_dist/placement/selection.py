@@ -1,4 +1,4 @@
-"""Choosing links by what they tell together: greedy selection with exchange, D- and A-optimal.
+"""Choosing links by their joint information: greedy selection with exchange, D- and A-optimal.
 
 With the rows a of a link's sensitivities in units of its noise, times the prior's width, the
 links S leave of the prior N(0, 1) the covariance P = (I + A_Sᵀ A_S)⁻¹. D-optimal links maximise
@@ -23,7 +23,7 @@ from vlmrt_dist.placement.candidates import CandidatePool
 from vlmrt_dist.progress import Progress
 
 Criterion = Literal["D", "A"]
-Choice = list[tuple[int, list[int]]]
+LinkChoice = list[tuple[int, list[int]]]
 """Transmitters of a pool, each with the receivers chosen for it."""
 
 MAX_KERNEL = 20_000_000
@@ -34,7 +34,7 @@ MAX_SWEEPS = 20
 """Most rounds of exchange; it ends before that when no exchange helps."""
 
 POLISHED = 3
-"""So many of the best transmitters have their receivers exchanged too before one is taken."""
+"""Number of the best transmitters whose receivers are exchanged too before one is taken."""
 
 LEAST_GAIN = 1e-9
 """An exchange has to gain more than this share, or rounding would exchange for ever."""
@@ -81,7 +81,7 @@ class _Blocks:
         return _Blocks.fresh(self.k[:, which], None if self.q is None else self.q[:, which])
 
     def gain(self) -> FloatArray:
-        """[T, R] what each link adds to the criterion, on average over the draws."""
+        """[T, R] gain of the criterion by each link, averaged over the draws."""
         left = 1.0 + self.k_diagonal
         if self.q_diagonal is None:
             return np.asarray(np.log(left).mean(0))
@@ -109,8 +109,8 @@ class _Blocks:
         return _Blocks(self.k, self.q, k_diagonal, q_diagonal, (*self.steps, step))
 
 
-class Information:
-    """What choices from a pool are worth.
+class DesignInformation:
+    """The value of choices from a pool, by a criterion of optimal design.
 
     :param pool: candidates and their Jacobians
     :param criterion: "D" or "A"
@@ -157,7 +157,7 @@ class Information:
         parts = [weighted[t * rx : (t + 1) * rx] for t in range(tx)]
         return np.stack([(p @ p.T).toarray() for p in parts])
 
-    def _conditioned(self, choice: Choice, which: list[int]) -> _Blocks:
+    def _conditioned(self, choice: LinkChoice, which: list[int]) -> _Blocks:
         """The kernels of the transmitters ``which`` once ``choice`` is measured."""
         prior = self._prior.of(which)
         if not choice and self._given is None:
@@ -183,7 +183,7 @@ class Information:
                 q[b] = prior.q[b] - mixed - mixed.swapaxes(1, 2) + square
         return _Blocks.fresh(k, q)
 
-    def value(self, choice: Choice) -> float:
+    def value(self, choice: LinkChoice) -> float:
         """ln det of the information, or minus the trace of the covariance, beyond what the prior
         and the links measured already give; averaged over the draws."""
         total = 0.0
@@ -195,14 +195,14 @@ class Information:
         return total
 
     def best_group(
-        self, rest: Choice, allowed: list[int], count: int
+        self, rest: LinkChoice, allowed: list[int], count: int
     ) -> tuple[float, tuple[int, list[int]]]:
         """The best transmitter of ``allowed`` with ``count`` receivers, given ``rest``.
 
         Every transmitter's receivers are chosen greedily; those of the best few are then exchanged
         one by one until none can be replaced by a better one.
 
-        :return: what it adds to the criterion, and the choice
+        :return: gain of the criterion, and the choice
         """
         some = self._conditioned(rest, allowed)
         receivers, gain = self._greedy(some, self.pool.heard[allowed], count)
@@ -216,9 +216,9 @@ class Information:
         return best
 
     def better_receivers(
-        self, rest: Choice, group: tuple[int, list[int]]
+        self, rest: LinkChoice, group: tuple[int, list[int]]
     ) -> tuple[float, tuple[int, list[int]]]:
-        """``group`` after exchanges of single receivers, and what it adds to ``rest``."""
+        """``group`` after exchanges of single receivers, and its gain given ``rest``."""
         block = self._conditioned(rest, [group[0]])
         value, part = 0.0, block
         for n in group[1]:
@@ -265,15 +265,15 @@ class Information:
 
 
 def select(
-    information: Information,
+    information: DesignInformation,
     num_setups: int,
     num_receivers: int,
     *,
     seed: int,
     num_restarts: int = 4,
-    start: Choice | None = None,
+    start: LinkChoice | None = None,
     progress: Progress | None = None,
-) -> Choice:
+) -> LinkChoice:
     """M transmitters with N receivers each: greedy, then exchange of whole transmitter groups and
     of single receivers until none helps; from several starts, the best of which is kept.
 
@@ -289,11 +289,11 @@ def select(
             "receivers; enlarge the pool, or ask for fewer receivers"
         )
     rng = np.random.default_rng([seed, 2])
-    best: tuple[float, Choice] = (-np.inf, [])
+    best: tuple[float, LinkChoice] = (-np.inf, [])
     for restart in range(max(num_restarts, 1)):
         if restart:
             first = rng.choice(able, num_setups, replace=False).tolist()
-            choice: Choice = []
+            choice: LinkChoice = []
             for t in first:
                 choice.append(information.best_group(choice, [t], num_receivers)[1])
         elif start is not None:
@@ -311,7 +311,9 @@ def select(
     return best[1]
 
 
-def _exchanged(information: Information, choice: Choice, able: list[int]) -> tuple[float, Choice]:
+def _exchanged(
+    information: DesignInformation, choice: LinkChoice, able: list[int]
+) -> tuple[float, LinkChoice]:
     """``choice`` after exchanges of transmitter groups, each with its best receivers."""
     value = information.value(choice)
     for _ in range(MAX_SWEEPS):

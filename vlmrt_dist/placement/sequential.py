@@ -1,59 +1,79 @@
 """Measure, estimate, plan the next setup, until the answer is good enough.
 
-What is measured already enters the plan as such: with its links' sensitivities at the estimate, so
-that the next setup is chosen for what is still unknown.
+The measured links enter the plan with their sensitivities at the estimate, so that the next setup
+is chosen for what is still unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, RadioConfig, check_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import (
-    MIN_NOISE_DB,
-    NORMAL_95,
-    PRIOR_WIDTH,
-    Estimate,
-    LevenbergMarquardt,
-    Noise,
-    Prior,
-    estimate,
-)
-from vlmrt_dist.placement.candidates import (
-    NUM_DRAWS,
-    NUM_RX,
-    NUM_TX,
-    Height,
-    candidate_pool,
-    link_jacobians,
-)
+from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMarquardt, estimate
+from vlmrt_dist.placement.candidates import candidate_pool, link_jacobians, random_positions
+from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.prediction import spread
-from vlmrt_dist.placement.registry import place
-from vlmrt_dist.placement.selection import Information, select
+from vlmrt_dist.placement.selection import DesignInformation, select
+from vlmrt_dist.placement.strategies._base import Strategy
+from vlmrt_dist.placement.strategies.a_optimal import AOptimal
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
-Which = Literal["all", "median"]
-
 LEAST_HELP = 0.02
-"""A setup that narrows no object that is still too uncertain by this share is not worth making."""
-
+"""The loop ends where the next setup would narrow no object above the target by this share."""
 
 TIED = 1e-8
 """Share of the prior's variance that a difference of tied objects is credited with; not zero."""
 
 
+@dataclass(frozen=True)
+class Target:
+    """When a loop of measuring and planning ends.
+
+    :param std: standard deviation of ln σ, 0.1 for 10 %
+    :param scope: "all": every free object has to reach it; "median": their median
+    :param max_setups: setups after which the loop ends even if the target is not reached
+    :raises ConfigurationError: if a number is not positive and finite
+    """
+
+    std: float
+    scope: Literal["all", "median"] = "all"
+    max_setups: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.std < np.inf:
+            raise ConfigurationError("the target must be positive and finite; 0.1 is 10 %")
+        if self.scope not in ("all", "median"):
+            raise ConfigurationError(f"scope must be all or median; got {self.scope!r}")
+        check_count("max_setups", self.max_setups)
+
+    def reached(self, std: FloatArray) -> bool:
+        """Whether standard deviations of ln σ of the free objects lie at or below the target."""
+        reduce = np.max if self.scope == "all" else np.median
+        return bool(reduce(std) <= self.std)
+
+
+class Estimator(Protocol):
+    """Estimates all that is measured so far, as :func:`vlmrt_dist.estimate` does."""
+
+    def __call__(
+        self, scene: SceneModel, campaign: Campaign, *, radio: RadioConfig, seed: int
+    ) -> Estimate:
+        """The estimate from ``campaign``, for the scene and radio configuration of the loop."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class NextSetup:
-    """A setup that is proposed, and what it is for.
+    """A setup that is proposed, and the uncertainty that it is predicted to leave.
 
     :param campaign: positions of one setup
     :param before: [K] standard deviation of ln σ as it is
@@ -67,7 +87,7 @@ class NextSetup:
 
 @dataclass(frozen=True, eq=False)
 class ClosedLoop:
-    """What a loop measured and found.
+    """Measurements and result of a loop.
 
     :param campaign: all that was measured
     :param result: the estimate from it
@@ -92,15 +112,10 @@ def plan_next(
     *,
     num_receivers: int = 8,
     radio: RadioConfig | None = None,
-    num_tx_candidates: int = NUM_TX,
-    num_rx_candidates: int | None = None,
-    num_draws: int = NUM_DRAWS,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
+    candidates: CandidateOptions | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Campaign:
+) -> NextSetup:
     """The next setup to measure, given what was measured and estimated.
 
     It minimises the variances of ln σ that it is predicted to leave (A-optimal), averaged over
@@ -110,127 +125,99 @@ def plan_next(
     :param campaign: the measured campaign that ``result`` was estimated from
     :param result: its estimate
     :param num_receivers: receivers of the setup
-    :param radio: radio configuration of the estimation
-    :param num_tx_candidates: transmitter positions in the pool
-    :param num_rx_candidates: receiver positions of each; default: 60, or twice ``num_receivers``
-    :param num_draws: conductivities drawn from the posterior
-    :param clearance: distance of every position from every surface [m]
-    :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
-    :param tx_height: the same for transmitters; default: as ``height``
+    :param radio: radio configuration of the estimation; None: the default one
+    :param candidates: the pool that the setup is chosen from; None: the default one
     :param seed: of pool and draws
     :param progress: called along the way
-    :return: positions of one setup
+    :return: positions of one setup, and the standard deviations before and after it
+    :raises ConfigurationError: if ``num_receivers`` is less than 1, or the estimate leaves no
+        conductivity open
     :raises CampaignError: if estimate and campaign do not belong together, or no candidate
         transmitter reaches enough receivers
     """
-    return next_setup(
-        scene,
-        campaign,
-        result,
-        num_receivers=num_receivers,
-        radio=radio,
-        num_tx_candidates=num_tx_candidates,
-        num_rx_candidates=num_rx_candidates,
-        num_draws=num_draws,
-        clearance=clearance,
-        height=height,
-        tx_height=tx_height,
-        seed=seed,
-        progress=progress,
-    ).campaign
-
-
-def next_setup(
-    scene: SceneModel,
-    campaign: Campaign,
-    result: Estimate,
-    *,
-    num_receivers: int = 8,
-    radio: RadioConfig | None = None,
-    num_tx_candidates: int = NUM_TX,
-    num_rx_candidates: int | None = None,
-    num_draws: int = NUM_DRAWS,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> NextSetup:
-    """:func:`plan_next`, with the standard deviations before and after."""
-    from vlmrt_dist.field import trace  # wakes up the ray tracer
-
-    radio = radio or RadioConfig()
-    if num_receivers < 1 or num_draws < 1:
-        raise ConfigurationError("num_receivers and num_draws must be 1 or more")
+    radio, candidates = radio or RadioConfig(), candidates or CandidateOptions()
+    check_count("num_receivers", num_receivers)
     if result.names != scene.names or result.links.noise_db.shape != campaign.present.shape:
         raise CampaignError("the estimate was not made from this scene and campaign")
     check_campaign(scene, campaign)
-    free = np.array([v != "fixed" for v in result.verdict])
-    if not free.any():
-        raise ConfigurationError(
-            "the estimate leaves no conductivity open; there is nothing to plan"
-        )
-    reach = np.divide(result.prior_high, result.prior, out=np.ones(len(free)), where=free)
-    width = np.log(reach) / NORMAL_95
-    scale = result.noise_scale if result.noise_scale > 1.0 else 1.0  # NaN: cannot be told
-    # A censored level says less than a level does; it is left out of what is known.
-    used = np.flatnonzero((campaign.present & ~campaign.censored).ravel())
-    noise = np.maximum(result.links.noise_db.ravel()[used], MIN_NOISE_DB) * scale
-    table = trace(scene, campaign, radio)
-
-    # Not each conductivity by itself: other unknowns beside them, or objects that are tied.
-    tied = result.num_unknowns < free.sum()
-    joint = bool(result.others) or result.gains is not None or tied
-
-    def measured(draws: FloatArray) -> list[sp.csr_matrix]:
-        if joint:
-            return [_told(result.covariance, width, free)] * len(draws)
-        _, jacobians = link_jacobians(scene, campaign, radio, table, draws)
-        keep = sp.diags(free.astype(float))
-        return [(sp.diags(1.0 / noise) @ j[used] @ keep).tocsr() for j in jacobians]
-
-    theta = np.where(free, result.conductivity, result.fitted)
-    known = measured(theta[None])[0]
-    draws = _posterior_draws(theta, known, width, num_draws, seed)
-    pool = candidate_pool(
-        scene,
-        radio,
-        seed=seed,
-        num_tx=num_tx_candidates,
-        num_rx=num_rx_candidates or max(NUM_RX, 2 * num_receivers),
-        draws=draws,
-        free=free,
-        clearance=clearance,
-        height=height,
-        tx_height=tx_height,
-        progress=progress,
-    )
-    ahead = max(result.noise_db, MIN_NOISE_DB) * scale
-    given = (known, *measured(draws[1:]))
-    information = Information(pool, "A", ahead, width, given=given)
+    known = _Measured(scene, campaign, result, radio)
+    rows = known.rows(known.theta[None])[0]
+    draws = _posterior_draws(known.theta, rows, known.width, candidates.num_draws, seed)
+    size = candidates.size(1, num_receivers)
+    positions = random_positions(scene, *size, seed=seed, region=candidates)
+    pool = candidate_pool(scene, positions, radio, draws=draws, free=known.free, progress=progress)
+    noise = max(result.noise_db, MIN_NOISE_DB) * known.scale
+    given = (rows, *known.rows(draws[1:]))
+    information = DesignInformation(pool, "A", noise, known.width, given=given)
     choice = select(information, 1, num_receivers, seed=seed, num_restarts=1, progress=progress)
-    added = (pool.jacobians[0][pool.links(choice)] / ahead).tocsr()
+    added = (pool.jacobians[0][pool.links(choice)] / noise).tocsr()
     return NextSetup(
         campaign=pool.subset(choice),
-        before=spread(known, width, free)[0],
-        after=spread(sp.vstack([known, added]).tocsr(), width, free)[0],
+        before=spread(rows, known.width, known.free)[0],
+        after=spread(sp.vstack([rows, added]).tocsr(), known.width, known.free)[0],
     )
 
 
-def _told(covariance: FloatArray, width: FloatArray, free: BoolArray) -> sp.csr_matrix:
+class _Measured:
+    """Information of a measured campaign and its estimate on the conductivities.
+
+    :param theta: [K] conductivities at which links are judged [S/m]
+    :param free: [K] objects whose conductivity is unknown
+    :param width: [K] standard deviation of ln σ before the measurement; 0 where not free
+    :param scale: factor by which the residuals exceed the declared noise
+    :raises ConfigurationError: if no conductivity is unknown
+    """
+
+    def __init__(
+        self, scene: SceneModel, campaign: Campaign, result: Estimate, radio: RadioConfig
+    ) -> None:
+        from vlmrt_dist.field import trace  # imports Dr.Jit
+
+        self.free = np.array([v != "fixed" for v in result.verdict])
+        if not self.free.any():
+            raise ConfigurationError(
+                "the estimate leaves no conductivity open; there is nothing to plan"
+            )
+        self.theta = np.where(self.free, result.conductivity, result.fitted)
+        one = np.ones(len(self.free))
+        self.width = np.log(np.divide(result.prior_high, result.prior, out=one, where=self.free))
+        self.width /= NORMAL_95
+        self.scale = result.noise_scale if result.noise_scale > 1.0 else 1.0  # NaN: unknown
+        # A censored level says less than a level does; it is left out of what is known.
+        self._used = np.flatnonzero((campaign.present & ~campaign.censored).ravel())
+        self._noise = np.maximum(result.links.noise_db.ravel()[self._used], MIN_NOISE_DB)
+        self._noise = self._noise * self.scale
+        self._scene, self._campaign, self._radio = scene, campaign, radio
+        self._table = trace(scene, campaign, radio)
+        # Not each conductivity by itself: other unknowns beside them, or objects that are tied.
+        tied = result.num_unknowns < self.free.sum()
+        joint = bool(result.others) or result.gains is not None or tied
+        self._covariance = result.covariance if joint else None
+
+    def rows(self, draws: FloatArray) -> list[sp.csr_matrix]:
+        """For each of B draws of the conductivities [B, K] [S/m], the sensitivities [n, K] of the
+        measured links in units of their noise."""
+        if self._covariance is not None:
+            return [equivalent_rows(self._covariance, self.width, self.free)] * len(draws)
+        _, jacobians = link_jacobians(self._scene, self._campaign, self._radio, self._table, draws)
+        keep, weight = sp.diags(self.free.astype(float)), sp.diags(1.0 / self._noise)
+        return [(weight @ j[self._used] @ keep).tocsr() for j in jacobians]
+
+
+def equivalent_rows(covariance: FloatArray, width: FloatArray, free: BoolArray) -> sp.csr_matrix:
     """[n, K] sensitivities, in units of their noise, of links that would leave ``covariance``.
 
-    That is what the measured links say once everything else that was unknown is averaged out.
+    They stand for the measured links once everything else that was unknown is averaged out.
 
     :param covariance: [K, K] of ln σ
     """
     index = np.flatnonzero(free)
     scaled = covariance[np.ix_(index, index)] / np.outer(width[index], width[index])
     size, basis = np.linalg.eigh(scaled)
-    # From a covariance as wide as the prior on nothing is told; a tie leaves no width at all.
-    told = np.sqrt(np.maximum(1.0 / np.maximum(size, TIED) - 1.0, 0.0))
+    # A covariance as wide as the prior holds no information; a tie leaves no width at all.
+    strength = np.sqrt(np.maximum(1.0 / np.maximum(size, TIED) - 1.0, 0.0))
     rows = np.zeros((len(index), len(free)))
-    rows[:, index] = told[:, None] * basis.T / width[index]
+    rows[:, index] = strength[:, None] * basis.T / width[index]
     return sp.csr_matrix(rows)
 
 
@@ -262,58 +249,38 @@ def _posterior_draws(
 def measure_until(
     scene: SceneModel,
     measure: Callable[[Campaign], Campaign],
+    target: Target,
     *,
-    target: float,
-    which: Which = "all",
     num_receivers: int = 8,
-    max_setups: int = 10,
-    start: Campaign | None = None,
+    start: Campaign | Strategy | None = None,
     radio: RadioConfig | None = None,
-    prior_width: float = PRIOR_WIDTH,
-    noise_db: float | None = None,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
+    estimator: Estimator | None = None,
+    candidates: CandidateOptions | None = None,
     seed: int = 0,
     on_round: Callable[[Campaign, Estimate], None] | None = None,
-    **options: Any,
 ) -> ClosedLoop:
-    """Measure setup after setup, each planned with what the ones before told.
+    """Measure setup after setup, each planned from the estimate that the ones before gave.
 
     :param measure: makes a measurement: positions of some setups in, the same with levels out;
         a simulation, or a person who walks
-    :param target: standard deviation of ln σ at which it ends, 0.1 for 10 %
-    :param which: whether all free objects have to reach it, or their median
+    :param target: when the loop ends
     :param num_receivers: receivers of each setup
-    :param max_setups: setups after which it ends whatever is reached
-    :param start: the first setups; measured already where they have levels; default: one setup,
-        A-optimal
-    :param radio: radio configuration of the estimation
-    :param prior_width: standard deviation of ln σ before the measurement
-    :param noise_db: standard deviation of the levels [dB]; default: what the measurement states
-    :param clearance: distance of every position from every surface [m]
-    :param height: lowest and highest antenna above the ground [m]; default: anywhere in the room
-    :param tx_height: the same for transmitters; default: as ``height``
+    :param start: the first setups, measured already where they have levels; or a strategy that
+        places the first one; None: A-optimal
+    :param radio: radio configuration of estimates and plans; None: the default one
+    :param estimator: how a round's levels are estimated; None: :func:`vlmrt_dist.estimate` with
+        its defaults, without cross-validation. Other priors, noise or unknowns are stated as in
+        ``functools.partial(vd.estimate, prior=...)``
+    :param candidates: the pools that setups are chosen from; None: the default ones
     :param seed: of pools, draws and estimates
     :param on_round: called after each round with all that is measured, and its estimate
-    :param options: further options of :func:`vlmrt_dist.estimate`
-    :raises ConfigurationError: if ``target`` or ``max_setups`` is not positive
     :raises CampaignError: if ``measure`` returns no levels
     """
-    if not 0.0 < target < np.inf or max_setups < 1:
-        raise ConfigurationError("target and max_setups must be positive and finite")
-    radio = radio or RadioConfig()
-    shared: dict[str, Any] = {
-        "radio": radio,
-        "clearance": clearance,
-        "height": height,
-        "tx_height": tx_height,
-    }
-    if start is None:
-        start = place(
-            "a_optimal", scene, 1, num_receivers, seed=seed, prior_width=prior_width,
-            noise_db=noise_db or 0.1, **shared,
-        )  # fmt: skip
+    radio, candidates = radio or RadioConfig(), candidates or CandidateOptions()
+    estimator = estimator or _estimate
+    if not isinstance(start, Campaign):
+        first = start or AOptimal(candidates=candidates, radio=radio)
+        start = first.place(scene, 1, num_receivers, seed=seed)
     campaign = start if start.rss_dbm is not None else _measured(measure, start)
     links: list[int] = []
     deviations: list[FloatArray] = []
@@ -322,31 +289,32 @@ def measure_until(
         return ClosedLoop(campaign, result, reason, reached, tuple(links), np.array(deviations))
 
     while True:
-        result = estimate(
-            scene, campaign, radio=radio, prior=Prior(prior_width), noise=Noise(db=noise_db),
-            seed=seed, **{"solver": LevenbergMarquardt(folds=0), **options},
-        )  # fmt: skip
+        result = estimator(scene, campaign, radio=radio, seed=seed)
         free = np.array([v != "fixed" for v in result.verdict])
         std = np.where(free, np.log(result.high / result.low) / (2.0 * NORMAL_95), 0.0)
         links.append(campaign.num_links)
         deviations.append(std)
         if on_round is not None:
             on_round(campaign, result)
-        reduce = np.max if which == "all" else np.median
-        if reduce(std[free]) <= target:
-            return end(f"the target of {100.0 * target:g} % is reached", True)
-        open_ = free & (std > target)
+        if target.reached(std[free]):
+            return end(f"the target of {100.0 * target.std:g} % is reached", True)
+        open_ = free & (std > target.std)
         names = ", ".join(np.array(scene.names)[open_].tolist())
-        if campaign.num_setups >= max_setups:
-            return end(f"{max_setups} setups are measured; above the target: {names}")
+        if campaign.num_setups >= target.max_setups:
+            return end(f"{target.max_setups} setups are measured; above the target: {names}")
         # Another pool in each round, or what the first one lacks would never be found.
-        plan = next_setup(
-            scene, campaign, result, num_receivers=num_receivers,
-            seed=seed + 1_000 * campaign.num_setups, **shared,
+        plan = plan_next(
+            scene, campaign, result, num_receivers=num_receivers, radio=radio,
+            candidates=candidates, seed=seed + 1_000 * campaign.num_setups,
         )  # fmt: skip
         if (plan.after[open_] > (1.0 - LEAST_HELP) * plan.before[open_]).all():
             return end(f"no candidate setup would still help; above the target: {names}")
         campaign = joined([campaign, _measured(measure, plan.campaign)])
+
+
+def _estimate(scene: SceneModel, campaign: Campaign, *, radio: RadioConfig, seed: int) -> Estimate:
+    """The estimate of a round: Levenberg-Marquardt with the default prior, without folds."""
+    return estimate(scene, campaign, radio=radio, solver=LevenbergMarquardt(folds=0), seed=seed)
 
 
 def _measured(measure: Callable[[Campaign], Campaign], planned: Campaign) -> Campaign:

@@ -1,4 +1,4 @@
-"""What a plan is expected to tell, beside random positions of the same number: table and JSON."""
+"""The predicted uncertainty of a plan and of as many random positions: table and JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PlanReport:
     random: RandomCampaigns
 
     def text(self, lines: Sequence[str]) -> str:
-        """The table and what to read in it."""
+        """The table and its explanation."""
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
@@ -76,13 +76,13 @@ class PlanReport:
         if max(gain) > 1.0:
             k = gain.index(max(gain))
             found.append(
-                f"why: the link that tells most of {p.names[k]} changes by {p.strongest[k]:.2g} dB "
+                f"why: the link most sensitive to {p.names[k]} changes by {p.strongest[k]:.2g} dB "
                 f"when its conductivity grows by a factor e, at random positions by "
                 f"{r.strongest[k]:.2g} dB"
             )
         lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "unidentifiable"]
         if lost:
-            found.append(f"these links will not tell: {', '.join(lost)}")
+            found.append(f"not identifiable from these links: {', '.join(lost)}")
         if p.num_heard < p.num_links:
             found.append(f"no path reaches {p.num_links - p.num_heard} of {p.num_links} links")
         return found
@@ -129,7 +129,7 @@ def plan_report(
     fixed: Sequence[str] = (),
     seed: int = 0,
 ) -> PlanReport:
-    """Predict what ``planned`` will tell, and what chance would.
+    """Predict the uncertainty that ``planned`` will leave, and that random positions would.
 
     :param pool: what random campaigns are drawn from
     :param radio: radio configuration of the measurement
@@ -139,12 +139,19 @@ def plan_report(
     :param seed: of the random campaigns
     :raises CampaignError: if too few candidates of the pool receive anything
     """
-    belief: dict[str, Any] = {"noise_db": noise_db, "prior_width": prior_width}
-    size = planned.num_setups, planned.num_receivers
-    return PlanReport(
-        predicted=predicted_std(scene, planned, radio=radio, fixed=fixed, **belief),
-        random=random_campaigns(scene, pool, *size, seed=seed, **belief),
+    predicted = predicted_std(
+        scene, planned, radio=radio, noise_db=noise_db, prior_width=prior_width, fixed=fixed
     )
+    chance = random_campaigns(
+        scene,
+        pool,
+        planned.num_setups,
+        planned.num_receivers,
+        noise_db=noise_db,
+        prior_width=prior_width,
+        seed=seed,
+    )
+    return PlanReport(predicted=predicted, random=chance)
 
 
 def percent(share: float) -> str:

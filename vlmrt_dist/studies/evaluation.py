@@ -118,7 +118,7 @@ def _unheard(point: Point, levels: StudyLevels) -> list[MethodFit]:
 
 
 def _assumptions(point: Point, method: Method, seed: int) -> Assumptions:
-    """What a method assumes of the seed with index ``seed``; only "map" has a prior, as in the
+    """Assumptions of a method about the seed with index ``seed``; only "map" has a prior, as in the
     paper the others' start stands in its place."""
     prior = Prior(point.prior_width) if point.priors is None else point.priors[seed]
     return Assumptions(

@@ -32,7 +32,7 @@ from vlmrt_dist.studies.point import Method, Point
 
 @dataclass(frozen=True, eq=False)
 class MethodFit:
-    """What one method found for one seed.
+    """Fit of one method for one seed.
 
     :param theta: [K] where the method ended [S/m]; its error is the row's
     :param known: what is said of every object, the prior where unidentifiable

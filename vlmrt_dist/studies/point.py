@@ -51,7 +51,7 @@ class Point:
     :param seeds: a truth each, and the noise on its levels
     :param label: what distinguishes the point within its study, for tables and figures
     :param noise_db: standard deviation of the normal error of each level, known to the fit [dB]
-    :param priors: a belief for each seed, its medians and widths those of "map"; ``initial="vlm"``
+    :param priors: a prior for each seed, its medians and widths those of "map"; ``initial="vlm"``
         starts there; None: the ITU values of the scene's own material classes
     :param prior_width: where ``priors`` is None: standard deviation of ln σ that "map" takes. The
         truths' own is 0.1 (:func:`~vlmrt_dist.field.simulation.perturbed`)
@@ -138,7 +138,7 @@ class Point:
 
     def configuration(self, optimizer: str) -> str:
         """Content hash (SHA-256, hexadecimal) of everything that determines the rows of one method
-        but their seeds, and the beliefs drawn with them."""
+        but their seeds, and the priors drawn with them."""
         joint = len(self.unknowns) > 1 or self.gain_offset_db is not None
         parts = [
             self.scene.key,
@@ -186,7 +186,7 @@ class Point:
         }
 
     def parts(self, missing: Container[str]) -> list[Point]:
-        """What of the point is missing, as few points: methods that lack the same seeds together.
+        """Missing rows of the point, as few points: methods that lack the same seeds together.
 
         :param missing: keys of rows
         """
@@ -208,7 +208,7 @@ class Point:
 
     @property
     def true_radio(self) -> RadioConfig:
-        """What the true levels are simulated with: a complete path set, where they are independent
+        """Radio configuration of the true levels: a complete path set, where they are independent
         of the estimation's."""
         if self.protocol == "same_paths":
             return self.radio

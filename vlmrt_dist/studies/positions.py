@@ -6,7 +6,7 @@ from functools import partial
 
 import vlmrt_dist as vd
 from vlmrt_dist.distributed import ActorOptions, call
-from vlmrt_dist.placement import Prediction
+from vlmrt_dist.placement import Prediction, strategy_named
 from vlmrt_dist.vlm import Advice, ask
 
 
@@ -25,14 +25,13 @@ def advised(
     if vlm:
         advice = ask(vlm, room, 3, 8, frequency=radio.frequency)
         return advice, advice.campaign
-    choose = partial(vd.place, "d_optimal", room, 3, 8, seed=0, radio=radio)
+    choose = partial(vd.place, vd.DOptimal(radio=radio), room, 3, 8, seed=0)
     return None, call(choose, "choose positions", workers)
 
 
 def planned(
     room: vd.SceneModel, strategy: str, num_receivers: int, radio: vd.RadioConfig
 ) -> tuple[vd.Campaign, Prediction]:
-    """Three setups by a strategy, and what they are predicted to tell."""
-    options = {"radio": radio} if strategy == "d_optimal" else {}
-    campaign = vd.place(strategy, room, 3, num_receivers, seed=0, **options)
+    """Three setups by a named strategy, and their prediction."""
+    campaign = vd.place(strategy_named(strategy, radio), room, 3, num_receivers, seed=0)
     return campaign, vd.predicted_std(room, campaign, radio=radio, num_draws=1)

@@ -3,7 +3,9 @@ from .advice import Advice as Advice
 from .advice import ask as ask
 from .advice import propose_materials as propose_materials
 from .advice import views as views
+from .advisor import Advisor as Advisor
 from .advisor import MaterialAdvice as MaterialAdvice
 from .advisor import PositionAdvice as PositionAdvice
 from .advisor import Usage as Usage
+from .registry import ADVISORS as ADVISORS
 from .registry import advisor_named as advisor_named

@@ -10,7 +10,8 @@ from tests.towns import hollow_town
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.inference.parameters import KINDS
-from vlmrt_dist.placement.registry import place
+from vlmrt_dist.placement.options import Region
+from vlmrt_dist.placement.strategies.random import Random
 from vlmrt_dist.report.plotting.cities import COLORS, Panel, city_figure
 from vlmrt_dist.store.ledger import Ledger, Row
 from vlmrt_dist.store.places import place_of
@@ -103,7 +104,7 @@ def test_a_city_is_drawn_in_the_colours_of_its_verdicts(tmp_path: Path) -> None:
     from PIL import Image, ImageColor
 
     town = hollow_town()
-    campaign = place("random", town, 2, 5, seed=0, height=(1.5, 1.5))
+    campaign = Random(Region(height=(1.5, 1.5))).place(town, 2, 5, seed=0)
     kinds = ["unseen", *(["estimated", "fixed"] * 16)]
     path = city_figure([Panel("a town", town, campaign, kinds)], tmp_path / "town.png")
     assert (tmp_path / "town.pdf").stat().st_size > 5_000

@@ -18,6 +18,7 @@ from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice
 from vlmrt_dist.vlm.offline.free_space import CLEARANCES, STREET_HEIGHT
 from vlmrt_dist.vlm.offline.material_words import FUZZY
 from vlmrt_dist.vlm.offline.rules import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
+from vlmrt_dist.vlm.registry import advisor_named
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)
@@ -306,12 +307,12 @@ def test_the_placement_strategy_is_the_advisors_answer() -> None:
     room = box_room()
     campaign = vd.place("vlm", room, 2, 4, seed=3)
     assert campaign.key == positions(room, 2, 4, seed=3).campaign.key
-    near = vd.place("vlm", room, 2, 4, seed=3, vlm="offline", clearance=0.5)
+    near = vd.place(vd.Vlm(advisor_named("offline", clearance=0.5)), room, 2, 4, seed=3)
     assert near.key != campaign.key
     with pytest.raises(ConfigurationError, match=r"'offline'.*'pool'"):
-        vd.place("vlm", room, 1, 1, pool=3)
+        advisor_named("offline", pool=3)
     with pytest.raises(ConfigurationError, match="'oracle'"):
-        vd.place("vlm", room, 1, 1, vlm="oracle")
+        vd.Vlm("oracle")
 
 
 def test_impossible_requests_are_refused() -> None:

@@ -2,55 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE, ON_SURFACE, Campaign
+from vlmrt_dist.campaign import ON_SURFACE, Campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement.candidates import Height
+from vlmrt_dist.placement.options import Height, Region
+from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel, ground, outdoors
 
 MOST_LINES = 150
 """Grid lines along the longer side at which the search for free points ends."""
 
 
-def place(
-    scene: SceneModel,
-    num_setups: int,
-    num_receivers: int,
-    *,
-    seed: int = 0,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
-) -> Campaign:
-    """M setups, all with the same N receivers; nothing is random.
+@dataclass(frozen=True)
+class Grid:
+    """Regular positions: receivers on a grid over free space, transmitters far from each other.
 
-    The grid is about the coarsest of those with square cells that has enough free points.
+    The grid is about the coarsest of those with square cells that has enough free points. Of a
+    region's heights the middle is taken; without one, half the height of the scene.
 
-    :param seed: not used; strategies share their parameters
-    :param clearance: distance from every surface [m]
-    :param height: lowest and highest antenna above the ground [m], of which the middle is taken;
-        outdoors under the open sky; default: half the room's height
-    :param tx_height: the same for transmitters; default: as ``height``
-    :raises CampaignError: if there are too few free points
+    :param region: where antennas may stand
     """
-    if num_setups < 1 or num_receivers < 1:
-        raise CampaignError("a campaign needs at least one setup and one receiver")
-    points = _grid(scene, num_receivers, clearance, height)
-    rx = points[_spread(len(points), num_receivers)]
-    # Off the receivers' grid, so that no transmitter stands where a receiver is.
-    wanted, above = max(4 * num_setups, 2 * num_receivers), tx_height or height
-    places = _grid(scene, wanted, clearance, above, shift=0.25)
-    apart = np.linalg.norm(places[:, None] - rx, axis=2).min(1) > clearance
-    places = places[apart] if apart.sum() >= num_setups else places
-    if len(places) < num_setups:
-        raise CampaignError(f"only {len(places)} of {num_setups} transmitters find a free place")
-    chosen = [int(np.argmax(((places - places.mean(0)) ** 2).sum(1)))]
-    while len(chosen) < num_setups:
-        distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(1)
-        chosen.append(int(np.argmax(distance)))
-    return Campaign(tx=places[chosen], rx=np.tile(rx, (num_setups, 1, 1)))
+
+    region: Region = field(default_factory=Region)
+
+    def place(
+        self,
+        scene: SceneModel,
+        num_setups: int,
+        num_receivers: int,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Campaign:
+        """M setups, all with the same N receivers; nothing is random.
+
+        :param seed: not used
+        :param progress: not called
+        :raises CampaignError: if there are too few free points
+        """
+        if num_setups < 1 or num_receivers < 1:
+            raise CampaignError("a campaign needs at least one setup and one receiver")
+        clearance = self.region.clearance
+        points = _grid(scene, num_receivers, clearance, self.region.height)
+        rx = points[_spread(len(points), num_receivers)]
+        # Off the receivers' grid, so that no transmitter stands where a receiver is.
+        wanted = max(4 * num_setups, 2 * num_receivers)
+        places = _grid(scene, wanted, clearance, self.region.transmitters, shift=0.25)
+        apart = np.linalg.norm(places[:, None] - rx, axis=2).min(1) > clearance
+        places = places[apart] if apart.sum() >= num_setups else places
+        if len(places) < num_setups:
+            raise CampaignError(
+                f"only {len(places)} of {num_setups} transmitters find a free place"
+            )
+        chosen = [int(np.argmax(((places - places.mean(0)) ** 2).sum(1)))]
+        while len(chosen) < num_setups:
+            distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(1)
+            chosen.append(int(np.argmax(distance)))
+        return Campaign(tx=places[chosen], rx=np.tile(rx, (num_setups, 1, 1)))
 
 
 def _grid(

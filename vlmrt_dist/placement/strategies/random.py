@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, random_campaign
-from vlmrt_dist.placement.candidates import Height, random_positions
+from dataclasses import dataclass, field
+
+from vlmrt_dist.campaign import Campaign, random_campaign
+from vlmrt_dist.placement.candidates import random_positions
+from vlmrt_dist.placement.options import Region
+from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
 
-def place(
-    scene: SceneModel,
-    num_setups: int,
-    num_receivers: int,
-    *,
-    seed: int,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
-) -> Campaign:
-    """M setups of N receivers drawn by :func:`~vlmrt_dist.campaign.random_campaign`; where a
-    height is given by :func:`~vlmrt_dist.placement.candidates.random_positions`.
+@dataclass(frozen=True)
+class Random:
+    """Positions uniform in free space (RandSel).
 
-    :param clearance: distance from every surface [m]
-    :param height: lowest and highest antenna above the ground [m], outdoors under the open sky;
-        default: anywhere in the room
-    :param tx_height: the same for transmitters; default: as ``height``
-    :raises CampaignError: if no free space is found
+    :param region: where antennas may stand
     """
-    if height is not None or tx_height is not None:
-        return random_positions(
-            scene,
-            num_setups,
-            num_receivers,
-            seed=seed,
-            clearance=clearance,
-            height=height,
-            tx_height=tx_height,
-        )
-    return random_campaign(scene, num_setups, num_receivers, seed=seed, clearance=clearance)
+
+    region: Region = field(default_factory=Region)
+
+    def place(
+        self,
+        scene: SceneModel,
+        num_setups: int,
+        num_receivers: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Campaign:
+        """M setups of N receivers, see :func:`vlmrt_dist.campaign.model.random_campaign`.
+
+        Where a height is given, receivers lie near their transmitter, see
+        :func:`~vlmrt_dist.placement.candidates.random_positions`.
+
+        :param seed: of the positions
+        :param progress: not called
+        :raises CampaignError: if no free space is found
+        """
+        if self.region.transmitters is not None:
+            return random_positions(scene, num_setups, num_receivers, seed=seed, region=self.region)
+        clearance = self.region.clearance
+        return random_campaign(scene, num_setups, num_receivers, seed=seed, clearance=clearance)

@@ -14,7 +14,6 @@ import resource
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,14 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import KINDS, MIN_NOISE_DB, LinkLoss
-from vlmrt_dist.placement import Criterion, Height, choose, place, pool_for
+from vlmrt_dist.placement import (
+    AOptimal,
+    CandidateOptions,
+    DOptimal,
+    Height,
+    Random,
+    Strategy,
+)
 from vlmrt_dist.scene import SceneModel, bundled_scene, load_scene
 from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Row, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
@@ -33,9 +39,9 @@ from vlmrt_dist.studies.runs import run
 HEADROOM = 20.0
 """Air above the highest roof [m]; antennas stand far below."""
 
-CRITERIA: dict[str, Criterion] = {"d_optimal": "D", "a_optimal": "A"}
+OPTIMAL: dict[str, type[DOptimal | AOptimal]] = {"d_optimal": DOptimal, "a_optimal": AOptimal}
 
-STRATEGIES = ("random", *CRITERIA)
+STRATEGIES = ("random", *OPTIMAL)
 
 NUM_DRAWS, NUM_RESTARTS = 2, 1
 """Of the search for positions, which has many links to choose from here."""
@@ -189,31 +195,23 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
 
 def positions(case: Case, scene: SceneModel, radio: RadioConfig) -> Campaign:
     """M setups of N receivers in the street."""
-    street: dict[str, Any] = {"height": case.height, "tx_height": case.tx_height}
-    size = case.num_setups, case.num_receivers
-    criterion = CRITERIA.get(case.strategy)
-    if criterion is None:
-        return place(case.strategy, scene, *size, seed=case.position_seed, **street)
-    pool = pool_for(
-        scene,
-        *size,
-        seed=case.position_seed,
-        radio=radio,
-        num_tx_candidates=2 * case.num_setups,
-        num_rx_candidates=4 * case.num_receivers,
-        prior_width=case.prior_width,
+    street = CandidateOptions(
+        num_tx=2 * case.num_setups,
+        num_rx=4 * case.num_receivers,
         num_draws=NUM_DRAWS,
-        **street,
+        height=case.height,
+        tx_height=case.tx_height,
     )
-    return choose(
-        pool,
-        criterion,
-        *size,
-        seed=case.position_seed,
-        noise_db=max(case.noise_db, MIN_NOISE_DB),
-        prior_width=case.prior_width,
-        num_restarts=NUM_RESTARTS,
-    )
+    strategy: Strategy = Random(street)
+    if case.strategy in OPTIMAL:
+        strategy = OPTIMAL[case.strategy](
+            candidates=street,
+            radio=radio,
+            noise_db=max(case.noise_db, MIN_NOISE_DB),
+            prior_width=case.prior_width,
+            num_restarts=NUM_RESTARTS,
+        )
+    return strategy.place(scene, case.num_setups, case.num_receivers, seed=case.position_seed)
 
 
 def seen_by(row: Row) -> BoolArray:

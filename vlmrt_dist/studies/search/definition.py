@@ -30,7 +30,7 @@ Values = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What is to be evaluated, whoever runs it.
+    """A search: base configuration, space, seeds, number of points.
 
     :param name: the study's name in the ledger
     :param make: ``(base and parameters, seeds) -> Point`` with one optimizer; called where the
@@ -107,13 +107,13 @@ class Study:
 
     @property
     def fingerprint(self) -> str:
-        """What all configurations share, hashed: rows of another base are another search's."""
+        """Hash of all that configurations share: rows of another base are another search's."""
         base = {k: getattr(v, "key", v) for k, v in self.base.items()}
         parts = json.dumps([base, engine_versions(), STUDY_VERSION], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:12]
 
     def point(self, params: Params, seeds: Sequence[int]) -> Point:
-        """What is evaluated for some seeds of a configuration.
+        """Points of some seeds of a configuration.
 
         :raises ConfigurationError: if ``make`` gives more than one optimizer
         """

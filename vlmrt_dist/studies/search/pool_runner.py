@@ -84,7 +84,7 @@ class _Begun:
 
 
 class _Agenda:
-    """What is to be evaluated next, and how much is done."""
+    """Configurations to evaluate next, and the count of those done."""
 
     def __init__(self, study: Study, found: list[Found]) -> None:
         self._study = study

@@ -120,7 +120,7 @@ def known(study: Study, from_optuna: optuna.Study, params: Params) -> Any:
 
 
 def tell(from_optuna: optuna.Study, trial: Any, values: Sequence[float] | None) -> None:
-    """How a configuration ended; None: with numbers that are not finite."""
+    """Outcome of a configuration; None: with numbers that are not finite."""
     if values is None:
         from_optuna.tell(trial, state=TrialState.FAIL)
     else:
@@ -128,7 +128,7 @@ def tell(from_optuna: optuna.Study, trial: Any, values: Sequence[float] | None) 
 
 
 def write_optuna(study: Study, found: Sequence[Found], path: Path) -> Path:
-    """What the ledger holds of a search as an SQLite file for optuna-dashboard, at ``path``."""
+    """Write the rows of a search as an SQLite file for optuna-dashboard, at ``path``."""
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a study varies: choices and ranges, with what they depend on."""
+"""Space of a search: choices and ranges, with the parameters that they depend on."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ LONGEST = 24 * 3600.0
 """Longest time that a search may take if nothing else is said [s]."""
 
 MAX_FAILURES = 3
-"""How often a trial is begun again after its process was lost."""
+"""Most restarts of a trial whose process was lost."""
 
 
 def run_tune(
@@ -66,6 +66,7 @@ def run_tune(
     needs = needs_of(workers)
     check_capacity(workers.num_actors, needs)
     ledger.folder(study.name)  # refuses a name that would leave the storage, Tune's folder too
+    search = None if study.num_points is None else _Search(study, found)
     place, tunes = ledger.storage, None
     if isinstance(place, LocalPlace):  # a trial's own working directory is another
         place = LocalPlace(place.path.resolve())
@@ -74,32 +75,11 @@ def run_tune(
         tune.with_parameters(_Configuration, study=study, storage=str(place)),
         bundles(needs, workers.placement),
     )
-    rung, search = None, None
-    if study.num_points is not None:
-        search = _Search(study, found)
-    if study.block is not None:
-        rung = ASHAScheduler(
-            time_attr="training_iteration",
-            metric="mre",
-            mode="min",
-            max_t=len(study.seeds),
-            grace_period=1,
-            reduction_factor=2,
-        )
     tuner = tune.Tuner(
         trainable,
         # One key of a grid search where the points are given; names and values where they are not.
         param_space={"params": tune.grid_search(left)} if search is None else None,
-        tune_config=tune.TuneConfig(
-            search_alg=search,
-            scheduler=rung,
-            num_samples=1 if search is None else len(left),
-            max_concurrent_trials=workers.num_actors,
-            reuse_actors=True,
-            time_budget_s=limit,
-            trial_name_creator=_trial_name,
-            trial_dirname_creator=lambda trial: str(trial.trial_id),
-        ),
+        tune_config=_tune_config(study, search, len(left), workers.num_actors, limit),
         run_config=tune.RunConfig(
             name=study.name,
             storage_path=tunes,
@@ -114,26 +94,56 @@ def run_tune(
         raise ActorFailure(f"{len(results.errors)} trials failed, the first with: {last}")
     failed = sum(bool((result.metrics or {}).get("failed")) for result in results)
     found = [f for f in study.found(ledger) if any(s in f.rows for s in study.seeds)]
-    begun = {key_of(f.params) for f in found}
-    there = begun if search is not None else {*map(key_of, study.grid)} - {
-        key_of(params) for params in _left(study, found) if params is not None
-    }  # fmt: skip
+    _check_complete(study, found, failed, limit)
+    return found
+
+
+def _tune_config(
+    study: Study, search: _Search | None, count: int, at_a_time: int, limit: float
+) -> tune.TuneConfig:
+    rung = None
+    if study.block is not None:
+        rung = ASHAScheduler(
+            time_attr="training_iteration",
+            metric="mre",
+            mode="min",
+            max_t=len(study.seeds),
+            grace_period=1,
+            reduction_factor=2,
+        )
+    return tune.TuneConfig(
+        search_alg=search,
+        scheduler=rung,
+        num_samples=1 if search is None else count,
+        max_concurrent_trials=at_a_time,
+        reuse_actors=True,
+        time_budget_s=limit,
+        trial_name_creator=_trial_name,
+        trial_dirname_creator=lambda trial: str(trial.trial_id),
+    )
+
+
+def _check_complete(study: Study, found: list[Found], failed: int, limit: float) -> None:
+    """:raises ActorFailure: if configurations are missing that have not failed"""
+    there = {key_of(f.params) for f in found}
+    if study.num_points is None:
+        missing = {key_of(params) for params in _left(study, found) if params is not None}
+        there = {*map(key_of, study.grid)} - missing
     if len(there) + failed < study.total:
         raise ActorFailure(
             f"{len(there)} of {study.total} configurations were there after {limit:g} s; the same "
             "command again goes on"
         )
-    return found
 
 
 def bundles(needs: dict[str, float], placement: Placement) -> tune.PlacementGroupFactory:
-    """What one trial reserves: its own process and no more, as it starts no actors. With too few
+    """Resources of one trial: its own process and no more, as it starts no actors. With too few
     bundles a trial that does would wait for ever, with too many others would."""
     return tune.PlacementGroupFactory([needs], strategy=placement)
 
 
 def _left(study: Study, found: Sequence[Found]) -> list[Params | None]:
-    """What is still to be done: the grid's points, or a place for each point of a search."""
+    """Points still to be evaluated: the grid's points, or a place for each point of a search."""
     there = {key_of(each.params): each for each in found}
     if study.num_points is None:
         return [
@@ -150,7 +160,7 @@ def _unfinished(study: Study, found: Found) -> bool:
 
 
 def _trial_name(trial: Any) -> str:
-    """What a trial does, in letters that a file name may have."""
+    """Name of a trial, in letters that a file name may have."""
     params = trial.config.get("params", trial.config)
     return re.sub(r"[^A-Za-z0-9=_.-]+", "_", text(params))[:80]
 
