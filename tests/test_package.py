@@ -17,7 +17,7 @@ def modules_after(statement: str) -> set[str]:
     return {name.partition(".")[0] for name in answer.stdout.split()}
 
 
-def test_importing_the_package_wakes_up_nothing() -> None:
+def test_importing_the_package_imports_no_engine() -> None:
     assert not modules_after("import vlmrt_dist") & set(HEAVY)
 
 
@@ -31,7 +31,7 @@ def test_rooms_campaigns_and_their_checks_need_no_engine() -> None:
     assert not used & {"ray", "mitsuba", "drjit", "sionna"}
 
 
-def test_a_refused_estimation_wakes_up_nothing() -> None:
+def test_a_refused_estimation_imports_no_engine() -> None:
     used = modules_after(
         "import vlmrt_dist as vd\n"
         "room = vd.box_room()\n"

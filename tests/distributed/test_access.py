@@ -147,7 +147,7 @@ def test_a_sweep_refuses_an_open_cluster_of_several_machines(
     cluster_access.refuse_open_cluster()
 
 
-def test_nothing_of_it_wakes_ray_up() -> None:
+def test_importing_it_does_not_import_ray() -> None:
     code = "import sys, vlmrt_dist.distributed.access; print({'ray', 'grpc'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
