@@ -54,3 +54,4 @@ from .sweep import Storage as Storage
 from .sweep import actor_options as actor_options
 from .sweep import evaluated as evaluated
 from .sweep import whole_numbers as whole_numbers
+from .workers import WorkerOptions as WorkerOptions
