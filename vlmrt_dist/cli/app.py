@@ -6,6 +6,7 @@ import ast
 import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vlmrt_dist.command_line import new_app, run_app
 
@@ -37,6 +38,7 @@ COMMANDS = {
     "advise": "advise:advise_command",
     "export-scene": "export_scene:export_command",
     "render": "render:render_command",
+    "sweep": "sweep:sweep_command",
     "report": "report:report_command",
 }
 """Module and function of each command; a module is imported when its command is called."""
@@ -50,8 +52,10 @@ def _description(module: str, function: str) -> str:
 
 
 for _name, _place in COMMANDS.items():
+    # The sweep that is named has a --help of its own.
+    _more: dict[str, Any] = {"help_flags": []} if _name == "sweep" else {}
     _help = _description(*_place.split(":"))
-    app.command(f"vlmrt_dist.cli.{_place}", name=_name, help=_help, help_epilogue="")
+    app.command(f"vlmrt_dist.cli.{_place}", name=_name, help=_help, help_epilogue="", **_more)
 app.register_install_completion_command(
     help="Install completion of commands and options for the shell that is in use."
 )
