@@ -60,7 +60,7 @@ class Prior:
 
     def __post_init__(self) -> None:
         if not self.width > 0.0:
-            raise ConfigurationError("the prior's width must be positive; use inf for no prior")
+            raise ConfigurationError("width must be positive; use inf for no prior")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Noise:
         sizes: dict[str, float | FloatArray] = {
             "quantisation_db": self.quantisation_db,
             "position_error_m": self.position_error_m,
-            "noise": 0.0 if self.db is None else self.db,
+            "db": 0.0 if self.db is None else self.db,
         }
         for name, value in sizes.items():
             if not bool(np.all((np.asarray(value) >= 0.0) & np.isfinite(value))):
