@@ -54,8 +54,9 @@ def test_adam_has_no_options_of_least_squares(options: dict[str, Any]) -> None:
 
 
 def test_least_squares_cannot_be_retraced() -> None:
+    options: dict[str, Any] = {"engine": "retrace"}
     with pytest.raises(TypeError):
-        LevenbergMarquardt(engine="retrace")  # type: ignore[call-arg]
+        LevenbergMarquardt(**options)
 
 
 def test_lists_of_names_become_tuples() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -132,7 +132,7 @@ class Noise:
     gain_offset_db: float | None = None
 
     def __post_init__(self) -> None:
-        sizes: dict[str, Any] = {
+        sizes: dict[str, float | FloatArray] = {
             "quantisation_db": self.quantisation_db,
             "position_error_m": self.position_error_m,
             "db": 0.0 if self.db is None else self.db,
