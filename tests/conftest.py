@@ -2,9 +2,15 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 
+import pytest
+
+from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.llvm import prepare_engine
+from vlmrt_dist.paths import PathTable
+from vlmrt_dist.scene import SceneModel, box_room
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -14,3 +20,31 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 # Without an engine the tests that need one say so themselves; the others run all the same.
 with contextlib.suppress(EngineUnavailable):
     prepare_engine()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def path_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Path tables of this test session, in one folder whoever asks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "vlmrt-cache"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def room() -> SceneModel:
+    """The paper's room, K = 9."""
+    return box_room()
+
+
+@pytest.fixture(scope="session")
+def campaign(room: SceneModel) -> Campaign:
+    """Three setups of eight receivers each, as in the paper."""
+    return random_campaign(room, 3, 8, seed=0)
+
+
+@pytest.fixture(scope="session")
+def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
+    """The paper's path set of :func:`campaign`."""
+    from vlmrt_dist.field.tracing import trace
+
+    return trace(room, campaign, RadioConfig.paper())

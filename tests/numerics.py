@@ -1,19 +1,19 @@
-"""What the tests of the numerical core share: a cache of path tables, and small campaigns."""
+"""Shared by the tests of the numerical core: sketches of scenes, closed forms, differences."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
-from vlmrt_dist.llvm import prepare_engine
-from vlmrt_dist.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
-from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, random_campaign
+from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
+from vlmrt_dist.scene import MaterialPrior
+from vlmrt_dist.scene.model import SceneModel
 
 try:
     prepare_engine()
@@ -23,40 +23,10 @@ except EngineUnavailable as error:  # the module that imports this one is skippe
 FREQUENCY = 3.5e9
 PAPER = RadioConfig.paper()
 
-Array = NDArray[np.float64]
 
-
-@pytest.fixture(scope="session", autouse=True)
-def path_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Path tables of this test session, in one folder whoever asks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "vlmrt-cache"))
-        yield
-
-
-@pytest.fixture(scope="session")
-def room() -> SceneModel:
-    """The paper's room, K = 9."""
-    return box_room()
-
-
-@pytest.fixture(scope="session")
-def campaign(room: SceneModel) -> Campaign:
-    """Three setups of eight receivers each, as in the paper."""
-    return random_campaign(room, 3, 8, seed=0)
-
-
-@pytest.fixture(scope="session")
-def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
-    """The paper's path set of :func:`campaign`."""
-    from vlmrt_dist.tracing import trace
-
-    return trace(room, campaign, PAPER)
-
-
-def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: Array):
+def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: FloatArray):
     """The scene's materials at the carrier, with some replaced."""
-    from vlmrt_dist.replay import Materials
+    from vlmrt_dist.field.replay import Materials
 
     return Materials(
         scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
@@ -93,7 +63,7 @@ def sketch(
         seconds=np.zeros(setups),
         seconds_in_solver=np.zeros(setups),
     )
-    from vlmrt_dist.path_table import unite
+    from vlmrt_dist.paths.path_table import unite
 
     return unite([table])
 
@@ -114,7 +84,9 @@ def each_path_a_link(table: PathTable) -> PathTable:
     )
 
 
-def five_point(function: Callable[[Array], Array], x: Array, step: float = 1e-3) -> Array:
+def five_point(
+    function: Callable[[FloatArray], FloatArray], x: FloatArray, step: float = 1e-3
+) -> FloatArray:
     """[..., K] derivative of ``function`` by each entry of ``x`` [K]; ``step`` is relative."""
     columns = []
     for k in range(len(x)):
@@ -124,3 +96,17 @@ def five_point(function: Callable[[Array], Array], x: Array, step: float = 1e-3)
         far = function(x + 2 * h) - function(x - 2 * h)
         columns.append((8.0 * near - far) / (12.0 * h[k]))
     return np.stack(columns, axis=-1)
+
+
+def all_concrete(room: SceneModel, **changes: Any) -> MaterialPrior:
+    """Somebody takes every object for concrete, and is not sure of it."""
+    values: dict[str, Any] = {
+        "names": room.names,
+        "materials": ("concrete",) * 9,
+        "c": np.full(9, 0.0462),
+        "d": np.full(9, 0.7822),
+        "confidence": np.linspace(0.1, 0.9, 9),
+        "sources": ("a test",) * 9,
+        "width": np.linspace(1.5, 0.7, 9),
+    }
+    return MaterialPrior(**{**values, **changes})

@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 CLUSTER = ROOT / "cluster"
 BIN = Path(sys.prefix) / "bin"
 SCRIPTS = [CLUSTER / "setup.sh", CLUSTER / "start.sh", CLUSTER / "slurm" / "sweep.sbatch"]
@@ -207,8 +208,9 @@ echo "$3" | tr , '\\n'
 """
 SWEEP = """
 import sys, time
-from vlmrt_dist.ray_session import connect
-from vlmrt_dist.terminal import run_script
+from tests import ROOT
+from vlmrt_dist.distributed.session import connect
+from vlmrt_dist.console import run_script
 def main():
     connect()
     import ray

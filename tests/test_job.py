@@ -20,10 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from vlmrt_dist.cluster_access import asks_for_token
-from vlmrt_dist.ledger import Ledger, Row
+from tests import ROOT
+from vlmrt_dist.distributed.access import asks_for_token
+from vlmrt_dist.store.ledger import Ledger, Row
 
-ROOT = Path(__file__).parents[1]
 DEADLINE = 600.0
 PLANTED = "planted-key-4f1c77"
 QUICK = ("--quick", "--seeds", "1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.scene.model import SceneModel, SceneObject
 
 SLOPE = 0.05
 """Rise of the ground along x."""

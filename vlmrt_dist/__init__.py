@@ -11,42 +11,6 @@ conductivity of every object with an honest uncertainty::
     print(vd.estimate(room, campaign))
 """
 
-from vlmrt_dist.campaign_files import read_campaign, write_campaign
-from vlmrt_dist.closed_loop import measure_until, plan_next
-from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.estimation import estimate
-from vlmrt_dist.placement import place
-from vlmrt_dist.placement.prediction import predicted_std
-from vlmrt_dist.priors import MaterialPrior
-from vlmrt_dist.profiles import Profile, profile
-from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.results import Estimate
-from vlmrt_dist.rooms import box_room
-from vlmrt_dist.scene import SceneModel, SceneObject
-from vlmrt_dist.scene_xml import bundled_scene, load_scene
-from vlmrt_dist.setups import Campaign, MeasurementSetup
-from vlmrt_dist.simulation import simulate
+import lazy_loader as lazy
 
-__all__ = [
-    "Campaign",
-    "Estimate",
-    "MaterialPrior",
-    "MeasurementSetup",
-    "Profile",
-    "RadioConfig",
-    "SceneModel",
-    "SceneObject",
-    "VlmrtError",
-    "box_room",
-    "bundled_scene",
-    "estimate",
-    "load_scene",
-    "measure_until",
-    "place",
-    "plan_next",
-    "predicted_std",
-    "profile",
-    "read_campaign",
-    "simulate",
-    "write_campaign",
-]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from vlmrt_dist.arrays import FloatArray
+
 SPEED_OF_LIGHT = 299_792_458.0
 """Speed of light in vacuum [m/s], exact by the definition of the metre."""
 
@@ -15,8 +17,6 @@ VACUUM_PERMITTIVITY = 8.8541878188e-12
 
 FREE_SPACE_IMPEDANCE = 376.730313412
 """Characteristic impedance of vacuum [ohm] (CODATA 2022)."""
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def dbm_to_watts(level_dbm: npt.ArrayLike) -> FloatArray:

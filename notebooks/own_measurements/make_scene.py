@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlmrt_dist.scene import SceneModel, SceneObject, bounding_bounds
+from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
 
 HEIGHT = 2.7
 GAP = 0.01  # surfaces in one plane would leave it to rounding which of them a ray meets

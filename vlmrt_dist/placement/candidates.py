@@ -1,32 +1,26 @@
-"""The pool that a plan is chosen from: candidate positions, traced once, and what each link tells.
+"""The pool that a plan is chosen from: candidate positions, traced once, and their sensitivities.
 
-A link tells how much its level [dB] changes with each ln σ, one row of a Jacobian. Conductivities
-are what is unknown when a measurement is planned, so there is a Jacobian for each of several draws
-from the prior; all of them come from the same paths.
+A link's sensitivities, the derivatives of its level [dB] by each ln σ, are one row of a Jacobian.
+The conductivities are unknown when a measurement is planned, so there is a Jacobian for each of
+several draws from the prior; all of them come from the same paths.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import ON_SURFACE, Campaign, RadioConfig, free_points
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.priors import prior_of
-from vlmrt_dist.radio import RadioConfig
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import DEFAULT_CLEARANCE, ON_SURFACE, Campaign, free_points
-from vlmrt_dist.street import ground, outdoors
-
-NUM_TX, NUM_RX = 20, 60
-"""Candidate transmitters, and receivers for each of them, where a caller asks for no other."""
-
-NUM_DRAWS = 8
-"""Draws from the prior that a choice is averaged over."""
+from vlmrt_dist.inference import Prior, prior_of
+from vlmrt_dist.placement.options import CandidateOptions, Height, Region
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel, ground, outdoors
 
 POOL_SAMPLES, POOL_SOLVES = 20_000, 3
 """Rays of one solve and solves united at most for a candidate transmitter. In the paper's room half
@@ -40,17 +34,11 @@ received at street level."""
 MAX_ROUNDS = 200
 """Rounds of draws after which the search for positions at a height above ground ends."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with the phase, the steps done and the steps in all."""
-
-Height = tuple[float, float]
-"""Lowest and highest position of an antenna above the ground [m]. The ground is the lowest surface;
-in a scene of buildings it is street only where nothing lies above it."""
-
 
 @dataclass(frozen=True, eq=False)
 class CandidatePool:
-    """T transmitters with R receivers each, and what their L = T · R links tell about K objects.
+    """T transmitters with R receivers each, and the sensitivities of their L = T · R links to the
+    conductivities of K objects.
 
     :param campaign: the positions
     :param heard: [T, R] links that a path joins, whatever the materials
@@ -60,9 +48,9 @@ class CandidatePool:
     """
 
     campaign: Campaign
-    heard: NDArray[np.bool_]
+    heard: BoolArray
     jacobians: tuple[sp.csr_matrix, ...]
-    free: NDArray[np.bool_]
+    free: BoolArray
 
     def subset(self, choice: Sequence[tuple[int, Sequence[int]]]) -> Campaign:
         """The campaign of some transmitters, each with some of its receivers."""
@@ -71,60 +59,69 @@ class CandidatePool:
             rx=np.array([self.campaign.rx[t, list(rx)] for t, rx in choice]),
         )
 
-    def links(self, choice: Sequence[tuple[int, Sequence[int]]]) -> NDArray[np.int64]:
-        """Rows of the Jacobians that belong to such a choice."""
+    def links(self, choice: Sequence[tuple[int, Sequence[int]]]) -> IntArray:
+        """Rows of the Jacobians of some transmitters, each with some of its receivers."""
         count = self.heard.shape[1]
         return np.array([t * count + n for t, rx in choice for n in rx], np.int64)
 
 
-def candidate_pool(
+def pool_for(
     scene: SceneModel,
-    radio: RadioConfig,
+    num_setups: int,
+    num_receivers: int,
     *,
     seed: int,
-    num_tx: int = NUM_TX,
-    num_rx: int = NUM_RX,
-    draws: NDArray[np.float64],
+    radio: RadioConfig | None = None,
+    candidates: CandidateOptions | None = None,
+    prior_width: float | FloatArray = 0.5,
     fixed: Sequence[str] = (),
-    free: NDArray[np.bool_] | None = None,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
     extra: Campaign | None = None,
     progress: Progress | None = None,
 ) -> CandidatePool:
-    """Random positions in free space, traced.
+    """A traced pool that M setups of N receivers can be chosen from.
 
+    :param seed: of positions and draws
     :param radio: radio configuration of the measurement; the pool is traced with fewer rays
-    :param seed: of the positions
-    :param draws: [B, K] conductivities at which the links are judged [S/m]
+    :param candidates: the pool's positions
+    :param prior_width: standard deviation of ln σ before the measurement, one or [K]
     :param fixed: names of objects whose conductivity is known
-    :param free: [K] objects whose conductivity is unknown; default: all but ``fixed`` and those
-        whose class has none to estimate
-    :param height: antennas above the ground; default: anywhere in the room
-    :param tx_height: transmitters above the ground; default: as ``height``
     :param extra: setups that join the pool as they are, in front; each is filled up with random
         receivers of its own
-    :raises CampaignError: if there is no free space
+    :param progress: called as "pool", transmitter by transmitter
+    :raises CampaignError: if the pool is too small, or there is no free space
+    :raises ConfigurationError: if a width is not positive, or a name in ``fixed`` is no object's
     """
-    from vlmrt_dist.tracing import trace  # wakes up the ray tracer
+    candidates, radio = candidates or CandidateOptions(), radio or RadioConfig()
+    size = candidates.size(num_setups, num_receivers)
+    draws = prior_draws(scene, radio, prior_width, candidates.num_draws, seed, fixed)
+    positions = random_positions(scene, *size, seed=seed, region=candidates, extra=extra)
+    free = prior_of(scene, radio, Prior(1.0), fixed).free
+    return candidate_pool(scene, positions, radio, draws=draws, free=free, progress=progress)
 
-    positions = random_positions(
-        scene,
-        num_tx,
-        num_rx,
-        seed=seed,
-        clearance=clearance,
-        height=height,
-        tx_height=tx_height,
-        extra=extra,
-    )
+
+def candidate_pool(
+    scene: SceneModel,
+    positions: Campaign,
+    radio: RadioConfig,
+    *,
+    draws: FloatArray,
+    free: BoolArray,
+    progress: Progress | None = None,
+) -> CandidatePool:
+    """Candidate positions, traced.
+
+    :param positions: T setups of R receivers
+    :param radio: radio configuration of the measurement; the pool is traced with fewer rays
+    :param draws: [B, K] conductivities at which the links are judged [S/m]
+    :param free: [K] objects whose conductivity is unknown
+    :param progress: called as "pool", transmitter by transmitter
+    """
+    from vlmrt_dist.field import trace  # imports Dr.Jit
+
     ranking = radio.replace(samples_per_src=min(radio.samples_per_src, POOL_SAMPLES))
-    step = None if progress is None else lambda done, total: progress("pool", done, total)
+    step = None if progress is None else lambda _, done, total: progress("pool", done, total)
     table = trace(scene, positions, ranking, max_solves=POOL_SOLVES, progress=step)
     heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
-    if free is None:
-        free = prior_of(scene, radio, 1.0, fixed).free
     keep = sp.diags(free.astype(float))
     return CandidatePool(positions, heard, tuple((j @ keep).tocsr() for j in jacobians), free)
 
@@ -134,14 +131,14 @@ def link_jacobians(
     campaign: Campaign,
     radio: RadioConfig,
     table: object,
-    draws: NDArray[np.float64],
-) -> tuple[NDArray[np.bool_], list[sp.csr_matrix]]:
+    draws: FloatArray,
+) -> tuple[BoolArray, list[sp.csr_matrix]]:
     """Which links are heard [M, N], and the derivative [M · N, K] of their levels [dB] by ln σ.
 
     :param table: the paths of ``campaign``
     :param draws: [B, K] conductivities [S/m]; one derivative for each
     """
-    from vlmrt_dist.objective import ReplayObjective
+    from vlmrt_dist.field import ReplayObjective
 
     blank = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
     objective = ReplayObjective(scene, blank, radio, table)  # type: ignore[arg-type]
@@ -156,11 +153,11 @@ def link_jacobians(
 def prior_draws(
     scene: SceneModel,
     radio: RadioConfig,
-    width: float | NDArray[np.float64],
+    width: float | FloatArray,
     count: int,
     seed: int,
     fixed: Sequence[str] = (),
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """[B, K] conductivities [S/m]: the prior's median first, then draws from the prior.
 
     :param width: standard deviation of ln σ, one or [K]; draws use at most 1
@@ -170,7 +167,7 @@ def prior_draws(
         raise ConfigurationError("num_draws must be 1 or more")
     if not np.all(np.asarray(width) > 0.0):
         raise ConfigurationError("prior_width must be positive; use inf for no prior")
-    prior = prior_of(scene, radio, 1.0, fixed)
+    prior = prior_of(scene, radio, Prior(1.0), fixed)
     rng = np.random.default_rng([seed, 1])
     noise = rng.standard_normal((count, scene.num_objects))
     noise[0] = 0.0
@@ -183,33 +180,28 @@ def random_positions(
     num_rx: int,
     *,
     seed: int,
-    clearance: float = DEFAULT_CLEARANCE,
-    height: Height | None = None,
-    tx_height: Height | None = None,
+    region: Region | None = None,
     extra: Campaign | None = None,
 ) -> Campaign:
     """T transmitters uniform in free space, each with R receivers at most :data:`REACH` away.
 
-    :param height: antennas above the lowest surface below them, which is the ground or the floor;
-        in a scene of buildings (:func:`~vlmrt_dist.street.outdoors`) only where it sees the sky
-    :param tx_height: transmitters above it; default: as ``height``
+    :param num_tx: T
+    :param num_rx: R
+    :param seed: of the positions
+    :param region: where antennas may stand. Heights count from the lowest surface below an antenna,
+        which is the ground or the floor; in a scene of buildings
+        (:func:`~vlmrt_dist.scene.street.outdoors`) antennas only stand where they see the sky
     :param extra: setups that come first
-    :raises CampaignError: if there is no free space, or ``height`` is no range
+    :raises CampaignError: if there is no free space
     """
     if num_tx < 1 or num_rx < 1:
         raise CampaignError("a pool needs at least one transmitter and one receiver")
-    high_tx = height if tx_height is None else tx_height
-    for name, asked in (("height", height), ("tx_height", high_tx)):
-        if asked is not None and not 0.0 <= asked[0] <= asked[1] < np.inf:
-            raise CampaignError(
-                f"{name} must be a lowest and a highest number of metres above ground"
-            )
+    region = region or Region()
+    clearance, height, high_tx = region.clearance, region.height, region.transmitters
     rng = np.random.default_rng(seed)
     street = (height is not None or high_tx is not None) and outdoors(scene)
 
-    def points(
-        count: int, bounds: NDArray[np.float64], above: Height | None
-    ) -> NDArray[np.float64]:
+    def points(count: int, bounds: FloatArray, above: Height | None) -> FloatArray:
         if above is None:
             part = dataclasses.replace(scene, bounds=bounds)
             return free_points(part, count, rng, clearance=clearance)
@@ -217,7 +209,7 @@ def random_positions(
 
     low, high = scene.bounds
     tx = points(num_tx, scene.bounds, high_tx)
-    given: list[NDArray[np.float64]] = []
+    given: list[FloatArray] = []
     if extra is not None:
         tx = np.concatenate([extra.tx, tx])
         given = [setup.rx[:num_rx] for setup in extra.setups]
@@ -233,17 +225,17 @@ def random_positions(
 
 def _points_above_ground(
     scene: SceneModel,
-    bounds: NDArray[np.float64],
+    bounds: FloatArray,
     count: int,
     rng: np.random.Generator,
     clearance: float,
     height: Height,
     street: bool,
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Positions [count, 3] uniform over the area of ``bounds`` [2, 3] and in it, at a height above
     the lowest surface there, which on the street has to see the sky."""
     low, high = bounds
-    found: list[NDArray[np.float64]] = []
+    found: list[FloatArray] = []
     total = 0
     for _ in range(MAX_ROUNDS):
         place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))

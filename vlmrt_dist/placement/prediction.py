@@ -1,39 +1,42 @@
-"""What a campaign will tell before it is measured, and how many links a target takes."""
+"""Predicted uncertainty of a campaign before it is measured, and the links that a target takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement.candidates import (
-    NUM_DRAWS,
-    CandidatePool,
-    link_jacobians,
-    prior_draws,
-)
-from vlmrt_dist.placement.information import Criterion, Information, select
-from vlmrt_dist.posterior import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Verdict
-from vlmrt_dist.priors import prior_of
-from vlmrt_dist.radio import RadioConfig
+from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Prior, Verdict, prior_of
+from vlmrt_dist.placement.candidates import CandidatePool, link_jacobians, prior_draws
+from vlmrt_dist.placement.options import NUM_DRAWS
+from vlmrt_dist.placement.selection import LinkChoice, select
+from vlmrt_dist.placement.strategies._pool import OptimalStrategy
+from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign, check_campaign
 
-Which = Literal["identifiable", "all", "median"]
+TargetScope = Literal["identifiable", "all", "median"]
+"""Objects that a target holds for: those that all links of the pool together would bring to it; all
+free objects; or the median over the free objects."""
+
 Grow = Literal["receivers", "setups"]
+"""The number that grows until a target is reached: receivers of each setup, or setups."""
 
-LOST = 1e-6
-"""From this share of an object's direction on that no link sees, it has no Cramér-Rao bound."""
+UNSEEN_SHARE = 1e-6
+"""An object of whose direction no link sees more than this share has no Cramér-Rao bound."""
+
+TARGET_RESTARTS = 2
+"""Most starts of the search at each of the sizes that are tried for a target."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a campaign is expected to tell about K objects.
+    """Uncertainty that a campaign is expected to leave of the conductivities of K objects.
 
     Each number is the median over draws of the conductivities from the prior.
 
@@ -42,7 +45,8 @@ class Prediction:
     :param free: [K] objects whose conductivity is unknown
     :param prior: [K] standard deviation of ln σ before the measurement (0 where not free)
     :param posterior: [K] after it
-    :param cramer_rao: [K] bound for estimates without a prior; infinite where links do not tell
+    :param cramer_rao: [K] bound for estimates without a prior; infinite where the links do not
+        determine the object
     :param strongest: [K] largest change of any level with the object's ln σ [dB]
     :param num_links: links of the campaign
     :param num_heard: links that a path joins
@@ -51,18 +55,18 @@ class Prediction:
 
     names: tuple[str, ...]
     materials: tuple[str, ...]
-    free: NDArray[np.bool_]
-    prior: NDArray[np.float64]
-    posterior: NDArray[np.float64]
-    cramer_rao: NDArray[np.float64]
-    strongest: NDArray[np.float64]
+    free: BoolArray
+    prior: FloatArray
+    posterior: FloatArray
+    cramer_rao: FloatArray
+    strongest: FloatArray
     num_links: int
     num_heard: int
     noise_db: float
 
     @property
     def verdict(self) -> tuple[Verdict, ...]:
-        """[K] what an estimate is expected to say of each object."""
+        """[K] verdict that an estimate is expected to give of each object."""
         found: list[Verdict] = []
         for k, free in enumerate(self.free):
             share = self.posterior[k] / self.prior[k] if free else 0.0
@@ -91,17 +95,18 @@ def predicted_std(
     *,
     radio: RadioConfig | None = None,
     noise_db: float = 0.1,
-    prior_width: float | NDArray[np.float64] = 0.5,
-    conductivity: NDArray[np.float64] | None = None,
+    prior_width: float | FloatArray = 0.5,
+    conductivity: FloatArray | None = None,
     num_draws: int = NUM_DRAWS,
     fixed: Sequence[str] = (),
     seed: int = 0,
 ) -> Prediction:
-    """Standard deviation of ln σ that each object is left with when ``campaign`` is measured.
+    """Predict the standard deviation of each object's ln σ once ``campaign`` is measured.
 
     Evaluated on the path set that ``radio`` asks for, the complete one by default.
 
     :param campaign: positions; levels are not looked at
+    :param radio: radio configuration of the measurement; None: the default one
     :param noise_db: standard deviation of each level [dB]; at least 0.001 is taken
     :param prior_width: standard deviation of ln σ before the measurement, one or [K]
     :param conductivity: [K] where to evaluate [S/m]; default: draws from the prior
@@ -109,8 +114,10 @@ def predicted_std(
     :param fixed: names of objects whose conductivity is known
     :param seed: of the draws
     :raises CampaignError: if the campaign does not fit the scene
+    :raises ConfigurationError: if the noise is negative or not finite, a width is not positive,
+        ``num_draws`` is less than 1, or a name in ``fixed`` is no object's
     """
-    from vlmrt_dist.tracing import trace  # wakes up the ray tracer
+    from vlmrt_dist.field import trace  # imports Dr.Jit
 
     radio = radio or RadioConfig()
     if not 0.0 <= noise_db < np.inf:
@@ -121,7 +128,7 @@ def predicted_std(
         draws = np.asarray(conductivity, np.float64)[None]
     table = trace(scene, campaign, radio)
     heard, jacobians = link_jacobians(scene, campaign, radio, table, draws)
-    free = prior_of(scene, radio, 1.0, fixed).free
+    free = prior_of(scene, radio, Prior(1.0), fixed).free
     links = np.flatnonzero(campaign.present.ravel())
     rows = [(j @ sp.diags(free.astype(float))).tocsr()[links] for j in jacobians]
     return _prediction(scene, rows, int(heard.sum()), free, noise_db, prior_width)
@@ -130,11 +137,11 @@ def predicted_std(
 def pool_prediction(
     scene: SceneModel,
     pool: CandidatePool,
-    links: NDArray[np.int64],
+    links: IntArray,
     noise_db: float,
-    prior_width: float | NDArray[np.float64],
+    prior_width: float | FloatArray,
 ) -> Prediction:
-    """The same for links of a pool, on the pool's own paths."""
+    """The prediction for links of a pool, on the pool's own paths."""
     rows = [j[links] for j in pool.jacobians]
     heard = int(pool.heard.ravel()[links].sum())
     return _prediction(scene, rows, heard, pool.free, noise_db, prior_width)
@@ -144,9 +151,9 @@ def _prediction(
     scene: SceneModel,
     rows: list[sp.csr_matrix],
     num_heard: int,
-    free: NDArray[np.bool_],
+    free: BoolArray,
     noise_db: float,
-    prior_width: float | NDArray[np.float64],
+    prior_width: float | FloatArray,
 ) -> Prediction:
     noise = max(noise_db, MIN_NOISE_DB)
     width = np.where(free, np.broadcast_to(prior_width, free.shape), 0.0)
@@ -167,8 +174,8 @@ def _prediction(
 
 
 def spread(
-    rows: sp.csr_matrix, width: NDArray[np.float64], free: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows: sp.csr_matrix, width: FloatArray, free: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """[K] standard deviations of ln σ after measuring some links: with the prior, and without.
 
     :param rows: [n, K] sensitivities of the links in units of their noise
@@ -183,12 +190,12 @@ def spread(
     share = basis**2
     left = np.maximum(1.0 - share.sum(0), 0.0)  # what no link sees of an object
     posterior[seen] = width[seen] * np.sqrt(left + (share / (1.0 + size**2)[:, None]).sum(0))
-    # Without the prior; rows of a size beneath rounding tell nothing.
+    # Without the prior; directions of a size beneath rounding hold no information.
     _, size, basis = np.linalg.svd(dense, full_matrices=False)
     kept = size > size[0] * max(dense.shape) * np.finfo(float).eps
     share = basis[kept] ** 2
     variance = (share / size[kept, None] ** 2).sum(0)
-    bound[seen] = np.where(share.sum(0) > 1.0 - LOST, np.sqrt(variance), np.inf)
+    bound[seen] = np.where(share.sum(0) > 1.0 - UNSEEN_SHARE, np.sqrt(variance), np.inf)
     return posterior, bound
 
 
@@ -203,10 +210,10 @@ class RandomCampaigns:
     :param count: how many
     """
 
-    posterior: NDArray[np.float64]
+    posterior: FloatArray
     mean_posterior: float
     mean_cramer_rao: float
-    strongest: NDArray[np.float64]
+    strongest: FloatArray
     count: int
 
 
@@ -217,11 +224,11 @@ def random_campaigns(
     num_receivers: int,
     *,
     noise_db: float,
-    prior_width: float | NDArray[np.float64],
+    prior_width: float | FloatArray,
     count: int = 100,
     seed: int = 0,
 ) -> RandomCampaigns:
-    """What campaigns of random positions would tell: RandSel, drawn from the pool."""
+    """Predictions of campaigns of random positions (RandSel), drawn from the pool."""
     rng = np.random.default_rng([seed, 3])
     able = np.flatnonzero(pool.heard.sum(1) >= num_receivers)
     if len(able) < num_setups:
@@ -260,70 +267,105 @@ class TargetPlan:
     tried: tuple[tuple[int, int, float], ...]
 
 
-def plan_for_target(
-    scene: SceneModel,
-    pool: CandidatePool,
-    target: float,
-    *,
-    criterion: Criterion = "D",
-    which: Which = "identifiable",
-    grow: Grow = "receivers",
-    num_setups: int = 3,
-    num_receivers: int = 8,
-    noise_db: float = 0.1,
-    prior_width: float | NDArray[np.float64] = 0.5,
-    num_restarts: int = 2,
-    seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> TargetPlan:
-    """The fewest links whose predicted standard deviations of ln σ lie at or below ``target``.
+@dataclass(frozen=True)
+class PlanTarget:
+    """The uncertainty that a plan has to reach with the fewest links.
 
-    :param target: standard deviation of ln σ, 0.1 for 10 %
-    :param which: "identifiable": every object that all links of the pool together would bring to
+    :param std: standard deviation of ln σ, 0.1 for 10 %
+    :param scope: "identifiable": every object that all links of the pool together would bring to
         the target; "all": every free object; "median": the median over the free objects
-    :param grow: what grows: the receivers of ``num_setups`` setups, or the setups of
-        ``num_receivers`` receivers, to half of the pool's at most
+    :param grow: what grows, to half of the pool's at most: the receivers of each setup, or the
+        number of setups
     :raises ConfigurationError: if the target is not positive and finite
-    :raises CampaignError: if too few candidates receive anything
     """
-    if not 0.0 < target < np.inf:
-        raise ConfigurationError("the target must be positive and finite; 0.1 is 10 %")
-    everything = pool_prediction(
-        scene, pool, np.flatnonzero(pool.heard.ravel()), noise_db, prior_width
-    )
-    missed = pool.free & (everything.posterior > target)
-    never = tuple(scene.names[k] for k in np.flatnonzero(missed))
-    counted = pool.free & ~missed if which == "identifiable" else pool.free
-    information = Information(pool, criterion, noise_db, prior_width)
-    found: dict[int, tuple[float, Any]] = {}
 
-    def size(count: int) -> tuple[int, int]:
-        return (num_setups, count) if grow == "receivers" else (count, num_receivers)
+    std: float
+    scope: TargetScope = "identifiable"
+    grow: Grow = "receivers"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.std < np.inf:
+            raise ConfigurationError("the target must be positive and finite; 0.1 is 10 %")
+        for name, choices in (("scope", TargetScope), ("grow", Grow)):
+            if getattr(self, name) not in get_args(choices):
+                raise ConfigurationError(f"{name} must be one of {', '.join(get_args(choices))}")
+
+    def size(self, count: int, num_setups: int, num_receivers: int) -> tuple[int, int]:
+        """M and N where ``count`` replaces the one of them that grows."""
+        return (num_setups, count) if self.grow == "receivers" else (count, num_receivers)
+
+    def most(self, pool: CandidatePool) -> int:
+        """The largest number that is tried."""
+        num_tx, num_rx = pool.heard.shape
+        return (num_rx if self.grow == "receivers" else num_tx) // 2
+
+
+def plan_for_target(
+    strategy: OptimalStrategy,
+    scene: SceneModel,
+    target: PlanTarget,
+    num_setups: int,
+    num_receivers: int,
+    *,
+    pool: CandidatePool | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TargetPlan:
+    """The fewest links whose predicted standard deviations of ln σ lie at or below the target.
+
+    :param strategy: criterion of the choice, noise and prior of the prediction; of its restarts at
+        most :data:`TARGET_RESTARTS` are used for each size
+    :param target: what is to be reached, and what grows
+    :param num_setups: setups, if the receivers grow
+    :param num_receivers: receivers of each setup, if the setups grow
+    :param pool: what is chosen from; None: a pool of the strategy's own for this M and N
+    :param seed: of pool and search
+    :param progress: called as "target", size by size
+    :raises CampaignError: if too few candidates are reached by any path
+    """
+    given = pool or strategy.pool(scene, num_setups, num_receivers, seed=seed, progress=progress)
+
+    def posterior(links: IntArray) -> FloatArray:
+        noise, width = strategy.noise_db, strategy.prior_width
+        return pool_prediction(scene, given, links, noise, width).posterior
+
+    missed = given.free & (posterior(np.flatnonzero(given.heard.ravel())) > target.std)
+    counted = given.free & ~missed if target.scope == "identifiable" else given.free
+    information = strategy.information(scene, given)
+    restarts = min(strategy.num_restarts, TARGET_RESTARTS)
+    found: dict[int, tuple[float, LinkChoice]] = {}
 
     def reaches(count: int) -> bool:
         if count not in found:
             if progress is not None:
                 progress("target", len(found) + 1, 0)
-            choice = select(information, *size(count), seed=seed, num_restarts=num_restarts)
-            std = pool_prediction(scene, pool, pool.links(choice), noise_db, prior_width).posterior[
-                counted
-            ]
-            reduce = np.median if which == "median" else np.max
+            size = target.size(count, num_setups, num_receivers)
+            choice = select(information, *size, seed=seed, num_restarts=restarts)
+            std = posterior(given.links(choice))[counted]
+            reduce = np.median if target.scope == "median" else np.max
             found[count] = float(reduce(std)) if len(std) else np.inf, choice
-        return found[count][0] <= target
+        return found[count][0] <= target.std
 
-    most = pool.heard.shape[1] // 2 if grow == "receivers" else pool.heard.shape[0] // 2
+    reached, count = _least(reaches, target.most(given))
+    sizes = {n: target.size(n, num_setups, num_receivers) for n in sorted(found)}
+    return TargetPlan(
+        campaign=given.subset(found[count][1]),
+        reached=reached,
+        never=tuple(scene.names[k] for k in np.flatnonzero(missed)),
+        tried=tuple((*sizes[n], found[n][0]) for n in sizes),
+    )
+
+
+def _least(reaches: Callable[[int], bool], most: int) -> tuple[bool, int]:
+    """Whether any number up to ``most`` is enough, and the least one that is, by bisection; where
+    none is, ``most``."""
     high = 1
     while high < most and not reaches(high):
         high = min(2 * high, most)
-    if reached := reaches(high):
-        low = high // 2  # of which it is known, or of none, that it does not reach the target
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if reaches(middle) else (middle, high)
-    return TargetPlan(
-        campaign=pool.subset(found[high][1]),
-        reached=reached,
-        never=never,
-        tried=tuple((*size(n), found[n][0]) for n in sorted(found)),
-    )
+    if not reaches(high):
+        return False, high
+    low = high // 2  # known not to be enough, or zero
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    return True, high

@@ -1,7 +1,7 @@
-"""The face of every advisor, and what it returns.
+"""Interface of advisors, and their answers.
 
-An advisor is whoever proposes materials (the paper's V_init, equation (15)) and measurement
-positions (V_pos, equation (16)): a vision-language model, the offline rules, or a recording.
+An advisor proposes materials (the paper's V_init, equation (15)) and measurement positions (V_pos,
+equation (16)): a vision-language model, the offline rules, or a recording.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from vlmrt_dist.images import SceneImage
-from vlmrt_dist.priors import MaterialPrior
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import Campaign
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.rendering import SceneImage
+from vlmrt_dist.scene import MaterialPrior, SceneModel
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What an answer cost, and how it came about; goes into every row that rests on it.
+    """Cost and origin of an answer; part of every row that rests on it.
 
     :param provider: the advisor's name: "gemini", "openai_compatible", "offline" or "recorded"
     :param model: the model's name as the provider calls it; "" where there is none
@@ -46,7 +45,7 @@ class Usage:
 
 class MaterialAdvice(NamedTuple):
     """:param prior: a material for every object
-    :param usage: what it cost
+    :param usage: its cost and origin
     """
 
     prior: MaterialPrior
@@ -57,7 +56,7 @@ class PositionAdvice(NamedTuple):
     """:param campaign: M setups of N receivers, all of them valid in the scene
     :param reasons: a sentence for each position, M × (1 + N) in setup order, the transmitter first;
         empty strings where none was given
-    :param usage: what it cost
+    :param usage: its cost and origin
     """
 
     campaign: Campaign
@@ -66,9 +65,15 @@ class PositionAdvice(NamedTuple):
 
 
 class Advisor(Protocol):
-    """Whoever proposes materials and positions. What it returns has passed every check."""
+    """Proposes materials and positions; its proposals have passed every check."""
 
     name: str
+    sees_images: bool
+
+    @property
+    def spent_usd(self) -> float:
+        """Cost so far [US dollars], at the assumed prices."""
+        ...
 
     def propose_materials(
         self,
@@ -80,7 +85,7 @@ class Advisor(Protocol):
     ) -> MaterialAdvice:
         """A material class for each of the K objects.
 
-        :param images: of the scene; an advisor that sees none ignores them
+        :param images: of the scene; ignored by an advisor that sees no images
         :param table: material class -> (c, d) of conductivity = c · f^d, f in GHz; the closed list
             of names that an answer may use, all valid at the carrier
         :param frequency: carrier [Hz]

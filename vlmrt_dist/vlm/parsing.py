@@ -1,7 +1,7 @@
-"""Strict reading of what a model answered: JSON that means one thing only, then its shape.
+"""Strict reading of a model's answer: unambiguous JSON first, then its shape.
 
 ``json.loads`` takes the last of two equal keys, accepts ``NaN``, overflows ``1e999`` to infinity
-and recurses as deep as the text says. An answer is untrusted, so all of these are refused.
+and recurses without a limit. An answer is untrusted, so all of these are refused.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_ANSWER_BYTES = 256 * 1024
-"""Longer answers are refused unread."""
+"""Longest answer that is parsed [bytes]."""
 
 MAX_NESTING = 8
-"""Levels of arrays and objects within each other; the schemas need four."""
+"""Deepest nesting of arrays and objects; the schemas need four levels."""
 
 MAX_DIGITS = 20
-"""Of an integer."""
+"""Most digits of an integer."""
 
 MAX_TEXT = 500
-"""Characters kept of a sentence that a model wrote."""
+"""Longest excerpt of a model's sentence [characters]."""
 
 _FENCED = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n[ \t]*```\Z", re.DOTALL)
 # A string that is never closed matches to the end, else every quote in it would be tried anew.
@@ -32,11 +32,11 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 class UnreadableAnswer(Exception):
-    """Why an answer cannot be read; becomes a reason in the repair request, or an error."""
+    """Reason why an answer cannot be read; quoted in the repair request or in an error."""
 
 
 class MaterialEntry(BaseModel):
-    """What a model says of one object; c and d are compared with the table's and not used."""
+    """A model's choice for one object; c and d are compared with the table's, not used."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -49,7 +49,7 @@ class MaterialEntry(BaseModel):
 
 
 class PositionEntry(BaseModel):
-    """One antenna position [m] and why it was chosen."""
+    """One antenna position [m] and the reason for it."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -69,7 +69,7 @@ class RepairedPosition(PositionEntry):
 def read_object(
     text: str, *, max_bytes: int = MAX_ANSWER_BYTES, max_nesting: int = MAX_NESTING
 ) -> dict[str, Any]:
-    """The JSON object that ``text`` is; one fenced code block around it is taken off.
+    """The JSON object in ``text``, which may stand in one fenced code block.
 
     :raises UnreadableAnswer: if it is longer than ``max_bytes``, no JSON, no object, or holds
         duplicate keys, NaN, Infinity, numbers too large, more than ``max_nesting`` levels or half
@@ -105,7 +105,7 @@ def read_object(
 
 
 def read_list(answer: dict[str, Any], key: str) -> list[Any]:
-    """The array under ``key``, which is all that an answer needs.
+    """The array under ``key``; other keys are ignored.
 
     :raises UnreadableAnswer: if there is none
     """
@@ -116,7 +116,7 @@ def read_list(answer: dict[str, Any], key: str) -> list[Any]:
 
 
 def shape_problem(error: ValidationError) -> str:
-    """What is wrong with an entry's shape, without quoting its values."""
+    """Problems of an entry's shape, without its values."""
     return "; ".join(
         f"{'.'.join(map(str, part['loc'])) or 'the entry'}: {part['msg'].lower()}"
         for part in error.errors(include_url=False, include_input=False, include_context=False)[:5]
@@ -124,7 +124,7 @@ def shape_problem(error: ValidationError) -> str:
 
 
 def printable(text: str, length: int = MAX_TEXT) -> str:
-    """Untrusted text as one printable line: whitespace joined, the rest escaped, cut short."""
+    """Untrusted text as one printable line: whitespace joined, control characters escaped, cut."""
     line = " ".join(text[: 4 * length].split())
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:length])
     return shown + ("…" if len(line) > length else "")

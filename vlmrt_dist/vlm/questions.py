@@ -1,4 +1,4 @@
-"""What is asked and what comes back, as values: the same for all providers and recordings."""
+"""Questions and replies as values, the same for all providers and recordings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vlmrt_dist.images import SceneImage
+from vlmrt_dist.rendering import SceneImage
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Question:
     :param text: the whole prompt
     :param schema: JSON Schema of the answer
     :param prompt: name of the prompt's version
-    :param subject: what it is about, for messages
-    :param images: what is looked at
+    :param subject: the topic, for messages
+    :param images: sent with the text
     """
 
     text: str
@@ -41,7 +41,7 @@ class Question:
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """A line for each image, to be put before it; file names are not told."""
+        """A line to precede each image; file names are left out."""
         shown = {
             "overhead": "seen from above, x to the right and y upwards",
             "perspective": "in perspective, what would hide the inside is cut away",
@@ -58,13 +58,13 @@ class Question:
 
     @property
     def image_source(self) -> str:
-        """As in :class:`~vlmrt_dist.vlm.advisor.Usage`; photographs count more than renders."""
+        """As in :class:`~vlmrt_dist.vlm.advisor.Usage`: "photograph" if there is at least one."""
         sources = {image.source for image in self.images}
         return "photograph" if "photograph" in sources else "render" if sources else "none"
 
 
 class Reply(BaseModel):
-    """What a model answered, unchecked, with what it cost; goes into caches and recordings."""
+    """A model's unchecked answer and its cost, as kept in caches and recordings."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -77,13 +77,23 @@ class Reply(BaseModel):
 
 
 class Transport(Protocol):
-    """A provider: sends one question and brings its reply, or says why there is none."""
+    """Connection to a provider: sends a question, and returns its reply or raises an error."""
 
     provider: str
-    attempts: int  # requests sent so far
+    sees_images: bool
+
+    @property
+    def attempts(self) -> int:
+        """Requests sent so far."""
+        ...
+
+    @property
+    def spent_usd(self) -> float:
+        """Cost so far [US dollars], at the assumed prices."""
+        ...
 
     def fingerprint(self, question: Question) -> str:
-        """Everything that decides the reply, as text; the cache's key comes from it."""
+        """Question and settings as text, from which the cache's key is computed."""
         ...
 
     def ask(self, question: Question) -> Reply:

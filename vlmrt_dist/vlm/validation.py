@@ -1,7 +1,7 @@
-"""What of an answer can be used, and what is wrong with the rest.
+"""Validation of a model's answer, entry by entry.
 
-Each entry is judged by itself, so that one bad entry costs itself only. What fails is a
-:class:`Problem` with a reason that a model can act on.
+An invalid entry does not affect the others; it becomes a problem with a reason that a model can act
+on.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
-from vlmrt_dist import itu
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import ON_SURFACE
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.setups import ON_SURFACE
+from vlmrt_dist.scene import SceneModel, material_class
 from vlmrt_dist.vlm.parsing import (
     MaterialEntry,
     PositionEntry,
@@ -26,24 +25,24 @@ from vlmrt_dist.vlm.parsing import (
     printable,
     shape_problem,
 )
-from vlmrt_dist.vlm.prompting import MIN_SEPARATION
+from vlmrt_dist.vlm.prompts.builder import MIN_SEPARATION
 
 Slot = tuple[int, int]
 """Setup (from 0) and antenna: 0 is the transmitter, n the n-th receiver."""
 
 MAX_LISTED = 5
-"""Examples in one remark."""
+"""Most examples in one remark."""
 
 NearestMaterial = Callable[[str], str | None]
-"""From free text to a material class, or None where it is not sure."""
+"""Free text to a material class, or None if uncertain."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """Where antennas may be.
+    """Valid region of antennas.
 
     :param scene: its bounds and objects
-    :param labels: [K] what the objects are called in prompts
+    :param labels: [K] names of the objects in prompts
     :param clearance: distance to keep from every surface [m]
     """
 
@@ -58,7 +57,7 @@ class MaterialChoice:
 
     :param material: class of the closed list
     :param confidence: in [0, 1]
-    :param source: where it comes from, for people
+    :param source: its origin, for people
     """
 
     material: str
@@ -68,7 +67,7 @@ class MaterialChoice:
 
 @dataclass
 class CheckedMaterials:
-    """Usable answers and problems by label; every label asked for is in one of the two."""
+    """Usable answers and problems by label; each requested label is in one of the two."""
 
     valid: dict[str, MaterialChoice] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class CheckedMaterials:
 class CheckedPositions:
     """Usable positions [3] [m] with reasons, and problems; every slot is in one of the two."""
 
-    valid: dict[Slot, npt.NDArray[np.float64]] = field(default_factory=dict)
+    valid: dict[Slot, FloatArray] = field(default_factory=dict)
     reasons: dict[Slot, str] = field(default_factory=dict)
     problems: dict[Slot, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -93,7 +92,7 @@ def closed_list(table: Mapping[str, tuple[float, float]]) -> dict[str, tuple[flo
     """
     rows: dict[str, tuple[float, float]] = {}
     for name, row in table.items():
-        rows.setdefault(itu.material_class(name), row)
+        rows.setdefault(material_class(name), row)
     if not rows:
         raise MaterialError("the table of materials is empty")
     return rows
@@ -105,12 +104,12 @@ def check_materials(
     table: Mapping[str, tuple[float, float]],
     nearest: NearestMaterial,
 ) -> CheckedMaterials:
-    """Judge the entries of an answer about ``labels``.
+    """Check the entries of an answer about ``labels``.
 
     :param entries: as parsed from JSON, unchecked
-    :param labels: the objects that were asked about
+    :param labels: the requested objects
     :param table: material class -> (c, d), the closed list
-    :param nearest: asked for names that are not in the list
+    :param nearest: maps names outside the list to a class
     """
     checked = CheckedMaterials()
     others: list[str] = []
@@ -161,7 +160,7 @@ def check_materials(
 def check_setups(
     setups: Sequence[Any], room: Room, num_setups: int, num_receivers: int
 ) -> CheckedPositions:
-    """Judge a first answer: an array of setups of one tx and N rx."""
+    """Check a first answer: an array of setups of one tx and N rx."""
     checked = CheckedPositions()
     given: dict[Slot, Any] = {}
     for m in range(num_setups):
@@ -183,7 +182,7 @@ def check_setups(
 def check_repaired(
     before: CheckedPositions, entries: Sequence[Any], room: Room
 ) -> CheckedPositions:
-    """Judge the second answer about the problems of the first; its valid positions are kept."""
+    """Check the second answer, about the problems of the first, whose valid positions are kept."""
     checked = dataclasses.replace(
         before,
         valid=dict(before.valid),
@@ -204,10 +203,8 @@ def check_repaired(
     return checked
 
 
-def coincides(
-    slot: Slot, place: npt.NDArray[np.float64], others: Mapping[Slot, npt.NDArray[np.float64]]
-) -> Slot | None:
-    """The position that ``place`` is too near to: one of its setup, or another transmitter."""
+def coincides(slot: Slot, place: FloatArray, others: Mapping[Slot, FloatArray]) -> Slot | None:
+    """The position of its setup, or other transmitter, that ``place`` is too near to; else None."""
     for other, there in others.items():
         same_setup = other[0] == slot[0]
         both_tx = other[1] == 0 and slot[1] == 0
@@ -223,7 +220,7 @@ def slot_name(slot: Slot) -> str:
 
 def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> None:
     unknown_keys: set[str] = set()
-    places: dict[Slot, npt.NDArray[np.float64]] = {}
+    places: dict[Slot, FloatArray] = {}
     reasons: dict[Slot, str] = {}
     for slot, raw in given.items():
         if raw is None:
@@ -250,14 +247,14 @@ def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> N
     _remark_keys(unknown_keys, checked.remarks)
 
 
-def _misplaced(room: Room, places: Sequence[npt.NDArray[np.float64]]) -> list[str]:
-    """What is wrong with each place; empty where an antenna can be."""
+def _misplaced(room: Room, places: Sequence[FloatArray]) -> list[str]:
+    """The problem of each place; empty for a valid one."""
     if not places:
         return []
     scene = room.scene
     points = np.array(places)
     inside_room = scene.inside_bounds(points)
-    # Far outside, the geometry's own arithmetic need not hold: those are asked no more.
+    # Geometry tests need not hold far outside the scene: those points are not tested.
     near = np.where(inside_room[:, None], points, scene.bounds.mean(0))
     around = scene.inside_object(near)
     distance = scene.distance_to_surface(near)
@@ -280,9 +277,9 @@ def _misplaced(room: Room, places: Sequence[npt.NDArray[np.float64]]) -> list[st
 def _material(
     text: str, table: Mapping[str, tuple[float, float]], nearest: NearestMaterial
 ) -> tuple[str | None, str]:
-    """The class that an answer's text names, and a remark if it had to be interpreted."""
+    """The class named by an answer's text, and a remark if the text was interpreted."""
     try:
-        material = itu.material_class(text[:200])
+        material = material_class(text[:200])
     except MaterialError:
         found = nearest(text[:200])
         if found is None or found not in table:

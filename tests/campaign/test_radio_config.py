@@ -1,0 +1,80 @@
+import dataclasses
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.errors import ConfigurationError, FrequencyError
+
+
+def test_defaults_and_the_papers_configuration() -> None:
+    radio = RadioConfig()
+    assert (radio.frequency, radio.tx_power_dbm, radio.max_depth) == (3.5e9, 44.0, 4)
+    assert radio.complete
+    assert radio.tx_power == pytest.approx(25.1189, rel=1e-5)
+    assert radio.wavelength == pytest.approx(0.0856550, rel=1e-5)
+    paper = RadioConfig.paper(max_depth=6)
+    assert (paper.samples_per_src, paper.complete, paper.max_depth) == (5000, False, 6)
+    assert RadioConfig.paper(complete=True).complete
+
+
+def test_every_field_changes_the_key() -> None:
+    base = RadioConfig()
+    others: dict[str, Any] = {
+        "frequency": 3.6e9,
+        "tx_power_dbm": 43.0,
+        "antenna_pattern": "dipole",
+        "polarization": "H",
+        "max_depth": 3,
+        "samples_per_src": 7,
+        "seed": 2,
+        "complete": False,
+        "combining": "coherent",
+        "diffuse": True,
+        "diffraction": True,
+    }
+    assert set(others) == {f.name for f in dataclasses.fields(RadioConfig)}
+    keys = {base.replace(**{name: value}).key for name, value in others.items()}
+    assert len(keys | {base.key}) == len(others) + 1
+
+
+def test_equal_values_of_other_types_are_the_same_configuration() -> None:
+    other: dict[str, Any] = {"tx_power_dbm": np.float32(44), "max_depth": np.int64(4)}
+    same = RadioConfig(frequency=3_500_000_000, **other)
+    assert same == RadioConfig()
+    assert same.key == RadioConfig().key
+    assert type(same.max_depth) is int
+    assert pickle.loads(pickle.dumps(same)) == same
+
+
+@pytest.mark.parametrize("frequency", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_frequencies(frequency: float) -> None:
+    with pytest.raises(FrequencyError):
+        RadioConfig(frequency=frequency)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tx_power_dbm", float("nan")),
+        ("tx_power_dbm", 1e6),
+        ("antenna_pattern", "parabola"),
+        ("polarization", "VH"),
+        ("combining", "sum"),
+        ("max_depth", -1),
+        ("max_depth", 2.5),
+        ("max_depth", True),
+        ("max_depth", 10**6),
+        ("samples_per_src", 0),
+        ("seed", -1),
+        ("complete", "yes"),
+        ("diffuse", 1),
+        ("frequency", "3.5e9"),
+        ("samples_per_src", None),
+    ],
+)
+def test_impossible_values_name_the_field(field: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        RadioConfig(**{field: value})

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from tests.numerics import PAPER
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.errors import PathOverflowError
+from vlmrt_dist.field.tracing import trace
+from vlmrt_dist.paths.path_table import NONE
+from vlmrt_dist.paths.sionna_scene import FoundPaths, LiveScene
+from vlmrt_dist.paths.sionna_solver import thin_sheets
+from vlmrt_dist.scene.model import SceneModel
+
+
+def test_a_full_path_buffer_is_an_error(
+    room: SceneModel, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vlmrt_dist.paths.sionna_scene.CANDIDATES", (101,))
+    with pytest.raises(PathOverflowError, match=r"101 .*samples_per_src"):
+        trace(room, campaign, PAPER, cache=False)
+
+
+@pytest.mark.slow
+def test_many_receivers_of_one_transmitter() -> None:
+    from vlmrt_dist.scene.paper_room import box_room
+
+    room = box_room(10)
+    places = random_campaign(room, 1, 70, seed=3)
+    table = trace(room, places, PAPER.replace(max_depth=2), cache=False)
+    assert (table.paths_per_link > 0).mean() > 0.95
+    found = LiveScene(room, PAPER.replace(max_depth=2)).find_paths(places.setups[0], 1)
+    assert abs(len(found.receiver) - table.num_paths) <= 2  # at most doubles that Sionna kept
+
+
+def test_a_thousand_objects_are_one_mesh_and_still_themselves() -> None:
+    """Dr.Jit walks through every mesh at every call; each face still knows its object."""
+    from vlmrt_dist.scene.paper_room import box_room
+
+    room, few = box_room(995), PAPER.replace(samples_per_src=50_000, max_depth=2)
+    shared = LiveScene(thin_sheets(room), few)
+    assert len(shared.scene.objects) == 1
+    setup = random_campaign(room, 1, 8, seed=2).setups[0]
+    one = shared.find_paths(setup, 1)
+    there = one.kind != NONE
+    assert len(np.unique(one.object[there])) > 5
+    sizes = np.array([len(item.faces) for item in room.objects])
+    assert (one.face[there] < sizes[one.object[there]]).all()
+
+
+def in_order(found: FoundPaths) -> np.ndarray:
+    """[P, ...] all numbers of each path, the paths sorted by them."""
+    columns = [np.asarray(values).reshape(len(found.length), -1) for values in vars(found).values()]
+    table = np.hstack(columns)
+    return table[np.lexsort(table.T[::-1])]
+
+
+def test_sharing_a_mesh_finds_the_paths_that_meshes_of_their_own_find(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    for setup in campaign.setups[:2]:
+        together, apart = (
+            LiveScene(room, PAPER, material_per_object=alone).find_paths(setup, 1)
+            for alone in (False, True)
+        )
+        # Threads find them in any order.
+        np.testing.assert_array_equal(in_order(together), in_order(apart))

@@ -1,0 +1,17 @@
+from vlmrt_dist.report.claims import claims_of
+from vlmrt_dist.report.data import Results
+from vlmrt_dist.report.page import report_page
+from vlmrt_dist.report.tables import tables_of
+
+
+def test_the_paper_stands_beside_and_is_contradicted_with_numbers(results: Results) -> None:
+    study = results.studies[0]
+    (table,) = tables_of(study)
+    line = next(x for x in table.lines if x[0] == "6")
+    ours = table.head.index("MRE [%]")
+    assert line[ours : ours + 2] == ("0.24", "0.070")
+    assert [table.head[i] for i in table.paper] == ["paper"] * 4
+    text = report_page(results)
+    assert "Adam as in the paper ends at 0.240 %" in text
+    assert "the paper prints 0.070 %" in text
+    assert claims_of("depth", study.rows)

@@ -1,0 +1,309 @@
+"""Studies: rows are right, resumed, and the same on actors; the sweep that users start."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.dataset as ds
+import pytest
+
+import vlmrt_dist as vd
+from tests import ROOT
+from vlmrt_dist.distributed.session import ActorOptions
+from vlmrt_dist.errors import ConfigurationError, StorageError
+from vlmrt_dist.field.simulation import perturbed
+from vlmrt_dist.scene.material_prior import MaterialPrior
+from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.places import results_place
+from vlmrt_dist.studies import levels
+from vlmrt_dist.studies import runs as study
+from vlmrt_dist.studies.truths import truth_of
+
+
+@pytest.fixture(scope="module")
+def room() -> vd.SceneModel:
+    return vd.box_room()
+
+
+@pytest.fixture(scope="module")
+def point(room: vd.SceneModel) -> study.Point:
+    radio = vd.RadioConfig.paper(max_depth=1)
+    campaign = vd.place(vd.DOptimal(radio=radio), room, 3, 8, seed=0)
+    return study.Point(
+        "tested",
+        room,
+        campaign,
+        radio,
+        ("adam", "levenberg_marquardt"),
+        "itu",
+        "same_paths",
+        seeds=(0, 1),
+        label={"D": 1},
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(point: study.Point) -> list[Row]:
+    return study.evaluate(point)
+
+
+def without_times(rows: list[Row]) -> list[Row]:
+    """Rows to compare: without wall times, and without a NaN, which equals nothing."""
+    assert all(np.isnan(r.incomplete) for r in rows)  # one solve only
+    return [
+        dataclasses.replace(r, seconds_fit=0.0, seconds_trace=0.0, incomplete=0.0) for r in rows
+    ]
+
+
+def test_one_row_for_each_optimizer_and_seed(point: study.Point, rows: list[Row]) -> None:
+    assert [(r.optimizer, r.seed) for r in rows] == [
+        ("adam", 0),
+        ("adam", 1),
+        ("levenberg_marquardt", 0),
+        ("levenberg_marquardt", 1),
+    ]
+    assert [r.key for r in rows] == list(point.row_keys)
+    assert [r.key for r in rows] == [point.row_key(r.optimizer, r.seed) for r in rows]
+    assert [r.configuration for r in rows] == [point.configuration(r.optimizer) for r in rows]
+    assert len({r.configuration for r in rows}) == 2
+
+
+def test_the_error_is_that_of_the_conductivities(room: vd.SceneModel, rows: list[Row]) -> None:
+    for row in rows:
+        truth = perturbed(room.conductivity(3.5e9), row.seed)
+        assert np.array_equal(row.truth, truth)
+        assert row.mre == pytest.approx(np.mean(np.abs(np.array(row.conductivity) / truth - 1)))
+        assert row.mre_history[0] == pytest.approx(row.initial_mre)
+
+
+def test_adams_loss_is_kept_along_its_iterations(rows: list[Row]) -> None:
+    for row in rows:
+        kept = row.optimizer.startswith("adam")
+        assert len(row.loss_history) == (len(row.mre_history) if kept else 0)
+        assert not kept or row.loss_history[-1] == pytest.approx(row.loss)
+
+
+def test_least_squares_recovers_the_truth(rows: list[Row]) -> None:
+    assert max(r.mre for r in rows if r.optimizer == "levenberg_marquardt") <= 1e-8
+    assert max(r.mre for r in rows if r.optimizer == "adam") <= 0.02
+
+
+def test_independent_truths_use_other_paths(point: study.Point) -> None:
+    radio = point.radio.replace(max_depth=2)
+    other = dataclasses.replace(
+        point, radio=radio, protocol="independent", optimizers=("levenberg_marquardt",)
+    )
+    assert not set(other.row_keys) & set(point.row_keys)
+    # One solve of 5000 rays finds other paths than the next: the truth cannot be met exactly.
+    assert min(r.mre for r in study.evaluate(other)) > 1e-6
+
+
+def test_a_second_run_takes_what_the_first_published(
+    point: study.Point, rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    first = study.run([point], ledger)
+    assert without_times(first) == without_times(rows)
+
+    def fail(_: study.Point) -> list[Row]:
+        raise AssertionError("evaluated again")
+
+    monkeypatch.setattr(study, "evaluate", fail)
+    seen: list[tuple[int, int]] = []
+    again = study.run([point], ledger, progress=lambda _, done, total: seen.append((done, total)))
+    assert without_times(again) == without_times(first)
+    assert seen == [(1, 1)]
+
+
+def test_only_what_is_missing_is_evaluated_and_in_the_same_bits(
+    point: study.Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path)
+    more = dataclasses.replace(point, seeds=(0, 1, 2, 3), noise_db=0.1)
+    some = dataclasses.replace(more, optimizers=("adam",), seeds=(2, 0))
+    whole = study.evaluate(more)
+    evaluate, asked = study.evaluate, []
+
+    def seen(part: study.Point) -> list[Row]:
+        asked.append((part.optimizers, part.seeds))
+        return evaluate(part)
+
+    monkeypatch.setattr(study, "evaluate", seen)
+    study.run([some], ledger)
+    told: list[tuple[int, int]] = []
+    rows = study.run([more], ledger, progress=lambda _, done, total: told.append((done, total)))
+    assert asked == [
+        (("adam",), (2, 0)), (("adam",), (1, 3)), (("levenberg_marquardt",), (0, 1, 2, 3)),
+    ]  # fmt: skip
+    assert told == [(0, 1), (1, 1)]
+    assert without_times(rows) == without_times(whole)
+
+
+def test_maximum_a_posteriori_with_noise(point: study.Point) -> None:
+    """Rows tell the interval of every object, and how many of them hold the truth."""
+    seeds = tuple(range(12))
+    noisy = dataclasses.replace(
+        point, optimizers=("map", "levenberg_marquardt"), seeds=seeds, noise_db=0.1, prior_width=0.1
+    )
+    assert not set(noisy.row_keys) & set(point.row_keys)
+    rows = study.evaluate(noisy)
+    free, alone = rows[:12], rows[12:]
+    assert [r.seed for r in free] == list(seeds)
+    for row in rows:
+        inside = (np.array(row.low) <= row.truth) & (np.array(row.truth) <= row.high)
+        assert row.coverage == pytest.approx(inside.mean())
+        assert len(row.std) == len(row.verdict) == 9
+    assert np.median([r.mre for r in free]) < np.median([r.initial_mre for r in free])
+    assert np.median([r.mre for r in free]) < np.median([r.mre for r in alone])
+    assert 0.85 <= np.mean([r.coverage for r in free]) <= 1.0
+    assert max(max(r.std) for r in free) <= 0.1 * (1 + 1e-9)
+    levels = {tuple(r.conductivity) for r in free}
+    assert len(levels) == 12  # every seed has its own noise
+
+
+def test_rows_judge_permittivities_and_offsets_too(point: study.Point) -> None:
+    joint = dataclasses.replace(
+        point, optimizers=("map",), prior_width=0.1, gain_offset_db=1.0,
+        unknowns=("conductivity", "relative_permittivity"),
+        widths={"relative_permittivity": 0.05},
+    )  # fmt: skip
+    for row in study.evaluate(joint):
+        assert row.loss < 1e-3  # without noise the fit explains every level
+        assert row.held_out_db < 0.1
+        moved = np.abs(np.array(row.permittivity_truth) - row.permittivity)
+        assert moved.max() > 0.0
+
+
+def test_true_offsets_are_as_wide_as_stated(point: study.Point) -> None:
+    def size(stated: float) -> float:
+        some = dataclasses.replace(
+            point, optimizers=("map",), seeds=tuple(range(200)), gain_offset_db=stated
+        )
+        return float(truth_of(some, np.ones(9, bool)).gain_db.std())
+
+    assert size(10.0) == pytest.approx(10.0, rel=0.1)
+    assert size(np.inf) == pytest.approx(3.0, rel=0.1)
+
+
+def test_keys_know_which_version_of_joint_points_made_the_rows(
+    point: study.Point, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(point, optimizers=("map",), gain_offset_db=1.0)
+    before = list(point.row_keys), list(other.row_keys)
+    monkeypatch.setattr("vlmrt_dist.studies.point.JOINT_VERSION", -1)
+    assert list(point.row_keys) == before[0]
+    assert not set(other.row_keys) & set(before[1])
+
+
+def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -> None:
+    def believed(factor: float) -> MaterialPrior:
+        c = factor * room.conductivity(3.5e9)
+        return MaterialPrior(
+            room.names, room.materials, c, np.zeros(9), np.ones(9), ("",) * 9, np.full(9, 0.7)
+        )
+
+    priors = (believed(1.4), believed(0.6))
+    some = dataclasses.replace(
+        point, optimizers=("map", "adam"), initial="vlm", priors=priors, noise_db=0.01
+    )
+    rows = study.evaluate(some)
+    assert [r.initial_mre for r in rows[:2]] == [r.initial_mre for r in rows[2:]]
+    assert rows[0].initial_mre != pytest.approx(rows[1].initial_mre, rel=0.05)
+    assert max(r.mre for r in rows[:2]) < 0.1
+    swapped = dataclasses.replace(some, priors=priors[::-1])
+    assert not set(swapped.row_keys) & set(some.row_keys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"initial": "vlm"}, "needs priors"),
+        ({"priors": ()}, "one prior for each"),
+        ({"seeds": (1, 1)}, "each be different"),
+        ({"noise_db": -1.0}, "noise_db"),
+        ({"prior_width": 0.0}, "prior_width"),
+        ({"widths": {"relative_permittivity": 0.5}}, "widths of a point"),
+    ],
+)
+def test_points_that_make_no_sense(
+    point: study.Point, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        dataclasses.replace(point, **changes)
+
+
+@pytest.mark.ray
+def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path: Path) -> None:
+    other = dataclasses.replace(point, seeds=(5,))
+    both = study.run([point, other], Ledger(tmp_path), workers=ActorOptions(2))
+    assert without_times(both) == without_times(rows + study.evaluate(other))
+
+
+def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert str(results_place(None)) == "results"
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert str(results_place(None)).startswith("/")
+    assert str(results_place("/somewhere")) == "/somewhere"
+    assert str(results_place("s3://bucket/results/")) == "s3://bucket/results"
+    with pytest.raises(StorageError, match="absolute"):
+        results_place("results")
+
+
+@pytest.mark.slow
+def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
+    script = str(ROOT / "sweeps" / "depth.py")
+    command = [sys.executable, script, "--quick", "--storage", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for printed in ("0.467", "0.273"):
+        assert printed in done.stdout
+    assert "of 4 points" in done.stderr
+    assert (tmp_path / "depth_quick.png").stat().st_size > 10_000
+    # What the README shows: the folder of a study is one data set.
+    table = ds.dataset(tmp_path / "rows", partitioning="hive").to_table()
+    assert table.num_rows == 2 * 2 * 3 * 5  # depths, protocols, methods, seeds
+    rows = Ledger(tmp_path).rows("depth_quick")
+    for protocol in ("same_paths", "independent"):
+        errors = [
+            r.mre for r in rows if r.optimizer == "levenberg_marquardt" and r.protocol == protocol
+        ]
+        assert len(errors) == 10
+        assert np.median(errors) <= 1e-6
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
+    told = subprocess.run(
+        [*command, "--seeds", "6", "--dry-run"],
+        cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "D=4 independent: adam, adam_fine, levenberg_marquardt × 6 seeds, 3 of 18 rows" in told
+    assert "4 points, 12 of 72 rows would be computed" in told
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before
+
+
+def test_setups_that_hear_nothing_are_left_out(point: study.Point) -> None:
+    heard = np.ones((3, 8), bool)
+    heard[1] = False
+    heard[2, 5] = False
+    carriers = dataclasses.replace(point.campaign, frequency=np.array([1e9, 2e9, 3e9]))
+    kept = levels._keep(carriers, heard)
+    np.testing.assert_array_equal(kept.present, heard[[0, 2]])
+    np.testing.assert_array_equal(kept.tx, point.campaign.tx[[0, 2]])
+    assert kept.frequency is not None
+    assert kept.frequency.tolist() == [1e9, 3e9]
+    assert not kept.censored.any()
+
+
+def test_a_point_may_do_without_a_held_out_setup(point: study.Point, rows: list[Row]) -> None:
+    without = dataclasses.replace(point, held_out=False, optimizers=("levenberg_marquardt",))
+    assert not set(without.row_keys) & set(point.row_keys)
+    for row, same in zip(study.evaluate(without), rows[2:], strict=True):
+        assert np.isnan(row.held_out_db)
+        assert np.isfinite(same.held_out_db)
+        assert row.conductivity == same.conductivity

@@ -1,0 +1,52 @@
+"""Progress over points: lines in a log, a live table on a terminal, the time left in both."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from vlmrt_dist import console
+
+
+def test_a_log_has_a_line_a_point_and_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([100.0, 110.0, 4000.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
+    with console.point_bar("searched") as progress:
+        progress("", 3, 10)
+        progress("M=3", 4, 10)
+        progress("M=4", 10, 10)
+    assert capsys.readouterr().err.splitlines() == [
+        "searched: 3 of 10 points",
+        "searched: 4 of 10 points, 1:00 left M=3",
+        "searched: 10 of 10 points M=4",
+    ]
+
+
+def test_a_terminal_shows_a_table_of_what_is_done() -> None:
+    script = (
+        "from vlmrt_dist.console import point_bar\n"
+        "with point_bar('searched') as p:\n"
+        "    p('', 0, 3)\n    p('M=3, [loss] x: MRE 1 %', 1, 3)\n    p('M=4: MRE 2 %', 2, 3)\n"
+    )
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", script], stderr=theirs, check=True, timeout=60,
+                   env={**os.environ, "TERM": "xterm", "COLUMNS": "100"})  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    except OSError:
+        pass  # the other end is closed
+    os.close(ours)
+    text = seen.decode()
+    assert "[loss] x: MRE 1 %" in text
+    assert "M=4: MRE 2 %" in text
+    assert "2/3" in text
+    assert "searched" in text

@@ -1,0 +1,5 @@
+"""Campaigns of measurements: setups, positions, levels, carriers, the radio configuration."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

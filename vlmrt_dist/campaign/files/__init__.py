@@ -1,0 +1,3 @@
+"""Measurement files: reading CSV and Parquet line by line, refusing bad lines by number,
+writing.
+"""

@@ -1,0 +1,226 @@
+"""Setups of one transmitter and N receivers, and campaigns of M setups with their levels."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import validation as checks
+from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.campaign.validation import floats, read_only
+from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.scene import SceneModel
+
+
+@dataclass(frozen=True, eq=False)
+class MeasurementSetup:
+    """One transmitter and N receivers (the paper's P_m, equation (3)).
+
+    :param tx: position [3] [m]
+    :param rx: positions [N,3] [m], N >= 1
+    :raises CampaignError: if a shape is wrong or a coordinate not finite
+    """
+
+    tx: FloatArray
+    rx: FloatArray
+
+    def __post_init__(self) -> None:
+        tx, rx = floats("tx", self.tx), floats("rx", self.rx)
+        if tx.shape != (3,) or rx.ndim != 2 or rx.shape[1] != 3 or len(rx) == 0:
+            raise CampaignError("a setup needs tx [3] and rx [N,3] with at least one receiver")
+        if not (np.isfinite(tx).all() and np.isfinite(rx).all()):
+            raise CampaignError("a setup has a position that is not finite")
+        object.__setattr__(self, "tx", read_only(tx))
+        object.__setattr__(self, "rx", read_only(rx))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.tx, self.rx)
+
+    @property
+    def num_receivers(self) -> int:
+        """N, the number of receivers."""
+        return len(self.rx)
+
+
+def paths_provenance(scene: SceneModel, radio: RadioConfig) -> str:
+    """Key of the paths of a scene: equal for paths that are traced alike, seed included.
+
+    A complete set does not depend on the materials, a single solve does.
+    """
+    place = scene.geometry_key if radio.complete else scene.key
+    return hashlib.sha256(f"{place}\n{radio.paths_key}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign:
+    """M setups of up to N receivers, and what was measured there.
+
+    Setups with fewer than N receivers are padded: where ``present`` is False there is no receiver,
+    and ``rx``, ``rss_dbm`` and an array ``noise_db`` are NaN. Without ``present`` every receiver
+    exists, so a NaN position is an error and never taken for padding.
+
+    :param tx: transmitters [M,3] [m]
+    :param rx: receivers [M,N,3] [m]
+    :param rss_dbm: received signal strength [M,N] [dBm]; None before the measurement
+    :param noise_db: standard deviation of the measurement error, one number or [M,N] [dB]
+    :param present: which receivers exist [M,N]; None: all of them
+    :param simulated_from: :func:`paths_provenance` of the paths that the levels were simulated
+        with; None when they were measured. It decides which protocol an estimate is reported under.
+    :param censored: where the level is only known to lie at or below the one given, which is the
+        receiver's floor [M,N]; None: nowhere
+    :param frequency: carrier of each setup [M] [Hz]; None: that of the radio configuration
+    :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
+        a number is not finite (the message names setup and receiver, counted from 1)
+    """
+
+    tx: FloatArray
+    rx: FloatArray
+    rss_dbm: FloatArray | None = None
+    noise_db: float | FloatArray = 0.0
+    present: BoolArray = None  # type: ignore[assignment]  # always an array after construction
+    simulated_from: str | None = None
+    censored: BoolArray = None  # type: ignore[assignment]  # always an array after construction
+    frequency: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        tx, rx = floats("tx", self.tx), floats("rx", self.rx)
+        if tx.ndim != 2 or tx.shape[1] != 3:
+            raise CampaignError(f"tx must be [M,3]; got shape {tx.shape}")
+        if rx.ndim != 3 or rx.shape[2] != 3 or rx.shape[0] != tx.shape[0]:
+            raise CampaignError(f"rx must be [M,N,3] with M = {len(tx)}; got shape {rx.shape}")
+        if rx.shape[0] == 0 or rx.shape[1] == 0:
+            raise CampaignError(
+                "the campaign is empty; it needs at least one setup with a receiver"
+            )
+        present = checks.present(self.present, rx.shape[:2])
+        checks.positions(tx, rx, present)
+        rx[~present] = np.nan
+        rss = checks.levels(self.rss_dbm, present)
+        values = {
+            "tx": tx,
+            "rx": rx,
+            "present": present,
+            "rss_dbm": rss,
+            "noise_db": checks.checked_noise(self.noise_db, present),
+            "censored": checks.censored(self.censored, present, measured=rss is not None),
+            "frequency": checks.frequency(self.frequency, len(tx)),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, read_only(value))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
+        return type(self), (*fields, self.simulated_from, self.censored, self.frequency)
+
+    def __repr__(self) -> str:
+        state = "measured" if self.simulated_from is None else "simulated"
+        if self.rss_dbm is None:
+            state = "planned"
+        return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state})"
+
+    @classmethod
+    def from_setups(
+        cls, setups: Sequence[MeasurementSetup], *, frequency: npt.ArrayLike | None = None
+    ) -> Campaign:
+        """A planned campaign of setups with as many receivers as each has; pads where needed.
+
+        :param frequency: carrier of each setup [M] [Hz]; None: the radio configuration's
+        :raises CampaignError: if there is no setup
+        """
+        count = max((s.num_receivers for s in setups), default=0)
+        rx = np.full((len(setups), count, 3), np.nan)
+        for m, setup in enumerate(setups):
+            rx[m, : setup.num_receivers] = setup.rx
+        present = np.array([[n < s.num_receivers for n in range(count)] for s in setups], bool)
+        tx = np.array([s.tx for s in setups]).reshape(-1, 3)
+        carriers = None if frequency is None else floats("frequency", frequency)
+        return cls(tx, rx, present=present.reshape(len(setups), count), frequency=carriers)
+
+    @property
+    def num_setups(self) -> int:
+        """M, the number of setups."""
+        return len(self.tx)
+
+    @property
+    def num_receivers(self) -> int:
+        """N, the most receivers that a setup has."""
+        return int(self.rx.shape[1])
+
+    @property
+    def num_links(self) -> int:
+        """Number of transmitter-receiver pairs, padding left out."""
+        return int(self.present.sum())
+
+    @property
+    def setups(self) -> tuple[MeasurementSetup, ...]:
+        """The M setups, padding left out."""
+        return tuple(
+            MeasurementSetup(self.tx[m], self.rx[m][self.present[m]])
+            for m in range(self.num_setups)
+        )
+
+    def subset(self, indices: Sequence[int]) -> Campaign:
+        """The setups ``indices`` (from 0) in that order; N and the padding stay as they are.
+
+        :raises CampaignError: if there is no index, or one does not exist
+        """
+        pick = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if len(pick) == 0 or pick.min() < 0 or pick.max() >= self.num_setups:
+            raise CampaignError(f"choose one or more setups from 0 to {self.num_setups - 1}")
+        return Campaign(
+            self.tx[pick],
+            self.rx[pick],
+            None if self.rss_dbm is None else self.rss_dbm[pick],
+            self.noise_db if isinstance(self.noise_db, float) else self.noise_db[pick],
+            self.present[pick],
+            self.simulated_from,
+            self.censored[pick],
+            None if self.frequency is None else self.frequency[pick],
+        )
+
+    def with_rss(
+        self,
+        rss_dbm: npt.ArrayLike | None,
+        noise_db: float | npt.ArrayLike | None = None,
+        censored: npt.ArrayLike | None = None,
+    ) -> Campaign:
+        """The same positions and carriers with other signal strengths [M,N] [dBm].
+
+        :param noise_db: other noise; None: the noise stays
+        :param censored: which of the levels are the receiver's floor [M,N]; None: none
+        """
+        noise = self.noise_db if noise_db is None else floats("noise_db", noise_db)
+        floors: Any = None if censored is None else np.array(censored)
+        return dataclasses.replace(
+            self,
+            rss_dbm=None if rss_dbm is None else floats("rss_dbm", rss_dbm),
+            noise_db=float(noise) if np.ndim(noise) == 0 else noise,
+            simulated_from=None,
+            censored=floors,
+        )
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) over positions, carriers, signal strengths, noise."""
+        digest = hashlib.sha256(b"vlmrt Campaign 2\n" + repr(self.rx.shape).encode())
+        digest.update(self.present.astype(np.uint8).tobytes())
+        digest.update(self.censored.astype(np.uint8).tobytes())
+        noise = np.broadcast_to(self.noise_db, self.present.shape)
+        for values in (self.tx, self.rx, self.rss_dbm, noise, self.frequency):
+            if values is None:
+                digest.update(b"none")
+                continue
+            # NaN has many bit patterns and zero two: one of each enters the hash.
+            plain = np.where(np.isnan(values), 0.0, values) + 0.0
+            if values is noise:
+                plain = np.where(self.present, plain, 0.0)
+            digest.update(b"array" + plain.astype("<f8").tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,154 @@
+"""``vlmrt estimate``: from measured levels to conductivities."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign
+from vlmrt_dist.cli.options import (
+    NoiseOptions,
+    ParameterOptions,
+    PriorOptions,
+    RadioOptions,
+    SceneOptions,
+    SolverOptions,
+    check_target,
+    value_of,
+)
+from vlmrt_dist.command_line import Options, described, option_group
+from vlmrt_dist.console import print_result, progress_bar, results_only, say
+from vlmrt_dist.errors import ConfigurationError, NumericalError
+from vlmrt_dist.inference import (
+    Estimate,
+    LevenbergMarquardt,
+    Noise,
+    Parameters,
+    Prior,
+    Profile,
+    estimate,
+)
+from vlmrt_dist.inference import profile as profile_likelihood
+from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.studies import WorkerOptions
+from vlmrt_dist.vlm import propose_materials
+
+TABLES = (".parquet", ".csv", ".json")
+
+
+@option_group("Output")
+@dataclass(frozen=True)
+class EstimateOutput(Options):
+    """Output of an estimation.
+
+    :param as_json: print one JSON object
+    :param figure: draw levels, residuals, prior and estimate to this .png or .pdf
+    :param out: write a row an object to this .parquet, .csv or .json
+    :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
+    :param profile: print the profile likelihood of this object too; may be repeated
+    """
+
+    as_json: Annotated[bool, Parameter(name="--json")] = False
+    figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    links: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    profile: Annotated[tuple[str, ...], Parameter(metavar="OBJECT")] = ()
+
+    def __post_init__(self) -> None:
+        check_target(self.figure, ".png", ".pdf")
+        check_target(self.out, *TABLES)
+        check_target(self.links, *TABLES)
+
+
+@described
+def estimate_command(
+    *,
+    measurements: Annotated[Path, Parameter(metavar="FILE")],
+    scene: SceneOptions = SceneOptions(),
+    radio: RadioOptions = RadioOptions(),
+    prior: PriorOptions = PriorOptions(),
+    parameters: ParameterOptions = ParameterOptions(),
+    noise: NoiseOptions = NoiseOptions(),
+    solver: SolverOptions = SolverOptions(),
+    workers: WorkerOptions = WorkerOptions(),
+    output: EstimateOutput = EstimateOutput(),
+    seed: int = 0,
+) -> None:
+    """The conductivity [S/m] of every object of a scene, from measured levels [dBm].
+
+    :param measurements: measured levels, .csv or .parquet, one line a link: setup, tx_x, tx_y,
+        tx_z, rx_x, rx_y, rx_z [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally
+        noise_db [dB], censored (0 or 1), frequency [Hz]
+    :param seed: seed of random starts and left-out links
+    """
+    chosen = solver.value()
+    vlm = prior.vlm or ("offline" if chosen.initial == "vlm" else None)
+    if output.profile and (not isinstance(chosen, LevenbergMarquardt) or vlm):
+        raise ConfigurationError(
+            "--profile goes with --optimizer levenberg_marquardt and the scene's own materials"
+        )
+    room = scene.load()
+    campaign = read_campaign(measurements, scene=room)
+    if noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
+        say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
+    asked = value_of(RadioConfig, radio)
+    unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
+    width = value_of(Prior, prior)
+    profiles: list[Profile] = []
+    with results_only(), progress_bar() as progress:
+        # Asked before any actor starts: this takes the key out of the environment they inherit.
+        advised = vlm and propose_materials(vlm, room, frequency=asked.frequency).prior
+        result = estimate(
+            room, campaign, radio=asked, prior=advised or width, parameters=unknown, noise=errors,
+            solver=solver.starting_at_advice() if advised else chosen,
+            workers=workers.value(), seed=seed, progress=progress,
+        )  # fmt: skip
+        if isinstance(chosen, LevenbergMarquardt):
+            profiles = [
+                profile_likelihood(room, campaign, name, radio=asked, prior=width,
+                                   parameters=unknown, noise=errors, solver=chosen)
+                for name in output.profile
+            ]  # fmt: skip
+    _print(result, profiles, output.as_json)
+    _write(result, output, room, campaign, asked)
+
+
+def _print(result: Estimate, profiles: list[Profile], as_json: bool) -> None:
+    """:raises NumericalError: if the fit did not end at an answer"""
+    if result.outcome not in ("converged", "max_iterations"):
+        raise NumericalError(
+            f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
+            "--initial itu, or use --optimizer levenberg_marquardt"
+        )
+    if not as_json:
+        print_result("\n".join([str(result), *map(str, profiles)]))
+        return
+    for line in result.remarks():
+        say(line)
+    answer = {**result.to_dict(), "profiles": [each.to_dict() for each in profiles]}
+    print_result(json.dumps(answer, indent=2, allow_nan=False))
+
+
+def _write(
+    result: Estimate,
+    output: EstimateOutput,
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+) -> None:
+    from vlmrt_dist.inference import write_estimate, write_links
+
+    for target, write in ((output.out, write_estimate), (output.links, write_links)):
+        if target is not None:
+            write(result, target, scene=scene, campaign=campaign, radio=radio)
+            say(f"written to {target}")
+    if output.figure is not None:
+        from vlmrt_dist.report import measurement_figure
+
+        measurement_figure(scene, campaign, result, output.figure)
+        say(f"figure written to {output.figure}")

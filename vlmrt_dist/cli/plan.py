@@ -1,0 +1,251 @@
+"""``vlmrt plan``: where to measure, and what that will tell."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign, write_campaign
+from vlmrt_dist.cli.options import (
+    CandidateFlags,
+    DesignOptions,
+    PositionOptions,
+    RadioOptions,
+    SceneOptions,
+    StrategyName,
+    check_target,
+    strategy_of,
+    value_of,
+)
+from vlmrt_dist.command_line import Options, described, option_group
+from vlmrt_dist.console import print_result, progress_bar, results_only, say
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
+from vlmrt_dist.placement import (
+    CandidateOptions,
+    CandidatePool,
+    Grow,
+    NextSetup,
+    OptimalStrategy,
+    PlanTarget,
+    TargetScope,
+    plan_for_target,
+    plan_next,
+    pool_for,
+)
+from vlmrt_dist.report import percent, plan_report
+from vlmrt_dist.scene import SceneModel
+
+SCOPES = {
+    "identifiable": "every object that can be",
+    "all": "every object",
+    "median": "the median object",
+}
+
+
+@option_group("Positions")
+@dataclass(frozen=True)
+class PlannedPositions(PositionOptions):
+    """Positions of a plan.
+
+    :param target: find the fewest links that bring the objects' predicted standard deviation here,
+        such as 10%; then --setups or --receivers is found, see --grow
+    :param which: the objects that the target is for: those that can reach it, all, or their median
+    :param grow: the number that grows until the target is reached
+    :param after: levels measured already (see estimate): plans the next setup
+    :param start: positions that vlm_then_refine begins at; default: the offline rules'
+    :raises ConfigurationError: if options do not go together, or the target is no share
+    """
+
+    # The least error of sweeps/search.py: configurations b08db23a2ab7 and 7e8d20a52e88.
+    placement: StrategyName = "a_optimal"
+    target: Annotated[str | None, Parameter(metavar="PERCENT", allow_leading_hyphen=True)] = None
+    which: TargetScope = "identifiable"
+    grow: Grow = "receivers"
+    after: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    start: Annotated[Path | None, Parameter(metavar="FILE")] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.wanted is not None and self.placement not in ("d_optimal", "a_optimal"):
+            raise ConfigurationError("--target goes with --placement d_optimal or a_optimal")
+        if self.after is not None and (self.target is not None or self.start is not None):
+            raise ConfigurationError("--after plans one setup; leave --target and --start out")
+        if self.start is not None and self.placement != "vlm_then_refine":
+            raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
+
+    @property
+    def wanted(self) -> PlanTarget | None:
+        """The target; None: there is none.
+
+        :raises ConfigurationError: if it is no share such as "10%", "10 %" or "0.1"
+        """
+        if self.target is None:
+            return None
+        bare = self.target.strip()
+        try:
+            value = float(bare.removesuffix("%")) / (100.0 if bare.endswith("%") else 1.0)
+        except ValueError:
+            value = math.nan
+        if not 0.0 < value < 10.0:
+            raise ConfigurationError(
+                f"--target must be a share such as 10% or 0.1; got {self.target!r}"
+            )
+        return PlanTarget(value, self.which, self.grow)
+
+
+@option_group("Output")
+@dataclass(frozen=True)
+class PlanOutput(Options):
+    """Output of a plan.
+
+    :param out: the file to write, .csv or .parquet
+    :param figure: draw the positions to this .png
+    :param as_json: print one JSON object
+    """
+
+    out: Annotated[Path, Parameter(metavar="FILE")]
+    figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    as_json: Annotated[bool, Parameter(name="--json")] = False
+
+    def __post_init__(self) -> None:
+        check_target(self.out, ".csv", ".parquet")
+        check_target(self.figure, ".png")
+
+    def write(self, scene: SceneModel, planned: Campaign, text: str, answer: Any) -> None:
+        """Write the positions, print what is said of them, draw them.
+
+        :param text: a table
+        :param answer: the same for JSON
+        """
+        write_campaign(planned, self.out)
+        if self.as_json:
+            print_result(json.dumps(answer, indent=2, allow_nan=False))
+        else:
+            print_result(text)
+            print_result(
+                f"{planned.num_links} links of {planned.num_setups} setups written to {self.out}"
+            )
+        if self.figure is not None:
+            from vlmrt_dist.report import positions_figure
+
+            positions_figure(scene, planned, self.figure)
+            say(f"figure written to {self.figure}")
+
+
+@described
+def plan_command(
+    *,
+    output: PlanOutput,
+    scene: SceneOptions = SceneOptions(),
+    positions: PlannedPositions = PlannedPositions(),
+    candidates: CandidateFlags = CandidateFlags(),
+    design: DesignOptions = DesignOptions(),
+    radio: RadioOptions = RadioOptions(),
+    seed: int = 0,
+) -> None:
+    """Where to measure [m], and how well each object will be known.
+
+    Add the levels as a column rss_dbm [dBm] to the file and give it to estimate.
+
+    :param seed: seed of candidates and search
+    """
+    room, asked = scene.load(), value_of(RadioConfig, radio)
+    if positions.after is not None:
+        measured = read_campaign(positions.after, scene=room)
+        ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)
+        output.write(room, ahead.campaign, *_said_of_next(room, ahead))
+        return
+    start = read_campaign(positions.start, scene=room) if positions.start is not None else None
+    strategy = strategy_of(positions.placement, candidates, asked, design, start)
+    size, wanted = (positions.setups, positions.receivers), positions.wanted
+    lines: list[str] = []
+    with results_only(), progress_bar() as progress:
+        if wanted is None:  # before the pool is traced: most of what can be refused is refused here
+            planned = strategy.place(room, *size, seed=seed, progress=progress)
+        pool = pool_for(
+            room, *size, seed=seed, radio=asked, candidates=value_of(CandidateOptions, candidates),
+            prior_width=design.prior_width, fixed=design.fixed, progress=progress,
+        )  # fmt: skip
+        if wanted is not None and isinstance(strategy, OptimalStrategy):
+            planned, lines = _for_target(room, strategy, pool, wanted, size, seed)
+        report = plan_report(
+            room, planned, pool, radio=asked, noise_db=design.noise_db,
+            prior_width=design.prior_width, fixed=design.fixed, seed=seed,
+        )  # fmt: skip
+    output.write(room, planned, report.text(lines), report.to_dict(lines))
+
+
+def _for_target(
+    scene: SceneModel,
+    strategy: OptimalStrategy,
+    pool: CandidatePool,
+    target: PlanTarget,
+    size: tuple[int, int],
+    seed: int,
+) -> tuple[Campaign, list[str]]:
+    """The smallest campaign for a target, and what to say about it."""
+    found = plan_for_target(strategy, scene, target, *size, pool=pool, seed=seed)
+    m, n, value = next(
+        (m, n, value)
+        for m, n, value in found.tried
+        if (m, n) == (found.campaign.num_setups, found.campaign.num_receivers)
+    )
+    lines = [
+        f"target {percent(target.std)}: {m} setups of {n} receivers bring {SCOPES[target.scope]} "
+        f"to {percent(value)}"
+        if found.reached
+        else f"target {percent(target.std)} is not reached: {m} setups of {n} receivers, the most "
+        f"tried, leave {percent(value)}; grow the other number, or enlarge the pool"
+    ]
+    if found.never:
+        lines.append(
+            "even all links of the pool together would not bring there: " + ", ".join(found.never)
+        )
+    return found.campaign, lines
+
+
+def _next(
+    scene: SceneModel,
+    measured: Campaign,
+    receivers: int,
+    candidates: CandidateFlags,
+    design: DesignOptions,
+    radio: RadioConfig,
+    seed: int,
+) -> NextSetup:
+    """Estimate from what is measured, and plan the next setup."""
+    states_noise = np.nanmax(measured.noise_db) > 0.0
+    with results_only(), progress_bar() as progress:
+        result = estimate(
+            scene, measured, radio=radio, prior=Prior(design.prior_width),
+            noise=Noise(None if states_noise else design.noise_db),
+            parameters=Parameters(fixed=design.fixed), solver=LevenbergMarquardt(folds=0),
+            seed=seed, progress=progress,
+        )  # fmt: skip
+        return plan_next(
+            scene, measured, result, num_receivers=receivers, radio=radio,
+            candidates=value_of(CandidateOptions, candidates), seed=seed, progress=progress,
+        )  # fmt: skip
+
+
+def _said_of_next(scene: SceneModel, ahead: NextSetup) -> tuple[str, dict[str, Any]]:
+    """What a further setup is predicted to bring: a table, and the same for JSON."""
+    lines = [f"{'object':<24} {'now':>8} {'after':>8}"]
+    objects = []
+    for name, now, then in zip(scene.names, ahead.before, ahead.after, strict=True):
+        if now > 0.0:
+            lines.append(f"{name:<24} {percent(float(now)):>8} {percent(float(then)):>8}")
+            objects.append({"name": name, "std_now": float(now), "std_after": float(then)})
+    answer = {
+        "objects": objects,
+        "num_links": ahead.campaign.num_links,
+        "units": {"std": "of ln(conductivity)"},
+    }
+    return "\n".join(lines), answer

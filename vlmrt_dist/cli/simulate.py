@@ -1,0 +1,128 @@
+"""``vlmrt simulate``: a measurement that was never made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from vlmrt_dist.campaign import RadioConfig, read_campaign, write_campaign
+from vlmrt_dist.cli.options import (
+    CandidateFlags,
+    PositionOptions,
+    SceneOptions,
+    SimulationRadio,
+    check_target,
+    csv_text,
+    strategy_of,
+    value_of,
+)
+from vlmrt_dist.command_line import Options, described, option_group
+from vlmrt_dist.console import print_result, results_only
+from vlmrt_dist.errors import ConfigurationError, StorageError
+from vlmrt_dist.field import Flaws, perturbed, simulate
+from vlmrt_dist.placement import place
+from vlmrt_dist.store import write_atomic
+
+
+@option_group("Positions")
+@dataclass(frozen=True)
+class SimulatedPositions(PositionOptions):
+    """Positions of a simulation.
+
+    :param campaign: positions (see plan) instead of --setups, --receivers, --placement
+    """
+
+    campaign: Annotated[Path | None, Parameter(metavar="FILE")] = None
+
+
+@option_group("Errors of the levels")
+@dataclass(frozen=True)
+class ErrorOptions(Options, Flaws):
+    """Errors that are added to the levels.
+
+    :param noise_db: standard deviation of the error of each level [dB]
+    :raises ConfigurationError: if a number is outside what it may be
+    """
+
+    noise_db: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.noise_db < math.inf:
+            raise ConfigurationError("--noise-db must be a finite number of dB, 0 or more")
+
+
+@option_group("Truth and output")
+@dataclass(frozen=True)
+class TruthOptions(Options):
+    """Truth of a simulation, and its files.
+
+    :param out: the file to write, .csv or .parquet
+    :param truth_out: where the truth [S/m] goes, .csv
+    :param perturb_seed: seed of a truth up to 20 % about the scene's own values; default: these
+    :raises StorageError: if a file cannot be written
+    """
+
+    out: Annotated[Path, Parameter(metavar="FILE")]
+    truth_out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    perturb_seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_target(self.out, ".csv", ".parquet")
+        check_target(self.truth_out, ".csv")
+        if self.truth_out is not None and self.truth_out.absolute() == self.out.absolute():
+            raise StorageError("--out and --truth-out name the same file")
+        if self.perturb_seed is not None and self.perturb_seed < 0:
+            raise ConfigurationError("--perturb-seed must be 0 or more")
+
+
+@described
+def simulate_command(
+    *,
+    output: TruthOptions,
+    scene: SceneOptions = SceneOptions(),
+    positions: SimulatedPositions = SimulatedPositions(),
+    candidates: CandidateFlags = CandidateFlags(),
+    errors: ErrorOptions = ErrorOptions(),
+    radio: SimulationRadio = SimulationRadio(),
+    seed: int = 0,
+) -> None:
+    """A measurement that was never made: a file of levels [dBm] for estimate, and its truth.
+
+    :param seed: seed of positions and noise
+    """
+    room, asked = scene.load(), value_of(RadioConfig, radio)
+    given = read_campaign(positions.campaign, scene=room) if positions.campaign else None
+    truth = room.conductivity(asked.frequency)
+    if output.perturb_seed is not None:
+        truth = perturbed(truth, output.perturb_seed)
+    strategy = strategy_of(positions.placement, candidates, asked)
+    with results_only():
+        planned = given or place(strategy, room, positions.setups, positions.receivers, seed=seed)
+        # The placement draws from this seed too, and noise has to be independent of positions.
+        measured = simulate(
+            room,
+            planned,
+            conductivity=truth,
+            radio=asked,
+            noise_db=errors.noise_db,
+            flaws=value_of(Flaws, errors),
+            seed=seed + 1,
+        )
+    write_campaign(measured, output.out)
+    table = list(zip(room.names, room.materials, truth.tolist(), strict=True))
+    if output.truth_out is not None:
+        header = ("name", "material", "conductivity")
+        write_atomic(output.truth_out, csv_text(header, table).encode())
+    for name, kind, value in table:
+        print_result(f"{name:<20} {kind:<18} {value:>10.4g} S/m")
+    censored = int(measured.censored.sum())
+    below = f", {censored} of them censored," if censored else ""
+    print_result(
+        f"{measured.num_links} levels of {measured.num_setups} setups{below} written to "
+        f"{output.out}"
+    )

@@ -1,0 +1,17 @@
+from .access import OPEN_REMEDY as OPEN_REMEDY
+from .access import asks_for_token as asks_for_token
+from .access import host_and_port as host_and_port
+from .access import is_this_machine as is_this_machine
+from .actor_engine import prepare_actor_engine as prepare_actor_engine
+from .actor_objective import ActorObjective as ActorObjective
+from .metrics import STUDY_METRICS as STUDY_METRICS
+from .pool import call as call
+from .pool import feed_actors as feed_actors
+from .pool import map_on_actors as map_on_actors
+from .pool import restarts as restarts
+from .session import SECRETS as SECRETS
+from .session import ActorOptions as ActorOptions
+from .session import Placement as Placement
+from .session import check_capacity as check_capacity
+from .session import connect as connect
+from .session import needs_of as needs_of

@@ -1,0 +1,311 @@
+"""A pool of long-lived Ray actors that call plain functions on plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from vlmrt_dist.distributed.actor_engine import prepare_actor_engine
+from vlmrt_dist.distributed.metrics import STUDY_METRICS
+from vlmrt_dist.distributed.session import (
+    ITEM_DEADLINE,
+    ActorOptions,
+    brief,
+    check_capacity,
+    connect,
+    needs_of,
+    reserve,
+    room_for,
+)
+from vlmrt_dist.errors import ActorFailure, VlmrtError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+
+def restarts() -> int:
+    """Restarts of the pool actor that runs this, by Ray or by its driver, since it last finished an
+    item; 0 outside a pool."""
+    starts = _Starts.of_this_actor()
+    return 0 if starts is None else starts.untold
+
+
+class Worker:
+    """One actor of the pool."""
+
+    def __init__(self, label: str, threads: int, gpu: bool) -> None:
+        self._starts = _Starts.count()
+        self._threads, self._gpu = threads, gpu
+        self._label = label
+        STUDY_METRICS.tell_actor_start(label.partition("/")[0], "pool")
+
+    def __repr__(self) -> str:
+        return self._label
+
+    def call(self, function: Callable[[Item], Result], item: Item) -> Result:
+        """``function(item)`` with this actor's share of the processor."""
+        prepare_actor_engine(threads=self._threads, gpu=self._gpu)
+        result = function(item)
+        self._starts.tell()
+        return result
+
+
+class _Starts:
+    """Starts of one actor, counted in Ray's own key-value table, which outlives its process.
+
+    :param key: the actor's entry in that table
+    :param starts: all of them
+    :param told: those that belong to items that are done
+    """
+
+    def __init__(self, key: str, starts: int, told: int) -> None:
+        self._key, self._starts, self._told = key, starts, told
+
+    @classmethod
+    def of_this_actor(cls) -> _Starts | None:
+        """As they stand in the table; None where no actor runs this, or one that has not been
+        counted."""
+        if "ray" not in sys.modules or not sys.modules["ray"].is_initialized():
+            return None
+        from ray.experimental import internal_kv
+
+        key = _starts_key()
+        kept = internal_kv._internal_kv_get(key)
+        return cls(key, *map(int, kept.split())) if kept else None
+
+    @classmethod
+    def count(cls) -> _Starts:
+        """Count a start of the actor that runs this."""
+        before = cls.of_this_actor()
+        if before is None:
+            found = cls(_starts_key(), 1, 1)
+        else:
+            found = cls(before._key, before._starts + 1, before._told)
+        found._keep()
+        return found
+
+    @property
+    def untold(self) -> int:
+        """Starts beyond the first since :meth:`tell`."""
+        return self._starts - self._told
+
+    def tell(self) -> None:
+        """Attribute what has been counted to an item that is done."""
+        if self.untold:
+            self._told = self._starts
+            self._keep()
+
+    def _keep(self) -> None:
+        from ray.experimental import internal_kv
+
+        internal_kv._internal_kv_put(self._key, f"{self._starts} {self._told}")
+
+
+def _starts_key() -> str:
+    import ray
+
+    return f"vlmrt_starts_{ray.get_runtime_context().get_actor_id()}"
+
+
+def call(function: Callable[[], Result], name: str, workers: ActorOptions | None) -> Result:
+    """``function()`` on one actor, so that the driver neither imports Dr.Jit nor holds a GPU.
+
+    :param name: name of the call on Ray's dashboard
+    :param workers: resources of the actor, however many it states; None: call it in this process
+    """
+    if workers is None:
+        return function()
+    one = dataclasses.replace(workers, num_actors=1)
+    [(_, result)] = map_on_actors(_call, [function], one, names=[name])
+    return result
+
+
+def _call(function: Callable[[], Result]) -> Result:
+    return function()
+
+
+def map_on_actors(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: ActorOptions,
+    *,
+    names: Sequence[str],
+    study: str = "",
+) -> Iterator[tuple[int, Result]]:
+    """``function`` of every item over a pool of actors: (index of the item, result), as they come.
+
+    A caller can keep each result at once, and loses none that is there when it is told to stop. An
+    actor that dies, or takes much longer than earlier items did, is restarted and its item done
+    again, ``workers.attempts`` times at most.
+
+    :param workers: number, resources and deadlines of the actors
+    :param names: name of each item on Ray's dashboard
+    :param study: name of the actors there; default: that of ``workers``
+    :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
+    :raises ConfigurationError: if the cluster has no room for the actors
+    """
+    given = iter(enumerate(items))
+
+    def ask() -> tuple[str, tuple[int, Item]] | None:
+        numbered = next(given, None)
+        return None if numbered is None else (names[numbered[0]], numbered)
+
+    if items:
+        most = dataclasses.replace(workers, num_actors=min(workers.num_actors, len(items)))
+        numbered = partial(_numbered, function)
+        for (index, _), result in feed_actors(numbered, ask, most, study=study):
+            yield index, result
+
+
+def _numbered(function: Callable[[Item], Result], item: tuple[int, Item]) -> Result:
+    return function(item[1])
+
+
+def feed_actors(
+    function: Callable[[Item], Result],
+    ask: Callable[[], tuple[str, Item] | None],
+    workers: ActorOptions,
+    *,
+    study: str = "",
+) -> Iterator[tuple[Item, Result]]:
+    """As :func:`map_on_actors`, for items that depend on results: each with its result.
+
+    :param ask: gives an item and its name on Ray's dashboard whenever an actor is free; None: none
+        for now, to be asked again after the next result, and, if none is awaited, none any more
+    """
+    import ray
+    from ray.util.placement_group import remove_placement_group
+
+    started = connect()
+    try:
+        bundles = _bundles(workers)
+        group = reserve(bundles, workers.placement, workers.start_deadline)
+        label = study or workers.study or "study"
+        actors = [
+            _actor(ray, group, index, f"{label}/worker {index + 1}", needs, workers)
+            for index, needs in enumerate(bundles)
+        ]
+        try:
+            yield from _as_they_come(ray, actors, ray.put(function), ask, workers)
+        finally:
+            for actor in actors:
+                ray.kill(actor)
+            remove_placement_group(group)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _bundles(options: ActorOptions) -> list[dict[str, float]]:
+    """Resources of each actor: a GPU as long as there are any, unless ``num_gpus`` is stated."""
+    needs, count = needs_of(options), options.num_actors
+    with_gpu = min(count, room_for(needs)) if options.num_gpus is None else count
+    if "GPU" not in needs or with_gpu == count:
+        check_capacity(count, needs)
+        return [needs] * count
+    without = {"CPU": needs["CPU"]}
+    check_capacity(count, without)  # each of them holds a core as well
+    return [needs] * with_gpu + [without] * (count - with_gpu)
+
+
+def _actor(
+    ray: Any,
+    group: Any,
+    index: int,
+    label: str,
+    needs: dict[str, float],
+    workers: ActorOptions,
+) -> Any:
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    actor = ray.remote(Worker).options(
+        name=f"{label} #{secrets.token_hex(3)}",
+        num_cpus=needs["CPU"],
+        num_gpus=needs.get("GPU", 0.0),
+        max_restarts=workers.attempts - 1,
+        max_task_retries=workers.attempts - 1,
+        scheduling_strategy=PlacementGroupSchedulingStrategy(group, index),
+    )
+    return actor.remote(label, threads=workers.threads_per_actor, gpu="GPU" in needs)
+
+
+@dataclass
+class _Running:
+    """An item that an actor works on.
+
+    :param since: when it was given, or its actor was last started again
+    :param attempts: how often it has begun, as far as the driver knows
+    """
+
+    name: str
+    item: Any
+    actor: Any
+    since: float
+    attempts: int = 1
+
+
+def _as_they_come(
+    ray: Any,
+    actors: list[Any],
+    function: Any,
+    ask: Callable[[], tuple[str, Any] | None],
+    workers: ActorOptions,
+) -> Iterator[tuple[Any, Any]]:
+    """One item an actor at a time, the next as soon as it is free."""
+    idle = list(actors)
+    running: dict[Any, _Running] = {}
+    seconds: list[float] = []
+    while True:
+        while idle and (asked := ask()) is not None:
+            name, item = asked
+            actor = idle.pop(0)
+            call = actor.call.options(name=name).remote(function, item)
+            running[call] = _Running(name, item, actor, time.monotonic())
+        if not running:
+            return
+        limit = workers.longest(seconds, usually=ITEM_DEADLINE)
+        oldest = min(running.values(), key=lambda item: item.since)
+        left = max(0.0, oldest.since + limit - time.monotonic())
+        done, _ = ray.wait(list(running), num_returns=1, timeout=left)
+        if not done:
+            _start_again(ray, oldest, limit, workers.attempts)
+            continue
+        finished = running.pop(done[0])
+        try:
+            result = ray.get(done[0])
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            raise cause if isinstance(cause, VlmrtError) else error from None
+        except ray.exceptions.RayError as error:
+            raise ActorFailure(
+                f"{finished.name} lost its actor {workers.attempts} times: {brief(error)}. "
+                "Look at its machine (memory, GPU) and at its log on Ray's dashboard"
+            ) from error
+        seconds.append(time.monotonic() - finished.since)
+        idle.append(finished.actor)
+        yield finished.item, result
+
+
+def _start_again(ray: Any, stuck: _Running, limit: float, attempts: int) -> None:
+    """Start the actor of an item that is stuck again; Ray repeats the call by itself.
+
+    :raises ActorFailure: if that has been tried often enough
+    """
+    if stuck.attempts >= attempts:
+        raise ActorFailure(
+            f"{stuck.name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor "
+            "on Ray's dashboard, or lower samples_per_src"
+        )
+    _log.warning(f"{stuck.name}: no answer in {limit:.0f} s; it is done again")
+    ray.kill(stuck.actor, no_restart=False)
+    stuck.attempts += 1
+    stuck.since = time.monotonic()

@@ -1,0 +1,9 @@
+from .llvm import CUDA_VARIANT as CUDA_VARIANT
+from .llvm import LLVM_VARIANT as LLVM_VARIANT
+from .llvm import VARIANT_VARIABLE as VARIANT_VARIABLE
+from .llvm import choose_variant as choose_variant
+from .llvm import count_gpus as count_gpus
+from .llvm import find_llvm as find_llvm
+from .llvm import prepare_engine as prepare_engine
+from .llvm import use_llvm as use_llvm
+from .versions import engine_versions as engine_versions

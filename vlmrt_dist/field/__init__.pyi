@@ -1,0 +1,17 @@
+from .evaluators import ReplayObjective as ReplayObjective
+from .evaluators import RetraceObjective as RetraceObjective
+from .materials import Materials as Materials
+from .materials import Parameter as Parameter
+from .objective import Differentiable as Differentiable
+from .objective import Engine as Engine
+from .objective import Levels as Levels
+from .objective import Objective as Objective
+from .objective import ValueAndGrad as ValueAndGrad
+from .objective import measured_power as measured_power
+from .objective import normalized_absolute_error as normalized_absolute_error
+from .replay import Replay as Replay
+from .simulation import Flaws as Flaws
+from .simulation import displaced as displaced
+from .simulation import perturbed as perturbed
+from .simulation import simulate as simulate
+from .tracing import trace as trace

@@ -1,0 +1,218 @@
+"""Objectives that evaluate in this process: by replaying stored paths, or by tracing anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import scipy.sparse as sp
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import (
+    DB,
+    Levels,
+    NormalizedError,
+    ValueAndGrad,
+    measured_power,
+    normalized_absolute_error,
+)
+from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.retrace import Retrace
+from vlmrt_dist.paths import PathTable
+from vlmrt_dist.scene import SceneModel
+
+
+class ReplayObjective:
+    """Evaluates by replaying stored paths.
+
+    :param scene: the scene, for its permittivities and thicknesses
+    :param campaign: M setups with their measured levels and carriers
+    :param radio: radio configuration; its carrier is the one that conductivities are given at
+    :param table: the paths of the campaign
+    :param measured: [S, M, N] received powers in watts instead of the campaign's, so that S
+        parameter vectors can have S truths
+    """
+
+    def __init__(
+        self,
+        scene: SceneModel,
+        campaign: Campaign,
+        radio: RadioConfig,
+        table: PathTable,
+        measured: FloatArray | None = None,
+    ) -> None:
+        self.num_setups = table.num_setups
+        self.num_objects = table.num_objects
+        self._thickness = scene.thickness
+        self._present = campaign.present
+        self._carriers = carriers_of(scene, campaign, radio)
+        power = measured_power(campaign, measured)
+        self._errors = [NormalizedError(power[:, c.setups]) for c in self._carriers]
+        tables = [table]
+        if len(self._carriers) > 1:
+            tables = [table.setups(c.setups.tolist()) for c in self._carriers]
+        self._replays = [
+            Replay(part, carrier.radio)
+            for part, carrier in zip(tables, self._carriers, strict=True)
+        ]
+
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+        """See :meth:`Objective.value_and_grad`."""
+        parts = [self._at_carrier(i, theta) for i in range(len(self._carriers))]
+        if len(parts) == 1:
+            return parts[0]
+        count = len(parts[0].loss)
+        loss = np.zeros((count, self.num_setups))
+        gradient = np.zeros((count, self.num_setups, self.num_objects))
+        for carrier, part in zip(self._carriers, parts, strict=True):
+            loss[:, carrier.setups], gradient[:, carrier.setups] = part
+        return ValueAndGrad(loss, gradient)
+
+    def _at_carrier(self, index: int, theta: FloatArray) -> ValueAndGrad:
+        """Loss and gradient of the setups at one carrier; one vector may meet several truths."""
+        carrier, replay = self._carriers[index], self._replays[index]
+        derivative = replay.derivative(self._materials(carrier, theta))
+        shape = (len(theta), len(carrier.setups), self._present.shape[1])
+        loss, weight = self._errors[index](derivative.rss.T.reshape(shape))
+        scale = None if carrier.at_reference else carrier.scale
+        return ValueAndGrad(loss, replay.gradient(derivative, weight, scale))
+
+    def rss(self, theta: FloatArray) -> FloatArray:
+        """See :meth:`Objective.rss`."""
+        rss = np.zeros((len(theta), *self._present.shape))
+        for carrier, replay in zip(self._carriers, self._replays, strict=True):
+            rss[:, carrier.setups] = replay.rss(self._materials(carrier, theta))
+        return np.where(self._present, rss, np.nan)
+
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """See :meth:`Objective.levels`."""
+        rss = np.zeros(self._present.shape)
+        by: dict[Parameter, sp.csr_matrix] = {}
+        parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
+        for carrier, replay in zip(self._carriers, self._replays, strict=True):
+            here = materials[carrier.radio.frequency]
+            for name in wanted:
+                derivative = replay.derivative(here, name)
+                power = derivative.rss[:, 0]
+                per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+                parts[name].append(
+                    _scaled(replay.jacobian(derivative), per_link, getattr(here, name))
+                )
+                rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
+            if not wanted:
+                rss[carrier.setups] = replay.rss(here)[0]
+        order = np.concatenate([c.setups for c in self._carriers])
+        links = np.arange(self._present.size).reshape(self._present.shape)
+        back = np.argsort(links[order].ravel())
+        for name, blocks in parts.items():
+            by[name] = blocks[0] if len(blocks) == 1 else sp.vstack(blocks, "csr")[back]
+        return Levels(np.where(self._present, rss, np.nan), by)
+
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        """See :meth:`Objective.log_jacobian`."""
+        materials = {c.radio.frequency: self._materials(c, theta) for c in self._carriers}
+        levels = self.levels(materials, ("conductivity",))
+        return levels.rss, levels.by["conductivity"]
+
+    def _materials(self, carrier: Carrier, theta: FloatArray) -> Materials:
+        return Materials(theta * carrier.scale, carrier.relative_permittivity, self._thickness)
+
+
+def _scaled(matrix: sp.csr_matrix, rows: FloatArray, columns: FloatArray) -> sp.csr_matrix:
+    """diag(rows) · matrix · diag(columns)."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    data = matrix.data * rows[row] * columns[matrix.indices]
+    return sp.csr_matrix((data, matrix.indices, matrix.indptr), matrix.shape)
+
+
+class RetraceObjective:
+    """Evaluates by solving for the paths anew, as the paper does. Slow; see :mod:`retrace`.
+
+    Parameters as of :class:`ReplayObjective`, without the paths.
+
+    :raises ConfigurationError: if the campaign names other carriers than ``radio``
+    """
+
+    def __init__(
+        self,
+        scene: SceneModel,
+        campaign: Campaign,
+        radio: RadioConfig,
+        measured: FloatArray | None = None,
+    ) -> None:
+        carriers = carriers_of(scene, campaign, radio)
+        if len(carriers) > 1 or carriers[0].radio != radio:
+            raise ConfigurationError(
+                "the retrace engine knows the radio configuration's carrier only; use "
+                "engine='replay' for a campaign that names its own"
+            )
+        self.num_setups = campaign.num_setups
+        self.num_objects = scene.num_objects
+        self._frequency = radio.frequency
+        self._present = campaign.present
+        self._measured = measured_power(campaign, measured)
+        self._retrace = Retrace(scene, campaign, radio)
+
+    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+        """See :meth:`Objective.value_and_grad`."""
+        count = len(theta)
+        loss = np.zeros((count, self.num_setups))
+        gradient = np.zeros((count, self.num_setups, self.num_objects))
+        for s, sigma in enumerate(theta):
+            truth = self._measured[min(s, len(self._measured) - 1)]
+            for m in range(self.num_setups):
+                measured = truth[m][self._present[m]]
+                weigh = partial(_error_weight, measured=measured)
+                rss, gradient[s, m] = self._retrace.rss_and_gradient(sigma, m, weigh)
+                loss[s, m] = normalized_absolute_error(rss[None, None], measured[None, None])[0][
+                    0, 0
+                ]
+        return ValueAndGrad(loss, gradient)
+
+    def rss(self, theta: FloatArray) -> FloatArray:
+        """See :meth:`Objective.rss`."""
+        result = np.full((len(theta), *self._present.shape), np.nan)
+        for s, sigma in enumerate(theta):
+            for m in range(self.num_setups):
+                result[s, m, self._present[m]] = self._retrace.rss(sigma, m)
+        return result
+
+    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+        """See :meth:`Objective.levels`; conductivities only.
+
+        :raises ConfigurationError: if another parameter is wanted
+        """
+        if set(wanted) - {"conductivity"}:
+            raise ConfigurationError(
+                "the retrace engine differentiates by the conductivity only; use engine='replay'"
+            )
+        rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
+        return Levels(rss, {"conductivity": jacobian})
+
+    def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""
+        rss = np.full(self._present.shape, np.nan)
+        rows = np.zeros((*self._present.shape, self.num_objects))
+        for m in range(self.num_setups):
+            there = np.flatnonzero(self._present[m])
+            for position, n in enumerate(there):
+                weigh = partial(_one_weight, position=position)
+                power, row = self._retrace.rss_and_gradient(theta, m, weigh)
+                rss[m, there] = power
+                if power[position] > 0.0:
+                    rows[m, n] = DB * row * theta / power[position]
+        return rss, sp.csr_matrix(rows.reshape(-1, self.num_objects))
+
+
+def _error_weight(rss: FloatArray, measured: FloatArray) -> FloatArray:
+    """Derivative [n] of one setup's loss (8) by its received powers [n]."""
+    return normalized_absolute_error(rss[None, None], measured[None, None])[1][0, 0]
+
+
+def _one_weight(rss: FloatArray, position: int) -> FloatArray:
+    """Derivative [n] of the received power at one receiver by all [n]."""
+    return (np.arange(len(rss)) == position).astype(np.float64)

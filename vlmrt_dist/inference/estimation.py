@@ -1,0 +1,165 @@
+"""From a measured campaign to conductivities with intervals: Algorithm 1, and least squares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.distributed import ActorOptions
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.adam import run_adam
+from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
+from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
+from vlmrt_dist.inference.importance_check import check_posterior
+from vlmrt_dist.inference.multistart import held_out_levels
+from vlmrt_dist.inference.options import (
+    Adam,
+    LevenbergMarquardt,
+    Noise,
+    Parameters,
+    Prior,
+    Solver,
+)
+from vlmrt_dist.inference.problem import Assumptions, Clock, Problem, open_problem
+from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.inference.summary import Solution, summarise
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import MaterialPrior, SceneModel
+
+
+def estimate(
+    scene: SceneModel,
+    campaign: Campaign,
+    *,
+    radio: RadioConfig | None = None,
+    prior: Prior | MaterialPrior | None = None,
+    parameters: Parameters | None = None,
+    noise: Noise | None = None,
+    # This, with its prior and squares for a loss, has the least error of sweeps/search.py
+    # (configuration b08db23a2ab7) and is most of its front.
+    solver: Solver | None = None,
+    workers: ActorOptions | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Estimate:
+    """Estimate the conductivity of every object of ``scene`` from a measured campaign.
+
+    Levels that the campaign calls censored count as what they are: the true one lies at or below
+    the receiver's floor. A campaign may hold setups of several carriers, see
+    :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
+
+    :param scene: K objects
+    :param campaign: M setups with received levels [dBm]
+    :param radio: radio configuration; default: 3.5 GHz, depth 4, the complete path set
+    :param prior: a width about the ITU values of the scene's own material classes (default
+        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them
+    :param parameters: which parameters of the objects are unknown; default: their conductivities
+    :param noise: of the levels; default: the campaign's own
+    :param solver: ``LevenbergMarquardt`` (default) on ln σ with the prior, or ``Adam`` as in the
+        paper, on σ and without a prior
+    :param workers: Ray actors that share the setups; None: this process evaluates
+    :param seed: of random starts, folds and displaced copies of receivers
+    :param progress: called along the way
+    :raises ConfigurationError: if the options do not fit the scene or each other
+    :raises CampaignError: if the campaign does not fit the scene or holds no levels
+    :raises NoPathsError: if no link has a path
+    """
+    solver = solver or LevenbergMarquardt()
+    assumed = Assumptions(
+        radio=radio or RadioConfig(),
+        prior=prior or Prior(),
+        parameters=parameters or Parameters(),
+        noise=noise or Noise(),
+        loss=solver.loss if isinstance(solver, LevenbergMarquardt) else "squared",
+    )
+    _refuse_contradictions(campaign, assumed, solver)
+    rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
+    conductivity = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
+    start = initial_conductivity(solver.initial, conductivity, rng)
+    clock = Clock()
+    with open_problem(
+        scene,
+        campaign,
+        assumed,
+        engine=solver.engine if isinstance(solver, Adam) else "replay",
+        workers=workers,
+        seed=seed,
+        progress=progress,
+        clock=clock,
+    ) as problem:
+        if isinstance(solver, Adam):
+            solution = _adam(problem, solver, start, clock, progress)
+        else:
+            solution = _least_squares(problem, solver, start, rng, clock, progress)
+    return summarise(scene, problem, solver, solution, clock.seconds)
+
+
+def _least_squares(
+    problem: Problem,
+    solver: LevenbergMarquardt,
+    start: FloatArray,
+    rng: np.random.Generator,
+    clock: Clock,
+    progress: Progress | None,
+) -> Solution:
+    predict, data = problem.predict, problem.data
+    with clock("fit"):
+        fit = fit_least_squares(problem, solver, start, rng, progress)
+    with clock("uncertainty"):
+        held_out = None
+        if solver.folds > 1:
+            scale = fit.scale if fit.scale > 1.0 else 1.0
+            louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
+            held_out = held_out_levels(predict, louder, fit.x, solver.folds, rng)
+        checked = check_posterior(predict, data, fit, rng) if solver.check else None
+        level, _ = predict(fit.x)
+    return Solution(fit, level, held_out, checked)
+
+
+def _adam(
+    problem: Problem, solver: Adam, start: FloatArray, clock: Clock, progress: Progress | None
+) -> Solution:
+    with clock("fit"):
+        run = run_adam(
+            problem.objective, start[None], solver, free=problem.prior.free, progress=progress
+        )
+    with clock("uncertainty"):
+        fit = appraise_adam(problem, run, 0)
+        level, _ = problem.predict(fit.x)
+    return Solution(fit, level, losses=run.losses[:, 0])
+
+
+def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Solver) -> None:
+    """:raises ConfigurationError: if a start needs a prior that is not there, or something is asked
+    that Algorithm 1 cannot do
+    """
+    given, radio = assumed.given, assumed.radio
+    if given is None and isinstance(solver.initial, str) and solver.initial == "vlm":
+        raise ConfigurationError(
+            "initial='vlm' starts at the values of a prior; give it, as in "
+            "prior=vd.propose_materials('offline', scene, frequency=3.5e9).prior"
+        )
+    if not isinstance(solver, Adam):
+        return
+    elsewhere = campaign.frequency is not None and bool(
+        (campaign.frequency != radio.frequency).any()
+    )
+    parameters = assumed.parameters
+    asked = {
+        f"the quantities {', '.join(parameters.quantities)}": (
+            parameters.quantities != ("conductivity",)
+        ),
+        "groups": parameters.groups is not None,
+        "gain_offset_db": assumed.noise.gain_offset_db is not None,
+        "a prior's exponents at another carrier": given is not None and elsewhere,
+        "levels below a receiver's floor": bool(campaign.censored.any()),
+    }
+    for what, there in asked.items():
+        if there:
+            raise ConfigurationError(
+                f"Adam, as in the paper, knows conductivities and their levels only, not {what}; "
+                "use LevenbergMarquardt"
+            )

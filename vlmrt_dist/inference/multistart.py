@@ -1,0 +1,213 @@
+"""Least squares from several starts, with a check of the noise and of the prior, and folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.special
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
+from vlmrt_dist.inference.likelihood import information, noise_scale
+from vlmrt_dist.inference.outcome import Outcome
+from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
+from vlmrt_dist.progress import Progress
+
+FALSE_ALARMS = 0.05
+"""Share of fits that accuse some right prior, shared out among the unknowns: with a bound for each
+by itself, the more objects a scene has, the surer a prior would be widened for nothing."""
+
+SUSPICIOUS = 2.0
+"""An estimate so many standard deviations from its prior may sit in the wrong minimum: the search
+starts again further away before anything is accused."""
+
+WIDENING, WIDENINGS = 3.0, 2
+"""Factor by which a contradicted prior is widened, and how often at most."""
+
+FAR_FACTORS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0)
+"""Where the search for a parameter whose prior is contradicted starts again, times its estimate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Parameters where an optimizer ended, and the posterior there.
+
+    :param x: [X] parameters
+    :param evaluations: evaluations, all starts together
+    :param outcome: how the last start ended
+    :param scale: factor by which the residuals exceed the declared noise (1: they do not; NaN: too
+        few links to say); ``knowledge`` contains it
+    :param width: [X] prior widths that were used in the end
+    :param knowledge: the posterior
+    :param residual_db: [L'] residuals of the links that were used and heard
+    """
+
+    x: FloatArray
+    evaluations: int
+    outcome: Outcome
+    scale: float
+    width: FloatArray
+    knowledge: Posterior
+    residual_db: FloatArray
+
+
+def fit_with_prior_check(
+    predict: Predict,
+    data: LeastSquares,
+    starts: FloatArray,
+    max_evaluations: int = 100,
+    progress: Progress | None = None,
+) -> Fit:
+    """Least squares, again with a wider prior for parameters whose levels contradict it.
+
+    A wrong material class is off by more than any spread within a class. Without this, such an
+    object would be drawn towards the wrong value, with an interval that excludes the true one.
+
+    :param starts: [S, X] tried in order, until one fits as well as its noise explains
+    """
+    width = np.array(np.broadcast_to(data.prior_width, data.prior.shape))
+    evaluations = 0
+    for widened in range(WIDENINGS + 1):
+        data = replace(data, prior_width=width)
+        fit = _fit_least_squares(
+            predict, data, starts, max_evaluations, progress, every_start=widened > 0
+        )
+        evaluations += fit.evaluations
+        bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(fit.x)))
+        doubt = conflict(fit.x, data.prior, fit.knowledge)
+        if widened == 0 and SUSPICIOUS < doubt.max() <= bound:
+            fit = _fit_least_squares(
+                predict, data, _far(fit.x, doubt > SUSPICIOUS), max_evaluations, progress,
+                every_start=True,
+            )  # fmt: skip
+            evaluations += fit.evaluations
+            doubt = conflict(fit.x, data.prior, fit.knowledge)
+        wrong = doubt > bound
+        if not wrong.any() or np.isinf(width).all():
+            break
+        width = np.where(wrong, WIDENING * width, width)
+        starts = _far(fit.x, wrong)
+    return replace(fit, evaluations=evaluations)
+
+
+def _far(x: FloatArray, which: BoolArray) -> FloatArray:
+    """[S, X] starts at ``x`` and, in some parameters, far from it: a material that is wrong by a
+    factor has its minimum far away, with others on the way."""
+    return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS])
+
+
+def _fit_least_squares(
+    predict: Predict,
+    data: LeastSquares,
+    starts: FloatArray,
+    max_evaluations: int,
+    progress: Progress | None,
+    *,
+    every_start: bool,
+) -> Fit:
+    """Levenberg-Marquardt from several starts; once more with the noise that the residuals show.
+
+    :param every_start: try them all; otherwise only until one fits as well as its noise explains
+    """
+    enough = 0.0 if every_start else _explained(data)
+    hidden = data.links.censored.any()
+    count = None if progress is None else lambda done: progress("fit", done, 0)
+    run = levenberg_marquardt(
+        predict,
+        data,
+        starts,
+        good_enough=enough,
+        max_evaluations=max_evaluations,
+        progress=count,
+    )
+    fit = replace(appraise(predict, data, run.x), evaluations=run.evaluations, outcome=run.outcome)
+    # Without a prior squares have their minimum where it is, however loud the noise; the reach of a
+    # robust loss, and what a floor tells, go with the noise.
+    same = np.isinf(data.prior_width).all() and data.loss == "squared" and not hidden
+    if not fit.scale > 1.0 or same:
+        return fit
+    again = levenberg_marquardt(
+        predict,
+        replace(data, noise_db=data.noise_db * fit.scale),
+        fit.x[None],
+        max_evaluations=max_evaluations,
+        progress=count,
+    )
+    return replace(
+        appraise(predict, data, again.x),
+        evaluations=run.evaluations + again.evaluations,
+        outcome=again.outcome,
+    )
+
+
+def _explained(data: LeastSquares) -> float:
+    """Cost of a fit that is as good as the noise explains.
+
+    χ² of L links, prior included, is L ± √(2 L); two such deviations above are still explained.
+    """
+    links = float(data.used.sum())
+    return 0.5 * (links + 2.0 * float(np.sqrt(2.0 * links)))
+
+
+def appraise(predict: Predict, data: LeastSquares, x: FloatArray) -> Fit:
+    """Posterior at ``x``, with the declared noise or the larger one that the residuals show."""
+    index, links = np.flatnonzero(data.used), data.links
+    level, jacobian = predict(x)
+    level, rows = level[index], jacobian[index]
+    heard = ~links.censored
+    residual = (level - links.level_dbm)[heard]
+    declared = posterior(rows, information(links, level), x, data)
+    scale = noise_scale(residual / links.noise_db[heard], declared.unknowns, links.loss)
+    knowledge = declared
+    if scale > 1.0:
+        louder = links._replace(noise_db=links.noise_db * scale)
+        knowledge = posterior(rows, information(louder, level), x, data)
+    width = np.array(np.broadcast_to(data.prior_width, x.shape))
+    return Fit(x, 0, "converged", scale, width, knowledge, residual)
+
+
+def held_out_levels(
+    predict: Predict,
+    data: LeastSquares,
+    fitted: FloatArray,
+    folds: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """[L] levels [dBm] of links as least-squares fits that have not seen them predict them.
+
+    Where the prior is wrong there are minima between it and the truth. A fit that starts at the
+    prior and does not explain the links it has starts again where the fit to all links ended; the
+    better one, by its own links, counts.
+
+    :param fitted: [X] the fit to all links
+    :return: NaN for links that are not used, and everywhere where there are too few to leave any
+        out
+    """
+    predicted = np.full(len(data.used), np.nan)
+    links = rng.permutation(np.flatnonzero(data.used))
+    if len(links) < 2 * folds:
+        return predicted
+    for part in np.array_split(links, folds):
+        used = data.used.copy()
+        used[part] = False
+        some = replace(data, used=used)
+        fit = levenberg_marquardt(
+            predict,
+            some,
+            np.array([data.prior, fitted]),
+            good_enough=_explained(some),
+            max_evaluations=50,
+        )
+        level, _ = predict(fit.x)
+        predicted[part] = level[part]
+    return predicted
+
+
+def starting_points(
+    start: FloatArray, data: LeastSquares, count: int, rng: np.random.Generator
+) -> FloatArray:
+    """[S, X] the start itself, the prior's mean, then draws from the prior."""
+    width = np.minimum(data.prior_width, 1.0)
+    draws = data.prior + width * rng.standard_normal((max(count - 2, 0), len(start)))
+    return np.concatenate([start[None], data.prior[None], draws])[: max(count, 1)]

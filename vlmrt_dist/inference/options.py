@@ -1,0 +1,242 @@
+"""Options of an estimation: frozen values that check themselves when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.field import Engine
+
+Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
+"""A material parameter; the exponent is the d of σ = c f^d."""
+
+Groups = Literal["material"] | Mapping[str, str] | None
+"""Objects that share their parameters: those of one class, or a mapping from object to group."""
+
+Initial = Literal["itu", "uniform", "random", "vlm"]
+"""Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
+(RandInit), or at the values of a prior that somebody gave (VLMInit)."""
+
+LinkLoss = Literal["squared", "huber", "student_t"]
+"""Loss of the links' residuals."""
+
+Space = Literal["conductivity", "log_conductivity"]
+
+PRIOR_WIDTH = 0.5
+"""Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
+
+Published conductivities of one class of material differ by about that much."""
+
+
+def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    """:raises ConfigurationError: if ``value`` is none of ``choices``"""
+    if value not in choices:
+        raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
+
+
+def _check_initial(initial: Initial | FloatArray) -> None:
+    if isinstance(initial, str):
+        check_choice("initial", initial, get_args(Initial))
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Prior about the ITU-R P.2040 values of the scene's own material classes.
+
+    Where somebody states materials of their own, a
+    :class:`~vlmrt_dist.scene.MaterialPrior` takes its place.
+
+    :param width: standard deviation of ln σ; ``inf``: no prior
+    :raises ConfigurationError: if the width is not positive
+    """
+
+    width: float = PRIOR_WIDTH
+
+    def __post_init__(self) -> None:
+        if not self.width > 0.0:
+            raise ConfigurationError("width must be positive; use inf for no prior")
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The unknown parameters of the objects.
+
+    :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
+        of σ = c f^d, which only several carriers tell
+    :param fixed: names of objects whose material is known and stays as the scene states it
+    :param groups: objects that share their parameters: "material", those of one class; a mapping
+        from object to a group's name; None: each by itself
+    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15),
+        ln thickness ("thickness", 0.3) and d ("exponent", 0.3)
+    :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
+        positive
+    """
+
+    quantities: tuple[Quantity, ...] = ("conductivity",)
+    fixed: tuple[str, ...] = ()
+    groups: Groups = None
+    widths: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("quantities", "fixed"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ConfigurationError(f"{name} takes several names, as in ({value!r},)")
+            object.__setattr__(self, name, tuple(value))
+        known = get_args(Quantity)
+        strange = [q for q in (*self.quantities, *self.widths) if q not in known]
+        if strange:
+            raise ConfigurationError(
+                f"unknown quantity {strange[0]!r}; what can be estimated is {', '.join(known)}"
+            )
+        if not self.quantities or len(set(self.quantities)) < len(self.quantities):
+            raise ConfigurationError("quantities must name at least one, and each only once")
+        if "conductivity" in self.widths:
+            raise ConfigurationError(
+                "the width of conductivities is the prior's: Prior(width=...), or a MaterialPrior"
+            )
+        if not all(w > 0.0 for w in self.widths.values()):
+            raise ConfigurationError("prior widths must be positive; use inf for no prior")
+        if isinstance(self.groups, str) and self.groups != "material":
+            raise ConfigurationError(
+                f"groups must be 'material', a mapping from object to group, or None; got "
+                f"{self.groups!r}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """Errors of the measured levels.
+
+    :param db: standard deviation of each level [dB], one number or [M, N]; None: the campaign's
+    :param quantisation_db: step that the receiver rounds levels to [dB], where ``db`` does not
+        contain it; its variance is step² / 12
+    :param position_error_m: standard deviation of each coordinate of the receivers' true positions
+        about the stated ones [m]. Each link's noise grows by how much its level at the prior
+        differs between displaced copies of the receiver. With coherent combining five centimetres
+        are more than half a wavelength at 3.5 GHz, so that links lose most of their weight
+    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup (cable,
+        transmit power) [dB], ``inf`` if nothing is known of it; None: there is none
+    :raises ConfigurationError: if a number is negative or not finite where it has to be
+    """
+
+    db: float | FloatArray | None = None
+    quantisation_db: float = 0.0
+    position_error_m: float = 0.0
+    gain_offset_db: float | None = None
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, float | FloatArray] = {
+            "quantisation_db": self.quantisation_db,
+            "position_error_m": self.position_error_m,
+            "db": 0.0 if self.db is None else self.db,
+        }
+        for name, value in sizes.items():
+            if not bool(np.all((np.asarray(value) >= 0.0) & np.isfinite(value))):
+                raise ConfigurationError(f"{name} must be a finite number, not negative")
+        if self.gain_offset_db is not None and not self.gain_offset_db > 0.0:
+            raise ConfigurationError(
+                "gain_offset_db must be a positive number of dB, inf if nothing is known of the "
+                "offset, or None if there is none"
+            )
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """The paper's stopping criterion (13), for each parameter vector by itself.
+
+    :param loss_tolerance: α, largest change of the loss
+    :param step_tolerance: β, largest change of any conductivity [S/m]
+    :param patience: J, iterations over which both must hold
+    """
+
+    loss_tolerance: float = 1e-5
+    step_tolerance: float = 1e-4
+    patience: int = 50
+
+
+@dataclass(frozen=True, eq=False)
+class LevenbergMarquardt:
+    """Least squares on ln σ (and whatever else is unknown) with the prior.
+
+    :param loss: "squared"; "huber" or "student_t" where some levels are grossly wrong
+    :param starts: most starts; further ones are only tried while the fit is worse than the noise
+        explains
+    :param folds: parts of the cross-validation over links; 0: none
+    :param max_evaluations: most evaluations of one start
+    :param initial: where the first start is, or conductivities [K] [S/m]
+    :param check: compare the normal posterior with draws that are weighed by the true one
+    :raises ConfigurationError: if a choice does not exist or a number makes no sense
+    """
+
+    loss: LinkLoss = "squared"
+    starts: int = 8
+    folds: int = 5
+    max_evaluations: int = 100
+    initial: Initial | FloatArray = "itu"
+    check: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name in results and tables."""
+        return "levenberg_marquardt"
+
+    def __post_init__(self) -> None:
+        check_choice("loss", self.loss, get_args(LinkLoss))
+        _check_initial(self.initial)
+        if self.max_evaluations < 1:
+            raise ConfigurationError("max_evaluations must be 1 or more")
+        if self.folds < 0:
+            raise ConfigurationError("folds must not be negative; 0: no cross-validation")
+
+
+@dataclass(frozen=True, eq=False)
+class Adam:
+    """The paper's Algorithm 1: Adam on loss (8), without a prior, on conductivities only.
+
+    :param rate: η, the size of a step: in S/m, or of ln σ
+    :param space: step the conductivities themselves, as the paper does, or their logarithms
+    :param max_iterations: most iterations
+    :param stop: criterion (13)
+    :param initial: where it begins, or conductivities [K] [S/m]
+    :param engine: "replay" of traced paths, or "retrace" in every step as the paper does
+    :raises ConfigurationError: if a choice does not exist or a number makes no sense
+    """
+
+    rate: float = 1e-3
+    space: Space = "conductivity"
+    max_iterations: int = 1000
+    stop: StopRule = field(default_factory=StopRule)
+    initial: Initial | FloatArray = "itu"
+    engine: Engine = "replay"
+
+    @property
+    def name(self) -> str:
+        """Name in results and tables."""
+        return "adam" if self.space == "conductivity" else "adam_log"
+
+    def __post_init__(self) -> None:
+        check_choice("space", self.space, get_args(Space))
+        check_choice("engine", self.engine, get_args(Engine))
+        _check_initial(self.initial)
+        if not 0.0 < self.rate < math.inf:
+            raise ConfigurationError("the rate of Adam must be positive and finite")
+        if self.max_iterations < 1:
+            raise ConfigurationError("max_iterations must be 1 or more")
+
+
+Solver = LevenbergMarquardt | Adam
+
+ADAMS: dict[str, Adam] = {
+    "adam": Adam(),
+    "adam_fine": Adam(rate=1e-4),
+    "adam_log": Adam(rate=1e-2, space="log_conductivity"),
+}
+"""Adams that studies compare: the paper's, one with a tenth of its step, and one on ln σ whose step
+is one percent."""

@@ -1,0 +1,325 @@
+"""One vector x of everything that is not known, and what its entries mean.
+
+Material parameters of the objects (or of groups of objects that share them), logarithms where a
+factor is the natural step, and an offset of all levels of a setup. The optimizer, the posterior and
+the verdicts work on x and know nothing of that; here x becomes materials and levels, and what was
+learned about x becomes values of objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.field import Materials, Objective, Parameter
+from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
+from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.inference.options import Groups, Parameters
+from vlmrt_dist.scene import (
+    MAX_CONDUCTIVITY,
+    MIN_CONDUCTIVITY,
+    MaterialPrior,
+    SceneModel,
+    conductivity_table,
+)
+from vlmrt_dist.units import watts_to_dbm
+
+
+class _Kind(NamedTuple):
+    """:param log: x holds the logarithm of the value
+    :param low: lower end of the range of values searched
+    :param high: upper end
+    :param width: standard deviation in x before the measurement, where nobody says
+    :param vague: width that stands for no prior
+    :param unit: of a value, for people
+    """
+
+    log: bool
+    low: float
+    high: float
+    width: float
+    vague: float
+    unit: str
+
+
+KINDS: dict[str, _Kind] = {
+    "conductivity": _Kind(True, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY, 0.5, NO_PRIOR_WIDTH, "S/m"),
+    # Published permittivities of one class spread by some 10 to 20 %.
+    "relative_permittivity": _Kind(True, 1.0, 100.0, 0.15, 2.0, ""),
+    "thickness": _Kind(True, 1e-4, 10.0, 0.3, 2.0, "m"),
+    "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
+    "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+}
+"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of a setup's levels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """X unknowns of K objects and M setups.
+
+    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or "gain"
+    :param label: [X] the object, the group or the setup that it belongs to
+    :param mean: [X] prior mean
+    :param width: [X] prior standard deviation; infinite for none
+    :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
+        object is fixed; for "gain" that of each setup [M]
+    :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
+    :param carriers: of the campaign; their ``scale`` follows the prior's exponents
+    :param num_receivers: N
+    """
+
+    quantity: tuple[str, ...]
+    label: tuple[str, ...]
+    mean: FloatArray
+    width: FloatArray
+    entry: dict[str, IntArray]
+    known: Materials
+    carriers: tuple[Carrier, ...]
+    reference: float
+    num_receivers: int
+
+    @property
+    def low(self) -> FloatArray:
+        """[X] lower end of the range searched."""
+        return np.array([_to_x(KINDS[q], KINDS[q].low) for q in self.quantity])
+
+    @property
+    def high(self) -> FloatArray:
+        """[X] upper end of the range searched."""
+        return np.array([_to_x(KINDS[q], KINDS[q].high) for q in self.quantity])
+
+    @property
+    def vague(self) -> FloatArray:
+        """[X] width that stands for no prior."""
+        return np.array([KINDS[q].vague for q in self.quantity])
+
+    def values(self, quantity: str, x: FloatArray) -> FloatArray:
+        """[K] values of the objects (of a gain: [M], of the setups); NaN where fixed."""
+        entry = self.entry[quantity]
+        value = np.where(entry >= 0, x[entry], np.nan)
+        return np.exp(value) if KINDS[quantity].log else value
+
+    def conductivity(self, x: FloatArray) -> FloatArray:
+        """[K] conductivities at the reference carrier [S/m], fixed ones as they are known."""
+        if "conductivity" not in self.entry:
+            return self.known.conductivity
+        value = self.values("conductivity", x)
+        return np.where(np.isnan(value), self.known.conductivity, value)
+
+    def at_conductivity(self, theta: FloatArray) -> FloatArray:
+        """[..., X] the prior mean, but conductivities as given [..., K]; of a group, their mean."""
+        x = np.broadcast_to(self.mean, (*theta.shape[:-1], len(self.mean))).copy()
+        entry = self.entry.get("conductivity")
+        if entry is None:
+            return x
+        free = np.flatnonzero(entry >= 0)
+        members = np.bincount(entry[free], minlength=x.shape[-1])
+        for i in np.flatnonzero(members > 1):
+            x[..., i] = np.log(theta[..., entry == i]).mean(axis=-1)
+        alone = free[members[entry[free]] == 1]
+        x[..., entry[alone]] = np.log(theta[..., alone])
+        return x
+
+    def materials(self, x: FloatArray) -> dict[float, Materials]:
+        """Material parameters [K] at each carrier [Hz]."""
+        sigma = self.conductivity(x)
+        thickness = self.known.thickness
+        if "thickness" in self.entry:
+            value = self.values("thickness", x)
+            thickness = np.where(np.isnan(value), thickness, value)
+        change: FloatArray | float = 1.0
+        if "relative_permittivity" in self.entry:
+            value = self.values("relative_permittivity", x)
+            change = np.where(np.isnan(value), 1.0, value / self.known.relative_permittivity)
+        found = {}
+        for carrier in self.carriers:
+            scale = carrier.scale
+            if "exponent" in self.entry:
+                more = self.values("exponent", x) - self.values("exponent", self.mean)
+                scale = scale * self._ratio(carrier) ** np.nan_to_num(more)
+            found[carrier.radio.frequency] = Materials(
+                sigma * scale, carrier.relative_permittivity * change, thickness
+            )
+        return found
+
+    def predict(self, objective: Objective) -> Predict:
+        """Levels [L] [dBm] as a function of x, with their derivative [L, X]."""
+        wanted: list[Parameter] = [q for q in _PARAMETERS if q in self.entry]
+        if "exponent" in self.entry and "conductivity" not in wanted:
+            wanted.insert(0, "conductivity")
+        size = len(self.mean)
+        columns = {q: _columns(entry, size) for q, entry in self.entry.items()}
+        setups = sum(len(c.setups) for c in self.carriers)
+        log_ratio = np.zeros(setups)
+        for carrier in self.carriers:
+            log_ratio[carrier.setups] = np.log(self._ratio(carrier))
+        by_link = sp.diags(np.repeat(log_ratio, self.num_receivers))
+        setup = np.repeat(np.arange(setups), self.num_receivers)
+        gain = self.entry.get("gain")
+        by_gain = None if gain is None else columns["gain"][setup]
+
+        def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+            rss, by = objective.levels(self.materials(x), wanted)
+            level = watts_to_dbm(rss).ravel()
+            jacobian = sp.csr_matrix((len(level), size))
+            for name in wanted:
+                if name in columns:
+                    jacobian = jacobian + by[name] @ columns[name]
+            if "exponent" in columns:
+                jacobian = jacobian + by_link @ by["conductivity"] @ columns["exponent"]
+            if gain is not None:
+                level = level + x[gain][setup]
+                jacobian = jacobian + by_gain
+            return level, jacobian
+
+        return levels
+
+    def _ratio(self, carrier: Carrier) -> float:
+        return carrier.radio.frequency / self.reference
+
+
+_PARAMETERS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
+
+
+def unknowns_of(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    prior: ConductivityPrior,
+    parameters: Parameters,
+    *,
+    given: MaterialPrior | None = None,
+    gain_offset_db: float | None = None,
+) -> Unknowns:
+    """The vector of all unknowns, with the prior on each.
+
+    :param prior: on the conductivities at the carrier of ``radio``, and which objects are free;
+        fixed objects are fixed in everything
+    :param parameters: which material parameters are unknown, their widths, objects that share them
+    :param given: where ``prior`` comes from, if not from the scene's own material classes
+    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup [dB],
+        infinite for none; None: there is no offset
+    :raises ConfigurationError: if a group names an object that does not exist, or the exponent is
+        asked for and there is one carrier only
+    """
+    carriers = tuple(_carriers(scene, campaign, radio, prior, given))
+    if "exponent" in parameters.quantities and len(carriers) < 2:
+        raise ConfigurationError(
+            "the exponent of the conductivity is only told by a campaign of several carriers"
+        )
+    materials = scene.materials if given is None else given.materials
+    shared = _groups(scene.names, materials, parameters.groups)
+    known = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
+    medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
+    vector = _Vector()
+    for q in parameters.quantities:
+        kind = KINDS[q]
+        spread = np.full(scene.num_objects, parameters.widths.get(q, kind.width))
+        if q == "conductivity":
+            spread = prior.width
+        members_of: dict[tuple[bool, str], list[int]] = {}
+        for k in np.flatnonzero(prior.free).tolist():
+            members_of.setdefault(shared[k], []).append(k)
+        vector.entry[q] = np.full(scene.num_objects, -1)
+        for name, members in members_of.items():
+            vector.entry[q][members] = len(vector.mean)
+            mean = float(np.mean([_to_x(kind, v) for v in medians[q][members]]))
+            vector.append(q, name[1], mean, float(spread[members].mean()))
+    if gain_offset_db is not None:
+        vector.entry["gain"] = len(vector.mean) + np.arange(campaign.num_setups)
+        for m in range(campaign.num_setups):
+            vector.append("gain", f"setup {m + 1}", 0.0, float(gain_offset_db))
+    return Unknowns(
+        tuple(vector.quantity),
+        tuple(vector.label),
+        np.array(vector.mean),
+        np.array(vector.width),
+        vector.entry,
+        known,
+        carriers,
+        radio.frequency,
+        campaign.num_receivers,
+    )
+
+
+@dataclass
+class _Vector:
+    """The unknowns as they are collected."""
+
+    quantity: list[str] = field(default_factory=list)
+    label: list[str] = field(default_factory=list)
+    mean: list[float] = field(default_factory=list)
+    width: list[float] = field(default_factory=list)
+    entry: dict[str, IntArray] = field(default_factory=dict)
+
+    def append(self, quantity: str, label: str, mean: float, width: float) -> None:
+        self.quantity.append(quantity)
+        self.label.append(label)
+        self.mean.append(mean)
+        self.width.append(width)
+
+
+def _groups(
+    names: Sequence[str], materials: Sequence[str], groups: Groups
+) -> list[tuple[bool, str]]:
+    """[K] (belongs to a group, name of the group or of the object)."""
+    if groups is None:
+        return [(False, name) for name in names]
+    if isinstance(groups, str):
+        return [(True, material) for material in materials]
+    strange = sorted(set(groups) - set(names))
+    if strange:
+        raise ConfigurationError(f"no object is named {', '.join(map(repr, strange))}")
+    return [(name in groups, groups.get(name, name)) for name in names]
+
+
+def _carriers(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    prior: ConductivityPrior,
+    given: MaterialPrior | None,
+) -> list[Carrier]:
+    """The campaign's carriers; conductivities follow the exponents of ``given``, if any, but those
+    that stay as the scene states them follow the scene's."""
+    carriers = carriers_of(scene, campaign, radio)
+    if given is None:
+        return carriers
+    theirs = prior.free | (prior.median == given.conductivity(radio.frequency))
+    d = np.asarray(given.d, np.float64)
+    return [
+        Carrier(
+            c.radio,
+            c.setups,
+            np.where(theirs, (c.radio.frequency / radio.frequency) ** d, c.scale),
+            c.relative_permittivity,
+        )
+        for c in carriers
+    ]
+
+
+def _exponents(scene: SceneModel, radio: RadioConfig, given: MaterialPrior | None) -> FloatArray:
+    """[K] d of σ = c f^d; zero where the scene gives a number instead of a class."""
+    if given is not None:
+        return np.asarray(given.d, np.float64)
+    table = conductivity_table(radio.frequency)
+    return np.array(
+        [0.0 if o.conductivity is not None else table[o.material][1] for o in scene.objects]
+    )
+
+
+def _to_x(kind: _Kind, value: float) -> float:
+    return float(np.log(value)) if kind.log else float(value)
+
+
+def _columns(entry: IntArray, size: int) -> sp.csr_matrix:
+    """[K, X] which entry of x each object (or setup) follows."""
+    there = np.flatnonzero(entry >= 0)
+    return sp.csr_matrix((np.ones(len(there)), (there, entry[there])), (len(entry), size))

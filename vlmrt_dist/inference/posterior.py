@@ -1,0 +1,178 @@
+"""Posterior of each unknown: Fisher information, prior, intervals, verdicts.
+
+Unknowns are the entries of a vector x with a normal prior (ln σ among them). At the estimate the
+levels are linear in x (Laplace's approximation), so the posterior is normal with covariance
+(Jᵀ J / noise² + prior⁻¹)⁻¹. A robust loss has a sandwich in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+import scipy.sparse.csgraph as csgraph
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.least_squares import LeastSquares
+from vlmrt_dist.inference.likelihood import Information
+
+Verdict = Literal["estimated", "weak", "unidentifiable", "saturated", "fixed"]
+
+WEAK, UNIDENTIFIABLE = 0.5, 0.9
+"""From these shares of the prior's standard deviation on, an unknown is weak or unidentifiable."""
+
+NO_PRIOR_WEAK, NO_PRIOR_UNIDENTIFIABLE = 0.05, 0.2
+"""The same without a prior, as shares of the width that stands for none. For ln σ that is 0.25,
+from where on the levels are no longer linear in it, and 1: not even the order of magnitude."""
+
+NORMAL_95 = 1.959963984540054
+"""Half width of a 95 % interval in standard deviations."""
+
+MIN_NOISE_DB = 1e-3
+"""Smallest standard deviation that a level is credited with [dB].
+
+Noise that is declared as zero would make any number look certain; this is what tracing itself
+leaves open (float32 geometry, paths of negligible power that were not found).
+"""
+
+ENTANGLED = 0.95
+"""Two unknowns whose errors are correlated beyond this, and neither of which is estimated, are
+only known together."""
+
+SMALL = 100
+"""Unknowns up to which nothing is gained by LAPACK's inverse, which wakes its threads for them."""
+
+SATURATED = 0.02
+"""So near to an end of the range searched, an answer is at the end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Knowledge about X unknowns after the measurement.
+
+    :param std: [X] standard deviation
+    :param prior_std: [X] the same before the measurement
+    :param seen: [X] unknowns that a link depends on
+    :param covariance: [X', X'] covariance of the X' unknowns seen; the others keep the prior
+    :param verdict: [X]
+    """
+
+    std: FloatArray
+    prior_std: FloatArray
+    seen: BoolArray
+    covariance: FloatArray
+    verdict: tuple[Verdict, ...]
+
+    @property
+    def unknowns(self) -> float:
+        """Number of parameters that the data determine; one left half to the prior counts as
+        half."""
+        width = self.prior_std[self.seen]
+        return float((1.0 - np.diag(self.covariance) / width**2).sum())
+
+    @property
+    def full_covariance(self) -> FloatArray:
+        """[X, X] covariance of all unknowns."""
+        if self.seen.all():
+            return self.covariance.copy()
+        full = np.diag(self.std**2)
+        full[np.ix_(self.seen, self.seen)] = self.covariance
+        return full
+
+    @property
+    def entangled(self) -> list[tuple[int, int]]:
+        """Pairs of unknowns that the links only tell together."""
+        unsure = np.isin(self.verdict, ["weak", "unidentifiable"])[self.seen]
+        where = np.flatnonzero(self.seen)[unsure]
+        some = self.covariance[np.ix_(unsure, unsure)]
+        std = np.sqrt(np.diag(some))
+        first, second = np.nonzero(np.triu(np.abs(some) > ENTANGLED * np.outer(std, std), 1))
+        return [(int(where[i]), int(where[j])) for i, j in zip(first, second, strict=True)]
+
+
+def posterior(
+    jacobian: sp.csr_matrix, links: Information, x: FloatArray, data: LeastSquares
+) -> Posterior:
+    """Posterior at an estimate.
+
+    :param jacobian: [L, X] derivative of the used links' levels [dB] by x
+    :param links: [L] what each of them tells about its level
+    :param x: [X] the estimate
+    :param data: the prior, and the range searched
+    """
+    given = np.broadcast_to(data.prior_width, x.shape)
+    vague = np.broadcast_to(data.vague, x.shape)
+    width = np.minimum(given, vague)
+    seen = jacobian.getnnz(axis=0) > 0
+    rows = jacobian[:, np.flatnonzero(seen)]
+    prior = sp.diags(1.0 / width[seen] ** 2)
+    # Positive definite thanks to the prior, however little the data say.
+    information = (rows.T @ sp.diags(links.curvature) @ rows + prior).tocsr()
+    covariance = inverse(information)
+    if links.variance is not links.curvature:
+        spread = (rows.T @ sp.diags(links.variance) @ rows + prior).tocsr()
+        covariance = covariance @ (spread @ covariance)
+        # Cap at the prior variance.
+        shrink = np.minimum(1.0, width[seen] / np.sqrt(np.diag(covariance)))
+        covariance *= shrink
+        covariance *= shrink[:, None]
+    std = width.copy()
+    std[seen] = np.sqrt(np.diag(covariance))
+    none = np.isinf(given)
+    weak = np.where(none, NO_PRIOR_WEAK * vague, WEAK * width)
+    lost = np.where(none, NO_PRIOR_UNIDENTIFIABLE * vague, UNIDENTIFIABLE * width)
+    ended = (x <= data.low + SATURATED) | (x >= data.high - SATURATED)
+    verdict: list[Verdict] = []
+    for k in range(len(x)):
+        if std[k] >= lost[k]:
+            verdict.append("unidentifiable")
+        elif ended[k]:
+            verdict.append("saturated")
+        else:
+            verdict.append("weak" if std[k] >= weak[k] else "estimated")
+    return Posterior(std, width, seen, covariance, tuple(verdict))
+
+
+def inverse(matrix: sp.csr_matrix) -> FloatArray:
+    """Dense inverse of a sparse matrix that is symmetric and positive definite.
+
+    Unknowns that share no link, directly or through others, are inverted by themselves. LAPACK
+    inverts each Cholesky factor in its own memory: a third of the work of solving for every column.
+
+    :raises scipy.linalg.LinAlgError: if it is not positive definite
+    """
+    if matrix.shape[0] <= SMALL:
+        factor = scipy.linalg.cho_factor(matrix.toarray(), lower=True)
+        return np.asarray(scipy.linalg.cho_solve(factor, np.eye(matrix.shape[0])))
+    count, group = csgraph.connected_components(matrix, directed=False)
+    if count == 1:
+        return _inverse(matrix.toarray(order="F"))
+    found = np.zeros(matrix.shape)
+    order = np.argsort(group, kind="stable")
+    for index in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if len(index):
+            block = matrix[index][:, index].toarray(order="F")
+            found[np.ix_(index, index)] = _inverse(block)
+    return found
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    """Inverse of a positive definite matrix [X, X], which is overwritten if it is in Fortran's
+    order."""
+    factor, wrong = scipy.linalg.lapack.dpotrf(matrix, lower=True, clean=False, overwrite_a=True)
+    if wrong == 0:
+        found, wrong = scipy.linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)
+    if wrong != 0:
+        raise scipy.linalg.LinAlgError("the information matrix is not positive definite")
+    np.copyto(found, found.T, where=np.tri(len(found), k=-1, dtype=bool).T)
+    return np.ascontiguousarray(found.T)  # symmetric: no copy
+
+
+def conflict(x: FloatArray, prior: FloatArray, knowledge: Posterior) -> FloatArray:
+    """[X] how far each estimate lies from its prior, in the standard deviations that the prior
+    allows it: √(prior² - posterior²). Far above 2, the prior is more likely wrong than unlucky."""
+    allowed = np.sqrt(np.maximum(knowledge.prior_std**2 - knowledge.std**2, 0.0))
+    return np.divide(np.abs(x - prior), allowed, out=np.zeros(len(x)), where=allowed > 1e-6)

@@ -1,0 +1,275 @@
+"""An estimation problem as optimizers see it: objective, data with their noise, unknowns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
+from vlmrt_dist.distributed import ActorObjective, ActorOptions
+from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
+from vlmrt_dist.field import Engine, Objective, displaced
+from vlmrt_dist.inference.conductivity_prior import ConductivityPrior, prior_of
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict
+from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
+from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import MaterialPrior, SceneModel
+
+POSITION_COPIES = 8
+"""Displaced copies of each receiver, from which a level's dependence on position is computed."""
+
+COPY_SAMPLES = 200_000
+"""Rays that the copies are traced with at most."""
+
+MAX_NOISE_DB = 60.0
+"""Largest noise of a link [dB]; at this it carries no information."""
+
+
+@dataclass(frozen=True, eq=False)
+class Assumptions:
+    """Assumptions about a measurement, made before its levels are looked at.
+
+    :param radio: radio configuration
+    :param prior: on the materials
+    :param parameters: which of them are unknown
+    :param noise: of the levels
+    :param loss: how large residuals count
+    """
+
+    radio: RadioConfig = field(default_factory=RadioConfig)
+    prior: Prior | MaterialPrior = field(default_factory=Prior)
+    parameters: Parameters = field(default_factory=Parameters)
+    noise: Noise = field(default_factory=Noise)
+    loss: LinkLoss = "squared"
+
+    @property
+    def given(self) -> MaterialPrior | None:
+        """The prior, where it is not that of the scene's own material classes."""
+        return self.prior if isinstance(self.prior, MaterialPrior) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """An objective, and what is reported about its paths.
+
+    :param num_paths: paths traced (0 for retrace)
+    :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
+    """
+
+    objective: Objective
+    num_paths: int = 0
+    incomplete: float = float("nan")
+
+    def close(self) -> None:
+        """End the actors, if there are any."""
+        if isinstance(self.objective, ActorObjective):
+            self.objective.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """All that an optimizer needs.
+
+    :param campaign: M setups of N receivers, L = M · N links
+    :param assumed: radio, prior, parameters, noise, loss
+    :param prior: on the conductivities, and which objects are free
+    :param unknowns: the vector x of everything unknown
+    :param predict: levels [L] of a parameter vector
+    :param data: levels, noise, prior on x, range searched
+    """
+
+    campaign: Campaign
+    assumed: Assumptions
+    prior: ConductivityPrior
+    unknowns: Unknowns
+    evaluator: Evaluator
+    predict: Predict
+    data: LeastSquares
+
+    @property
+    def objective(self) -> Objective:
+        """Loss (8), its gradient, and levels."""
+        return self.evaluator.objective
+
+
+class Clock:
+    """Wall seconds by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the time of a ``with`` block towards ``phase``."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - begin
+
+
+@contextmanager
+def open_problem(
+    scene: SceneModel,
+    campaign: Campaign,
+    assumed: Assumptions,
+    *,
+    engine: Engine = "replay",
+    workers: ActorOptions | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Problem]:
+    """The problem of an estimation; closes its actors at the end.
+
+    Whatever is wrong with the arguments is said before anything is traced.
+
+    :param campaign: M setups with received levels [dBm]
+    :param engine: "replay", or "retrace" (the paper's)
+    :param workers: Ray actors that share the setups; None: this process evaluates
+    :param seed: of the displaced copies that a position error is judged by
+    :param clock: gets the seconds of the phases "trace" and "compile"
+    :raises CampaignError: if the campaign does not fit the scene or holds no levels
+    :raises ConfigurationError: if the options do not fit the scene
+    :raises NoPathsError: if no link has a path
+    """
+    clock = clock or Clock()
+    if seed < 0:
+        raise ConfigurationError("seed must not be negative")
+    check_campaign(scene, campaign)
+    if campaign.rss_dbm is None:
+        raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
+    prior = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
+    unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
+    with clock("trace"):
+        evaluator = _evaluator(scene, campaign, assumed.radio, engine, workers, progress)
+    try:
+        with clock("compile"):
+            evaluator.objective.rss(prior.median[None])
+        spread: FloatArray | float = 0.0
+        if assumed.noise.position_error_m > 0.0:
+            with clock("trace"):
+                copies = _copies(scene, campaign, assumed.noise.position_error_m, seed)
+                few = assumed.radio.replace(
+                    samples_per_src=min(assumed.radio.samples_per_src, COPY_SAMPLES)
+                )
+                other = _evaluator(scene, copies, few, engine, workers, progress)
+            try:
+                elsewhere = unknowns_of_problem(scene, copies, assumed, prior)
+                level, _ = elsewhere.predict(other.objective)(elsewhere.mean)
+            finally:
+                other.close()
+            here, _ = unknowns.predict(evaluator.objective)(unknowns.mean)
+            spread = _position_noise(level, here, campaign.present.shape)
+        yield build_problem(scene, campaign, assumed, evaluator, prior, spread_db=spread)
+    finally:
+        evaluator.close()
+
+
+def build_problem(
+    scene: SceneModel,
+    campaign: Campaign,
+    assumed: Assumptions,
+    evaluator: Evaluator,
+    prior: ConductivityPrior,
+    *,
+    spread_db: FloatArray | float = 0.0,
+) -> Problem:
+    """The problem of a measured campaign whose paths are at hand.
+
+    :param campaign: M setups with received levels [dBm]
+    :param evaluator: evaluates their links
+    :param prior: on the conductivities, and which objects are free
+    :param spread_db: further standard deviation of the levels, one number or [M, N] [dB]
+    :raises NoPathsError: if no link has a path
+    """
+    assert campaign.rss_dbm is not None  # whoever opens a problem has checked it
+    noise, shape = assumed.noise, campaign.present.shape
+    audible = np.nan_to_num(evaluator.objective.rss(prior.median[None])[0]) > 0.0
+    used = campaign.present & audible
+    if not used.any():
+        raise NoPathsError(NO_PATHS)
+    unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
+    deviation = np.broadcast_to(campaign.noise_db if noise.db is None else noise.db, shape)
+    deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
+    deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
+    data = LeastSquares(
+        level_dbm=campaign.rss_dbm.ravel(),
+        noise_db=deviation.ravel().copy(),
+        used=used.ravel(),
+        prior=unknowns.mean,
+        prior_width=unknowns.width,
+        low=unknowns.low,
+        high=unknowns.high,
+        vague=unknowns.vague,
+        censored=campaign.censored.ravel(),
+        loss=assumed.loss,
+    )
+    predict = unknowns.predict(evaluator.objective)
+    return Problem(campaign, assumed, prior, unknowns, evaluator, predict, data)
+
+
+def unknowns_of_problem(
+    scene: SceneModel, campaign: Campaign, assumed: Assumptions, prior: ConductivityPrior
+) -> Unknowns:
+    """The vector of all unknowns of a campaign under some assumptions."""
+    return unknowns_of(
+        scene, campaign, assumed.radio, prior, assumed.parameters,
+        given=assumed.given, gain_offset_db=assumed.noise.gain_offset_db,
+    )  # fmt: skip
+
+
+def _evaluator(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    engine: Engine,
+    workers: ActorOptions | None,
+    progress: Progress | None,
+) -> Evaluator:
+    if campaign.rss_dbm is None:
+        campaign = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
+    if workers is not None:
+        actors = ActorObjective(
+            scene, campaign, radio, engine=engine, workers=workers, progress=progress
+        )
+        return Evaluator(actors, actors.num_paths, actors.incomplete)
+    # Imported late: these import Dr.Jit.
+    from vlmrt_dist.field import ReplayObjective, RetraceObjective, trace
+
+    if engine == "retrace":
+        return Evaluator(RetraceObjective(scene, campaign, radio))
+    table = trace(scene, campaign, radio, progress=progress)
+    return Evaluator(
+        ReplayObjective(scene, campaign, radio, table), table.num_paths, table.incomplete
+    )
+
+
+def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> Campaign:
+    """Displaced copies of every receiver, as further receivers of its setup [M, copies · N]."""
+    rng = np.random.default_rng([seed, 5])
+    moved = [displaced(scene, campaign, error, rng) for _ in range(POSITION_COPIES)]
+    return Campaign(
+        campaign.tx,
+        np.concatenate([c.rx for c in moved], axis=1),
+        present=np.concatenate([c.present for c in moved], axis=1),
+        frequency=campaign.frequency,
+    )
+
+
+def _position_noise(
+    copies_dbm: FloatArray, level_dbm: FloatArray, shape: tuple[int, ...]
+) -> FloatArray:
+    """[M, N] root mean square difference between a level and those of its displaced copies [dB]."""
+    there = level_dbm.reshape(shape[0], 1, shape[1])
+    with np.errstate(invalid="ignore"):  # neither hears anything
+        difference = copies_dbm.reshape(shape[0], POSITION_COPIES, shape[1]) - there
+    difference = np.nan_to_num(difference, posinf=MAX_NOISE_DB, neginf=MAX_NOISE_DB)
+    return np.sqrt((difference**2).mean(axis=1))

@@ -1,0 +1,112 @@
+"""Parts of an estimate: a parameter of every object, the setups' offsets, the links, a check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.posterior import Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class LinkLevels:
+    """Measured and replayed levels of the links of M setups with N receivers.
+
+    :param measured_dbm: [M, N] measured levels, the receiver's floor where censored [dBm]
+    :param noise_db: [M, N] standard deviation that was declared for each [dB]
+    :param censored: [M, N] where the level is only known to lie at or below the one measured
+    :param replayed_dbm: [M, N] levels at the estimate [dBm]; NaN where no receiver is or no path
+        arrives
+    :param held_out_dbm: [M, N] each link's level as a fit to other links predicts it [dBm]; NaN
+        where that was not done
+    """
+
+    measured_dbm: FloatArray
+    noise_db: FloatArray
+    censored: BoolArray
+    replayed_dbm: FloatArray
+    held_out_dbm: FloatArray
+
+    @property
+    def residual_db(self) -> FloatArray:
+        """[M, N] measured minus replayed; zero where both lie below a receiver's floor."""
+        return self._beside(self.replayed_dbm)
+
+    @property
+    def held_out_residual_db(self) -> FloatArray:
+        """[M, N] the same for levels predicted by fits that have not seen the link."""
+        return self._beside(self.held_out_dbm)
+
+    @property
+    def standardised(self) -> FloatArray:
+        """[M, N] residuals in units of the declared noise."""
+        return self.residual_db / self.noise_db
+
+    def _beside(self, level: FloatArray) -> FloatArray:
+        residual = self.measured_dbm - level
+        return np.where(self.censored, np.minimum(residual, 0.0), residual)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantityEstimate:
+    """One parameter of K objects.
+
+    :param unit: of the values; "" for a ratio
+    :param value: [K] posterior median; the prior's where unidentifiable
+    :param std: [K] standard deviation of its logarithm (of an exponent: of itself); 0 where fixed
+    :param low: [K] lower end of the 95 % interval
+    :param high: [K] upper end
+    :param prior: [K] prior median
+    :param prior_low: [K] lower end of the prior's 95 % interval
+    :param prior_high: [K] upper end
+    :param verdict: [K]
+    :param contradicts_prior: [K] the levels contradict the prior, which was widened
+    """
+
+    unit: str
+    value: FloatArray
+    std: FloatArray
+    low: FloatArray
+    high: FloatArray
+    prior: FloatArray
+    prior_low: FloatArray
+    prior_high: FloatArray
+    verdict: tuple[Verdict, ...]
+    contradicts_prior: tuple[bool, ...]
+
+
+class Gains(NamedTuple):
+    """Offsets of all levels of M setups, where they were unknown.
+
+    :param value: [M] measured minus predicted [dB]
+    :param std: [M] standard deviation [dB]
+    :param verdict: [M]
+    """
+
+    value: FloatArray
+    std: FloatArray
+    verdict: tuple[Verdict, ...]
+
+
+class ImportanceCheck(NamedTuple):
+    """The normal posterior against draws weighed by the true one.
+
+    :param effective: effective number of draws
+    :param draws: how many there were
+    :param reliable: whether the effective ones are enough to judge by
+    :param doubtful: unknowns whose intervals differ by more than half a standard deviation
+    """
+
+    effective: float
+    draws: int
+    reliable: bool
+    doubtful: tuple[str, ...]
+
+
+def root_mean_square(values: FloatArray) -> float:
+    """Of those that are numbers; NaN if none is."""
+    numbers = values[~np.isnan(values)]
+    return float(np.sqrt((numbers**2).mean())) if len(numbers) else float("nan")

@@ -1,0 +1,412 @@
+"""The answer of an estimation: conductivities, their intervals, and how far to believe them."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.outcome import Outcome
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
+from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, LinkLevels, QuantityEstimate
+from vlmrt_dist.inference.relative_error import mean_relative_error
+from vlmrt_dist.paths import COMPLETE_TOLERANCE
+
+MEANING: dict[str, str] = {
+    "estimated": "the measurement determines it",
+    "weak": "the measurement narrows the prior, not much",
+    "unidentifiable": "no link tells; the prior is shown",
+    "saturated": "at the end of the range that was searched",
+    "fixed": "given, not estimated",
+}
+"""Meaning of each verdict."""
+
+
+MAX_PAIRS = 10
+"""Most pairs of inseparable unknowns that are named."""
+
+MISFIT = 30.0
+"""Residuals so many times the declared noise mean a wrong model, not a bad day."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Conductivities of K objects.
+
+    :param names: [K]
+    :param materials: [K] material classes
+    :param frequency: reference carrier, at which conductivities and permittivities are given [Hz]
+    :param conductivity: [K] posterior median (Adam, which knows no prior: where it ended); the
+        prior's where unidentifiable [S/m]
+    :param low: [K] lower end of the 95 % interval [S/m]
+    :param high: [K] upper end of the 95 % interval [S/m]
+    :param prior: [K] prior median [S/m]
+    :param prior_low: [K] lower end of the prior's 95 % interval [S/m]
+    :param prior_high: [K] upper end of the prior's 95 % interval [S/m]
+    :param verdict: [K]
+    :param contradicts_prior: [K] the levels contradict the prior of this object, which was widened
+    :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
+    :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
+        fixed (the interval is the prior's where unidentifiable)
+    :param others: the other quantities that were unknown, by name: "relative_permittivity",
+        "thickness", "exponent"
+    :param gains: offsets of the setups, if they were unknown
+    :param entangled: pairs of unknowns that the links only tell together
+    :param num_unknowns: unknowns in all; objects of a group share theirs
+    :param determined: how many of them the links determined, one left half to the prior counting
+        as half
+    :param check: the normal posterior against weighted draws, if that was asked for
+    :param outcome: how the optimizer ended
+    :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
+    :param losses: [I] loss (8) along Adam's iterations (empty for Levenberg-Marquardt)
+    :param engine: "replay" or "retrace"
+    :param optimizer: its name
+    :param loss: how large residuals counted
+    :param protocol: "measured"; or, for simulated levels, "same_paths" if they come from the very
+        path set of the estimation and "independent" if not
+    :param combining: how the paths' contributions were added
+    :param noise_db: noise that was declared, median over the links [dB]
+    :param noise_scale: factor by which the residuals exceed that (1: they do not; NaN: too few
+        links to say); the intervals contain it
+    :param residual_db: root mean square residual of the links used [dB]
+    :param held_out_db: root mean square error of links left out of a least-squares fit [dB] (NaN:
+        not done)
+    :param num_links: links measured
+    :param num_unheard: links that no traced path reaches, which the fit could not use
+    :param num_censored: links used of which only is known that they lie below a receiver's floor
+    :param num_paths: paths traced (0 for retrace)
+    :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
+    :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
+    :param links: level by level, what was measured and what the estimate says
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    conductivity: FloatArray
+    low: FloatArray
+    high: FloatArray
+    prior: FloatArray
+    prior_low: FloatArray
+    prior_high: FloatArray
+    verdict: tuple[Verdict, ...]
+    contradicts_prior: tuple[bool, ...]
+    fitted: FloatArray
+    outcome: Outcome
+    iterations: int
+    losses: FloatArray
+    engine: str
+    optimizer: str
+    protocol: str
+    combining: str
+    noise_db: float
+    noise_scale: float
+    residual_db: float
+    held_out_db: float
+    num_links: int
+    num_unheard: int
+    num_paths: int
+    incomplete: float
+    seconds: dict[str, float]
+    links: LinkLevels
+    frequency: float = 3.5e9
+    covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    others: dict[str, QuantityEstimate] = field(default_factory=dict)
+    gains: Gains | None = None
+    entangled: tuple[tuple[str, str], ...] = ()
+    num_unknowns: int = 0
+    determined: float = 0.0
+    check: ImportanceCheck | None = None
+    loss: str = "squared"
+    num_censored: int = 0
+
+    @property
+    def std(self) -> FloatArray:
+        """[K] standard deviation of ln σ that the interval stands for; 0 where fixed."""
+        there = self.conductivity > 0.0
+        ratio = np.divide(self.high, self.conductivity, out=np.ones(len(there)), where=there)
+        return np.log(ratio) / NORMAL_95
+
+    def relative_error(self, truth: FloatArray) -> float:
+        """The paper's mean relative error (17) of ``fitted``.
+
+        :param truth: [K] true conductivities [S/m]
+        :raises ConfigurationError: if there are not as many as objects
+        """
+        if np.shape(truth) != self.fitted.shape:
+            raise ConfigurationError(f"truth must be {len(self.names)} conductivities [S/m]")
+        return mean_relative_error(self.fitted, truth)
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        text = io.StringIO()
+        # Text wherever it is printed: a notebook would get tables of its own, and codes for bold.
+        console = Console(
+            file=text, width=112, no_color=True, highlight=False, force_jupyter=False,
+            force_terminal=False,
+        )  # fmt: skip
+        for table in self.tables():
+            console.print(table)
+        for line in self.remarks():
+            console.print(line, soft_wrap=True)
+        return text.getvalue().rstrip()
+
+    def tables(self) -> list[Any]:
+        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
+        that was unknown, and the setups' offsets if they were."""
+        main = QuantityEstimate(
+            "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
+            self.prior_high, self.verdict, self.contradicts_prior,
+        )  # fmt: skip
+        asked = {"conductivity": main, **self.others}
+        if self.others and set(self.verdict) == {"fixed"}:
+            del asked["conductivity"]
+        tables = [self._table(name, quantity) for name, quantity in asked.items()]
+        return tables if self.gains is None else [*tables, _gain_table(self.gains)]
+
+    def _table(self, name: str, quantity: QuantityEstimate) -> Any:
+        from rich.markup import escape
+        from rich.table import Table
+
+        words = name.replace("_", " ").capitalize()
+        where = f" at {self.frequency / 1e9:g} GHz" if name != "thickness" else ""
+        unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
+        table = Table(title=f"{words} of {len(self.names)} objects{where}", title_justify="left")
+        table.add_column("object")
+        table.add_column("material")
+        table.add_column(f"prior{unit}", justify="right")
+        table.add_column(f"estimate{unit}", justify="right")
+        table.add_column(f"95 % interval{unit}", justify="right")
+        table.add_column("verdict")
+        for k, item in enumerate(self.names):
+            fixed = quantity.verdict[k] == "fixed"
+            table.add_row(
+                escape(item),  # names come from files
+                escape(self.materials[k]),
+                _number(quantity.prior[k]),
+                _number(quantity.value[k]),
+                "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
+                quantity.verdict[k],
+            )
+        return table
+
+    def remarks(self) -> list[str]:
+        """Remarks that belong beside the table, one sentence a line."""
+        total = sum(self.seconds.values())
+        lines = [
+            f"{self.outcome} after {self.iterations} "
+            f"{'evaluations' if self.optimizer == 'levenberg_marquardt' else 'iterations'} "
+            f"({self.optimizer}, {self.engine}, {self.combining} combining, {self.protocol}); "
+            f"{total:.2f} s, of which tracing {self.seconds.get('trace', 0.0):.2f} s "
+            f"and fitting {self.seconds.get('fit', 0.0):.3f} s",
+            f"residual {_db(self.residual_db)} over {self.num_links - self.num_unheard} links"
+            + ("" if math.isnan(self.held_out_db) else f"; held-out links {_db(self.held_out_db)}"),
+        ]
+        if self.outcome != "converged":
+            lines.append(
+                "the optimizer has not converged; the intervals say what the links tell, not how "
+                "far it was from the end"
+            )
+        lines += self._doubts() + self._ambiguities()
+        if self.noise_db <= MIN_NOISE_DB:
+            lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
+        if math.isnan(self.noise_scale):
+            lines.append(
+                "there are too few links to judge the noise; the intervals believe the declared one"
+            )
+        if self.noise_scale > 1.05:
+            lines.append(
+                f"the residuals are {self.noise_scale:.1f} times the declared noise; the intervals "
+                "are widened by that"
+            )
+        if self.noise_scale > MISFIT:
+            lines.append(
+                "the model does not explain the levels; check frequency, transmit power, units "
+                "(dBm, metres), the scene, and that the noise is declared"
+            )
+        if self.num_censored:
+            lines.append(
+                f"{self.num_censored} links lie below their receiver's floor, and count as that"
+            )
+        if self.num_unheard:
+            lines.append(
+                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
+                "were not used"
+            )
+        if self.incomplete > COMPLETE_TOLERANCE:
+            lines.append(
+                f"the path set is incomplete: the last solve still added {self.incomplete:.1e} of "
+                "a link's power; raise samples_per_src"
+            )
+        for verdict in ("weak", "unidentifiable", "saturated"):
+            count = self.verdict.count(verdict)
+            if count:
+                lines.append(f"{count} {verdict}: {MEANING[verdict]}")
+        return lines
+
+    def _doubts(self) -> list[str]:
+        """Contradictions of the priors, and doubts about the normal posterior."""
+        lines = []
+        for k, doubtful in enumerate(self.contradicts_prior):
+            if doubtful:
+                lines.append(
+                    f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
+                    "check its material. Its interval rests on a wider prior"
+                )
+        for name, quantity in self.others.items():
+            for k in np.flatnonzero(quantity.contradicts_prior).tolist():
+                lines.append(
+                    f"the levels contradict the prior of the {name.replace('_', ' ')} of "
+                    f"{self.names[k]}; its interval rests on a wider prior"
+                )
+        if self.check is not None and not self.check.reliable:
+            lines.append(
+                f"the check of the intervals failed: of {self.check.draws} draws only "
+                f"{self.check.effective:.0f} count; ask for a profile of what matters"
+            )
+        elif self.check is not None and self.check.doubtful:
+            lines.append(
+                "the intervals of these cannot be relied on, the levels being far from linear "
+                f"in them: {', '.join(self.check.doubtful)}; ask for their profiles"
+            )
+        elif self.check is not None:
+            lines.append(
+                f"the intervals agree with {self.check.effective:.0f} effective draws from the "
+                "posterior"
+            )
+        return lines
+
+    def _ambiguities(self) -> list[str]:
+        """Unknowns that the links cannot separate, by name."""
+        lines = []
+        unsure = [
+            name
+            for name, verdict in zip(self.names, self.verdict, strict=True)
+            if verdict in ("weak", "unidentifiable")
+        ]
+        heard = self.num_links - self.num_unheard
+        if heard < self.num_unknowns:
+            lines.append(
+                f"under-determined: {heard} links cannot tell {self.num_unknowns} unknowns, and "
+                f"determine {self.determined:.1f}; the prior decides in part about "
+                + (", ".join(unsure) or "the others")
+            )
+        elif self.determined < self.num_unknowns - 0.5 and unsure:
+            lines.append(
+                f"the links determine {self.determined:.1f} of {self.num_unknowns} unknowns; the "
+                f"prior decides in part about {', '.join(unsure)}"
+            )
+        if self.entangled:
+            pairs = [f"{one} and {other}" for one, other in self.entangled[:MAX_PAIRS]]
+            more = len(self.entangled) - len(pairs)
+            lines.append(
+                "only their combination is determined: "
+                + "; ".join(pairs)
+                + (f"; and {more} more pairs" if more else "")
+            )
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``vlmrt estimate --json`` prints them (no NaN: null instead)."""
+        return {
+            "objects": self._object_rows(),
+            "frequency": self.frequency,
+            "others": self._other_rows(),
+            "gains_db": self._gain_rows(),
+            "entangled": [list(pair) for pair in self.entangled],
+            "num_unknowns": self.num_unknowns,
+            "determined": self.determined,
+            "check": None if self.check is None else self.check._asdict(),
+            "loss": self.loss,
+            "outcome": self.outcome,
+            "engine": self.engine,
+            "optimizer": self.optimizer,
+            "protocol": self.protocol,
+            "combining": self.combining,
+            "iterations": self.iterations,
+            "residual_db": _finite(self.residual_db),
+            "held_out_db": _finite(self.held_out_db),
+            "noise_db": self.noise_db,
+            "noise_scale": _finite(self.noise_scale),
+            "num_links": self.num_links,
+            "num_unheard": self.num_unheard,
+            "num_censored": self.num_censored,
+            "num_paths": self.num_paths,
+            "incomplete": _finite(self.incomplete),
+            "seconds": sum(self.seconds.values()),
+            "seconds_by_phase": dict(self.seconds),
+            "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},
+        }
+
+    def _object_rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "material": self.materials[k],
+                "conductivity": float(self.conductivity[k]),
+                "std": float(self.std[k]),
+                "low": float(self.low[k]),
+                "high": float(self.high[k]),
+                "prior": float(self.prior[k]),
+                "prior_low": float(self.prior_low[k]),
+                "prior_high": float(self.prior_high[k]),
+                "verdict": self.verdict[k],
+                "contradicts_prior": self.contradicts_prior[k],
+            }
+            for k, name in enumerate(self.names)
+        ]
+
+    def _other_rows(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            name: [
+                {
+                    "name": item,
+                    "value": _finite(quantity.value[k]),
+                    "low": _finite(quantity.low[k]),
+                    "high": _finite(quantity.high[k]),
+                    "prior": _finite(quantity.prior[k]),
+                    "verdict": quantity.verdict[k],
+                }
+                for k, item in enumerate(self.names)
+            ]
+            for name, quantity in self.others.items()
+        }
+
+    def _gain_rows(self) -> list[dict[str, Any]] | None:
+        if self.gains is None:
+            return None
+        return [
+            {"setup": m + 1, "value": float(v), "std": float(s), "verdict": verdict}
+            for m, (v, s, verdict) in enumerate(zip(*self.gains, strict=True))
+        ]
+
+
+def _gain_table(gains: Gains) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="Offset of each setup's levels", title_justify="left")
+    table.add_column("setup", justify="right")
+    for name in ("offset [dB]", "standard deviation [dB]"):
+        table.add_column(escape(name), justify="right")
+    table.add_column("verdict")
+    for m, (value, std, verdict) in enumerate(zip(*gains, strict=True)):
+        table.add_row(str(m + 1), f"{value:.3f}", f"{std:.3f}", verdict)
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _db(value: float) -> str:
+    return f"{value:.2g} dB"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

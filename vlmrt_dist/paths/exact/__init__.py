@@ -1,0 +1,1 @@
+"""Exact search: every specular path of a scene, by images, compiled with Numba."""

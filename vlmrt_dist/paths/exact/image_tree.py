@@ -1,0 +1,313 @@
+"""Depth-first search of the image tree: every specular path of a setup, exactly.
+
+A path is a sequence of reflecting pieces and the surfaces that its straight segments pass through.
+Nodes are cut where no path of at most ``depth`` interactions can follow; paths are judged by exact
+back-tracing alone, so the bounds decide how long it takes and never what is found. The last level
+is asked from the receivers' side: which mirror images of the receivers lie in the beam.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.paths.exact.beams import boxes_in_beam
+from vlmrt_dist.paths.exact.box_tree import LEAF_SIZE, build_tree
+from vlmrt_dist.paths.exact.compiling import allocating, compiled
+from vlmrt_dist.paths.exact.crossings import inside_piece, point_height
+from vlmrt_dist.paths.exact.limits import Limits
+from vlmrt_dist.paths.exact.records import BoxTree, Faces
+from vlmrt_dist.paths.exact.tree_nodes import (
+    ON_PLANE,
+    Work,
+    allowed,
+    blockers,
+    body_crossings,
+    enter,
+    image_height,
+    make_work,
+    open_beam,
+    open_window,
+    reflect_image,
+    trace_back,
+)
+
+STRAIGHT = -1
+"""Among the roots of a search: the straight paths."""
+
+MANY_RECEIVERS = 16
+"""With more receivers than this a node asks a tree for those in its beam."""
+
+
+class Listeners(NamedTuple):
+    """The N receivers of a setup and their mirror images.
+
+    :param point: [N, 3] receivers [m]
+    :param tree: over the receivers
+    :param images: tree over their I images
+    :param receiver: [I] receiver of each image
+    :param plane: [I] plane that it is mirrored by
+    """
+
+    point: NDArray[np.float64]
+    tree: BoxTree
+    images: BoxTree
+    receiver: NDArray[np.int32]
+    plane: NDArray[np.int32]
+
+
+@allocating
+def make_listeners(
+    faces: Faces, convex: NDArray[np.bool_], rx: NDArray[np.float64], limits: Limits
+) -> Listeners:
+    """The receivers [N, 3] of a setup, with the images that a last reflection may be asked from.
+
+    The last level is asked below a node whose paths may pass through nothing more, but where the
+    cap on reflections ends them. So images are left out where the way from the receiver to every
+    piece of the plane is known to be blocked.
+    """
+    spare = allowed(limits, limits.reflections)
+    pieces = len(faces.piece) if limits.reflections > 1 else 0
+    most = 0 if pieces == 0 else len(rx) * len(faces.mirror)
+    image = np.empty((most, 3))
+    receiver, plane = np.empty(most, np.int32), np.empty(most, np.int32)
+    number = 0
+    for n in range(len(rx)):
+        work = make_work(1, 1, rx[n])
+        last = -1
+        for g in range(pieces):
+            q = faces.piece[g].plane
+            if q == last or not _may_reach(faces, convex, work, g, limits, spare):
+                continue
+            last = q  # the pieces of a plane stand together
+            below = work.level[1]
+            image[number, 0], image[number, 1], image[number, 2] = below.x, below.y, below.z
+            receiver[number], plane[number] = n, q
+            number += 1
+    images = build_tree(image[:number], image[:number], LEAF_SIZE)
+    return Listeners(rx, build_tree(rx, rx, LEAF_SIZE), images, receiver[:number], plane[:number])
+
+
+@compiled
+def _may_reach(
+    faces: Faces, convex: NDArray[np.bool_], work: Work, g: int, limits: Limits, spare: int
+) -> bool:
+    """Whether a last reflection at piece ``g`` may reach a receiver, the root of ``work``, through
+    ``spare`` surfaces at most; writes the receiver's image."""
+    if not enter(faces, convex, work.level, 0, g, limits):
+        return False
+    bound = work.level[1].bound
+    if bound > spare:
+        return False
+    # Looking for blockers pays where images are asked for many times.
+    if limits.reflections < 3:
+        return True
+    open_window(faces, work, 1)
+    return bound + blockers(faces, convex, work, 1, spare + 1 - bound) <= spare
+
+
+@allocating
+def explore(
+    faces: Faces,
+    listeners: Listeners,
+    convex: NDArray[np.bool_],
+    tx: NDArray[np.float64],
+    roots: NDArray[np.int32],
+    limits: Limits,
+) -> tuple[NDArray[np.int32], int]:
+    """The paths whose first reflection is at one of ``roots``.
+
+    :param convex: [K] bodies without antennas
+    :param tx: [3] transmitter [m]
+    :param roots: pieces, or STRAIGHT
+    :return: rows of receiver, number of interactions and, for each, 2 · piece + 1 where it is
+        passed, 2 · piece where it reflects [P, 2 + depth]; nodes made, more than the limit where
+        the search was given up
+    """
+    work = make_work(limits.depth, len(faces.piece), tx)
+    state = work.level
+    found = np.empty(max(len(listeners.receiver), len(listeners.point)), np.int32)
+    rows = np.zeros((64, 2 + limits.depth), np.int32)
+    written, nodes, level = 0, 0, 0
+    work.candidate[0, : len(roots)] = roots
+    state[0].number = len(roots)
+    while level >= 0:
+        if state[level].position == state[level].number:
+            level -= 1
+            continue
+        g = work.candidate[level, state[level].position]
+        state[level].position += 1
+        nodes += 1
+        if nodes > limits.nodes or written > limits.rows:
+            return rows[:0], limits.nodes + 1
+        if g == STRAIGHT:
+            found[: len(listeners.point)] = np.arange(len(listeners.point))
+            rows = _with_room(rows, written + len(listeners.point))
+            written = _listen(
+                faces, listeners, work, 0, len(listeners.point), found, limits, rows, written
+            )
+            continue
+        if not enter(faces, convex, state, level, g, limits):
+            continue
+        if not open_window(faces, work, level + 1):
+            continue
+        heard = _in_beam(faces, listeners, work, level + 1, limits, found)
+        if heard > 0:
+            rows = _with_room(rows, written + heard)
+            written = _listen(
+                faces, listeners, work, level + 1, heard, found, limits, rows, written
+            )
+        if not _goes_on(faces, convex, work, level + 1, limits):
+            continue
+        level += 1
+        beam, sides = work.beam[level], state[level].sides
+        if state[level].bound > allowed(limits, level + 2):
+            number = boxes_in_beam(listeners.images, beam, sides, found)
+            rows = _with_room(rows, written + number)
+            written = _last_level(
+                faces, listeners, convex, work, level, number, found, limits, rows, written
+            )
+            level -= 1
+            continue
+        state[level].number = boxes_in_beam(faces.tree, beam, sides, work.candidate[level])
+        state[level].position = 0
+    return rows[:written], nodes
+
+
+@compiled
+def _in_beam(
+    faces: Faces,
+    listeners: Listeners,
+    work: Work,
+    level: int,
+    limits: Limits,
+    found: NDArray[np.int32],
+) -> int:
+    """Write the receivers that the node of ``level`` may reach; return how many."""
+    here = work.level[level]
+    if here.bound + (1 if here.inside >= 0 else 0) > allowed(limits, level):
+        return 0  # antennas are in no body, so what is inside of one has to leave it
+    number = len(listeners.point)
+    if number <= MANY_RECEIVERS:
+        for n in range(number):
+            found[n] = n
+        return number
+    open_beam(faces, work, level)
+    return boxes_in_beam(listeners.tree, work.beam[level], here.sides, found)
+
+
+@compiled
+def _goes_on(
+    faces: Faces, convex: NDArray[np.bool_], work: Work, level: int, limits: Limits
+) -> bool:
+    """Whether the node of ``level`` may have nodes below; if so, its bound and beam are final."""
+    here, most = work.level[level], allowed(limits, level + 1)
+    if here.bound > most:
+        return False
+    here.bound += blockers(faces, convex, work, level, most - here.bound + 1)
+    if here.bound > most:
+        return False
+    open_beam(faces, work, level)
+    return True
+
+
+@compiled
+def _listen(
+    faces: Faces,
+    listeners: Listeners,
+    work: Work,
+    level: int,
+    number: int,
+    found: NDArray[np.int32],
+    limits: Limits,
+    rows: NDArray[np.int32],
+    written: int,
+) -> int:
+    """Add the paths of the node of ``level`` to the first ``number`` receivers in ``found``."""
+    budget = allowed(limits, level)
+    for u in range(number):
+        passed = trace_back(faces, work, level, listeners.point, found[u], budget)
+        if passed >= 0:
+            _write_row(rows, written, work, level, found[u], passed)
+            written += 1
+    return written
+
+
+@compiled
+def _last_level(
+    faces: Faces,
+    listeners: Listeners,
+    convex: NDArray[np.bool_],
+    work: Work,
+    level: int,
+    number: int,
+    found: NDArray[np.int32],
+    limits: Limits,
+    rows: NDArray[np.int32],
+    written: int,
+) -> int:
+    """Add the paths with one reflection more than the node of ``level``, by way of the first
+    ``number`` images in ``found``."""
+    rx, last, here = listeners.point, level + 1, work.level[level]
+    budget = allowed(limits, last)
+    for u in range(number):
+        n, plane = listeners.receiver[found[u]], listeners.plane[found[u]]
+        height = image_height(faces, plane, work.level, level)
+        over = point_height(faces.mirror, plane, rx, n)
+        surface = faces.mirror[plane].surface
+        if (height > 0.0) != (over > 0.0) or abs(height) < ON_PLANE or surface == here.surface:
+            continue
+        extra, body = body_crossings(faces, convex, here.inside, plane, height)
+        if here.bound + extra + (1 if body >= 0 else 0) > budget:
+            continue
+        reflect_image(faces, plane, height, work.level, level)
+        image = work.level[last]
+        t = over / (over + height)
+        x = rx[n, 0] + t * (image.x - rx[n, 0])
+        y = rx[n, 1] + t * (image.y - rx[n, 1])
+        z = rx[n, 2] + t * (image.z - rx[n, 2])
+        g = _piece_at(faces, plane, x, y, z)
+        if g < 0:
+            continue
+        image.piece, image.plane, image.surface = g, plane, surface
+        passed = trace_back(faces, work, last, rx, n, budget)
+        if passed >= 0:
+            _write_row(rows, written, work, last, n, passed)
+            written += 1
+    return written
+
+
+@compiled
+def _piece_at(faces: Faces, plane: int, x: float, y: float, z: float) -> int:
+    """The first piece of a plane that holds a point of it, or -1."""
+    first = faces.mirror[plane].first
+    for g in range(first, first + faces.mirror[plane].count):
+        if inside_piece(faces, g, x, y, z):
+            return g
+    return -1
+
+
+@allocating
+def _with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
+    """Rows with room for ``needed`` of them, at least."""
+    while rows.shape[0] < needed:
+        rows = np.concatenate((rows, np.zeros_like(rows)))
+    return rows
+
+
+@compiled
+def _write_row(
+    rows: NDArray[np.int32], row: int, work: Work, level: int, n: int, passed: int
+) -> None:
+    """Write the path that was traced back last, its interactions in order."""
+    rows[row, 0], rows[row, 1] = n, level + passed
+    column, k = 2, 0
+    for i in range(level + 1):
+        for _ in range(work.level[i].legs):
+            rows[row, column] = 2 * work.passed[k].piece + 1
+            column, k = column + 1, k + 1
+        if i < level:
+            rows[row, column] = 2 * work.level[i + 1].piece
+            column += 1

@@ -1,0 +1,299 @@
+"""A :class:`SceneModel` as a live scene of Sionna, and Sionna's path solver.
+
+The scene is built from the model's arrays, never from a file, so nothing foreign reaches Mitsuba.
+This module imports Dr.Jit; keep it out of drivers that hold no GPU.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
+from vlmrt_dist.engine import prepare_engine
+from vlmrt_dist.errors import PathOverflowError
+from vlmrt_dist.paths.path_table import REFLECTION, TRANSMISSION
+from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.units import SPEED_OF_LIGHT
+
+VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
+
+import drjit as dr  # noqa: E402
+import mitsuba as mi  # noqa: E402
+
+if mi.variant() != VARIANT:
+    mi.set_variant(VARIANT)
+
+import sionna.rt as rt  # noqa: E402
+
+CANDIDATES = (1_000_003, 1_000_033, 1_000_037, 1_000_039, 1_000_081, 1_000_099, 1_000_117)
+"""Sizes of Sionna's buffer of candidate paths per transmitter; overflow is an error.
+
+Sionna also takes the size as the modulus of the hash table that tells candidates apart, and drops
+one of two that collide, the same one with every seed. Primes scatter them, and taking another one
+in each solve lets no pair collide twice."""
+
+_KIND = {
+    int(rt.InteractionType.SPECULAR): REFLECTION,
+    int(rt.InteractionType.REFRACTION): TRANSMISSION,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPaths:
+    """Paths that one solve found: P paths with at most D interactions.
+
+    :param receiver: [P] receiver index
+    :param kind: [P, D] interaction kinds of :mod:`vlmrt_dist.paths.path_table`
+    :param object: [P, D] object index, 0 where there is no interaction
+    :param face: [P, D] face index within the object, 0 where there is no interaction
+    :param amplitude: [P] Sionna's complex channel coefficient, without the delay's phase
+    :param length: [P] path length [m]
+    """
+
+    receiver: NDArray[np.int32]
+    kind: NDArray[np.uint8]
+    object: NDArray[np.int32]
+    face: NDArray[np.int32]
+    amplitude: NDArray[np.complex128]
+    length: FloatArray
+
+
+class LiveScene:
+    """A scene inside Sionna, ready to be solved for one measurement setup at a time.
+
+    :param model: the scene; its conductivities are those at ``radio.frequency``
+    :param radio: carrier, antennas and solver settings
+    :param conductivity: [K] conductivities instead of the model's own [S/m]
+    :param material_per_object: give each object its own material and mesh, which differentiating
+        needs; otherwise objects of equal materials share a mesh, so that Sionna's kernels do not
+        grow with K: Dr.Jit walks through every mesh of a scene at every call (1.4 s a solve at
+        K = 2000 instead of 0.2 s). The object is known from the number of the face
+    """
+
+    def __init__(
+        self,
+        model: SceneModel,
+        radio: RadioConfig,
+        *,
+        conductivity: FloatArray | None = None,
+        material_per_object: bool = False,
+    ) -> None:
+        self.model = model
+        self.radio = radio
+        permittivity = model.relative_permittivity(radio.frequency)
+        sigma = model.conductivity(radio.frequency) if conductivity is None else conductivity
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for k, item in enumerate(model.objects):
+            values = (float(permittivity[k]), float(sigma[k]), item.thickness)
+            groups.setdefault((*values, k) if material_per_object else values, []).append(k)
+        materials: dict[int, rt.RadioMaterial] = {}
+        meshes: dict[str, object] = {"type": "scene"}
+        for g, (group, members) in enumerate(groups.items()):
+            # Plain materials: an ITU material's callback would reset its conductivity whenever the
+            # frequency is set.
+            material = rt.RadioMaterial(
+                name=f"material-{g}",
+                relative_permittivity=group[0],
+                conductivity=group[1],
+                thickness=group[2],
+            )
+            materials.update(dict.fromkeys(members, material))
+            # Names come from files; an index cannot collide with Sionna's one namespace.
+            meshes[f"mesh-{g}"] = _mesh(f"mesh-{g}", [model.objects[k] for k in members], material)
+        self.materials = [materials[k] for k in range(model.num_objects)]
+        self.scene = rt.Scene(mi.load_dict(meshes, optimize=False))
+        self.scene.frequency = radio.frequency
+        array = rt.PlanarArray(
+            num_rows=1, num_cols=1, pattern=radio.antenna_pattern, polarization=radio.polarization
+        )
+        self.scene.tx_array = array
+        self.scene.rx_array = array
+        self._faces = _Faces(
+            model,
+            list(groups.values()),
+            {
+                item.object_id: int(name.removeprefix("mesh-"))
+                for name, item in self.scene.objects.items()
+            },
+        )
+        self.solver = rt.PathSolver(deterministic=True)
+        self._generator = _CountingGenerator(self.solver._candidate_generator)
+        self.solver._candidate_generator = self._generator
+        self.seconds_in_solver = 0.0
+        """Wall time that :meth:`find_paths` has spent inside Sionna's solver so far [s]."""
+
+    def differentiate_by(self, conductivity: FloatArray) -> None:
+        """Give the objects these conductivities [K] [S/m], attached to their gradient."""
+        for material, value in zip(self.materials, conductivity, strict=True):
+            # An opaque value: a literal would be compiled into the kernel, anew in every step.
+            material.conductivity = dr.opaque(mi.Float, float(value))
+            dr.enable_grad(material.conductivity)
+
+    def place(self, tx: FloatArray, rx: FloatArray) -> None:
+        """Put one transmitter [3] and the receivers [N, 3] into the scene [m]."""
+        for name in (*self.scene.transmitters, *self.scene.receivers):
+            self.scene.remove(name)
+        self.scene.add(rt.Transmitter("tx", position=mi.Point3f(tx.tolist())))
+        for n, position in enumerate(rx):
+            self.scene.add(rt.Receiver(f"rx-{n}", position=mi.Point3f(position.tolist())))
+
+    def solve(self, seed: int, repetition: int = 0) -> rt.Paths:
+        """One path solve for the devices in place; the same arguments give the same paths.
+
+        :param repetition: counts the solves that are to be united
+        :raises PathOverflowError: if Sionna's path buffer was full
+        """
+        radio = self.radio
+        size = CANDIDATES[repetition % len(CANDIDATES)]
+        paths = self.solver(
+            self.scene,
+            max_depth=radio.max_depth,
+            max_num_paths_per_src=size,
+            samples_per_src=radio.samples_per_src,
+            synthetic_array=True,
+            los=True,
+            specular_reflection=True,
+            refraction=True,
+            diffuse_reflection=radio.diffuse,
+            diffraction=radio.diffraction,
+            seed=seed,
+        )
+        if self._generator.found >= size:
+            raise PathOverflowError(
+                f"more than {size:,} candidate paths leave one transmitter; lower "
+                "samples_per_src or max_depth, or give the setup fewer receivers"
+            )
+        return paths
+
+    def find_paths(self, setup: MeasurementSetup, seed: int, repetition: int = 0) -> FoundPaths:
+        """The specular paths of one setup that one solve finds.
+
+        :raises PathOverflowError: if Sionna's path buffer was full
+        """
+        self.place(setup.tx, setup.rx)
+        begin = time.perf_counter()
+        with dr.suspend_grad():
+            paths = self.solve(seed, repetition)
+        dr.sync_thread()
+        self.seconds_in_solver += time.perf_counter() - begin
+        valid = np.asarray(paths.valid.numpy(), bool)[:, 0, :]  # [N, longest]
+        receiver, column = np.nonzero(valid)
+        interactions = _per_path(paths.interactions, receiver, column, self.radio.max_depth)
+        shapes = _per_path(paths.objects, receiver, column, self.radio.max_depth)
+        faces = _per_path(paths.primitives, receiver, column, self.radio.max_depth)
+        kind = np.zeros(interactions.shape, np.uint8)
+        for code, value in _KIND.items():
+            kind[interactions == code] = value
+        real, imaginary = (np.asarray(x.numpy(), float)[:, 0, 0, 0] for x in paths.a)
+        delay = np.asarray(paths.tau.numpy(), float)[:, 0]
+        obj, face = self._faces.owner(kind != 0, shapes, faces)
+        return FoundPaths(
+            receiver=receiver.astype(np.int32),
+            kind=kind,
+            object=obj,
+            face=face,
+            amplitude=(real + 1j * imaginary)[receiver, column],
+            length=delay[receiver, column] * SPEED_OF_LIGHT,
+        )
+
+    def release_memory(self) -> None:
+        """Give back what Dr.Jit keeps for the next solve, some gigabytes after large ones."""
+        dr.flush_malloc_cache()
+
+    def antenna_field(self, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Unit vectors θ̂ [P, 3] and the antenna's field (F_θ, F_φ) [P, 2].
+
+        :param direction: [P, 3] unit vectors seen from the antenna
+        """
+        x, y, z = direction.T
+        theta = np.arccos(np.clip(z, -1.0, 1.0))
+        phi = np.arctan2(y, x)
+        theta_hat = np.column_stack(
+            [np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)]
+        )
+        if len(direction) == 0:
+            return theta_hat, np.zeros((0, 2))
+        pattern = self.scene.tx_array.antenna_pattern.patterns[0]
+        field = pattern(mi.Float(theta.astype(np.float32)), mi.Float(phi.astype(np.float32)))
+        columns = [np.broadcast_to(dr.real(f).numpy(), (len(phi),)) for f in field]
+        return theta_hat, np.column_stack(columns).astype(float)
+
+
+class _CountingGenerator:
+    """Sionna's candidate generator, with the number of candidates of the last solve.
+
+    Sionna drops candidates silently when its buffer is full, and its public interface does not
+    tell.
+    """
+
+    def __init__(self, generator: object) -> None:
+        self._generator = generator
+        self.found = 0
+
+    def __call__(self, **arguments: object) -> object:
+        buffer = self._generator(**arguments)  # type: ignore[operator]
+        self.found = int(dr.max(buffer.paths_counter)[0])
+        return buffer
+
+
+class _Faces:
+    """Object and face, within the object, of each face of the live meshes.
+
+    :param groups: for each mesh the objects that it consists of, in order
+    :param mesh_of_id: mesh of each of Sionna's object identifiers
+    """
+
+    def __init__(
+        self, model: SceneModel, groups: list[list[int]], mesh_of_id: dict[int, int]
+    ) -> None:
+        order = [k for group in groups for k in group]
+        sizes = np.array([len(model.objects[k].faces) for k in order])
+        begin = np.cumsum(sizes) - sizes
+        self._object = np.repeat(np.array(order, np.int32), sizes)
+        self._face = (np.arange(sizes.sum()) - np.repeat(begin, sizes)).astype(np.int32)
+        first = begin[np.cumsum([0, *(len(group) for group in groups[:-1])])]
+        self._first = np.zeros(max(mesh_of_id, default=0) + 1, np.int64)
+        for identifier, mesh in mesh_of_id.items():
+            self._first[identifier] = first[mesh]
+
+    def owner(
+        self, there: BoolArray, shape: IntArray, face: IntArray
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Object, and face within it; zero where there is none.
+
+        :param there: where there is an interaction
+        :param shape: Sionna's object identifier
+        :param face: face within that mesh
+        """
+        row = np.where(there, self._first[np.where(there, shape, 0)] + face, 0)
+        return np.where(there, self._object[row], 0), np.where(there, self._face[row], 0)
+
+
+def _mesh(name: str, items: list[SceneObject], material: rt.RadioMaterial) -> mi.Mesh:
+    """One mesh of all the vertices and faces of ``items``, one object after another."""
+    count = np.array([len(item.vertices) for item in items])
+    vertices = np.concatenate([item.vertices for item in items])
+    faces = np.concatenate(
+        [item.faces + first for item, first in zip(items, np.cumsum(count) - count, strict=True)]
+    )
+    properties = mi.Properties()
+    properties["bsdf"] = material
+    mesh = mi.Mesh(name, len(vertices), len(faces), props=properties)
+    parameters = mi.traverse(mesh)
+    parameters["vertex_positions"] = mi.Float(vertices.astype(np.float32).ravel())
+    parameters["faces"] = mi.UInt32(faces.astype(np.uint32).ravel())
+    parameters.update()
+    mesh.set_id(name)
+    return mesh
+
+
+def _per_path(tensor: object, receiver: IntArray, column: IntArray, depth: int) -> IntArray:
+    """[P, D] of Sionna's padded [max_depth, num_rx, num_tx, num_paths] tensor."""
+    values = np.asarray(tensor.numpy())[:, :, 0]  # type: ignore[attr-defined]
+    rows = values[:depth, receiver, column].T.astype(np.int64)
+    return np.pad(rows, ((0, 0), (0, depth - rows.shape[1])))

@@ -1,0 +1,1 @@
+"""Strategies that turn a scene into a planned campaign, one file each."""

@@ -1,0 +1,168 @@
+"""Strategies that choose from a pool of traced candidate positions: options, pool and search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.placement.candidates import CandidatePool, pool_for
+from vlmrt_dist.placement.options import CandidateOptions, check_count
+from vlmrt_dist.placement.selection import Criterion, DesignInformation, select
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import SceneModel
+
+DESIGN_NOISE_DB = 0.01
+"""Noise that positions are chosen for where a caller states none [dB]. The smaller, the less of any
+object is left to the prior; what is chosen at 0.01 dB is about as good as the best at 0.1 dB."""
+
+DESIGN_PRIOR_WIDTH = 0.5
+"""Standard deviation of ln σ that positions are chosen for, as ``vd.estimate`` assumes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolStrategy:
+    """Options of the strategies that choose from a pool.
+
+    :param candidates: the pool's positions
+    :param radio: radio configuration of the measurement; the pool is traced with fewer rays
+    :param noise_db: standard deviation of one measured level [dB]
+    :param prior_width: standard deviation of ln σ before the measurement
+    :param fixed: names of objects whose conductivity is known
+    :raises ConfigurationError: if the noise or the prior's width is not positive and finite
+    """
+
+    candidates: CandidateOptions = field(default_factory=CandidateOptions)
+    radio: RadioConfig = field(default_factory=RadioConfig)
+    noise_db: float = DESIGN_NOISE_DB
+    prior_width: float = DESIGN_PRIOR_WIDTH
+    fixed: tuple[str, ...] = ()
+
+    criterion: ClassVar[Criterion] = "D"
+
+    def __post_init__(self) -> None:
+        for name in ("noise_db", "prior_width"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(f"{name} must be positive and finite")
+        object.__setattr__(self, "fixed", names_of("fixed", self.fixed))
+
+    def pool(
+        self,
+        scene: SceneModel,
+        num_setups: int,
+        num_receivers: int,
+        *,
+        seed: int,
+        extra: Campaign | None = None,
+        progress: Progress | None = None,
+    ) -> CandidatePool:
+        """A traced pool that M setups of N receivers can be chosen from.
+
+        :param seed: of positions and draws
+        :param extra: setups that join the pool as they are, in front
+        :param progress: called as "pool", transmitter by transmitter
+        :raises CampaignError: if the pool is too small, or there is no free space
+        :raises ConfigurationError: if a name in ``fixed`` is no object's
+        """
+        return pool_for(
+            scene,
+            num_setups,
+            num_receivers,
+            seed=seed,
+            radio=self.radio,
+            candidates=self.candidates,
+            prior_width=self.prior_width,
+            fixed=self.fixed,
+            extra=extra,
+            progress=progress,
+        )
+
+    def information(self, scene: SceneModel, pool: CandidatePool) -> DesignInformation:
+        """The criterion by which links of ``pool`` are chosen."""
+        weights = self.weights(scene)
+        return DesignInformation(
+            pool, self.criterion, self.noise_db, self.prior_width, objects=weights
+        )
+
+    def weights(self, scene: SceneModel) -> FloatArray | None:
+        """[K] weight of each object in the criterion; None: all count the same."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimalStrategy(PoolStrategy):
+    """The best links of a pool by a criterion.
+
+    :param num_restarts: starts of the search
+    :raises ConfigurationError: if an option is outside what it may be
+    """
+
+    num_restarts: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("num_restarts", self.num_restarts)
+
+    def place(
+        self,
+        scene: SceneModel,
+        num_setups: int,
+        num_receivers: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Campaign:
+        """M setups of N receivers out of a random pool.
+
+        Nearly all of the time goes into tracing the pool, one transmitter after the other; in
+        Sionna's cities some seconds for each. Traced pools are kept on disk.
+
+        :param seed: of pool, draws and search
+        :param progress: called as "pool" and "choose"
+        :raises CampaignError: if the pool is too small or too large, or too few candidates are
+            reached by any path
+        :raises ConfigurationError: if a name in ``fixed`` is no object's
+        """
+        self.weights(scene)  # refuse unknown names before the pool is traced
+        pool = self.pool(scene, num_setups, num_receivers, seed=seed, progress=progress)
+        return self.choose(scene, pool, num_setups, num_receivers, seed=seed, progress=progress)
+
+    def choose(
+        self,
+        scene: SceneModel,
+        pool: CandidatePool,
+        num_setups: int,
+        num_receivers: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Campaign:
+        """The best M setups of N receivers that the search finds in ``pool``.
+
+        :param seed: of the search's further starts
+        :param progress: called as "choose"
+        :raises CampaignError: if the pool is too large, or too few candidates are reached
+        """
+        choice = select(
+            self.information(scene, pool),
+            num_setups,
+            num_receivers,
+            seed=seed,
+            num_restarts=self.num_restarts,
+            progress=progress,
+        )
+        return pool.subset(choice)
+
+
+def names_of(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Several names as a tuple.
+
+    :raises ConfigurationError: if they are one text
+    """
+    if isinstance(names, str):
+        raise ConfigurationError(f"{option} takes several names, as in ({names!r},)")
+    return tuple(names)

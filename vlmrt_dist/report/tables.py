@@ -1,0 +1,253 @@
+"""Tables of a report as values, with the paper's numbers, and contradictions to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlmrt_dist.paths import COMPLETE_TOLERANCE
+from vlmrt_dist.report.data import Group, Results, StudyRows, groups_of, label_of
+from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
+from vlmrt_dist.report.paper_comparison import INCOMPLETE_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.store import Row, Timing
+
+MOST_LINES = 400
+"""Most lines of a table; a note counts those left out."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text. The first cell of a line names it.
+
+    :param paper: indices of the paper's columns
+    :param notes: footnotes
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    paper: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def tables_of(study: StudyRows) -> list[Table]:
+    """The tables of one study."""
+    tables = []
+    if study.rows:
+        tables.append(_estimations(study))
+    if study.timings:
+        tables.append(_times(study))
+    return tables
+
+
+def _printed(study: StudyRows) -> dict[int, Printed]:
+    return {"depth": TABLE_1, "rays": TABLE_2}.get(study.description.sweep, {})
+
+
+def _estimations(study: StudyRows) -> Table:
+    groups, printed = groups_of(study.rows), _printed(study)
+    labels = list(dict.fromkeys(name for g in groups for name in g.label))
+    priors = any(g.optimizer == "map" for g in groups)
+    head = [
+        *labels,
+        "method",
+        "protocol",
+        "combining",
+        "seeds",
+        "links",
+        "start MRE [%]",
+        "MRE [%]",
+    ]
+    paper = []
+
+    def beside() -> None:
+        if printed:
+            paper.append(len(head))
+            head.append("paper")
+
+    beside()
+    head += ["10 … 90 % [%]", "iterations"]
+    beside()
+    head.append("fit [s]")
+    beside()
+    head.append("s / iteration")
+    beside()
+    head += ["tracing [s]", "held out [dB]", *(["coverage [%]"] if priors else []), "failed"]
+    lines = []
+    for group in groups[:MOST_LINES]:
+        value = group.label.get(study.description.by)
+        line = printed.get(value) if isinstance(value, int) else None
+        lines.append(_line(group, labels, line, bool(printed), priors))
+    notes = ["MRE, times and iterations are medians over the seeds. Tracing is done once for all "
+             "seeds of a configuration; fit is the time of one seed."]  # fmt: skip
+    if study.description.sweep == "real_scenes":
+        notes.append("Here the error is that of all objects, most of which no link sees; the sweep "
+                     "prints it of those that are estimated.")  # fmt: skip
+    if len(groups) > MOST_LINES:
+        notes.append(f"{len(groups) - MOST_LINES} more lines are left out; they are in the ledger.")
+    worst = max((r.incomplete for r in study.rows if _known_incomplete(r)), default=0.0)
+    if worst > 0.0:
+        notes.append(INCOMPLETE_NOTE.format(share=worst))
+    caption = f"{study.description.title}{_of_the_paper(study)}"
+    return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes))
+
+
+def _line(
+    group: Group, labels: Sequence[str], printed: Printed | None, beside: bool, priors: bool
+) -> tuple[str, ...]:
+    def paper(text: str) -> list[str]:
+        return [text if printed else ""] if beside else []
+
+    rows = group.rows
+    low, middle, high = group.quantiles("mre", 100.0)
+    iterations = group.quantiles("iterations")[1]
+    each = float(np.median([r.seconds_fit / max(r.iterations, 1) for r in rows]))
+    incomplete = " ‡" if any(map(_known_incomplete, rows)) else ""
+    failed = sum(r.outcome in ("non_finite", "diverged", "no_signal") for r in rows)
+    cells = [
+        *(_cell(group.label.get(name, "")) for name in labels),
+        OPTIMIZER_NAMES.get(group.optimizer, group.optimizer),
+        group.protocol,
+        group.combining,
+        str(len({r.seed for r in rows})),
+        f"{group.quantiles('num_links')[1]:.0f}",
+        percent(group.quantiles("initial_mre", 100.0)[1]),
+        percent(middle) + incomplete,
+        *paper(f"{printed.mre:.3f}" if printed else ""),
+        f"{percent(low)} … {percent(high)}",
+        f"{iterations:.0f}",
+        *paper(str(printed.iterations) if printed else ""),
+        f"{group.quantiles('seconds_fit')[1]:.2g}",
+        *paper(f"{printed.seconds:.0f}" if printed else ""),
+        f"{each:.1e}",
+        *paper(f"{printed.per_iteration:.2f}" if printed else ""),
+        f"{group.quantiles('seconds_trace')[1]:.2g}",
+        f"{group.quantiles('held_out_db')[1]:.1e}",
+    ]
+    if priors:
+        cells.append(f"{100.0 * np.mean([r.coverage for r in rows]):.1f}"
+                     if group.optimizer == "map" else "")  # fmt: skip
+    return (*cells, str(failed))
+
+
+def _known_incomplete(row: Row) -> bool:
+    """True if paths are known to be missing, which takes more than one solve."""
+    return bool(np.isfinite(row.incomplete) and row.incomplete > COMPLETE_TOLERANCE)
+
+
+def _times(study: StudyRows) -> Table:
+    columns = (
+        ("engine", "engine"), ("K", "num_objects"), ("M", "num_setups"), ("links", "num_links"),
+        ("paths", "num_paths"), ("D", "max_depth"), ("scene [s]", "seconds_scene"),
+        ("tracing [s]", "seconds_trace"), ("forward [s]", "seconds_value"),
+        ("with gradient [s]", "seconds_gradient"), ("Jacobian [s]", "seconds_jacobian"),
+        ("estimation [s]", "seconds_fit"), ("iterations", "iterations"), ("MRE [%]", "mre"),
+        ("memory [MB]", "peak_bytes"), ("outcome", "outcome"),
+    )  # fmt: skip
+    scale = {"mre": 100.0, "peak_bytes": 1e-6}
+    timings = sorted(study.timings, key=lambda t: (t.engine, t.num_objects, t.num_setups))
+    said = [(name, value) for t in timings for name, value in label_of(t).items()]
+    # Lists, such as the keys of rows, are for programs.
+    labels = list(dict.fromkeys(n for n, v in said if not isinstance(v, list | dict)))
+    lines = [
+        (*(_cell(label_of(t).get(name, "")) for name in labels),
+         *(_measured(getattr(t, c), scale.get(c, 1.0)) for _, c in columns))
+        for t in timings[:MOST_LINES]
+    ]  # fmt: skip
+    caption = f"{study.description.title}: times{_of_the_paper(study)}"
+    return Table(caption, (*labels, *(name for name, _ in columns)), tuple(lines),
+                 notes=("Empty: not measured.",))  # fmt: skip
+
+
+def contradictions(study: StudyRows) -> list[str]:
+    """Sentences on rows that contradict a printed number of the paper, with both numbers.
+
+    The paper's own method (Adam with η = 1e-3) is compared; a fifth is allowed for the last digit
+    of its error and our choice of seeds.
+    """
+    sentences = []
+    for group in groups_of(study.rows):
+        value = group.label.get(study.description.by)
+        printed = _printed(study).get(value) if isinstance(value, int) else None
+        if printed is None or group.optimizer != "adam":
+            continue
+        low, middle, high = group.quantiles("mre", 100.0)
+        if middle > 1.2 * printed.mre:
+            sentences.append(
+                f"{study.description.by} = {value}, {group.protocol}: Adam as in the paper ends at "
+                f"{middle:.3f} % (10 … 90 % of {len(group.rows)} seeds: {low:.3f} … {high:.3f}); "
+                f"the paper prints {printed.mre:.3f} %."
+            )
+        iterations = group.quantiles("iterations")[1]
+        if iterations > 1.2 * printed.iterations:
+            sentences.append(
+                f"{study.description.by} = {value}, {group.protocol}: it takes {iterations:.0f} "
+                f"iterations (median); the paper prints {printed.iterations}."
+            )
+    return sentences
+
+
+def provenance(results: Results) -> Table:
+    """Origin of each study's numbers: rows, seeds, engine, hardware, versions, command."""
+    lines = []
+    for study in results.studies:
+        some: list[Row | Timing] = [*study.rows, *study.timings]
+        seeds = sorted({r.seed for r in study.rows})
+        count = f"{len(seeds)} ({seeds[0]} … {seeds[-1]})" if seeds else ""
+        lines.append((
+            study.name,
+            f"{len(study.rows)}",
+            f"{len(study.timings)}",
+            count,
+            ", ".join(sorted({r.protocol for r in study.rows})),
+            ", ".join(sorted({r.engine for r in some})),
+            f"{_tracing_seconds(study):.3g}",
+            f"{sum(r.seconds_fit for r in study.rows):.3g}",
+            "; ".join(sorted({r.hardware for r in some})),
+            "; ".join(sorted({_versions(r.versions) for r in some})),
+            study.command or "not known",
+        ))  # fmt: skip
+    head = ("study", "rows", "timings", "seeds", "protocol", "engine", "tracing [s]", "fitting [s]",
+            "hardware", "versions", "made by")  # fmt: skip
+    return Table("Where the numbers come from", head, tuple(lines))
+
+
+def _tracing_seconds(study: StudyRows) -> float:
+    """Tracing of all configurations; its seeds and methods share it."""
+    return sum({(r.label, r.protocol, r.combining, r.seconds_trace): r.seconds_trace
+                for r in study.rows}.values())  # fmt: skip
+
+
+def _versions(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, dict) else text
+
+
+def _of_the_paper(study: StudyRows) -> str:
+    return f" ({', '.join(study.description.paper)})" if study.description.paper else ""
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _measured(value: object, scale: float) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and scale == 1.0:
+        return str(value) if value >= 0 else ""
+    number = float(value)  # type: ignore[arg-type]
+    return f"{scale * number:.3g}" if np.isfinite(number) and number >= 0.0 else ""
+
+
+def percent(value: float) -> str:
+    """A percentage as text, also a very small one."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:.3g}" if value >= 5e-4 else f"{value:.0e}"

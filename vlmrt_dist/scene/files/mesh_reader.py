@@ -1,0 +1,307 @@
+"""Strict readers for untrusted mesh files: PLY (ASCII and binary) and Wavefront OBJ.
+
+They take bytes and open nothing, so a mesh cannot name another file. Counts in a header are checked
+against the bytes that are there before memory is set aside, and an error never repeats content.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.errors import SceneError
+
+MAX_HEADER = 64 * 1024
+MAX_PROPERTIES = 64
+MAX_CORNERS = 4
+"""Faces are triangles or quads, as in Mitsuba; a larger polygon may not be convex."""
+
+_TYPES = {
+    **dict.fromkeys(("char", "int8"), "i1"),
+    **dict.fromkeys(("uchar", "uint8"), "u1"),
+    **dict.fromkeys(("short", "int16"), "i2"),
+    **dict.fromkeys(("ushort", "uint16"), "u2"),
+    **dict.fromkeys(("int", "int32"), "i4"),
+    **dict.fromkeys(("uint", "uint32"), "u4"),
+    **dict.fromkeys(("float", "float32"), "f4"),
+    **dict.fromkeys(("double", "float64"), "f8"),
+}
+_BYTE_ORDER = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+
+# Lines of an OBJ file that say nothing about geometry. Material libraries are never opened.
+_OBJ_IGNORED = {"vn", "vt", "vp", "o", "g", "s", "usemtl", "mtllib", "l", "p"}
+
+
+class Mesh(NamedTuple):
+    """Vertices [V,3] and triangles [F,3] as they stand in the file."""
+
+    vertices: FloatArray
+    faces: npt.NDArray[Any]
+
+
+class _Property(NamedTuple):
+    name: str
+    dtype: str
+    count_dtype: str | None  # None: a scalar, else a list whose length has this type
+
+
+class _Element(NamedTuple):
+    name: str
+    rows: int
+    properties: list[_Property]
+
+    @property
+    def least_size(self) -> int:
+        """Fewest bytes of one row in a binary file."""
+        return sum(np.dtype(p.count_dtype or p.dtype).itemsize for p in self.properties)
+
+
+def read_ply(content: bytes, what: str) -> Mesh:
+    """The mesh in a PLY file; quads become two triangles, other properties are skipped.
+
+    :param what: how errors call the file
+    :raises SceneError: if it is not a PLY file of triangles or quads, or it is truncated
+    """
+    order, elements, start = _ply_header(content, what)
+    names = [element.name for element in elements]
+    if names.count("vertex") != 1 or names.count("face") != 1:
+        raise SceneError(f"{what}: a PLY mesh needs one element 'vertex' and one 'face'")
+    body = memoryview(content)[start:]
+    try:
+        if order:
+            return _binary_ply(body, elements, order, what)
+        return _ascii_ply(bytes(body), elements, what)
+    except (ValueError, IndexError, OverflowError):
+        # NumPy's message could repeat what stands in the file.
+        raise SceneError(f"{what}: the body does not follow the PLY header") from None
+
+
+def read_obj(content: bytes, what: str) -> Mesh:
+    """The mesh in a Wavefront OBJ file; quads become two triangles, materials are ignored.
+
+    :param what: how errors call the file
+    :raises SceneError: if a line cannot be understood
+    """
+    vertices: list[list[float]] = []
+    corners: list[list[int]] = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        words = line.split(b"#", 1)[0].split()
+        if not words:
+            continue
+        keyword = words[0].decode("ascii", "replace")
+        try:
+            if keyword == "v":
+                vertices.append([float(word) for word in words[1:4]])
+                if len(words) < 4:
+                    raise ValueError
+            elif keyword == "f":
+                corners.append([_obj_index(word, len(vertices)) for word in words[1:]])
+                if not 3 <= len(words) - 1 <= MAX_CORNERS:
+                    raise SceneError(f"{what}, line {number}: a face is a triangle or a quad")
+            elif keyword not in _OBJ_IGNORED:
+                raise ValueError
+        except ValueError:
+            raise SceneError(f"{what}, line {number} cannot be understood as OBJ") from None
+    return Mesh(np.array(vertices, dtype=np.float64).reshape(-1, 3), _triangles(corners))
+
+
+def _obj_index(word: bytes, num_vertices: int) -> int:
+    index = int(word.split(b"/", 1)[0])
+    if index == 0 or abs(index) > 2**31:
+        raise ValueError
+    return index - 1 if index > 0 else num_vertices + index
+
+
+def _triangles(corners: list[list[int]]) -> IntArray:
+    cut = [[c[0], c[i], c[i + 1]] for c in corners for i in range(1, len(c) - 1)]
+    return np.array(cut, dtype=np.int64).reshape(-1, 3)
+
+
+def _ply_header(content: bytes, what: str) -> tuple[str, list[_Element], int]:
+    """Byte order ("" for ASCII), elements, and where the body starts."""
+
+    def bad(reason: str) -> NoReturn:
+        raise SceneError(f"{what}: {reason}") from None
+
+    end = content.find(b"end_header", 0, MAX_HEADER)
+    newline = content.find(b"\n", end, end + 16)
+    if not content.startswith((b"ply\n", b"ply\r\n")) or end < 0 or newline < 0:
+        bad("it is not a PLY file")
+    try:
+        lines = content[:end].decode("ascii").splitlines()[1:]
+    except UnicodeDecodeError:
+        bad("the PLY header is not ASCII text")
+    order: str | None = None
+    elements: list[_Element] = []
+    for line in lines:
+        match line.split():
+            case [] | ["comment" | "obj_info", *_]:
+                pass
+            case ["format", name, "1.0"] if name in _BYTE_ORDER and order is None:
+                order = _BYTE_ORDER[name]
+            case ["element", name, count] if count.isdecimal() and len(count) < 12:
+                elements.append(_Element(name, int(count), []))
+            case ["property", "list", count, kind, name] if (
+                elements and _TYPES.get(count, "f")[0] != "f" and kind in _TYPES
+            ):
+                elements[-1].properties.append(_Property(name, _TYPES[kind], _TYPES[count]))
+            case ["property", kind, name] if elements and kind in _TYPES:
+                elements[-1].properties.append(_Property(name, _TYPES[kind], None))
+            case _:
+                bad("a line of the PLY header cannot be understood")
+        if len(elements) > 16 or (elements and len(elements[-1].properties) > MAX_PROPERTIES):
+            bad("the PLY header names too many elements or properties")
+    if order is None:
+        bad("the PLY header names no format")
+    for element in elements:
+        names = [p.name for p in element.properties]
+        if not names or len(set(names)) < len(names):
+            bad("an element of the PLY header has no property, or one of them twice")
+    return order, elements, newline + 1
+
+
+def _binary_ply(body: memoryview, elements: list[_Element], order: str, what: str) -> Mesh:
+    vertices, faces = np.empty((0, 3)), np.empty((0, 3), dtype=np.int64)
+    for element in elements:
+        if element.rows * element.least_size > len(body):
+            raise SceneError(f"{what}: truncated; it has fewer bytes than its header says")
+        if element.name == "face":
+            body, faces = _binary_faces(body, element, order, what)
+            continue
+        if any(p.count_dtype for p in element.properties):
+            raise SceneError(f"{what}: only the element 'face' of a PLY mesh may hold lists")
+        dtype = np.dtype([(p.name, order + p.dtype) for p in element.properties])
+        size = element.rows * dtype.itemsize
+        if element.name == "vertex":
+            rows = np.frombuffer(body[:size], dtype=dtype)
+            vertices = _positions([rows[n] for n in _axes(element, what)])
+        body = body[size:]
+    return Mesh(vertices, faces)
+
+
+def _binary_faces(
+    body: memoryview, element: _Element, order: str, what: str
+) -> tuple[memoryview, IntArray]:
+    """Faces of the whole element, and what follows it."""
+    index = _index_property(element, what)
+    lists = [p for p in element.properties if p.count_dtype]
+    if element.rows == 0:
+        return body, np.empty((0, 3), dtype=np.int64)
+    # Nearly every file holds triangles only, or quads only: then all rows are equally long.
+    for corners in range(3, MAX_CORNERS + 1) if len(lists) == 1 else ():
+        fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
+        for p in element.properties:
+            if p.count_dtype is None:
+                fields.append((p.name, order + p.dtype))
+            else:
+                fields.append((" count", order + p.count_dtype))
+                fields.append((p.name, order + p.dtype, (corners,)))
+        dtype = np.dtype(fields)
+        size = element.rows * dtype.itemsize
+        if size > len(body):
+            break
+        rows = np.frombuffer(body[:size], dtype=dtype)
+        if (rows[" count"] == corners).all():
+            lines = rows[index.name].astype(np.int64)
+            cut = [lines[:, [0, i, i + 1]] for i in range(1, corners - 1)]
+            return body[size:], np.stack(cut, axis=1).reshape(-1, 3)
+    return _mixed_faces(body, element, order, what)
+
+
+def _mixed_faces(
+    body: memoryview, element: _Element, order: str, what: str
+) -> tuple[memoryview, IntArray]:
+    index = _index_property(element, what)
+    types = {
+        p.name: (np.dtype(order + p.dtype), p.count_dtype and np.dtype(order + p.count_dtype))
+        for p in element.properties
+    }
+    corners: list[list[int]] = []
+    at = 0
+
+    def take(dtype: np.dtype[np.generic], count: int) -> list[int]:
+        nonlocal at
+        size = count * dtype.itemsize
+        if count < 0 or at + size > len(body):
+            raise SceneError(f"{what}: truncated; it has fewer bytes than its header says")
+        values: list[int] = np.frombuffer(body[at : at + size], dtype=dtype).tolist()
+        at += size
+        return values
+
+    for _ in range(element.rows):
+        for name, (dtype, count_dtype) in types.items():
+            count = take(count_dtype, 1)[0] if count_dtype else 1
+            values = take(dtype, count)
+            if name == index.name:
+                corners.append(_checked_corners(values, what))
+    return body[at:], _triangles(corners)
+
+
+def _ascii_ply(body: bytes, elements: list[_Element], what: str) -> Mesh:
+    words = body.split()
+    vertices, faces = np.empty((0, 3)), np.empty((0, 3), dtype=np.int64)
+    at = 0
+    for element in elements:
+        width = len(element.properties)
+        if at + element.rows * width > len(words):
+            raise SceneError(f"{what}: truncated; it has fewer numbers than its header says")
+        if element.name == "face":
+            corners, at = _ascii_faces(words, at, element, what)
+            faces = _triangles(corners)
+            continue
+        if any(p.count_dtype for p in element.properties):
+            raise SceneError(f"{what}: only the element 'face' of a PLY mesh may hold lists")
+        if element.name == "vertex":
+            flat = np.array(words[at : at + element.rows * width], dtype=np.float64)
+            rows = flat.reshape(element.rows, width)
+            columns = [p.name for p in element.properties]
+            vertices = _positions([rows[:, columns.index(n)] for n in _axes(element, what)])
+        at += element.rows * width
+    return Mesh(vertices, faces)
+
+
+def _ascii_faces(
+    words: list[bytes], at: int, element: _Element, what: str
+) -> tuple[list[list[int]], int]:
+    """Corners of every face, and the index of the word that follows them."""
+    index = _index_property(element, what)
+    faces: list[list[int]] = []
+    for _ in range(element.rows):
+        for p in element.properties:
+            count = 1
+            if p.count_dtype:
+                count = int(words[at])
+                at += 1
+            if count < 0 or at + count > len(words):
+                raise SceneError(f"{what}: truncated; it has fewer numbers than its header says")
+            if p.name == index.name:
+                corners = [int(word) for word in words[at : at + count]]
+                faces.append(_checked_corners(corners, what))
+            at += count
+    return faces, at
+
+
+def _checked_corners(corners: list[int], what: str) -> list[int]:
+    if not 3 <= len(corners) <= MAX_CORNERS:
+        raise SceneError(f"{what}: a face has {len(corners)} corners; triangulate the mesh first")
+    return corners
+
+
+def _index_property(element: _Element, what: str) -> _Property:
+    for p in element.properties:
+        if p.name in ("vertex_indices", "vertex_index") and p.count_dtype and p.dtype[0] != "f":
+            return p
+    raise SceneError(f"{what}: the faces of the PLY mesh have no list 'vertex_indices'")
+
+
+def _axes(element: _Element, what: str) -> tuple[str, str, str]:
+    if not {"x", "y", "z"} <= {p.name for p in element.properties}:
+        raise SceneError(f"{what}: the vertices of the PLY mesh have no x, y and z")
+    return ("x", "y", "z")
+
+
+def _positions(columns: list[npt.NDArray[np.generic]]) -> FloatArray:
+    return np.stack([column.astype(np.float64) for column in columns], axis=1)

@@ -1,0 +1,293 @@
+"""The scene as a value: K named objects with geometry and material, and geometric queries.
+
+A :class:`SceneModel` holds NumPy arrays and plain types only. It pickles, hashes to a content
+key and is written to files by :meth:`SceneModel.write`; ``scene_xml.load_scene`` reads them back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.errors import FrequencyError, SceneError
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.geometry import TriangleSoup
+from vlmrt_dist.scene.scene_object import (
+    DEFAULT_THICKNESS,
+    MAX_COORDINATE,
+    SceneObject,
+    check_name,
+)
+from vlmrt_dist.scene.scene_writer import scene_to_xml, write_scene
+
+__all__ = ["DEFAULT_THICKNESS", "SceneModel", "SceneObject", "bounding_bounds"]
+
+
+ENCLOSURE_SLACK = 0.01
+"""Share of the scene's size by which other objects may reach beyond the room's own mesh."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneModel:
+    """A scene of K named objects inside a room.
+
+    :param name: a label for people; not part of the key
+    :param objects: K objects with distinct names
+    :param bounds: lower and upper corner of the room [2,3] [m], where antennas may be
+    :raises SceneError: if there is no object, names repeat, or the bounds are impossible
+    """
+
+    name: str
+    objects: tuple[SceneObject, ...]
+    bounds: FloatArray
+
+    def __post_init__(self) -> None:
+        check_name("scene", self.name)
+        object.__setattr__(self, "objects", tuple(self.objects))
+        if not self.objects:
+            raise SceneError(f"scene {self.name!r} has no object; a scene needs at least one")
+        seen: set[str] = set()
+        for name in self.names:
+            if name in seen:
+                raise SceneError(f"two objects are named {name!r}; give each its own name")
+            seen.add(name)
+        bounds = np.array(self.bounds, dtype=np.float64, order="C")
+        if bounds.shape != (2, 3) or not np.isfinite(bounds).all():
+            raise SceneError("bounds must be two finite corners [2,3] in metres")
+        if (bounds[0] > bounds[1]).any():
+            raise SceneError("the lower corner of the bounds lies above the upper one")
+        bounds.setflags(write=False)
+        object.__setattr__(self, "bounds", bounds)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, self.objects, self.bounds)
+
+    def __repr__(self) -> str:
+        return f"SceneModel({self.name!r}, K={self.num_objects}, key {self.key[:12]})"
+
+    @property
+    def num_objects(self) -> int:
+        """K, the number of objects."""
+        return len(self.objects)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the K objects."""
+        return tuple(o.name for o in self.objects)
+
+    @property
+    def materials(self) -> tuple[str, ...]:
+        """Materials of the K objects."""
+        return tuple(o.material for o in self.objects)
+
+    @property
+    def thickness(self) -> FloatArray:
+        """Slab thickness [K] [m]."""
+        return np.array([o.thickness for o in self.objects])
+
+    def conductivity(self, frequency: float) -> FloatArray:
+        """Conductivity [K] [S/m]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
+
+        :raises FrequencyError: if a material is not tabulated there (names the object)
+        """
+        return self._electrical("conductivity", itu.conductivity, frequency)
+
+    def relative_permittivity(self, frequency: float) -> FloatArray:
+        """Relative permittivity [K]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
+
+        :raises FrequencyError: if a material is not tabulated there (names the object)
+        """
+        return self._electrical("relative_permittivity", itu.relative_permittivity, frequency)
+
+    def _electrical(self, field: str, table: Any, frequency: float) -> FloatArray:
+        values = np.empty(self.num_objects)
+        for k, item in enumerate(self.objects):
+            explicit = getattr(item, field)
+            try:
+                values[k] = table(item.material, frequency) if explicit is None else explicit
+            except FrequencyError as error:
+                raise FrequencyError(f"object {item.name!r}: {error}") from None
+        return values
+
+    @functools.cached_property
+    def key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) over everything that decides the physics.
+
+        Geometry, materials, numbers and names of the objects in their order; neither the scene's
+        label nor the bounds.
+        """
+        digest = hashlib.sha256(b"vlmrt SceneModel 1\n")
+        for o in self.objects:
+            numbers = (o.thickness, o.relative_permittivity, o.conductivity)
+            head = (o.name, o.material, numbers, o.vertices.shape, o.faces.shape)
+            digest.update(repr(head).encode())
+            digest.update((o.vertices + 0.0).astype("<f8").tobytes())
+            digest.update(o.faces.astype("<i4").tobytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def geometry_key(self) -> str:
+        """Content hash (SHA-256, hexadecimal) over the objects' geometry, in their order."""
+        digest = hashlib.sha256(b"vlmrt geometry 1\n")
+        for o in self.objects:
+            digest.update(repr((o.vertices.shape, o.faces.shape)).encode())
+            digest.update((o.vertices + 0.0).astype("<f8").tobytes())
+            digest.update(o.faces.astype("<i4").tobytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def bounding_boxes(self) -> FloatArray:
+        """Lower and upper corner of each object [K,2,3] [m]."""
+        return np.array([[o.vertices.min(0), o.vertices.max(0)] for o in self.objects])
+
+    @functools.cached_property
+    def solids(self) -> IntArray:
+        """Indices of the closed objects that an antenna cannot be inside of.
+
+        A closed object that spans the whole scene is the room itself (as in Sionna's ``box``), so
+        it is not among them.
+        """
+        boxes = self.bounding_boxes
+        low, high = boxes[:, 0].min(0), boxes[:, 1].max(0)
+        slack = ENCLOSURE_SLACK * (high - low)
+        spans = (boxes[:, 0] <= low + slack).all(1) & (boxes[:, 1] >= high - slack).all(1)
+        return np.array(
+            [k for k, o in enumerate(self.objects) if not spans[k] and o.closed], dtype=np.int64
+        )
+
+    @functools.cached_property
+    def _soup(self) -> TriangleSoup:
+        sizes = [len(o.faces) for o in self.objects]
+        return TriangleSoup(
+            triangles=np.concatenate([o.vertices[o.faces] for o in self.objects]),
+            offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        )
+
+    def inside_bounds(self, points: npt.ArrayLike) -> BoolArray:
+        """Whether points [P,3] [m] lie in the room, its boundary included, [P]."""
+        p = _as_points(points)
+        return np.asarray(((p >= self.bounds[0]) & (p <= self.bounds[1])).all(axis=1))
+
+    def inside_object(self, points: npt.ArrayLike) -> IntArray:
+        """Index of the first closed object around each point [P,3] [m], or -1, [P].
+
+        A closed object that spans the whole scene is the room itself and does not count. On a
+        surface the answer is arbitrary: ask :meth:`distance_to_surface`.
+        """
+        return self._soup.containing_group(_as_points(points), self.solids)
+
+    def distance_to_surface(self, points: npt.ArrayLike) -> FloatArray:
+        """Exact distance [P] [m] of points [P,3] to the nearest triangle; NaN for NaN points."""
+        return self._soup.distance(_as_points(points))
+
+    def crossings(
+        self, starts: npt.ArrayLike, ends: npt.ArrayLike
+    ) -> tuple[IntArray, IntArray, FloatArray]:
+        """Crossings of straight segments [L,3] [m] with surfaces.
+
+        :return: for each crossing the segment, the object, and the fraction of the way there; two
+            of an object for a segment through a closed one
+        """
+        return self._soup.crossings(_as_points(starts), _as_points(ends))
+
+    def surfaces_at(self, places: npt.ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
+        """Crossings of upright lines at places [P,2] [m] with surfaces that are not upright.
+
+        :return: for each such point the line, the object, and the height [m]
+        """
+        flat = np.asarray(places, dtype=np.float64)
+        if flat.ndim != 2 or flat.shape[1] != 2:
+            raise ValueError(f"places must be an array [P,2]; got shape {flat.shape}")
+        return self._soup.surfaces_at(flat)
+
+    def with_materials(
+        self,
+        materials: Mapping[str, str] | None = None,
+        *,
+        conductivity: Mapping[str, float] | npt.ArrayLike | None = None,
+        relative_permittivity: Mapping[str, float] | npt.ArrayLike | None = None,
+        thickness: Mapping[str, float] | npt.ArrayLike | None = None,
+    ) -> SceneModel:
+        """A copy with other materials.
+
+        :param materials: object name -> material class; the object's explicit numbers are dropped
+        :param conductivity: object name -> [S/m], or all K values
+        :param relative_permittivity: object name -> value, or all K values
+        :param thickness: object name -> [m], or all K values
+        :raises SceneError: if an object does not exist, or an array does not have K values
+        :raises MaterialError: if a material is unknown or a number impossible
+        """
+        changes: dict[str, dict[str, Any]] = {name: {} for name in self.names}
+
+        def change(name: str, **values: Any) -> None:
+            if name not in changes:
+                raise SceneError(
+                    f"there is no object {name!r}; the objects are " + ", ".join(self.names)
+                )
+            changes[name].update(values)
+
+        for name, text in (materials or {}).items():
+            material = itu.material_class(text)
+            change(name, material=material, relative_permittivity=None, conductivity=None)
+        for field, given in (
+            ("conductivity", conductivity),
+            ("relative_permittivity", relative_permittivity),
+            ("thickness", thickness),
+        ):
+            if given is None:
+                continue
+            for name, value in self._by_name(field, given).items():
+                change(name, **{field: float(value)})
+        objects = tuple(dataclasses.replace(o, **changes[o.name]) for o in self.objects)
+        return dataclasses.replace(self, objects=objects)
+
+    def _by_name(self, field: str, given: Any) -> Mapping[str, float]:
+        if isinstance(given, Mapping):
+            return given
+        values = np.asarray(given, dtype=np.float64)
+        if values.shape != (self.num_objects,):
+            raise SceneError(f"{field} must have one value for each of {self.num_objects} objects")
+        return dict(zip(self.names, values.tolist(), strict=True))
+
+    def to_xml(self) -> str:
+        """The scene as Mitsuba/Sionna XML text; meshes are ``meshes/<k>.ply`` beside it."""
+        return scene_to_xml(self.objects)
+
+    def write(self, folder: str | Path) -> Path:
+        """Write ``scene.xml`` and ``meshes/<k>.ply`` (binary, float64) into a folder.
+
+        The folder is created when needed; ``load_scene`` of the returned path gives a scene with
+        the same key.
+
+        :return: path of the XML file
+        """
+        return write_scene(self.objects, Path(folder))
+
+
+def bounding_bounds(objects: tuple[SceneObject, ...], headroom: float = 0.0) -> FloatArray:
+    """Bounding box of all objects [2,3] [m], its upper side raised by ``headroom`` [m].
+
+    :raises SceneError: if ``headroom`` is negative or not finite
+    """
+    if not (math.isfinite(headroom) and 0.0 <= headroom <= MAX_COORDINATE):
+        raise SceneError("headroom must be a number of metres, 0 or more")
+    low = np.min([o.vertices.min(0) for o in objects], axis=0)
+    high = np.max([o.vertices.max(0) for o in objects], axis=0)
+    return np.array([low, high + np.array([0.0, 0.0, headroom])])
+
+
+def _as_points(points: npt.ArrayLike) -> FloatArray:
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != 3:
+        raise ValueError(f"points must be an array [P,3]; got shape {array.shape}")
+    return array

@@ -1,0 +1,132 @@
+"""One object of a scene as a value: a triangle mesh of one material."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.errors import MaterialError, SceneError
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.geometry import is_closed
+
+DEFAULT_THICKNESS = 0.1
+"""Thickness [m] of a slab where the scene does not say; Sionna's default."""
+
+MAX_NAME_LENGTH = 200
+MAX_COORDINATE = 1e6
+"""Largest coordinate [m]; beyond it single precision, which the tracer uses, has no centimetres."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneObject:
+    """One object: a triangle mesh of one material.
+
+    :param name: unique within its scene
+    :param material: material class of ITU-R P.2040, or the scene file's own name for a material
+        with explicit numbers
+    :param vertices: corners [V,3] in world coordinates [m]; kept as a read-only copy
+    :param faces: triangles [F,3], indices into ``vertices``; kept as a read-only copy
+    :param thickness: of the slab that the surface is modelled as [m]
+    :param relative_permittivity: None takes the ITU table's value at the carrier
+    :param conductivity: [S/m]; None takes the ITU table's value at the carrier
+    :raises SceneError: if name or geometry is impossible
+    :raises MaterialError: if the material is neither tabulated nor given by numbers, or impossible
+    """
+
+    name: str
+    material: str
+    vertices: FloatArray
+    faces: npt.NDArray[np.int32]
+    thickness: float = DEFAULT_THICKNESS
+    relative_permittivity: float | None = None
+    conductivity: float | None = None
+
+    def __post_init__(self) -> None:
+        check_name("object", self.name)
+        check_name(f"the material of object {self.name!r}", self.material)
+        object.__setattr__(self, "vertices", self._checked_vertices())
+        object.__setattr__(self, "faces", self._checked_faces())
+        self._check_material()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor: what comes out of a pickle is validated and read-only again.
+        return type(self), tuple(getattr(self, f.name) for f in dataclasses.fields(self))
+
+    def __repr__(self) -> str:
+        return f"SceneObject({self.name!r}, {self.material!r}, {len(self.faces)} triangles)"
+
+    @functools.cached_property
+    def closed(self) -> bool:
+        """Whether the mesh bounds a volume (is watertight)."""
+        return is_closed(self.vertices, self.faces)
+
+    def _checked_vertices(self) -> FloatArray:
+        vertices = np.array(self.vertices, dtype=np.float64, order="C")
+        if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) < 3:
+            raise SceneError(f"object {self.name!r} needs at least three vertices [V,3]")
+        if not np.isfinite(vertices).all():
+            raise SceneError(f"object {self.name!r} has a vertex that is not finite")
+        if np.abs(vertices).max() > MAX_COORDINATE:
+            raise SceneError(f"object {self.name!r} reaches beyond {MAX_COORDINATE:g} m")
+        vertices.setflags(write=False)
+        return vertices
+
+    def _checked_faces(self) -> npt.NDArray[np.int32]:
+        given = np.asarray(self.faces)
+        if given.ndim != 2 or given.shape[1] != 3 or len(given) < 1:
+            raise SceneError(f"object {self.name!r} needs at least one triangle [F,3]")
+        if not np.issubdtype(given.dtype, np.integer):
+            raise SceneError(f"object {self.name!r}: vertex indices of faces must be integers")
+        if given.min() < 0 or given.max() >= len(self.vertices):
+            raise SceneError(f"object {self.name!r} has a face with a vertex that does not exist")
+        faces = np.array(given, dtype=np.int32, order="C")
+        faces.setflags(write=False)
+        return faces
+
+    def _check_material(self) -> None:
+        where = f"object {self.name!r} (material {self.material!r})"
+        tabulated = self.relative_permittivity is None or self.conductivity is None
+        if tabulated and self.material not in itu.MATERIALS:
+            raise MaterialError(
+                f"{where}: not an ITU-R P.2040 material, and no numbers are given. Say what it "
+                f"stands for (--material {self.material}=CLASS, materials= of load_scene), or give "
+                "it relative_permittivity and conductivity. The classes are "
+                + ", ".join(itu.MATERIALS)
+            )
+        thickness = _as_number(self.thickness)
+        if not (math.isfinite(thickness) and thickness > 0):
+            raise MaterialError(f"{where}: thickness must be a positive number of metres")
+        object.__setattr__(self, "thickness", thickness)
+        for field, low, bound in (
+            ("conductivity", 0.0, "0 S/m or more"),
+            ("relative_permittivity", 1.0, "1 or more"),
+        ):
+            value = getattr(self, field)
+            if value is None:
+                continue
+            number = _as_number(value)
+            if not (math.isfinite(number) and number >= low):
+                raise MaterialError(f"{where}: {field} must be finite and {bound}")
+            object.__setattr__(self, field, number + 0.0)  # -0.0 and 0.0 are one value
+
+
+def check_name(what: str, name: object) -> None:
+    """Refuse a name that is empty, very long, or holds control characters (SceneError)."""
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise SceneError(f"{what}: a name must be printable text, not empty")
+    if len(name) > MAX_NAME_LENGTH:
+        raise SceneError(f"{what}: a name may have at most {MAX_NAME_LENGTH} characters")
+
+
+def _as_number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan  # refused by the caller, which knows what to call it

@@ -1,0 +1,16 @@
+from .atomic_files import UnreadableFile as UnreadableFile
+from .atomic_files import read_limited as read_limited
+from .atomic_files import replacing as replacing
+from .atomic_files import write_atomic as write_atomic
+from .cache import cache_folder as cache_folder
+from .cache import empty_cache as empty_cache
+from .ledger import SCHEMA_VERSION as SCHEMA_VERSION
+from .ledger import Ledger as Ledger
+from .ledger import Row as Row
+from .ledger import Timing as Timing
+from .ledger import label_of as label_of
+from .places import LocalPlace as LocalPlace
+from .places import Place as Place
+from .places import Where as Where
+from .places import place_of as place_of
+from .places import results_place as results_place

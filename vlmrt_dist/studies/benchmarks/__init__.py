@@ -1,0 +1,1 @@
+"""Benchmarks: time by engine, objects, links and actors; cities; other engines."""

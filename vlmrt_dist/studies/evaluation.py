@@ -1,0 +1,219 @@
+"""The rows of one point: its methods run on all of its seeds, on paths traced once."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.distributed import restarts
+from vlmrt_dist.engine import choose_variant, engine_versions
+from vlmrt_dist.field import normalized_absolute_error
+from vlmrt_dist.inference import (
+    Assumptions,
+    ConductivityPrior,
+    Evaluator,
+    Prior,
+    QuantityEstimate,
+    build_problem,
+    mean_relative_error,
+    unknowns_of,
+)
+from vlmrt_dist.store import Row
+from vlmrt_dist.studies.levels import StudyLevels, held_out_db, study_levels
+from vlmrt_dist.studies.methods import MethodFit, cramer_rao, run_method, unheard
+from vlmrt_dist.studies.point import Method, Point
+from vlmrt_dist.studies.truths import Truth
+from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
+
+
+def evaluate(point: Point) -> list[Row]:
+    """The rows of one point, one for each optimizer and seed.
+
+    Where no link has a path, the estimate stays where it began, with outcome "no_signal".
+    """
+    levels = study_levels(point)
+    bounds: list[FloatArray] = []
+    losses: FloatArray | None = None
+    if levels.heard.any():
+        fits, bounds, losses = _fits(point, levels)
+    else:
+        fits = _unheard(point, levels)
+    if losses is None:
+        losses = np.full(len(fits), np.nan)
+    held_out = held_out_db(point, fits, levels.truth)
+    which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
+    shared, configuration = (
+        _shared_columns(point, levels),
+        {o: point.configuration(o) for o in point.optimizers},
+    )
+    return [
+        Row(
+            **shared,
+            **_columns_of(fit, levels, s),
+            key=key,
+            configuration=configuration[optimizer],
+            optimizer=optimizer,
+            seed=point.seeds[s],
+            held_out_db=float(held_out_db),
+            loss=float(loss),
+            crb=bounds[s].tolist() if bounds else [],
+        )
+        for key, (optimizer, s), fit, loss, held_out_db in zip(
+            point.row_keys, which, fits, losses, held_out, strict=True
+        )
+    ]
+
+
+def _fits(
+    point: Point, levels: StudyLevels
+) -> tuple[list[MethodFit], list[FloatArray], FloatArray]:
+    """Fits method by method, the seeds of each in order; Cramér-Rao bounds [K] of each seed; and
+    the loss (8) of each fit."""
+    from vlmrt_dist.field import ReplayObjective
+
+    campaign, table, rss = levels.kept(point.campaign)
+    objective = ReplayObjective(point.scene, campaign, point.radio, table, measured=rss)
+    sigma = levels.truth.conductivity
+    evaluator = Evaluator(objective, table.num_paths, table.incomplete)
+    bounds: list[FloatArray] = []
+    fits: list[MethodFit] = []
+    for method in point.optimizers:
+        problems = [
+            build_problem(
+                point.scene, campaign.with_rss(watts_to_dbm(rss[s])),
+                _assumptions(point, method, s), evaluator, prior,
+            )
+            for s, prior in enumerate(_priors(point, levels, method))
+        ]  # fmt: skip
+        if not bounds:
+            bounds = [cramer_rao(*each) for each in zip(problems, sigma, strict=True)]
+        fits += run_method(point, method, problems, levels.start, sigma)
+    thetas = np.array([fit.theta for fit in fits]).reshape(-1, *levels.start.shape)
+    losses = np.concatenate([objective.value_and_grad(x).loss.sum(axis=1) for x in thetas])
+    for f, fit in enumerate(fits):
+        if fit.level_dbm is not None:
+            measured = rss[f % len(point.seeds)][None]
+            level = dbm_to_watts(fit.level_dbm).reshape(measured.shape)
+            losses[f] = normalized_absolute_error(level, measured)[0].sum()
+    return fits, bounds, losses
+
+
+def _unheard(point: Point, levels: StudyLevels) -> list[MethodFit]:
+    fits = []
+    for method in point.optimizers:
+        assumed = _assumptions(point, method, 0)
+        for start, prior in zip(levels.start, _priors(point, levels, method), strict=True):
+            unknowns = unknowns_of(
+                point.scene, point.campaign, point.radio, prior, assumed.parameters,
+                gain_offset_db=assumed.noise.gain_offset_db,
+            )  # fmt: skip
+            fits.append(unheard(start, unknowns))
+    return fits
+
+
+def _assumptions(point: Point, method: Method, seed: int) -> Assumptions:
+    """Assumptions of a method about the seed with index ``seed``; only "map" has a prior, as in the
+    paper the others' start stands in its place."""
+    prior = Prior(point.prior_width) if point.priors is None else point.priors[seed]
+    return Assumptions(
+        point.radio, prior if method == "map" else Prior(np.inf), point.parameters, point.noise,
+        point.loss,
+    )  # fmt: skip
+
+
+def _priors(point: Point, levels: StudyLevels, method: Method) -> Sequence[ConductivityPrior]:
+    if method == "map":
+        return levels.priors
+    none = np.full(point.scene.num_objects, np.inf)
+    return [
+        ConductivityPrior(x, none, prior.free)
+        for x, prior in zip(levels.start, levels.priors, strict=True)
+    ]
+
+
+def _shared_columns(point: Point, levels: StudyLevels) -> dict[str, Any]:
+    """Columns that all rows of a point share."""
+    scene, radio, table, heard = point.scene, point.radio, levels.table, levels.heard
+    return {
+        "study": point.study,
+        "label": json.dumps(point.label, sort_keys=True),
+        "initial": str(point.initial),
+        "engine": "replay",
+        "protocol": point.protocol,
+        "combining": radio.combining,
+        "max_depth": radio.max_depth,
+        "samples_per_src": radio.samples_per_src,
+        "complete": radio.complete,
+        "noise_db": point.noise_db,
+        "incomplete": table.incomplete,
+        "num_objects": scene.num_objects,
+        "num_setups": int(heard.any(axis=1).sum()),
+        "num_links": int(heard.sum()),
+        "num_paths": table.num_paths,
+        "scene": scene.key,
+        "tx": point.campaign.tx.ravel().tolist(),
+        "rx": point.campaign.rx.ravel().tolist(),
+        "seconds_trace": float(table.seconds.sum()),
+        "names": list(scene.names),
+        "restarts": restarts(),
+        "hardware": hardware(),
+        "versions": json.dumps(engine_versions()),
+    }
+
+
+def _columns_of(fit: MethodFit, levels: StudyLevels, seed: int) -> dict[str, Any]:
+    """Columns of one fit of the seed with index ``seed``."""
+    start, sigma = levels.start[seed], levels.truth.conductivity[seed]
+    free = levels.free
+    return {
+        "initial_mre": mean_relative_error(start[free], sigma[free]),
+        "mre": mean_relative_error(fit.theta[free], sigma[free]),
+        "iterations": fit.iterations,
+        "outcome": fit.outcome,
+        "seconds_fit": fit.seconds,
+        "conductivity": fit.theta.tolist(),
+        "std": fit.known.std.tolist(),
+        "low": fit.known.low.tolist(),
+        "high": fit.known.high.tolist(),
+        "verdict": list(fit.known.verdict),
+        "contradicts_prior": list(fit.known.contradicts_prior),
+        "coverage": float(np.mean(_inside(fit.known, sigma)[free])),
+        "truth": sigma.tolist(),
+        "mre_history": fit.history.tolist(),
+        "loss_history": fit.losses.tolist(),
+        **_permittivity_columns(fit.permittivity, levels.truth, seed),
+    }
+
+
+def _inside(known: QuantityEstimate, truth: FloatArray) -> BoolArray:
+    return (known.low <= truth) & (truth <= known.high)
+
+
+def _permittivity_columns(
+    known: QuantityEstimate | None, truth: Truth, seed: int
+) -> dict[str, list[Any]]:
+    if known is None or truth.permittivity is None:
+        return {
+            "permittivity": [],
+            "permittivity_std": [],
+            "permittivity_verdict": [],
+            "permittivity_truth": [],
+        }
+    return {
+        "permittivity": known.value.tolist(),
+        "permittivity_std": known.std.tolist(),
+        "permittivity_verdict": list(known.verdict),
+        "permittivity_truth": truth.permittivity[seed].tolist(),
+    }
+
+
+def hardware() -> str:
+    """Device, cores and processor of this machine, in words."""
+    device = "GPU" if choose_variant().startswith("cuda") else "CPU"
+    return f"{device}, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"

@@ -1,0 +1,138 @@
+"""Levels that a point of a study is measured with: paths, true values, noise, what is heard."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import Campaign, random_campaign
+from vlmrt_dist.field import Materials
+from vlmrt_dist.inference import ConductivityPrior, Prior, initial_conductivity, prior_of
+from vlmrt_dist.paths import PathTable
+from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.studies.methods import MethodFit
+from vlmrt_dist.studies.point import Point
+from vlmrt_dist.studies.truths import Truth, level_errors, truth_of
+from vlmrt_dist.units import watts_to_dbm
+
+HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
+"""The random setup that every fit is tried on, though none has seen it."""
+
+
+@dataclass(frozen=True, eq=False)
+class StudyLevels:
+    """Received powers of S seeds, and what their estimations start from.
+
+    :param table: the estimation's paths, of all setups
+    :param truth: true values of the seeds
+    :param rss: [S, M, N] received powers with their errors [W]
+    :param heard: [M, N] links that truth and estimation both have a path for
+    :param free: [K] objects whose conductivity is unknown
+    :param priors: one for each seed
+    :param start: [S, K] initial conductivities [S/m]
+    """
+
+    table: PathTable
+    truth: Truth
+    rss: FloatArray
+    heard: BoolArray
+    free: BoolArray
+    priors: tuple[ConductivityPrior, ...]
+    start: FloatArray
+
+    def kept(self, campaign: Campaign) -> tuple[Campaign, PathTable, FloatArray]:
+        """The campaign, its paths and powers without links that are not heard, and without setups
+        left empty."""
+        setups = self.heard.any(axis=1)
+        rss = np.where(self.heard, self.rss, np.nan)[:, setups]
+        table = self.table.setups(np.flatnonzero(setups).tolist())
+        return _keep(campaign, self.heard), table, rss
+
+
+def study_levels(point: Point) -> StudyLevels:
+    """Trace a point's paths and draw the levels of its seeds."""
+    # Imported late: these import Dr.Jit, which the driver of a pool must not.
+    from vlmrt_dist.field import ReplayObjective, trace
+
+    scene, radio, seeds = point.scene, point.radio, point.seeds
+    table = trace(scene, point.campaign, radio)
+    itu = scene.conductivity(radio.frequency)
+    free = prior_of(scene, radio, Prior(np.inf)).free
+    priors = tuple(
+        prior_of(scene, radio, given or Prior(point.prior_width))
+        for given in point.priors or (None,) * len(seeds)
+    )
+    planned = point.campaign.with_rss(np.where(point.campaign.present, 0.0, np.nan))
+    same = ReplayObjective(scene, planned, radio, table)
+    truth = truth_of(point, free)
+    rss = truth.received(same)
+    if point.protocol == "independent":
+        paths = trace(scene, point.campaign, point.true_radio)
+        rss = truth.received(ReplayObjective(scene, planned, point.true_radio, paths))
+    # A link that either side cannot hear is no measurement.
+    heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
+    start = np.array(
+        [
+            initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
+            for seed, prior in zip(seeds, priors, strict=True)
+        ]
+    )
+    # A prior that says metal or vacuum is no value to start at.
+    start = np.where(free, np.clip(start, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY), itu)
+    error_db = np.array([level_errors(seed, rss.shape[1:]) for seed in seeds]) * point.noise_db
+    rss = rss * 10.0 ** (error_db / 10.0)
+    return StudyLevels(table, truth, rss, heard, free, priors, start)
+
+
+def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatArray:
+    """[F] root mean square error [dB] on links of one random setup that no fit has seen, without
+    the setups' offsets; NaN where none is asked for.
+
+    :param fits: those of all seeds, optimizer by optimizer
+    :param truth: the seeds' true values
+    """
+    from vlmrt_dist.field import ReplayObjective, trace
+
+    if not point.held_out:
+        return np.full(len(fits), np.nan)
+    fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
+    fresh = fresh.with_rss(np.zeros(fresh.present.shape))
+    theta = np.array([fit.theta for fit in fits])
+    found = [x for fit in fits if (x := fit.fitted_permittivity) is not None]
+    rss = []
+    for radio, sigma, permittivity in (
+        (point.radio, theta, np.array(found) if found else None),
+        (point.true_radio, truth.conductivity, truth.permittivity),
+    ):
+        table = trace(point.scene, fresh, radio)
+        objective = ReplayObjective(point.scene, fresh, radio, table)
+        if permittivity is None:
+            rss.append(objective.rss(sigma))
+            continue
+        each = [Materials(*x, point.scene.thickness) for x in zip(sigma, permittivity, strict=True)]
+        rss.append(np.array([objective.levels({radio.frequency: x}, ()).rss for x in each]))
+    there = (rss[0] > 0.0).all(axis=0) & (rss[1] > 0.0).all(axis=0)
+    if not there.any():
+        return np.full(len(theta), np.nan)
+    true_rss = np.tile(rss[1][:, there], (len(theta) // len(point.seeds), 1))
+    error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
+    # Row by row: added up together, other seeds would change the last bit.
+    return np.array([np.sqrt(np.mean(each)) for each in np.ascontiguousarray(error**2)])
+
+
+def _keep(campaign: Campaign, heard: BoolArray) -> Campaign:
+    kept = heard.any(axis=1)
+    return dataclasses.replace(
+        campaign,
+        tx=campaign.tx[kept],
+        rx=np.where(heard[..., None], campaign.rx, np.nan)[kept],
+        rss_dbm=None,
+        noise_db=0.0,
+        present=heard[kept],
+        censored=None,  # type: ignore[arg-type]  # none, as many as are kept
+        frequency=None if campaign.frequency is None else campaign.frequency[kept],
+    )

@@ -1,0 +1,79 @@
+"""Many points, evaluated here or on a pool of Ray actors; rows are published as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from vlmrt_dist.distributed import STUDY_METRICS, ActorOptions
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.store import Ledger, Row
+from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.point import Point
+
+
+def run(
+    points: Sequence[Point],
+    ledger: Ledger,
+    *,
+    workers: ActorOptions | None = None,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Evaluate what the ledger does not hold yet, and return the rows of all points.
+
+    Rows are published as soon as they are there, so a run that was killed goes on where it stopped
+    when it is started again. What a point lacks, such as seeds that are new, is evaluated as one
+    batch; what it has is not done again.
+
+    :param points: what to evaluate
+    :param ledger: where rows are looked up and published
+    :param workers: Ray actors that evaluate points; None: this process does
+    :param progress: called with the point, the points done and the points in all
+    """
+    found: dict[tuple[str, str], Row] = {}
+    for study in dict.fromkeys(point.study for point in points):
+        asked = [key for point in points if point.study == study for key in point.row_keys]
+        found |= {(study, key): row for key, row in ledger.read(study, asked).items()}
+    lacking = [{key for key in p.row_keys if (p.study, key) not in found} for p in points]
+    parts = [(i, part) for i, keys in enumerate(lacking) for part in points[i].parts(keys)]
+    left = [sum(i == index for i, _ in parts) for index in range(len(points))]
+    if progress is not None:
+        progress("", left.count(0), len(points))
+    missing = [part for _, part in parts]
+    if workers is not None:
+        evaluations = _on_actors(missing, workers)
+    else:
+        evaluations = enumerate(map(evaluate, missing))
+    for number, rows in evaluations:
+        index, part = parts[number]
+        publish(ledger, rows)
+        found |= {(part.study, row.key): row for row in rows}
+        left[index] -= 1
+        if progress is not None and left[index] == 0:
+            progress(str(part), left.count(0), len(points))
+    return [found[point.study, key] for point in points for key in point.row_keys]
+
+
+def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
+    """Keep the rows of a point that is done, and tell the metrics."""
+    ledger.publish(rows[0].study, rows)
+    for row in rows:
+        STUDY_METRICS.tell_estimation(
+            row.study,
+            row.engine,
+            loss=row.loss,
+            mre=row.mre,
+            iterations=row.iterations,
+            seconds=row.seconds_fit,
+        )
+    STUDY_METRICS.tell_tracing(
+        rows[0].study, rows[0].engine, rows[0].num_paths, rows[0].seconds_trace
+    )
+
+
+def _on_actors(points: Sequence[Point], workers: ActorOptions) -> Iterator[tuple[int, list[Row]]]:
+    """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
+    from vlmrt_dist.distributed import map_on_actors
+
+    if points:
+        names, study = [str(point) for point in points], points[0].study
+        yield from map_on_actors(evaluate, points, workers, names=names, study=study)

@@ -1,0 +1,1 @@
+"""Searches over configurations with Optuna or Ray Tune: space, definition, sampler, runners."""

@@ -1,0 +1,1 @@
+"""Rules on names and geometry, which need no model, key or network."""

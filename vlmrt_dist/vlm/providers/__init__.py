@@ -1,0 +1,1 @@
+"""Transports to Gemini, OpenAI-compatible servers and recordings; their keys, and the cache."""
