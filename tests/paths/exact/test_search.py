@@ -271,10 +271,10 @@ def test_the_straight_path_can_be_kept_through_any_number_of_walls():
 
 def test_a_search_over_its_budget_says_how_far_it_is_complete(campaign):
     setup = campaign.setups[0]
-    nodes = [int(find(box_room(), setup, depth).nodes[0]) for depth in (3, 4)]
+    steps = [int(find(box_room(), setup, depth).steps[0]) for depth in (3, 4)]
     for threads in (1, 2):
         with pytest.warns(IncompleteSearch, match=r"before depth 4; .* 1 \(depth 3\)"):
-            paths = find(box_room(), setup, 4, max_nodes=nodes[1] - 1, threads=threads)
+            paths = find(box_room(), setup, 4, max_steps=steps[1] - 1, threads=threads)
         assert paths.complete_to.tolist() == [3]
         assert keys(paths) == keys(find(box_room(), setup, 3))
     with pytest.warns(IncompleteSearch):
@@ -289,7 +289,7 @@ def test_impossible_limits_are_refused():
     with pytest.raises(ConfigurationError, match="max_reflections"):
         SearchLimits(4, max_reflections=99)
     with pytest.raises(ConfigurationError):
-        SearchLimits(4, max_nodes=0)
+        SearchLimits(4, max_steps=0)
 
 
 def test_margins_tell_the_distance_from_the_nearest_edge():

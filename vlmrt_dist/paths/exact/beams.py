@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.paths.exact.compiling import compiled
-from vlmrt_dist.paths.exact.records import BoxTree, Records
+from vlmrt_dist.paths.exact.records import BoxTree, PairTree, Records
 
 MAX_WINDOW = 48
 """Most corners of a window; a face that would have more stays unclipped."""
 
 SLACK = 1e-9
 """How far beams reach beyond their half spaces [m]."""
+
+_GROWTH = 1.0 + 1e-6
+"""How much the squared radius of a ball about a box exceeds that of its corners."""
 
 _SHORT = 1e-8
 """A window's edge shorter than this [m] has no reliable direction and bounds nothing."""
@@ -149,3 +152,51 @@ def box_in_beam(nodes: Records, node: int, sides: NDArray[np.float64], num_sides
         if a * n.x + b * n.y + c * n.z - sides[k, 3] + reach < -SLACK:
             return False
     return True
+
+
+@compiled
+def pairs_in_beam(
+    tree: PairTree,
+    apex: tuple[float, float, float],
+    sides: NDArray[np.float64],
+    num_sides: int,
+    found: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Write the members of ``tree`` both of whose boxes a ray of a beam may meet.
+
+    :return: how many, and how many nodes of the tree were looked at
+    """
+    node, number, looked = 0, 0, 0
+    while node < tree.node.shape[0]:
+        looked += 1
+        if not (
+            _one_direction(tree, node, apex)
+            and box_in_beam(tree.node, node, sides, num_sides)
+            and box_in_beam(tree.second, node, sides, num_sides)
+        ):
+            node = tree.node[node].skip
+            continue
+        first = tree.node[node].first
+        for k in range(first, first + tree.node[node].count):
+            found[number] = tree.order[k]
+            number += 1
+        node += 1
+    return number, looked
+
+
+@compiled
+def _one_direction(tree: PairTree, node: int, apex: tuple[float, float, float]) -> bool:
+    """Whether both boxes of a node may be seen in one direction: the cones from ``apex`` about
+    the balls around them overlap."""
+    n, m = tree.node[node], tree.second[node]
+    ax, ay, az = n.x - apex[0], n.y - apex[1], n.z - apex[2]
+    bx, by, bz = m.x - apex[0], m.y - apex[1], m.z - apex[2]
+    a, b = ax * ax + ay * ay + az * az, bx * bx + by * by + bz * bz
+    # Balls a little too large make up for all rounding.
+    r = _GROWTH * (n.half_x * n.half_x + n.half_y * n.half_y + n.half_z * n.half_z) + SLACK * a
+    s = _GROWTH * (m.half_x * m.half_x + m.half_y * m.half_y + m.half_z * m.half_z) + SLACK * b
+    if r >= a or s >= b:
+        return True
+    # cos(α + β) of the half angles, from sin² α = r / a and sin² β = s / b, times the distances.
+    limit = np.sqrt((a - r) * (b - s)) - np.sqrt(r * s)
+    return ax * bx + ay * by + az * bz >= limit

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.exact.beams import boxes_in_beam
-from vlmrt_dist.paths.exact.box_tree import LEAF_SIZE, build_tree
+from vlmrt_dist.paths.exact.beams import boxes_in_beam, pairs_in_beam
+from vlmrt_dist.paths.exact.box_tree import LEAF_SIZE, build_pair_tree, build_tree
 from vlmrt_dist.paths.exact.compiling import allocating, compiled
 from vlmrt_dist.paths.exact.crossings import inside_piece, point_height
 from vlmrt_dist.paths.exact.limits import Limits
-from vlmrt_dist.paths.exact.records import BoxTree, Faces
+from vlmrt_dist.paths.exact.records import BoxTree, Faces, PairTree
 from vlmrt_dist.paths.exact.tree_nodes import (
     ON_PLANE,
     Work,
@@ -46,14 +46,14 @@ class Listeners(NamedTuple):
 
     :param point: [N, 3] receivers [m]
     :param tree: over the receivers
-    :param images: tree over their I images
+    :param images: tree over their I images, each with the box around the plane's pieces
     :param receiver: [I] receiver of each image
     :param plane: [I] plane that it is mirrored by
     """
 
     point: NDArray[np.float64]
     tree: BoxTree
-    images: BoxTree
+    images: PairTree
     receiver: NDArray[np.int32]
     plane: NDArray[np.int32]
 
@@ -71,7 +71,7 @@ def make_listeners(
     spare = allowed(limits, limits.reflections)
     pieces = len(faces.piece) if limits.reflections > 1 else 0
     most = 0 if pieces == 0 else len(rx) * len(faces.mirror)
-    image = np.empty((most, 3))
+    low, high = np.empty((most, 6)), np.empty((most, 6))
     receiver, plane = np.empty(most, np.int32), np.empty(most, np.int32)
     number = 0
     for n in range(len(rx)):
@@ -83,11 +83,29 @@ def make_listeners(
                 continue
             last = q  # the pieces of a plane stand together
             below = work.level[1]
-            image[number, 0], image[number, 1], image[number, 2] = below.x, below.y, below.z
+            _enclose_plane(faces, q, low[number], high[number])
+            low[number, 3], low[number, 4], low[number, 5] = below.x, below.y, below.z
+            high[number, 3], high[number, 4], high[number, 5] = below.x, below.y, below.z
             receiver[number], plane[number] = n, q
             number += 1
-    images = build_tree(image[:number], image[:number], LEAF_SIZE)
+    images = build_pair_tree(low[:number], high[:number])
     return Listeners(rx, build_tree(rx, rx, LEAF_SIZE), images, receiver[:number], plane[:number])
+
+
+@compiled
+def _enclose_plane(
+    faces: Faces, plane: int, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> None:
+    """Write the box around the pieces of a plane."""
+    mirror = faces.mirror[plane]
+    last = faces.piece[mirror.first + mirror.count - 1]
+    for c in range(3):
+        low[c], high[c] = np.inf, -np.inf
+    for j in range(faces.piece[mirror.first].first, last.first + last.count):
+        corner = faces.corner[j]
+        low[0], high[0] = min(low[0], corner.x), max(high[0], corner.x)
+        low[1], high[1] = min(low[1], corner.y), max(high[1], corner.y)
+        low[2], high[2] = min(low[2], corner.z), max(high[2], corner.z)
 
 
 @compiled
@@ -116,21 +134,25 @@ def explore(
     tx: NDArray[np.float64],
     roots: NDArray[np.int32],
     limits: Limits,
+    spent: NDArray[np.int64],
 ) -> tuple[NDArray[np.int32], int]:
     """The paths whose first reflection is at one of ``roots``.
 
     :param convex: [K] bodies without antennas
     :param tx: [3] transmitter [m]
     :param roots: pieces, or STRAIGHT
+    :param spent: [1] steps of all the searches of a setup that run side by side; added to. Threads
+        may miss each other's steps, so it is never too large
     :return: rows of receiver, number of interactions and, for each, 2 · piece + 1 where it is
-        passed, 2 · piece where it reflects [P, 2 + depth]; nodes made, more than the limit where
+        passed, 2 · piece where it reflects [P, 2 + depth]; steps taken, more than the limit where
         the search was given up
     """
     work = make_work(limits.depth, len(faces.piece), tx)
     state = work.level
     found = np.empty(max(len(listeners.receiver), len(listeners.point)), np.int32)
     rows = np.zeros((64, 2 + limits.depth), np.int32)
-    written, nodes, level = 0, 0, 0
+    written, steps, level = 0, 0, 0
+    counted = 0
     work.candidate[0, : len(roots)] = roots
     state[0].number = len(roots)
     while level >= 0:
@@ -139,9 +161,11 @@ def explore(
             continue
         g = work.candidate[level, state[level].position]
         state[level].position += 1
-        nodes += 1
-        if nodes > limits.nodes or written > limits.rows:
-            return rows[:0], limits.nodes + 1
+        steps += 1
+        spent[0] += steps - counted
+        counted = steps
+        if max(steps, spent[0]) > limits.steps or written > limits.rows:
+            return rows[:0], limits.steps + 1
         if g == STRAIGHT:
             found[: len(listeners.point)] = np.arange(len(listeners.point))
             rows = _with_room(rows, written + len(listeners.point))
@@ -155,6 +179,7 @@ def explore(
             continue
         heard = _in_beam(faces, listeners, work, level + 1, limits, found)
         if heard > 0:
+            steps += heard
             rows = _with_room(rows, written + heard)
             written = _listen(
                 faces, listeners, work, level + 1, heard, found, limits, rows, written
@@ -164,7 +189,9 @@ def explore(
         level += 1
         beam, sides = work.beam[level], state[level].sides
         if state[level].bound > allowed(limits, level + 2):
-            number = boxes_in_beam(listeners.images, beam, sides, found)
+            apex = (state[level].x, state[level].y, state[level].z)
+            number, looked = pairs_in_beam(listeners.images, apex, beam, sides, found)
+            steps += looked + number
             rows = _with_room(rows, written + number)
             written = _last_level(
                 faces, listeners, convex, work, level, number, found, limits, rows, written
@@ -173,7 +200,7 @@ def explore(
             continue
         state[level].number = boxes_in_beam(faces.tree, beam, sides, work.candidate[level])
         state[level].position = 0
-    return rows[:written], nodes
+    return rows[:written], steps
 
 
 @compiled

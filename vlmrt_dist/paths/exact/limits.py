@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 
 from vlmrt_dist.errors import ConfigurationError
 
-MAX_NODES = 200_000_000
-"""Nodes of the image tree of one setup after which its search is given up; some minutes."""
+MAX_STEPS = 1_000_000_000
+"""Steps of the search of one setup after which it is given up; some minutes."""
 
 MAX_PATHS = 5_000_000
 """Paths of one setup after which its search is given up; some 100 bytes each at depth 4."""
@@ -20,14 +20,14 @@ class Limits(NamedTuple):
     :param depth: most interactions of a path
     :param reflections: most reflections among them
     :param transmissions: most transmissions among them
-    :param nodes: most nodes of the image tree of one setup
+    :param steps: most steps of the search of one setup
     :param rows: most paths of one setup
     """
 
     depth: int
     reflections: int
     transmissions: int
-    nodes: int
+    steps: int
     rows: int
 
 
@@ -40,7 +40,8 @@ class SearchLimits:
     :param max_transmissions: most transmissions among them; None: ``max_depth``
     :param line_of_sight: "always" keeps the straight path of every link with all the surfaces that
         it passes through; "limited" treats it as any other path
-    :param max_nodes: budget of nodes of the image tree
+    :param max_steps: budget of steps: nodes of the image tree, receivers and images that are asked
+        whether they see them; a step takes some 0.1 to 10 µs
     :param max_paths: budget of paths, which bounds the memory
     :raises ConfigurationError: if a value is outside what is stated here
     """
@@ -49,7 +50,7 @@ class SearchLimits:
     max_reflections: int | None = None
     max_transmissions: int | None = None
     line_of_sight: Literal["limited", "always"] = "limited"
-    max_nodes: int = MAX_NODES
+    max_steps: int = MAX_STEPS
     max_paths: int = MAX_PATHS
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class SearchLimits:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 32:
                 raise ConfigurationError(f"{name} must lie between 0 and 32; got {value}")
-        for name in ("max_nodes", "max_paths"):
+        for name in ("max_steps", "max_paths"):
             if not 1 <= getattr(self, name) <= 2**40:
                 raise ConfigurationError(f"{name} must be a positive number")
 
@@ -67,7 +68,7 @@ class SearchLimits:
         """What the compiled search takes, with paths of at most ``depth`` interactions."""
         caps = (self.max_reflections, self.max_transmissions)
         least = [depth if cap is None else min(cap, depth) for cap in caps]
-        return Limits(depth, least[0], least[1], self.max_nodes, self.max_paths)
+        return Limits(depth, least[0], least[1], self.max_steps, self.max_paths)
 
 
 class IncompleteSearch(UserWarning):

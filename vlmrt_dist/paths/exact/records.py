@@ -62,6 +62,19 @@ class BoxTree(NamedTuple):
     order: NDArray[np.int32]
 
 
+class PairTree(NamedTuple):
+    """A hierarchy over B pairs of boxes, walked as a :class:`BoxTree` is.
+
+    :param node: [T] of NODE, about the first boxes
+    :param second: [T] of NODE, about the second boxes; only the boxes are filled in
+    :param order: [B] pair numbers, leaf by leaf
+    """
+
+    node: Records
+    second: Records
+    order: NDArray[np.int32]
+
+
 class Faces(NamedTuple):
     """A prepared scene's G pieces on Q planes of C classes; places are shifted.
 

@@ -20,7 +20,7 @@ from vlmrt_dist.campaign import MeasurementSetup
 from vlmrt_dist.paths.exact.antennas import check_antennas, empty_bodies
 from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_listeners
-from vlmrt_dist.paths.exact.limits import MAX_NODES, IncompleteSearch, Limits, SearchLimits
+from vlmrt_dist.paths.exact.limits import MAX_STEPS, IncompleteSearch, Limits, SearchLimits
 from vlmrt_dist.paths.exact.margins import FRAGILE, edge_margins
 from vlmrt_dist.paths.exact.packing import packed
 from vlmrt_dist.paths.exact.records import Faces
@@ -39,7 +39,7 @@ class ExactPaths:
     :param margin: [P] distance from gaining or losing an interaction [m]
     :param complete_to: [M] depth to which each setup's set is complete; less than what was asked
         for where a budget was passed, and then no deeper paths are kept
-    :param nodes: [M] nodes of the image tree that each setup took
+    :param steps: [M] steps that the search of each setup took
     """
 
     setup: NDArray[np.int32]
@@ -49,7 +49,7 @@ class ExactPaths:
     plane: NDArray[np.int32]
     margin: NDArray[np.float64]
     complete_to: NDArray[np.int32]
-    nodes: NDArray[np.int64]
+    steps: NDArray[np.int64]
 
     @property
     def num_fragile(self) -> int:
@@ -118,7 +118,7 @@ class _Search:
         self.tx, self.rx = tx, rx
         self.limits = limits
         self.depth = limits.max_depth
-        self.nodes = 0
+        self.steps = 0
         self.rows: NDArray[np.int32] | None = None
         self.margin = np.zeros(0)
 
@@ -126,23 +126,26 @@ class _Search:
         """Make what all tasks share."""
         self._convex = empty_bodies(self.faces, self.tx, self.rx)
         limits = self.limits.at_depth(self.depth)
+        self._spent = np.zeros(1, np.int64)
         self._listeners: Any = make_listeners(self.faces, self._convex, self.rx, limits)
 
     def explore(self, task: int, tasks: int) -> tuple[NDArray[np.int32], int]:
-        """Rows and number of nodes of every ``tasks``-th first reflection."""
+        """Rows and number of steps of every ``tasks``-th first reflection."""
         limits = self.limits.at_depth(self.depth)
         pieces = len(self.faces.piece) if limits.reflections > 0 else 0
         roots = np.arange(STRAIGHT + task, pieces, tasks, dtype=np.int32)
-        rows, nodes = explore(self.faces, self._listeners, self._convex, self.tx, roots, limits)
-        return rows, int(nodes)
+        rows, steps = explore(
+            self.faces, self._listeners, self._convex, self.tx, roots, limits, self._spent
+        )
+        return rows, int(steps)
 
     def gather(self, found: list[tuple[NDArray[np.int32], int]]) -> None:
         """Put the tasks' rows together, or go back by one interaction where there are too many."""
-        nodes = sum(count for _, count in found)
-        self.nodes += nodes
+        steps = sum(count for _, count in found)
+        self.steps += steps
         number = sum(len(rows) for rows, _ in found)
         limits = self.limits
-        if self.depth > 0 and (nodes > limits.max_nodes or number > limits.max_paths):
+        if self.depth > 0 and (steps > limits.max_steps or number > limits.max_paths):
             self.depth -= 1
             self.prepare()
             return
@@ -160,9 +163,10 @@ class _Search:
     def _with_straight(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """``rows`` with the straight paths that pass through more surfaces than paths may."""
         surfaces = len(self.faces.first) - 1  # a segment passes through each of them once
-        limits = Limits(surfaces, 0, surfaces, MAX_NODES, len(self.rx))
+        limits = Limits(surfaces, 0, surfaces, MAX_STEPS, len(self.rx))
         root = np.array([STRAIGHT], np.int32)
-        long, _ = explore(self.faces, self._listeners, self._convex, self.tx, root, limits)
+        spent = np.zeros(1, np.int64)
+        long, _ = explore(self.faces, self._listeners, self._convex, self.tx, root, limits, spent)
         bent = rows[(_kinds(rows) == REFLECTION).any(axis=1)]
         width = max(rows.shape[1], 2 + int(long[:, 1].max(initial=0)))
         joined = np.zeros((len(bent) + len(long), width), np.int32)
@@ -215,7 +219,7 @@ def _joined(scene: PreparedScene, done: list[_Search], complete: NDArray[np.int3
         plane=np.where(kind != NONE, records["plane"][piece], np.int32(0)),
         margin=np.concatenate([np.zeros(0), *(search.margin for search in done)]),
         complete_to=complete,
-        nodes=np.array([search.nodes for search in done], np.int64),
+        steps=np.array([search.steps for search in done], np.int64),
     )
 
 
@@ -226,7 +230,7 @@ def _warn_of_budgets(complete: NDArray[np.int32], limits: SearchLimits) -> None:
     named = ", ".join(f"{m + 1} (depth {complete[m]})" for m in short[:5])
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     warnings.warn(
-        f"the search of {len(short)} setups passed its budget of {limits.max_nodes:,} nodes or "
+        f"the search of {len(short)} setups passed its budget of {limits.max_steps:,} steps or "
         f"{limits.max_paths:,} paths before depth {limits.max_depth}; complete, and cut off, at a "
         f"lower depth are the paths of setups {named}{more}. Lower max_depth or max_reflections, "
         "give setups fewer receivers, or raise the budget",
