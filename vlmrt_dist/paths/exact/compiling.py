@@ -10,15 +10,17 @@ under a digest of all sources, which is right after every change and needs no wr
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 
+from vlmrt_dist.console import say
 from vlmrt_dist.store import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -51,14 +53,38 @@ def _compiled(function: Function, **options: bool) -> Function:
 
 
 @functools.cache
+def announce_compilation() -> None:
+    """Say on standard error, once in a process, that functions are about to be compiled, where
+    nothing compiled is found."""
+    folder = _folder()
+    if folder and any(Path(folder).rglob("*.nbc")):
+        return
+    kept = f"kept in {folder}" if folder else "not kept, since no cache folder can be written to"
+    say(f"compiling the path search, about a minute; the result is {kept}")
+
+
+@functools.cache
 def _folder() -> str:
     """Where compiled functions are kept; empty where nothing can be written."""
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
-    folder = cache_folder() / "compiled" / digest.hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return ""
-    return str(folder) if os.access(folder, os.W_OK) else ""
+    for place in _places():
+        folder = place / "compiled" / digest.hexdigest()[:16]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return str(folder)
+    return ""
+
+
+def _places() -> Iterator[Path]:
+    """Folders to keep compiled code in, the preferred one first: where other caches are, then the
+    user's own."""
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield cache_folder()
+    with contextlib.suppress(RuntimeError):
+        named = os.environ.get("XDG_CACHE_HOME")
+        yield (Path(named) if named else Path.home() / ".cache") / "vlmrt_dist"

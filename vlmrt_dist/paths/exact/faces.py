@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.paths.exact.bodies import convex_bodies
 from vlmrt_dist.paths.exact.box_tree import LEAF_SIZE, build_tree
 from vlmrt_dist.paths.exact.coincidence import surface_classes
+from vlmrt_dist.paths.exact.compiling import announce_compilation
 from vlmrt_dist.paths.exact.merging import Triangles, grow_planes, merge_convex
 from vlmrt_dist.paths.exact.records import CORNER, MIRROR, PIECE, BoxTree, Faces, Pieces, Records
 from vlmrt_dist.paths.image_method import Planes
@@ -70,6 +71,7 @@ def prepare_scene(scene: SceneModel) -> PreparedScene:
 
     Warns with the objects' names where surfaces of several objects coincide.
     """
+    announce_compilation()
     shift = shift_of(scene.bounding_boxes)
     corner, owner = _soup(scene, shift)
     sizes = np.array([len(item.faces) for item in scene.objects])
