@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,9 @@ from vlmrt_dist.vlm import propose_materials
 
 
 @pytest.fixture(scope="module")
-def planned(room: SceneModel) -> Campaign:
+def planned(well_placed: Callable[[RadioConfig], Campaign]) -> Campaign:
     """Three setups of eight receivers, well placed."""
-    return place(DOptimal(radio=PAPER), room, 3, 8, seed=0)
+    return well_placed(PAPER)
 
 
 @pytest.fixture(scope="module")
@@ -462,10 +463,13 @@ def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: FloatA
     assert slow.protocol == "same_paths"  # one seed, one path set, whoever solves for it
 
 
-def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -> None:
+@pytest.mark.slow
+def test_a_wrong_material_is_found_out_where_levels_can_tell(
+    room: SceneModel, well_placed: Callable[[RadioConfig], Campaign]
+) -> None:
     """The box that the scene calls wood is plywood, 18 times as conductive."""
     radio = PAPER.replace(max_depth=2, combining="coherent")
-    campaign = place(DOptimal(radio=radio), room, 3, 8, seed=0)
+    campaign = well_placed(radio)
     truth = room.conductivity(radio.frequency).copy()
     box = room.names.index("box_wood")
     truth[box] = 0.33
@@ -481,9 +485,12 @@ def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -
     assert sum(inside) >= 6
 
 
-def test_a_right_material_is_not_doubted(room: SceneModel) -> None:
+@pytest.mark.slow
+def test_a_right_material_is_not_doubted(
+    room: SceneModel, well_placed: Callable[[RadioConfig], Campaign]
+) -> None:
     radio = PAPER.replace(max_depth=2)
-    campaign = place(DOptimal(radio=radio), room, 3, 8, seed=0)
+    campaign = well_placed(radio)
     doubted = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -505,8 +512,8 @@ COHERENT = PAPER.replace(combining="coherent")
 
 
 @pytest.fixture(scope="module")
-def places(room: SceneModel) -> Campaign:
-    return place(DOptimal(radio=COHERENT), room, 3, 8, seed=0)
+def places(well_placed: Callable[[RadioConfig], Campaign]) -> Campaign:
+    return well_placed(COHERENT)
 
 
 @pytest.mark.slow
@@ -652,6 +659,7 @@ def test_adam_has_no_exponents_but_the_scenes(room: SceneModel, campaign: Campai
         estimate(room, levels, radio=PAPER, prior=given, solver=Adam())
 
 
+@pytest.mark.slow
 def test_a_prior_of_the_offline_advisor_has_its_materials_and_widths(
     room: SceneModel, measured: Campaign, truth: FloatArray
 ) -> None:
@@ -661,6 +669,7 @@ def test_a_prior_of_the_offline_advisor_has_its_materials_and_widths(
     assert not np.allclose(found.prior_high / found.prior, np.exp(0.5 * 1.96))
 
 
-def test_a_start_at_a_prior_needs_one(room: SceneModel, measured: Campaign) -> None:
+def test_a_start_at_a_prior_needs_one(room: SceneModel, campaign: Campaign) -> None:
+    levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match="propose_materials"):
-        estimate(room, measured, radio=PAPER, solver=LevenbergMarquardt(initial="vlm"))
+        estimate(room, levels, radio=PAPER, solver=LevenbergMarquardt(initial="vlm"))
