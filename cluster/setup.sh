@@ -91,7 +91,7 @@ quiet=-q
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check install "$quiet" -c constraints.txt "$@"
 }
-pip setuptools
-# The pinned setuptools builds the package, not whichever is the newest on the day.
+pip hatchling
+# The pinned hatchling builds the package, not whichever is the newest on the day.
 pip --no-build-isolation -e '.[dev]' || fail "pip could not install the dependencies; see above."
 "$venv/bin/python" -m vlmrt_dist.engine.llvm_setup

@@ -10,110 +10,93 @@ The estimate is MAP with a prior of 50 %; a campaign has arrived when the larges
 deviation of ln σ that it states is 10 %. Truth and estimate share one solve (same_paths).
 """
 
-import json
 from functools import partial
-from typing import Annotated
-
-import numpy as np
-import typer
-from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.distributed import call
+from vlmrt_dist.campaign import Combining
+from vlmrt_dist.console import show
 from vlmrt_dist.field import perturbed
-from vlmrt_dist.placement import Strategy
-from vlmrt_dist.report import progress_figure
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    evaluated,
-)
+from vlmrt_dist.placement import CandidateOptions, DOptimal
+from vlmrt_dist.report import labelled, links_to_target_table, progress_figure
+from vlmrt_dist.studies import Point, Sweep, sweep
 
-RADIO = vd.RadioConfig.paper(combining="coherent")
-TARGET, NOISE_DB, RECEIVERS = 0.1, 0.1, 3
+PLANS = ("active", "D-optimal, one batch", "advised (offline)", "random")
 
 
-def active(room: vd.SceneModel, seed: int, most: int) -> vd.Campaign:
-    """The positions that a closed loop comes to for the truth of ``seed``."""
-    truth = perturbed(room.conductivity(RADIO.frequency), seed)
-
-    def measure(planned: vd.Campaign) -> vd.Campaign:
-        noise_seed = 1000 * seed + int(planned.key[:6], 16)  # other positions, other noise
-        return vd.simulate(room, planned, conductivity=truth, radio=RADIO, noise_db=NOISE_DB,
-                           seed=noise_seed)  # fmt: skip
-
-    loop = vd.measure_until(room, measure, vd.Target(TARGET, max_setups=most),
-                            num_receivers=RECEIVERS, radio=RADIO)  # fmt: skip
-    return loop.campaign
-
-
+@sweep("active", seeds=20, quick={"seeds": 2, "most": 4})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="2 seeds.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=1, help="[default: 20; quick: 2].")] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    most: int = 12,
+    batches: int = 6,
+    receivers: int = 3,
+    target: float = 0.1,
+    noise_db: float = 0.1,
+    combining: Combining = "coherent",
 ) -> None:
-    """Print how many links each way of planning needs, and draw how the uncertainty falls."""
-    folder, study = results_place(storage), "active_quick" if quick else "active"
-    actors = actor_options(num_actors, num_gpus, placement)
-    ledger = Ledger(folder)
-    room, every, most = vd.box_room(), range(seeds or (2 if quick else 20)), 4 if quick else 12
+    """Print how many links each way of planning needs, and draw how the uncertainty falls.
 
-    def place(strategy: Strategy, setups: int) -> vd.Campaign:
-        task = partial(vd.place, strategy, room, setups, RECEIVERS)
-        return call(task, f"{type(strategy).__name__} M={setups}", actors)
-
-    advised = place(vd.Vlm(), most)
-    optimal = vd.DOptimal(radio=RADIO, candidates=vd.CandidateOptions(num_tx=24))
-    batches = {m: place(optimal, m) for m in range(1, min(most, 6) + 1)}
+    :param most: most setups of a campaign
+    :param batches: most setups of a D-optimal batch
+    :param receivers: receivers of a setup
+    :param target: largest standard deviation of ln σ
+    :param noise_db: noise of a level [dB]
+    :param combining: add the paths' powers, or their complex amplitudes
+    """
+    room, radio = vd.box_room(), vd.RadioConfig.paper(combining=combining)
+    loop = Loop(room, radio, most, receivers, target, noise_db)
+    advised = vd.place("vlm", room, most, receivers)
+    optimal = DOptimal(radio=radio, candidates=CandidateOptions(num_tx=24))
     plans: list[tuple[str, vd.Campaign, tuple[int, ...]]] = [
-        ("D-optimal, one batch", batch, tuple(every)) for batch in batches.values()
-    ]
-    plans += [("advised (offline)", advised.subset(range(m)), tuple(every))
-              for m in range(1, most + 1)]  # fmt: skip
-    for seed in every:
-        loop = call(partial(active, room, seed, most), f"active {seed}", actors)
-        chance = vd.place("random", room, most, RECEIVERS, seed=seed)
-        for name, whole in (("active", loop), ("random", chance)):
+        (PLANS[1], run.call(partial(vd.place, optimal, room, m, receivers), f"D-optimal M={m}"),
+         run.seeds)
+        for m in range(1, min(most, batches) + 1)
+    ]  # fmt: skip
+    plans += [(PLANS[2], advised.subset(range(m)), run.seeds) for m in range(1, most + 1)]
+    for seed in run.seeds:
+        closed = run.call(partial(loop.close, seed), f"active {seed}")
+        chance = vd.place("random", room, most, receivers, seed=seed)
+        for name, whole in (("active", closed), ("random", chance)):
             plans += [(name, whole.subset(range(m)).with_rss(None), (seed,))
                       for m in range(1, whole.num_setups + 1)]  # fmt: skip
-    points = [Point(study, room, positions, RADIO, ("map",), "itu", "same_paths", which,
-                    {"plan": name, "M": positions.num_setups}, noise_db=NOISE_DB)
-              for name, positions, which in plans]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    table = Table(title=f"Links to ±10 % for every object, {len(every)} seeds",
-                  title_justify="left")  # fmt: skip
-    for column in ("plan", "links (median)", "arrived", "MRE there [%]"):
-        table.add_column(column)
-    curves: dict[str, dict[int, list[float]]] = {}
-    for name in ("active", "D-optimal, one batch", "advised (offline)", "random"):
-        some = (r for r in rows if json.loads(r.label)["plan"] == name)
-        mine = sorted(some, key=lambda r: r.num_links)
-        curve = curves.setdefault(name, {})
-        for row in mine:
+    rows = run.rows([
+        Point(run.study, room, positions, radio, ("map",), "itu", "same_paths", which,
+              {"plan": name, "M": positions.num_setups}, noise_db=noise_db)
+        for name, positions, which in plans
+    ])  # fmt: skip
+    title = f"Links to ±{100 * target:g} % for every object, {len(run.seeds)} seeds"
+    show(links_to_target_table(title, rows, PLANS, target, receivers * most))
+    show("the paper leaves closed-loop measurement to future work")
+    curves: dict[str, dict[int, list[float]]] = {name: {} for name in PLANS}
+    for name, curve in curves.items():
+        for row in sorted(labelled(rows, plan=name), key=lambda r: r.num_links):
             curve.setdefault(row.num_links, []).append(100.0 * max(row.std))
-        first = [next((r for r in mine if r.seed == s and max(r.std) <= TARGET), None)
-                 for s in every]  # fmt: skip
-        there = [r for r in first if r is not None]
-        links = np.median([r.num_links if r else np.inf for r in first])
-        error = f"{100.0 * np.median([r.mre for r in there]):.3g}" if there else ""
-        table.add_row(name, f"{links:.0f}" if np.isfinite(links) else f"more than {3 * most}",
-                      f"{len(there)} of {len(first)}", error)  # fmt: skip
-    show(table, "the paper leaves closed-loop measurement to future work")
-    figure = progress_figure("Coherent, 0.1 dB", "largest standard deviation of ln σ [%]", curves,
-                             100.0 * TARGET, folder / f"{study}.png")  # fmt: skip
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
+    title, scale = f"{combining.capitalize()}, {noise_db:g} dB", "largest std of ln σ [%]"
+    run.close(progress_figure(title, scale, curves, 100.0 * target, run.figure()))
+
+
+class Loop:
+    """Campaigns that grow setup by setup, each planned with what the ones before told."""
+
+    def __init__(
+        self, room: vd.SceneModel, radio: vd.RadioConfig, most: int, receivers: int, target: float,
+        noise_db: float,
+    ) -> None:  # fmt: skip
+        self.room, self.radio, self.most, self.receivers = room, radio, most, receivers
+        self.target, self.noise_db = target, noise_db
+
+    def close(self, seed: int) -> vd.Campaign:
+        """The positions that a closed loop comes to for the truth of ``seed``."""
+        truth = perturbed(self.room.conductivity(self.radio.frequency), seed)
+
+        def measure(planned: vd.Campaign) -> vd.Campaign:
+            noise_seed = 1000 * seed + int(planned.key[:6], 16)  # other positions, other noise
+            return vd.simulate(self.room, planned, conductivity=truth, radio=self.radio,
+                               noise_db=self.noise_db, seed=noise_seed)  # fmt: skip
+
+        target = vd.Target(self.target, max_setups=self.most)
+        return vd.measure_until(self.room, measure, target, num_receivers=self.receivers,
+                                radio=self.radio).campaign  # fmt: skip
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -10,76 +10,57 @@ same_paths    one solve of 5000 rays makes the truth and the estimate, as the pa
 independent   truth and estimate use complete path sets from differently seeded solves
 """
 
-from typing import Annotated
-
-import typer
-
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
+from vlmrt_dist.console import show
+from vlmrt_dist.inference import LinkLoss
 from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    Method,
-    NumActors,
-    NumGpus,
-    Point,
-    Protocol,
-    Spread,
-    Storage,
-    actor_options,
-    advised,
-    evaluated,
-)
-from vlmrt_dist.vlm import VLM_HELP
-
-QUICK_DEPTHS = (1, 4)
-METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
-RADIO: dict[Protocol, vd.RadioConfig] = {
-    "same_paths": vd.RadioConfig.paper(),
-    "independent": vd.RadioConfig(),
-}
+from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
 
 
+@sweep("depth", seeds=20, quick={"seeds": 5, "depths": (1, 4)})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="5 seeds, D = 1 and 4 only.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
-    ] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    depths: tuple[int, ...] = (1, 2, 4, 6),
+    rays: int = 5000,
+    methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
+    protocols: tuple[Protocol, ...] = ("same_paths", "independent"),
+    rate: float | None = None,
+    loss: LinkLoss = "squared",
+    vlm: str | None = None,
 ) -> None:
-    """Print the paper's Table 1 (error against ray-tracing depth) beside ours."""
-    folder, study = results_place(storage), "depth_quick" if quick else "depth"
-    actors = actor_options(num_actors, num_gpus, placement)
-    study += f"_{vlm}" if vlm else ""
-    ledger = Ledger(folder)
-    count = seeds or (5 if quick else 20)
-    paper = {d: TABLE_1[d] for d in TABLE_1 if not quick or d in QUICK_DEPTHS}
+    """Print the paper's Table 1 (error against ray-tracing depth) beside ours.
+
+    :param depths: ray-tracing depths D
+    :param rays: rays of the one solve of same_paths
+    :param methods: optimizers
+    :param protocols: which paths the truth has
+    :param rate: Adam's η [S/m]; default: the method's own
+    :param loss: how large residuals count for the methods that are not Adam
+    :param vlm: advisor that gives VLMInit and VLMSel; default: none
+    """
+    run = run.variant(vlm)
+    radios = {"same_paths": vd.RadioConfig.paper(samples_per_src=rays),
+              "independent": vd.RadioConfig()}  # fmt: skip
     room = vd.box_room()
-    shallow = vd.RadioConfig.paper(max_depth=1)
-    advice, positions = advised(vlm, room, shallow, actors)
+    advice, positions = advised(run, vlm, room, vd.RadioConfig.paper(max_depth=min(depths)))
     points = [
-        Point(study, room, positions, radio.replace(max_depth=depth), METHODS,
-              "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
+        Point(run.study, room, positions, radios[protocol].replace(max_depth=depth), methods,
+              "vlm" if advice else "itu", protocol, seeds=run.seeds,
               label={"D": depth} | (advice.label if advice else {}),
-              priors=(advice.prior,) * count if advice else None)
-        for depth in paper
-        for protocol, radio in RADIO.items()
+              priors=(advice.prior,) * len(run.seeds) if advice else None)
+        for depth in depths
+        for protocol in protocols
     ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    title = f"Table 1: error against depth, {count} seeds"
-    figure = comparison_figure(title, "max_depth", "D", paper, rows, folder / f"{study}.png")
+    rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
+    title = f"Table 1: error against depth, {len(run.seeds)} seeds"
+    paper = {depth: TABLE_1.get(depth) for depth in depths}
+    figure = comparison_figure(title, "max_depth", "D", paper, rows, run.figure())
     show(*comparison(title, "max_depth", "D", paper, rows))
     show(f"the paper: {CLAIMS['Table 1']}", *map(str, depth_claims(rows)))
     if advice:
         show(str(advice))
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
+    run.close(figure)
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

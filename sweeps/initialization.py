@@ -14,110 +14,70 @@ Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (s
 Iterations are those until the error stays below 1 %, because Adam's stop rule (13) is met by none.
 """
 
-import json
-from typing import Annotated
-
-import numpy as np
-import typer
-from rich.table import Table
-
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.inference import Initial
+from vlmrt_dist.console import show
+from vlmrt_dist.inference import Initial, LinkLoss
 from vlmrt_dist.report import (
     CLAIMS,
-    NEAR,
-    OPTIMIZER_NAMES,
     cdf_figure,
     convergence_figure,
     initialization_claims,
-    iterations_until,
+    labelled,
+    of_method,
+    starts_table,
     without_drt,
 )
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    Method,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    advised,
-    evaluated,
-)
-from vlmrt_dist.vlm import VLM_HELP
-
-METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
-RADIO = vd.RadioConfig.paper()
+from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
 
 
+@sweep("initialization", seeds=100, quick={"seeds": 10})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="10 seeds.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Truths [default: 100; quick: 10].")
-    ] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    rays: int = 5000,
+    depth: int = 4,
+    methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
+    protocol: Protocol = "same_paths",
+    rate: float | None = None,
+    loss: LinkLoss = "squared",
+    vlm: str | None = None,
 ) -> None:
-    """Print the errors behind the paper's Figures 3 and 4 and draw both."""
-    folder, study = results_place(storage), "initialization_quick" if quick else "initialization"
-    study += f"_{vlm}" if vlm else ""
-    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
-    count = seeds or (10 if quick else 100)
-    room = vd.box_room()
-    advice, positions = advised(vlm, room, RADIO, actors)
+    """Print the errors behind the paper's Figures 3 and 4 and draw both.
+
+    :param rays: rays of the one solve
+    :param depth: ray-tracing depth D
+    :param methods: optimizers; the figures show adam
+    :param protocol: which paths the truth has
+    :param rate: Adam's η [S/m]; default: the method's own
+    :param loss: how large residuals count for the methods that are not Adam
+    :param vlm: advisor that gives VLMInit and VLMSel; default: none
+    """
+    run, count = run.variant(vlm), len(run.seeds)
+    room, radio = vd.box_room(), vd.RadioConfig.paper(samples_per_src=rays, max_depth=depth)
+    advice, positions = advised(run, vlm, room, radio)
     starts: dict[str, Initial] = {
         "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
     }  # fmt: skip
     points = [
-        Point(study, room, positions, RADIO, METHODS, start, "same_paths",
-              seeds=tuple(range(count)),
+        Point(run.study, room, positions, radio, methods, start, protocol, seeds=run.seeds,
               label={"start": name, **(advice.label if advice else {})},
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
         for name, start in starts.items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    by_start = {name: [r for r in rows if json.loads(r.label)["start"] == name] for name in starts}
-    table = Table(title=f"Figures 3 and 4: starts, {count} seeds", title_justify="left")
-    for column in ("start", "method", "initial MRE [%]", "MRE [%]", "10 … 90 % [%]",
-                   f"iter. to {100 * NEAR:g} %", "arrived"):  # fmt: skip
-        table.add_column(column, no_wrap=True)
-    for name, mine in by_start.items():
-        table.add_section()
-        for method in METHODS:
-            some = [r for r in mine if r.optimizer == method]
-            low, middle, high = np.quantile([100.0 * r.mre for r in some], [0.1, 0.5, 0.9])
-            steps = np.array([iterations_until(r, NEAR) for r in some])
-            typical = np.median(steps)
-            table.add_row(
-                name, OPTIMIZER_NAMES[method],
-                f"{100.0 * np.median([r.initial_mre for r in some]):.3g}",
-                f"{middle:.3g}", f"{low:.2g} … {high:.2g}",
-                f"{typical:.0f}" if np.isfinite(typical) else "never",
-                f"{np.isfinite(steps).sum()} of {len(steps)}",
-            )  # fmt: skip
-        if name == "VLMInit":
-            start = f"{100.0 * np.median([r.initial_mre for r in mine]):.3g}"
-            table.add_row("VLMInit w/o DRT", "none", start, start, "", "never", f"0 of {count}")
-    show(table, f"the paper's Figure 3: {CLAIMS['Figure 3']}")
+    rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
+    by_start = {name: labelled(rows, start=name) for name in starts}
+    show(starts_table(f"Figures 3 and 4: starts, {count} seeds", by_start))
+    show(f"the paper's Figure 3: {CLAIMS['Figure 3']}")
     show(f"the paper's Figure 4: {CLAIMS['Figure 4']}", *map(str, initialization_claims(rows)))
     if advice:
         show(str(advice))
-    adam = {name: [r for r in some if r.optimizer == "adam"] for name, some in by_start.items()}
+    adam = {name: of_method(some, "adam") for name, some in by_start.items()}
     curves = {"VLMInit w/o DRT": without_drt(adam["VLMInit"])} | adam
-    convergence = convergence_figure("Figure 3: Adam, η = 1e-3, N = 8", curves,
-                                     folder / f"{study}.png")  # fmt: skip
     initial = {name: [100.0 * r.initial_mre for r in some] for name, some in adam.items()}
-    cdf = cdf_figure(f"Figure 4: {count} truths", "initial MRE [%]", initial,
-                     folder / f"{study}_cdf.png")  # fmt: skip
-    show(f"rows: {ledger.folder(study)}\nfigures: {convergence}, {cdf}")
+    run.close(
+        convergence_figure("Figure 3: Adam, η = 1e-3, N = 8", curves, run.figure()),
+        cdf_figure(f"Figure 4: {count} truths", "initial MRE [%]", initial, run.figure("_cdf")),
+    )
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -8,81 +8,74 @@ share their values, in the truth and in the estimate. Two carriers: every setup 
 and at 5 GHz, twice the links; the classes' exponents are known.
 """
 
-from functools import partial
-from typing import Annotated, Any
+from dataclasses import replace
 
 import numpy as np
-import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.distributed import call
+from vlmrt_dist.campaign import Combining
+from vlmrt_dist.console import show
 from vlmrt_dist.report import joint_figure, joint_table
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    evaluated,
-)
-
-BOTH = ("conductivity", "relative_permittivity")
-CASES: dict[str, dict[str, Any]] = {
-    "σ": {},
-    "σ, tied": {"groups": "material"},
-    "σ, gain unknown": {"gain_offset_db": 1.0},
-    "σ and ε_r": {"unknowns": BOTH},
-    "σ and ε_r, tied": {"unknowns": BOTH, "groups": "material"},
-    "σ and ε_r, gain unknown": {"unknowns": BOTH, "gain_offset_db": 1.0},
-    "σ and ε_r, tied, gain unknown": {"unknowns": BOTH, "groups": "material",
-                                      "gain_offset_db": 1.0},
-}  # fmt: skip
-CARRIERS = (3.5e9, 5.0e9)
+from vlmrt_dist.studies import Point, Sweep, optimal, sweep
 
 
+@sweep("joint", seeds=100, quick={"seeds": 10, "rays": 5000})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="10 seeds, fewer rays.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=2, help="Truths [default: 100; quick: 10].")
-    ] = None,
-    noise_db: Annotated[float, typer.Option(min=0.0, help="Noise of a level [dB].")] = 0.1,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    carriers: tuple[float, ...] = (3.5e9, 5.0e9),
+    noise_db: float = 0.1,
+    gain_offset_db: float = 1.0,
+    prior_width: float = 0.1,
+    permittivity_width: float = 0.05,
+    rays: int | None = None,
+    combining: Combining = "coherent",
 ) -> None:
-    """Print errors, verdicts and coverage for what may be unknown, at one and two carriers."""
-    folder, study = results_place(storage), "joint_quick" if quick else "joint"
-    actors = actor_options(num_actors, num_gpus, placement)
-    ledger = Ledger(folder)
-    count = seeds or (10 if quick else 100)
+    """Print errors, verdicts and coverage for what may be unknown, at one and two carriers.
+
+    :param carriers: carriers of the second half of the cases [Hz]; the first half has 3.5 GHz alone
+    :param noise_db: noise of a level [dB]
+    :param gain_offset_db: standard deviation of the unknown offsets of the setups' levels [dB]
+    :param prior_width: standard deviation of ln σ before measuring
+    :param permittivity_width: standard deviation of ln ε_r, of the truths and before measuring
+    :param rays: rays of one solve; default: the complete path set
+    :param combining: add the paths' powers, or their complex amplitudes
+    """
     room = vd.box_room()
-    radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
-    radio = radio.replace(combining="coherent")
-    choose = partial(vd.place, vd.DOptimal(radio=radio), room, 3, 8, seed=0)
-    one = call(choose, "choose positions", actors)
-    two = vd.Campaign(
-        np.tile(one.tx, (2, 1)), np.tile(one.rx, (2, 1, 1)),
-        frequency=np.repeat(CARRIERS, one.num_setups),
+    radio = vd.RadioConfig.paper(samples_per_src=rays) if rays else vd.RadioConfig()
+    radio = radio.replace(combining=combining)
+    one = optimal(run, room, radio)
+    many = vd.Campaign(
+        np.tile(one.tx, (len(carriers), 1)), np.tile(one.rx, (len(carriers), 1, 1)),
+        frequency=np.repeat(carriers, one.num_setups),
     )  # fmt: skip
     points = [
-        Point(study, room, campaign, radio, ("map",), "itu", "same_paths",
-              seeds=tuple(range(count)), label={"unknown": name, "carriers": carriers},
-              noise_db=noise_db, prior_width=0.1, widths={"relative_permittivity": 0.05}, **case)
-        for carriers, campaign in ((1, one), (2, two))
-        for name, case in CASES.items()
+        replace(case, campaign=campaign, label={"unknown": name, "carriers": count})
+        for count, campaign in ((1, one), (len(carriers), many))
+        for name, case in _cases(
+            Point(run.study, room, one, radio, ("map",), "itu", "same_paths", seeds=run.seeds,
+                  noise_db=noise_db, prior_width=prior_width,
+                  widths={"relative_permittivity": permittivity_width}), gain_offset_db).items()
     ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    title = f"What may be unknown, {count} seeds, {noise_db:g} dB of noise"
+    rows = run.rows(points)
+    title = f"What may be unknown, {len(run.seeds)} seeds, {noise_db:g} dB of noise"
     show(joint_table(title, rows))
-    figure = joint_figure(title, rows, folder / f"{study}.png")
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
+    run.close(joint_figure(title, rows, run.figure()))
+
+
+def _cases(base: Point, offset: float) -> dict[str, Point]:
+    """What is unknown beside the conductivities, by name."""
+    both = replace(base, unknowns=("conductivity", "relative_permittivity"))
+    tied = replace(both, groups="material")
+    return {
+        "σ": base,
+        "σ, tied": replace(base, groups="material"),
+        "σ, gain unknown": replace(base, gain_offset_db=offset),
+        "σ and ε_r": both,
+        "σ and ε_r, tied": tied,
+        "σ and ε_r, gain unknown": replace(both, gain_offset_db=offset),
+        "σ and ε_r, tied, gain unknown": replace(tied, gain_offset_db=offset),
+    }
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -8,66 +8,49 @@ its truncation. Drawn beside it: the prior alone, and the Cramér-Rao bound with
 mean error √(2/π) · std that normal errors of that standard deviation have.
 """
 
-from functools import partial
-from typing import Annotated
-
-import typer
-
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.distributed import call
+from vlmrt_dist.campaign import Combining
+from vlmrt_dist.console import show
+from vlmrt_dist.inference import LinkLoss
 from vlmrt_dist.report import noise_figure, noise_table
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    evaluated,
-)
-
-LEVELS_DB = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-TRUTH_WIDTH = 0.1
+from vlmrt_dist.studies import Method, Point, Sweep, optimal, sweep
 
 
+@sweep("noise", seeds=200, quick={"seeds": 30, "rays": 5000})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="30 seeds, fewer rays.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=2, help="Truths [default: 200; quick: 30].")
-    ] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    levels_db: tuple[float, ...] = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    combinings: tuple[Combining, ...] = ("coherent", "power"),
+    methods: tuple[Method, ...] = ("map", "levenberg_marquardt"),
+    prior_width: float = 0.1,
+    loss: LinkLoss = "squared",
+    rays: int | None = None,
 ) -> None:
-    """Print error and coverage against noise, coherent and power combining."""
-    folder, study = results_place(storage), "noise_quick" if quick else "noise"
-    actors = actor_options(num_actors, num_gpus, placement)
-    ledger = Ledger(folder)
-    count = seeds or (30 if quick else 200)
+    """Print error and coverage against noise, coherent and power combining.
+
+    :param levels_db: noise of a level [dB]
+    :param combinings: add the paths' powers, or their complex amplitudes
+    :param methods: with the prior (map), or without
+    :param prior_width: standard deviation of ln σ before measuring; the truths' is 0.1
+    :param loss: how large residuals count
+    :param rays: rays of one solve; default: the complete path set
+    """
     room = vd.box_room()
-    radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
+    radio = vd.RadioConfig.paper(samples_per_src=rays) if rays else vd.RadioConfig()
     points = []
-    for combining in ("coherent", "power"):
+    for combining in combinings:
         here = radio.replace(combining=combining)
-        choose = partial(vd.place, vd.DOptimal(radio=here), room, 3, 8, seed=0)
-        positions = call(choose, "choose positions", actors)
+        positions = optimal(run, room, here)
         points += [
-            Point(study, room, positions, here, ("map", "levenberg_marquardt"), "itu",
-                  "same_paths", seeds=tuple(range(count)), label={"noise [dB]": noise},
-                  noise_db=noise, prior_width=TRUTH_WIDTH)
-            for noise in LEVELS_DB
+            Point(run.study, room, positions, here, methods, "itu", "same_paths", seeds=run.seeds,
+                  label={"noise [dB]": noise}, noise_db=noise, prior_width=prior_width, loss=loss)
+            for noise in levels_db
         ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    title = f"Error and coverage against noise, {count} seeds"
+    rows = run.rows(points)
+    title = f"Error and coverage against noise, {len(run.seeds)} seeds"
     show(noise_table(title, rows))
-    figure = noise_figure(title, rows, folder / f"{study}.png")
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
+    run.close(noise_figure(title, rows, run.figure()))
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -9,95 +9,85 @@ Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (s
 predicted standard deviation is that of ln σ at 0.1 dB of noise and a prior of 50 %.
 """
 
-import json
 from functools import partial
-from typing import Annotated
 
 import numpy as np
-import typer
-from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.distributed import call
+from vlmrt_dist.console import show
 from vlmrt_dist.inference import Initial
 from vlmrt_dist.placement import strategy_named
-from vlmrt_dist.report import CLAIMS, convergence_figure, placement_claims
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    Method,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    evaluated,
+from vlmrt_dist.report import (
+    CLAIMS,
+    convergence_figure,
+    labelled,
+    of_method,
+    placement_claims,
+    placement_table,
 )
+from vlmrt_dist.studies import Method, Point, Sweep, sweep
 
-STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
+NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}
-METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
-RADIO = vd.RadioConfig.paper()
-SOLVED = 1e-4
-"""Relative error below which Levenberg-Marquardt has found the truth."""
 
 
-def positions(room: vd.SceneModel, strategy: str, seeds: range) -> list[vd.Campaign]:
+@sweep("placement", seeds=20, quick={"seeds": 3})
+def main(
+    run: Sweep,
+    placements: tuple[str, ...] = ("random", "vlm", "d_optimal"),
+    starts: tuple[Initial, ...] = ("itu", "random"),
+    setups: int = 3,
+    receivers: int = 3,
+    depth: int = 4,
+    rays: int = 5000,
+    methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
+) -> None:
+    """Print the errors behind the paper's Figure 5 and draw their convergence.
+
+    :param placements: ways to choose positions
+    :param starts: where the optimizers start
+    :param setups: setups M
+    :param receivers: receivers N of a setup
+    :param depth: ray-tracing depth D
+    :param rays: rays of the one solve
+    :param methods: optimizers
+    """
+    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth, samples_per_src=rays)
+    size = (setups, receivers)
+    campaigns = {s: run.call(partial(positions, room, radio, s, size, run.seeds), s)
+                 for s in placements}  # fmt: skip
+    predicted = {NAMES.get(s, s): run.call(partial(spread, room, radio, campaigns[s]), s)
+                 for s in placements}  # fmt: skip
+    points = [
+        Point(run.study, room, campaign, radio, methods, start, "same_paths",
+              run.seeds if len(some) == 1 else (run.seeds[i],),
+              {"positions": NAMES.get(strategy, strategy), "start": STARTS.get(start, start)})
+        for strategy, some in campaigns.items() for start in starts
+        for i, campaign in enumerate(some)
+    ]  # fmt: skip
+    rows = run.rows(points)
+    show(placement_table(f"Figure 5: positions and start, {len(run.seeds)} seeds", rows, predicted))
+    show(f"the paper: {CLAIMS['Figure 5']}", *map(str, placement_claims(rows)))
+    curves = {f"{STARTS.get(s, s)} & {name}":
+              of_method(labelled(rows, positions=name, start=STARTS.get(s, s)), "adam")
+              for name in predicted for s in starts}  # fmt: skip
+    run.close(convergence_figure(f"Adam, η = 1e-3, N = {receivers}", curves, run.figure()))
+
+
+def positions(
+    room: vd.SceneModel, radio: vd.RadioConfig, name: str, size: tuple[int, int],
+    seeds: tuple[int, ...],
+) -> list[vd.Campaign]:  # fmt: skip
     """A campaign for each seed; one for all where nothing but the pool is random."""
-    few = seeds[:1] if strategy == "d_optimal" else seeds
-    return [vd.place(strategy_named(strategy, RADIO), room, 3, 3, seed=seed) for seed in few]
+    few = seeds[:1] if name == "d_optimal" else seeds
+    return [vd.place(strategy_named(name, radio), room, *size, seed=seed) for seed in few]
 
 
-def spread(room: vd.SceneModel, campaigns: list[vd.Campaign]) -> float:
+def spread(room: vd.SceneModel, radio: vd.RadioConfig, campaigns: list[vd.Campaign]) -> float:
     """Median of the mean predicted standard deviation."""
-    found = [vd.predicted_std(room, c, radio=RADIO, num_draws=1) for c in campaigns]
+    found = [vd.predicted_std(room, c, radio=radio, num_draws=1) for c in campaigns]
     return float(np.median([p.mean_posterior for p in found]))
 
 
-def main(
-    quick: Annotated[bool, typer.Option("--quick", help="3 seeds.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=1, help="[default: 20; quick: 3].")] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
-) -> None:
-    """Print the errors behind the paper's Figure 5 and draw their convergence."""
-    folder, study = results_place(storage), "placement_quick" if quick else "placement"
-    actors = actor_options(num_actors, num_gpus, placement)
-    ledger = Ledger(folder)
-    room, every = vd.box_room(), range(seeds or (3 if quick else 20))
-    campaigns = {s: call(partial(positions, room, s, every), s, actors) for s in STRATEGIES}
-    predicted = {s: call(partial(spread, room, campaigns[s]), s, actors) for s in STRATEGIES}
-    points = [
-        Point(study, room, campaign, RADIO, METHODS, start, "same_paths",
-              tuple(every) if len(some) == 1 else (every[i],),
-              {"positions": STRATEGIES[strategy], "start": STARTS[start]})
-        for strategy, some in campaigns.items() for start in STARTS
-        for i, campaign in enumerate(some)
-    ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    table = Table(title=f"Figure 5: positions and start, {len(every)} seeds", title_justify="left")
-    for name in ("positions", "start", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]",
-                 "solved"):  # fmt: skip
-        table.add_column(name, no_wrap=True)
-    curves = {}
-    for strategy, sel in STRATEGIES.items():
-        for init in STARTS.values():
-            some = [r for r in rows if json.loads(r.label) == {"positions": sel, "start": init}]
-            adam, exact = ([r for r in some if r.optimizer == m] for m in METHODS)
-            curves[f"{init} & {sel}"] = adam
-            error = [100.0 * np.median([r.mre for r in x]) for x in (adam, exact)]
-            solved = sum(r.mre < SOLVED for r in exact)
-            table.add_row(sel, init, f"±{100.0 * predicted[strategy]:.3g} %", f"{error[0]:.3g}",
-                          f"{error[1]:.2g}", f"{solved} of {len(exact)}")  # fmt: skip
-    show(table, f"the paper: {CLAIMS['Figure 5']}", *map(str, placement_claims(rows)))
-    figure = convergence_figure("Adam, η = 1e-3, N = 3", curves, folder / f"{study}.png")
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
-
-
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

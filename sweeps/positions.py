@@ -7,79 +7,51 @@ deviation of ln σ at 0.1 dB of noise and a prior of 50 %), and tried on seeds o
 values, truth and estimate on one solve of 5000 rays (same_paths).
 """
 
-import json
 from functools import partial
-from typing import Annotated
-
-import numpy as np
-import typer
-from rich.table import Table
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.distributed import call
-from vlmrt_dist.report import CLAIMS, positions_figure
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    Method,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    evaluated,
-    planned,
-)
+from vlmrt_dist.console import show
+from vlmrt_dist.report import CLAIMS, positions_figure, positions_table
+from vlmrt_dist.studies import Method, Point, Sweep, planned, sweep
 
-STRATEGIES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
-METHODS: tuple[Method, ...] = ("adam", "levenberg_marquardt")
-RADIO = vd.RadioConfig.paper()
+NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 
 
+@sweep("positions", seeds=20, quick={"seeds": 3, "receivers": (3,)})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="N = 3 only, 3 seeds.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=1, help="[default: 20; quick: 3].")] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    receivers: tuple[int, ...] = (3, 8),
+    placements: tuple[str, ...] = ("random", "vlm", "d_optimal"),
+    depth: int = 4,
+    rays: int = 5000,
+    methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
 ) -> None:
-    """Draw the positions of the paper's Figure 8 and print what each set of them tells."""
-    folder, study = results_place(storage), "positions_quick" if quick else "positions"
-    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
-    room, every = vd.box_room(), tuple(range(seeds or (3 if quick else 20)))
-    plans = {
-        (strategy, count): call(partial(planned, room, strategy, count, RADIO),
-                                f"{strategy} N={count}",
-                                actors)
-        for count in ((3,) if quick else (3, 8)) for strategy in STRATEGIES
-    }  # fmt: skip
-    points = [
-        Point(study, room, campaign, RADIO, METHODS, "itu", "same_paths", every,
-              {"positions": STRATEGIES[strategy], "N": count})
-        for (strategy, count), (campaign, _) in plans.items()
-    ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    table = Table(title=f"Figure 8: positions, M = 3, {len(every)} seeds", title_justify="left")
-    for name in ("positions", "N", "predicted std", "Adam MRE [%]", "Levenberg-M. MRE [%]"):
-        table.add_column(name)
+    """Draw the positions of the paper's Figure 8 and print the predicted uncertainty of each.
+
+    :param receivers: numbers of receivers N
+    :param placements: ways to choose positions
+    :param depth: ray-tracing depth D
+    :param rays: rays of the one solve
+    :param methods: optimizers
+    """
+    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth, samples_per_src=rays)
+    plans = {(s, n): run.call(partial(planned, room, s, n, radio), f"{s} N={n}")
+             for n in receivers for s in placements}  # fmt: skip
+    rows = run.rows([
+        Point(run.study, room, campaign, radio, methods, "itu", "same_paths", run.seeds,
+              {"positions": NAMES.get(s, s), "N": n})
+        for (s, n), (campaign, _) in plans.items()
+    ])  # fmt: skip
+    expected = {(NAMES.get(s, s), n): prediction for (s, n), (_, prediction) in plans.items()}
+    title = f"Figure 8: positions, M = 3, {len(run.seeds)} seeds"
+    show(positions_table(title, rows, expected), f"the paper's Figure 8: {CLAIMS['Figure 8']}")
     figures = []
-    for (strategy, count), (campaign, expected) in plans.items():
-        label = json.dumps({"positions": STRATEGIES[strategy], "N": count}, sort_keys=True)
-        some = [r for r in rows if r.label == label]
-        error = [100.0 * np.median([r.mre for r in some if r.optimizer == m]) for m in METHODS]
-        table.add_row(STRATEGIES[strategy], str(count), f"±{100.0 * expected.mean_posterior:.3g} %",
-                      f"{error[0]:.3g}", f"{error[1]:.2g}")  # fmt: skip
-        title = f"{STRATEGIES[strategy]}, M = 3, N = {count}"
-        file = folder / f"{study}_{strategy}_N{count}.png"
+    for (s, n), (campaign, _) in plans.items():
+        title, file = f"{NAMES.get(s, s)}, M = 3, N = {n}", run.figure(f"_{s}_N{n}")
         positions_figure(room, campaign, file.renamed(".pdf"), title=title)
         figures.append(positions_figure(room, campaign, file, title=title))
-    show(table, f"the paper's Figure 8: {CLAIMS['Figure 8']}")
-    show(f"rows: {ledger.folder(study)}\nfigures: {', '.join(map(str, figures))}")
+    run.close(*figures)
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -10,75 +10,57 @@ independent   one solve of U rays makes the estimate, the truth has a complete p
               what rays are for
 """
 
-from typing import Annotated
-
-import typer
-
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
+from vlmrt_dist.console import show
+from vlmrt_dist.inference import LinkLoss
 from vlmrt_dist.report import CLAIMS, TABLE_2, comparison, comparison_figure, rays_claims
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    Method,
-    NumActors,
-    NumGpus,
-    Point,
-    Protocol,
-    Spread,
-    Storage,
-    actor_options,
-    advised,
-    evaluated,
-)
-from vlmrt_dist.vlm import VLM_HELP
+from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
 
 BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""
 
-QUICK = (3000, 6000, 100_000)
-METHODS: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt")
-PROTOCOLS: tuple[Protocol, ...] = ("same_paths", "independent")
 
-
+@sweep("rays", seeds=20, quick={"seeds": 5, "rays": (3000, 6000, 100_000)})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="5 seeds, three numbers of rays.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
-    ] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    vlm: Annotated[str | None, typer.Option(help=VLM_HELP)] = None,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    rays: tuple[int, ...] = (*TABLE_2, *BEYOND),
+    depth: int = 4,
+    methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
+    protocols: tuple[Protocol, ...] = ("same_paths", "independent"),
+    rate: float | None = None,
+    loss: LinkLoss = "squared",
+    vlm: str | None = None,
 ) -> None:
-    """Print the paper's Table 2 (error against number of rays) beside ours."""
-    folder, study = results_place(storage), "rays_quick" if quick else "rays"
-    study += f"_{vlm}" if vlm else ""
-    ledger, actors = Ledger(folder), actor_options(num_actors, num_gpus, placement)
-    count = seeds or (5 if quick else 20)
-    rays = QUICK if quick else (*TABLE_2, *BEYOND)
-    paper = {u: TABLE_2.get(u) for u in rays}
-    room, radio = vd.box_room(), vd.RadioConfig.paper()
-    advice, positions = advised(vlm, room, radio, actors)
+    """Print the paper's Table 2 (error against number of rays) beside ours.
+
+    :param rays: numbers of rays U
+    :param depth: ray-tracing depth D
+    :param methods: optimizers
+    :param protocols: which paths the truth has
+    :param rate: Adam's η [S/m]; default: the method's own
+    :param loss: how large residuals count for the methods that are not Adam
+    :param vlm: advisor that gives VLMInit and VLMSel; default: none
+    """
+    run = run.variant(vlm)
+    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth)
+    advice, positions = advised(run, vlm, room, radio)
     points = [
-        Point(study, room, positions, radio.replace(samples_per_src=u), METHODS,
-              "vlm" if advice else "itu", protocol, seeds=tuple(range(count)),
+        Point(run.study, room, positions, radio.replace(samples_per_src=u), methods,
+              "vlm" if advice else "itu", protocol, seeds=run.seeds,
               label={"U": u} | (advice.label if advice else {}),
-              priors=(advice.prior,) * count if advice else None)
+              priors=(advice.prior,) * len(run.seeds) if advice else None)
         for u in rays
-        for protocol in PROTOCOLS
+        for protocol in protocols
     ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    title = f"Table 2: error against rays, {count} seeds"
+    rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
+    title = f"Table 2: error against rays, {len(run.seeds)} seeds"
+    paper = {u: TABLE_2.get(u) for u in rays}
     show(*comparison(title, "samples_per_src", "U", paper, rows))
     show(f"the paper: {CLAIMS['Table 2']}", *map(str, rays_claims(rows)))
     if advice:
         show(str(advice))
-    figure = comparison_figure(title, "samples_per_src", "U", paper, rows, folder / f"{study}.png")
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
+    run.close(comparison_figure(title, "samples_per_src", "U", paper, rows, run.figure()))
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -12,63 +12,64 @@ import io
 import json
 from functools import partial
 from importlib.metadata import version
-from typing import Annotated
 
-import typer
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import point_bar, run_script, show
-from vlmrt_dist.distributed import call
+from vlmrt_dist.console import point_bar, show
 from vlmrt_dist.rendering import render_scene
 from vlmrt_dist.report import CLAIMS, save_both
-from vlmrt_dist.store import Place, results_place
-from vlmrt_dist.studies import NumActors, NumGpus, Spread, Storage, actor_options
+from vlmrt_dist.store import Place
+from vlmrt_dist.studies import Sweep, sweep
 
-OBJECTS = (5, 7, 9, 11, 13, 15)
-VIEW = "perspective"
 LOOKS_VERSION = 1
 """Part of every name: raise it when the same scene would look different."""
 
 
+@sweep("rooms", quick={"objects": (5, 9, 15), "size": (320, 240), "samples": 16})
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="K = 5, 9 and 15, small.")] = False,
-    seeds: Annotated[int, typer.Option(help="Unused: nothing here is random.", hidden=True)] = 1,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
+    run: Sweep,
+    objects: tuple[int, ...] = (5, 7, 9, 11, 13, 15),
+    view: str = "perspective",
+    size: tuple[int, int] = (800, 600),
+    samples: int = 32,
 ) -> None:
-    """Render the rooms of the paper's Figure 7 and set them side by side."""
-    folder, name = results_place(storage), "rooms_quick" if quick else "rooms"
-    objects = (5, 9, 15) if quick else OBJECTS
-    width, height, samples = (320, 240, 16) if quick else (800, 600, 32)
+    """Render the rooms of the paper's Figure 7 and set them side by side. Nothing is random here,
+    so seeds change nothing.
+
+    :param objects: numbers of objects K
+    :param view: perspective or overhead
+    :param size: width and height of a picture [pixels]
+    :param samples: paths of light through each pixel
+    """
+    files = {k: run.folder / run.study / _name(k, view, size, samples) for k in objects}
+    there = {k: file.read() for k, file in files.items()}
+    run.plan({f"K = {k}": png is not None for k, png in there.items()})
     pictures: dict[int, bytes] = {}
-    files: dict[int, Place] = {}
     with point_bar("rooms") as progress:
         progress("", 0, len(objects))
-        for k in objects:
-            room = vd.box_room(k - 5)
-            asked = [room.key, VIEW, width, height, samples, version("mitsuba"), LOOKS_VERSION]
-            key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-            file = folder / name / f"K{k}-{key}.png"
-            png = file.read()
+        for k, png in there.items():
             if png is None:
-                png = call(partial(_png, room, width, height, samples), f"room K={k}",
-                           actor_options(num_actors, num_gpus, placement))  # fmt: skip
-                file.write(png)
-            pictures[k], files[k] = png, file
+                picture = partial(_png, vd.box_room(k - 5), view, size, samples)
+                png = run.call(picture, f"room K={k}")
+                files[k].write(png)
+            pictures[k] = png
             progress(f"K={k}", len(pictures), len(objects))
     show(f"the paper's Figure 7: {CLAIMS['Figure 7']}")
     for k, file in files.items():
-        room = vd.box_room(k - 5)
-        show(f"K = {k:2}: {', '.join(dict.fromkeys(room.materials))}; {file}")
-    show(f"figure: {_together(pictures, folder / f'{name}.png')}")
+        materials = dict.fromkeys(vd.box_room(k - 5).materials)
+        show(f"K = {k:2}: {', '.join(materials)}; {file}")
+    show(f"figure: {_together(pictures, run.figure())}")
 
 
-def _png(room: vd.SceneModel, width: int, height: int, samples: int) -> bytes:
-    [image] = render_scene(room, (VIEW,), width=width, height=height, samples=samples)
+def _name(k: int, view: str, size: tuple[int, int], samples: int) -> str:
+    asked = [vd.box_room(k - 5).key, view, *size, samples, version("mitsuba"), LOOKS_VERSION]
+    return f"K{k}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}.png"
+
+
+def _png(room: vd.SceneModel, view: str, size: tuple[int, int], samples: int) -> bytes:
+    [image] = render_scene(room, (view,), width=size[0], height=size[1], samples=samples)
     return image.png
 
 
@@ -77,7 +78,7 @@ def _together(pictures: dict[int, bytes], path: Place) -> Place:
     rows = -(-len(pictures) // 3)
     figure = Figure(figsize=(12.0, 3.3 * rows), layout="constrained")
     for axes, (k, png) in zip(figure.subplots(rows, 3, squeeze=False).flat, pictures.items(),
-                               strict=True):  # fmt: skip
+                               strict=False):  # fmt: skip
         axes.imshow(imread(io.BytesIO(png)))
         axes.set_title(f"K = {k}")
         axes.set_axis_off()
@@ -85,4 +86,4 @@ def _together(pictures: dict[int, bytes], path: Place) -> Place:
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

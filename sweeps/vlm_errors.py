@@ -12,92 +12,81 @@ no noise, no prior   Adam (paper mode) and Levenberg-Marquardt start at the name
 """
 
 from functools import partial
-from typing import Annotated
 
 import numpy as np
-import typer
 
 import vlmrt_dist as vd
-from vlmrt_dist.console import run_script, show
-from vlmrt_dist.distributed import call
+from vlmrt_dist.campaign import Combining
+from vlmrt_dist.console import show
 from vlmrt_dist.report import misnaming_figure, search_table, trust_table
 from vlmrt_dist.scene import MaterialPrior, conductivity_table, misnamed, prior_from_classes
-from vlmrt_dist.store import Ledger, results_place
-from vlmrt_dist.studies import (
-    DryRun,
-    NumActors,
-    NumGpus,
-    Point,
-    Spread,
-    Storage,
-    actor_options,
-    evaluated,
-)
+from vlmrt_dist.studies import Point, Protocol, Sweep, optimal, sweep
 
-RATES = (0.0, 0.05, 0.1, 0.2, 0.4)
-OVERCONFIDENT = 0.95
-TRUTH_WIDTH, NOISE_DB = 0.1, 0.1
-FREQUENCY = vd.RadioConfig().frequency
+FREQUENCY = vd.RadioConfig.frequency
 TABLE = conductivity_table(FREQUENCY)
 
 
+@sweep(
+    "vlm_errors",
+    seeds=20,
+    quick={"seeds": 5, "rates": (0.0, 0.2), "rays": 5000, "protocol": "same_paths"},
+)
 def main(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="5 seeds, 0 and 20 % misnamed, one solve of 5000 rays.")
-    ] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Truths [default: 20; quick: 5].")
-    ] = None,
-    storage: Storage = None,
-    num_actors: NumActors = 0,
-    num_gpus: NumGpus = None,
-    placement: Spread = "SPREAD",
-    dry_run: DryRun = False,
+    run: Sweep,
+    rates: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4),
+    overconfident: float = 0.95,
+    noise_db: float = 0.1,
+    combinings: tuple[Combining, ...] = ("power", "coherent"),
+    protocol: Protocol = "independent",
+    rays: int | None = None,
 ) -> None:
-    """Print what misnamed materials do to search, error and coverage."""
-    folder, study = results_place(storage), "vlm_errors_quick" if quick else "vlm_errors"
-    actors = actor_options(num_actors, num_gpus, placement)
-    ledger = Ledger(folder)
-    truths = range(seeds or (5 if quick else 20))
+    """Print what misnamed materials do to search, error and coverage.
+
+    :param rates: probability p that an object is taken for another class
+    :param overconfident: confidence of a model that is too sure of itself
+    :param noise_db: noise of a level, where there is some [dB]
+    :param combinings: add the paths' powers, or their complex amplitudes
+    :param protocol: which paths the truth has
+    :param rays: rays of one solve; default: the complete path set
+    """
     room = vd.box_room()
-    radio = vd.RadioConfig.paper() if quick else vd.RadioConfig()
-    choose = partial(vd.place, vd.DOptimal(radio=radio), room, 3, 8, seed=0)
-    positions = call(choose, "choose positions", actors)
-    point = partial(Point, study, room, positions, initial="vlm", seeds=tuple(truths),
-                    protocol="same_paths" if quick else "independent")  # fmt: skip
+    radio = vd.RadioConfig.paper(samples_per_src=rays) if rays else vd.RadioConfig()
+    positions = optimal(run, room, radio)
+    point = partial(Point, run.study, room, positions, initial="vlm", seeds=run.seeds,
+                    protocol=protocol)  # fmt: skip
     points: list[Point] = []
     wrong: dict[tuple[float, int], np.ndarray] = {}
-    for rate in RATES if not quick else (0.0, 0.2):
-        said = [misnamed(room.materials, rate, TABLE, frequency=FREQUENCY, seed=s) for s in truths]
-        wrong |= {(rate, s): np.array(said[s]) != room.materials for s in truths}
+    for rate in rates:
+        said = [misnamed(room.materials, rate, TABLE, frequency=FREQUENCY, seed=s)
+                for s in run.seeds]  # fmt: skip
+        wrong |= {(rate, s): np.array(said[s]) != room.materials for s in run.seeds}
         believe = partial(priors_of, room.names, said)
         points.append(point(radio, ("adam", "levenberg_marquardt"), priors=believe(1.0 - rate),
                             label={"misnamed": rate, "confidence": "none"}))  # fmt: skip
         points += [
             point(radio.replace(combining=combining), ("map",), priors=believe(confidence),
-                  label={"misnamed": rate, "confidence": name}, noise_db=NOISE_DB)
-            for combining in ("power", "coherent")
-            for name, confidence in (("1 - p", 1.0 - rate), ("0.95", OVERCONFIDENT))
+                  label={"misnamed": rate, "confidence": name}, noise_db=noise_db)
+            for combining in combinings
+            for name, confidence in (("1 - p", 1.0 - rate), (f"{overconfident:g}", overconfident))
         ]  # fmt: skip
-    rows = evaluated(points, ledger, actors, dry_run)
-    title = f"{len(truths)} seeds, {rows[0].protocol}"
+    rows = run.rows(points)
+    title = f"{len(run.seeds)} seeds, {rows[0].protocol}"
     show(search_table(f"Search from misnamed materials: no noise, no prior, {title}", rows))
-    show(*trust_table(f"Priors of misnamed materials: {NOISE_DB:g} dB, {title}", rows, wrong))
-    figure = misnaming_figure(title, rows, wrong, folder / f"{study}.png")
-    show(f"rows: {ledger.folder(study)}\nfigure: {figure}")
+    show(*trust_table(f"Priors of misnamed materials: {noise_db:g} dB, {title}", rows, wrong))
+    run.close(misnaming_figure(title, rows, wrong, run.figure()))
 
 
 def priors_of(
     names: tuple[str, ...], said: list[list[str]], confidence: float
 ) -> tuple[MaterialPrior, ...]:
-    """What is believed of the objects, for each seed."""
+    """The prior of each seed, as wide as the truths are drawn."""
     trust, source = [confidence] * len(names), ["misnamed at random"] * len(names)
     return tuple(
         prior_from_classes(names, materials, trust, source, TABLE,
-                       frequency=FREQUENCY, class_width=TRUTH_WIDTH)
+                       frequency=FREQUENCY, class_width=0.1)
         for materials in said
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    run_script(main, __doc__)
+    main.script()

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION, PathTable
+from vlmrt_dist.scene import MaterialPrior
 from vlmrt_dist.scene.model import SceneModel
 
 try:
@@ -94,3 +96,17 @@ def five_point(
         far = function(x + 2 * h) - function(x - 2 * h)
         columns.append((8.0 * near - far) / (12.0 * h[k]))
     return np.stack(columns, axis=-1)
+
+
+def all_concrete(room: SceneModel, **changes: Any) -> MaterialPrior:
+    """Somebody takes every object for concrete, and is not sure of it."""
+    values: dict[str, Any] = {
+        "names": room.names,
+        "materials": ("concrete",) * 9,
+        "c": np.full(9, 0.0462),
+        "d": np.full(9, 0.7822),
+        "confidence": np.linspace(0.1, 0.9, 9),
+        "sources": ("a test",) * 9,
+        "width": np.linspace(1.5, 0.7, 9),
+    }
+    return MaterialPrior(**{**values, **changes})

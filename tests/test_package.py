@@ -4,8 +4,10 @@ import ast
 import importlib
 import inspect
 import resource
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,25 @@ def test_every_public_name_is_documented(name: str) -> None:
 def test_names_are_sorted_and_there() -> None:
     assert vlmrt_dist.__all__ == sorted(vlmrt_dist.__all__)
     assert vlmrt_dist.__doc__
+
+
+def test_a_wheel_has_the_sweeps_and_all_that_is_no_code(tmp_path: Path) -> None:
+    wheel = pytest.importorskip("hatchling.builders.wheel")
+    source = tmp_path / "source"
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        source.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source)
+    for name in ("vlmrt_dist", "sweeps"):
+        shutil.copytree(ROOT / name, source / name)
+    [built] = wheel.WheelBuilder(str(source)).build(directory=str(tmp_path))
+    with zipfile.ZipFile(built) as archive:
+        names = set(archive.namelist())
+    sweeps = {f"vlmrt_dist/sweeps/{path.name}" for path in (ROOT / "sweeps").glob("*.py")}
+    data = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "vlmrt_dist").rglob("*.*")
+        if path.suffix in (".pyi", ".txt", ".css", ".js", ".typed")
+    }
+    assert sweeps | data <= names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"vlmrt_dist"}
+    assert not [name for name in names if name.endswith((".pyc", ".md"))]

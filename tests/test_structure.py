@@ -13,15 +13,7 @@ MOST_LINES = 60
 MOST_PARAMETERS = 10
 """Parameters of a function, without self and cls."""
 
-EXCEPTIONS: dict[str, str] = {
-    "vlmrt_dist.cli.advise.advise": "to be split",
-    "vlmrt_dist.cli.estimate.estimate_command": "to be split",
-    "vlmrt_dist.cli.plan.plan": "to be split",
-    "vlmrt_dist.cli.simulate.simulate_command": "to be split",
-    "sweeps.many_seeds.main": "to be split",
-    "sweeps.real_scenes.main": "to be split",
-    "sweeps.search.main": "to be split",
-}
+EXCEPTIONS: dict[str, str] = {}
 """Functions that may exceed a bound, each with the reason."""
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +17,19 @@ from typing import Any
 import pytest
 
 from tests import ROOT
+from tests.commands import COMMAND, invoke
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report.claims import Judged, claims_of
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.sweep import whole_numbers
+from vlmrt_dist.studies.benchmarks import link_tasks, object_tasks
+from vlmrt_dist.studies.benchmarks.cost_by_objects import FIXED_PATHS
+from vlmrt_dist.studies.sweeps import CommonOptions
 
 SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))
+COMMON = {
+    "quick", "dry_run", "storage", "seeds", "num_actors", "num_gpus", "actor_placement",
+}  # fmt: skip
 PAPERS = ("depth", "rays", "initialization", "complexity", "placement", "receivers", "positions",
           "rooms")  # fmt: skip
 
@@ -57,6 +66,98 @@ def test_a_sweep_can_be_executed_and_asks_its_question(name: str) -> None:
     assert second.startswith('"""')
     assert "?" in second
     assert os.access(file, os.X_OK)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_has_the_common_options(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    module = sweep(name.removesuffix(".py"))
+    assert module.main.run(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"Usage: {name}")
+    assert module.__doc__ is not None
+    assert module.__doc__.split()[:5] == printed.split("\n")[2].split()[:5]
+    for field in dataclasses.fields(CommonOptions):
+        option = "--" + field.name.replace("_", "-")
+        assert len(re.findall(rf"{option} .*\w", printed)) >= 1, option
+    assert {field.name for field in dataclasses.fields(CommonOptions)} == COMMON
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_axis_of_a_sweep_has_a_default_and_a_description(name: str) -> None:
+    ask = sweep(name.removesuffix(".py")).main.ask
+    for axis in list(inspect.signature(ask).parameters.values())[1:]:
+        assert axis.default is not axis.empty, axis.name
+        assert f":param {axis.name}:" in (ask.__doc__ or ""), axis.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--depths", "one"], "--depths"),
+        (["--depth", "1"], "Did you mean --depths?"),
+        (["--seeds", "0"], "--seeds must be 1 or more"),
+        (["--num-actors", "-1"], "--num-actors must be 0 or more"),
+        (["--actor-placement", "NEAR"], "SPREAD"),
+        (["--methods", "guess"], "levenberg_marquardt"),
+    ],
+)
+def test_a_slip_on_a_sweeps_command_line_is_named(
+    arguments: list[str], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep("depth").main.run(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert word in printed.err
+
+
+@pytest.mark.parametrize(
+    "name", ["bench", "complexity", "large_k", "large_m", "real_scenes", "rooms", "scaling"]
+)
+def test_a_dry_run_computes_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep(name).main(dry_run=True, storage=str(tmp_path))
+    assert re.search(r"(\d+) measurements, \1 would be made", capsys.readouterr().out)
+    assert list(tmp_path.rglob("*.p*")) == []
+
+
+def test_quick_replaces_only_what_is_not_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("rooms").main(dry_run=True, quick=True, storage=str(tmp_path))
+    assert "3 measurements" in capsys.readouterr().out
+    sweep("rooms").main(dry_run=True, quick=True, objects=(5, 7), storage=str(tmp_path))
+    assert "2 measurements" in capsys.readouterr().out
+
+
+def test_the_command_lists_the_sweeps_with_their_questions() -> None:
+    for arguments in ([], ["--help"]):
+        told = invoke("sweep", *arguments)
+        assert told.exit_code == 0
+        for name in SWEEPS:
+            assert re.search(rf"  {name.removesuffix('.py')} +\w.*\?\n", told.stdout), name
+    told = invoke("sweep", "depht")
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "did you mean depth?" in told.stderr
+
+
+def test_the_command_runs_a_sweep_with_its_own_options(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "sweep", "rooms", "--dry-run", "--objects", "5", "6",
+         "--storage", str(tmp_path)],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert "2 measurements, 2 would be made" in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "sweep", "rooms", "--help"],
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.stdout.startswith("Usage: vlmrt sweep rooms [OPTIONS]")
+    assert "[pixels]" in done.stdout
 
 
 def test_make_reproduce_runs_every_sweep_of_the_paper_and_then_the_report() -> None:
@@ -122,13 +223,6 @@ def test_rays_are_for_independent_truths(
     assert max(exact) < 1e-8
 
 
-@pytest.mark.parametrize("wrong", ["abc", "0", "9,", "3.5", "-1", "9 30"])
-def test_lists_of_numbers_are_checked(wrong: str) -> None:
-    assert whole_numbers("30, 9,9", "--sizes") == [9, 30]
-    with pytest.raises(ConfigurationError, match=r"--sizes takes whole numbers of 1 or more"):
-        whole_numbers(wrong, "--sizes")
-
-
 @pytest.mark.slow
 def test_positions_are_drawn_and_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("positions", tmp_path, capsys, seeds=2)
@@ -143,10 +237,8 @@ def test_times_are_measured_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sweep("complexity")
-    monkeypatch.setattr(module, "QUICK_OBJECTS", (5, 7))
-    monkeypatch.setattr(module, "QUICK_SETUPS", (1, 2))
-    monkeypatch.setattr(module, "QUICK_DEPTH", 1)
-    module.main(quick=True, seeds=1, storage=str(tmp_path))
+    asked: dict[str, Any] = {"quick": True, "objects": (5, 7), "setups": (1, 2), "depth": 1}
+    module.main(**asked, storage=str(tmp_path))
     first = capsys.readouterr().out
     timings = Ledger(tmp_path).timings("complexity_quick")
     assert len(timings) == 2 * (2 + 2)
@@ -161,7 +253,7 @@ def test_times_are_measured_once(
         raise AssertionError("timed again")
 
     monkeypatch.setattr(module, "measure", fail)
-    module.main(quick=True, seeds=1, storage=str(tmp_path))
+    module.main(**asked, storage=str(tmp_path))
     assert capsys.readouterr().out == first
 
 
@@ -172,7 +264,7 @@ def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
     module = sweep("large_k")
 
     def run(budget: float) -> str:
-        module.main(sizes="9,15", budget=budget, samples=5000, storage=str(tmp_path))
+        module.main(sizes=(9, 15), budget=budget, rays=5000, storage=str(tmp_path))
         return capsys.readouterr().out
 
     first = run(0.5)  # no time to start Sionna in
@@ -183,7 +275,7 @@ def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
     fixed = [t for t in by_engine["replay"] if not t.seconds_trace > 0.0]
     assert sorted(t.num_objects for t in whole) == sorted(t.num_objects for t in fixed) == [9, 15]
     assert all(t.num_links >= 4 * t.num_objects and t.outcome == "converged" for t in whole)
-    assert {t.num_paths for t in fixed} == {module.FIXED_PATHS}
+    assert {t.num_paths for t in fixed} == {FIXED_PATHS}
 
     asked: list[tuple[int, float | None]] = []
 
@@ -191,7 +283,7 @@ def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
         asked.append((size, seconds))
         return 2.5
 
-    monkeypatch.setattr(module, "in_own_process", ask)
+    monkeypatch.setattr(object_tasks, "in_own_process", ask)
     assert run(0.5) == run(0.1) == first
     assert asked == []
     assert "2.5" in run(60.0)
@@ -200,7 +292,7 @@ def test_sizes_are_measured_once_and_given_up_ones_with_a_larger_budget_only(
     assert len(asked) == 2
     # Another seed is another question.
     with pytest.raises(AttributeError):  # the stand-in's answer is no cost
-        module.main(sizes="9", seed=1, budget=0.0, storage=str(tmp_path))
+        module.main(sizes=(9, 15), seeds=2, budget=0.0, rays=5000, storage=str(tmp_path))
     assert asked[2:] == [(9, None)]
 
 
@@ -209,7 +301,7 @@ def test_tracing_is_measured_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sweep("large_m")
-    asked: dict[str, Any] = {"quick": True, "sizes": "4x16, 2x3", "depth": 2, "samples": 20_000}
+    asked: dict[str, Any] = {"quick": True, "sizes": ("4x16", "2x3"), "depth": 2}
     module.main(**asked, storage=str(tmp_path))
     first = capsys.readouterr().out
     small, large = sorted(Ledger(tmp_path).timings("large_m_quick"), key=lambda t: t.num_links)
@@ -228,13 +320,13 @@ def test_tracing_is_measured_once(
     def fail(*_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(module, "in_own_process", fail)
+    monkeypatch.setattr(link_tasks, "in_own_process", fail)
     module.main(**asked, storage=str(tmp_path))
     assert capsys.readouterr().out == first
     with pytest.raises(AssertionError, match="again"):
         module.main(**asked | {"depth": 1}, storage=str(tmp_path))
     with pytest.raises(ConfigurationError, match="'3' is no size"):
-        module.main(sizes="3", storage=str(tmp_path))
+        module.main(sizes=("3",), storage=str(tmp_path))
 
 
 @pytest.mark.slow

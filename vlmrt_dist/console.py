@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import typer
-
-from vlmrt_dist.errors import StorageError, VlmrtError
+from vlmrt_dist.errors import StorageError
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.signals import STOP_SIGNAL, Stopped
-
-KEPT = "what is finished is kept, the same command goes on from there"
 
 PHASES = {
     "trace": "tracing setups",
@@ -154,7 +148,7 @@ def print_result(text: str) -> None:
     :raises StorageError: if it cannot be written to
     """
     try:
-        typer.echo(text)
+        print(text, flush=True)
     except BrokenPipeError:
         raise  # the reader has had enough, as in `vlmrt ... | head`
     except OSError as error:
@@ -176,46 +170,9 @@ def say_interrupted(words: str) -> None:
     say(words)
 
 
-def is_stop(error: BaseException | None) -> bool:
-    """Whether an error comes from SIGTERM."""
-    while error is not None and not isinstance(error, Stopped):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def run_script(main: Callable[..., None], description: str | None) -> None:
-    """Run a sweep's ``main`` as a command: options from its signature, errors as one sentence.
-
-    Exit codes: 2 for an error that its user can correct, 130 after Ctrl-C, 143 after SIGTERM.
-
-    :param description: what ``--help`` says; a sweep's own docstring
-    """
-
-    @functools.wraps(main)
-    def guarded(**options: Any) -> None:
-        STOP_SIGNAL.install(f"stopped (SIGTERM); {KEPT}\n")
-        try:
-            main(**options)
-        except VlmrtError as error:
-            say(f"error: {error}")
-            raise typer.Exit(2) from None
-        except BaseException as error:
-            if is_stop(error):
-                raise typer.Exit(143) from None
-            if not is_interrupt(error):
-                raise
-            say_interrupted(f"interrupted; {KEPT}")
-            raise typer.Exit(130) from None
-
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    # A backspace alone on a line keeps a paragraph's line breaks.
-    app.command(help=(description or "").replace("\n\n", "\n\n\b\n"))(guarded)
-    app()
-
-
 def say(text: str) -> None:
     """Print on standard error."""
-    typer.echo(text, err=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -9,15 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from tests import ROOT
+from tests.commands import COMMAND, Done, invoke
 from tests.model_server import Asked, ModelServer, Step, model_server
-from vlmrt_dist import cli
 from vlmrt_dist.campaign.files.read_write import read_campaign
 from vlmrt_dist.campaign.free_space import check_campaign
 from vlmrt_dist.rendering import render as rendering
@@ -51,13 +49,13 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def invoke(*arguments: object) -> Any:
-    return CliRunner().invoke(cli.app, ["advise", *map(str, arguments)])
+def advise(*arguments: object) -> Done:
+    return invoke("advise", *arguments)
 
 
 def start(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from vlmrt_dist.cli import app; app()", "advise",
+        [sys.executable, "-c", COMMAND, "advise",
          *map(str, arguments)],
         cwd=home,
         env={**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "GEMINI_API_KEY": SECRET},
@@ -89,7 +87,7 @@ def test_offline_answers_without_key_or_network_and_says_what_it_is(
 ) -> None:
     monkeypatch.delenv("GEMINI_API_KEY")
     out, figure = tmp_path / "planned.csv", tmp_path / "positions.png"
-    result = invoke("--setups", 2, "--receivers", 2, "--out", out, "--figure", figure)
+    result = advise("--setups", 2, "--receivers", 2, "--out", out, "--figure", figure)
     assert result.exit_code == 0, result.output
     assert "the offline advisor is no vision model" in result.stderr
     for name, material in zip(ROOM.names, ROOM.materials, strict=True):
@@ -107,7 +105,7 @@ def test_a_model_is_shown_the_photograph_and_its_answer_is_printed(
     server: ModelServer, photo: Path
 ) -> None:
     server.answers(seer)
-    result = invoke(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2))
+    result = advise(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2))
     assert result.exit_code == 0, result.output
     assert server.count == 2
     parts = server.asked[0].body["contents"][0]["parts"]
@@ -121,14 +119,14 @@ def test_a_model_is_shown_the_photograph_and_its_answer_is_printed(
     )
     assert "1 request, 1000 tokens sent, 500 received" in result.stdout
     assert "spent about 0.0125 US dollars" in result.stderr  # 2 · (1000 · 1.25 + 500 · 10) / 1e6
-    again = invoke(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2))
+    again = advise(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2))
     assert "from the cache" in again.stdout
     assert server.count == 2
 
 
 def test_json_is_one_object(server: ModelServer, photo: Path) -> None:
     server.answers(seer)
-    result = invoke(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2, "--json"))
+    result = advise(*gemini(server, "--image", photo, "--setups", 2, "--receivers", 2, "--json"))
     answer = json.loads(result.stdout)
     assert [row["object"] for row in answer["materials"]] == list(ROOM.names)
     assert {row["conductivity"] for row in answer["materials"]} == {0.33}
@@ -139,7 +137,7 @@ def test_json_is_one_object(server: ModelServer, photo: Path) -> None:
 
 def test_without_setups_only_materials_are_asked_for(server: ModelServer, photo: Path) -> None:
     server.answers(seer)
-    result = invoke(*gemini(server, "--image", photo, "--setups", 0))
+    result = advise(*gemini(server, "--image", photo, "--setups", 0))
     assert result.exit_code == 0
     assert server.count == 1
     assert "position" not in result.stdout
@@ -151,9 +149,9 @@ def test_a_recording_is_replayed_without_key_network_or_pictures(
     server.answers(seer)
     said = tmp_path / "said.json"
     counts = ["--setups", 2, "--receivers", 2, "--json"]
-    first = invoke(*gemini(server, "--image", photo, "--record", said, *counts))
+    first = advise(*gemini(server, "--image", photo, "--record", said, *counts))
     monkeypatch.setattr(keys, "_taken", {})
-    again = invoke("--vlm", "recorded", "--recording", said, *counts)
+    again = advise("--vlm", "recorded", "--recording", said, *counts)
     assert again.exit_code == 0, again.output
     assert server.count == 2
     one, two = json.loads(first.stdout), json.loads(again.stdout)
@@ -169,7 +167,7 @@ def test_a_recording_is_replayed_without_key_network_or_pictures(
         (["--vlm", "openai_compatible"], "needs a model and a base_url"),
         (["--vlm", "recorded"], "--recording"),
         (["--recording", "x.json"], "--vlm recorded"),
-        (["--model", "m"], "no option 'model'"),
+        (["--model", "m"], "no option --model"),
         (["--record", "x.txt"], ".json"),
         (["--figure", "x.csv"], ".png"),
         (["--out", "x.png"], ".csv"),
@@ -190,7 +188,7 @@ def test_slips_end_with_a_sentence(
     arguments: list[object], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = invoke(*arguments)
+    result = advise(*arguments)
     assert result.exit_code == 2, result.output
     assert any(word in result.stderr for word in words.split("|")), result.stderr
     assert "Traceback" not in result.output
@@ -198,7 +196,7 @@ def test_slips_end_with_a_sentence(
 
 def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GEMINI_API_KEY")
-    result = invoke("--vlm", "gemini")
+    result = advise("--vlm", "gemini")
     assert result.exit_code == 2
     assert "GEMINI_API_KEY" in result.stderr
     assert "--vlm offline" in result.stderr
@@ -241,7 +239,7 @@ def test_without_a_photograph_the_scene_is_rendered(
     small = functools.partial(rendering.render_scene, width=160, height=120, samples=4)
     monkeypatch.setattr(rendering, "render_scene", small)
     server.answers(seer)
-    done = invoke(*gemini(server, "--setups", 0))
+    done = advise(*gemini(server, "--setups", 0))
     assert done.exit_code == 0, done.output
     assert "pictures: render" in done.stdout
     parts = server.asked[0].body["contents"][0]["parts"]

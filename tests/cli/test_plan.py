@@ -4,13 +4,11 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from vlmrt_dist import cli
+from tests.commands import Done, invoke
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.free_space import check_campaign, random_campaign
 from vlmrt_dist.scene.paper_room import box_room
@@ -28,8 +26,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def plan(*arguments: object) -> Any:
-    return CliRunner().invoke(cli.app, ["plan", *map(str, arguments)])
+def plan(*arguments: object) -> Done:
+    return invoke("plan", *arguments)
 
 
 def measured(path: Path, **cells: str) -> Path:
@@ -55,11 +53,11 @@ def measured(path: Path, **cells: str) -> Path:
         (["--target", "10%", "--after", "FILE"], "leave --target"),
         (["--start", "FILE"], "vlm_then_refine"),
         (["--height", "1.5"], "argument"),
-        (["--height", "2", "1"], "height must be"),
-        (["--height", "-1", "2"], "height must be"),
-        (["--height", "nan", "2"], "height must be"),
+        (["--height", "2", "1"], "--height must be"),
+        (["--height", "-1", "2"], "--height must be"),
+        (["--height", "nan", "2"], "--height must be"),
         (["--height", "1", "2", "--placement", "vlm"], "no --height"),
-        (["--tx-height", "3", "1"], "tx_height must be"),
+        (["--tx-height", "3", "1"], "--tx-height must be"),
         (["--fixed", "lamp"], "lamp"),
         (["--noise-db", "0"], "--noise-db"),
         (["--prior-width", "inf"], "--prior-width"),
@@ -144,7 +142,7 @@ def test_the_setup_after_a_measurement_and_its_table(tmp_path: Path) -> None:
     assert "expected verdict" in result.stdout
     assert f"4 links of 1 setups written to {first}" in result.stdout
     levels = ["simulate", "--campaign", first, "--noise-db", "0.1", "--out", rss, *CHEAP[:4]]
-    assert CliRunner().invoke(cli.app, [str(a) for a in levels]).exit_code == 0
+    assert invoke(*levels).exit_code == 0
     figure = tmp_path / "next.png"
     after = ["--after", rss, "--receivers", "3", "--out", out, *CHEAP]
     result = plan(*after, "--json", "--figure", figure)

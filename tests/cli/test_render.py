@@ -1,15 +1,13 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from vlmrt_dist import cli
+from tests.commands import Done, invoke
 
 
-def invoke(*arguments: object) -> Any:
-    return CliRunner().invoke(cli.app, ["render", *map(str, arguments)])
+def render(*arguments: object) -> Done:
+    return invoke("render", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -25,21 +23,21 @@ def invoke(*arguments: object) -> Any:
 def test_wrong_settings_end_with_a_sentence_before_the_work(
     tmp_path: Path, arguments: list[str], word: str
 ) -> None:
-    result = invoke("box_room", "--out", tmp_path / "new", *arguments)
+    result = render("box_room", "--out", tmp_path / "new", *arguments)
     assert result.exit_code == 2
     assert word in result.stderr
     assert not (tmp_path / "new").exists()
 
 
 def test_an_unknown_scene_is_named(tmp_path: Path) -> None:
-    result = invoke("no_such_scene", "--out", tmp_path)
+    result = render("no_such_scene", "--out", tmp_path)
     assert result.exit_code == 2
     assert "no_such_scene" in result.stderr
 
 
 def test_a_picture_that_exists_is_kept(tmp_path: Path) -> None:
     (tmp_path / "perspective.png").write_bytes(b"mine")
-    result = invoke("box_room", "--out", tmp_path)
+    result = render("box_room", "--out", tmp_path)
     assert result.exit_code == 2
     assert "exists already" in result.stderr
     assert (tmp_path / "perspective.png").read_bytes() == b"mine"
@@ -47,7 +45,7 @@ def test_a_picture_that_exists_is_kept(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = invoke("box_room", "--out", tmp_path / "file" / "pictures")
+    result = render("box_room", "--out", tmp_path / "file" / "pictures")
     assert result.exit_code == 2
     assert "cannot make the folder" in result.stderr
 
@@ -55,7 +53,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_pictures_are_written_and_named(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "pictures"
-    result = invoke(
+    result = render(
         "box_room", "--out", folder, "--size", "64x48", "--samples", 1, "--views", "overhead"
     )
     assert result.exit_code == 0, result.stderr

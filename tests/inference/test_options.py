@@ -12,8 +12,8 @@ INFINITE, NO_NUMBER = float("inf"), float("nan")
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (Prior, {"width": 0.0}, "prior's width must be positive"),
-        (Prior, {"width": NO_NUMBER}, "prior's width must be positive"),
+        (Prior, {"width": 0.0}, "width must be positive"),
+        (Prior, {"width": NO_NUMBER}, "width must be positive"),
         (Parameters, {"quantities": ()}, "at least one"),
         (Parameters, {"quantities": ("conductivity",) * 2}, "each only once"),
         (Parameters, {"quantities": ("colour",)}, "unknown quantity 'colour'.*exponent"),
@@ -23,9 +23,9 @@ INFINITE, NO_NUMBER = float("inf"), float("nan")
         (Parameters, {"widths": {"colour": 1.0}}, "unknown quantity 'colour'"),
         (Parameters, {"widths": {"conductivity": 1.0}}, r"Prior\(width=...\)"),
         (Parameters, {"widths": {"thickness": 0.0}}, "widths must be positive"),
-        (Noise, {"db": -1.0}, "noise must be a finite number"),
-        (Noise, {"db": NO_NUMBER}, "noise must be a finite number"),
-        (Noise, {"db": np.array([[0.1, -0.1]])}, "noise must be a finite number"),
+        (Noise, {"db": -1.0}, "db must be a finite number"),
+        (Noise, {"db": NO_NUMBER}, "db must be a finite number"),
+        (Noise, {"db": np.array([[0.1, -0.1]])}, "db must be a finite number"),
         (Noise, {"quantisation_db": -1.0}, "quantisation_db"),
         (Noise, {"position_error_m": INFINITE}, "position_error_m"),
         (Noise, {"gain_offset_db": 0.0}, "gain_offset_db must be a positive number"),
@@ -54,8 +54,9 @@ def test_adam_has_no_options_of_least_squares(options: dict[str, Any]) -> None:
 
 
 def test_least_squares_cannot_be_retraced() -> None:
+    options: dict[str, Any] = {"engine": "retrace"}
     with pytest.raises(TypeError):
-        LevenbergMarquardt(engine="retrace")  # type: ignore[call-arg]
+        LevenbergMarquardt(**options)
 
 
 def test_lists_of_names_become_tuples() -> None:

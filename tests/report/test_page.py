@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.commands import invoke
 from tests.report.made_rows import DEPTH, HOSTILE, row, timing
-from vlmrt_dist import cli
 from vlmrt_dist.report.charts import charts_of
 from vlmrt_dist.report.data import Results, gather, groups_of
 from vlmrt_dist.report.page import report_page
@@ -55,7 +54,7 @@ def test_rows_that_no_sweep_of_ours_wrote_do_not_stop_the_report(tmp_path: Path)
     ledger.publish_timings("complexity", alien)
     ledger.publish_timings("large_k", alien)
     command = ["report", str(tmp_path / "results"), "-o", str(tmp_path / "page.html")]
-    told = CliRunner().invoke(cli.app, command)
+    told = invoke(*command)
     assert told.exit_code == 0, told.output
     assert "9 studies, 21 rows" in told.output
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
@@ -75,9 +74,9 @@ def test_pictures_that_a_sweep_left_are_on_the_page(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_to_do_where_there_is_nothing(tmp_path: Path) -> None:
-    told = CliRunner().invoke(cli.app, ["report", str(tmp_path), "-o", str(tmp_path / "p.html")])
+    told = invoke("report", tmp_path, "-o", tmp_path / "p.html")
     assert told.exit_code == 2
-    assert "python sweeps/depth.py --quick" in " ".join(told.output.split())
+    assert "vlmrt sweep depth --quick" in " ".join(told.output.split())
     assert not (tmp_path / "p.html").exists()
 
 

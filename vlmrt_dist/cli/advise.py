@@ -1,34 +1,26 @@
-"""``vlmrt advise``: what a vision-language model, or the offline rules, say of a scene."""
+"""``vlmrt advise``: a vision-language model, or the offline rules, asked about a scene."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import typer
+from cyclopts import Parameter
 
 from vlmrt_dist.campaign import RadioConfig, write_campaign
-from vlmrt_dist.cli.options import (
-    FrequencyOption,
-    HeadroomOption,
-    MaterialsOption,
-    ReceiversOption,
-    SceneOption,
-    SeedOption,
-    SetupsOption,
-    check_target,
-    named_scene,
-    opt,
-)
+from vlmrt_dist.cli.options import SceneOptions, check_target
+from vlmrt_dist.command_line import Options, described, option_group
 from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel, conductivity_table
 from vlmrt_dist.vlm import (
     Advisor,
+    AdvisorName,
     AdvisorOptions,
     Answers,
     Budget,
@@ -45,153 +37,55 @@ from vlmrt_dist.vlm import (
 
 Value = TypeVar("Value")
 
-_Name = Literal["offline", "gemini", "openai_compatible", "recorded"]
-_Vlm = Annotated[
-    _Name,
-    opt(
-        "Who is asked: Google's Gemini (needs a key), a server that speaks chat completions, rules "
-        "on names and geometry (offline; no vision model), or a recording."
-    ),
-]
-_Model = Annotated[str | None, opt("The model, as its provider calls it.", metavar="NAME")]
-_BaseUrl = Annotated[str | None, opt("The server, e.g. http://127.0.0.1:8000/v1.", metavar="URL")]
-_KeyFile = Annotated[
-    Path | None,
-    opt("A file with the key, mode 0600; default: GEMINI_API_KEY, OPENAI_API_KEY.", metavar="FILE"),
-]
-_Image = Annotated[
-    list[Path] | None,
-    opt("A photograph, PNG or JPEG; may be repeated. Default: rendered views.", metavar="FILE"),
-]
-_Anonymous = Annotated[
-    bool, typer.Option("--anonymous", help="Hide the scene's names, so that pictures decide.")
-]
-_Recording = Annotated[
-    Path | None, opt("The answers that --vlm recorded replays, .json.", metavar="FILE")
-]
-_Record = Annotated[Path | None, opt("Add the model's answers to this .json.", metavar="FILE")]
-_NoCache = Annotated[bool, typer.Option("--no-cache", help="Ask again what was answered before.")]
-_Timeout = Annotated[float | None, opt("Of one request [s]; default: 180.")]
-_Retries = Annotated[int | None, opt("Further attempts of a request; default: 4.")]
-_Backoff = Annotated[float | None, opt("Pause before the first of them [s]; default: 2.")]
-_MaxCost = Annotated[
-    float | None, opt("Most to spend [US dollars]; default for gemini: 5 at built-in prices.")
-]
-_Price = Annotated[
-    tuple[float, float] | None,
-    opt("US dollars for a million tokens sent, received.", metavar="SENT RECEIVED"),
-]
-_Figure = Annotated[Path | None, opt("Draw the positions to this .png.", metavar="FILE")]
-_Out = Annotated[Path | None, opt("Write the positions, .csv or .parquet.", metavar="FILE")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+@option_group("Advisor")
+@dataclass(frozen=True)
+class AdvisorFlags(Options):
+    """Advisor and its options; None: not given.
 
-def advise(
-    scene: SceneOption = "box_room",
-    vlm: _Vlm = "offline",
-    model: _Model = None,
-    base_url: _BaseUrl = None,
-    key_file: _KeyFile = None,
-    image: _Image = None,
-    setups: SetupsOption = 3,
-    receivers: ReceiversOption = 8,
-    frequency: FrequencyOption = 3.5e9,
-    headroom: HeadroomOption = 0.0,
-    material: MaterialsOption = None,
-    seed: SeedOption = 0,
-    figure: _Figure = None,
-    out: _Out = None,
-    as_json: _Json = False,
-    anonymous: _Anonymous = False,
-    recording: _Recording = None,
-    record: _Record = None,
-    no_cache: _NoCache = False,
-    timeout: _Timeout = None,
-    retries: _Retries = None,
-    backoff: _Backoff = None,
-    max_cost_usd: _MaxCost = None,
-    price_usd: _Price = None,
-) -> None:
-    """What objects are made of and where to measure, as a model or the offline rules see it."""
-    RadioConfig(frequency=frequency)  # refuses what is no carrier
-    for path, suffixes in ((figure, (".png",)), (out, (".csv", ".parquet")), (record, (".json",))):
-        if path is not None:
-            check_target(path, *suffixes)
-    if setups < 0 or (setups and receivers < 1):
-        raise ConfigurationError("--setups must be 0 (no positions) or more, --receivers 1 or more")
-    if setups == 0 and (figure or out):
-        raise ConfigurationError("--figure and --out show positions; ask for --setups 1 or more")
-    given = _Given(
-        model=model,
-        base_url=base_url,
-        key_file=key_file,
-        anonymous=anonymous or None,
-        recording=recording,
-        record=record,
-        no_cache=no_cache or None,
-        timeout=timeout,
-        retries=retries,
-        backoff=backoff,
-        max_cost_usd=max_cost_usd,
-        price_usd=price_usd,
-    )
-    # First of all, because it takes the key out of the environment that other processes get.
-    advisor = advisor_named(given.advisor(vlm))
-    room = named_scene(scene, headroom, material)
-    table = conductivity_table(frequency)
-    if not table:
-        raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
-    if advisor.name == "offline":
-        say("note: the offline advisor is no vision model; it reads names and geometry")
-    with results_only():
-        images = _images(advisor, room, image or [])
-        materials = advisor.propose_materials(images, room, table, frequency=frequency)
-    if not as_json:
-        print_result(_materials_text(materials, frequency))
-    positions = None
-    if setups:
-        with results_only():
-            positions = advisor.propose_positions(images, room, setups, receivers, seed=seed)
-        if not as_json:
-            print_result("\n" + _positions_text(positions))
-    if as_json:
-        answer = _as_dict(materials, positions, frequency)
-        print_result(json.dumps(answer, indent=2, allow_nan=False))
-    if advisor.spent_usd:
-        say(f"spent about {advisor.spent_usd:.4f} US dollars, at the prices that are assumed")
-    if positions is not None and out is not None:
-        write_campaign(positions.campaign, out)
-        say(f"positions written to {out}")
-    if positions is not None and figure is not None:
-        from vlmrt_dist.report import positions_figure
+    :param vlm: Google's Gemini (needs a key), a server that speaks chat completions, rules on names
+        and geometry (offline; no vision model), or a recording
+    :param model: the model, as its provider calls it
+    :param base_url: the server, e.g. http://127.0.0.1:8000/v1
+    :param key_file: a file with the key, mode 0600; default: GEMINI_API_KEY, OPENAI_API_KEY
+    :param anonymous: hide the scene's names, so that pictures decide
+    :param recording: the answers that --vlm recorded replays, .json
+    :param record: add the model's answers to this .json
+    :param no_cache: ask again what was answered before
+    :param timeout: of one request [s]; default: 180
+    :param retries: further attempts of a request; default: 4
+    :param backoff: pause before the first of them [s]; default: 2
+    :param max_cost_usd: most to spend [US dollars]; default for gemini: 5 at built-in prices
+    :param price_usd: US dollars for a million tokens sent, received
+    :raises ConfigurationError: if an option does not go with the advisor, or it needs one that was
+        not given
+    """
 
-        positions_figure(room, positions.campaign, figure, reasons=positions.reasons)
-        say(f"figure written to {figure}")
+    vlm: AdvisorName = "offline"
+    model: Annotated[str | None, Parameter(metavar="NAME")] = None
+    base_url: Annotated[str | None, Parameter(metavar="URL")] = None
+    key_file: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    anonymous: bool | None = None
+    recording: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    record: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    no_cache: bool | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    backoff: float | None = None
+    max_cost_usd: float | None = None
+    price_usd: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        check_target(self.record, ".json")
+        self.value()
 
-@dataclasses.dataclass(frozen=True)
-class _Given:
-    """Options of the advisors as given on the command line; None: not given."""
-
-    model: str | None
-    base_url: str | None
-    key_file: Path | None
-    anonymous: bool | None
-    recording: Path | None
-    record: Path | None
-    no_cache: bool | None
-    timeout: float | None
-    retries: int | None
-    backoff: float | None
-    max_cost_usd: float | None
-    price_usd: tuple[float, float] | None
-
-    def advisor(self, name: str) -> AdvisorOptions:
-        """The options of the advisor called ``name``.
+    def value(self) -> AdvisorOptions:
+        """The advisor.
 
         :raises ConfigurationError: if it does not take one that was given, or needs one that was
             not
         """
+        name = self.vlm
         if name == "recorded" and self.recording is None:
             raise ConfigurationError("--vlm recorded needs --recording FILE")
         if name != "recorded" and self.recording is not None:
@@ -237,9 +131,101 @@ class _Given:
 
     def _refuse_all_but(self, name: str, *known: str) -> None:
         given = [f.name for f in dataclasses.fields(self) if getattr(self, f.name) is not None]
-        unknown = [repr(option) for option in given if option not in known]
+        unknown = [
+            "--" + option.replace("_", "-") for option in given if option not in (*known, "vlm")
+        ]
         if unknown:
             raise ConfigurationError(f"the advisor {name!r} has no option {', '.join(unknown)}")
+
+
+@option_group("Positions")
+@dataclass(frozen=True)
+class AdvisedPositions(Options):
+    """Positions that are asked for, and where they go.
+
+    :param setups: transmitter positions (M); 0: materials only
+    :param receivers: receiver positions of each setup (N)
+    :param figure: draw the positions to this .png
+    :param out: write the positions, .csv or .parquet
+    :raises ConfigurationError: if a number makes no sense, or there is nothing to draw or write
+    """
+
+    setups: int = 3
+    receivers: int = 8
+    figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+
+    def __post_init__(self) -> None:
+        check_target(self.figure, ".png")
+        check_target(self.out, ".csv", ".parquet")
+        if self.setups < 0 or (self.setups and self.receivers < 1):
+            raise ConfigurationError(
+                "--setups must be 0 (no positions) or more, --receivers 1 or more"
+            )
+        if self.setups == 0 and (self.figure or self.out):
+            raise ConfigurationError(
+                "--figure and --out show positions; ask for --setups 1 or more"
+            )
+
+
+@described
+def advise_command(
+    *,
+    scene: SceneOptions = SceneOptions(),
+    asked: AdvisorFlags = AdvisorFlags(),
+    positions: AdvisedPositions = AdvisedPositions(),
+    image: Annotated[tuple[Path, ...], Parameter(metavar="FILE")] = (),
+    frequency: float = RadioConfig.frequency,
+    seed: int = 0,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
+    """Materials of the objects and positions to measure, by a model or the offline rules.
+
+    :param image: a photograph, PNG or JPEG; may be repeated; default: rendered views
+    :param frequency: carrier [Hz]
+    :param seed: seed of the offline rules' positions
+    :param as_json: print one JSON object
+    """
+    RadioConfig(frequency=frequency)  # refuses what is no carrier
+    # First of all, because it takes the key out of the environment that other processes get.
+    advisor = advisor_named(asked.value())
+    room = scene.load()
+    table = conductivity_table(frequency)
+    if not table:
+        raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
+    if advisor.name == "offline":
+        say("note: the offline advisor is no vision model; it reads names and geometry")
+    with results_only():
+        images = _images(advisor, room, image)
+        materials = advisor.propose_materials(images, room, table, frequency=frequency)
+    if not as_json:
+        print_result(_materials_text(materials, frequency))
+    advice = None
+    if positions.setups:
+        with results_only():
+            advice = advisor.propose_positions(
+                images, room, positions.setups, positions.receivers, seed=seed
+            )
+        if not as_json:
+            print_result("\n" + _positions_text(advice))
+    if as_json:
+        answer = _as_dict(materials, advice, frequency)
+        print_result(json.dumps(answer, indent=2, allow_nan=False))
+    if advisor.spent_usd:
+        say(f"spent about {advisor.spent_usd:.4f} US dollars, at the prices that are assumed")
+    if advice is not None:
+        _write(room, advice, positions)
+
+
+def _write(room: SceneModel, advice: PositionAdvice, positions: AdvisedPositions) -> None:
+    if positions.out is not None:
+        write_campaign(advice.campaign, positions.out)
+        say(f"positions written to {positions.out}")
+    if positions.figure is not None:
+        from vlmrt_dist.report import positions_figure
+
+        positions_figure(room, advice.campaign, positions.figure, reasons=advice.reasons)
+        say(f"figure written to {positions.figure}")
 
 
 def _or(value: Value | None, default: Value) -> Value:

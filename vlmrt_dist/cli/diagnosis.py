@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vlmrt_dist.command_line import described, leave
 from vlmrt_dist.distributed import (
     OPEN_REMEDY,
     SECRETS,
@@ -100,6 +101,15 @@ def render(checks: Sequence[Check], console: Console) -> None:
     for check in checks:
         if check.remedy:
             console.print(Text(f"{check.name}: {check.remedy}", style=_STYLE[check.status]))
+
+
+@described
+def doctor(*, address: str | None = None) -> None:
+    """What was found on this machine, with remedies; exit code 1 if the engine cannot run.
+
+    :param address: look at this Ray cluster as well, host:port of its head
+    """
+    leave(main(address))
 
 
 def main(address: str | None = None) -> int:

@@ -5,26 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
-from vlmrt_dist.cli.options import (
-    named_scene,
-    opt,
-)
+from vlmrt_dist.cli.options import NamedScene
+from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result
 from vlmrt_dist.errors import SceneError, StorageError
-from vlmrt_dist.scene import SCENE_FILE, box_room
-
-_SceneName = Annotated[str, typer.Argument(metavar="SCENE", help="As for --scene of estimate.")]
-_Folder = Annotated[Path, opt("The folder to write scene.xml and meshes to.", metavar="FOLDER")]
-_Boxes = Annotated[int | None, opt("Boxes of box_room; default: 4.")]
+from vlmrt_dist.scene import SCENE_FILE
 
 
-def export_scene(scene: _SceneName, out: _Folder, boxes: _Boxes = None) -> None:
-    """Write a scene as XML and PLY meshes [m], which you can edit and give to --scene."""
+@described
+def export_command(
+    scene: Annotated[str, Parameter(metavar="SCENE")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(metavar="FOLDER")],
+    boxes: int | None = None,
+    options: NamedScene = NamedScene(),
+) -> None:
+    """Write a scene as XML and PLY meshes [m], which you can edit and give to --scene.
+
+    :param scene: as for --scene of estimate
+    :param out: the folder to write scene.xml and meshes to
+    :param boxes: boxes of box_room; default: 4
+    """
     if boxes is not None and scene != "box_room":
         raise SceneError("--boxes goes with box_room only")
-    room = named_scene(scene) if boxes is None else box_room(boxes)
+    room = options.named(scene if boxes is None else f"box_room_{boxes}")
     if (out / SCENE_FILE).exists():
         raise StorageError(f"{out / SCENE_FILE} exists already; choose another folder")
     print_result(f"{room.num_objects} objects written to {room.write(out)}")

@@ -1,4 +1,4 @@
-"""What several commands of ``vlmrt`` share: options, the scene a user names, checks."""
+"""Values that commands of ``vlmrt`` take as options: scene, radio, prior, noise, solver, output."""
 
 from __future__ import annotations
 
@@ -9,101 +9,340 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import numpy as np
-import typer
+from cyclopts import Parameter
 
-from vlmrt_dist.campaign import AntennaPattern, Campaign, Combining, Polarization, RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.command_line import Options, option_group
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
-from vlmrt_dist.placement import place, strategy_named
+from vlmrt_dist.field import Engine
+from vlmrt_dist.inference import (
+    ADAMS,
+    Adam,
+    Initial,
+    LevenbergMarquardt,
+    LinkLoss,
+    Noise,
+    Parameters,
+    Prior,
+    Quantity,
+)
+from vlmrt_dist.placement import (
+    AOptimal,
+    CandidateOptions,
+    DOptimal,
+    Grid,
+    Random,
+    Region,
+    Strategy,
+    Vlm,
+    VlmThenRefine,
+)
 from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
 
+Value = TypeVar("Value")
 
-def opt(text: str, **more: Any) -> Any:
-    """A typer option with its help text."""
-    return typer.Option(help=text, **more)
+StrategyName = Literal["a_optimal", "d_optimal", "vlm_then_refine", "vlm", "grid", "random"]
 
-
-SceneOption = Annotated[
-    str,
-    opt(
-        "Sionna scene file (.xml), box_room (the paper's room), box_room_N (with N boxes), or a "
-        "scene that comes with Sionna (munich, ...).",
-        metavar="SCENE",
-    ),
-]
-HeadroomOption = Annotated[float, opt("Room above the highest geometry of a file [m].", min=0.0)]
-MaterialsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--material",
-        help="A material of the scene file that is none of ITU-R P.2040's, and the class that it "
-        "stands for, as in stucco=plasterboard; may be repeated.",
-        metavar="NAME=CLASS",
-    ),
-]
-FrequencyOption = Annotated[float, opt("Carrier frequency [Hz].")]
-PowerOption = Annotated[float, opt("Transmit power [dBm].")]
-DepthOption = Annotated[int, opt("Most reflections and transmissions along a path.")]
-SamplesOption = Annotated[int, opt("Rays launched by each transmitter in one solve.")]
-SingleOption = Annotated[
-    bool, typer.Option("--single-solve", help="Take what one solve finds, as the paper does.")
-]
-SolverSeedOption = Annotated[int, opt("Seed of the path solver (estimate: 1, simulate: 2).")]
-CombiningOption = Annotated[Combining, opt("Add the paths' powers, or their complex amplitudes.")]
-PolarizationOption = Annotated[Polarization, opt("Of both antennas.")]
-PatternOption = Annotated[AntennaPattern, opt("Of both antennas.")]
-SetupsOption = Annotated[int, opt("Transmitter positions (M).")]
-ReceiversOption = Annotated[int, opt("Receiver positions of each setup (N).")]
-Strategy = Literal["a_optimal", "d_optimal", "vlm_then_refine", "vlm", "grid", "random"]
-PlacementOption = Annotated[
-    Strategy,
-    opt(
-        "What tells the most (a_optimal: least variances, d_optimal: least volume), an advisor's "
-        "positions (vlm: offline rules; vlm_then_refine: improved), a grid, or random ones."
-    ),
-]
-SeedOption = Annotated[int, opt("Seed of positions, noise, random starts, left-out links.", min=0)]
-FileOutOption = Annotated[Path, opt("The file to write, .csv or .parquet.", metavar="FILE")]
+Optimizer = Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"]
 
 
-def named_scene(
-    text: str, headroom: float = 0.0, materials: Sequence[str] | None = None
-) -> SceneModel:
-    """The scene that a user names; a file goes before a name.
+@option_group("Scene")
+@dataclass(frozen=True)
+class NamedScene(Options):
+    """How a scene is read.
 
-    :param materials: see :data:`MaterialsOption`
-    :raises ConfigurationError: if one of them is no NAME=CLASS
+    :param headroom: room above the highest geometry of a file [m]
+    :param material: a material of the scene file that is none of ITU-R P.2040's, and the class
+        that it stands for, as in stucco=plasterboard; may be repeated
+    :raises ConfigurationError: if a material is no NAME=CLASS
+    :raises SceneError: if the headroom is no distance
     """
-    for word in materials or ():
-        if not all(word.partition("=")):
-            raise ConfigurationError(f"--material takes NAME=CLASS; got {word!r}")
-    classes = {name: given for name, _, given in (w.partition("=") for w in materials or ())}
-    if re.fullmatch(r"box_room(_\d{1,9})?", text) and not Path(text).exists():
-        if classes:
-            raise ConfigurationError("--material is for scene files; the paper's room has none")
-        room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
-        if not 0.0 <= headroom < math.inf:
-            raise SceneError("headroom must be a number of metres, 0 or more")
+
+    headroom: float = 0.0
+    material: Annotated[tuple[str, ...], Parameter(metavar="NAME=CLASS")] = ()
+
+    def __post_init__(self) -> None:
+        for word in self.material:
+            if not all(word.partition("=")):
+                raise ConfigurationError(f"--material takes NAME=CLASS; got {word!r}")
+        if not 0.0 <= self.headroom < math.inf:
+            raise SceneError("--headroom must be a number of metres, 0 or more")
+
+    def named(self, text: str) -> SceneModel:
+        """The scene that a user names; a file goes before a name.
+
+        :raises SceneError: if there is none of this name, or its file is refused
+        """
+        classes = {name: given for name, _, given in (w.partition("=") for w in self.material)}
+        if re.fullmatch(r"box_room(_\d{1,9})?", text) and not Path(text).exists():
+            if classes:
+                raise ConfigurationError("--material is for scene files; the paper's room has none")
+            room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
+            air = np.array([[0, 0, 0], [0, 0, self.headroom]])
+            return dataclasses.replace(room, bounds=room.bounds + air)
+        if Path(text).suffix == ".xml" or os.sep in text or Path(text).exists():
+            return load_scene(text, headroom=self.headroom, materials=classes)
+        try:
+            path = bundled_scene(text)
+        except SceneError as error:
+            raise SceneError(f"there is no file {text!r}; {error}; or use box_room") from None
+        return load_scene(path, headroom=self.headroom, materials=classes)
+
+
+@option_group("Scene")
+@dataclass(frozen=True)
+class SceneOptions(NamedScene):
+    """A scene and how it is read.
+
+    :param scene: Sionna scene file (.xml), box_room (the paper's room), box_room_N (with N boxes),
+        or a scene that comes with Sionna (munich, ...)
+    """
+
+    scene: str = "box_room"
+
+    def load(self) -> SceneModel:
+        """The scene; see :meth:`named`."""
+        return self.named(self.scene)
+
+
+@option_group("Radio")
+@dataclass(frozen=True)
+class RadioOptions(Options, RadioConfig):
+    """Radio configuration of an estimation.
+
+    :param max_depth: most reflections and transmissions along a path
+    :param samples_per_src: rays launched by each transmitter in one solve
+    :param seed: seed of the first solve
+    """
+
+    seed: Annotated[int, Parameter(name="--solver-seed")] = 1
+    complete: Annotated[bool, Parameter(negative="--single-solve")] = True
+    diffuse: Annotated[bool, Parameter(parse=False)] = False
+    diffraction: Annotated[bool, Parameter(parse=False)] = False
+
+
+@option_group("Radio")
+@dataclass(frozen=True)
+class SimulationRadio(RadioOptions):
+    """Radio configuration of a simulation, whose solves share no seed with an estimation's."""
+
+    seed: Annotated[int, Parameter(name="--solver-seed")] = 2
+
+
+@option_group("Prior")
+@dataclass(frozen=True)
+class PriorOptions(Options, Prior):
+    """Prior on the materials.
+
+    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior
+    :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
+        names), gemini, openai_compatible
+    """
+
+    width: Annotated[float, Parameter(name="--prior-width")] = Prior.width
+    vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
+
+
+@option_group("Unknown parameters")
+@dataclass(frozen=True)
+class ParameterOptions(Options, Parameters):
+    """Unknown parameters of the objects.
+
+    :param quantities: an unknown parameter of the objects; may be repeated
+    :param fixed: object of known conductivity; may be repeated
+    :param groups: objects of one material class share their values
+    """
+
+    quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)
+    fixed: Annotated[tuple[str, ...], Parameter(metavar="NAME")] = ()
+    groups: Annotated[Literal["material"] | None, Parameter(name="--group-by")] = None
+    widths: Annotated[dict[str, float], Parameter(parse=False)] = dataclasses.field(
+        default_factory=dict
+    )
+
+
+@option_group("Noise")
+@dataclass(frozen=True)
+class NoiseOptions(Options, Noise):
+    """Noise of the levels.
+
+    :param db: standard deviation of the levels [dB]; default: the file's noise_db
+    :param quantisation_db: step that the receiver rounds to [dB], if the noise does not contain it
+    :param position_error_m: standard deviation of each receiver coordinate about the stated one [m]
+    :param gain_offset_db: standard deviation of an unknown offset of each setup's levels [dB]; inf:
+        any offset
+    """
+
+    db: Annotated[float | None, Parameter(name="--noise-db")] = None
+
+
+@option_group("Solver")
+@dataclass(frozen=True)
+class SolverOptions(Options):
+    """Solver of an estimation.
+
+    :param optimizer: least squares with the prior (levenberg_marquardt), Adam as in the paper
+        (adam), with a tenth of its step (adam_fine), or on ln(conductivity) (adam_log)
+    :param engine: replay traced paths, or trace anew in every iteration (Adam only)
+    :param initial: start at the ITU values, at their mean, at random, or at an advisor's values
+    :param loss: how large residuals count; huber or student_t where some levels are grossly wrong
+        (least squares only)
+    :param check: check the intervals by weighted draws (least squares only)
+    :param max_iterations: most iterations of Adam (1000), or evaluations of a least-squares start
+        (100)
+    :raises ConfigurationError: if an option does not go with the optimizer
+    """
+
+    optimizer: Optimizer = "levenberg_marquardt"
+    engine: Engine = "replay"
+    initial: Initial = "itu"
+    loss: LinkLoss | None = None
+    check: bool = False
+    max_iterations: int | None = None
+
+    def __post_init__(self) -> None:
+        self.value()
+
+    def value(self) -> LevenbergMarquardt | Adam:
+        """The solver.
+
+        :raises ConfigurationError: if an option does not go with the optimizer
+        """
+        if self.max_iterations is not None and self.max_iterations < 1:
+            raise ConfigurationError("--max-iterations must be 1 or more")
+        if self.optimizer == "levenberg_marquardt":
+            if self.engine == "retrace":
+                raise ConfigurationError(
+                    "--engine retrace goes with --optimizer adam: levenberg_marquardt needs the "
+                    "Jacobian of the replay engine"
+                )
+            return LevenbergMarquardt(
+                loss=self.loss or "squared",
+                initial=self.initial,
+                check=self.check,
+                max_evaluations=self.max_iterations or LevenbergMarquardt.max_evaluations,
+            )
+        for name, given in (("--loss", self.loss is not None), ("--check", self.check)):
+            if given:
+                raise ConfigurationError(f"{name} goes with --optimizer levenberg_marquardt")
         return dataclasses.replace(
-            room, bounds=room.bounds + np.array([[0, 0, 0], [0, 0, headroom]])
+            ADAMS[self.optimizer],
+            engine=self.engine,
+            initial=self.initial,
+            max_iterations=self.max_iterations or Adam.max_iterations,
         )
-    if Path(text).suffix == ".xml" or os.sep in text or Path(text).exists():
-        return load_scene(text, headroom=headroom, materials=classes)
-    try:
-        path = bundled_scene(text)
-    except SceneError as error:
-        raise SceneError(f"there is no file {text!r}; {error}; or use box_room") from None
-    return load_scene(path, headroom=headroom, materials=classes)
+
+    def starting_at_advice(self) -> LevenbergMarquardt | Adam:
+        """The same solver, starting at the values of an advisor's prior."""
+        return dataclasses.replace(self.value(), initial="vlm")
 
 
-def placed(
-    strategy: str, room: SceneModel, setups: int, receivers: int, seed: int, radio: RadioConfig
-) -> Campaign:
-    """Positions by a named strategy, with the radio where it asks for one."""
-    return place(strategy_named(strategy, radio), room, setups, receivers, seed=seed)
+@option_group("Positions")
+@dataclass(frozen=True)
+class PositionOptions(Options):
+    """Number of positions, and the strategy that chooses them.
+
+    :param setups: transmitter positions (M)
+    :param receivers: receiver positions of each setup (N)
+    :param placement: least sum of variances (a_optimal), least volume (d_optimal), an advisor's
+        positions (vlm: offline rules; vlm_then_refine: improved), a grid, or random ones
+    :raises ConfigurationError: if a number is less than 1
+    """
+
+    setups: int = 3
+    receivers: int = 8
+    placement: StrategyName = "random"
+
+    def __post_init__(self) -> None:
+        for name in ("setups", "receivers"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"--{name} must be 1 or more")
+
+
+@option_group("Candidate positions")
+@dataclass(frozen=True, kw_only=True)
+class CandidateFlags(Options, CandidateOptions):
+    """Where antennas may stand, and how many candidates there are.
+
+    :param num_tx: candidate transmitters; default: 20, or twice --setups
+    :param num_rx: candidate receivers of each; default: 60, or twice --receivers
+    :param clearance: distance of antennas from every surface [m]
+    :param height: lowest and highest antenna above the ground [m], in the street; default: anywhere
+    :param tx_height: the same for transmitters [m]; default: as --height
+    """
+
+    num_tx: Annotated[int | None, Parameter(name="--num-tx-candidates")] = None
+    num_rx: Annotated[int | None, Parameter(name="--num-rx-candidates")] = None
+    num_draws: Annotated[int, Parameter(parse=False)] = CandidateOptions.num_draws
+
+
+@option_group("Expected measurement")
+@dataclass(frozen=True)
+class DesignOptions(Options):
+    """What is expected of the measurement that is planned.
+
+    :param noise_db: standard deviation of each level that is expected [dB]
+    :param prior_width: standard deviation of ln(conductivity) before measuring
+    :param fixed: object of known conductivity; may be repeated
+    :raises ConfigurationError: if a width is not positive and finite
+    """
+
+    noise_db: float = 0.1
+    prior_width: float = 0.5
+    fixed: Annotated[tuple[str, ...], Parameter(metavar="NAME")] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("noise_db", "prior_width"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(f"--{name.replace('_', '-')} must be positive and finite")
+
+
+def strategy_of(
+    name: StrategyName,
+    candidates: CandidateFlags,
+    radio: RadioConfig,
+    design: DesignOptions | None = None,
+    start: Campaign | None = None,
+) -> Strategy:
+    """A placement strategy with its options.
+
+    :param candidates: where antennas may stand
+    :param radio: radio configuration of the measurement
+    :param design: noise and prior; None: the strategy's own
+    :param start: positions that "vlm_then_refine" begins at; None: the offline rules'
+    :raises ConfigurationError: if an option does not go with the strategy
+    """
+    if start is not None and name != "vlm_then_refine":
+        raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
+    if name == "vlm":
+        if candidates.height is not None or candidates.tx_height is not None:
+            raise ConfigurationError("--placement vlm takes no --height")
+        return Vlm()
+    if name in ("random", "grid"):
+        region = value_of(Region, candidates)
+        return Random(region) if name == "random" else Grid(region)
+    kinds: dict[str, type[AOptimal | DOptimal | VlmThenRefine]] = {
+        "a_optimal": AOptimal, "d_optimal": DOptimal, "vlm_then_refine": VlmThenRefine
+    }  # fmt: skip
+    strategy = kinds[name](candidates=value_of(CandidateOptions, candidates), radio=radio)
+    if design is not None:
+        strategy = dataclasses.replace(
+            strategy, noise_db=design.noise_db, prior_width=design.prior_width, fixed=design.fixed
+        )
+    if start is not None and isinstance(strategy, VlmThenRefine):
+        strategy = dataclasses.replace(strategy, start=start)
+    return strategy
+
+
+def value_of(kind: type[Value], options: Value) -> Value:
+    """The plain value that options of the command line hold."""
+    names = [each.name for each in fields(cast(Any, kind))]
+    return kind(**{name: getattr(options, name) for name in names})
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -113,16 +352,15 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def check_noise(noise_db: float | None) -> None:
-    """:raises ConfigurationError: if it is no standard deviation"""
-    if noise_db is not None and not 0.0 <= noise_db < math.inf:
-        raise ConfigurationError(
-            f"--noise-db must be a finite number of dB, 0 or more; got {noise_db}"
-        )
+def check_target(path: Path | None, *suffixes: str) -> None:
+    """Refuse before the work what could not be written after it.
 
-
-def check_target(path: Path, *suffixes: str) -> None:
-    """Refuse before the work what could not be written after it."""
+    :param path: None: nothing is to be written
+    :raises CampaignError: if its name has another ending
+    :raises StorageError: if its folder is not there or not writable
+    """
+    if path is None:
+        return
     if path.suffix.lower() not in suffixes:
         raise CampaignError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):

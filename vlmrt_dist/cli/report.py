@@ -5,25 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
-from vlmrt_dist.cli.options import check_target, opt
+from vlmrt_dist.cli.options import check_target
+from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result, say
 from vlmrt_dist.errors import StorageError
 
-_Results = Annotated[
-    str,
-    typer.Argument(metavar="RESULTS", help="Folder or URL that sweeps wrote to (--storage)."),
-]
-_Out = Annotated[Path, typer.Option("--out", "-o", help="The page to write, .html.")]
-_Figures = Annotated[
-    Path | None, opt("Write each figure as PNG and PDF to this folder.", metavar="FOLDER")
-]
 
+@described
+def report_command(
+    results: str = "results",
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="FILE")] = Path("report.html"),
+    figures: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
+) -> None:
+    """Everything in a ledger as one HTML page that needs no network, the paper's numbers beside.
 
-def report(results: _Results = "results", out: _Out = Path("report.html"),
-           figures: _Figures = None) -> None:  # fmt: skip
-    """Everything in a ledger as one HTML page that needs no network, the paper's numbers beside."""
+    :param results: folder or URL that sweeps wrote to (--storage)
+    :param out: the page to write, .html
+    :param figures: write each figure as PNG and PDF to this folder
+    """
     from vlmrt_dist.report import gather, report_page
     from vlmrt_dist.store import Ledger, write_atomic
 
@@ -34,7 +37,7 @@ def report(results: _Results = "results", out: _Out = Path("report.html"),
     if not found.studies:
         raise StorageError(
             f"there are no rows in {results}; name the folder that sweeps wrote to, or make some: "
-            f"python sweeps/depth.py --quick --storage {results}"
+            f"vlmrt sweep depth --quick --storage {results}"
         )
     text = report_page(found).encode()
     write_atomic(out, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class Prior:
 
     def __post_init__(self) -> None:
         if not self.width > 0.0:
-            raise ConfigurationError("the prior's width must be positive; use inf for no prior")
+            raise ConfigurationError("width must be positive; use inf for no prior")
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ class Noise:
     gain_offset_db: float | None = None
 
     def __post_init__(self) -> None:
-        sizes: dict[str, Any] = {
+        sizes: dict[str, float | FloatArray] = {
             "quantisation_db": self.quantisation_db,
             "position_error_m": self.position_error_m,
-            "noise": 0.0 if self.db is None else self.db,
+            "db": 0.0 if self.db is None else self.db,
         }
         for name, value in sizes.items():
             if not bool(np.all((np.asarray(value) >= 0.0) & np.isfinite(value))):

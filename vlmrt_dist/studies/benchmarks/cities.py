@@ -32,6 +32,7 @@ from vlmrt_dist.placement import (
 )
 from vlmrt_dist.scene import SceneModel, bundled_scene, load_scene
 from vlmrt_dist.store import SCHEMA_VERSION, Ledger, Place, Row, Timing
+from vlmrt_dist.studies.benchmarks.cost_by_objects import in_own_process
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.point import Point, Protocol
 from vlmrt_dist.studies.runs import run
@@ -85,6 +86,57 @@ class Case:
             raise ConfigurationError(
                 f"unknown placement {self.strategy!r}; use one of " + ", ".join(STRATEGIES)
             )
+
+    def __str__(self) -> str:
+        size = f"M={self.num_setups} N={self.num_receivers}"
+        return f"{self.scene} {self.strategy} {self.protocol}: {size}, {len(self.seeds)} seeds"
+
+
+@dataclass(frozen=True, eq=False)
+class CityTask:
+    """A case to be surveyed in a process of its own.
+
+    :param study: name of the study
+    :param storage: where its rows go
+    """
+
+    case: Case
+    radio: RadioConfig
+    study: str
+    storage: Place
+
+    def __str__(self) -> str:
+        return str(self.case)
+
+    @property
+    def key(self) -> str:
+        """Content hash of what determines the rows."""
+        return survey_key(self.case, self.radio)
+
+    def measure(self) -> Timing:
+        """The survey's timing; see :func:`survey`."""
+        timing = in_own_process(survey, self.case, self.radio, self.study, self.storage)
+        assert timing is not None  # it has no time limit
+        return timing
+
+
+@dataclass(frozen=True, eq=False)
+class Surveyed:
+    """A case that was surveyed.
+
+    :param rows: one a seed
+    """
+
+    case: Case
+    timing: Timing
+    rows: list[Row]
+
+    @classmethod
+    def read(cls, case: Case, timing: Timing, ledger: Ledger) -> Surveyed:
+        """The rows that a survey's timing names."""
+        keys = json.loads(timing.label)["rows"]
+        rows = ledger.read(timing.study, keys)
+        return cls(case, timing, [rows[key] for key in keys])
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def measure(timed: Timed) -> Timing:
     ``seconds_scene`` is the time of loading the geometry into Sionna, which replay needs for its
     single tracing as well; ``seconds_trace`` is that tracing.
     """
-    # Imported late: these wake up the ray tracer, which the driver of a pool must not.
+    # Imported late: these import Dr.Jit, which the driver of a pool must not.
     from vlmrt_dist.field import ReplayObjective, RetraceObjective, trace
     from vlmrt_dist.paths import LiveScene
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import logging
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -52,23 +54,54 @@ class Shares:
         return max(0.0, self.step - self.evaluation - self.transfer)
 
 
+@dataclass(frozen=True, eq=False)
+class ScalingResults:
+    """Times of growing numbers of actors.
+
+    :param strong: one campaign shared by all of them
+    :param weak: as many setups for each of them
+    :param seeds: (actors, seeds per second)
+    """
+
+    strong: list[Shares] = field(default_factory=list)
+    weak: list[Shares] = field(default_factory=list)
+    seeds: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def by_kind(self) -> dict[str, list[Shares]]:
+        """Strong and weak scaling by name."""
+        return {"strong": self.strong, "weak": self.weak}
+
+    def to_json(self, where: str) -> bytes:
+        """JSON object of all times.
+
+        :param where: the machines they were measured on
+        """
+        content = {"where": where, "seeds": self.seeds} | {
+            kind: [vars(each) for each in some] for kind, some in self.by_kind.items()
+        }
+        return json.dumps(content, indent=1).encode()
+
+
 def measure_scaling(
     scene: SceneModel,
     campaign: Campaign,
     radio: RadioConfig,
     theta: FloatArray,
-    num_actors: int,
+    workers: ActorOptions,
     repeats: int,
 ) -> Shares:
-    """Time an objective of ``num_actors`` actors of one thread each.
+    """Time an objective that actors share.
 
     :param campaign: M setups; what is measured does not matter to the time
     :param theta: [S, K] conductivities
+    :param workers: the actors, of one thread each
+    :param repeats: steps that are timed
     """
     measured = np.full((1, *campaign.present.shape), 1e-9)
     with ActorObjective(
         scene, campaign, radio, measured=measured,
-        workers=ActorOptions(num_actors=num_actors, study="scaling", cache=False),
+        workers=dataclasses.replace(workers, study="scaling", cache=False),
     ) as objective:  # fmt: skip
         step = _median(lambda: objective.value_and_grad(theta), repeats)
         begin = time.thread_time()
@@ -90,15 +123,15 @@ def measure_scaling(
         )
 
 
-def seeds_per_second(points: Sequence[Point], num_actors: int) -> float:
+def seeds_per_second(points: Sequence[Point], workers: ActorOptions) -> float:
     """Seeds per second that a pool of actors estimates, once all of them have begun.
 
     :param points: more than actors, of equal work
+    :param workers: the actors
     """
-    begun = 0.0
+    begun, num_actors = 0.0, workers.num_actors
     names = [str(point) for point in points]
-    workers = ActorOptions(num_actors=num_actors, study="scaling")
-    results = map_on_actors(evaluate, points, workers, names=names)
+    results = map_on_actors(evaluate, points, workers, names=names, study="scaling")
     for count, _ in enumerate(results, start=1):
         if count == num_actors:
             begun = time.perf_counter()
