@@ -61,7 +61,9 @@ def main(
     show(f"ours on {timings[0].hardware}, the paper's on {HARDWARE}; its seconds are not printed")
     show(f"the paper's Figure 1a: {CLAIMS['Figure 1a']}")
     show(f"the paper's Figure 1b: {CLAIMS['Figure 1b']}", *map(str, complexity_claims(timings)))
-    run.close(complexity_figure(f"N = {receivers}, D = {depth}", timings, run.figure()))
+    run.close(
+        complexity_figure(f"N = {receivers}, D = {depth}", timings, run.figure()), timings=True
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from vlmrt_dist.console import show
 from vlmrt_dist.inference import LinkLoss
 from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
 from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
+from vlmrt_dist.vlm import AdvisorName
 
 
 @sweep("depth", seeds=20, quick={"seeds": 5, "depths": (1, 4)})
@@ -26,7 +27,7 @@ def main(
     protocols: tuple[Protocol, ...] = ("same_paths", "independent"),
     rate: float | None = None,
     loss: LinkLoss = "squared",
-    vlm: str | None = None,
+    vlm: AdvisorName | None = None,
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours.
 

@@ -28,6 +28,7 @@ from vlmrt_dist.report import (
     without_drt,
 )
 from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
+from vlmrt_dist.vlm import AdvisorName
 
 
 @sweep("initialization", seeds=100, quick={"seeds": 10})
@@ -39,7 +40,7 @@ def main(
     protocol: Protocol = "same_paths",
     rate: float | None = None,
     loss: LinkLoss = "squared",
-    vlm: str | None = None,
+    vlm: AdvisorName | None = None,
 ) -> None:
     """Print the errors behind the paper's Figures 3 and 4 and draw both.
 

@@ -51,7 +51,7 @@ def main(
         found = CostByObjects(replay, fixed, retrace)
         show(found.table(budget), *found.growth)
         figures.append(found.figure(run.figure(f"_{seed}" if seed else "")))
-    run.close(*figures)
+    run.close(*figures, timings=True)
 
 
 def _say(what: str, *_: int) -> None:

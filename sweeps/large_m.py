@@ -33,7 +33,7 @@ def main(
              for seed in run.seeds for size in wanted]  # fmt: skip
     costs = [tracing_cost(timing) for timing in run.timings(tasks, TracingTask.measure)]
     show(links_table(costs, radio), *links_findings(costs))
-    run.close(links_figure(costs, run.figure()))
+    run.close(links_figure(costs, run.figure()), timings=True)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def main(
     timings = run.timings(tasks, TimedSeeds.measure)
     same = run.call(lambda: batch.same_alone(min(wanted[-1], 100), len(run.seeds)), "alone")
     show(throughput_table(timings), same, *throughput_growth(timings))
-    run.close(throughput_figure(timings, run.figure()))
+    run.close(throughput_figure(timings, run.figure()), timings=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from vlmrt_dist.console import show
 from vlmrt_dist.inference import LinkLoss
 from vlmrt_dist.report import CLAIMS, TABLE_2, comparison, comparison_figure, rays_claims
 from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
+from vlmrt_dist.vlm import AdvisorName
 
 BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""
@@ -29,7 +30,7 @@ def main(
     protocols: tuple[Protocol, ...] = ("same_paths", "independent"),
     rate: float | None = None,
     loss: LinkLoss = "squared",
-    vlm: str | None = None,
+    vlm: AdvisorName | None = None,
 ) -> None:
     """Print the paper's Table 2 (error against number of rays) beside ours.
 

@@ -37,9 +37,14 @@ _STYLE = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red"}
 
 # Maximum and minimum are what LLVM 15 to 18 abort on; the ray needs Embree or OptiX.
 _TRY_ENGINE = """
-import json, time
+import json, sys, time
 from vlmrt_dist.engine import prepare_engine
-variant = prepare_engine()
+from vlmrt_dist.errors import EngineUnavailable
+try:
+    variant = prepare_engine()
+except EngineUnavailable as error:
+    print(json.dumps({"unavailable": str(error)}))
+    sys.exit()
 start = time.perf_counter()
 import drjit as dr, mitsuba as mi
 mi.set_variant(variant)
@@ -179,6 +184,8 @@ def _engine() -> Check:
         return Check(name, "fail", f"{variant}: no answer in {_ENGINE_SECONDS} s", "try again")
     if done.returncode == 0:
         answer = json.loads(done.stdout.splitlines()[-1])
+        if "unavailable" in answer:
+            return Check(name, "fail", f"{variant}: cannot run", answer["unavailable"])
         right = answer["sum"] == 1024 * 7.0 and abs(answer["distance"] - 2.0) < 1e-3
         found = f"{variant}: a kernel and a ray in {answer['seconds']:.1f} s"
         if right:
@@ -188,8 +195,6 @@ def _engine() -> Check:
         why = f"its process was ended by signal {-done.returncode}"
     else:
         why = (done.stderr.strip().splitlines() or ["no word why"])[-1]
-        if why.startswith("vlmrt_dist.errors."):
-            return Check(name, "fail", f"{variant}: cannot run", why.partition(": ")[2])
     return Check(name, "fail", f"{variant}: {why}", _engine_remedy(variant))
 
 

@@ -185,10 +185,14 @@ class Sweep:
         show(f"{len(tasks)} measurements, {[*tasks.values()].count(False)} would be made")
         leave()
 
-    def close(self, *figures: Place) -> None:
-        """Say where rows and figures are."""
-        names = f"\nfigure{'s' if len(figures) > 1 else ''}: {', '.join(map(str, figures))}"
-        show(f"rows: {self.ledger.folder(self.study)}" + (names if figures else ""))
+    def close(self, *figures: Place, timings: bool = False) -> None:
+        """Say where rows and figures are.
+
+        :param timings: whether the rows are times
+        """
+        rows = f"{self.folder}, timings of {self.study}" if timings else None
+        names = f"figure{'s' if len(figures) > 1 else ''}: {', '.join(map(str, figures))}"
+        show(f"rows: {rows or self.ledger.folder(self.study)}\n{names}")
 
 
 class SweepCommand:

@@ -1,4 +1,3 @@
-from .advice import VLM_HELP as VLM_HELP
 from .advice import Advice as Advice
 from .advice import ask as ask
 from .advice import propose_materials as propose_materials

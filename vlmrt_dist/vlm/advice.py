@@ -9,13 +9,8 @@ from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import MaterialPrior, SceneModel, conductivity_table
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice, Usage
-from vlmrt_dist.vlm.options import ADVISORS, AdvisorOptions
+from vlmrt_dist.vlm.options import AdvisorOptions
 from vlmrt_dist.vlm.registry import advisor_named
-
-VLM_HELP = (
-    f"Advisor that gives VLMInit and VLMSel: {', '.join(ADVISORS)} "
-    "[default: none; ITU values, D-optimal positions]."
-)
 
 
 class Advice(NamedTuple):

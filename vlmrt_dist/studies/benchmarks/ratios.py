@@ -237,7 +237,10 @@ def time_side_by_side(bench: Bench, depth: int, counts: Sequence[int]) -> list[R
     """
     from vlmrt_dist.field import ReplayObjective, trace
 
-    radio, title = RadioConfig.paper(max_depth=depth), f"Adam, D = {depth}, an iteration of a seed"
+    radio, title = (
+        RadioConfig.paper(max_depth=depth),
+        f"Adam, D = {depth}, an iteration of one seed",
+    )
     table = trace(bench.room, bench.positions, radio)
     single = ReplayObjective(bench.room, bench.blank, radio, table)
     results: list[Ratio] = []
