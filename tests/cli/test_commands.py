@@ -278,6 +278,7 @@ def test_wrong_scenes(tmp_path: Path, old: str, new: str, word: str) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["room", "rss.csv"]
 
 
+@pytest.mark.slow
 def test_a_class_for_a_material_of_ones_own(tmp_path: Path) -> None:
     scene = box_room().write(tmp_path / "room")
     scene.write_text(
