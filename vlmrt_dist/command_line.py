@@ -110,16 +110,15 @@ def _began_with(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 
 def _sentence(error: CycloptsError) -> str:
-    """What is wrong with a command line, or what a value refused when it was made of it."""
+    """The error of a command line, or of a value that was made of it, in one sentence."""
     if isinstance(error.__cause__, VlmrtError):
         return str(error.__cause__)
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         return _unknown_command(error.unused_tokens[0], list(error.app or ()))
     error.verbose = False
     text = str(error).strip().removesuffix(".")
-    command = " ".join(error.command_chain or ())
-    text = re.sub(r'^Command "[^"]*" parameter ', "option ", text)
-    return text if not command or "?" in text else f"{text}; see --help"
+    text = re.sub(r'^(Command "[^"]*" parameter|Parameter) ', "option ", text)
+    return text if "?" in text else f"{text}; see --help"
 
 
 def _unknown_command(given: str, names: Sequence[str]) -> str:

@@ -69,12 +69,29 @@ def test_help_is_fast_and_states_units() -> None:
     code, out, err = run("--help")
     assert (code, err) == (0, "")
     assert children_seconds() - begin < 5.0  # about 1 s on an idle core
-    for command in ("doctor", "estimate", "simulate", "plan", "export-scene", "render"):
+    units = {"estimate": ("[Hz]", "[dBm]", "[S/m]"), "simulate": ("[m]", "[dB]"), "plan": ("[m]",),
+             "advise": ("[Hz]", "[s]"), "export-scene": ("[m]",), "render": ("[pixels]",),
+             "doctor": (), "report": (), "sweep": ()}  # fmt: skip
+    for command, words in units.items():
         assert command in out
-        text = invoke(command, "--help").output
-        assert "Usage:" in text
-        assert command == "doctor" or "[" in text
-    assert "[Hz]" in invoke("estimate", "--help").output
+        done = invoke(command, "--help")
+        assert done.exit_code == 0
+        assert "Usage:" in done.stdout
+        assert all(word in done.stdout for word in words), command
+
+
+def test_a_slip_in_a_command_is_named() -> None:
+    told = invoke("estimat")
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "Did you mean estimate?" in told.stderr
+    told = invoke("estimate", "--measurements", "rss.csv", "--max-dept", "3")
+    assert told.exit_code == 2
+    assert "Did you mean --max-depth?" in told.stderr
+
+
+def test_the_first_try_of_the_help_has_a_truth_of_its_own() -> None:
+    *_, first = invoke("--help").stdout.partition("A first try: ")
+    assert "--perturb-seed 1 --noise-db 0.1" in " ".join(first.split())
 
 
 def test_help_wakes_no_engine() -> None:
