@@ -33,7 +33,7 @@ test: check ## everything that CI runs: check, the slow tests, those with Ray, t
 	$(PYTEST) -m "ray and not gpu"
 	$(PYTEST) --nbmake notebooks
 
-check: $(READY) ## lint, format, types, layers, the quick tests: two minutes, then one
+check: $(READY) ## lint, format, types, layers, the quick tests
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy -n $(JOBS)

@@ -3,7 +3,6 @@
 import ast
 import importlib
 import inspect
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 import vlmrt_dist
 from tests import ROOT
+from tests.commands import children_seconds
 
 HEAVY = {
     "cyclopts", "drjit", "google", "httpx2", "matplotlib", "mitsuba", "numba", "numpy", "obstore",
@@ -41,12 +41,6 @@ def modules_after(statement: str) -> set[str]:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     return {name.partition(".")[0] for name in answer.stdout.split()}
-
-
-def children_seconds() -> float:
-    """Processor time of all child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def names_of(face: Path) -> list[str]:

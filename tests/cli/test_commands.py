@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import ROOT
-from tests.commands import COMMAND, invoke
+from tests.commands import COMMAND, children_seconds, invoke
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.cli import estimate
@@ -65,10 +65,10 @@ def levels(path: Path, **cells: str) -> Path:
 
 
 def test_help_is_fast_and_states_units() -> None:
-    begin = time.perf_counter()
+    begin = children_seconds()
     code, out, err = run("--help")
     assert (code, err) == (0, "")
-    assert time.perf_counter() - begin < 5.0  # about 1 s on an idle machine
+    assert children_seconds() - begin < 5.0  # about 1 s on an idle core
     units = {"estimate": ("[Hz]", "[dBm]", "[S/m]"), "simulate": ("[m]", "[dB]"), "plan": ("[m]",),
              "advise": ("[Hz]", "[s]"), "export-scene": ("[m]",), "render": ("[pixels]",),
              "doctor": (), "report": (), "sweep": ()}  # fmt: skip
@@ -295,6 +295,7 @@ def test_wrong_scenes(tmp_path: Path, old: str, new: str, word: str) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["room", "rss.csv"]
 
 
+@pytest.mark.slow
 def test_a_class_for_a_material_of_ones_own(tmp_path: Path) -> None:
     scene = box_room().write(tmp_path / "room")
     scene.write_text(

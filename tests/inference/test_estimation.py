@@ -64,7 +64,7 @@ def test_wrong_options_are_refused_before_anything_is_traced(
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("traced")
 
-    monkeypatch.setattr("vlmrt_dist.field.tracing.trace", refuse)
+    monkeypatch.setattr("vlmrt_dist.field.trace", refuse)
     levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match=message):
         estimate(room, levels, radio=PAPER, **option)
@@ -278,13 +278,13 @@ def test_links_without_a_path_are_counted_and_not_used(
         return table.rows((table.setup != 1) | (table.receiver != 3))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vlmrt_dist.field.tracing.trace", without)
+        patch.setattr("vlmrt_dist.field.trace", without)
         found = estimate(room, measured, radio=PAPER, solver=LevenbergMarquardt(folds=0))
         assert (found.num_links, found.num_unheard) == (24, 1)
         assert "1 of 24 measured links have no traced path" in str(found)
         assert found.residual_db < 1e-3
         patch.setattr(
-            "vlmrt_dist.field.tracing.trace",
+            "vlmrt_dist.field.trace",
             lambda *a, **k: real(*a, **k).rows(np.zeros(0, np.int64)),
         )
         with pytest.raises(NoPathsError, match="no path joins"):
@@ -328,13 +328,18 @@ def test_a_prior_from_elsewhere_is_where_an_estimate_starts_and_what_it_returns_
 ) -> None:
     """All taken for concrete, which most are not: levels without noise correct it."""
     given = all_concrete(room)
-    options: dict[str, Any] = {"radio": PAPER, "prior": given, "folds": 0}
-    found = estimate(room, measured, solver=LevenbergMarquardt(initial="vlm"), **options)
+    found = estimate(
+        room, measured, radio=PAPER, prior=given,
+        solver=LevenbergMarquardt(initial="vlm", folds=0),
+    )  # fmt: skip
     assert found.materials == given.materials
     np.testing.assert_allclose(found.prior, given.conductivity(PAPER.frequency))
     np.testing.assert_allclose(np.log(found.prior_high / found.prior), 1.959964 * given.width)
     assert found.relative_error(truth) < 0.02 < mean_relative_error(found.prior, truth)
-    blind = estimate(room, measured, noise=Noise(db=1e3), **options)
+    blind = estimate(
+        room, measured, radio=PAPER, prior=given, noise=Noise(db=1e3),
+        solver=LevenbergMarquardt(folds=0),
+    )  # fmt: skip
     np.testing.assert_array_equal(blind.conductivity, found.prior)
 
 

@@ -28,11 +28,10 @@ def measured(room: SceneModel, well_placed: Callable[[vd.RadioConfig], Campaign]
 def test_where_the_levels_are_linear_the_profile_is_the_interval(
     room: SceneModel, measured: Campaign
 ) -> None:
-    options: dict[str, Any] = {"radio": RADIO, "prior_width": 0.5}
-    found = vd.estimate(room, measured, solver=LevenbergMarquardt(folds=0), **options)
+    found = vd.estimate(room, measured, radio=RADIO, solver=LevenbergMarquardt(folds=0))
     box = room.names.index("box_chipboard")
     assert found.verdict[box] == "estimated"
-    seen = vd.profile(room, measured, "box_chipboard", points=21, **options)
+    seen = vd.profile(room, measured, "box_chipboard", points=21, radio=RADIO)
     assert (np.diff(seen.values) > 0.0).all()
     assert seen.chi2.min() >= -1e-6
     np.testing.assert_allclose([seen.low, seen.high], [found.low[box], found.high[box]], rtol=0.03)
