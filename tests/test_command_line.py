@@ -57,10 +57,11 @@ SEEN: list[tuple[LampOptions, tuple[str, ...]]] = []
 
 
 @described
-def shine(*, lamp: LampOptions = LampOptions(), on: tuple[str, ...] = ()) -> None:
+def shine(*, lamp: LampOptions = LampOptions(), on: tuple[str, ...] = (), times: int = 1) -> None:
     """Shine.
 
     :param on: what it shines on
+    :param times: how often
     """
     SEEN.append((lamp, on))
 
@@ -97,6 +98,10 @@ def test_help_has_headings_units_and_defaults(capsys: pytest.CaptureFixture[str]
         (["--wave-length", "0"], "--wave-length must be positive, whatever the power"),
         (["--wave-lenght", "1"], "Unknown option: --wave-lenght. Did you mean --wave-length?"),
         (["--lamp-power", "x"], '--lamp-power: unable to convert "x" into float; see --help'),
+        (
+            ["--times", "0.5"],
+            "Invalid value for --times: '0.5' is no whole number; see --help",
+        ),
         (["--lamp-power"], "option --lamp-power requires an argument; see --help"),
     ],
 )

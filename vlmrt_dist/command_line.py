@@ -19,7 +19,7 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import docstring_parser
-from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError
+from cyclopts import App, CycloptsError, Group, Parameter, Token, UnknownCommandError, convert
 
 from vlmrt_dist.console import is_interrupt, say, say_interrupted, show_warning
 from vlmrt_dist.errors import VlmrtError
@@ -218,9 +218,29 @@ def described_hint(hint: Any, text: str, default: object) -> Any:
     :param text: what the option means, with its unit
     """
     empty = default is None or default is False or default == ()
-    more = Parameter(help=text, show_default=False if empty else shown_default)
     inner, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    more = Parameter(
+        help=text,
+        show_default=False if empty else shown_default,
+        converter=_whole_numbers if _holds(inner, int) else None,
+    )
     return Annotated[(inner, more, *extras)]
+
+
+def _holds(hint: Any, kind: type) -> bool:
+    """Whether a type is ``kind``, or a union or a tuple with it."""
+    return hint is kind or any(_holds(each, kind) for each in get_args(hint))
+
+
+def _whole_numbers(hint: Any, tokens: Sequence[Token]) -> Any:
+    """Convert words to whole numbers; the library itself rounds 2.5 to 2.
+
+    :raises ValueError: if one is none
+    """
+    for token in tokens:
+        if not re.fullmatch(r"[+-]?[0-9]+", token.value):
+            raise ValueError(f"{token.value!r} is no whole number")
+    return convert(hint, tokens)
 
 
 def parameter_help(docstring: str | None) -> dict[str, str]:
