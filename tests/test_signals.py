@@ -1,13 +1,8 @@
 import os
 import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 
-from tests import ROOT
 from vlmrt_dist.signals import STOP_SIGNAL, Stopped
 
 
@@ -58,37 +53,3 @@ def test_a_failure_meanwhile_does_not_swallow_the_signal() -> None:
     with pytest.raises(Stopped) as caught:
         work()
     assert isinstance(caught.value.__context__, OSError)
-
-
-def test_a_sweep_that_is_told_to_stop_ends_with_a_sentence(tmp_path: Path) -> None:
-    script = tmp_path / "sweep.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            import time
-            from vlmrt_dist.studies import Sweep, sweep
-            @sweep("slow")
-            def main(this: Sweep) -> None:
-                print("begun", flush=True)
-                try:
-                    time.sleep(60)
-                except Exception:
-                    print("swallowed")
-            main.script()
-            """
-        )
-    )
-    with subprocess.Popen(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        process.terminate()
-        out, err = process.communicate(timeout=10)  # it would sleep for a minute
-    assert process.returncode == 143
-    assert out == ""
-    assert err == (
-        "stopped (SIGTERM); what is finished is kept, the same command goes on from there\n"
-    )
