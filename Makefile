@@ -5,6 +5,8 @@
 .DELETE_ON_ERROR:
 
 export PYTHON
+# The many processes of the tests start several times faster from compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 READY := .venv/.ready
 
@@ -20,17 +22,23 @@ setup: $(READY) ## virtual environment, pinned dependencies, libLLVM
 run: $(READY) ## the paper's Table 1 beside ours, the quick version
 	$(PY) sweeps/depth.py --quick
 
-test: check ## everything that CI runs
+# Processes that tests and mypy are divided among; tests with Ray come one after the other.
+JOBS := 2
+PYTEST := $(PY) -m pytest
+SHARED := -n $(JOBS) --dist worksteal
 
-check: $(READY) ## lint, format, types, layers, all tests
+test: check ## everything that CI runs: check, the slow tests, those with Ray, the notebooks
 	@cluster/setup_chromium.sh
+	$(PYTEST) $(SHARED) -m "slow and not ray and not gpu"
+	$(PYTEST) -m "ray and not gpu"
+	$(PYTEST) --nbmake notebooks
+
+check: $(READY) ## lint, format, types, layers, the quick tests
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
+	$(PY) -m mypy -n $(JOBS)
 	.venv/bin/lint-imports --no-logo
-	$(PY) -m pytest -m "not slow and not ray and not gpu"
-	$(PY) -m pytest -m "(slow or ray) and not gpu"
-	$(PY) -m pytest --nbmake notebooks
+	$(PYTEST) $(SHARED)
 
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py

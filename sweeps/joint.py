@@ -63,7 +63,7 @@ def main(
 
 
 def _cases(base: Point, offset: float) -> dict[str, Point]:
-    """What is unknown beside the conductivities, by name."""
+    """Points by the quantities that are unknown beside the conductivities."""
     both = replace(base, unknowns=("conductivity", "relative_permittivity"))
     tied = replace(both, groups="material")
     return {

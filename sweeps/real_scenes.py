@@ -30,7 +30,7 @@ QUICK_SIZES = {"simple_street_canyon": (3, 8), "etoile": (4, 12)}
 @option_group("Measurement")
 @dataclass(frozen=True)
 class Conditions(Options):
-    """How a city is measured.
+    """Heights of antennas, noise and prior of a measurement in a city.
 
     :param height: lowest and highest receiver above the ground [m]
     :param tx_height: the same for transmitters [m]

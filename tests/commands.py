@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import resource
 from dataclasses import dataclass
 
 from vlmrt_dist.cli import main
@@ -32,3 +33,9 @@ def invoke(*arguments: object) -> Done:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([str(each) for each in arguments])
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def children_seconds() -> float:
+    """Processor time of all child processes that have ended [s]."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

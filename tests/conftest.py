@@ -1,11 +1,14 @@
 """What has to be settled before any test module, or a Ray worker of one, imports the libraries."""
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests import THREADS
 from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
@@ -24,10 +27,22 @@ with contextlib.suppress(EngineUnavailable):
 
 @pytest.fixture(scope="session", autouse=True)
 def path_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Path tables of this test session, in one folder whoever asks."""
+    """Path tables of this test session, in one folder for all its processes."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of the run, beside the folder of each process
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "vlmrt-cache"))
+        patch.setenv("VLMRT_CACHE_DIR", str(folder / "vlmrt-cache"))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine_threads() -> None:
+    """Dr.Jit's threads, where several test processes share the cores."""
+    if THREADS and "drjit" in sys.modules:
+        import drjit
+
+        drjit.set_thread_count(THREADS)
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +63,11 @@ def table(room: SceneModel, campaign: Campaign, path_cache: None) -> PathTable:
     from vlmrt_dist.field.tracing import trace
 
     return trace(room, campaign, RadioConfig.paper())
+
+
+@pytest.fixture(scope="session")
+def well_placed(room: SceneModel, path_cache: None) -> Callable[[RadioConfig], Campaign]:
+    """D-optimal positions of three setups of eight receivers, searched once for each radio."""
+    from vlmrt_dist.placement import DOptimal, place
+
+    return functools.cache(lambda radio: place(DOptimal(radio=radio), room, 3, 8, seed=0))

@@ -210,15 +210,16 @@ SWEEP = """
 import sys, time
 from tests import ROOT
 from vlmrt_dist.distributed.session import connect
-from vlmrt_dist.console import run_script
-def main():
+from vlmrt_dist.studies import Sweep, sweep
+@sweep("counted")
+def main(this: Sweep) -> None:
     connect()
     import ray
     print(len(ray.nodes()), "nodes", flush=True)
     if LONG:
         time.sleep(120)
     sys.exit(3)
-run_script(main, None)
+main.script()
 """
 
 

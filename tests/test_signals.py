@@ -1,14 +1,8 @@
 import os
 import signal
-import subprocess
-import sys
-import textwrap
-import time
-from pathlib import Path
 
 import pytest
 
-from tests import ROOT
 from vlmrt_dist.signals import STOP_SIGNAL, Stopped
 
 
@@ -59,38 +53,3 @@ def test_a_failure_meanwhile_does_not_swallow_the_signal() -> None:
     with pytest.raises(Stopped) as caught:
         work()
     assert isinstance(caught.value.__context__, OSError)
-
-
-def test_a_sweep_that_is_told_to_stop_ends_with_a_sentence(tmp_path: Path) -> None:
-    script = tmp_path / "sweep.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            import time
-            from vlmrt_dist.console import run_script
-            def main():
-                print("begun", flush=True)
-                try:
-                    time.sleep(60)
-                except Exception:
-                    print("swallowed")
-            run_script(main, None)
-            """
-        )
-    )
-    with subprocess.Popen(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        start = time.monotonic()
-        process.terminate()
-        out, err = process.communicate(timeout=10)
-    assert process.returncode == 143
-    assert out == ""
-    assert err == (
-        "stopped (SIGTERM); what is finished is kept, the same command goes on from there\n"
-    )
-    assert time.monotonic() - start < 3.0  # the time that ray job stop gives

@@ -145,6 +145,7 @@ def test_the_command_lists_the_sweeps_with_their_questions() -> None:
     assert "did you mean depth?" in told.stderr
 
 
+@pytest.mark.slow
 def test_the_command_runs_a_sweep_with_its_own_options(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, "sweep", "rooms", "--dry-run", "--objects", "5", "6",

@@ -19,7 +19,7 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import docstring_parser
-from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError
+from cyclopts import App, CycloptsError, Group, Parameter, Token, UnknownCommandError, convert
 
 from vlmrt_dist.console import is_interrupt, say, say_interrupted, show_warning
 from vlmrt_dist.errors import VlmrtError
@@ -110,16 +110,15 @@ def _began_with(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 
 def _sentence(error: CycloptsError) -> str:
-    """What is wrong with a command line, or what a value refused when it was made of it."""
+    """The error of a command line, or of a value that was made of it, in one sentence."""
     if isinstance(error.__cause__, VlmrtError):
         return str(error.__cause__)
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         return _unknown_command(error.unused_tokens[0], list(error.app or ()))
     error.verbose = False
     text = str(error).strip().removesuffix(".")
-    command = " ".join(error.command_chain or ())
-    text = re.sub(r'^Command "[^"]*" parameter ', "option ", text)
-    return text if not command or "?" in text else f"{text}; see --help"
+    text = re.sub(r'^(Command "[^"]*" parameter|Parameter) ', "option ", text)
+    return text if "?" in text else f"{text}; see --help"
 
 
 def _unknown_command(given: str, names: Sequence[str]) -> str:
@@ -219,9 +218,29 @@ def described_hint(hint: Any, text: str, default: object) -> Any:
     :param text: what the option means, with its unit
     """
     empty = default is None or default is False or default == ()
-    more = Parameter(help=text, show_default=False if empty else shown_default)
     inner, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    more = Parameter(
+        help=text,
+        show_default=False if empty else shown_default,
+        converter=_whole_numbers if _holds(inner, int) else None,
+    )
     return Annotated[(inner, more, *extras)]
+
+
+def _holds(hint: Any, kind: type) -> bool:
+    """Whether a type is ``kind``, or a union or a tuple with it."""
+    return hint is kind or any(_holds(each, kind) for each in get_args(hint))
+
+
+def _whole_numbers(hint: Any, tokens: Sequence[Token]) -> Any:
+    """Convert words to whole numbers; the library itself rounds 2.5 to 2.
+
+    :raises ValueError: if one is none
+    """
+    for token in tokens:
+        if not re.fullmatch(r"[+-]?[0-9]+", token.value):
+            raise ValueError(f"{token.value!r} is no whole number")
+    return convert(hint, tokens)
 
 
 def parameter_help(docstring: str | None) -> dict[str, str]:

@@ -16,9 +16,9 @@ from PIL import Image
 from tests import ROOT
 from tests.commands import COMMAND, Done, invoke
 from tests.model_server import Asked, ModelServer, Step, model_server
+from vlmrt_dist import rendering
 from vlmrt_dist.campaign.files.read_write import read_campaign
 from vlmrt_dist.campaign.free_space import check_campaign
-from vlmrt_dist.rendering import render as rendering
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.providers import api_key as keys

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ from vlmrt_dist.vlm import propose_materials
 
 
 @pytest.fixture(scope="module")
-def planned(room: SceneModel) -> Campaign:
+def planned(well_placed: Callable[[RadioConfig], Campaign]) -> Campaign:
     """Three setups of eight receivers, well placed."""
-    return place(DOptimal(radio=PAPER), room, 3, 8, seed=0)
+    return well_placed(PAPER)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_wrong_options_are_refused_before_anything_is_traced(
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("traced")
 
-    monkeypatch.setattr("vlmrt_dist.field.tracing.trace", refuse)
+    monkeypatch.setattr("vlmrt_dist.field.trace", refuse)
     levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match=message):
         estimate(room, levels, radio=PAPER, **option)
@@ -277,13 +278,13 @@ def test_links_without_a_path_are_counted_and_not_used(
         return table.rows((table.setup != 1) | (table.receiver != 3))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vlmrt_dist.field.tracing.trace", without)
+        patch.setattr("vlmrt_dist.field.trace", without)
         found = estimate(room, measured, radio=PAPER, solver=LevenbergMarquardt(folds=0))
         assert (found.num_links, found.num_unheard) == (24, 1)
         assert "1 of 24 measured links have no traced path" in str(found)
         assert found.residual_db < 1e-3
         patch.setattr(
-            "vlmrt_dist.field.tracing.trace",
+            "vlmrt_dist.field.trace",
             lambda *a, **k: real(*a, **k).rows(np.zeros(0, np.int64)),
         )
         with pytest.raises(NoPathsError, match="no path joins"):
@@ -327,13 +328,18 @@ def test_a_prior_from_elsewhere_is_where_an_estimate_starts_and_what_it_returns_
 ) -> None:
     """All taken for concrete, which most are not: levels without noise correct it."""
     given = all_concrete(room)
-    options: dict[str, Any] = {"radio": PAPER, "prior": given, "folds": 0}
-    found = estimate(room, measured, solver=LevenbergMarquardt(initial="vlm"), **options)
+    found = estimate(
+        room, measured, radio=PAPER, prior=given,
+        solver=LevenbergMarquardt(initial="vlm", folds=0),
+    )  # fmt: skip
     assert found.materials == given.materials
     np.testing.assert_allclose(found.prior, given.conductivity(PAPER.frequency))
     np.testing.assert_allclose(np.log(found.prior_high / found.prior), 1.959964 * given.width)
     assert found.relative_error(truth) < 0.02 < mean_relative_error(found.prior, truth)
-    blind = estimate(room, measured, noise=Noise(db=1e3), **options)
+    blind = estimate(
+        room, measured, radio=PAPER, prior=given, noise=Noise(db=1e3),
+        solver=LevenbergMarquardt(folds=0),
+    )  # fmt: skip
     np.testing.assert_array_equal(blind.conductivity, found.prior)
 
 
@@ -368,10 +374,13 @@ def test_retrace_takes_steps(room: SceneModel, campaign: Campaign, truth: FloatA
     assert slow.protocol == "same_paths"  # one seed, one path set, whoever solves for it
 
 
-def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -> None:
+@pytest.mark.slow
+def test_a_wrong_material_is_found_out_where_levels_can_tell(
+    room: SceneModel, well_placed: Callable[[RadioConfig], Campaign]
+) -> None:
     """The box that the scene calls wood is plywood, 18 times as conductive."""
     radio = PAPER.replace(max_depth=2, combining="coherent")
-    campaign = place(DOptimal(radio=radio), room, 3, 8, seed=0)
+    campaign = well_placed(radio)
     truth = room.conductivity(radio.frequency).copy()
     box = room.names.index("box_wood")
     truth[box] = 0.33
@@ -387,9 +396,12 @@ def test_a_wrong_material_is_found_out_where_levels_can_tell(room: SceneModel) -
     assert sum(inside) >= 6
 
 
-def test_a_right_material_is_not_doubted(room: SceneModel) -> None:
+@pytest.mark.slow
+def test_a_right_material_is_not_doubted(
+    room: SceneModel, well_placed: Callable[[RadioConfig], Campaign]
+) -> None:
     radio = PAPER.replace(max_depth=2)
-    campaign = place(DOptimal(radio=radio), room, 3, 8, seed=0)
+    campaign = well_placed(radio)
     doubted = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -411,8 +423,8 @@ COHERENT = PAPER.replace(combining="coherent")
 
 
 @pytest.fixture(scope="module")
-def places(room: SceneModel) -> Campaign:
-    return place(DOptimal(radio=COHERENT), room, 3, 8, seed=0)
+def places(well_placed: Callable[[RadioConfig], Campaign]) -> Campaign:
+    return well_placed(COHERENT)
 
 
 @pytest.mark.slow
@@ -558,6 +570,7 @@ def test_adam_has_no_exponents_but_the_scenes(room: SceneModel, campaign: Campai
         estimate(room, levels, radio=PAPER, prior=given, solver=Adam())
 
 
+@pytest.mark.slow
 def test_a_prior_of_the_offline_advisor_has_its_materials_and_widths(
     room: SceneModel, measured: Campaign, truth: FloatArray
 ) -> None:
@@ -567,6 +580,7 @@ def test_a_prior_of_the_offline_advisor_has_its_materials_and_widths(
     assert not np.allclose(found.prior_high / found.prior, np.exp(0.5 * 1.96))
 
 
-def test_a_start_at_a_prior_needs_one(room: SceneModel, measured: Campaign) -> None:
+def test_a_start_at_a_prior_needs_one(room: SceneModel, campaign: Campaign) -> None:
+    levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match="propose_materials"):
-        estimate(room, measured, radio=PAPER, solver=LevenbergMarquardt(initial="vlm"))
+        estimate(room, levels, radio=PAPER, solver=LevenbergMarquardt(initial="vlm"))

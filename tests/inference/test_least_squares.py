@@ -1,9 +1,12 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.objective import DB
@@ -151,12 +154,13 @@ def test_a_sparse_jacobian_gives_the_same_answer(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("initial", ["itu", "uniform", "random"])
-def test_the_truth_is_recovered_from_each_initial_value(room: SceneModel, initial: str) -> None:
+def test_the_truth_is_recovered_from_each_initial_value(
+    room: SceneModel, well_placed: Callable[[RadioConfig], Campaign], initial: str
+) -> None:
     from vlmrt_dist.field.simulation import perturbed
     from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.placement.registry import place
 
-    campaign = place("d_optimal", room, 3, 8, seed=0)
+    campaign = well_placed(PAPER)
     itu = room.conductivity(PAPER.frequency)
     truth = perturbed(itu, seed=5)
     blank = ReplayObjective(

@@ -13,6 +13,7 @@ import pytest
 
 from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.inference.conductivity_prior import prior_of
@@ -21,8 +22,6 @@ from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check, starting_
 from vlmrt_dist.inference.options import Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.placement.registry import place
-from vlmrt_dist.placement.strategies.d_optimal import DOptimal
 from vlmrt_dist.scene.model import SceneModel
 
 WIDTH, SEEDS = 0.1, 30
@@ -34,8 +33,7 @@ Disturb = Callable[[FloatArray, np.random.Generator], FloatArray]
 class World:
     """One well-placed campaign of the paper's room, and levels for any truth."""
 
-    def __init__(self, room: SceneModel) -> None:
-        campaign = place(DOptimal(radio=RADIO), room, 3, 8, seed=0)
+    def __init__(self, room: SceneModel, campaign: Campaign) -> None:
         table = trace(room, campaign, RADIO)
         objective = ReplayObjective(room, campaign.with_rss(np.zeros((3, 8))), RADIO, table)
         self.unknowns: Unknowns = unknowns_of(
@@ -66,8 +64,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(room: SceneModel) -> World:
-    return World(room)
+def world(room: SceneModel, well_placed: Callable[[RadioConfig], Campaign]) -> World:
+    return World(room, well_placed(RADIO))
 
 
 def coverage(found: list[tuple[Fit, FloatArray]]) -> float:

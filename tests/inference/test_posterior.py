@@ -1,9 +1,12 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, LeastSquares
 from vlmrt_dist.inference.likelihood import Information, noise_scale
 from vlmrt_dist.inference.options import Parameters, Prior
@@ -181,7 +184,9 @@ def test_residuals_beyond_the_noise_widen_it() -> None:
 
 
 @pytest.mark.slow
-def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> None:
+def test_intervals_cover_the_truth_as_often_as_they_say(
+    room: SceneModel, well_placed: Callable[[RadioConfig], Campaign]
+) -> None:
     """200 truths drawn from the prior, 0.1 dB of noise: 95 % of the intervals hold theirs.
 
     Replay only: the levels are drawn from one table, and fitted with the same prior.
@@ -191,11 +196,9 @@ def test_intervals_cover_the_truth_as_often_as_they_say(room: SceneModel) -> Non
     from vlmrt_dist.inference.conductivity_prior import prior_of
     from vlmrt_dist.inference.multistart import fit_with_prior_check
     from vlmrt_dist.inference.parameters import unknowns_of
-    from vlmrt_dist.placement.registry import place
-    from vlmrt_dist.placement.strategies.d_optimal import DOptimal
     from vlmrt_dist.units import watts_to_dbm
 
-    campaign = place(DOptimal(noise_db=0.1), room, 3, 8, seed=0)
+    campaign = well_placed(PAPER)
     objective = ReplayObjective(
         room, campaign.with_rss(np.zeros((3, 8))), PAPER, trace(room, campaign, PAPER)
     )

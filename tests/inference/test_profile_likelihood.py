@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,18 @@ RADIO = PAPER.replace(combining="coherent")
 
 
 @pytest.fixture(scope="module")
-def measured(room: SceneModel) -> Campaign:
-    campaign = vd.place(vd.DOptimal(radio=RADIO), room, 3, 8, seed=0)
-    return vd.simulate(room, campaign, radio=RADIO, noise_db=0.1, seed=1)
+def measured(room: SceneModel, well_placed: Callable[[vd.RadioConfig], Campaign]) -> Campaign:
+    return vd.simulate(room, well_placed(RADIO), radio=RADIO, noise_db=0.1, seed=1)
 
 
 @pytest.mark.slow
 def test_where_the_levels_are_linear_the_profile_is_the_interval(
     room: SceneModel, measured: Campaign
 ) -> None:
-    options: dict[str, Any] = {"radio": RADIO, "prior_width": 0.5}
-    found = vd.estimate(room, measured, solver=LevenbergMarquardt(folds=0), **options)
+    found = vd.estimate(room, measured, radio=RADIO, solver=LevenbergMarquardt(folds=0))
     box = room.names.index("box_chipboard")
     assert found.verdict[box] == "estimated"
-    seen = vd.profile(room, measured, "box_chipboard", points=21, **options)
+    seen = vd.profile(room, measured, "box_chipboard", points=21, radio=RADIO)
     assert (np.diff(seen.values) > 0.0).all()
     assert seen.chi2.min() >= -1e-6
     np.testing.assert_allclose([seen.low, seen.high], [found.low[box], found.high[box]], rtol=0.03)
@@ -62,10 +61,11 @@ def test_an_object_that_the_links_do_not_tell_has_an_open_profile(
     ],
 )
 def test_what_cannot_be_profiled(
-    room: SceneModel, measured: Campaign, name: str, options: dict[str, Any], message: str
+    room: SceneModel, campaign: Campaign, name: str, options: dict[str, Any], message: str
 ) -> None:
+    levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(ConfigurationError, match=message):
-        vd.profile(room, measured, name, radio=RADIO, **options)
+        vd.profile(room, levels, name, radio=RADIO, **options)
 
 
 def toy(bend: float) -> tuple[Any, LeastSquares]:

@@ -135,6 +135,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
             load_paths(file)
 
 
+@pytest.mark.slow
 def test_an_altered_file_is_refused_or_the_table(table: PathTable, tmp_path: Path) -> None:
     """Whatever byte is damaged: no other exception, and never other numbers."""
     small, file = table.setups([1]), tmp_path / "table.arrow"
@@ -243,6 +244,7 @@ print(own_memory() - before, table.key, table.rotation.sum())
 """
 
 
+@pytest.mark.slow
 def test_processes_share_the_pages_of_one_file(tmp_path: Path) -> None:
     table, file = large(), tmp_path / "table.arrow"
     size = sum(getattr(table, name).nbytes for name in ROWS)

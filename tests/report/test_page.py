@@ -85,7 +85,7 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        pytest.fail("there is no Chromium; make check installs it, or cluster/setup_chromium.sh")
+        pytest.fail("there is no Chromium; make test installs it, or cluster/setup_chromium.sh")
     pytest.skip("there is no Chromium; get one with: sudo apt-get install chromium")
 
 

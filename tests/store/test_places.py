@@ -158,7 +158,7 @@ def test_a_store_that_does_not_answer_ends_with_a_sentence(
 @pytest.mark.slow
 def test_a_sweep_writes_rows_and_figures_behind_a_url(server: str, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "sweeps" / "depth.py"), "--quick", "--seeds", "1",
-               "--storage", "s3://bucket/sweep"]  # fmt: skip
+               "--depths", "1", "--storage", "s3://bucket/sweep"]  # fmt: skip
     first, again = (
         subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
         for _ in range(2)
@@ -166,11 +166,11 @@ def test_a_sweep_writes_rows_and_figures_behind_a_url(server: str, tmp_path: Pat
     assert first.returncode == 0, first.stderr
     assert "rows: s3://bucket/sweep/rows/study=depth_quick" in first.stdout
     assert "figure: s3://bucket/sweep/depth_quick.png" in first.stdout
-    assert "depth: 4 of 4 points" in again.stderr.splitlines()[0]
+    assert "depth: 2 of 2 points" in again.stderr.splitlines()[0]
     place = place_of("s3://bucket/sweep")
     assert isinstance(place, RemotePlace)
     rows = Ledger(place).rows("depth_quick")
-    assert len(rows) == 4 * 3  # points, methods
+    assert len(rows) == 2 * 3  # points, methods
     figure = (place / "depth_quick.png").read()
     assert figure is not None
     assert figure.startswith(b"\x89PNG")

@@ -22,26 +22,24 @@ pytestmark = pytest.mark.slow
 KILLS, ROWS = 25, 40
 
 STUDY = """
-from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room
-from vlmrt_dist.studies import runs as study
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.campaign.free_space import random_campaign
-from vlmrt_dist.console import run_script
+from vlmrt_dist.campaign import random_campaign
+from vlmrt_dist.studies import Point, Sweep, run, sweep
 
 room, radio = box_room(4), RadioConfig.paper(max_depth=1).replace(samples_per_src=1000)
 plan = random_campaign(room, 1, 3, seed=3)
 points = [
-    study.Point("durable", room, plan, radio, ("levenberg_marquardt",), "itu", "same_paths",
-                seeds=(2 * n, 2 * n + 1))
+    Point("durable", room, plan, radio, ("levenberg_marquardt",), "itu", "same_paths",
+          seeds=(2 * n, 2 * n + 1))
     for n in range(20)
 ]
 
-def main(storage: Path) -> None:
-    study.run(points, Ledger(storage),
-              progress=lambda name, done, total: print(done, "of", total, flush=True))
+@sweep("durable")
+def main(this: Sweep) -> None:
+    run(points, this.ledger,
+        progress=lambda name, done, total: print(done, "of", total, flush=True))
 
-run_script(main, None)
+main.script()
 """
 
 
@@ -57,7 +55,7 @@ class Program:
         }
 
     def command(self, storage: Path) -> list[str]:
-        return [sys.executable, str(self.path), str(storage)]
+        return [sys.executable, str(self.path), "--storage", str(storage)]
 
     def start(self, storage: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -22,30 +22,26 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 # Four points that differ in their path seed.
 STUDY = """
 import time
-from pathlib import Path
 from vlmrt_dist import RadioConfig, box_room
-from vlmrt_dist.studies import runs as study
-from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.campaign.free_space import random_campaign
-from vlmrt_dist.console import run_script
-from vlmrt_dist.distributed import ActorOptions
+from vlmrt_dist.campaign import random_campaign
+from vlmrt_dist.studies import Point, Sweep, run, sweep
 
 room = box_room()
 plan = random_campaign(room, 2, 3, seed=3)
 points = [
-    study.Point("faults", room, plan, RadioConfig.paper(max_depth=1).replace(seed=seed),
-                ("levenberg_marquardt",), "itu", "same_paths", seeds=(0, 1))
+    Point("faults", room, plan, RadioConfig.paper(max_depth=1).replace(seed=seed),
+          ("levenberg_marquardt",), "itu", "same_paths", seeds=(0, 1))
     for seed in range(4)
 ]
 
-def main(storage: Path, actors: int = 0, pause: float = 0.0) -> None:
+@sweep("faults")
+def main(this: Sweep, pause: float = 0.0) -> None:
     def tell(name, done, total):
         print(done, "of", total, flush=True)
         time.sleep(pause)
-    workers = ActorOptions(actors) if actors else None
-    study.run(points, Ledger(storage), workers=workers, progress=tell)
+    run(points, this.ledger, workers=this.workers, progress=tell)
 
-run_script(main, None)
+main.script()
 """
 
 
@@ -63,7 +59,7 @@ class Script:
         }
 
     def command(self, storage: Path, *options: str) -> list[str]:
-        return [sys.executable, str(self.path), str(storage), *options]
+        return [sys.executable, str(self.path), "--storage", str(storage), *options]
 
     def start(self, storage: Path, *options: str, **more: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -106,7 +102,7 @@ def undisturbed(program: Script, tmp_path_factory: pytest.TempPathFactory) -> li
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     program: Script, undisturbed: list[str], tmp_path: Path
 ) -> None:
-    with program.start(tmp_path, "--actors", "1", "--pause", "1") as process:
+    with program.start(tmp_path, "--num-actors", "1", "--pause", "1") as process:
         assert process.stdout is not None
         seen = next((line for line in process.stdout if line.startswith("2 of 4")), None)
         assert seen
@@ -124,7 +120,7 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
 def test_workers_without_memory_end_with_a_sentence(program: Script, tmp_path: Path) -> None:
     """Ray's own monitor kills them: to it, one per cent of the memory is already too much."""
     code, log = program.run(
-        tmp_path, "--actors", "1",
+        tmp_path, "--num-actors", "1",
         RAY_memory_usage_threshold="0.01", RAY_memory_monitor_refresh_ms="100",
     )  # fmt: skip
     assert code == 2, log
@@ -137,7 +133,7 @@ def test_without_its_head_a_study_ends_and_goes_on_later(
     program: Script, undisturbed: list[str], tmp_path: Path
 ) -> None:
     with program.start(
-        tmp_path, "--actors", "1", "--pause", "1",
+        tmp_path, "--num-actors", "1", "--pause", "1",
         RAY_gcs_rpc_server_reconnect_timeout_s="2",
     ) as process:  # fmt: skip
         assert process.stdout is not None

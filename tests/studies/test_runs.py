@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,9 @@ from vlmrt_dist.studies.truths import truth_of
 
 
 @pytest.fixture(scope="module")
-def room() -> vd.SceneModel:
-    return vd.box_room()
-
-
-@pytest.fixture(scope="module")
-def point(room: vd.SceneModel) -> study.Point:
+def point(room: vd.SceneModel, well_placed: Callable[[vd.RadioConfig], vd.Campaign]) -> study.Point:
     radio = vd.RadioConfig.paper(max_depth=1)
-    campaign = vd.place(vd.DOptimal(radio=radio), room, 3, 8, seed=0)
+    campaign = well_placed(radio)
     return study.Point(
         "tested",
         room,
@@ -94,6 +90,7 @@ def test_least_squares_recovers_the_truth(rows: list[Row]) -> None:
     assert max(r.mre for r in rows if r.optimizer == "adam") <= 0.02
 
 
+@pytest.mark.slow
 def test_independent_truths_use_other_paths(point: study.Point) -> None:
     radio = point.radio.replace(max_depth=2)
     other = dataclasses.replace(
@@ -121,6 +118,7 @@ def test_a_second_run_takes_what_the_first_published(
     assert seen == [(1, 1)]
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_evaluated_and_in_the_same_bits(
     point: study.Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,7 +110,7 @@ def render(checks: Sequence[Check], console: Console) -> None:
 
 @described
 def doctor(*, address: str | None = None) -> None:
-    """What was found on this machine, with remedies; exit code 1 if the engine cannot run.
+    """State of this machine, with remedies; exit code 1 if the engine cannot run.
 
     :param address: look at this Ray cluster as well, host:port of its head
     """

@@ -54,7 +54,7 @@ Optimizer = Literal["levenberg_marquardt", "adam", "adam_fine", "adam_log"]
 @option_group("Scene")
 @dataclass(frozen=True)
 class NamedScene(Options):
-    """How a scene is read.
+    """Options of reading a scene.
 
     :param headroom: room above the highest geometry of a file [m]
     :param material: a material of the scene file that is none of ITU-R P.2040's, and the class
@@ -267,7 +267,7 @@ class PositionOptions(Options):
 @option_group("Candidate positions")
 @dataclass(frozen=True, kw_only=True)
 class CandidateFlags(Options, CandidateOptions):
-    """Where antennas may stand, and how many candidates there are.
+    """Candidate positions: heights, clearance and numbers.
 
     :param num_tx: candidate transmitters; default: 20, or twice --setups
     :param num_rx: candidate receivers of each; default: 60, or twice --receivers
@@ -284,7 +284,7 @@ class CandidateFlags(Options, CandidateOptions):
 @option_group("Expected measurement")
 @dataclass(frozen=True)
 class DesignOptions(Options):
-    """What is expected of the measurement that is planned.
+    """Noise and prior that a plan assumes.
 
     :param noise_db: standard deviation of each level that is expected [dB]
     :param prior_width: standard deviation of ln(conductivity) before measuring

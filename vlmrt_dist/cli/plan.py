@@ -1,4 +1,4 @@
-"""``vlmrt plan``: where to measure, and what that will tell."""
+"""``vlmrt plan``: positions to measure at, and the uncertainty that they will leave."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def plan_command(
     radio: RadioOptions = RadioOptions(),
     seed: int = 0,
 ) -> None:
-    """Where to measure [m], and how well each object will be known.
+    """Positions to measure at [m], and the uncertainty predicted for each object.
 
     Add the levels as a column rss_dbm [dBm] to the file and give it to estimate.
 
@@ -236,7 +236,7 @@ def _next(
 
 
 def _said_of_next(scene: SceneModel, ahead: NextSetup) -> tuple[str, dict[str, Any]]:
-    """What a further setup is predicted to bring: a table, and the same for JSON."""
+    """The uncertainty before and after a further setup: a table, and the same for JSON."""
     lines = [f"{'object':<24} {'now':>8} {'after':>8}"]
     objects = []
     for name, now, then in zip(scene.names, ahead.before, ahead.after, strict=True):

@@ -1,4 +1,4 @@
-"""``vlmrt simulate``: a measurement that was never made."""
+"""``vlmrt simulate``: a simulated measurement."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def simulate_command(
     radio: SimulationRadio = SimulationRadio(),
     seed: int = 0,
 ) -> None:
-    """A measurement that was never made: a file of levels [dBm] for estimate, and its truth.
+    """A simulated measurement: a file of levels [dBm] for estimate, and its truth.
 
     :param seed: seed of positions and noise
     """

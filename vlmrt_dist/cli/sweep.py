@@ -36,7 +36,7 @@ def sweep_command(
         near = difflib.get_close_matches(name, files, n=1)
         raise ConfigurationError(
             f"there is no sweep {name!r}"
-            + (f"; did you mean {near[0]}?" if near else "")
+            + (f"; did you mean {near[0]}?" if near else ".")
             + f" The sweeps are {', '.join(files)}"
         )
     sys.argv = [name, *options]

@@ -125,7 +125,7 @@ class Sweep:
         return dataclasses.replace(self, study=f"{self.study}_{name}") if name else self
 
     def figure(self, suffix: str = "") -> Place:
-        """Where a figure goes."""
+        """Place of a figure."""
         return self.folder / f"{self.study}{suffix}.png"
 
     def call(self, function: Callable[[], Result], name: str) -> Result:
@@ -186,7 +186,7 @@ class Sweep:
         leave()
 
     def close(self, *figures: Place, timings: bool = False) -> None:
-        """Say where rows and figures are.
+        """Print the places of rows and figures.
 
         :param timings: whether the rows are times
         """

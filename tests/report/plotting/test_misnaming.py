@@ -114,7 +114,7 @@ def test_the_sweep_of_misnamed_materials_runs_as_a_script(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_the_depth_sweep_takes_an_advisor(tmp_path: Path) -> None:
-    printed = sweep("depth.py", tmp_path, "--seeds", "1", "--vlm", "offline")
+    printed = sweep("depth.py", tmp_path, "--seeds", "1", "--depths", "1", "--vlm", "offline")
     assert "VLMInit and VLMSel by offline, which looked at no image" in printed
     rows = rows_of(tmp_path, "depth_quick_offline")
     assert {r.initial for r in rows} == {"vlm"}

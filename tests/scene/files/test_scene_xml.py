@@ -26,7 +26,8 @@ SMALL_SCENES = [
     "triple_reflector",
 ]
 
-LARGE_SCENES = ["florence", "munich", "san_francisco"]
+LARGEST_SCENE = "san_francisco"
+LARGE_SCENES = ["florence", "munich", LARGEST_SCENE]
 
 
 def test_no_bundled_scene_is_forgotten() -> None:
@@ -36,7 +37,13 @@ def test_no_bundled_scene_is_forgotten() -> None:
     assert sorted(listed) == sorted(SMALL_SCENES + LARGE_SCENES)
 
 
-@pytest.mark.parametrize("name", SMALL_SCENES + LARGE_SCENES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == LARGEST_SCENE))
+        for name in SMALL_SCENES + LARGE_SCENES
+    ],
+)
 def test_every_bundled_scene_loads(name: str) -> None:
     path = bundled_scene(name)
     model = load_scene(path)

@@ -48,10 +48,10 @@ def test_parameters_that_double_each_other_stop(folder: Path) -> None:
     body = '<default name="a0" value="xxxxxxxx"/>' + "".join(
         f'<default name="a{i + 1}" value="$a{i}$a{i}$a{i}$a{i}"/>' for i in range(40)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(SceneError, match="longer than"):
         load(folder, body + WOOD + CUBE)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 @pytest.mark.parametrize(

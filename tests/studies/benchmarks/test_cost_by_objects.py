@@ -1,6 +1,6 @@
 import math
 import os
-import time
+import select
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,8 @@ from vlmrt_dist.studies.benchmarks.cost_by_objects import (
 def test_a_process_of_its_own_answers_fails_or_is_given_up() -> None:
     assert in_own_process(math.sqrt, 4.0) == 2.0
     assert in_own_process(os.getpid) != os.getpid()
-    begin = time.monotonic()
-    assert in_own_process(time.sleep, 60.0, seconds=1.0) is None
-    assert time.monotonic() - begin < 30.0
+    # Waited for, it would answer with three empty lists.
+    assert in_own_process(select.select, [], [], [], 60.0, seconds=1.0) is None
     with pytest.raises(RuntimeError, match="exit code 1"):
         in_own_process(math.sqrt, -1.0)
     with pytest.raises(MaterialError, match="jelly"):  # as in this process

@@ -36,7 +36,7 @@ def throughput_table(timings: Sequence[Timing]) -> Any:
 
 
 def throughput_growth(timings: Sequence[Timing]) -> list[str]:
-    """How the seconds of Adam grow with S."""
+    """Growth of Adam's seconds with S, in a sentence."""
     some = [(s, t.seconds_fit) for t in timings for o, s in [_method_and_seeds(t)] if o == "adam"]
     growth = slope(*zip(*some, strict=True)) if len(some) > 1 else np.nan
     return [f"seconds of Adam against S: log-log slope {growth:.2f}"] if growth == growth else []

@@ -275,7 +275,7 @@ def seen_by(row: Row) -> BoolArray:
 def finding(row: Row, prior: FloatArray) -> Finding:
     """Results of a row, compared with its truth.
 
-    :param prior: [K] conductivities believed before the measurement [S/m]
+    :param prior: [K] prior medians of the conductivities [S/m]
     """
     truth, stated = np.array(row.truth), np.array(row.conductivity)
     verdict = np.array(row.verdict)

@@ -20,7 +20,7 @@ MEASURED = 1
 """Part of every key: raise it when something else is timed."""
 
 COLUMNS = {"value": "seconds_gradient", "jacobian": "seconds_jacobian", "peak": "peak_bytes"}
-"""What the ledger's columns call it, where that is not the same."""
+"""Columns of the ledger whose names differ from the measurement's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class TracingTask:
 
     @property
     def what(self) -> dict[str, Any]:
-        """What is traced, for the label."""
+        """Sizes and seed, for the label."""
         return {"setups": self.num_setups, "receivers": self.num_receivers, "seed": self.seed,
                 "twice": self.twice}  # fmt: skip
 

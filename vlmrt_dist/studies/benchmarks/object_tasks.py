@@ -86,7 +86,7 @@ class ObjectCosts:
         return rows
 
     def _retrace(self, k: int, radio: RadioConfig, budget: float) -> Timing:
-        """What was given up is tried again with a larger budget only."""
+        """A row by tracing anew; one that was given up is tried again with a larger budget only."""
         row = self._row("retrace", k, radio)
         if row.key in self._found:
             return self._found[row.key]
@@ -133,7 +133,7 @@ class ObjectCosts:
 
 
 def _filled(row: Timing, measured: Cost) -> Timing:
-    """What a row has no column for is in the label."""
+    """The row of a measurement; numbers without a column are in the label."""
     extra = ("extract", "value_cpu", "entries", "whole", "estimated", "seen", "load")
     more = {name: getattr(measured, name) for name in extra}
     return replace(

@@ -67,7 +67,7 @@ class Ratio(NamedTuple):
 
 
 class PhaseSeconds(NamedTuple):
-    """Where the time of one estimation goes, its paths not yet known.
+    """Seconds of the phases of one estimation, its paths not yet known.
 
     :param name: which paths
     :param seconds: by phase [s]

@@ -128,7 +128,7 @@ class Batch:
         return fits, time.perf_counter() - begin
 
     def same_alone(self, some: int, alone: int) -> str:
-        """Whether seeds that run alone have the bits that they have side by side, in words.
+        """Comparison of seeds that run alone with the same ones side by side, in a sentence.
 
         :param some: seeds side by side
         :param alone: seeds of them that are run again
