@@ -67,7 +67,7 @@ class PreparedScene:
 
 
 def prepare_scene(scene: SceneModel) -> PreparedScene:
-    """Prepare a scene for :func:`~vlmrt_dist.paths.exact.image_tree.search_paths`.
+    """Prepare a scene for :func:`~vlmrt_dist.paths.search_paths`.
 
     Warns with the objects' names where surfaces of several objects coincide.
     """

@@ -29,7 +29,7 @@ class Random:
         seed: int,
         progress: Progress | None = None,
     ) -> Campaign:
-        """M setups of N receivers, see :func:`vlmrt_dist.campaign.model.random_campaign`.
+        """M setups of N receivers, see :func:`vlmrt_dist.campaign.random_campaign`.
 
         Where a height is given, receivers lie near their transmitter, see
         :func:`~vlmrt_dist.placement.candidates.random_positions`.
