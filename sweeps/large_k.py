@@ -2,7 +2,7 @@
 """What does an estimation cost as the number of objects K grows, with 4 links for each object?
 
 The room is `box_room`, its links look through the boxes one after another, the truth is simulated
-on the estimator's own paths (protocol same_paths), without noise. Each size is measured in a
+with every path, as the estimator has it (protocol exact), without noise. Each size is measured in a
 process of its own, so that its peak memory is its own, and kept as a row that a second run finds
 again. The paper calls the super-linear growth of its backward time "a significant computational
 bottleneck, making the inverse problem intractable for complex, real-world scenes with many
@@ -24,20 +24,18 @@ def main(
     run: Sweep,
     sizes: tuple[int, ...] = (9, 15, 30, 100, 300, 1000, 2000),
     depth: int = 2,
-    rays: int = 20_000,
     budget: float = 60.0,
 ) -> None:
     """Measure, print and draw time and memory against K, for each seed of positions and truth.
 
     :param sizes: numbers of objects K
     :param depth: most interactions of a path
-    :param rays: rays of one solve
     :param budget: seconds for retrace at one size; 0: no retrace
     """
     wanted = sorted(set(sizes))
     if wanted[0] < LEAST:
         raise ConfigurationError(f"--sizes takes numbers of {LEAST} or more")
-    radio = vd.RadioConfig(max_depth=depth, samples_per_src=rays)
+    radio = vd.RadioConfig(max_depth=depth)
     costs = {seed: ObjectCosts(run.ledger, run.study, radio, seed, run.workers, _say)
              for seed in run.seeds}  # fmt: skip
     run.plan(

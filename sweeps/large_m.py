@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """What does tracing cost as the number of links grows, and what do the paths of all of them take?
 
-Random positions in the paper's room, complete path sets, nothing in the cache. Setups are written
-to one Arrow file as they are traced, which is then read by memory map and evaluated. Each size is
-measured in a process of its own, so that its peak memory is its own; one that the ledger has, from
-the same hardware and versions, is not measured again. The smallest is traced once more with other
-seeds, and both sets are compared.
+Random positions in the paper's room, every path, nothing in the cache. Setups are written to one
+Arrow file as they are traced, which is then read by memory map and evaluated. Each size is measured
+in a process of its own, so that its peak memory is its own; one that the ledger has, from the same
+hardware and versions, is not measured again. The smallest is compared with a union of Sionna's
+solves.
 """
 
 import vlmrt_dist as vd
@@ -25,11 +25,11 @@ def main(
 
     :param sizes: setups x receivers
     :param depth: most interactions of a path
-    :param rays: rays of one solve
+    :param rays: rays of one of Sionna's solves, for the comparison
     """
     wanted = sizes_of(sizes)
     radio = vd.RadioConfig(max_depth=depth, samples_per_src=rays)
-    tasks = [TracingTask(run.study, *size, radio, seed, twice=size == wanted[0])
+    tasks = [TracingTask(run.study, *size, radio, seed, compared=size == wanted[0])
              for seed in run.seeds for size in wanted]  # fmt: skip
     costs = [tracing_cost(timing) for timing in run.timings(tasks, TracingTask.measure)]
     show(links_table(costs, radio), *links_findings(costs))

@@ -14,6 +14,7 @@ from vlmrt_dist.engine.llvm import prepare_engine
 from vlmrt_dist.errors import EngineUnavailable
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import SceneModel, box_room
+from vlmrt_dist.store import cache_folder
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -32,7 +33,13 @@ def path_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # that of the run, beside the folder of each process
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(folder / "vlmrt-cache"))
+        cache = folder / "vlmrt-cache"
+        compiled = cache_folder() / "compiled"  # the user's own, or every run would compile anew
+        for made in (cache, compiled):
+            made.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            (cache / "compiled").symlink_to(compiled)
+        patch.setenv("VLMRT_CACHE_DIR", str(cache))
         yield
 
 

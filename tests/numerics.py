@@ -58,8 +58,8 @@ def sketch(
         rotation=np.stack([np.cos(angle), np.sin(angle)], axis=2),
         tx_field=rng.normal(size=(paths, 2)),
         rx_field=rng.normal(size=(paths, 2)),
-        added=np.full((setups, receivers), np.nan),
-        num_solves=np.ones(setups, np.int32),
+        margin=rng.uniform(0.0, 1.0, paths),
+        complete_to=np.full(setups, depth, np.int32),
         seconds=np.zeros(setups),
         seconds_in_solver=np.zeros(setups),
     )
@@ -77,8 +77,7 @@ def each_path_a_link(table: PathTable) -> PathTable:
         setup=np.zeros(count, np.int32),
         receiver=np.arange(count, dtype=np.int32),
         num_receivers=count,
-        added=np.full((1, count), np.nan),
-        num_solves=np.ones(1, np.int32),
+        complete_to=table.complete_to[:1],
         seconds=np.zeros(1),
         seconds_in_solver=np.zeros(1),
     )

@@ -12,12 +12,13 @@ from vlmrt_dist.errors import ConfigurationError, FrequencyError
 def test_defaults_and_the_papers_configuration() -> None:
     radio = RadioConfig()
     assert (radio.frequency, radio.tx_power_dbm, radio.max_depth) == (3.5e9, 44.0, 4)
-    assert radio.complete
+    assert (radio.path_set, radio.line_of_sight) == ("exact", "limited")
+    assert radio.max_reflections is radio.max_transmissions is None
     assert radio.tx_power == pytest.approx(25.1189, rel=1e-5)
     assert radio.wavelength == pytest.approx(0.0856550, rel=1e-5)
     paper = RadioConfig.paper(max_depth=6)
-    assert (paper.samples_per_src, paper.complete, paper.max_depth) == (5000, False, 6)
-    assert RadioConfig.paper(complete=True).complete
+    assert (paper.samples_per_src, paper.path_set, paper.max_depth) == (5000, "single_solve", 6)
+    assert RadioConfig.paper(path_set="exact").path_set == "exact"
 
 
 def test_every_field_changes_the_key() -> None:
@@ -30,7 +31,10 @@ def test_every_field_changes_the_key() -> None:
         "max_depth": 3,
         "samples_per_src": 7,
         "seed": 2,
-        "complete": False,
+        "max_reflections": 2,
+        "max_transmissions": 0,
+        "line_of_sight": "always",
+        "path_set": "single_solve",
         "combining": "coherent",
         "diffuse": True,
         "diffraction": True,
@@ -47,6 +51,15 @@ def test_equal_values_of_other_types_are_the_same_configuration() -> None:
     assert same.key == RadioConfig().key
     assert type(same.max_depth) is int
     assert pickle.loads(pickle.dumps(same)) == same
+
+
+def test_only_sampled_paths_depend_on_seed_and_rays() -> None:
+    exact = RadioConfig()
+    assert exact.replace(seed=5, samples_per_src=10).paths_key == exact.paths_key
+    assert exact.replace(max_reflections=1).paths_key != exact.paths_key
+    paper = RadioConfig.paper()
+    assert paper.replace(seed=5).paths_key != paper.paths_key
+    assert paper.replace(combining="coherent").paths_key == paper.paths_key
 
 
 @pytest.mark.parametrize("frequency", [0.0, -1.0, float("nan"), float("inf")])
@@ -69,7 +82,10 @@ def test_impossible_frequencies(frequency: float) -> None:
         ("max_depth", 10**6),
         ("samples_per_src", 0),
         ("seed", -1),
-        ("complete", "yes"),
+        ("path_set", "complete"),
+        ("line_of_sight", True),
+        ("max_reflections", -1),
+        ("max_transmissions", 1.5),
         ("diffuse", 1),
         ("frequency", "3.5e9"),
         ("samples_per_src", None),

@@ -517,7 +517,7 @@ def test_stopped_in_the_middle(
 def test_more_unknowns_and_a_profile_on_the_command_line(tmp_path: Path) -> None:
     file = levels(tmp_path / "rss.csv")
     result = invoke(
-        "estimate", "--measurements", file, "--noise-db", 5, "--single-solve",
+        "estimate", "--measurements", file, "--noise-db", 5, "--path-set", "single_solve",
         "--samples-per-src", 5000, "--max-depth", 1, "--unknown", "conductivity",
         "--unknown", "thickness", "--group-by", "material", "--gain-offset-db", "inf",
         "--loss", "huber", "--quantisation-db", 1, "--profile", "floor", "--json",

@@ -29,6 +29,7 @@ from vlmrt_dist.errors import (
 )
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Objective, ValueAndGrad
+from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.paper_room import box_room
 
@@ -156,7 +157,7 @@ def test_same_bits_as_in_one_process(case: Case, num_actors: int) -> None:
         alone = case.local.levels({RADIO.frequency: here}, wanted)
         same_bits([there.rss, *there.by.values()], [alone.rss, *alone.by.values()])
     assert objective.num_paths == sum(info.num_paths for info in objective.describe())
-    assert np.isnan(objective.incomplete)
+    assert objective.complete_to == NOT_PROVEN
 
 
 @pytest.mark.ray

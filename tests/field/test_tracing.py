@@ -56,7 +56,7 @@ def test_a_table_that_is_kept_is_the_table(
     kept = trace(room, campaign, PAPER, keep=file)
     assert kept.key == table.key
     assert load_paths(file, [1]).setup_keys() == table.setup_keys()[1:2]
-    for name in ("added", "num_solves"):
+    for name in ("margin", "complete_to"):
         np.testing.assert_array_equal(getattr(kept, name), getattr(table, name))
     assert ((kept.seconds_in_solver > 0.0) & (kept.seconds_in_solver < kept.seconds)).all()
     assert [f.name for f in tmp_path.iterdir()] == ["paths.arrow"]

@@ -46,7 +46,9 @@ def estimate(**changes: object) -> Estimate:
         "num_links": 24,
         "num_unheard": 0,
         "num_paths": 600,
-        "incomplete": float("nan"),
+        "complete_to": 4,
+        "num_fragile": 0,
+        "max_depth": 4,
         "seconds": {"trace": 1.0, "fit": 0.25},
         "links": LINKS,
     }
@@ -75,14 +77,17 @@ def test_names_are_not_taken_for_markup() -> None:
 
 def test_remarks_say_what_has_to_be_known() -> None:
     text = "\n".join(
-        estimate(num_unheard=2, noise_scale=3.0, incomplete=3e-4, held_out_db=0.5).remarks()
+        estimate(
+            num_unheard=2, noise_scale=3.0, complete_to=2, num_fragile=1, held_out_db=0.5
+        ).remarks()
     )
     assert "converged after 7 evaluations" in text
     assert "over 22 links" in text
     assert "held-out links 0.5 dB" in text
     assert "3.0 times the declared noise" in text
     assert "2 of 24 measured links" in text
-    assert "incomplete" in text
+    assert "paths of more than 2 interactions are left out" in text
+    assert "pass within 0.1 mm of an edge" in text
     assert f"1 unidentifiable: {MEANING['unidentifiable']}" in text
     adam = estimate(optimizer="adam", iterations=300).remarks()[0]
     assert "300 iterations" in adam
@@ -121,7 +126,7 @@ def test_the_dictionary_is_plain_json() -> None:
     assert back["seconds"] == pytest.approx(1.25)
 
 
-@pytest.mark.parametrize("name", ["noise_scale", "residual_db", "incomplete", "held_out_db"])
+@pytest.mark.parametrize("name", ["noise_scale", "residual_db", "held_out_db"])
 def test_no_number_of_the_dictionary_is_infinite(name: str) -> None:
     value = estimate(**{name: float("inf")}).to_dict()
     json.dumps(value, allow_nan=False)

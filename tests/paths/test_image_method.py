@@ -196,7 +196,7 @@ def test_turning_the_whole_room_changes_no_power(degrees: float) -> None:
     bounds = np.array([[-10.0, -10.0, 0.0], [10.0, 10.0, 3.0]])
     turned = dataclasses.replace(room, objects=objects, bounds=bounds)
     moved = dataclasses.replace(campaign, tx=campaign.tx @ turn, rx=campaign.rx @ turn)
-    radio = PAPER.replace(max_depth=2, samples_per_src=200_000, complete=True)
+    radio = PAPER.replace(max_depth=2, samples_per_src=200_000, path_set="united_solves")
     powers = [
         Replay(trace(model, places, radio), radio).rss(materials(room))
         for model, places in ((room, campaign), (turned, moved))

@@ -9,7 +9,6 @@ from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths import path_cache, sionna_solver
 from vlmrt_dist.paths.path_cache import PathCache
 from vlmrt_dist.paths.path_table import ROWS, PathTable
-from vlmrt_dist.paths.sionna_solver import MAX_SOLVES
 from vlmrt_dist.scene.model import SceneModel
 
 
@@ -61,7 +60,9 @@ def test_a_damaged_cache_file_is_traced_again(room: SceneModel, campaign: Campai
         {"max_depth": 3},
         {"samples_per_src": 5001},
         {"seed": 2},
-        {"complete": True},
+        {"path_set": "exact"},
+        {"path_set": "united_solves"},
+        {"max_reflections": 1},
         {"antenna_pattern": "dipole"},
         {"polarization": "H"},
     ],
@@ -70,8 +71,8 @@ def test_the_cache_key_changes_with_the_radio(
     room: SceneModel, campaign: Campaign, change: dict[str, object]
 ) -> None:
     setup = campaign.setups[0]
-    key = PathCache(room, PAPER, MAX_SOLVES).setup_file(setup)
-    assert PathCache(room, PAPER.replace(**change), MAX_SOLVES).setup_file(setup) != key
+    key = PathCache(room, PAPER).setup_file(setup)
+    assert PathCache(room, PAPER.replace(**change)).setup_file(setup) != key
 
 
 def test_the_cache_key_changes_with_the_scene_and_the_positions(
@@ -83,7 +84,7 @@ def test_the_cache_key_changes_with_the_scene_and_the_positions(
     objects[5] = dataclasses.replace(objects[5], thickness=0.11)
     other = dataclasses.replace(room, objects=tuple(objects))
     keys = {
-        PathCache(scene, PAPER, MAX_SOLVES).setup_file(places)
+        PathCache(scene, PAPER).setup_file(places)
         for scene, places in (
             (room, setup),
             (room, moved),
@@ -123,7 +124,7 @@ def test_a_large_campaign_is_one_file_that_is_mapped(
     # Other receivers are another campaign; a damaged file is made from the setups' own.
     present = campaign.present.copy()
     present[0, 0] = False
-    files = PathCache(room, PAPER, MAX_SOLVES)
+    files = PathCache(room, PAPER)
     fewer = dataclasses.replace(campaign, present=present)
     monkeypatch.setattr(path_cache, "MAPPED_LINKS", 23)
     assert files.campaign_file(campaign) == whole

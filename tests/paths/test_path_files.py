@@ -33,13 +33,13 @@ def table() -> PathTable:
     made = sketch(setups=4, paths=80)
     rotation = made.rotation.copy()
     rotation[0, 0] = -0.0
-    added = made.added.copy()
-    added[1] = [0.0, 1e-7, 0.1 + 0.2]
+    margin = made.margin.copy()
+    margin[:3] = [np.nan, np.inf, 0.1 + 0.2]
     return dataclasses.replace(
         made,
         rotation=rotation,
-        added=added,
-        num_solves=np.array([1, 5, 10, 3], np.int32),
+        margin=margin,
+        complete_to=np.array([1, 5, -1, 3], np.int32),
         seconds=np.array([0.1, 1 / 3, 5.0, 0.0]),
         seconds_in_solver=np.array([0.05, 0.3, 4.0, 0.0]),
     )

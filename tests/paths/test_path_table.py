@@ -20,7 +20,10 @@ def test_counts_follow_from_the_rows() -> None:
     assert table.paths_per_link.shape == (2, 3)
     assert table.paths_per_link.sum() == table.num_paths
     np.testing.assert_array_equal(table.link, 3 * table.setup + table.receiver)
-    assert np.isnan(table.incomplete)
+    assert table.certificate == 3
+    assert dataclasses.replace(table, complete_to=np.array([3, -1])).certificate == -1
+    margin = np.where(np.arange(table.num_paths) < 3, 5e-5, table.margin + 1e-3)
+    assert dataclasses.replace(table, margin=margin).num_fragile == 3
 
 
 def test_arrays_cannot_be_written_to() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
 import time
 from pathlib import Path
@@ -30,9 +29,9 @@ ROW = Row(
     combining="power",
     max_depth=4,
     samples_per_src=5000,
-    complete=False,
+    path_set="single_solve",
     noise_db=0.1,
-    incomplete=math.inf,
+    complete_to=-1,
     num_objects=2,
     num_setups=1,
     num_links=8,

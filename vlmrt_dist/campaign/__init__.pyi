@@ -11,8 +11,11 @@ from .free_space import random_campaign as random_campaign
 from .model import Campaign as Campaign
 from .model import MeasurementSetup as MeasurementSetup
 from .model import paths_provenance as paths_provenance
+from .radio_config import MAX_DEPTH_LIMIT as MAX_DEPTH_LIMIT
 from .radio_config import AntennaPattern as AntennaPattern
 from .radio_config import Combining as Combining
+from .radio_config import LineOfSight as LineOfSight
+from .radio_config import PathSet as PathSet
 from .radio_config import Polarization as Polarization
 from .radio_config import RadioConfig as RadioConfig
 from .validation import checked_noise as checked_noise

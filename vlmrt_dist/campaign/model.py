@@ -53,9 +53,9 @@ class MeasurementSetup:
 def paths_provenance(scene: SceneModel, radio: RadioConfig) -> str:
     """Key of the paths of a scene: equal for paths that are traced alike, seed included.
 
-    A complete set does not depend on the materials, a single solve does.
+    A single solve depends on the materials, an exact set and a union of solves do not.
     """
-    place = scene.geometry_key if radio.complete else scene.key
+    place = scene.key if radio.path_set == "single_solve" else scene.geometry_key
     return hashlib.sha256(f"{place}\n{radio.paths_key}".encode()).hexdigest()
 
 

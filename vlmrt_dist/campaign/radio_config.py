@@ -8,7 +8,7 @@ import json
 import math
 import numbers
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.units import dbm_to_watts, wavelength
@@ -16,10 +16,16 @@ from vlmrt_dist.units import dbm_to_watts, wavelength
 AntennaPattern = Literal["iso", "dipole", "hw_dipole", "tr38901"]
 Polarization = Literal["V", "H"]
 Combining = Literal["power", "coherent"]
+PathSet = Literal["exact", "single_solve", "united_solves"]
+"""Which paths are used: "exact", every one up to the depth, found by images; "single_solve", those
+that one solve of Sionna's sampling solver happens to find, as in the paper; "united_solves", the
+union of such solves with further seeds until they add nothing, a cross-check of the exact set."""
+LineOfSight = Literal["limited", "always"]
 
 ANTENNA_PATTERNS: tuple[str, ...] = ("iso", "dipole", "hw_dipole", "tr38901")
 POLARIZATIONS: tuple[str, ...] = ("V", "H")
 COMBININGS: tuple[str, ...] = ("power", "coherent")
+PATH_SETS: tuple[str, ...] = get_args(PathSet)
 
 MAX_DEPTH_LIMIT = 32
 """Deepest path that a configuration may ask for; more is a typing error, not a simulation."""
@@ -37,11 +43,14 @@ class RadioConfig:
     :param antenna_pattern: Sionna's name of both antennas' pattern: "iso", "dipole", "hw_dipole"
         or "tr38901"
     :param polarization: "V" or "H", both antennas
-    :param max_depth: most interactions along a path (>= 0)
-    :param samples_per_src: rays launched by each transmitter in one solve (>= 1)
-    :param seed: seed of the first solve (>= 0)
-    :param complete: solve again with further seeds and unite the paths until nothing is missing,
-        instead of taking what one solve happened to find
+    :param max_depth: most interactions along a path, reflections and transmissions together (>= 0)
+    :param max_reflections: most reflections among them; None: ``max_depth``
+    :param max_transmissions: most transmissions among them; None: ``max_depth``
+    :param line_of_sight: "always" keeps the straight path of every link with all the walls that it
+        passes through, however many; "limited" treats it as any other path
+    :param path_set: see :data:`PathSet`
+    :param samples_per_src: rays launched by each transmitter in one solve of Sionna's (>= 1)
+    :param seed: seed of the first solve of Sionna's (>= 0)
     :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
     :param diffuse: model diffuse scattering (retrace engine only)
     :param diffraction: model diffraction (retrace engine only)
@@ -54,9 +63,12 @@ class RadioConfig:
     antenna_pattern: AntennaPattern = "iso"
     polarization: Polarization = "V"
     max_depth: int = 4
+    max_reflections: int | None = None
+    max_transmissions: int | None = None
+    line_of_sight: LineOfSight = "limited"
+    path_set: PathSet = "exact"
     samples_per_src: int = 1_000_000
     seed: int = 1
-    complete: bool = True
     combining: Combining = "power"
     diffuse: bool = False
     diffraction: bool = False
@@ -71,7 +83,17 @@ class RadioConfig:
         _member("antenna_pattern", self.antenna_pattern, ANTENNA_PATTERNS)
         _member("polarization", self.polarization, POLARIZATIONS)
         _member("combining", self.combining, COMBININGS)
+        _member("path_set", self.path_set, PATH_SETS)
+        _member("line_of_sight", self.line_of_sight, get_args(LineOfSight))
         _within("max_depth", self.max_depth, 0, MAX_DEPTH_LIMIT)
+        for name in ("max_reflections", "max_transmissions"):
+            if getattr(self, name) is not None:
+                _within(name, getattr(self, name), 0, MAX_DEPTH_LIMIT)
+        if self.line_of_sight == "always" and self.path_set != "exact":
+            raise ConfigurationError(
+                "line_of_sight='always' needs path_set='exact': Sionna's solver finds no path of "
+                "more interactions than max_depth"
+            )
         _within("samples_per_src", self.samples_per_src, 1, MAX_SAMPLES)
         _within("seed", self.seed, 0, 2**31 - 1)
 
@@ -81,7 +103,10 @@ class RadioConfig:
             object.__setattr__(self, name, _number(name, getattr(self, name)))
         for name in ("max_depth", "samples_per_src", "seed"):
             object.__setattr__(self, name, _integer(name, getattr(self, name)))
-        for name in ("complete", "diffuse", "diffraction"):
+        for name in ("max_reflections", "max_transmissions"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _integer(name, getattr(self, name)))
+        for name in ("diffuse", "diffraction"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False")
@@ -90,7 +115,7 @@ class RadioConfig:
     def paper(cls, **overrides: Any) -> RadioConfig:
         """The paper's configuration: 3.5 GHz, 44 dBm, D=4 and the path set of one solve with
         U_ray = 5000 rays; ``overrides`` replace single fields."""
-        return cls(**{"samples_per_src": 5000, "complete": False, **overrides})
+        return cls(**{"samples_per_src": 5000, "path_set": "single_solve", **overrides})
 
     def replace(self, **changes: Any) -> RadioConfig:
         """A copy with some fields replaced, validated again."""
@@ -108,14 +133,18 @@ class RadioConfig:
 
     @property
     def paths_key(self) -> str:
-        """Content hash over the fields that decide which paths are traced, and how."""
-        return self.replace(combining="power", tx_power_dbm=0.0).key
+        """Content hash over the fields that decide which paths are traced, and how; an exact set
+        depends on no seed and no number of rays."""
+        same: dict[str, Any] = {"combining": "power", "tx_power_dbm": 0.0}
+        if self.path_set == "exact":
+            same |= {"samples_per_src": 1, "seed": 0}
+        return self.replace(**same).key
 
     @property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(b"vlmrt RadioConfig 1\n" + text.encode()).hexdigest()
+        return hashlib.sha256(b"vlmrt RadioConfig 2\n" + text.encode()).hexdigest()
 
 
 def _number(name: str, value: Any) -> float:

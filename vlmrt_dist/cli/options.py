@@ -116,12 +116,16 @@ class RadioOptions(Options, RadioConfig):
     """Radio configuration of an estimation.
 
     :param max_depth: most reflections and transmissions along a path
-    :param samples_per_src: rays launched by each transmitter in one solve
-    :param seed: seed of the first solve
+    :param max_reflections: most reflections among them (default: max_depth)
+    :param max_transmissions: most transmissions among them (default: max_depth)
+    :param line_of_sight: always keeps the straight path through however many walls
+    :param path_set: exact: every path up to the depth; single_solve: those that one solve of
+        Sionna's finds, as in the paper; united_solves: the union of such solves
+    :param samples_per_src: rays launched by each transmitter in one of Sionna's solves
+    :param seed: seed of the first of Sionna's solves
     """
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
-    complete: Annotated[bool, Parameter(negative="--single-solve")] = True
     diffuse: Annotated[bool, Parameter(parse=False)] = False
     diffraction: Annotated[bool, Parameter(parse=False)] = False
 

@@ -125,7 +125,8 @@ class ActorObjective:
             self.close()
             raise
         self.num_paths = sum(info.num_paths for info in started)
-        self.incomplete = float(np.max([info.incomplete for info in started]))
+        self.complete_to = min(info.complete_to for info in started)
+        self.num_fragile = sum(info.num_fragile for info in started)
         idle = [info for info in started if info.device.startswith("llvm")]
         if "GPU" in self._needs and idle:
             _log.warning(

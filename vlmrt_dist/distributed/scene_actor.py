@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,8 @@ class ActorInfo(NamedTuple):
 
     :param setups: first setup, and the one after the last
     :param num_paths: stored paths (0 with the retrace engine, which stores none)
-    :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
+    :param complete_to: depth to which the path sets hold every path; -1: sampled
+    :param num_fragile: paths within 0.1 mm of an edge
     :param trace_seconds: time that tracing, or loading the scene, took [s]
     :param device: Mitsuba variant that computes, with the GPU or the threads it has
     :param node: host name of the machine
@@ -37,7 +37,8 @@ class ActorInfo(NamedTuple):
 
     setups: tuple[int, int]
     num_paths: int
-    incomplete: float
+    complete_to: int
+    num_fragile: int
     trace_seconds: float
     device: str
     node: str
@@ -141,14 +142,15 @@ class SceneActor:
         start = time.perf_counter()
         from vlmrt_dist.field import ReplayObjective, RetraceObjective
 
-        num_paths, incomplete = 0, math.nan
+        num_paths, complete_to, num_fragile = 0, -1, 0
         if engine == "retrace":
             self._objective = RetraceObjective(scene, campaign, radio, measured)
         else:
             from vlmrt_dist.field import trace
 
-            table = trace(scene, campaign, radio, cache=cache)
-            num_paths, incomplete = table.num_paths, table.incomplete
+            table = trace(scene, campaign, radio, cache=cache, threads=threads)
+            num_paths, num_fragile = table.num_paths, table.num_fragile
+            complete_to = table.certificate
             self._objective = ReplayObjective(scene, campaign, radio, table, measured)
         STUDY_METRICS.tell_tracing(*self._metric_labels, num_paths, time.perf_counter() - start)
         on_cpu = variant == LLVM_VARIANT
@@ -156,7 +158,8 @@ class SceneActor:
         self._info = ActorInfo(
             self._setups,
             num_paths,
-            incomplete,
+            complete_to,
+            num_fragile,
             time.perf_counter() - start,
             f"{variant} ({held})",
             os.uname().nodename,

@@ -21,7 +21,6 @@ from vlmrt_dist.field.objective import (
     normalized_absolute_error,
 )
 from vlmrt_dist.field.replay import Replay
-from vlmrt_dist.field.retrace import Retrace
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import SceneModel
 
@@ -150,6 +149,15 @@ class RetraceObjective:
                 "the retrace engine knows the radio configuration's carrier only; use "
                 "engine='replay' for a campaign that names its own"
             )
+        if {radio.max_reflections, radio.max_transmissions} != {None} or (
+            radio.line_of_sight == "always"
+        ):
+            raise ConfigurationError(
+                "the retrace engine has no caps on reflections or transmissions, nor straight "
+                "paths beyond max_depth; use engine='replay'"
+            )
+        from vlmrt_dist.field.retrace import Retrace  # imports Sionna
+
         self.num_setups = campaign.num_setups
         self.num_objects = scene.num_objects
         self._frequency = radio.frequency

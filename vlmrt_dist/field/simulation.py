@@ -93,8 +93,9 @@ def simulate(
     :param conductivity: [K] true conductivities at the radio's carrier [S/m]; default: the scene's
         own. At other carriers they follow the objects' classes, see
         :mod:`~vlmrt_dist.campaign.carriers`
-    :param radio: radio configuration; with the same one as the estimation's (seed included) the
-        protocol is ``same_paths``, otherwise ``independent``
+    :param radio: radio configuration. An estimation with the same one has the protocol ``exact``
+        where both have every path, ``same_paths`` where both share a sampled set (the same seed);
+        otherwise the protocol is ``independent``
     :param noise_db: standard deviation of the normal error of each level, one number or [M,N] [dB]
     :param flaws: rounding, receivers' floor, outliers, offsets and wrong positions
     :param seed: of all that is random

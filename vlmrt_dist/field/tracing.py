@@ -1,26 +1,32 @@
-"""From a scene and a campaign to a :class:`PathTable`: cached, or traced setup by setup."""
+"""From a scene and a campaign to a :class:`PathTable`: cached, searched, or sampled by Sionna."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import UnsupportedByReplay
 from vlmrt_dist.field.replay import Materials, Replay
 from vlmrt_dist.paths import (
-    MAX_SOLVES,
+    KEPT_SECONDS,
+    NOT_PROVEN,
+    ExactSolver,
     PathCache,
     PathTable,
-    SionnaSolver,
     concatenate_setups,
     load_paths,
     stream_paths,
 )
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
+
+LINKS_AT_ONCE = 256
+"""Setups are searched side by side until they have so many links, which bounds the memory."""
+
+_Solve = Callable[[Sequence[MeasurementSetup]], PathTable]
 
 
 def trace(
@@ -29,43 +35,40 @@ def trace(
     radio: RadioConfig,
     *,
     cache: bool = True,
-    max_solves: int | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
     keep: str | os.PathLike[str] | None = None,
 ) -> PathTable:
     """Trace every setup of ``campaign``.
 
-    Tables are kept on disk, a file a setup, in ``VLMRT_CACHE_DIR`` (default
-    ``~/.cache/vlmrt_dist``); a damaged file is traced again. Large campaigns have a file of their
-    own as well, see :data:`~vlmrt_dist.paths.path_cache.MAPPED_LINKS`. One solve is for at most so
-    many receivers at once as :mod:`~vlmrt_dist.paths.receiver_groups` says.
+    By default every path up to ``radio.max_depth`` is found, exactly; ``radio.path_set`` says
+    otherwise. Tables that took time are kept on disk, a file a setup, in ``VLMRT_CACHE_DIR``
+    (default ``~/.cache/vlmrt_dist``); a damaged file is traced again. Large campaigns have a file
+    of their own as well, see :data:`~vlmrt_dist.paths.path_cache.MAPPED_LINKS`.
 
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
-    :param radio: carrier, antennas, depth, rays, seed, and whether the set is to be complete
+    :param radio: carrier, antennas, depth and path set
     :param cache: read and write the cache
-    :param max_solves: most solves united for one setup where the set is to be complete; default:
-        :data:`~vlmrt_dist.paths.sionna_solver.MAX_SOLVES`
-    :param progress: called after each setup, or once if all were in the cache
+    :param threads: threads of the exact search; None: one for each processor of this process
+    :param progress: called along the setups, or once if all were in the cache
     :param keep: an Arrow file (see :mod:`~vlmrt_dist.paths.path_files`) that setups are written to
-        as they are traced, so that no more than one is held at a time; the table is a memory map
-        of it
+        as they are traced, so that few are held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
     :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
+    :raises CampaignError: if an antenna is on a surface, or on the other end of its link
     :raises PathOverflowError: if Sionna's path buffer was full
-    :raises EngineUnavailable: if the machine lacks the memory for one solve
+    :raises EngineUnavailable: if the machine lacks the memory for one of Sionna's solves
     :raises StorageError: if ``keep`` cannot be written to
     """
     _check_supported(radio)
-    most = MAX_SOLVES if max_solves is None else max_solves
-    kept = PathCache(scene, radio, most) if cache else None
+    kept = PathCache(scene, radio) if cache else None
     whole = kept.campaign_file(campaign) if kept is not None and keep is None else None
     if whole is not None and (table := PathCache.read(whole)) is not None:
         if progress is not None:
             progress("trace", campaign.num_setups, campaign.num_setups)
         return table
-    solver = SionnaSolver(scene, radio, power=partial(_power, scene, radio), max_solves=most)
-    tables = _each_setup(solver, campaign, kept, progress)
+    tables = _traced(scene, campaign, radio, kept, threads, progress)
     if keep is not None:
         stream_paths(keep, tables)
         return load_paths(keep)
@@ -76,26 +79,76 @@ def trace(
     return PathCache.read(whole) or concatenate_setups(held)
 
 
-def _each_setup(
-    solver: SionnaSolver,
+def _traced(
+    scene: SceneModel,
     campaign: Campaign,
+    radio: RadioConfig,
     cache: PathCache | None,
+    threads: int | None,
     progress: Progress | None,
 ) -> Iterator[PathTable]:
-    """The table of each setup, its receivers numbered as in the campaign."""
+    """The tables of the setups, in order, their receivers numbered as in the campaign."""
+    if radio.path_set == "exact":
+        solve: _Solve = ExactSolver(scene, radio, threads=threads).solve
+        yield from _in_turn(campaign, cache, solve, LINKS_AT_ONCE, progress)
+        return
+    from vlmrt_dist.paths import SionnaSolver  # imports Sionna
+
+    solver = SionnaSolver(scene, radio, power=partial(_power, scene, radio))
     try:
-        for m, setup in enumerate(campaign.setups):
-            file = cache.setup_file(setup) if cache is not None else None
-            table = PathCache.read(file) if file is not None else None
-            if table is None:
-                table = solver.solve(setup)
-                if file is not None:
-                    PathCache.write(file, [table])
-            yield table.padded(campaign.present[m])
-            if progress is not None:
-                progress("trace", m + 1, campaign.num_setups)
+        yield from _in_turn(campaign, cache, lambda one: solver.solve(one[0]), 1, progress)
     finally:
         solver.close()
+
+
+def _in_turn(
+    campaign: Campaign,
+    cache: PathCache | None,
+    solve: _Solve,
+    most_links: int,
+    progress: Progress | None,
+) -> Iterator[PathTable]:
+    """Tables of one or several setups, from the cache or solved for."""
+    done = 0
+    for group, table in _groups(campaign, cache, most_links):
+        if table is None:
+            setups = [campaign.setups[m] for m in group]
+            table = solve(setups)
+            _keep(cache, setups, table)
+        yield table.padded(campaign.present[group])
+        done += len(group)
+        if progress is not None:
+            progress("trace", done, campaign.num_setups)
+
+
+def _groups(
+    campaign: Campaign, cache: PathCache | None, most_links: int
+) -> Iterator[tuple[list[int], PathTable | None]]:
+    """The setups, in order: one with its table from the cache, or some to be solved for together,
+    which have ``most_links`` links or are one."""
+    waiting: list[int] = []
+    links = 0
+    for m, setup in enumerate(campaign.setups):
+        known = PathCache.read(cache.setup_file(setup)) if cache is not None else None
+        if waiting and (known is not None or links + setup.num_receivers > most_links):
+            yield waiting, None
+            waiting, links = [], 0
+        if known is not None:
+            yield [m], known
+        else:
+            waiting.append(m)
+            links += setup.num_receivers
+    if waiting:
+        yield waiting, None
+
+
+def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: PathTable) -> None:
+    """Write the setups to the cache, but for those that were found as fast as they are read."""
+    if cache is None:
+        return
+    for m, setup in enumerate(setups):
+        if table.seconds[m] >= KEPT_SECONDS or table.complete_to[m] == NOT_PROVEN:
+            PathCache.write(cache.setup_file(setup), [table.setups([m])])
 
 
 def _check_supported(radio: RadioConfig) -> None:

@@ -60,12 +60,14 @@ class Evaluator:
     """An objective, and what is reported about its paths.
 
     :param num_paths: paths traced (0 for retrace)
-    :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
+    :param complete_to: depth to which the path sets hold every path; NOT_PROVEN: sampled
+    :param num_fragile: paths within 0.1 mm of an edge
     """
 
     objective: Objective
     num_paths: int = 0
-    incomplete: float = float("nan")
+    complete_to: int = -1
+    num_fragile: int = 0
 
     def close(self) -> None:
         """End the actors, if there are any."""
@@ -240,16 +242,15 @@ def _evaluator(
         actors = ActorObjective(
             scene, campaign, radio, engine=engine, workers=workers, progress=progress
         )
-        return Evaluator(actors, actors.num_paths, actors.incomplete)
+        return Evaluator(actors, actors.num_paths, actors.complete_to, actors.num_fragile)
     # Imported late: these import Dr.Jit.
     from vlmrt_dist.field import ReplayObjective, RetraceObjective, trace
 
     if engine == "retrace":
         return Evaluator(RetraceObjective(scene, campaign, radio))
     table = trace(scene, campaign, radio, progress=progress)
-    return Evaluator(
-        ReplayObjective(scene, campaign, radio, table), table.num_paths, table.incomplete
-    )
+    objective = ReplayObjective(scene, campaign, radio, table)
+    return Evaluator(objective, table.num_paths, table.certificate, table.num_fragile)
 
 
 def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> Campaign:

@@ -15,7 +15,6 @@ from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, LinkLevels, QuantityEstimate
 from vlmrt_dist.inference.relative_error import mean_relative_error
-from vlmrt_dist.paths import COMPLETE_TOLERANCE
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -67,8 +66,9 @@ class Estimate:
     :param engine: "replay" or "retrace"
     :param optimizer: its name
     :param loss: how large residuals counted
-    :param protocol: "measured"; or, for simulated levels, "same_paths" if they come from the very
-        path set of the estimation and "independent" if not
+    :param protocol: "measured"; or, for simulated levels, "exact" if truth and estimate both have
+        every path, "same_paths" if they share a sampled path set, and "independent" if their paths
+        come from different solvers or solves
     :param combining: how the paths' contributions were added
     :param noise_db: noise that was declared, median over the links [dB]
     :param noise_scale: factor by which the residuals exceed that (1: they do not; NaN: too few
@@ -80,7 +80,9 @@ class Estimate:
     :param num_unheard: links that no traced path reaches, which the fit could not use
     :param num_censored: links used of which only is known that they lie below a receiver's floor
     :param num_paths: paths traced (0 for retrace)
-    :param incomplete: largest share of a link's power that the last solve added (NaN: unknown)
+    :param complete_to: depth to which the path sets hold every path; -1: the paths were sampled
+    :param num_fragile: paths within 0.1 mm of an edge, which stand on the accuracy of the scene
+    :param max_depth: depth that was asked for
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     """
@@ -110,7 +112,9 @@ class Estimate:
     num_links: int
     num_unheard: int
     num_paths: int
-    incomplete: float
+    complete_to: int
+    num_fragile: int
+    max_depth: int
     seconds: dict[str, float]
     links: LinkLevels
     frequency: float = 3.5e9
@@ -238,10 +242,15 @@ class Estimate:
                 f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
                 "were not used"
             )
-        if self.incomplete > COMPLETE_TOLERANCE:
+        if 0 <= self.complete_to < self.max_depth:
             lines.append(
-                f"the path set is incomplete: the last solve still added {self.incomplete:.1e} of "
-                "a link's power; raise samples_per_src"
+                f"the path search passed its budget: paths of more than {self.complete_to} "
+                "interactions are left out; lower max_depth or max_reflections"
+            )
+        if self.num_fragile:
+            lines.append(
+                f"{self.num_fragile} of {self.num_paths} paths pass within 0.1 mm of an edge; "
+                "whether they exist depends on the accuracy of the scene"
             )
         for verdict in ("weak", "unidentifiable", "saturated"):
             count = self.verdict.count(verdict)
@@ -337,7 +346,9 @@ class Estimate:
             "num_unheard": self.num_unheard,
             "num_censored": self.num_censored,
             "num_paths": self.num_paths,
-            "incomplete": _finite(self.incomplete),
+            "max_depth": self.max_depth,
+            "complete_to": self.complete_to,
+            "num_fragile": self.num_fragile,
             "seconds": sum(self.seconds.values()),
             "seconds_by_phase": dict(self.seconds),
             "units": {"conductivity": "S/m", "residual_db": "dB", "seconds": "s"},

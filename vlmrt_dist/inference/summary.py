@@ -90,7 +90,9 @@ def summarise(
         num_unheard=int((silent & ~campaign.censored).sum()),
         num_censored=int((used & campaign.censored).sum()),
         num_paths=problem.evaluator.num_paths,
-        incomplete=problem.evaluator.incomplete,
+        complete_to=problem.evaluator.complete_to,
+        num_fragile=problem.evaluator.num_fragile,
+        max_depth=problem.assumed.radio.max_depth,
         seconds=seconds,
         links=links,
     )
@@ -124,10 +126,12 @@ def _others(scene: SceneModel, problem: Problem, fit: Fit) -> dict[str, Quantity
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, solver: Solver) -> str:
-    """Protocol: "same_paths" where truth and estimate share their paths; see :class:`Estimate`."""
+    """How truth and estimate share their paths; see :class:`Estimate`."""
     if campaign.simulated_from is None:
         return "measured"
-    # Retrace makes one solve in each step, whatever the truth was united from.
-    retraced = isinstance(solver, Adam) and solver.engine == "retrace" and radio.complete
-    same = campaign.simulated_from == paths_provenance(scene, radio)
-    return "same_paths" if same and not retraced else "independent"
+    # Retrace makes one solve in each step, whatever the truth was simulated with.
+    one_solve = radio.path_set == "single_solve"
+    retraced = isinstance(solver, Adam) and solver.engine == "retrace" and not one_solve
+    if retraced or campaign.simulated_from != paths_provenance(scene, radio):
+        return "independent"
+    return "exact" if radio.path_set == "exact" else "same_paths"

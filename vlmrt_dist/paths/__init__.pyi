@@ -1,3 +1,4 @@
+from .antenna_patterns import antenna_field as antenna_field
 from .exact.faces import CoincidentSurfaces as CoincidentSurfaces
 from .exact.faces import PreparedScene as PreparedScene
 from .exact.faces import prepare_scene as prepare_scene
@@ -6,13 +7,16 @@ from .exact.limits import SearchLimits as SearchLimits
 from .exact.search import ExactPaths as ExactPaths
 from .exact.search import search_paths as search_paths
 from .exact.table import exact_table as exact_table
+from .exact_solver import ExactSolver as ExactSolver
 from .image_method import Planes as Planes
 from .image_method import planes_of as planes_of
+from .path_cache import KEPT_SECONDS as KEPT_SECONDS
 from .path_cache import PathCache as PathCache
 from .path_files import load_paths as load_paths
 from .path_files import stream_paths as stream_paths
-from .path_table import COMPLETE_TOLERANCE as COMPLETE_TOLERANCE
+from .path_table import FRAGILE as FRAGILE
 from .path_table import NONE as NONE
+from .path_table import NOT_PROVEN as NOT_PROVEN
 from .path_table import REFLECTION as REFLECTION
 from .path_table import TRANSMISSION as TRANSMISSION
 from .path_table import PathTable as PathTable
@@ -22,5 +26,4 @@ from .sionna_scene import LiveScene as LiveScene
 from .sionna_scene import dr as dr
 from .sionna_scene import mi as mi
 from .sionna_scene import rt as rt
-from .sionna_solver import MAX_SOLVES as MAX_SOLVES
 from .sionna_solver import SionnaSolver as SionnaSolver

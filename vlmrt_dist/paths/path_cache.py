@@ -13,15 +13,16 @@ import numpy as np
 from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.paths.path_files import load_paths, stream_paths
-from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE, PathTable
-from vlmrt_dist.paths.receiver_groups import LANES_PER_GROUP, MAX_LANES_AT_ONCE
-from vlmrt_dist.paths.sionna_scene import CANDIDATES
-from vlmrt_dist.paths.sionna_solver import CLEAN_SOLVES
+from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import cache_folder
 
-TRACING_VERSION = 3
+TRACING_VERSION = 4
 """Part of the cache's key: raise it when the same request would give another table."""
+
+KEPT_SECONDS = 0.05
+"""Setups whose exact search took less than this are not cached: to search again is as fast as to
+read."""
 
 MAPPED_LINKS = 1000
 """Campaigns of so many links are cached as one more file, which all processes of a machine map:
@@ -32,17 +33,16 @@ class PathCache:
     """The cache files of one scene and radio configuration, in :func:`cache_folder`.
 
     :param scene: the scene that is traced
-    :param radio: carrier, antennas, depth, rays, seed
-    :param max_solves: most solves united for one setup
+    :param radio: carrier, antennas, depth, path set
     """
 
-    def __init__(self, scene: SceneModel, radio: RadioConfig, max_solves: int) -> None:
+    def __init__(self, scene: SceneModel, radio: RadioConfig) -> None:
+        exact = radio.path_set == "exact"
+        solver = "exact" if exact else f"sionna-rt {version('sionna-rt')}"
         self._request = [
-            scene.key,
+            scene.geometry_key if exact else scene.key,
             radio.paths_key,
-            f"sionna-rt {version('sionna-rt')}, tracing {TRACING_VERSION}",
-            f"{COMPLETE_TOLERANCE} {CLEAN_SOLVES} {max_solves} {MAX_LANES_AT_ONCE} "
-            f"{LANES_PER_GROUP} {CANDIDATES}",
+            f"{solver}, tracing {TRACING_VERSION}",
         ]
 
     def setup_file(self, setup: MeasurementSetup) -> Path:

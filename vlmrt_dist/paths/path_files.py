@@ -29,12 +29,12 @@ from vlmrt_dist.errors import NumericalError, StorageError
 from vlmrt_dist.paths.path_table import PER_SETUP, ROWS, PathTable, concatenate_setups
 from vlmrt_dist.store import replacing
 
-FORMAT = "vlmrt paths 1"
+FORMAT = "vlmrt paths 2"
 """Format that a file states; raise the number when the same table would be written otherwise."""
 
 _COUNTS = ("num_setups", "num_receivers", "num_objects")
 _DTYPES = {"kind": np.uint8} | dict.fromkeys(("setup", "receiver", "object", "plane"), np.int32)
-_UNITS = {"length": "m", "rotation": "cos, sin"}
+_UNITS = {"length": "m", "margin": "m", "rotation": "cos, sin"}
 
 _DAMAGED = (
     OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError,

@@ -18,15 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import MAX_DEPTH_LIMIT
 from vlmrt_dist.errors import NumericalError
 
 NONE, REFLECTION, TRANSMISSION = 0, 1, 2
 """Values of :attr:`PathTable.kind`: no interaction (padding), specular reflection, transmission."""
 
-COMPLETE_TOLERANCE = 1e-5
-"""A path set is complete when a further solve adds less than this share of any link's power."""
+FRAGILE = 1e-4
+"""A path with a smaller edge margin than this [m] stands on the accuracy of the scene."""
 
-_FORMAT = 1
+NOT_PROVEN = -1
+""":attr:`PathTable.complete_to` of a setup whose paths were sampled."""
+
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +56,12 @@ class PathTable:
     :param rotation: [P, D + 1, 2] cosine and sine of each change of basis
     :param tx_field: [P, 2] transmit antenna's field pattern at departure
     :param rx_field: [P, 2] receive antenna's field pattern at arrival
-    :param added: [M, N] share of each link's power that the last solve added (NaN: one solve only)
-    :param num_solves: [M] path solves united for each setup
+    :param margin: [P] edge margin: how far the path is from gaining or losing an interaction [m]
+        (infinite: no edge is near; NaN: unknown, the path was sampled)
+    :param complete_to: [M] depth to which each setup's set holds every path; :data:`NOT_PROVEN`
+        where the paths were sampled
     :param seconds: [M] wall time that tracing each setup took, when it was traced [s]
-    :param seconds_in_solver: [M] the part of it that Sionna's path solver took [s]
+    :param seconds_in_solver: [M] the part of it that the search, or Sionna's path solver, took [s]
     """
 
     num_setups: int
@@ -71,8 +77,8 @@ class PathTable:
     rotation: FloatArray
     tx_field: FloatArray
     rx_field: FloatArray
-    added: FloatArray
-    num_solves: NDArray[np.int32]
+    margin: FloatArray
+    complete_to: NDArray[np.int32]
     seconds: FloatArray
     seconds_in_solver: FloatArray
 
@@ -112,9 +118,14 @@ class PathTable:
         return count.reshape(self.num_setups, self.num_receivers)
 
     @property
-    def incomplete(self) -> float:
-        """Largest share of a link's power that the last solve still added (NaN: unknown)."""
-        return float(np.max(self.added)) if self.added.size else 0.0
+    def certificate(self) -> int:
+        """Depth to which the sets of all setups hold every path; :data:`NOT_PROVEN`: sampled."""
+        return int(self.complete_to.min(initial=MAX_DEPTH_LIMIT))
+
+    @property
+    def num_fragile(self) -> int:
+        """Number of paths within :data:`FRAGILE` of an edge (0 where margins are unknown)."""
+        return int((self.margin < FRAGILE).sum())
 
     def setup_keys(self) -> list[str]:
         """Content hash of each setup's paths; the same however the setups are grouped."""
@@ -167,30 +178,28 @@ class PathTable:
         return dataclasses.replace(part, num_setups=len(pick), setup=number, **kept)
 
     def padded(self, present: BoolArray) -> PathTable:
-        """One setup's table with its receivers numbered as in a padded campaign.
+        """The table with its receivers numbered as in a padded campaign.
 
-        :param present: [N'] which receivers of the campaign exist: N of them, in this order
+        :param present: [M, N'] which receivers of the campaign exist; the table numbers those of
+            each setup one after another
         """
-        there = np.flatnonzero(present)
-        if len(there) == len(present):
+        if present.all() and present.shape[1] == self.num_receivers:
             return self
-        added = np.zeros((1, len(present)))
-        added[0, there] = self.added[0]
+        number = np.argsort(~present, axis=1, kind="stable").astype(np.int32)
         return dataclasses.replace(
             self,
-            num_receivers=len(present),
-            receiver=there[self.receiver].astype(np.int32),
-            added=added,
+            num_receivers=present.shape[1],
+            receiver=number[self.setup, self.receiver],
         )
 
 
 ROWS = (
     "setup", "receiver", "length", "kind", "object", "plane", "cosine", "rotation",
-    "tx_field", "rx_field",
+    "tx_field", "rx_field", "margin",
 )  # fmt: skip
 """Columns of a :class:`PathTable` that have an entry for each path."""
 
-PER_SETUP = ("added", "num_solves", "seconds", "seconds_in_solver")
+PER_SETUP = ("complete_to", "seconds", "seconds_in_solver")
 """Those that have one for each setup."""
 
 

@@ -205,24 +205,6 @@ class LiveScene:
         """Give back what Dr.Jit keeps for the next solve, some gigabytes after large ones."""
         dr.flush_malloc_cache()
 
-    def antenna_field(self, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Unit vectors θ̂ [P, 3] and the antenna's field (F_θ, F_φ) [P, 2].
-
-        :param direction: [P, 3] unit vectors seen from the antenna
-        """
-        x, y, z = direction.T
-        theta = np.arccos(np.clip(z, -1.0, 1.0))
-        phi = np.arctan2(y, x)
-        theta_hat = np.column_stack(
-            [np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)]
-        )
-        if len(direction) == 0:
-            return theta_hat, np.zeros((0, 2))
-        pattern = self.scene.tx_array.antenna_pattern.patterns[0]
-        field = pattern(mi.Float(theta.astype(np.float32)), mi.Float(phi.astype(np.float32)))
-        columns = [np.broadcast_to(dr.real(f).numpy(), (len(phi),)) for f in field]
-        return theta_hat, np.column_stack(columns).astype(float)
-
 
 class _CountingGenerator:
     """Sionna's candidate generator, with the number of candidates of the last solve.

@@ -1,12 +1,13 @@
 """The paths of one setup by Sionna's path solver, as a :class:`PathTable` with exact geometry.
 
 One solve samples directions and interactions at random, so it finds a part of the paths only:
-with the paper's 5000 rays about half of those of its room. ``RadioConfig.complete`` unites
-independently seeded solves until further ones add nothing that matters.
+with the paper's 5000 rays about half of those of its room. The path set "united_solves" unites
+independently seeded solves until further ones add nothing that matters; it still lacks paths that
+every solve is unlikely to find, so that it proves nothing and serves as a cross-check.
 
 Sionna chooses between reflection and transmission with the material's own probabilities, so chains
 of unlikely interactions are found late or never. The paths do not depend on the materials; solves
-for a complete set are therefore made with a resistive sheet, which reflects and transmits alike.
+to be united are therefore made with a resistive sheet, which reflects and transmits alike.
 In the paper's room, D=4, that finds with 0.2 million rays what real materials need 6 million for.
 """
 
@@ -20,28 +21,32 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
+from vlmrt_dist.paths.antenna_patterns import antenna_field
 from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
-from vlmrt_dist.paths.path_table import COMPLETE_TOLERANCE, PathTable, unite
+from vlmrt_dist.paths.path_table import NOT_PROVEN, REFLECTION, TRANSMISSION, PathTable, unite
 from vlmrt_dist.paths.receiver_groups import check_memory, groups_of
 from vlmrt_dist.paths.sionna_scene import VARIANT, FoundPaths, LiveScene
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.units import FREE_SPACE_IMPEDANCE
 
+ADDED_TOLERANCE = 1e-5
+"""Solves are united until a further one adds less than this share of any link's power."""
+
 CLEAN_SOLVES = 2
-"""So many solves in a row have to stay below :data:`COMPLETE_TOLERANCE`; one may be luck."""
+"""So many solves in a row have to stay below :data:`ADDED_TOLERANCE`; one may be luck."""
 
 MAX_SOLVES = 10
-"""Most solves united for one setup; what the last one added is in :attr:`PathTable.added`."""
+"""Most solves united for one setup."""
 
 
 class SionnaSolver:
     """Solves for the paths of one setup after another; the live scene is loaded for the first.
 
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
-    :param radio: carrier, antennas, depth, rays, seed, and whether the set is to be complete
+    :param radio: carrier, antennas, depth, rays, seed, and whether solves are united
     :param power: received powers [1, N] of a table's links, in any unit; decides when further
         solves add nothing that matters
-    :param max_solves: most solves united for one setup where the set is to be complete
+    :param max_solves: most solves united for one setup
     """
 
     def __init__(
@@ -50,12 +55,13 @@ class SionnaSolver:
         radio: RadioConfig,
         *,
         power: Callable[[PathTable], FloatArray],
-        max_solves: int,
+        max_solves: int = MAX_SOLVES,
     ) -> None:
         self._scene = scene
         self._radio = radio
         self._power = power
         self._max_solves = max_solves
+        self._unites = radio.path_set == "united_solves"
         self._loaded: tuple[LiveScene, Planes] | None = None
         self._most_receivers = 0
 
@@ -67,19 +73,19 @@ class SionnaSolver:
         """
         begin = time.perf_counter()
         if self._loaded is None:
-            model = thin_sheets(self._scene) if self._radio.complete else self._scene
+            model = thin_sheets(self._scene) if self._unites else self._scene
             self._loaded = LiveScene(model, self._radio), planes_of(self._scene)
         live, planes = self._loaded
         if len(setup.rx) > self._most_receivers and VARIANT.startswith("llvm"):
             check_memory(self._radio, len(setup.rx))
             self._most_receivers = len(setup.rx)  # fewer will find the memory that these leave
         before = live.seconds_in_solver
-        if self._radio.complete:
+        if self._unites:
             table = self._united(live, planes, setup)
         else:
             table = _solve_once(live, planes, setup, self._radio.seed, 0)
         return dataclasses.replace(
-            table,
+            _within_caps(table, self._radio),
             seconds=np.array([time.perf_counter() - begin]),
             seconds_in_solver=np.array([live.seconds_in_solver - before]),
         )
@@ -94,16 +100,27 @@ class SionnaSolver:
         table = _solve_once(live, planes, setup, self._radio.seed, 0)
         power = self._power(table)
         solves, clean = 1, 0
-        added = np.full(power.shape, np.nan)
         while solves < self._max_solves and clean < CLEAN_SOLVES:
             # Seeds are spread apart, so that neighbouring configurations share no solve.
             seed = (self._radio.seed * 7919 + 104_729 * solves) % 2**31
             table = unite([table, _solve_once(live, planes, setup, seed, solves)])
             before, power = power, self._power(table)
             added = np.divide(power - before, power, out=np.zeros_like(power), where=power > 0.0)
-            clean = clean + 1 if np.all(added <= COMPLETE_TOLERANCE) else 0
+            clean = clean + 1 if np.all(added <= ADDED_TOLERANCE) else 0
             solves += 1
-        return dataclasses.replace(table, added=added, num_solves=np.array([solves], np.int32))
+        return table
+
+
+def _within_caps(table: PathTable, radio: RadioConfig) -> PathTable:
+    """``table`` without paths of more reflections or transmissions than ``radio`` allows."""
+    keep = np.ones(table.num_paths, bool)
+    for kind, cap in (
+        (REFLECTION, radio.max_reflections),
+        (TRANSMISSION, radio.max_transmissions),
+    ):
+        if cap is not None:
+            keep &= (table.kind == kind).sum(axis=1) <= cap
+    return table if keep.all() else table.rows(keep)
 
 
 def thin_sheets(scene: SceneModel) -> SceneModel:
@@ -157,8 +174,9 @@ def table_of(
 
     normal = planes.normal[plane]  # [P, D, 3]
     along = (normal * direction[:, :-1]).sum(2)
-    theta_t, tx_field = live.antenna_field(direction[:, 0])
-    theta_r, rx_field = live.antenna_field(-direction[:, depth])
+    antennas = live.radio.antenna_pattern, live.radio.polarization
+    theta_t, tx_field = antenna_field(*antennas, direction[:, 0])
+    theta_r, rx_field = antenna_field(*antennas, -direction[:, depth])
     # (θ̂, φ̂) is right-handed about the direction of travel at departure; at arrival the antenna
     # looks the other way, so φ̂ changes its sign.
     rx_field = rx_field * np.array([1.0, -1.0])
@@ -177,8 +195,8 @@ def table_of(
         rotation=_rotations(direction, normal, there, theta_t, theta_r),
         tx_field=tx_field,
         rx_field=rx_field,
-        added=np.full((1, count), np.nan),
-        num_solves=np.ones(1, np.int32),
+        margin=np.full(paths, np.nan),
+        complete_to=np.array([NOT_PROVEN], np.int32),
         seconds=np.zeros(1),
         seconds_in_solver=np.zeros(1),
     )

@@ -22,11 +22,6 @@ from vlmrt_dist.placement.options import CandidateOptions, Height, Region
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel, ground, outdoors
 
-POOL_SAMPLES, POOL_SOLVES = 20_000, 3
-"""Rays of one solve and solves united at most for a candidate transmitter. In the paper's room half
-of the levels then lie within 0.001 dB (power) or 0.05 dB (coherent) of those of complete sets, and
-half of the links' sensitivities within 0.2 % or 6 %."""
-
 REACH = 200.0
 """Farthest that a candidate receiver lies from its transmitter [m]: across a whole city nothing is
 received at street level."""
@@ -81,7 +76,7 @@ def pool_for(
     """A traced pool that M setups of N receivers can be chosen from.
 
     :param seed: of positions and draws
-    :param radio: radio configuration of the measurement; the pool is traced with fewer rays
+    :param radio: radio configuration of the measurement
     :param candidates: the pool's positions
     :param prior_width: standard deviation of ln σ before the measurement, one or [K]
     :param fixed: names of objects whose conductivity is known
@@ -111,16 +106,17 @@ def candidate_pool(
     """Candidate positions, traced.
 
     :param positions: T setups of R receivers
-    :param radio: radio configuration of the measurement; the pool is traced with fewer rays
+    :param radio: radio configuration of the measurement
     :param draws: [B, K] conductivities at which the links are judged [S/m]
     :param free: [K] objects whose conductivity is unknown
     :param progress: called as "pool", transmitter by transmitter
     """
     from vlmrt_dist.field import trace  # imports Dr.Jit
 
-    ranking = radio.replace(samples_per_src=min(radio.samples_per_src, POOL_SAMPLES))
+    # Links are ranked by all of their paths, whatever the estimation will use.
+    ranking = radio.replace(path_set="exact")
     step = None if progress is None else lambda _, done, total: progress("pool", done, total)
-    table = trace(scene, positions, ranking, max_solves=POOL_SOLVES, progress=step)
+    table = trace(scene, positions, ranking, progress=step)
     heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
     keep = sp.diags(free.astype(float))
     return CandidatePool(positions, heard, tuple((j @ keep).tocsr() for j in jacobians), free)

@@ -125,7 +125,7 @@ class Group:
 
     :param label: the settings that the study varies
     :param optimizer: the method
-    :param protocol: same_paths or independent
+    :param protocol: same_paths, exact or independent
     :param combining: power or coherent
     """
 

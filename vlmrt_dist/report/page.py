@@ -166,9 +166,11 @@ def _figure(key: str, title: str, name: str, note: str, study: StudyRows, data: 
 
 def _provenance(results: Results) -> str:
     protocols = (
-        "<p><em>same_paths</em>: the truth is simulated on the estimator's own path set, as the "
-        "paper's numbers imply. <em>independent</em>: the truth comes from a complete path set of "
-        "its own seed.</p>"
+        "<p><em>same_paths</em>: the truth is simulated on the estimator's own sampled path set, "
+        "as the paper's numbers imply. <em>exact</em>: truth and estimate both have every path up "
+        "to the depth. <em>independent</em>: the truth has other paths than the estimate: every "
+        "path where the estimate samples, a union of Sionna's solves where the estimate has every "
+        "path.</p>"
     )
     figures = "<p>Figures as PNG and PDF: <code>vlmrt report RESULTS --figures FOLDER</code></p>"
     return _section(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.paths import COMPLETE_TOLERANCE
 from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.store import Row
 
@@ -24,8 +23,8 @@ STEP_NOTE = (
     "† Adam circles the answer at a distance proportional to its step, as the gradient of loss "
     "(8) does not fade: η = 1e-3 S/m is 6 % of marble's conductivity. A tenth of it goes below."
 )
-INCOMPLETE_NOTE = (
-    "‡ the path sets are not complete: the last solve still added {share:.0e} of a link's power"
+CUT_NOTE = (
+    "‡ the path search passed its budget: paths of more than {depth} interactions are left out"
 )
 
 MISSING_NOTE = (
@@ -72,15 +71,15 @@ def comparison(
             iterations = np.array([r.iterations for r in some])
             low, high = np.quantile(mre, [0.1, 0.9])
             mark = ""
-            if some[0].protocol == "independent" and not some[0].complete:
+            if some[0].protocol == "independent" and some[0].path_set == "single_solve":
                 mark = " §"
                 notes[MISSING_NOTE] = None
             elif optimizer == "adam" and printed and np.median(mre) > printed.mre:
                 mark = " †"
                 notes[STEP_NOTE] = None
-            elif some[0].incomplete > COMPLETE_TOLERANCE:
+            elif cut_off(some[0]):
                 mark = " ‡"
-                notes[INCOMPLETE_NOTE.format(share=some[0].incomplete)] = None
+                notes[CUT_NOTE.format(depth=some[0].complete_to)] = None
             table.add_row(
                 str(value),
                 OPTIMIZER_NAMES[optimizer],
@@ -113,3 +112,8 @@ def _percent(value: float) -> str:
     if value >= 1.0:
         return f"{value:.3g}"
     return f"{value:.3f}" if value >= 5e-4 else f"{value:.0e}"
+
+
+def cut_off(row: Row) -> bool:
+    """Whether the path search passed its budget, so that deep paths are left out."""
+    return 0 <= row.complete_to < row.max_depth

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlmrt_dist.paths import COMPLETE_TOLERANCE
 from vlmrt_dist.report.data import Group, Results, StudyRows, groups_of, label_of
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
-from vlmrt_dist.report.paper_comparison import INCOMPLETE_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.report.paper_comparison import CUT_NOTE, OPTIMIZER_NAMES, cut_off
 from vlmrt_dist.store import Row, Timing
 
 MOST_LINES = 400
@@ -88,9 +87,9 @@ def _estimations(study: StudyRows) -> Table:
                      "prints it of those that are estimated.")  # fmt: skip
     if len(groups) > MOST_LINES:
         notes.append(f"{len(groups) - MOST_LINES} more lines are left out; they are in the ledger.")
-    worst = max((r.incomplete for r in study.rows if _known_incomplete(r)), default=0.0)
-    if worst > 0.0:
-        notes.append(INCOMPLETE_NOTE.format(share=worst))
+    depths = [r.complete_to for r in study.rows if cut_off(r)]
+    if depths:
+        notes.append(CUT_NOTE.format(depth=min(depths)))
     caption = f"{study.description.title}{_of_the_paper(study)}"
     return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes))
 
@@ -105,7 +104,7 @@ def _line(
     low, middle, high = group.quantiles("mre", 100.0)
     iterations = group.quantiles("iterations")[1]
     each = float(np.median([r.seconds_fit / max(r.iterations, 1) for r in rows]))
-    incomplete = " ‡" if any(map(_known_incomplete, rows)) else ""
+    cut = " ‡" if any(map(cut_off, rows)) else ""
     failed = sum(r.outcome in ("non_finite", "diverged", "no_signal") for r in rows)
     cells = [
         *(_cell(group.label.get(name, "")) for name in labels),
@@ -115,7 +114,7 @@ def _line(
         str(len({r.seed for r in rows})),
         f"{group.quantiles('num_links')[1]:.0f}",
         percent(group.quantiles("initial_mre", 100.0)[1]),
-        percent(middle) + incomplete,
+        percent(middle) + cut,
         *paper(f"{printed.mre:.3f}" if printed else ""),
         f"{percent(low)} … {percent(high)}",
         f"{iterations:.0f}",
@@ -131,11 +130,6 @@ def _line(
         cells.append(f"{100.0 * np.mean([r.coverage for r in rows]):.1f}"
                      if group.optimizer == "map" else "")  # fmt: skip
     return (*cells, str(failed))
-
-
-def _known_incomplete(row: Row) -> bool:
-    """True if paths are known to be missing, which takes more than one solve."""
-    return bool(np.isfinite(row.incomplete) and row.incomplete > COMPLETE_TOLERANCE)
 
 
 def _times(study: StudyRows) -> Table:

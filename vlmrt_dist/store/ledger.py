@@ -29,7 +29,7 @@ from vlmrt_dist.signals import STOP_SIGNAL
 from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
 from vlmrt_dist.store.places import Place, place_of, unique
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 
 _STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -41,6 +41,8 @@ _THREADS, _PART = 16, 32
 class Row:
     """The result of one estimation. Units stand in :data:`SCHEMA`.
 
+    ``complete_to`` is the depth to which the path sets hold every path, -1 where the paths were
+    sampled.
     ``seconds_trace`` is the time of tracing the estimation's paths, which all seeds of a point
     share; ``seconds_fit`` is one seed's share of fitting. Lists have an entry for each object:
     ``std`` is the standard deviation of ln σ after the measurement, ``crb`` the smallest one that
@@ -65,9 +67,9 @@ class Row:
     combining: str
     max_depth: int
     samples_per_src: int
-    complete: bool
+    path_set: str
     noise_db: float
-    incomplete: float
+    complete_to: int
     num_objects: int
     num_setups: int
     num_links: int
@@ -141,7 +143,6 @@ _UNITS = {
     "mre": "1",
     "mre_history": "1",
     "loss_history": "1",
-    "incomplete": "1",
     "held_out_db": "dB",
     "noise_db": "dB",
     "coverage": "1",

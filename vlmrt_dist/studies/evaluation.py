@@ -80,7 +80,7 @@ def _fits(
     campaign, table, rss = levels.kept(point.campaign)
     objective = ReplayObjective(point.scene, campaign, point.radio, table, measured=rss)
     sigma = levels.truth.conductivity
-    evaluator = Evaluator(objective, table.num_paths, table.incomplete)
+    evaluator = Evaluator(objective, table.num_paths, table.certificate, table.num_fragile)
     bounds: list[FloatArray] = []
     fits: list[MethodFit] = []
     for method in point.optimizers:
@@ -145,13 +145,13 @@ def _shared_columns(point: Point, levels: StudyLevels) -> dict[str, Any]:
         "label": json.dumps(point.label, sort_keys=True),
         "initial": str(point.initial),
         "engine": "replay",
-        "protocol": point.protocol,
+        "protocol": point.reported_protocol,
         "combining": radio.combining,
         "max_depth": radio.max_depth,
         "samples_per_src": radio.samples_per_src,
-        "complete": radio.complete,
+        "path_set": radio.path_set,
         "noise_db": point.noise_db,
-        "incomplete": table.incomplete,
+        "complete_to": table.certificate,
         "num_objects": scene.num_objects,
         "num_setups": int(heard.any(axis=1).sum()),
         "num_links": int(heard.sum()),

@@ -19,6 +19,8 @@ from vlmrt_dist.scene import MaterialPrior, SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION
 
 Protocol = Literal["same_paths", "independent"]
+"""Paths of the true levels: the estimation's own, or those of another solver: every path where the
+estimation samples, a union of Sionna's solves where the estimation has every path."""
 Method = Literal["adam", "adam_fine", "adam_log", "levenberg_marquardt", "map"]
 """An optimizer without a prior, as in the paper, or "map": as :func:`vlmrt_dist.estimate` does it,
 Levenberg-Marquardt with the prior, several starts, and a prior that is widened where the levels
@@ -27,7 +29,7 @@ contradict it."""
 TRUTH_SEED = 1_000_003
 """Added to the path seed for the truth of the ``independent`` protocol."""
 
-STUDY_VERSION = 4
+STUDY_VERSION = 5
 """Part of every key: raise it when the same point would give other rows."""
 
 JOINT_VERSION = 1
@@ -207,20 +209,23 @@ class Point:
         ]
 
     @property
+    def reported_protocol(self) -> str:
+        """Protocol of the rows: "exact" where truth and estimate both have every path."""
+        shared = self.protocol == "same_paths"
+        return "exact" if shared and self.radio.path_set == "exact" else self.protocol
+
+    @property
     def true_radio(self) -> RadioConfig:
-        """Radio configuration of the true levels: a complete path set, where they are independent
-        of the estimation's."""
+        """Radio configuration of the true levels; see :data:`Protocol`."""
         if self.protocol == "same_paths":
             return self.radio
-        other = self.radio.replace(seed=self.radio.seed + TRUTH_SEED)
-        if other.complete:
-            return other
-        most = max(other.samples_per_src, RadioConfig().samples_per_src)
-        return other.replace(complete=True, samples_per_src=most)
+        if self.radio.path_set != "exact":
+            return self.radio.replace(path_set="exact")
+        return self.radio.replace(path_set="united_solves", seed=self.radio.seed + TRUTH_SEED)
 
     def __str__(self) -> str:
         label = " ".join(f"{k}={v}" for k, v in self.label.items())
-        return f"{label} {self.protocol}"
+        return f"{label} {self.reported_protocol}"
 
 
 def _hash(parts: list[Any]) -> str:

@@ -68,8 +68,8 @@ def unexplained(scene: SceneModel, campaign: Campaign, depth: int) -> tuple[int,
         warnings.simplefilter("ignore", CoincidentSurfaces)
         prepared = prepare_scene(scene)
     paths = search_paths(prepared, campaign.setups, SearchLimits(depth))
-    radio = RadioConfig(max_depth=depth, samples_per_src=100_000)
-    table: PathTable = trace(scene, campaign, radio, max_solves=3)
+    radio = RadioConfig(max_depth=depth, samples_per_src=100_000, path_set="united_solves")
+    table: PathTable = trace(scene, campaign, radio)
     planes = planes_of(scene)
     number = np.zeros(len(planes.normal), int)
     number[planes.of_face] = prepared.planes.of_face  # the same faces in both

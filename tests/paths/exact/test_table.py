@@ -73,7 +73,7 @@ def by_images(scene, planes: Planes, setup, table):
         amplitude=np.zeros(table.num_paths, complex),
         length=table.length,
     )
-    live = SimpleNamespace(antenna_field=isotropic, model=scene)
+    live = SimpleNamespace(radio=RadioConfig(), model=scene)
     return unite([table_of(live, planes, setup, found, 0)])  # type: ignore[arg-type]
 
 
@@ -90,7 +90,7 @@ def test_tables_have_the_bits_of_the_image_geometry(name: str) -> None:
     ]
     other = concatenate_setups(parts)
     assert table.num_paths == other.num_paths > 100
-    for column in ROWS:
+    for column in ROWS[:-1]:  # the last is the margin, which solves do not know
         assert np.array_equal(getattr(table, column), getattr(other, column)), column
     assert table.key == other.key
     assert np.array_equal(prepared.planes.normal[prepared.planes.of_face],

@@ -17,9 +17,6 @@ from vlmrt_dist.paths.exact.records import Faces
 NEAR_MISS = 1e-3
 """Surfaces that a segment misses by more than this [m] have no part in its margin."""
 
-FRAGILE = 1e-4
-"""Paths with a smaller margin than this [m] stand on the accuracy of the scene."""
-
 _BEYOND = 1e-6
 """How far behind an edge the next piece of the same surface is looked for [m]."""
 

@@ -21,10 +21,10 @@ from vlmrt_dist.paths.exact.antennas import check_antennas, empty_bodies
 from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_listeners
 from vlmrt_dist.paths.exact.limits import MAX_STEPS, IncompleteSearch, Limits, SearchLimits
-from vlmrt_dist.paths.exact.margins import FRAGILE, edge_margins
+from vlmrt_dist.paths.exact.margins import edge_margins
 from vlmrt_dist.paths.exact.packing import packed
 from vlmrt_dist.paths.exact.records import Faces
-from vlmrt_dist.paths.path_table import NONE, REFLECTION, TRANSMISSION
+from vlmrt_dist.paths.path_table import FRAGILE, NONE, REFLECTION, TRANSMISSION
 
 
 @dataclass(frozen=True, eq=False)

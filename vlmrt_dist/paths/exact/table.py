@@ -30,8 +30,7 @@ def exact_table(
 ) -> PathTable:
     """The table of ``paths``, which were found in ``scene`` for ``setups``.
 
-    ``added`` is zero where the set is complete to the depth that was searched; :attr:`PathTable`'s
-    seconds are zero, for the caller to fill in.
+    :attr:`PathTable.seconds` are zero, for the caller to fill in.
 
     :raises NumericalError: if a path grazes a face, so that its geometry is not finite
     """
@@ -64,8 +63,8 @@ def exact_table(
         # (θ̂, φ̂) is right-handed about the direction of travel at departure; at arrival the antenna
         # looks the other way, so φ̂ changes its sign.
         rx_field=rx_field * np.array([1.0, -1.0]),
-        added=np.zeros((len(setups), count)),
-        num_solves=np.zeros(len(setups), np.int32),
+        margin=paths.margin,
+        complete_to=paths.complete_to,
         seconds=np.zeros(len(setups)),
         seconds_in_solver=np.zeros(len(setups)),
     )

@@ -1,4 +1,4 @@
-"""Cost of tracing by the number of links: time inside Sionna and around it, memory, files."""
+"""Cost of tracing by the number of links: search, table, memory, files."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ class TracingCost:
     """One size, traced with nothing in the cache. Times are wall seconds.
 
     :param num_links: links that some path joins
-    :param solver: inside Sionna's path solver, all setups together
-    :param around: around it: the scene placed, paths read, unfolded, united, weighed, written
-    :param solves: solves of all setups together
-    :param incomplete: largest share of a link's power that the last solve still added
+    :param search: searching for the paths, all setups together
+    :param around: around it: geometry of the paths, table, file
+    :param processor: processor seconds of both, all threads together
+    :param complete_to: depth to which every path is held
+    :param fragile: paths within 0.1 mm of an edge
     :param peak: most memory that the process held while it traced [bytes]
     :param file: size of the streamed file [bytes]
     :param load: reading the file by memory map and comparing it with its content hash
@@ -43,8 +44,9 @@ class TracingCost:
     :param copy_memory: the same by ``copy``
     :param value: value and gradient of the loss, all links
     :param jacobian: one sparse Jacobian
-    :param only_one: paths that only one of two sets has whose solves share no seed; None: not asked
-    :param difference_db: largest difference of a link's power between these two [dB]
+    :param only_exact: paths that a union of Sionna's solves lacks; None: not asked
+    :param only_sampled: paths that only that union has
+    :param difference_db: largest difference of a link's power between the two sets [dB]
     :param busy: load average of the machine when it was measured
     """
 
@@ -53,10 +55,11 @@ class TracingCost:
     num_objects: int
     num_links: int
     num_paths: int
-    solver: float
+    search: float
     around: float
-    solves: int
-    incomplete: float
+    processor: float
+    complete_to: int
+    fragile: int
     peak: int
     file: int
     load: float
@@ -66,7 +69,8 @@ class TracingCost:
     copy_memory: int
     value: float
     jacobian: float
-    only_one: int | None
+    only_exact: int | None
+    only_sampled: int | None
     difference_db: float | None
     busy: float
 
@@ -77,14 +81,14 @@ def campaign_of(num_setups: int, num_receivers: int, seed: int) -> Campaign:
 
 
 def measure_tracing(
-    num_setups: int, num_receivers: int, radio: RadioConfig, seed: int, twice: bool
+    num_setups: int, num_receivers: int, radio: RadioConfig, seed: int, compared: bool
 ) -> TracingCost:
     """Trace, stream to a file, load and evaluate M · N links of the paper's room.
 
     Meant for a process of its own, as the memory of the process is measured.
 
     :param seed: of the positions
-    :param twice: trace once more, with other seeds of Sionna's sampling, and compare
+    :param compared: compare with a union of Sionna's solves
     """
     from vlmrt_dist.field import trace
     from vlmrt_dist.paths import load_paths
@@ -92,13 +96,13 @@ def measure_tracing(
     room, campaign = box_room(BOXES), campaign_of(num_setups, num_receivers, seed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "paths.arrow"
-        # Kernels that Dr.Jit has never compiled are no part of what is asked.
-        trace(room, campaign.subset([0]), radio, cache=False, max_solves=1)
-        begin = time.perf_counter()
+        # Functions that were never compiled are no part of what is asked.
+        trace(room, campaign.subset([0]), radio, cache=False)
+        begin, start = time.perf_counter(), time.process_time()
         traced = trace(room, campaign, radio, cache=False, keep=path)
-        total = time.perf_counter() - begin
+        total, processor = time.perf_counter() - begin, time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        solver = float(traced.seconds_in_solver.sum())
+        search = float(traced.seconds_in_solver.sum())
         size = path.stat().st_size
         del traced
         one = _seconds(lambda: load_paths(path, [num_setups - 1]))
@@ -113,17 +117,18 @@ def measure_tracing(
         assert private.num_paths == table.num_paths
         del private
     value, jacobian = _evaluations(campaign, radio, table)
-    only_one, difference = _compared(campaign, radio, table) if twice else (None, None)
+    differences = _compared(campaign, radio, table) if compared else (None, None, None)
     return TracingCost(
         num_setups=num_setups,
         num_receivers=num_receivers,
         num_objects=room.num_objects,
         num_links=int((table.paths_per_link > 0).sum()),
         num_paths=table.num_paths,
-        solver=solver,
-        around=total - solver,
-        solves=int(table.num_solves.sum()),
-        incomplete=table.incomplete,
+        search=search,
+        around=total - search,
+        processor=processor,
+        complete_to=table.certificate,
+        fragile=table.num_fragile,
         peak=peak,
         file=size,
         load=load,
@@ -133,27 +138,29 @@ def measure_tracing(
         copy_memory=copied - start,
         value=value,
         jacobian=jacobian,
-        only_one=only_one,
-        difference_db=difference,
+        only_exact=differences[0],
+        only_sampled=differences[1],
+        difference_db=differences[2],
         busy=os.getloadavg()[0],
     )
 
 
-def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[int, float]:
-    """Paths in only one of ``table`` and a set of other seeds, and the largest difference of a
-    link's power between them [dB]."""
+def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[int, int, float]:
+    """Paths that only ``table`` has, that only a union of Sionna's solves has, and the largest
+    difference of a link's power between them [dB]."""
     from vlmrt_dist.field import Materials, Replay, trace
 
     room, frequency = box_room(BOXES), radio.frequency
     materials = Materials(
         room.conductivity(frequency), room.relative_permittivity(frequency), room.thickness
     )
-    other = trace(room, campaign, radio.replace(seed=radio.seed + 1), cache=False)
+    other = trace(room, campaign, radio.replace(path_set="united_solves"), cache=False)
     power = [Replay(t, radio).rss(materials)[0] for t in (table, other)]
     sets = [{row.tobytes() for row in t.signature()} for t in (table, other)]
     both = (power[0] > 0.0) & (power[1] > 0.0)
     one, two = (watts_to_dbm(p[both]) for p in power)
-    return len(sets[0] ^ sets[1]), float(np.abs(one - two).max(initial=0.0))
+    difference = float(np.abs(one - two).max(initial=0.0))
+    return len(sets[0] - sets[1]), len(sets[1] - sets[0]), difference
 
 
 def _evaluations(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[float, float]:

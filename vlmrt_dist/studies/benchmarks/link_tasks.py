@@ -16,7 +16,7 @@ from vlmrt_dist.studies.benchmarks.cost_by_objects import in_own_process
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.evaluation import hardware
 
-MEASURED = 1
+MEASURED = 2
 """Part of every key: raise it when something else is timed."""
 
 COLUMNS = {"value": "seconds_gradient", "jacobian": "seconds_jacobian", "peak": "peak_bytes"}
@@ -29,7 +29,7 @@ class TracingTask:
 
     :param study: name of the study
     :param seed: of the positions
-    :param twice: trace once more, with other seeds of Sionna's sampling, and compare
+    :param compared: compare with a union of Sionna's solves
     """
 
     study: str
@@ -37,7 +37,7 @@ class TracingTask:
     num_receivers: int
     radio: RadioConfig
     seed: int
-    twice: bool
+    compared: bool
 
     def __str__(self) -> str:
         return f"{self.num_setups} x {self.num_receivers} links, seed {self.seed}"
@@ -46,7 +46,7 @@ class TracingTask:
     def what(self) -> dict[str, Any]:
         """Sizes and seed, for the label."""
         return {"setups": self.num_setups, "receivers": self.num_receivers, "seed": self.seed,
-                "twice": self.twice}  # fmt: skip
+                "compared": self.compared}  # fmt: skip
 
     @property
     def key(self) -> str:
@@ -57,13 +57,13 @@ class TracingTask:
     def measure(self) -> Timing:
         """A row of the ledger; what it has no column for is in the label."""
         cost = in_own_process(measure_tracing, self.num_setups, self.num_receivers, self.radio,
-                              self.seed, self.twice)  # fmt: skip
+                              self.seed, self.compared)  # fmt: skip
         assert cost is not None  # it has no time limit
         have = {f.name for f in fields(Timing)}
         values = {COLUMNS.get(name, name): value for name, value in asdict(cost).items()}
         label = json.dumps(self.what | {n: v for n, v in values.items() if n not in have})
         known = {name: value for name, value in values.items() if name in have}
-        trace = cost.solver + cost.around
+        trace = cost.search + cost.around
         return nothing_timed(
             self.study, self.key, label, "replay", self.radio, seconds_trace=trace, **known
         )

@@ -301,7 +301,7 @@ def time_phases(bench: Bench, depths: Sequence[int]) -> list[PhaseSeconds]:
     :param depths: D of each complete path set; the first also with one solve of 5000 rays
     """
     cases = [(RadioConfig.paper(max_depth=depths[0]), "one solve of 5000 rays")]
-    cases += [(RadioConfig(max_depth=depth), "complete") for depth in depths]
+    cases += [(RadioConfig(max_depth=depth), "every path") for depth in depths]
     results = []
     for radio, words in cases:
         with empty_cache():
