@@ -1,6 +1,8 @@
 """The exact search finds every path, once, and nothing else."""
 
 import dataclasses
+import signal
+import threading
 import warnings
 
 import numpy as np
@@ -325,3 +327,24 @@ def test_no_reflection_is_counted_twice_on_a_tessellated_cylinder():
         bounces = np.bincount(paths.receiver[paths.kind[:, 0] == REFLECTION], minlength=20)
         assert bounces.max() <= 1  # convex from outside: neighbouring facets leave gaps
         assert keys(paths) == brute_force(scene_of(arc), setup, 1)
+
+
+def test_an_interrupt_ends_the_threads_that_search() -> None:
+    """Ctrl-C in a search of minutes: compiled code does not see signals, so it has to be told."""
+    scene = box_room(120)
+    prepared = prepare_scene(scene)
+    setups = random_campaign(scene, 2, 20, seed=0).setups
+    search_paths(prepared, setups, SearchLimits(1))  # compiled
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            search_paths(prepared, setups, SearchLimits(9, max_steps=2**40), threads=2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")]

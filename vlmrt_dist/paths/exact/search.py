@@ -26,6 +26,8 @@ from vlmrt_dist.paths.exact.packing import packed
 from vlmrt_dist.paths.exact.records import Faces
 from vlmrt_dist.paths.path_table import FRAGILE, NONE, REFLECTION, TRANSMISSION
 
+_GIVEN_UP = 2**62
+
 
 @dataclass(frozen=True, eq=False)
 class ExactPaths:
@@ -82,19 +84,30 @@ def search_paths(
     with ThreadPoolExecutor(number) as pool:
         for begin in range(0, len(places), together):
             part = [_Search(scene, *place, limits) for place in places[begin : begin + together]]
-            list(pool.map(_Search.prepare, part))
-            waiting = part
-            while waiting:  # one more time, less deep, where a budget was passed
-                work = [(search, k, tasks) for search in waiting for k in range(tasks)]
-                found = list(pool.map(_explore, work))
-                for i, search in enumerate(waiting):
-                    search.gather(found[i * tasks : (i + 1) * tasks])
-                waiting = [search for search in waiting if search.rows is None]
-            list(pool.map(_Search.finish, part))
+            try:
+                _search_all(part, tasks, pool)
+            except BaseException:  # an interrupt: threads in compiled code end by themselves only
+                for search in part:
+                    search.give_up()
+                pool.shutdown(cancel_futures=True)
+                raise
             done += part
     complete = np.array([search.depth for search in done], np.int32)
     _warn_of_budgets(complete, limits)
     return _joined(scene, done, complete)
+
+
+def _search_all(part: list[_Search], tasks: int, pool: ThreadPoolExecutor) -> None:
+    """Search some setups side by side, each in ``tasks`` tasks."""
+    list(pool.map(_Search.prepare, part))
+    waiting = part
+    while waiting:  # one more time, less deep, where a budget was passed
+        work = [(search, k, tasks) for search in waiting for k in range(tasks)]
+        found = list(pool.map(_explore, work))
+        for i, search in enumerate(waiting):
+            search.gather(found[i * tasks : (i + 1) * tasks])
+        waiting = [search for search in waiting if search.rows is None]
+    list(pool.map(_Search.finish, part))
 
 
 def _processors() -> int:
@@ -121,6 +134,11 @@ class _Search:
         self.steps = 0
         self.rows: NDArray[np.int32] | None = None
         self.margin = np.zeros(0)
+        self._spent = np.zeros(1, np.int64)
+
+    def give_up(self) -> None:
+        """Make the tasks that run end soon, as if the budget were passed."""
+        self._spent[0] = _GIVEN_UP
 
     def prepare(self) -> None:
         """Make what all tasks share."""
@@ -233,7 +251,7 @@ def _warn_of_budgets(complete: NDArray[np.int32], limits: SearchLimits) -> None:
         f"the search of {len(short)} setups passed its budget of {limits.max_steps:,} steps or "
         f"{limits.max_paths:,} paths before depth {limits.max_depth}; complete, and cut off, at a "
         f"lower depth are the paths of setups {named}{more}. Lower max_depth or max_reflections, "
-        "give setups fewer receivers, or raise the budget",
+        "or give setups fewer receivers",
         IncompleteSearch,
         stacklevel=3,
     )
