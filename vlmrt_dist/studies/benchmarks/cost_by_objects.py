@@ -89,8 +89,17 @@ def measure_replay(num_objects: int, radio: RadioConfig, num_receivers: int, see
 
     Everything is traced anew, after a small room that has the compiled functions loaded.
     """
+    _load_compiled(radio)
     with empty_cache():
         return _measured(num_objects, radio, num_receivers, seed)
+
+
+def _load_compiled(radio: RadioConfig) -> None:
+    """Search a small room, so that the compiled search is taken from the cache that there is."""
+    from vlmrt_dist.field import trace
+
+    small = box_room(1)
+    trace(small, random_campaign(small, 1, 2, seed=0), radio, cache=False)
 
 
 def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
@@ -98,8 +107,6 @@ def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: in
     from vlmrt_dist.inference import LevenbergMarquardt, estimate
     from vlmrt_dist.paths import prepare_scene
 
-    small = box_room(1)
-    trace(small, random_campaign(small, 1, 2, seed=0), radio, cache=False)
     begin = time.perf_counter()
     room = box_room(num_objects - 5)
     prepare_scene(room)
@@ -162,6 +169,7 @@ def measure_fixed(
     from vlmrt_dist.field import ReplayObjective, trace
     from vlmrt_dist.paths import concatenate_setups
 
+    _load_compiled(radio)
     calls: dict[int, Callable[[], Any]] = {}
     with empty_cache():
         for k in sizes:
