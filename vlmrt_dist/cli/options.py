@@ -133,7 +133,7 @@ class RadioOptions(Options, RadioConfig):
 @option_group("Radio")
 @dataclass(frozen=True)
 class SimulationRadio(RadioOptions):
-    """Radio configuration of a simulation, whose solves share no seed with an estimation's."""
+    """Radio configuration of a simulation; sampled path sets share no seed with an estimation's."""
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 2
 

@@ -53,7 +53,7 @@ def estimate(
 
     :param scene: K objects
     :param campaign: M setups with received levels [dBm]
-    :param radio: radio configuration; default: 3.5 GHz, depth 4, the complete path set
+    :param radio: radio configuration; default: 3.5 GHz, every path up to depth 4
     :param prior: a width about the ITU values of the scene's own material classes (default
         ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them
     :param parameters: which parameters of the objects are unknown; default: their conductivities

@@ -248,9 +248,10 @@ class Estimate:
                 "interactions are left out; lower max_depth or max_reflections"
             )
         if self.num_fragile:
+            passes = "path passes" if self.num_fragile == 1 else "paths pass"
             lines.append(
-                f"{self.num_fragile} of {self.num_paths} paths pass within 0.1 mm of an edge; "
-                "whether they exist depends on the accuracy of the scene"
+                f"{self.num_fragile} of {self.num_paths} {passes} within 0.1 mm of an edge; "
+                "which of them exist depends on the accuracy of the scene"
             )
         for verdict in ("weak", "unidentifiable", "saturated"):
             count = self.verdict.count(verdict)

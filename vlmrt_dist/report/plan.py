@@ -23,7 +23,7 @@ from vlmrt_dist.scene import SceneModel
 class PlanReport:
     """A plan's prediction and that of random campaigns.
 
-    :param predicted: from the planned positions, on their complete path set
+    :param predicted: from the planned positions, on all of their paths
     :param random: from random choices of the pool, of the plan's size
     """
 
