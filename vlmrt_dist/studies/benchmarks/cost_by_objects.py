@@ -27,7 +27,8 @@ FIXED_PATHS = 250
 """Paths that rooms of all sizes are compared with."""
 
 LINKS = 4
-"""Links that an object has at least."""
+"""Links that are placed for each object. A few have no path: a box that is farther from a setup
+than :data:`~vlmrt_dist.studies.benchmarks.box_links.REACH` may stand in the way."""
 
 COST_VERSION = 3
 """Part of what is measured: raise it when something else is."""
