@@ -36,7 +36,7 @@ MIN_SEGMENT = 1e-2
 TOLERATED_DB = 0.01
 """Links whose level changes by more than this [dB] are named."""
 
-MAX_STEPS = 5_000_000
+MAX_STEPS = 20_000_000
 """Budget of the exact search of one setup; some seconds at most."""
 
 MAX_PATHS = 200_000
