@@ -202,3 +202,15 @@ def test_turning_the_whole_room_changes_no_power(degrees: float) -> None:
         for model, places in ((room, campaign), (turned, moved))
     ]
     np.testing.assert_allclose(powers[1], powers[0], rtol=1e-5)
+
+
+def test_planes_of_a_shifted_scene_are_those_of_the_scene_at_the_origin(room: SceneModel) -> None:
+    shift = np.array([691_000.0, 5_334_000.0, 520.0])
+    objects = tuple(
+        dataclasses.replace(item, vertices=item.vertices + shift) for item in room.objects
+    )
+    there = SceneModel("far", objects, room.bounds + shift)
+    here, found = planes_of(room), planes_of(there, shift)
+    np.testing.assert_array_equal(found.of_face, here.of_face)
+    np.testing.assert_allclose(found.offset, here.offset, atol=2e-9)
+    np.testing.assert_allclose(found.normal, here.normal, atol=2e-9)

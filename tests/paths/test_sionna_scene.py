@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from tests.geometry_cases import UTM, moved
 from tests.numerics import PAPER
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_table import NONE
-from vlmrt_dist.paths.sionna_scene import FoundPaths, LiveScene
+from vlmrt_dist.paths.sionna_scene import FoundPaths, LiveScene, float32_shift
 from vlmrt_dist.paths.sionna_solver import thin_sheets
 from vlmrt_dist.scene.model import SceneModel
 
@@ -64,3 +65,34 @@ def test_sharing_a_mesh_finds_the_paths_that_meshes_of_their_own_find(
         )
         # Threads find them in any order.
         np.testing.assert_array_equal(in_order(together), in_order(apart))
+
+
+def test_rooms_about_the_origin_are_not_moved_and_others_come_near_it() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        size = rng.uniform(0.5, 300.0, 3)
+        low = -size * rng.uniform(0.0, 1.0, 3)
+        box = np.array([[low, low + size]])
+        np.testing.assert_array_equal(float32_shift(box), np.zeros(3))
+        place = rng.uniform(-1e7, 1e7, 3)
+        far = box + place
+        shift = float32_shift(far)
+        assert np.abs(far - shift).max() <= 2.0 * max(size.max(), 1.0)
+        # A multiple of a power of two: no bit of a coordinate is lost.
+        np.testing.assert_array_equal((far - shift) + shift, far)
+
+
+def test_sionna_is_given_a_room_at_utm_coordinates_as_it_is_at_the_origin(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    """A multiple of 16 m, the step of this room: not one path differs."""
+    shift = 16.0 * np.round(UTM / 16.0)
+    there, places = moved(room, campaign, shift)
+    live = LiveScene(there, PAPER)
+    np.testing.assert_array_equal(live.shift, shift)
+    here = LiveScene(room, PAPER).find_paths(campaign.setups[0], 1)
+    found = live.find_paths(places.setups[0], 1)
+    for name in ("receiver", "kind", "object", "face"):
+        one, other = (np.sort(getattr(each, name).reshape(-1)) for each in (here, found))
+        np.testing.assert_array_equal(other, one)
+    np.testing.assert_allclose(np.sort(found.length), np.sort(here.length), atol=1e-5)

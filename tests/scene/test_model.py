@@ -192,3 +192,13 @@ def test_points_must_be_points() -> None:
 def test_it_prints_what_it_is() -> None:
     assert "K=9" in repr(box_room())
     assert repr(box_room().objects[5]) == "SceneObject('box_wood', 'wood', 12 triangles)"
+
+
+def test_objects_a_thousand_kilometres_apart_are_refused_by_name() -> None:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], float)
+    utm = np.array([691_000.0, 5_334_000.0, 520.0])
+    near = SceneObject("near", "brick", corners, np.array([[0, 1, 2]]))
+    far = SceneObject("far", "brick", corners + utm, np.array([[0, 1, 2]]))
+    with pytest.raises(SceneError, match=r"1000 km, from object 'near' to object 'far'.*origin"):
+        SceneModel("mixed", (far, near), np.zeros((2, 3)))
+    assert SceneModel("map", (far,), bounding_bounds((far,))).num_objects == 1

@@ -62,7 +62,7 @@ def test_an_unknown_material_needs_both_numbers() -> None:
         (np.zeros((3, 2)), [[0, 1, 2]], "three vertices"),
         (np.full((3, 3), np.nan), [[0, 1, 2]], "not finite"),
         (np.full((3, 3), np.inf), [[0, 1, 2]], "not finite"),
-        (np.full((3, 3), 1e7), [[0, 1, 2]], "beyond"),
+        (np.full((3, 3), 1e8), [[0, 1, 2]], "beyond"),
         (np.eye(3), np.empty((0, 3), int), "one triangle"),
         (np.eye(3), [[0, 1, 3]], "does not exist"),
         (np.eye(3), [[0, 1, -1]], "does not exist"),

@@ -6,13 +6,15 @@ The reference that replay is measured against, and the way for what replay does 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.paths import LiveScene, dr, mi
+from vlmrt_dist.field.tracing import own_power
+from vlmrt_dist.paths import LiveScene, dr, mi, warn_of_sionna_limits
 from vlmrt_dist.scene import SceneModel
 
 Weigh = Callable[[FloatArray], FloatArray]
@@ -22,12 +24,16 @@ Weigh = Callable[[FloatArray], FloatArray]
 class Retrace:
     """Received signal strengths by Sionna's path solver, differentiable by conductivity.
 
+    Warns with :class:`~vlmrt_dist.paths.SionnaLimits` of links that the solver gets wrong because
+    it drops short segments and computes in float32.
+
     :param scene: the scene of K objects
     :param campaign: M setups
     :param radio: carrier, antennas and solver settings; its seed is the seed of every solve
     """
 
     def __init__(self, scene: SceneModel, campaign: Campaign, radio: RadioConfig) -> None:
+        warn_of_sionna_limits(scene, campaign, radio, partial(own_power, scene, radio))
         self.radio = radio
         self._setups = campaign.setups
         self._live = LiveScene(scene, radio, material_per_object=True)

@@ -19,6 +19,7 @@ from vlmrt_dist.paths import (
     concatenate_setups,
     load_paths,
     stream_paths,
+    warn_of_sionna_limits,
 )
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -46,6 +47,9 @@ def trace(
     (default ``~/.cache/vlmrt_dist``); a damaged file is traced again. Large campaigns have a file
     of their own as well, see :data:`~vlmrt_dist.paths.path_cache.MAPPED_LINKS`.
 
+    Warns with :class:`~vlmrt_dist.paths.SionnaLimits` of links that a sampled set gets wrong
+    because Sionna drops short segments and computes in float32.
+
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
     :param radio: carrier, antennas, depth and path set
@@ -62,6 +66,8 @@ def trace(
     :raises StorageError: if ``keep`` cannot be written to
     """
     _check_supported(radio)
+    if radio.path_set != "exact":
+        warn_of_sionna_limits(scene, campaign, radio, partial(own_power, scene, radio))
     kept = PathCache(scene, radio) if cache else None
     whole = kept.campaign_file(campaign) if kept is not None and keep is None else None
     if whole is not None and (table := PathCache.read(whole)) is not None:
@@ -94,7 +100,7 @@ def _traced(
         return
     from vlmrt_dist.paths import SionnaSolver  # imports Sionna
 
-    solver = SionnaSolver(scene, radio, power=partial(_power, scene, radio))
+    solver = SionnaSolver(scene, radio, power=partial(own_power, scene, radio))
     try:
         yield from _in_turn(campaign, cache, lambda one: solver.solve(one[0]), 1, progress)
     finally:
@@ -161,8 +167,8 @@ def _check_supported(radio: RadioConfig) -> None:
         )
 
 
-def _power(scene: SceneModel, radio: RadioConfig, table: PathTable) -> FloatArray:
-    """[1, N] power that the paths carry through the scene's own materials, phases left out."""
+def own_power(scene: SceneModel, radio: RadioConfig, table: PathTable) -> FloatArray:
+    """[M, N] power that the paths carry through the scene's own materials, phases left out."""
     materials = Materials(
         scene.conductivity(radio.frequency),
         scene.relative_permittivity(radio.frequency),

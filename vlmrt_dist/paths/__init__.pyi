@@ -21,6 +21,8 @@ from .path_table import REFLECTION as REFLECTION
 from .path_table import TRANSMISSION as TRANSMISSION
 from .path_table import PathTable as PathTable
 from .path_table import concatenate_setups as concatenate_setups
+from .sionna_limits import SionnaLimits as SionnaLimits
+from .sionna_limits import warn_of_sionna_limits as warn_of_sionna_limits
 from .sionna_scene import VARIANT as VARIANT
 from .sionna_scene import LiveScene as LiveScene
 from .sionna_scene import dr as dr

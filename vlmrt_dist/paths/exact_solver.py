@@ -48,7 +48,7 @@ class ExactSolver:
         :raises NumericalError: if a path grazes a face, so that its geometry is not finite
         """
         begin = time.perf_counter()
-        prepared = _prepared(_Geometry(self._scene.geometry_key, self._scene.names, self._scene))
+        prepared = _prepared(Geometry.of(self._scene))
         paths = search_paths(prepared, setups, self._limits, threads=self._threads)
         searched = time.perf_counter() - begin
         table = exact_table(prepared, setups, paths, self._field)
@@ -62,14 +62,19 @@ class ExactSolver:
 
 
 @dataclass(frozen=True)
-class _Geometry:
+class Geometry:
     """A scene, equal to others of the same shapes and names."""
 
     key: str
     names: tuple[str, ...]
     scene: SceneModel = field(compare=False)
 
+    @classmethod
+    def of(cls, scene: SceneModel) -> Geometry:
+        """The geometry of ``scene``."""
+        return cls(scene.geometry_key, scene.names, scene)
+
 
 @functools.lru_cache(maxsize=PREPARED_SCENES)
-def _prepared(geometry: _Geometry) -> PreparedScene:
+def _prepared(geometry: Geometry) -> PreparedScene:
     return prepare_scene(geometry.scene)

@@ -43,17 +43,22 @@ class Planes:
     first_face: IntArray
 
 
-def planes_of(scene: SceneModel) -> Planes:
-    """The planes of ``scene``, faces of one object merged where they are coplanar."""
+def planes_of(scene: SceneModel, shift: FloatArray | None = None) -> Planes:
+    """The planes of ``scene``, faces of one object merged where they are coplanar.
+
+    :param shift: [3] what is subtracted from every coordinate first [m]; near the origin, offsets
+        and images have the resolution that float64 has there
+    """
     normals, offsets, local, owner = [], [], [], []
     for k, item in enumerate(scene.objects):
-        a, b, c = (item.vertices[item.faces[:, i]] for i in range(3))
+        vertices = item.vertices if shift is None else item.vertices - shift
+        a, b, c = (vertices[item.faces[:, i]] for i in range(3))
         normal = np.cross(b - a, c - a)
         size = np.linalg.norm(normal, axis=1, keepdims=True)
         normal = np.divide(normal, size, out=np.zeros_like(normal), where=size > 0.0)
         # One sign for both windings of a face.
         normal = normal * np.where(normal @ _GENERIC < 0.0, -1.0, 1.0)[:, None]
-        centre = item.vertices.mean(axis=0)
+        centre = vertices.mean(axis=0)
         normals.append(normal)
         offsets.append((normal * a).sum(1))
         local.append((normal * (a - centre)).sum(1))

@@ -17,7 +17,7 @@ from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import cache_folder
 
-TRACING_VERSION = 4
+TRACING_VERSION = 5
 """Part of the cache's key: raise it when the same request would give another table."""
 
 KEPT_SECONDS = 0.05

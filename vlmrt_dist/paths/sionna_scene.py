@@ -1,6 +1,7 @@
 """A :class:`SceneModel` as a live scene of Sionna, and Sionna's path solver.
 
 The scene is built from the model's arrays, never from a file, so nothing foreign reaches Mitsuba.
+Sionna computes in float32, so everything is moved near the origin before it is rounded to that.
 This module imports Dr.Jit; keep it out of drivers that hold no GPU.
 """
 
@@ -36,6 +37,9 @@ CANDIDATES = (1_000_003, 1_000_033, 1_000_037, 1_000_039, 1_000_081, 1_000_099, 
 Sionna also takes the size as the modulus of the hash table that tells candidates apart, and drops
 one of two that collide, the same one with every seed. Primes scatter them, and taking another one
 in each solve lets no pair collide twice."""
+
+_LEAST_STEP = 1.0
+"""Least step by which scenes are moved [m]."""
 
 _KIND = {
     int(rt.InteractionType.SPECULAR): REFLECTION,
@@ -73,6 +77,8 @@ class LiveScene:
         needs; otherwise objects of equal materials share a mesh, so that Sionna's kernels do not
         grow with K: Dr.Jit walks through every mesh of a scene at every call (1.4 s a solve at
         K = 2000 instead of 0.2 s). The object is known from the number of the face
+
+    Vertices and positions reach Sionna less :attr:`shift`; its paths lie in these coordinates.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class LiveScene:
     ) -> None:
         self.model = model
         self.radio = radio
+        self.shift = float32_shift(model.bounding_boxes)
+        """[3] what is subtracted from every coordinate before it is rounded to float32 [m]."""
         permittivity = model.relative_permittivity(radio.frequency)
         sigma = model.conductivity(radio.frequency) if conductivity is None else conductivity
         groups: dict[tuple[object, ...], list[int]] = {}
@@ -104,7 +112,8 @@ class LiveScene:
             )
             materials.update(dict.fromkeys(members, material))
             # Names come from files; an index cannot collide with Sionna's one namespace.
-            meshes[f"mesh-{g}"] = _mesh(f"mesh-{g}", [model.objects[k] for k in members], material)
+            items = [model.objects[k] for k in members]
+            meshes[f"mesh-{g}"] = _mesh(f"mesh-{g}", items, material, self.shift)
         self.materials = [materials[k] for k in range(model.num_objects)]
         self.scene = rt.Scene(mi.load_dict(meshes, optimize=False))
         self.scene.frequency = radio.frequency
@@ -135,12 +144,17 @@ class LiveScene:
             dr.enable_grad(material.conductivity)
 
     def place(self, tx: FloatArray, rx: FloatArray) -> None:
-        """Put one transmitter [3] and the receivers [N, 3] into the scene [m]."""
+        """Put one transmitter [3] and the receivers [N, 3] into the scene, in its own coordinates,
+        not the shifted ones [m]."""
         for name in (*self.scene.transmitters, *self.scene.receivers):
             self.scene.remove(name)
-        self.scene.add(rt.Transmitter("tx", position=mi.Point3f(tx.tolist())))
+        self.scene.add(rt.Transmitter("tx", position=self.point(tx)))
         for n, position in enumerate(rx):
-            self.scene.add(rt.Receiver(f"rx-{n}", position=mi.Point3f(position.tolist())))
+            self.scene.add(rt.Receiver(f"rx-{n}", position=self.point(position)))
+
+    def point(self, position: FloatArray) -> mi.Point3f:
+        """A position [3] of the model [m] as Sionna is given it: shifted, in float32."""
+        return mi.Point3f((position - self.shift).tolist())
 
     def solve(self, seed: int, repetition: int = 0) -> rt.Paths:
         """One path solve for the devices in place; the same arguments give the same paths.
@@ -256,10 +270,26 @@ class _Faces:
         return np.where(there, self._object[row], 0), np.where(there, self._face[row], 0)
 
 
-def _mesh(name: str, items: list[SceneObject], material: rt.RadioMaterial) -> mi.Mesh:
-    """One mesh of all the vertices and faces of ``items``, one object after another."""
+def float32_shift(boxes: FloatArray) -> FloatArray:
+    """[3] what to subtract from coordinates [m] so that float32 resolves the scene well.
+
+    The multiple of a power of two not less than the scene's size that is nearest to the middle of
+    its bounding boxes [K, 2, 3]. It is zero where the origin lies in or beside the scene, whose
+    coordinates then stay as they are; elsewhere none remains larger than twice the scene's size,
+    and those of a scene at UTM coordinates lose no bit in the subtraction.
+    """
+    low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
+    step = 2.0 ** np.ceil(np.log2(max(float((high - low).max()), _LEAST_STEP)))
+    return np.asarray(step * np.rint(0.5 * (low + high) / step) + 0.0)
+
+
+def _mesh(
+    name: str, items: list[SceneObject], material: rt.RadioMaterial, shift: FloatArray
+) -> mi.Mesh:
+    """One mesh of all the vertices, less ``shift`` [3], and faces of ``items``, one object after
+    another."""
     count = np.array([len(item.vertices) for item in items])
-    vertices = np.concatenate([item.vertices for item in items])
+    vertices = np.concatenate([item.vertices for item in items]) - shift
     faces = np.concatenate(
         [item.faces + first for item, first in zip(items, np.cumsum(count) - count, strict=True)]
     )

@@ -74,7 +74,8 @@ class SionnaSolver:
         begin = time.perf_counter()
         if self._loaded is None:
             model = thin_sheets(self._scene) if self._unites else self._scene
-            self._loaded = LiveScene(model, self._radio), planes_of(self._scene)
+            live = LiveScene(model, self._radio)
+            self._loaded = live, planes_of(self._scene, live.shift)
         live, planes = self._loaded
         if len(setup.rx) > self._most_receivers and VARIANT.startswith("llvm"):
             check_memory(self._radio, len(setup.rx))
@@ -161,6 +162,7 @@ def table_of(
 ) -> PathTable:
     """The paths that a solve found, with their exact geometry and bases.
 
+    :param planes: of the scene, shifted by :attr:`LiveScene.shift`
     :param start: number of the first receiver that was solved for
     """
     there = found.kind != 0
@@ -168,8 +170,8 @@ def table_of(
     plane = np.where(there, planes.of_face[np.where(there, face, 0)], 0).astype(np.int32)
     paths, depth = found.kind.shape
     receiver = found.receiver + np.int32(start)
-    rx = setup.rx[receiver]
-    tx = np.broadcast_to(setup.tx, rx.shape)
+    rx = (setup.rx - live.shift)[receiver]
+    tx = np.broadcast_to(setup.tx - live.shift, rx.shape)
     length, direction = unfold(planes, tx, rx, found.kind, plane)
 
     normal = planes.normal[plane]  # [P, D, 3]

@@ -24,7 +24,7 @@ from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.geometry import TriangleSoup
 from vlmrt_dist.scene.scene_object import (
     DEFAULT_THICKNESS,
-    MAX_COORDINATE,
+    MAX_SIZE,
     SceneObject,
     check_name,
 )
@@ -44,7 +44,8 @@ class SceneModel:
     :param name: a label for people; not part of the key
     :param objects: K objects with distinct names
     :param bounds: lower and upper corner of the room [2,3] [m], where antennas may be
-    :raises SceneError: if there is no object, names repeat, or the bounds are impossible
+    :raises SceneError: if there is no object, names repeat, objects lie farther apart than
+        1000 km, or the bounds are impossible
     """
 
     name: str
@@ -61,6 +62,7 @@ class SceneModel:
             if name in seen:
                 raise SceneError(f"two objects are named {name!r}; give each its own name")
             seen.add(name)
+        self._check_size()
         bounds = np.array(self.bounds, dtype=np.float64, order="C")
         if bounds.shape != (2, 3) or not np.isfinite(bounds).all():
             raise SceneError("bounds must be two finite corners [2,3] in metres")
@@ -68,6 +70,18 @@ class SceneModel:
             raise SceneError("the lower corner of the bounds lies above the upper one")
         bounds.setflags(write=False)
         object.__setattr__(self, "bounds", bounds)
+
+    def _check_size(self) -> None:
+        boxes = self.bounding_boxes
+        low, high = boxes[:, 0], boxes[:, 1]
+        side = int(np.argmax(high.max(0) - low.min(0)))
+        if high[:, side].max() - low[:, side].min() > MAX_SIZE:
+            first, last = np.argmin(low[:, side]), np.argmax(high[:, side])
+            raise SceneError(
+                f"the scene is larger than {MAX_SIZE / 1e3:g} km, from object "
+                f"{self.names[first]!r} to object {self.names[last]!r}; check the units, which are "
+                "metres, and that all objects have the same origin"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name, self.objects, self.bounds)
@@ -279,7 +293,7 @@ def bounding_bounds(objects: tuple[SceneObject, ...], headroom: float = 0.0) -> 
 
     :raises SceneError: if ``headroom`` is negative or not finite
     """
-    if not (math.isfinite(headroom) and 0.0 <= headroom <= MAX_COORDINATE):
+    if not (math.isfinite(headroom) and 0.0 <= headroom <= MAX_SIZE):
         raise SceneError("headroom must be a number of metres, 0 or more")
     low = np.min([o.vertices.min(0) for o in objects], axis=0)
     high = np.max([o.vertices.max(0) for o in objects], axis=0)

@@ -20,8 +20,12 @@ DEFAULT_THICKNESS = 0.1
 """Thickness [m] of a slab where the scene does not say; Sionna's default."""
 
 MAX_NAME_LENGTH = 200
-MAX_COORDINATE = 1e6
-"""Largest coordinate [m]; beyond it single precision, which the tracer uses, has no centimetres."""
+MAX_COORDINATE = 3e7
+"""Largest coordinate [m]: UTM northings and web maps stay below; float64 has nanometres there."""
+
+MAX_SIZE = 1e6
+"""Largest side of a scene's bounding box [m]; beyond it single precision, which Sionna uses, has no
+centimetres."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,10 +38,10 @@ class OneSolve:
         self._seed = radio.seed
         wanted = np.zeros((positions.num_links, positions.num_setups), np.float32)
         for m, setup in enumerate(positions.setups):
-            self.live.scene.add(rt.Transmitter(f"tx-{m}", position=mi.Point3f(setup.tx.tolist())))
+            self.live.scene.add(rt.Transmitter(f"tx-{m}", position=self.live.point(setup.tx)))
             for n, rx in enumerate(setup.rx):
                 name = f"rx-{m}-{n}"
-                self.live.scene.add(rt.Receiver(name, position=mi.Point3f(rx.tolist())))
+                self.live.scene.add(rt.Receiver(name, position=self.live.point(rx)))
                 wanted[m * len(setup.rx) + n, m] = 1.0
         self.live.differentiate_by(truth)
         with dr.suspend_grad():
