@@ -7,8 +7,12 @@ the smallest depth, for VLMSel. As in the paper, all depths share the positions.
 truth σ = λ σ_ITU.
 
 same_paths    one solve of 5000 rays makes the truth and the estimate, as the paper's numbers imply
-independent   truth and estimate use complete path sets from differently seeded solves
+exact         truth and estimate have every path up to D
+independent   the estimate has every path up to D, the truth those of another solver: a union of
+              Sionna's solves
 """
+
+from typing import Literal
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
@@ -17,6 +21,9 @@ from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, de
 from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
 from vlmrt_dist.vlm import AdvisorName
 
+Reported = Literal["same_paths", "exact", "independent"]
+"""Protocols by which the rows are reported."""
+
 
 @sweep("depth", seeds=20, quick={"seeds": 5, "depths": (1, 4)})
 def main(
@@ -24,7 +31,7 @@ def main(
     depths: tuple[int, ...] = (1, 2, 4, 6),
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
-    protocols: tuple[Protocol, ...] = ("same_paths", "independent"),
+    protocols: tuple[Reported, ...] = ("same_paths", "exact", "independent"),
     rate: float | None = None,
     loss: LinkLoss = "squared",
     vlm: AdvisorName | None = None,
@@ -34,23 +41,27 @@ def main(
     :param depths: ray-tracing depths D
     :param rays: rays of the one solve of same_paths
     :param methods: optimizers
-    :param protocols: which paths the truth has
+    :param protocols: which paths truth and estimate have
     :param rate: Adam's η [S/m]; default: the method's own
     :param loss: how large residuals count for the methods that are not Adam
     :param vlm: advisor that gives VLMInit and VLMSel; default: none
     """
     run = run.variant(vlm)
-    radios = {"same_paths": vd.RadioConfig.paper(samples_per_src=rays),
-              "independent": vd.RadioConfig()}  # fmt: skip
+    sampled = vd.RadioConfig.paper(samples_per_src=rays)
+    cases: dict[Reported, tuple[vd.RadioConfig, Protocol]] = {
+        "same_paths": (sampled, "same_paths"),
+        "exact": (vd.RadioConfig(), "same_paths"),
+        "independent": (vd.RadioConfig(), "independent"),
+    }
     room = vd.box_room()
     advice, positions = advised(run, vlm, room, vd.RadioConfig.paper(max_depth=min(depths)))
     points = [
-        Point(run.study, room, positions, radios[protocol].replace(max_depth=depth), methods,
+        Point(run.study, room, positions, radio.replace(max_depth=depth), methods,
               "vlm" if advice else "itu", protocol, seeds=run.seeds,
               label={"D": depth} | (advice.label if advice else {}),
               priors=(advice.prior,) * len(run.seeds) if advice else None)
         for depth in depths
-        for protocol in protocols
+        for radio, protocol in map(cases.__getitem__, protocols)
     ]  # fmt: skip
     rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
     title = f"Table 1: error against depth, {len(run.seeds)} seeds"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What does an estimation cost as the number of objects K grows, with 4 links for each object?
 
-The room is `box_room`, its links look through the boxes one after another, the truth is simulated
-with every path, as the estimator has it (protocol exact), without noise. Each size is measured in a
+The room is `box_room`, its links look through the boxes one after another, truth and estimate have
+every path up to D (exact), and the levels have no noise. Each size is measured in a
 process of its own, so that its peak memory is its own, and kept as a row that a second run finds
 again. The paper calls the super-linear growth of its backward time "a significant computational
 bottleneck, making the inverse problem intractable for complex, real-world scenes with many

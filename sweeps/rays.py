@@ -6,8 +6,8 @@ The paper: K = 9, M = 3, N = 8, VLMInit and VLMSel, U = 3000 to 6000; its setup 
 D-optimal positions for VLMSel. All U share the positions. Each seed is a truth σ = λ σ_ITU.
 
 same_paths    one solve of U rays makes the truth and the estimate, as the paper's numbers imply
-independent   one solve of U rays makes the estimate, the truth has a complete path set: this is
-              what rays are for
+independent   one solve of U rays makes the estimate, the truth has every path, found exactly: this
+              is what rays are for
 """
 
 import vlmrt_dist as vd

@@ -4,8 +4,10 @@
 Sionna's bundled scenes, loaded as they are: `simple_street_canyon`, `etoile`, `munich`, `florence`
 and `san_francisco`, 7 to 4735 objects. Transmitters stand 3 to 10 m above the street, receivers at
 1.5 m, never under a roof. The truth is σ = λ σ_ITU as in the paper, the levels have noise, and the
-estimate is Levenberg-Marquardt with the prior. Most buildings no link depends on: they have to keep
-the prior, with the verdict "unidentifiable"; metal has nothing to estimate and is "fixed".
+estimate is Levenberg-Marquardt with the prior. The estimate has every path up to D, found exactly;
+the truth has those of another solver, a union of Sionna's solves (independent). Most buildings no
+link depends on: they have to keep the prior, with the verdict "unidentifiable"; metal has nothing
+to estimate and is "fixed".
 
 Positions are random (as they fall in the street, so that many hear nothing) or chosen from a traced
 pool. Every case runs in a process of its own, so that its peak memory is its own.
@@ -34,7 +36,8 @@ class Conditions(Options):
 
     :param height: lowest and highest receiver above the ground [m]
     :param tx_height: the same for transmitters [m]
-    :param protocol: which paths the truth has
+    :param protocol: independent: the estimate has every path, the truth a union of Sionna's solves;
+        same_paths: both have every path
     :param noise_db: noise of a level [dB]
     :param prior_width: standard deviation of ln σ before measuring
     :param loss: how large residuals count
@@ -72,7 +75,7 @@ def main(
     :param setups: M; default: 8 (street canyon: 4)
     :param receivers: N; default: 16 (street canyon: 12)
     :param depth: most interactions of a path
-    :param rays: rays of one solve
+    :param rays: rays of one of Sionna's solves, of which the truth of "independent" is a union
     :param campaign: antennas, noise and prior
     """
     for name in scenes:

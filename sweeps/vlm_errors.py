@@ -29,7 +29,7 @@ TABLE = conductivity_table(FREQUENCY)
 @sweep(
     "vlm_errors",
     seeds=20,
-    quick={"seeds": 5, "rates": (0.0, 0.2), "rays": 5000, "protocol": "same_paths"},
+    quick={"seeds": 5, "rates": (0.0, 0.2), "protocol": "same_paths"},
 )
 def main(
     run: Sweep,
@@ -38,7 +38,6 @@ def main(
     noise_db: float = 0.1,
     combinings: tuple[Combining, ...] = ("power", "coherent"),
     protocol: Protocol = "independent",
-    rays: int | None = None,
 ) -> None:
     """Print what misnamed materials do to search, error and coverage.
 
@@ -46,11 +45,11 @@ def main(
     :param overconfident: confidence of a model that is too sure of itself
     :param noise_db: noise of a level, where there is some [dB]
     :param combinings: add the paths' powers, or their complex amplitudes
-    :param protocol: which paths the truth has
-    :param rays: rays of one solve; default: the complete path set
+    :param protocol: independent: the estimate has every path, the truth a union of Sionna's solves;
+        same_paths: both have every path
     """
     room = vd.box_room()
-    radio = vd.RadioConfig.paper(samples_per_src=rays) if rays else vd.RadioConfig()
+    radio = vd.RadioConfig()
     positions = optimal(run, room, radio)
     point = partial(Point, run.study, room, positions, initial="vlm", seeds=run.seeds,
                     protocol=protocol)  # fmt: skip

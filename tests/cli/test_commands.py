@@ -492,7 +492,8 @@ def test_stopped_in_the_middle(
     cache = tmp_path_factory.mktemp("cold")
     environment = {**os.environ, "VLMRT_CACHE_DIR": str(cache)}
     process = start(
-        "simulate", "--setups", "40", "--out", tmp_path / "rss.csv", env=environment,
+        "simulate", "--setups", "40", "--path-set", "united_solves", "--out", tmp_path / "rss.csv",
+        env=environment,
         # What a shell starts in the background inherits that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.field.evaluators import ReplayObjective
@@ -25,7 +24,7 @@ from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.scene.model import SceneModel
 
 WIDTH, SEEDS = 0.1, 30
-RADIO = PAPER.replace(combining="coherent")
+RADIO = RadioConfig(combining="coherent")
 
 Disturb = Callable[[FloatArray, np.random.Generator], FloatArray]
 

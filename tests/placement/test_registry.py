@@ -130,9 +130,9 @@ def test_d_optimal_positions_tell_far_more_than_random_ones(
     path_cache: None, combining: Combining
 ) -> None:
     """Cramér-Rao bounds without a prior: at least 20 times lower than the median of 100 random
-    campaigns at M = 3, N = 3, and 5 times at N = 8; on complete paths of the chosen positions."""
+    campaigns at M = 3, N = 3, and 5 times at N = 8; on all paths of the chosen positions."""
     room = box_room()
-    radio = RadioConfig(combining=combining, samples_per_src=20_000, max_depth=3)
+    radio = RadioConfig(combining=combining, max_depth=3)
     few = CandidateOptions(num_tx=10, num_rx=30)
     optimal = DOptimal(radio=radio, candidates=few, num_restarts=2)
     pool = optimal.pool(room, 3, 8, seed=0)
@@ -146,7 +146,7 @@ def test_d_optimal_positions_tell_far_more_than_random_ones(
 @pytest.mark.slow
 def test_estimates_from_d_optimal_positions_are_far_better(path_cache: None) -> None:
     """Coherent, M = 3, N = 3, 0.01 dB of noise, MAP with the truths' own spread as prior."""
-    room, radio, seeds = box_room(), RadioConfig.paper(combining="coherent"), tuple(range(12))
+    room, radio, seeds = box_room(), RadioConfig(combining="coherent"), tuple(range(12))
     planned = place(DOptimal(radio=radio), room, 3, 3, seed=0)
 
     def errors(campaign: Campaign, which: tuple[int, ...]) -> list[float]:

@@ -62,6 +62,7 @@ from .sweeps.positions import receivers_table as receivers_table
 from .sweeps.ratios import phases_table as phases_table
 from .sweeps.ratios import ratio_tables as ratio_tables
 from .sweeps.ratios import steps_beside_the_paper as steps_beside_the_paper
+from .sweeps.ratios import tracing_table as tracing_table
 from .sweeps.scaling import scaling_figure as scaling_figure
 from .sweeps.scaling import scaling_tables as scaling_tables
 from .sweeps.throughput import throughput_figure as throughput_figure

@@ -30,9 +30,9 @@ from .benchmarks.ratios import Bench as Bench
 from .benchmarks.ratios import PhaseSeconds as PhaseSeconds
 from .benchmarks.ratios import Ratio as Ratio
 from .benchmarks.ratios import StepSeconds as StepSeconds
-from .benchmarks.ratios import time_complete_set as time_complete_set
 from .benchmarks.ratios import time_depths as time_depths
 from .benchmarks.ratios import time_differt as time_differt
+from .benchmarks.ratios import time_every_path as time_every_path
 from .benchmarks.ratios import time_phases as time_phases
 from .benchmarks.ratios import time_side_by_side as time_side_by_side
 from .benchmarks.ratios import time_solving as time_solving
@@ -44,6 +44,9 @@ from .benchmarks.scaling import nodes as nodes
 from .benchmarks.scaling import seeds_per_second as seeds_per_second
 from .benchmarks.throughput import Batch as Batch
 from .benchmarks.throughput import TimedSeeds as TimedSeeds
+from .benchmarks.tracing_ratios import Traced as Traced
+from .benchmarks.tracing_ratios import time_large_tracing as time_large_tracing
+from .benchmarks.tracing_ratios import time_tracing as time_tracing
 from .evaluation import evaluate as evaluate
 from .evaluation import hardware as hardware
 from .methods import MethodFit as MethodFit

@@ -21,6 +21,9 @@ from vlmrt_dist.studies.benchmarks.cities import (
     survey_key,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:surfaces of different objects coincide")
+"""Buildings of the street canyon stand wall to wall."""
+
 CASE = Case(
     scene="simple_street_canyon",
     strategy="a_optimal",

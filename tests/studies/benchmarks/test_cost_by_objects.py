@@ -28,12 +28,14 @@ def test_a_process_of_its_own_answers_fails_or_is_given_up() -> None:
 
 @pytest.mark.slow
 def test_a_room_costs_what_its_parts_do() -> None:
-    radio = RadioConfig(max_depth=2, samples_per_src=20_000)
+    radio = RadioConfig(max_depth=2)
     cost = measure_replay(30, radio, 16, 0)
     assert (cost.num_objects, cost.num_setups) == (30, 10)
     assert 0 < cost.estimated <= cost.seen <= 30
     assert cost.mre < 0.01
-    assert 0.0 < cost.extract < cost.solve
+    assert cost.around > 0.0
+    assert cost.search > 0.0
+    assert cost.complete_to == 2
     assert cost.value < cost.fit < cost.whole
     assert (cost.num_links, cost.outcome) == (128, "converged")
     assert cost.entries < 128 * 30
@@ -44,7 +46,7 @@ def test_tables_of_another_day_are_not_what_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VLMRT_CACHE_DIR", str(tmp_path))
-    radio = RadioConfig(max_depth=2, samples_per_src=20_000)
+    radio = RadioConfig(max_depth=2)
     seconds = measure_fixed([9, 15], radio, 16, 0)
     assert list(seconds) == [9, 15]
     assert all(0.0 < s < 1.0 for s in seconds.values())

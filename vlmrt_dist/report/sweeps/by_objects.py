@@ -29,10 +29,10 @@ class CostByObjects(NamedTuple):
     @property
     def curves(self) -> dict[str, dict[int, float]]:
         """Seconds by number of objects."""
-        solver = {t.num_objects: t.seconds_trace - _label(t, "extract") for t in self.replay}
+        search = {t.num_objects: t.seconds_trace - _label(t, "around") for t in self.replay}
         curves = {
-            "tracing (Sionna)": solver,
-            "tracing (around it)": {t.num_objects: _label(t, "extract") for t in self.replay},
+            "searching for the paths": search,
+            "geometry and table": {t.num_objects: _label(t, "around") for t in self.replay},
             "value and gradient": {t.num_objects: t.seconds_gradient for t in self.replay},
             "value and gradient (processor)": {
                 t.num_objects: _label(t, "value_cpu") for t in self.replay
@@ -70,7 +70,8 @@ class CostByObjects(NamedTuple):
         title = f"cost against K (retrace: all setups, given up beyond {budget:.0f} s a size)"
         table = Table(title=title, title_justify="left")
         columns = (
-            "K", "M", "links", "paths", "scene [s]", "Sionna [s]", "around [s]", "value+grad [ms]",
+            "K", "M", "links", "paths", "complete to", "scene [s]", "search [s]", "around [s]",
+            "value+grad [ms]",
             f"{FIXED_PATHS} paths [ms]", "Jacobian [ms]", "fit [s]", "5 folds [s]", "estimated",
             "seen", "MRE [%]", "peak [GB]", "retrace [s]", "load",
         )  # fmt: skip
@@ -82,8 +83,9 @@ class CostByObjects(NamedTuple):
             label = partial(_label, t)
             table.add_row(
                 str(t.num_objects), str(t.num_setups), str(t.num_links), str(t.num_paths),
-                f"{t.seconds_scene:.2f}", f"{t.seconds_trace - label('extract'):.1f}",
-                f"{label('extract'):.2f}", f"{1e3 * t.seconds_gradient:.2f}",
+                f"D = {label('complete_to'):.0f}", f"{t.seconds_scene:.2f}",
+                f"{t.seconds_trace - label('around'):.2f}", f"{label('around'):.2f}",
+                f"{1e3 * t.seconds_gradient:.2f}",
                 f"{1e3 * same.seconds_gradient:.3f}",
                 f"{1e3 * t.seconds_jacobian:.2f}", f"{t.seconds_fit:.2f}",
                 f"{label('whole'):.2f}", f"{label('estimated'):.0f}", f"{label('seen'):.0f}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlmrt_dist.report.paper import HARDWARE, TABLE_1
-from vlmrt_dist.studies import PhaseSeconds, Ratio, StepSeconds, hardware
+from vlmrt_dist.studies import PhaseSeconds, Ratio, StepSeconds, Traced, hardware
 
 PHASES = ("trace", "compile", "fit", "uncertainty")
 
@@ -44,6 +44,30 @@ def phases_table(results: Sequence[PhaseSeconds]) -> Any:
             f"{100 * each.seconds['trace'] / total:.1f} %", f"{100 * each.mre:.2g}",
         )  # fmt: skip
     return table
+
+
+def tracing_table(rows: Sequence[Traced]) -> Any:
+    """A rich table of the exact search beside unions of Sionna's solves."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    title = "Tracing: processor seconds, the exact search on one thread, nothing in the cache"
+    table = Table(title=title, title_justify="left")
+    for name in ("what", "exact [s]", "paths", "union of solves [s]", "paths", "times as long",
+                 "only exact", "only union"):  # fmt: skip
+        table.add_column(escape(name), justify="left" if name == "what" else "right")
+    for row in rows:
+        table.add_row(
+            row.what, f"{row.seconds:.3g}", _count(row.num_paths),
+            "" if row.united_seconds is None else f"{row.united_seconds:.3g}",
+            _count(row.united_paths), "" if row.ratio is None else f"{row.ratio:.0f}",
+            _count(row.only_exact), _count(row.only_united),
+        )  # fmt: skip
+    return table
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def steps_beside_the_paper(results: Sequence[StepSeconds]) -> list[Any]:

@@ -63,7 +63,7 @@ class Case:
     :param noise_db: standard deviation of a level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param seeds: truths, each with noise of its own, at the same positions
-    :param loss: of the residuals. A path that one of two complete sets lacks is an
+    :param loss: of the residuals. A path that only one of truth and estimate has makes its link an
         outlier, and with squares it can draw an object away by a factor of 20
     :param position_seed: of the positions
     """
@@ -189,7 +189,7 @@ def survey(case: Case, radio: RadioConfig, study: str, storage: Place) -> Timing
     tracing, the choice) and of the "study" (the links' own paths, the truth's, kernels, fits). What
     the path cache holds is not traced again; ``seconds_trace`` is what it took when it was.
 
-    :param radio: of the estimation; the pool of candidates is traced with fewer rays
+    :param radio: of the estimation, and of the pool of candidates
     :raises CampaignError: if no positions are found
     """
     begin = time.perf_counter()

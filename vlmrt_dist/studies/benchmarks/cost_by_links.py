@@ -17,6 +17,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import box_room
 from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
+from vlmrt_dist.studies.benchmarks.path_sets import only_one_has
 from vlmrt_dist.units import watts_to_dbm
 
 BOXES = 4
@@ -96,8 +97,8 @@ def measure_tracing(
     room, campaign = box_room(BOXES), campaign_of(num_setups, num_receivers, seed)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "paths.arrow"
-        # Functions that were never compiled are no part of what is asked.
-        trace(room, campaign.subset([0]), radio, cache=False)
+        # Functions and modules that were never loaded are no part of what is asked.
+        trace(room, campaign.subset([0]), radio, cache=False, keep=Path(folder) / "first.arrow")
         begin, start = time.perf_counter(), time.process_time()
         traced = trace(room, campaign, radio, cache=False, keep=path)
         total, processor = time.perf_counter() - begin, time.process_time() - start
@@ -156,11 +157,10 @@ def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple
     )
     other = trace(room, campaign, radio.replace(path_set="united_solves"), cache=False)
     power = [Replay(t, radio).rss(materials)[0] for t in (table, other)]
-    sets = [{row.tobytes() for row in t.signature()} for t in (table, other)]
     both = (power[0] > 0.0) & (power[1] > 0.0)
     one, two = (watts_to_dbm(p[both]) for p in power)
     difference = float(np.abs(one - two).max(initial=0.0))
-    return len(sets[0] - sets[1]), len(sets[1] - sets[0]), difference
+    return *only_one_has(table, other), difference
 
 
 def _evaluations(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[float, float]:

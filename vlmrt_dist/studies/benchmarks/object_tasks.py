@@ -134,7 +134,17 @@ class ObjectCosts:
 
 def _filled(row: Timing, measured: Cost) -> Timing:
     """The row of a measurement; numbers without a column are in the label."""
-    extra = ("extract", "value_cpu", "entries", "whole", "estimated", "seen", "load")
+    extra = (
+        "around",
+        "complete_to",
+        "fragile",
+        "value_cpu",
+        "entries",
+        "whole",
+        "estimated",
+        "seen",
+        "load",
+    )
     more = {name: getattr(measured, name) for name in extra}
     return replace(
         row,
@@ -143,7 +153,7 @@ def _filled(row: Timing, measured: Cost) -> Timing:
         num_links=measured.num_links,
         num_paths=measured.num_paths,
         seconds_scene=measured.scene,
-        seconds_trace=measured.solve + measured.extract,
+        seconds_trace=measured.search + measured.around,
         seconds_gradient=measured.value,
         seconds_jacobian=measured.jacobian,
         seconds_fit=measured.fit,

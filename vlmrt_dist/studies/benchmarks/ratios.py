@@ -198,16 +198,16 @@ def time_steps(bench: Bench, depth: int) -> list[Ratio]:
     return [Ratio(title, NAMES[n], s, s / seconds["replay"], "replay") for n, s in seconds.items()]
 
 
-def time_complete_set(bench: Bench, depth: int) -> list[Ratio]:
-    """Replay of the complete path set, against retrace of what 5000 rays find of it."""
-    radio, complete = RadioConfig.paper(max_depth=depth), RadioConfig(max_depth=depth)
+def time_every_path(bench: Bench, depth: int) -> list[Ratio]:
+    """Replay of every path, against retrace of what 5000 rays find of them."""
+    radio, exact = RadioConfig.paper(max_depth=depth), RadioConfig(max_depth=depth)
     title = f"value and gradient, D = {depth}"
-    least = bench.step_seconds("replay", complete)
-    results = [Ratio(title, "replay, complete path set", least, 1.0, "itself")]
+    least = bench.step_seconds("replay", exact)
+    results = [Ratio(title, "replay, every path", least, 1.0, "itself")]
     for name in ("replay", "retrace", "one_solve"):
         seconds = bench.step_seconds(name, radio)
         results.append(Ratio(title, f"{NAMES[name]}, 5000 rays", seconds, seconds / least,
-                             "replay of the complete set"))  # fmt: skip
+                             "replay of every path"))  # fmt: skip
     return results
 
 
@@ -298,7 +298,7 @@ def time_differt(bench: Bench, depth: int) -> list[Ratio]:
 def time_phases(bench: Bench, depths: Sequence[int]) -> list[PhaseSeconds]:
     """Phases of whole estimations, kernels compiled before.
 
-    :param depths: D of each complete path set; the first also with one solve of 5000 rays
+    :param depths: D of each exact path set; the first also with one solve of 5000 rays
     """
     cases = [(RadioConfig.paper(max_depth=depths[0]), "one solve of 5000 rays")]
     cases += [(RadioConfig(max_depth=depth), "every path") for depth in depths]
