@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How many links does it take to know every object to 10 %, at 0.1 dB of noise, coherent?
 
-active      setup after setup of 3 receivers, each planned with what the ones before told
+active      setup after setup of at most 3 receivers, planned with what the ones before told and
+            with as many further ones as the target is predicted to take (--lookahead at most)
 D-optimal   one batch of M setups, planned before anything is measured
 advised     the first M setups of the offline advisor (VLMSel's stand-in)
 random      the first M of each seed's own random setups (RandSel)
@@ -32,18 +33,21 @@ def main(
     target: float = 0.1,
     noise_db: float = 0.1,
     combining: Combining = "coherent",
+    lookahead: int = 3,
 ) -> None:
     """Print how many links each way of planning needs, and draw how the uncertainty falls.
 
     :param most: most setups of a campaign
     :param batches: most setups of a D-optimal batch
-    :param receivers: receivers of a setup
+    :param receivers: most receivers of a setup
     :param target: largest standard deviation of ln σ
     :param noise_db: noise of a level [dB]
     :param combining: add the paths' powers, or their complex amplitudes
+    :param lookahead: most setups that the loop plans together
     """
     room, radio = vd.box_room(), vd.RadioConfig.paper(combining=combining)
-    loop = Loop(room, radio, most, receivers, target, noise_db)
+    aim = vd.Target(target, max_setups=most, lookahead=lookahead)
+    loop = Loop(room, radio, receivers, aim, noise_db)
     advised = vd.place("vlm", room, most, receivers)
     optimal = DOptimal(radio=radio, candidates=CandidateOptions(num_tx=24))
     plans: list[tuple[str, vd.Campaign, tuple[int, ...]]] = [
@@ -78,10 +82,10 @@ class Loop:
     """Campaigns that grow setup by setup, each planned with what the ones before told."""
 
     def __init__(
-        self, room: vd.SceneModel, radio: vd.RadioConfig, most: int, receivers: int, target: float,
+        self, room: vd.SceneModel, radio: vd.RadioConfig, receivers: int, target: vd.Target,
         noise_db: float,
     ) -> None:  # fmt: skip
-        self.room, self.radio, self.most, self.receivers = room, radio, most, receivers
+        self.room, self.radio, self.receivers = room, radio, receivers
         self.target, self.noise_db = target, noise_db
 
     def close(self, seed: int) -> vd.Campaign:
@@ -93,8 +97,7 @@ class Loop:
             return vd.simulate(self.room, planned, conductivity=truth, radio=self.radio,
                                noise_db=self.noise_db, seed=noise_seed)  # fmt: skip
 
-        target = vd.Target(self.target, max_setups=self.most)
-        return vd.measure_until(self.room, measure, target, num_receivers=self.receivers,
+        return vd.measure_until(self.room, measure, self.target, num_receivers=self.receivers,
                                 radio=self.radio).campaign  # fmt: skip
 
 

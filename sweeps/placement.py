@@ -3,7 +3,8 @@
 
 The paper: K = 9, M = 3, N = 3, D = 4; VLMInit or RandInit with VLMSel or RandSel. Here the ITU
 values of the named materials stand for VLMInit, the offline advisor's positions for VLMSel, and
-D-optimal positions are added. Each seed is a truth with random and advised positions of its own.
+optimal positions are added, as the pool of candidates has them and refined by a local search. Each
+seed is a truth with random and advised positions of its own.
 
 Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (same_paths). The
 predicted standard deviation is that of ln σ at 0.1 dB of noise and a prior of 50 %.
@@ -27,20 +28,31 @@ from vlmrt_dist.report import (
 )
 from vlmrt_dist.studies import Method, Point, Sweep, sweep
 
-NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
+NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal",
+         "a_optimal": "A-optimal", "d_optimal_refined": "D-optimal, refined",
+         "a_optimal_refined": "A-optimal, refined"}  # fmt: skip
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}
 
 
 @sweep("placement", seeds=20, quick={"seeds": 3})
 def main(
     run: Sweep,
-    placements: tuple[str, ...] = ("random", "vlm", "d_optimal"),
+    placements: tuple[str, ...] = (
+        "random",
+        "vlm",
+        "d_optimal",
+        "a_optimal",
+        "d_optimal_refined",
+        "a_optimal_refined",
+    ),
     starts: tuple[Initial, ...] = ("itu", "random"),
     setups: int = 3,
     receivers: int = 3,
     depth: int = 4,
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
+    noise_db: float = 0.0,
+    pools: int = 1,
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence.
 
@@ -51,17 +63,21 @@ def main(
     :param depth: ray-tracing depth D
     :param rays: rays of the one solve
     :param methods: optimizers
+    :param noise_db: noise of a level [dB]
+    :param pools: random pools for each optimal strategy; where there are several, the seeds' truths
+        have one each
     """
     room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth, samples_per_src=rays)
     size = (setups, receivers)
-    campaigns = {s: run.call(partial(positions, room, radio, s, size, run.seeds), s)
+    campaigns = {s: run.call(partial(positions, room, radio, s, size, run.seeds, pools), s)
                  for s in placements}  # fmt: skip
     predicted = {NAMES.get(s, s): run.call(partial(spread, room, radio, campaigns[s]), s)
                  for s in placements}  # fmt: skip
     points = [
         Point(run.study, room, campaign, radio, methods, start, "same_paths",
               run.seeds if len(some) == 1 else (run.seeds[i],),
-              {"positions": NAMES.get(strategy, strategy), "start": STARTS.get(start, start)})
+              {"positions": NAMES.get(strategy, strategy), "start": STARTS.get(start, start)},
+              noise_db=noise_db)
         for strategy, some in campaigns.items() for start in starts
         for i, campaign in enumerate(some)
     ]  # fmt: skip
@@ -76,10 +92,10 @@ def main(
 
 def positions(
     room: vd.SceneModel, radio: vd.RadioConfig, name: str, size: tuple[int, int],
-    seeds: tuple[int, ...],
+    seeds: tuple[int, ...], pools: int,
 ) -> list[vd.Campaign]:  # fmt: skip
-    """A campaign for each seed; one for all where nothing but the pool is random."""
-    few = seeds[:1] if name == "d_optimal" else seeds
+    """A campaign for each seed; for a few where nothing but the pool is random."""
+    few = seeds[:pools] if "optimal" in name else seeds
     return [vd.place(strategy_named(name, radio), room, *size, seed=seed) for seed in few]
 
 

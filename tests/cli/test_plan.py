@@ -52,6 +52,8 @@ def measured(path: Path, **cells: str) -> Path:
         (["--target", "10%", "--placement", "random"], "d_optimal or a_optimal"),
         (["--target", "10%", "--after", "FILE"], "leave --target"),
         (["--start", "FILE"], "vlm_then_refine"),
+        (["--refine", "--placement", "grid"], "--refine goes with"),
+        (["--refine", "--target", "10%"], "leave --target"),
         (["--height", "1.5"], "argument"),
         (["--height", "2", "1"], "--height must be"),
         (["--height", "-1", "2"], "--height must be"),
@@ -158,3 +160,15 @@ def test_the_setup_after_a_measurement_and_its_table(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "box_marble" in result.stdout
     assert read_campaign(out).key == planned.key
+
+
+@pytest.mark.slow
+def test_a_refined_plan_leaves_less_uncertainty(tmp_path: Path) -> None:
+    small = ["--num-tx-candidates", "4", "--num-rx-candidates", "12", "--max-depth", "2"]
+    small += ["--setups", "2", "--receivers", "3", "--placement", "d_optimal", "--json"]
+    found = []
+    for more in ([], ["--refine"]):
+        result = plan("--out", tmp_path / "plan.csv", *small, *more)
+        assert result.exit_code == 0, result.stderr
+        found.append(json.loads(result.stdout)["mean_predicted_std"])
+    assert found[1] < found[0]

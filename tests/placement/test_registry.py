@@ -26,6 +26,8 @@ FEW = CandidateOptions(num_tx=5, num_rx=16)
 SMALL: dict[str, Strategy] = {
     "d_optimal": DOptimal(radio=RADIO, candidates=FEW),
     "a_optimal": AOptimal(radio=RADIO, candidates=FEW),
+    "d_optimal_refined": DOptimal(radio=RADIO, candidates=FEW, refine=True),
+    "a_optimal_refined": AOptimal(radio=RADIO, candidates=FEW, refine=True),
     "vlm_then_refine": VlmThenRefine(radio=RADIO, candidates=FEW),
 }
 

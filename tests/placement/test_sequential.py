@@ -10,7 +10,7 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.placement.sequential import Target, _posterior_draws, joined, plan_next
+from vlmrt_dist.placement.sequential import NextSetup, Target, _posterior_draws, joined, plan_next
 from vlmrt_dist.scene.itu import conductivity_table
 from vlmrt_dist.scene.material_prior import prior_from_classes
 
@@ -178,3 +178,46 @@ def test_a_loop_ends_at_its_target_and_says_why_it_ends(room: vd.SceneModel) -> 
     )  # fmt: skip
     assert not short.reached
     assert "1 setups are measured" in short.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_loop_needs_no_more_links_than_a_batch(room: vd.SceneModel, seed: int) -> None:
+    """Three setups of three receivers planned at once bring every object to 10 %."""
+    truth = perturbed(room.conductivity(RADIO.frequency), seed)
+
+    def measure(planned: vd.Campaign) -> vd.Campaign:
+        noise_seed = int(planned.key[:6], 16)
+        return vd.simulate(
+            room, planned, conductivity=truth, radio=RADIO, noise_db=0.1, seed=noise_seed
+        )
+
+    loop = vd.measure_until(room, measure, vd.Target(0.1), num_receivers=3, radio=RADIO)
+    assert loop.reached
+    batch = vd.place(
+        vd.DOptimal(radio=RADIO, candidates=vd.CandidateOptions(num_tx=24)), room, 3, 3
+    )
+    result = vd.estimate(room, measure(batch), radio=RADIO, solver=LevenbergMarquardt(folds=0))
+    std = np.log(result.high / result.low) / (2.0 * NORMAL_95)
+    assert std.max() <= 0.1
+    assert loop.num_links[-1] <= batch.num_links
+
+
+@pytest.mark.slow
+def test_the_last_setup_has_no_more_receivers_than_the_target_needs(room: vd.SceneModel) -> None:
+    radio = RADIO.replace(max_depth=1)
+    measured = vd.simulate(
+        room, random_campaign(room, 3, 8, seed=0), radio=radio, noise_db=0.1, seed=1
+    )
+    result = vd.estimate(room, measured, radio=radio, solver=LevenbergMarquardt(folds=0))
+
+    def ahead(target: Target | None) -> NextSetup:
+        return plan_next(
+            room, measured, result, num_receivers=8, target=target, radio=radio, candidates=SMALL
+        )
+
+    whole = ahead(None)
+    midway = float(np.median(whole.before) + np.median(whole.after)) / 2.0
+    less = ahead(Target(midway, scope="median"))
+    assert np.median(less.after) <= midway < np.median(less.before)
+    assert less.campaign.num_links < whole.campaign.num_links == 8

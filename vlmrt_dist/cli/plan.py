@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class PlannedPositions(PositionOptions):
     :param grow: the number that grows until the target is reached
     :param after: levels measured already (see estimate): plans the next setup
     :param start: positions that vlm_then_refine begins at; default: the offline rules'
+    :param refine: move the chosen antennas through free space while that gains information
     :raises ConfigurationError: if options do not go together, or the target is no share
     """
 
@@ -70,6 +72,7 @@ class PlannedPositions(PositionOptions):
     grow: Grow = "receivers"
     after: Annotated[Path | None, Parameter(metavar="FILE")] = None
     start: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    refine: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,6 +82,15 @@ class PlannedPositions(PositionOptions):
             raise ConfigurationError("--after plans one setup; leave --target and --start out")
         if self.start is not None and self.placement != "vlm_then_refine":
             raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
+        if self.refine and (
+            self.placement not in ("d_optimal", "a_optimal")
+            or self.target is not None
+            or self.after is not None
+        ):
+            raise ConfigurationError(
+                "--refine goes with --placement d_optimal or a_optimal; leave --target and "
+                "--after out"
+            )
 
     @property
     def wanted(self) -> PlanTarget | None:
@@ -164,17 +176,22 @@ def plan_command(
         return
     start = read_campaign(positions.start, scene=room) if positions.start is not None else None
     strategy = strategy_of(positions.placement, candidates, asked, design, start)
+    if isinstance(strategy, OptimalStrategy):
+        strategy = dataclasses.replace(strategy, refine=positions.refine)
     size, wanted = (positions.setups, positions.receivers), positions.wanted
     lines: list[str] = []
     with results_only(), progress_bar() as progress:
-        if wanted is None:  # before the pool is traced: most of what can be refused is refused here
+        if not isinstance(strategy, OptimalStrategy):  # what can be refused, before the pool
             planned = strategy.place(room, *size, seed=seed, progress=progress)
         pool = pool_for(
             room, *size, seed=seed, radio=asked, candidates=value_of(CandidateOptions, candidates),
             prior_width=design.prior_width, fixed=design.fixed, progress=progress,
         )  # fmt: skip
-        if wanted is not None and isinstance(strategy, OptimalStrategy):
-            planned, lines = _for_target(room, strategy, pool, wanted, size, seed)
+        if isinstance(strategy, OptimalStrategy):
+            if wanted is not None:
+                planned, lines = _for_target(room, strategy, pool, wanted, size, seed)
+            else:
+                planned = strategy.choose(room, pool, *size, seed=seed, progress=progress)
         report = plan_report(
             room, planned, pool, radio=asked, noise_db=design.noise_db,
             prior_width=design.prior_width, fixed=design.fixed, seed=seed,

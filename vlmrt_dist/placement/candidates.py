@@ -8,8 +8,10 @@ several draws from the prior; all of them come from the same paths.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +27,13 @@ from vlmrt_dist.scene import SceneModel, ground, outdoors
 REACH = 200.0
 """Farthest that a candidate receiver lies from its transmitter [m]: across a whole city nothing is
 received at street level."""
+
+DENSE_NUMBERS = 4_000_000
+"""Most numbers of sensitivities that are held as ordinary arrays (32 MB): in a room a sparse matrix
+product takes far longer to set up than to compute."""
+
+Rows: TypeAlias = "sp.csr_matrix | FloatArray"
+"""Sensitivities [n, K] of links, sparse or not."""
 
 MAX_ROUNDS = 200
 """Rounds of draws after which the search for positions at a height above ground ends."""
@@ -46,6 +55,11 @@ class CandidatePool:
     heard: BoolArray
     jacobians: tuple[sp.csr_matrix, ...]
     free: BoolArray
+
+    @functools.cached_property
+    def rows(self) -> list[Rows]:
+        """The Jacobians as ordinary arrays, unless they are large."""
+        return compact(self.jacobians)
 
     def subset(self, choice: Sequence[tuple[int, Sequence[int]]]) -> Campaign:
         """The campaign of some transmitters, each with some of its receivers."""
@@ -146,6 +160,18 @@ def link_jacobians(
     return heard, jacobians
 
 
+def compact(rows: Sequence[sp.csr_matrix]) -> list[Rows]:
+    """Sensitivities as ordinary arrays, unless they hold more than :data:`DENSE_NUMBERS`."""
+    if sum(r.shape[0] * r.shape[1] for r in rows) > DENSE_NUMBERS:
+        return list(rows)
+    return [r.toarray() for r in rows]
+
+
+def dense(rows: Rows) -> FloatArray:
+    """Sensitivities as an ordinary array."""
+    return rows if isinstance(rows, np.ndarray) else rows.toarray()
+
+
 def prior_draws(
     scene: SceneModel,
     radio: RadioConfig,
@@ -195,7 +221,7 @@ def random_positions(
     region = region or Region()
     clearance, height, high_tx = region.clearance, region.height, region.transmitters
     rng = np.random.default_rng(seed)
-    street = (height is not None or high_tx is not None) and outdoors(scene)
+    street = under_the_sky(scene, region)
 
     def points(count: int, bounds: FloatArray, above: Height | None) -> FloatArray:
         if above is None:
@@ -219,6 +245,42 @@ def random_positions(
     return Campaign(tx=tx, rx=rx)
 
 
+def under_the_sky(scene: SceneModel, region: Region) -> bool:
+    """Whether antennas have to see the sky: heights are given in a scene of buildings."""
+    stated = region.height is not None or region.transmitters is not None
+    return stated and outdoors(scene)
+
+
+def moved_inside(
+    scene: SceneModel, points: FloatArray, clearance: float, height: Height | None, street: bool
+) -> tuple[FloatArray, BoolArray]:
+    """Positions [n, 3] brought to the allowed heights above ground, and which of them [n] are
+    positions that a pool could hold.
+
+    :param height: lowest and highest position above ground [m]; None: any
+    :param street: whether antennas have to see the sky
+    """
+    points = points.copy()
+    there = np.ones(len(points), bool)
+    if height is not None:
+        level, open_sky = ground(scene, points[:, :2])
+        points[:, 2] = level + np.clip(points[:, 2] - level, *height)
+        there = open_sky | (not street)
+    found = np.flatnonzero(there)
+    there[found] = _free(scene, points[found], scene.bounds, clearance)
+    return points, there
+
+
+def _free(scene: SceneModel, points: FloatArray, bounds: FloatArray, clearance: float) -> BoolArray:
+    """Which positions [n, 3] lie within ``bounds`` [2, 3], outside every object and ``clearance``
+    from every surface."""
+    free = ((points >= bounds[0]) & (points <= bounds[1])).all(axis=1)  # false for NaN
+    some = np.flatnonzero(free)
+    far = scene.distance_to_surface(points[some]) >= max(clearance, ON_SURFACE)
+    free[some] = far & (scene.inside_object(points[some]) < 0)
+    return np.asarray(free)
+
+
 def _points_above_ground(
     scene: SceneModel,
     bounds: FloatArray,
@@ -237,11 +299,8 @@ def _points_above_ground(
         place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))
         above = rng.uniform(*height, len(place))
         level, open_sky = ground(scene, place)
-        points = np.column_stack([place, level + above])
-        there = open_sky | (not street)
-        points = points[there & ((points >= low) & (points <= high)).all(axis=1)]  # false for NaN
-        points = points[scene.inside_object(points) < 0]
-        points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]
+        points = np.column_stack([place, level + above])[open_sky | (not street)]
+        points = points[_free(scene, points, bounds, clearance)]
         found.append(points)
         total += len(points)
         if total >= count:

@@ -13,7 +13,13 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Prior, Verdict, prior_of
-from vlmrt_dist.placement.candidates import CandidatePool, link_jacobians, prior_draws
+from vlmrt_dist.placement.candidates import (
+    CandidatePool,
+    Rows,
+    dense,
+    link_jacobians,
+    prior_draws,
+)
 from vlmrt_dist.placement.options import NUM_DRAWS
 from vlmrt_dist.placement.selection import LinkChoice, select
 from vlmrt_dist.placement.strategies._pool import OptimalStrategy
@@ -142,14 +148,14 @@ def pool_prediction(
     prior_width: float | FloatArray,
 ) -> Prediction:
     """The prediction for links of a pool, on the pool's own paths."""
-    rows = [j[links] for j in pool.jacobians]
+    rows = [j[links] for j in pool.rows]
     heard = int(pool.heard.ravel()[links].sum())
     return _prediction(scene, rows, heard, pool.free, noise_db, prior_width)
 
 
 def _prediction(
     scene: SceneModel,
-    rows: list[sp.csr_matrix],
+    rows: Sequence[Rows],
     num_heard: int,
     free: BoolArray,
     noise_db: float,
@@ -157,8 +163,8 @@ def _prediction(
 ) -> Prediction:
     noise = max(noise_db, MIN_NOISE_DB)
     width = np.where(free, np.broadcast_to(prior_width, free.shape), 0.0)
-    spreads = [spread((r / noise).tocsr(), width, free) for r in rows]
-    strongest = np.median([abs(r).max(axis=0).toarray()[0] for r in rows], axis=0)
+    spreads = [spread(r / noise, width, free) for r in rows]
+    strongest = np.median([np.ravel(dense(abs(r).max(axis=0))) for r in rows], axis=0)
     return Prediction(
         names=scene.names,
         materials=scene.materials,
@@ -173,26 +179,24 @@ def _prediction(
     )
 
 
-def spread(
-    rows: sp.csr_matrix, width: FloatArray, free: BoolArray
-) -> tuple[FloatArray, FloatArray]:
+def spread(rows: Rows, width: FloatArray, free: BoolArray) -> tuple[FloatArray, FloatArray]:
     """[K] standard deviations of ln σ after measuring some links: with the prior, and without.
 
     :param rows: [n, K] sensitivities of the links in units of their noise
     :param width: [K] standard deviation of ln σ before the measurement
     """
     posterior, bound = width.copy(), np.where(free, np.inf, 0.0)
-    seen = np.flatnonzero(free & (rows.getnnz(axis=0) > 0))
+    seen = np.flatnonzero(free & np.ravel(dense(abs(rows).max(axis=0)) > 0.0))
     if len(seen) == 0:
         return posterior, bound
-    dense = rows[:, seen].toarray()
-    _, size, basis = np.linalg.svd(dense * width[seen], full_matrices=False)
+    some = dense(rows[:, seen])
+    _, size, basis = np.linalg.svd(some * width[seen], full_matrices=False)
     share = basis**2
     left = np.maximum(1.0 - share.sum(0), 0.0)  # what no link sees of an object
     posterior[seen] = width[seen] * np.sqrt(left + (share / (1.0 + size**2)[:, None]).sum(0))
     # Without the prior; directions of a size beneath rounding hold no information.
-    _, size, basis = np.linalg.svd(dense, full_matrices=False)
-    kept = size > size[0] * max(dense.shape) * np.finfo(float).eps
+    _, size, basis = np.linalg.svd(some, full_matrices=False)
+    kept = size > size[0] * max(some.shape) * np.finfo(float).eps
     share = basis[kept] ** 2
     variance = (share / size[kept, None] ** 2).sum(0)
     bound[seen] = np.where(share.sum(0) > 1.0 - UNSEEN_SHARE, np.sqrt(variance), np.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import CampaignError
@@ -16,9 +17,11 @@ from vlmrt_dist.placement.strategies.vlm_then_refine import VlmThenRefine
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
-POOL_STRATEGIES: dict[str, type[DOptimal | AOptimal | VlmThenRefine]] = {
+POOL_STRATEGIES: dict[str, Callable[..., DOptimal | AOptimal | VlmThenRefine]] = {
     "d_optimal": DOptimal,
     "a_optimal": AOptimal,
+    "d_optimal_refined": partial(DOptimal, refine=True),
+    "a_optimal_refined": partial(AOptimal, refine=True),
     "vlm_then_refine": VlmThenRefine,
 }
 """Strategies that choose from a traced pool, by name."""
@@ -61,8 +64,8 @@ def place(
     """Positions of a campaign of ``num_setups`` (M) × ``num_receivers`` (N), without levels.
 
     :param strategy: with its options, such as ``vd.DOptimal(noise_db=0.1)``; or a name, which
-        stands for the strategy's defaults: "random", "grid", "d_optimal", "a_optimal", "vlm",
-        "vlm_then_refine"
+        stands for the strategy's defaults: "random", "grid", "d_optimal", "a_optimal",
+        "d_optimal_refined", "a_optimal_refined", "vlm", "vlm_then_refine"
     :param seed: of the strategy's random choices; the same seed gives the same campaign
     :param progress: called along the way
     :raises CampaignError: if there is no such strategy, or nothing can be placed

@@ -11,6 +11,7 @@ a step of Gaussian process regression, with the links as its points.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement.candidates import CandidatePool
+from vlmrt_dist.placement.candidates import CandidatePool, Rows, compact, dense
 from vlmrt_dist.progress import Progress
 
 Criterion = Literal["D", "A"]
@@ -140,22 +141,22 @@ class DesignInformation:
                 "of the conductivities is too large; take fewer receivers or draws"
             )
         self.pool, self.criterion = pool, criterion
-        width = sp.diags(np.broadcast_to(prior_width, pool.free.shape))
-        self._rows = [(j @ width / noise_db).tocsr() for j in pool.jacobians]
-        self._given = None if given is None else [(g @ width).tocsr() for g in given]
-        weight = np.ones(len(pool.free)) if objects is None else objects
-        self._weight = sp.diags(weight * np.broadcast_to(prior_width, weight.shape))
-        blocks = np.stack([self._gram(rows, None) for rows in self._rows])
-        second = None
+        width = np.broadcast_to(prior_width, pool.free.shape)
+        weight = width if objects is None else width * objects
+        self._rows = _scaled(pool.jacobians, width / noise_db)
+        self._given = None if given is None else _scaled(given, width)
+        blocks = np.stack([self._gram(rows) for rows in self._rows])
+        second, self._heavy, self._heavy_given = None, self._rows, self._given
         if criterion == "A":
-            second = np.stack([self._gram(rows, self._weight) for rows in self._rows])
+            self._heavy = _scaled(pool.jacobians, width * weight / noise_db)
+            self._heavy_given = None if given is None else _scaled(given, width * weight)
+            second = np.stack([self._gram(rows) for rows in self._heavy])
         self._prior = _Blocks.fresh(blocks, second)
 
-    def _gram(self, rows: sp.csr_matrix, weight: sp.spmatrix | None) -> FloatArray:
+    def _gram(self, rows: Rows) -> FloatArray:
         tx, rx = self.pool.heard.shape
-        weighted = rows if weight is None else (rows @ weight).tocsr()
-        parts = [weighted[t * rx : (t + 1) * rx] for t in range(tx)]
-        return np.stack([(p @ p.T).toarray() for p in parts])
+        parts = [rows[t * rx : (t + 1) * rx] for t in range(tx)]
+        return np.stack([dense(p @ p.T) for p in parts])
 
     def _conditioned(self, choice: LinkChoice, which: list[int]) -> _Blocks:
         """The kernels of the transmitters ``which`` once ``choice`` is measured."""
@@ -168,18 +169,16 @@ class DesignInformation:
         k = np.empty_like(prior.k)
         q = None if prior.q is None else np.empty_like(prior.q)
         for b, rows in enumerate(self._rows):
-            measured, some = rows[links], rows[columns]
-            if self._given is not None:
-                measured = sp.vstack([self._given[b], measured]).tocsr()
-            gram = np.eye(measured.shape[0]) + (measured @ measured.T).toarray()
-            cross = (measured @ some.T).toarray()  # [n, which · R]
-            seen = _by_tx(np.linalg.solve(gram, cross), rx)
+            measured = _below(self._given, b, rows[links])
+            gram = np.eye(measured.shape[0]) + dense(measured @ measured.T)
+            cross = dense(measured @ rows[columns].T)  # [n, which · R]
+            seen = _by_tx(np.asarray(np.linalg.solve(gram, cross), np.float64), rx)
             k[b] = prior.k[b] - _by_tx(cross, rx).swapaxes(1, 2) @ seen
             if q is not None and prior.q is not None:
-                heavy = (measured @ self._weight).tocsr()
-                second = _by_tx((heavy @ (some @ self._weight).T).toarray(), rx)
+                heavy = _below(self._heavy_given, b, self._heavy[b][links])
+                second = _by_tx(dense(heavy @ self._heavy[b][columns].T), rx)
                 mixed = seen.swapaxes(1, 2) @ second
-                square = seen.swapaxes(1, 2) @ ((heavy @ heavy.T).toarray() @ seen)
+                square = seen.swapaxes(1, 2) @ (dense(heavy @ heavy.T) @ seen)
                 q[b] = prior.q[b] - mixed - mixed.swapaxes(1, 2) + square
         return _Blocks.fresh(k, q)
 
@@ -332,6 +331,21 @@ def _exchanged(
         if value <= before + LEAST_GAIN * abs(value):
             break
     return value, choice
+
+
+def _scaled(rows: Sequence[sp.csr_matrix], columns: FloatArray) -> list[Rows]:
+    """Rows [n, K] of each draw, their columns multiplied by ``columns`` [K]."""
+    return compact([(r @ sp.diags(columns)).tocsr() for r in rows])
+
+
+def _below(first: list[Rows] | None, draw: int, second: Rows) -> Rows:
+    """The rows of a draw, if there are any, and below them ``second``."""
+    if first is None:
+        return second
+    above = first[draw]
+    if isinstance(above, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([above, second])
+    return sp.vstack([above, second]).tocsr()
 
 
 def _by_tx(x: FloatArray, rx: int) -> FloatArray:

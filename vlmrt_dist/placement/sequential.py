@@ -21,7 +21,7 @@ from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMar
 from vlmrt_dist.placement.candidates import candidate_pool, link_jacobians, random_positions
 from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.prediction import spread
-from vlmrt_dist.placement.selection import DesignInformation, select
+from vlmrt_dist.placement.selection import DesignInformation, LinkChoice, select
 from vlmrt_dist.placement.strategies._base import Strategy
 from vlmrt_dist.placement.strategies.a_optimal import AOptimal
 from vlmrt_dist.progress import Progress
@@ -41,12 +41,15 @@ class Target:
     :param std: standard deviation of ln σ, 0.1 for 10 %
     :param scope: "all": every free object has to reach it; "median": their median
     :param max_setups: setups after which the loop ends even if the target is not reached
+    :param lookahead: most setups that are planned together, of which the most informative one is
+        measured next
     :raises ConfigurationError: if a number is not positive and finite
     """
 
     std: float
     scope: Literal["all", "median"] = "all"
     max_setups: int = 10
+    lookahead: int = 3
 
     def __post_init__(self) -> None:
         if not 0.0 < self.std < np.inf:
@@ -54,6 +57,7 @@ class Target:
         if self.scope not in ("all", "median"):
             raise ConfigurationError(f"scope must be all or median; got {self.scope!r}")
         check_count("max_setups", self.max_setups)
+        check_count("lookahead", self.lookahead)
 
     def reached(self, std: FloatArray) -> bool:
         """Whether standard deviations of ln σ of the free objects lie at or below the target."""
@@ -111,6 +115,7 @@ def plan_next(
     result: Estimate,
     *,
     num_receivers: int = 8,
+    target: Target | None = None,
     radio: RadioConfig | None = None,
     candidates: CandidateOptions | None = None,
     seed: int = 0,
@@ -122,9 +127,14 @@ def plan_next(
     draws from the posterior. What else the estimate had to find (permittivities, offsets) makes the
     conductivities as uncertain as it says; of the next setup it is taken as known.
 
+    With a target, as few setups are planned together as are predicted to reach it, and at most
+    ``target.lookahead``; the one of them that tells most by itself is returned. Where one setup is
+    predicted to be enough, receivers that the target does not need are left out.
+
     :param campaign: the measured campaign that ``result`` was estimated from
     :param result: its estimate
-    :param num_receivers: receivers of the setup
+    :param num_receivers: receivers of the setup; with a target, the most of them
+    :param target: what is to be reached; None: one setup is planned, for itself
     :param radio: radio configuration of the estimation; None: the default one
     :param candidates: the pool that the setup is chosen from; None: the default one
     :param seed: of pool and draws
@@ -143,19 +153,62 @@ def plan_next(
     known = _Measured(scene, campaign, result, radio)
     rows = known.rows(known.theta[None])[0]
     draws = _posterior_draws(known.theta, rows, known.width, candidates.num_draws, seed)
-    size = candidates.size(1, num_receivers)
+    most = 1
+    if target is not None:
+        most = max(1, min(target.lookahead, target.max_setups - campaign.num_setups))
+    size = candidates.size(most, num_receivers)
     positions = random_positions(scene, *size, seed=seed, region=candidates)
     pool = candidate_pool(scene, positions, radio, draws=draws, free=known.free, progress=progress)
     noise = max(result.noise_db, MIN_NOISE_DB) * known.scale
     given = (rows, *known.rows(draws[1:]))
     information = DesignInformation(pool, "A", noise, known.width, given=given)
-    choice = select(information, 1, num_receivers, seed=seed, num_restarts=1, progress=progress)
-    added = (pool.jacobians[0][pool.links(choice)] / noise).tocsr()
+
+    def after(choice: LinkChoice) -> FloatArray:
+        added = pool.jacobians[0][pool.links(choice)] / noise
+        return spread(sp.vstack([rows, added]).tocsr(), known.width, known.free)[0]
+
+    def enough(choice: LinkChoice) -> bool:
+        return target is not None and target.reached(after(choice)[known.free])
+
+    choice = _ahead(information, enough, most, num_receivers, seed)
+    if progress is not None:
+        progress("choose", 1, 1)
     return NextSetup(
         campaign=pool.subset(choice),
         before=spread(rows, known.width, known.free)[0],
-        after=spread(sp.vstack([rows, added]).tocsr(), known.width, known.free)[0],
+        after=after(choice),
     )
+
+
+def _ahead(
+    information: DesignInformation,
+    enough: Callable[[LinkChoice], bool],
+    most: int,
+    num_receivers: int,
+    seed: int,
+) -> LinkChoice:
+    """The next setup: of the fewest setups that are predicted to be enough, planned together, the
+    one that is worth most by itself; without the receivers that are not needed if it is the last.
+
+    :param enough: whether links are predicted to reach the target
+    :param most: setups that are planned together where fewer are not enough
+    """
+    heard = information.pool.heard.sum(1) >= num_receivers
+    for together in range(1, max(1, min(most, int(heard.sum()))) + 1):
+        choice = select(information, together, num_receivers, seed=seed, num_restarts=2)
+        if enough(choice):
+            break
+    first = max(choice, key=lambda group: information.value([group]))
+    if len(choice) > 1 or not enough(choice):
+        return [first]
+    tx, receivers = first
+    while len(receivers) > 1:
+        fewer = [[n for n in receivers if n != left] for left in receivers]
+        kept = max(fewer, key=lambda rx: information.value([(tx, rx)]))
+        if not enough([(tx, kept)]):
+            break
+        receivers = kept
+    return [(tx, receivers)]
 
 
 class _Measured:
@@ -261,12 +314,15 @@ def measure_until(
 ) -> ClosedLoop:
     """Measure setup after setup, each planned from the estimate that the ones before gave.
 
+    Setups are planned ahead, see :class:`Target` and :func:`plan_next`: the first one as part of
+    ``target.lookahead`` setups, the last one with no more receivers than the target needs.
+
     :param measure: makes a measurement: positions of some setups in, the same with levels out;
         a simulation, or a person who walks
     :param target: when the loop ends
-    :param num_receivers: receivers of each setup
+    :param num_receivers: most receivers of a setup
     :param start: the first setups, measured already where they have levels; or a strategy that
-        places the first one; None: A-optimal
+        places the first one; None: the first of an A-optimal batch
     :param radio: radio configuration of estimates and plans; None: the default one
     :param estimator: how a round's levels are estimated; None: :func:`vlmrt_dist.estimate` with
         its defaults, without cross-validation. Other priors, noise or unknowns are stated as in
@@ -278,9 +334,12 @@ def measure_until(
     """
     radio, candidates = radio or RadioConfig(), candidates or CandidateOptions()
     estimator = estimator or _estimate
-    if not isinstance(start, Campaign):
-        first = start or AOptimal(candidates=candidates, radio=radio)
-        start = first.place(scene, 1, num_receivers, seed=seed)
+    if start is None:
+        batch = min(target.lookahead, target.max_setups)
+        first = AOptimal(candidates=candidates, radio=radio)
+        start = first.place(scene, batch, num_receivers, seed=seed).subset([0])
+    elif not isinstance(start, Campaign):
+        start = start.place(scene, 1, num_receivers, seed=seed)
     campaign = start if start.rss_dbm is not None else _measured(measure, start)
     links: list[int] = []
     deviations: list[FloatArray] = []
@@ -304,7 +363,7 @@ def measure_until(
             return end(f"{target.max_setups} setups are measured; above the target: {names}")
         # Another pool in each round, or what the first one lacks would never be found.
         plan = plan_next(
-            scene, campaign, result, num_receivers=num_receivers, radio=radio,
+            scene, campaign, result, num_receivers=num_receivers, target=target, radio=radio,
             candidates=candidates, seed=seed + 1_000 * campaign.num_setups,
         )  # fmt: skip
         if (plan.after[open_] > (1.0 - LEAST_HELP) * plan.before[open_]).all():

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.placement.candidates import CandidatePool, pool_for
+from vlmrt_dist.placement.candidates import CandidatePool, pool_for, prior_draws
 from vlmrt_dist.placement.options import CandidateOptions, check_count
+from vlmrt_dist.placement.refinement import Measured, refined
 from vlmrt_dist.placement.selection import Criterion, DesignInformation, select
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -98,10 +101,13 @@ class OptimalStrategy(PoolStrategy):
     """The best links of a pool by a criterion.
 
     :param num_restarts: starts of the search
+    :param refine: move the chosen antennas through free space afterwards, see
+        :mod:`~vlmrt_dist.placement.refinement`
     :raises ConfigurationError: if an option is outside what it may be
     """
 
     num_restarts: int = 4
+    refine: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,10 +147,10 @@ class OptimalStrategy(PoolStrategy):
         seed: int,
         progress: Progress | None = None,
     ) -> Campaign:
-        """The best M setups of N receivers that the search finds in ``pool``.
+        """The best M setups of N receivers that the search finds in ``pool``, refined if asked.
 
-        :param seed: of the search's further starts
-        :param progress: called as "choose"
+        :param seed: of the search's further starts, of the refinement and its draws
+        :param progress: called as "choose" and "refine"
         :raises CampaignError: if the pool is too large, or too few candidates are reached
         """
         choice = select(
@@ -155,7 +161,24 @@ class OptimalStrategy(PoolStrategy):
             num_restarts=self.num_restarts,
             progress=progress,
         )
-        return pool.subset(choice)
+        planned = pool.subset(choice)
+        if not self.refine:
+            return planned
+        measured = self._measured(scene, pool, seed)
+        return refined(scene, planned, measured, self.candidates, seed=seed, progress=progress)
+
+    def _measured(self, scene: SceneModel, pool: CandidatePool, seed: int) -> Measured:
+        """What a refinement judges positions by: the pool's own draws and criterion."""
+        radio, width, count = self.radio, self.prior_width, self.candidates.num_draws
+        return Measured(
+            criterion=self.criterion,
+            radio=radio,
+            draws=prior_draws(scene, radio, width, count, seed, self.fixed),
+            free=pool.free,
+            width=np.full(len(pool.free), width),
+            noise_db=self.noise_db,
+            weight=self.weights(scene),
+        )
 
 
 def names_of(option: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class DOptimal(OptimalStrategy):
     :param prior_width: standard deviation of ln σ before the measurement, default 0.5
     :param fixed: names of objects whose conductivity is known
     :param num_restarts: starts of the search
+    :param refine: move the chosen antennas through free space afterwards
     :raises ConfigurationError: if the noise or the prior's width is not positive and finite, or
         ``num_restarts`` is less than 1
     """
