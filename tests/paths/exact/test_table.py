@@ -73,7 +73,7 @@ def by_images(scene, planes: Planes, setup, table):
         amplitude=np.zeros(table.num_paths, complex),
         length=table.length,
     )
-    live = SimpleNamespace(radio=RadioConfig(), model=scene)
+    live = SimpleNamespace(radio=RadioConfig(), model=scene, shift=np.zeros(3))
     return unite([table_of(live, planes, setup, found, 0)])  # type: ignore[arg-type]
 
 
