@@ -20,8 +20,8 @@ MAX_WINDOW = 48
 SLACK = 1e-9
 """How far beams reach beyond their half spaces [m]."""
 
-_GROWTH = 1.0 + 1e-6
-"""How much the squared radius of a ball about a box exceeds that of its corners."""
+_ROUNDED = 1e-7
+"""How far the box that a beam stays in is drawn beyond its window [m]."""
 
 _SHORT = 1e-8
 """A window's edge shorter than this [m] has no reliable direction and bounds nothing."""
@@ -124,14 +124,38 @@ def write_beam(
 
 
 @compiled
+def write_reach(
+    apex: tuple[float, float, float],
+    window: NDArray[np.float64],
+    count: int,
+    reach: NDArray[np.float64],
+) -> None:
+    """Write the axis-parallel box [2, 3] that a beam stays in beyond its window: it ends at the
+    window on the sides that no ray turns to, and is infinite on the others."""
+    for c in range(3):
+        low, high = np.inf, -np.inf
+        for j in range(count):
+            low, high = min(low, window[j, c]), max(high, window[j, c])
+        reach[0, c] = low - _ROUNDED if low >= apex[c] else -np.inf
+        reach[1, c] = high + _ROUNDED if high <= apex[c] else np.inf
+
+
+@compiled
 def boxes_in_beam(
-    tree: BoxTree, sides: NDArray[np.float64], num_sides: int, found: NDArray[np.int32]
+    tree: BoxTree,
+    sides: NDArray[np.float64],
+    num_sides: int,
+    reach: NDArray[np.float64],
+    found: NDArray[np.int32],
 ) -> int:
-    """Write the members of ``tree`` whose leaves' boxes meet a beam; return how many."""
+    """Write the members of ``tree`` whose leaves' boxes meet a beam; return how many.
+
+    :param reach: [2, 3] box that the beam stays in
+    """
     nodes, order = tree
     node, number = 0, 0
     while node < nodes.shape[0]:
-        if not box_in_beam(nodes, node, sides, num_sides):
+        if not box_in_beam(nodes, node, sides, num_sides, reach):
             node = nodes[node].skip
             continue
         first = nodes[node].first
@@ -143,13 +167,29 @@ def boxes_in_beam(
 
 
 @compiled
-def box_in_beam(nodes: Records, node: int, sides: NDArray[np.float64], num_sides: int) -> bool:
-    """Whether a node's box reaches into all the half spaces."""
+def box_in_beam(
+    nodes: Records,
+    node: int,
+    sides: NDArray[np.float64],
+    num_sides: int,
+    reach: NDArray[np.float64],
+) -> bool:
+    """Whether the part of a node's box within ``reach`` [2, 3] reaches into all the half spaces.
+
+    Half spaces are asked one by one, each about the corner that lies deepest in it. Of a box that
+    stands on both sides of the window's plane, corners on the wrong side would pass; so it is cut
+    first.
+    """
     n = nodes[node]
+    x0, x1 = max(n.x - n.half_x, reach[0, 0]), min(n.x + n.half_x, reach[1, 0])
+    y0, y1 = max(n.y - n.half_y, reach[0, 1]), min(n.y + n.half_y, reach[1, 1])
+    z0, z1 = max(n.z - n.half_z, reach[0, 2]), min(n.z + n.half_z, reach[1, 2])
+    if x0 > x1 or y0 > y1 or z0 > z1:
+        return False
     for k in range(num_sides):
         a, b, c = sides[k, 0], sides[k, 1], sides[k, 2]
-        reach = abs(a) * n.half_x + abs(b) * n.half_y + abs(c) * n.half_z
-        if a * n.x + b * n.y + c * n.z - sides[k, 3] + reach < -SLACK:
+        deepest = max(a * x0, a * x1) + max(b * y0, b * y1) + max(c * z0, c * z1)
+        if deepest - sides[k, 3] < -SLACK:
             return False
     return True
 
@@ -160,6 +200,7 @@ def pairs_in_beam(
     apex: tuple[float, float, float],
     sides: NDArray[np.float64],
     num_sides: int,
+    reach: NDArray[np.float64],
     found: NDArray[np.int32],
 ) -> tuple[int, int]:
     """Write the members of ``tree`` both of whose boxes a ray of a beam may meet.
@@ -170,9 +211,9 @@ def pairs_in_beam(
     while node < tree.node.shape[0]:
         looked += 1
         if not (
-            _one_direction(tree, node, apex)
-            and box_in_beam(tree.node, node, sides, num_sides)
-            and box_in_beam(tree.second, node, sides, num_sides)
+            box_in_beam(tree.node, node, sides, num_sides, reach)
+            and box_in_beam(tree.second, node, sides, num_sides, reach)
+            and _in_line(tree, node, apex)
         ):
             node = tree.node[node].skip
             continue
@@ -185,18 +226,33 @@ def pairs_in_beam(
 
 
 @compiled
-def _one_direction(tree: PairTree, node: int, apex: tuple[float, float, float]) -> bool:
-    """Whether both boxes of a node may be seen in one direction: the cones from ``apex`` about
-    the balls around them overlap."""
+def _in_line(tree: PairTree, node: int, apex: tuple[float, float, float]) -> bool:
+    """Whether a segment from ``apex`` to the second box of a node may meet its first box.
+
+    The first box then holds a point at the fraction t of the way; each axis bounds t.
+    """
     n, m = tree.node[node], tree.second[node]
-    ax, ay, az = n.x - apex[0], n.y - apex[1], n.z - apex[2]
-    bx, by, bz = m.x - apex[0], m.y - apex[1], m.z - apex[2]
-    a, b = ax * ax + ay * ay + az * az, bx * bx + by * by + bz * bz
-    # Balls a little too large make up for all rounding.
-    r = _GROWTH * (n.half_x * n.half_x + n.half_y * n.half_y + n.half_z * n.half_z) + SLACK * a
-    s = _GROWTH * (m.half_x * m.half_x + m.half_y * m.half_y + m.half_z * m.half_z) + SLACK * b
-    if r >= a or s >= b:
-        return True
-    # cos(α + β) of the half angles, from sin² α = r / a and sin² β = s / b, times the distances.
-    limit = np.sqrt((a - r) * (b - s)) - np.sqrt(r * s)
-    return ax * bx + ay * by + az * bz >= limit
+    begin, end = _on_axis(n.x - apex[0], n.half_x, m.x - apex[0], m.half_x)
+    low, high = _on_axis(n.y - apex[1], n.half_y, m.y - apex[1], m.half_y)
+    begin, end = max(begin, low), min(end, high)
+    low, high = _on_axis(n.z - apex[2], n.half_z, m.z - apex[2], m.half_z)
+    return max(begin, low) <= min(end, high)
+
+
+@compiled
+def _on_axis(first: float, half: float, second: float, reach: float) -> tuple[float, float]:
+    """Bounds of t in [0, 1] with t q in first ± half for some q in second ± reach."""
+    half += _ROUNDED
+    if second < 0.0:
+        first, second = -first, -second
+    low, high, least, most = first - half, first + half, second - reach, second + reach
+    if most <= 0.0:
+        return (0.0, 1.0) if low <= 0.0 <= high else (1.0, 0.0)
+    if least > 0.0:
+        begin = low / most if low > 0.0 else 0.0
+        return begin, min(1.0, high / least) if high >= 0.0 else -1.0
+    if low > 0.0:
+        return low / most, 1.0
+    if high < 0.0:
+        return (high / least, 1.0) if least < 0.0 else (1.0, 0.0)
+    return 0.0, 1.0

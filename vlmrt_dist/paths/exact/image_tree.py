@@ -33,9 +33,13 @@ from vlmrt_dist.paths.exact.tree_nodes import (
     reflect_image,
     trace_back,
 )
+from vlmrt_dist.paths.exact.visibility import NEVER, bounds_from
 
 STRAIGHT = -1
 """Among the roots of a search: the straight paths."""
+
+FEW = 64
+"""First reflections, for each receiver, up to which the second is not asked from the receivers."""
 
 MANY_RECEIVERS = 16
 """With more receivers than this a node asks a tree for those in its beam."""
@@ -46,50 +50,116 @@ class Listeners(NamedTuple):
 
     :param point: [N, 3] receivers [m]
     :param tree: over the receivers
+    :param asked: whether last reflections are asked from the images; else there are none
     :param images: tree over their I images, each with the box around the plane's pieces
     :param receiver: [I] receiver of each image
     :param plane: [I] plane that it is mirrored by
+    :param bound: [G, N] crossings of every way from a receiver to a piece, at least
+    :param least: [G] the smallest of them over the receivers
     """
 
     point: NDArray[np.float64]
     tree: BoxTree
+    asked: bool
     images: PairTree
     receiver: NDArray[np.int32]
     plane: NDArray[np.int32]
+    bound: NDArray[np.uint8]
+    least: NDArray[np.uint8]
 
 
 @allocating
 def make_listeners(
-    faces: Faces, convex: NDArray[np.bool_], rx: NDArray[np.float64], limits: Limits
+    faces: Faces,
+    convex: NDArray[np.bool_],
+    rx: NDArray[np.float64],
+    limits: Limits,
+    asked: bool,
 ) -> Listeners:
     """The receivers [N, 3] of a setup, with the images that a last reflection may be asked from.
 
     The last level is asked below a node whose paths may pass through nothing more, but where the
     cap on reflections ends them. So images are left out where the way from the receiver to every
     piece of the plane is known to be blocked.
+
+    :param asked: whether images are to be asked
     """
+    bound = np.zeros((len(faces.piece), len(rx)), np.uint8)
     spare = allowed(limits, limits.reflections)
-    pieces = len(faces.piece) if limits.reflections > 1 else 0
-    most = 0 if pieces == 0 else len(rx) * len(faces.mirror)
+    planes = len(faces.mirror) if asked else 0
+    most = len(rx) * planes
     low, high = np.empty((most, 6)), np.empty((most, 6))
     receiver, plane = np.empty(most, np.int32), np.empty(most, np.int32)
     number = 0
     for n in range(len(rx)):
-        work = make_work(1, 1, rx[n])
-        last = -1
-        for g in range(pieces):
-            q = faces.piece[g].plane
-            if q == last or not _may_reach(faces, convex, work, g, limits, spare):
+        if planes > 0:
+            bound[:, n] = bounds_from(faces, convex, rx[n], limits, max(0, spare) + 1)
+        for q in range(planes):
+            if _least_of_plane(faces, bound, q, n) > spare:
                 continue
-            last = q  # the pieces of a plane stand together
-            below = work.level[1]
             _enclose_plane(faces, q, low[number], high[number])
-            low[number, 3], low[number, 4], low[number, 5] = below.x, below.y, below.z
-            high[number, 3], high[number, 4], high[number, 5] = below.x, below.y, below.z
+            height = point_height(faces.mirror, q, rx, n)
+            normal = (faces.mirror[q].a, faces.mirror[q].b, faces.mirror[q].c)
+            for c in range(3):
+                low[number, 3 + c] = rx[n, c] - 2.0 * height * normal[c]
+                high[number, 3 + c] = low[number, 3 + c]
             receiver[number], plane[number] = n, q
             number += 1
     images = build_pair_tree(low[:number], high[:number])
-    return Listeners(rx, build_tree(rx, rx, LEAF_SIZE), images, receiver[:number], plane[:number])
+    least = np.full(len(faces.piece), NEVER, np.uint8)
+    for g in range(len(least)):
+        for n in range(len(rx)):
+            least[g] = min(least[g], bound[g, n])
+    tree = build_tree(rx, rx, LEAF_SIZE)
+    return Listeners(rx, tree, asked, images, receiver[:number], plane[:number], bound, least)
+
+
+@compiled
+def _least_of_plane(faces: Faces, bound: NDArray[np.uint8], plane: int, n: int) -> int:
+    first, least = faces.mirror[plane].first, NEVER
+    for g in range(first, first + faces.mirror[plane].count):
+        least = min(least, bound[g, n])
+    return least
+
+
+@allocating
+def make_ends(
+    faces: Faces,
+    convex: NDArray[np.bool_],
+    tx: NDArray[np.float64],
+    rx: NDArray[np.float64],
+    limits: Limits,
+) -> tuple[Listeners, NDArray[np.int32]]:
+    """What a search begins and ends with: the receivers [N, 3] with their images, and STRAIGHT
+    with the pieces that a first reflection may be at.
+
+    Where a transmitter [3] sees little and paths reflect twice at most, following its few beams
+    costs less than finding out what the receivers see.
+    """
+    pieces = len(faces.piece) if limits.reflections > 0 else 0
+    bound = np.zeros(pieces, np.uint8)
+    asked = limits.reflections > 1
+    if asked:
+        most = allowed(limits, 2)
+        bound = bounds_from(faces, convex, tx, limits, max(0, most) + 1)
+        asked = limits.reflections > 2 or (bound <= most).sum() > FEW * len(rx)
+    listeners = make_listeners(faces, convex, rx, limits, asked)
+    roots = np.empty(1 + pieces, np.int32)
+    roots[0], number = STRAIGHT, 1
+    for g in range(pieces):
+        if _of_use(listeners, limits, 1, g, bound[g]):
+            roots[number] = g
+            number += 1
+    return listeners, roots[:number]
+
+
+@compiled
+def _of_use(listeners: Listeners, limits: Limits, level: int, g: int, bound: int) -> bool:
+    """Whether a node of ``level`` that reflects at piece ``g`` and has so many crossings behind it
+    may have nodes below, or paths to a receiver."""
+    if bound <= allowed(limits, level + 1):
+        return True
+    return bound + listeners.least[g] <= allowed(limits, level)
 
 
 @compiled
@@ -106,24 +176,6 @@ def _enclose_plane(
         low[0], high[0] = min(low[0], corner.x), max(high[0], corner.x)
         low[1], high[1] = min(low[1], corner.y), max(high[1], corner.y)
         low[2], high[2] = min(low[2], corner.z), max(high[2], corner.z)
-
-
-@compiled
-def _may_reach(
-    faces: Faces, convex: NDArray[np.bool_], work: Work, g: int, limits: Limits, spare: int
-) -> bool:
-    """Whether a last reflection at piece ``g`` may reach a receiver, the root of ``work``, through
-    ``spare`` surfaces at most; writes the receiver's image."""
-    if not enter(faces, convex, work.level, 0, g, limits):
-        return False
-    bound = work.level[1].bound
-    if bound > spare:
-        return False
-    # Looking for blockers pays where images are asked for many times.
-    if limits.reflections < 3:
-        return True
-    open_window(faces, work, 1)
-    return bound + blockers(faces, convex, work, 1, spare + 1 - bound) <= spare
 
 
 @allocating
@@ -175,6 +227,8 @@ def explore(
             continue
         if not enter(faces, convex, state, level, g, limits):
             continue
+        if not _of_use(listeners, limits, level + 1, g, state[level + 1].bound):
+            continue
         if not open_window(faces, work, level + 1):
             continue
         heard = _in_beam(faces, listeners, work, level + 1, limits, found)
@@ -187,10 +241,10 @@ def explore(
         if not _goes_on(faces, convex, work, level + 1, limits):
             continue
         level += 1
-        beam, sides = work.beam[level], state[level].sides
-        if state[level].bound > allowed(limits, level + 2):
+        beam, sides, reach = work.beam[level], state[level].sides, work.reach[level]
+        if listeners.asked and state[level].bound > allowed(limits, level + 2):
             apex = (state[level].x, state[level].y, state[level].z)
-            number, looked = pairs_in_beam(listeners.images, apex, beam, sides, found)
+            number, looked = pairs_in_beam(listeners.images, apex, beam, sides, reach, found)
             steps += looked + number
             rows = _with_room(rows, written + number)
             written = _last_level(
@@ -198,7 +252,7 @@ def explore(
             )
             level -= 1
             continue
-        state[level].number = boxes_in_beam(faces.tree, beam, sides, work.candidate[level])
+        state[level].number = boxes_in_beam(faces.tree, beam, sides, reach, work.candidate[level])
         state[level].position = 0
     return rows[:written], steps
 
@@ -213,16 +267,25 @@ def _in_beam(
     found: NDArray[np.int32],
 ) -> int:
     """Write the receivers that the node of ``level`` may reach; return how many."""
-    here = work.level[level]
-    if here.bound + (1 if here.inside >= 0 else 0) > allowed(limits, level):
-        return 0  # antennas are in no body, so what is inside of one has to leave it
-    number = len(listeners.point)
+    here, number = work.level[level], len(listeners.point)
+    spare = allowed(limits, level) - here.bound
+    # What reflects inside of a body has entered it on the way to a receiver, too.
+    if listeners.least[here.piece] > spare:
+        return 0
     if number <= MANY_RECEIVERS:
         for n in range(number):
             found[n] = n
-        return number
-    open_beam(faces, work, level)
-    return boxes_in_beam(listeners.tree, work.beam[level], here.sides, found)
+    else:
+        open_beam(faces, work, level)
+        number = boxes_in_beam(
+            listeners.tree, work.beam[level], here.sides, work.reach[level], found
+        )
+    kept = 0
+    for k in range(number):
+        if listeners.bound[here.piece, found[k]] <= spare:
+            found[kept] = found[k]
+            kept += 1
+    return kept
 
 
 @compiled

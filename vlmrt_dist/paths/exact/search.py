@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.campaign import MeasurementSetup
 from vlmrt_dist.paths.exact.antennas import check_antennas, empty_bodies
 from vlmrt_dist.paths.exact.faces import PreparedScene
-from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_listeners
+from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_ends
 from vlmrt_dist.paths.exact.limits import MAX_STEPS, IncompleteSearch, Limits, SearchLimits
 from vlmrt_dist.paths.exact.margins import edge_margins
 from vlmrt_dist.paths.exact.packing import packed
@@ -145,13 +144,12 @@ class _Search:
         self._convex = empty_bodies(self.faces, self.tx, self.rx)
         limits = self.limits.at_depth(self.depth)
         self._spent = np.zeros(1, np.int64)
-        self._listeners: Any = make_listeners(self.faces, self._convex, self.rx, limits)
+        self._listeners, self._roots = make_ends(self.faces, self._convex, self.tx, self.rx, limits)
 
     def explore(self, task: int, tasks: int) -> tuple[NDArray[np.int32], int]:
         """Rows and number of steps of every ``tasks``-th first reflection."""
         limits = self.limits.at_depth(self.depth)
-        pieces = len(self.faces.piece) if limits.reflections > 0 else 0
-        roots = np.arange(STRAIGHT + task, pieces, tasks, dtype=np.int32)
+        roots = self._roots[task::tasks].copy()
         rows, steps = explore(
             self.faces, self._listeners, self._convex, self.tx, roots, limits, self._spent
         )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.exact.beams import MAX_WINDOW, clip, write_beam
+from vlmrt_dist.paths.exact.beams import MAX_WINDOW, clip, write_beam, write_reach
 from vlmrt_dist.paths.exact.coincidence import polygon_area
 from vlmrt_dist.paths.exact.compiling import allocating, compiled
 from vlmrt_dist.paths.exact.crossings import (
@@ -31,6 +31,9 @@ from vlmrt_dist.paths.exact.records import LEVEL, PASSED, Faces, Records
 MAX_BLOCKERS = 60
 """Most surfaces on one ray that are looked at as blockers of a whole beam."""
 
+RECENT = 8
+"""How many of the surfaces and bodies that blocked earlier beams are looked at first."""
+
 ON_PLANE = 1e-9
 """An antenna, or an image of one, nearer to a plane than this [m] is not reflected by it."""
 
@@ -44,9 +47,13 @@ class Work(NamedTuple):
     :param level: [L] of LEVEL, level 0 is the transmitter
     :param window: [L, MAX_WINDOW, 3] corners of the windows [m]
     :param beam: [L, MAX_WINDOW + 1, 4] half spaces of the beams
+    :param reach: [L, 2, 3] boxes that the beams stay in [m]
     :param candidate: [L, G + 1] pieces to go on with
     :param point: [L + 1, 3] transmitter, points of reflection, receiver [m]
     :param passed: of PASSED, for one segment of the path after another
+    :param walk: [MAX_BLOCKERS] of PASSED, along the latest segment that blockers were looked for on
+    :param walked: [7] where that segment begins and ends [m], and the number of entries
+    :param recent: [L, RECENT] pieces that blocked beams to a level, the latest first; -1: none
     :param source: [MAX_WINDOW, 3] where a bundle of segments begins [m]
     :param spare: [MAX_WINDOW, 4] working memory
     """
@@ -54,9 +61,13 @@ class Work(NamedTuple):
     level: Records
     window: NDArray[np.float64]
     beam: NDArray[np.float64]
+    reach: NDArray[np.float64]
     candidate: NDArray[np.int32]
     point: NDArray[np.float64]
     passed: Records
+    walk: Records
+    walked: NDArray[np.float64]
+    recent: NDArray[np.int32]
     source: NDArray[np.float64]
     spare: NDArray[np.float64]
 
@@ -73,9 +84,13 @@ def make_work(levels: int, pieces: int, tx: NDArray[np.float64]) -> Work:
         level,
         np.zeros((length, MAX_WINDOW, 3)),
         np.zeros((length, MAX_WINDOW + 1, 4)),
+        np.zeros((length, 2, 3)),
         np.zeros((length, pieces + 1), np.int32),
         np.zeros((length + 1, 3)),
         np.zeros(MAX_BLOCKERS + levels + 1, PASSED),
+        np.zeros(MAX_BLOCKERS, PASSED),
+        np.full(7, np.nan),
+        np.full((length, RECENT), -1, np.int32),
         np.zeros((MAX_WINDOW, 3)),
         np.zeros((MAX_WINDOW, 4)),
     )
@@ -179,6 +194,7 @@ def open_beam(faces: Faces, work: Work, i: int) -> None:
         here.sides = write_beam(
             apex, work.window[i], here.corners, faces.mirror, here.plane, work.beam[i]
         )
+        write_reach(apex, work.window[i], here.corners, work.reach[i])
 
 
 @compiled
@@ -186,31 +202,95 @@ def blockers(faces: Faces, convex: NDArray[np.bool_], work: Work, i: int, enough
     """Crossings of every segment between the windows of level ``i`` and the one before.
 
     A convex piece, or body, that all segments between corners pass through is passed by all.
+    Neighbouring windows are hidden by the same things, so the latest blockers are asked first.
 
     :param enough: count no further
     """
-    level, window, source, point = work.level, work.window[i], work.source, work.point
-    corners = level[i].corners
     _write_sources(faces, work, i)
-    for c in range(3):
-        point[0, c], point[1, c] = source[0, c], window[0, c]
-    skipped = (level[i - 1].surface, level[i].surface)
-    number = crossings(faces, point[:2], skipped, MAX_BLOCKERS, work.passed, 0)
-    if number < 0:
-        number = MAX_BLOCKERS
-    before = faces.mirror[level[i - 1].plane].object if i > 1 else -1
-    after = faces.mirror[level[i].plane].object
     total = 0
-    for k in range(number):
-        g = work.passed[k].piece
+    for k in range(RECENT):
+        g = work.recent[i, k]
+        if g < 0:
+            break
+        total += _blocks(faces, convex, work, i, g)
+        if total >= enough:
+            _remember(faces, convex, work.recent[i], g)
+            return total
+    total = 0
+    for k in range(_walk(faces, work, i)):
+        g = work.walk[k].piece
         body = faces.piece[g].object
-        if not convex[body]:
-            total += all_cross(faces, g, source, window, corners)
-        elif body != before and body != after and _first_of_body(faces, work.passed, k, body):
-            total += 2 * all_pass_through(faces, body, source, window, corners)
+        if convex[body] and not _first_of_body(faces, work.walk, k, body):
+            continue
+        crossed = _blocks(faces, convex, work, i, g)
+        if crossed > 0:
+            _remember(faces, convex, work.recent[i], g)
+        total += crossed
         if total >= enough:
             break
     return total
+
+
+@compiled
+def _walk(faces: Faces, work: Work, i: int) -> int:
+    """Write to ``work.walk`` what stands on the way to a corner of the window of level ``i``.
+
+    Neighbouring pieces share corners, so that often it stands there already.
+
+    :return: how many pieces
+    """
+    window, source, walked = work.window[i], work.source, work.walked
+    for j in range(work.level[i].corners):
+        if (
+            window[j, 0] == walked[3]
+            and window[j, 1] == walked[4]
+            and window[j, 2] == walked[5]
+            and source[j, 0] == walked[0]
+            and source[j, 1] == walked[1]
+            and source[j, 2] == walked[2]
+        ):
+            return int(walked[6])
+    for c in range(3):
+        walked[c], walked[3 + c] = source[0, c], window[0, c]
+        work.point[0, c], work.point[1, c] = source[0, c], window[0, c]
+    skipped = (work.level[i - 1].surface, work.level[i].surface)
+    number = crossings(faces, work.point[:2], skipped, MAX_BLOCKERS, work.walk, 0)
+    walked[6] = number if number >= 0 else MAX_BLOCKERS
+    return int(walked[6])
+
+
+@compiled
+def _blocks(faces: Faces, convex: NDArray[np.bool_], work: Work, i: int, g: int) -> int:
+    """Crossings that piece ``g``, or the convex body that it belongs to, adds to every segment
+    between the windows of level ``i`` and the one before."""
+    level, corners, piece = work.level, work.level[i].corners, faces.piece[g]
+    body = piece.object
+    if not convex[body]:
+        if piece.surface == level[i - 1].surface or piece.surface == level[i].surface:
+            return 0
+        return 1 if all_cross(faces, g, work.source, work.window[i], corners) else 0
+    if faces.mirror[level[i].plane].object == body:
+        return 0
+    if i > 1 and faces.mirror[level[i - 1].plane].object == body:
+        return 0
+    return 2 if all_pass_through(faces, body, work.source, work.window[i], corners) else 0
+
+
+@compiled
+def _remember(faces: Faces, convex: NDArray[np.bool_], recent: NDArray[np.int32], g: int) -> None:
+    """Put a blocker first in the list of the latest; a body or a surface stands there once."""
+    before = g
+    for k in range(RECENT):
+        h, recent[k] = recent[k], before
+        if h < 0 or _same_blocker(faces, convex, g, h):
+            return
+        before = h
+
+
+@compiled
+def _same_blocker(faces: Faces, convex: NDArray[np.bool_], g: int, h: int) -> bool:
+    one, other = faces.piece[g], faces.piece[h]
+    return one.surface == other.surface or (one.object == other.object and convex[one.object])
 
 
 @compiled
