@@ -144,10 +144,7 @@ def test_a_search_beyond_its_budget_says_how_deep_it_is_complete(
 ) -> None:
     limits = exact_solver.SearchLimits
 
-    def few(depth: int, *_: object) -> exact_solver.SearchLimits:
-        return limits(depth, max_paths=100)
-
-    monkeypatch.setattr(exact_solver, "SearchLimits", few)
+    monkeypatch.setattr(limits, "of", lambda radio: limits(radio.max_depth, max_paths=100))
     with pytest.warns(UserWarning, match="budget"):
         table = trace(room, campaign.subset([0]), EXACT, cache=False)
     assert 0 < table.certificate < 4

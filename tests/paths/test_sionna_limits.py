@@ -163,3 +163,18 @@ def test_exact_sets_are_not_warned_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         trace(room_with_pane(0.006), pane_campaign(), EXACT, cache=False)
+
+
+def test_the_same_paths_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, campaign = room_with_pane(0.006), pane_campaign()
+    first = messages(scene, campaign)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr(sionna_limits, "search_paths", refuse)
+    assert messages(scene, campaign, PAPER.replace(seed=7, samples_per_src=10)) == first
+    with pytest.raises(AssertionError, match="searched again"):
+        messages(scene, campaign, PAPER.replace(max_depth=1))
+    with pytest.raises(AssertionError, match="searched again"):
+        messages(scene, campaign.subset([0]))

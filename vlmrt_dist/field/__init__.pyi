@@ -14,4 +14,5 @@ from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
 from .simulation import perturbed as perturbed
 from .simulation import simulate as simulate
+from .tracing import own_power as own_power
 from .tracing import trace as trace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -12,20 +13,19 @@ from vlmrt_dist.errors import UnsupportedByReplay
 from vlmrt_dist.field.replay import Materials, Replay
 from vlmrt_dist.paths import (
     KEPT_SECONDS,
+    LINKS_AT_ONCE,
     NOT_PROVEN,
     ExactSolver,
     PathCache,
     PathTable,
     concatenate_setups,
     load_paths,
+    searched_together,
     stream_paths,
     warn_of_sionna_limits,
 )
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
-
-LINKS_AT_ONCE = 256
-"""Setups are searched side by side until they have so many links, which bounds the memory."""
 
 _Solve = Callable[[Sequence[MeasurementSetup]], PathTable]
 
@@ -132,20 +132,17 @@ def _groups(
 ) -> Iterator[tuple[list[int], PathTable | None]]:
     """The setups, in order: one with its table from the cache, or some to be solved for together,
     which have ``most_links`` links or are one."""
-    waiting: list[int] = []
-    links = 0
-    for m, setup in enumerate(campaign.setups):
-        known = PathCache.read(cache.setup_file(setup)) if cache is not None else None
-        if waiting and (known is not None or links + setup.num_receivers > most_links):
-            yield waiting, None
-            waiting, links = [], 0
-        if known is not None:
-            yield [m], known
+    setups = campaign.setups
+    cached = (
+        (m, None if cache is None else PathCache.read(cache.setup_file(setup)))
+        for m, setup in enumerate(setups)
+    )
+    for known, run in itertools.groupby(cached, lambda each: each[1] is not None):
+        if known:
+            yield from (([m], table) for m, table in run)
         else:
-            waiting.append(m)
-            links += setup.num_receivers
-    if waiting:
-        yield waiting, None
+            links = ((m, setups[m].num_receivers) for m, _ in run)
+            yield from ((group, None) for group in searched_together(links, most_links))
 
 
 def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: PathTable) -> None:

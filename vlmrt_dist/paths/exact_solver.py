@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
 from vlmrt_dist.paths.antenna_patterns import antenna_field
-from vlmrt_dist.paths.exact.faces import PreparedScene, prepare_scene
+from vlmrt_dist.paths.exact.faces import (
+    CoincidentSurfaces,
+    PreparedScene,
+    prepare_scene,
+    warn_of_coincidence,
+)
 from vlmrt_dist.paths.exact.limits import SearchLimits
 from vlmrt_dist.paths.exact.search import search_paths
 from vlmrt_dist.paths.exact.table import exact_table
@@ -20,6 +26,9 @@ from vlmrt_dist.scene import SceneModel
 
 PREPARED_SCENES = 4
 """Scenes that a process keeps prepared: a room takes milliseconds, a city a second."""
+
+LINKS_AT_ONCE = 256
+"""Setups are searched side by side until they have so many links, which bounds the memory."""
 
 
 class ExactSolver:
@@ -34,21 +43,21 @@ class ExactSolver:
         self._scene = scene
         self._field = partial(antenna_field, radio.antenna_pattern, radio.polarization)
         self._threads = threads
-        self._limits = SearchLimits(
-            radio.max_depth, radio.max_reflections, radio.max_transmissions, radio.line_of_sight
-        )
+        self._limits = SearchLimits.of(radio)
 
     def solve(self, setups: Sequence[MeasurementSetup]) -> PathTable:
         """The table of ``setups``, whose receivers are numbered one after another.
 
         Warns with :class:`~vlmrt_dist.paths.exact.limits.IncompleteSearch` where a set is complete
-        to a lower depth only.
+        to a lower depth only, and once for a scene with
+        :class:`~vlmrt_dist.paths.exact.faces.CoincidentSurfaces` where surfaces coincide.
 
         :raises CampaignError: if an antenna is on a surface, or on the other end of its link
         :raises NumericalError: if a path grazes a face, so that its geometry is not finite
         """
         begin = time.perf_counter()
-        prepared = _prepared(Geometry.of(self._scene))
+        prepared = prepared_scene(self._scene)
+        _warn_once(_geometry(self._scene))
         paths = search_paths(prepared, setups, self._limits, threads=self._threads)
         searched = time.perf_counter() - begin
         table = exact_table(prepared, setups, paths, self._field)
@@ -61,20 +70,53 @@ class ExactSolver:
         )
 
 
+def prepared_scene(scene: SceneModel) -> PreparedScene:
+    """``scene`` prepared for the search, once for scenes of the same shapes and names.
+
+    Says nothing of coincident surfaces, which concern those only who use its paths.
+    """
+    return _prepared(_geometry(scene))
+
+
 @dataclass(frozen=True)
-class Geometry:
+class _Geometry:
     """A scene, equal to others of the same shapes and names."""
 
     key: str
     names: tuple[str, ...]
     scene: SceneModel = field(compare=False)
 
-    @classmethod
-    def of(cls, scene: SceneModel) -> Geometry:
-        """The geometry of ``scene``."""
-        return cls(scene.geometry_key, scene.names, scene)
+
+def _geometry(scene: SceneModel) -> _Geometry:
+    return _Geometry(scene.geometry_key, scene.names, scene)
 
 
 @functools.lru_cache(maxsize=PREPARED_SCENES)
-def _prepared(geometry: Geometry) -> PreparedScene:
-    return prepare_scene(geometry.scene)
+def _warn_once(geometry: _Geometry) -> None:
+    warn_of_coincidence(_prepared(geometry))
+
+
+@functools.lru_cache(maxsize=PREPARED_SCENES)
+def _prepared(geometry: _Geometry) -> PreparedScene:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CoincidentSurfaces)
+        return prepare_scene(geometry.scene)
+
+
+def searched_together(
+    links: Iterable[tuple[int, int]], most: int = LINKS_AT_ONCE
+) -> Iterator[list[int]]:
+    """Setups in groups, in order, that have ``most`` links together or are one.
+
+    :param links: number of each setup, and of its links
+    """
+    group: list[int] = []
+    total = 0
+    for m, number in links:
+        if group and total + number > most:
+            yield group
+            group, total = [], 0
+        group.append(m)
+        total += number
+    if group:
+        yield group

@@ -12,7 +12,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -21,11 +21,11 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.paths.antenna_patterns import antenna_field
-from vlmrt_dist.paths.exact.faces import CoincidentSurfaces, PreparedScene, prepare_scene
+from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.limits import IncompleteSearch, SearchLimits
 from vlmrt_dist.paths.exact.search import ExactPaths, search_paths
-from vlmrt_dist.paths.exact.table import exact_table
-from vlmrt_dist.paths.exact_solver import Geometry
+from vlmrt_dist.paths.exact.table import ends_of, exact_table
+from vlmrt_dist.paths.exact_solver import prepared_scene, searched_together
 from vlmrt_dist.paths.image_method import unfold
 from vlmrt_dist.paths.path_table import NONE, PathTable
 from vlmrt_dist.scene import SceneModel
@@ -45,9 +45,8 @@ MAX_PATHS = 200_000
 ROUNDINGS = 8.0
 """Errors of Sionna's points in units of the rounding error of the largest coordinate in float32."""
 
-_LINKS_AT_ONCE = 256
 _MAX_NAMED = 5
-_PREPARED_SCENES = 2
+_CHECKS = 16
 
 
 class SionnaLimits(UserWarning):
@@ -66,49 +65,59 @@ def warn_of_sionna_limits(
 
     :param power: from a table to the powers of its links at the scene's own materials
     """
-    check = _Check(scene, radio, power)
+    limits = SearchLimits.of(radio, max_steps=MAX_STEPS, max_paths=MAX_PATHS)
+    positions = b"".join(part.tobytes() for part in (campaign.tx, campaign.rx, campaign.present))
+    # Neither seed nor number of rays changes what Sionna can find.
+    key = (scene.key, radio.replace(path_set="exact").paths_key, positions, limits)
+    for message in _messages(_Request(key, scene, campaign, radio, power)):
+        warnings.warn(message, SionnaLimits, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One check, equal to others that have the same answer."""
+
+    key: tuple[str, str, bytes, SearchLimits]
+    scene: SceneModel = field(compare=False)
+    campaign: Campaign = field(compare=False)
+    radio: RadioConfig = field(compare=False)
+    power: Power = field(compare=False)
+
+
+@functools.lru_cache(maxsize=_CHECKS)
+def _messages(request: _Request) -> tuple[str, ...]:
+    """The warnings of a check. A study asks for the same sampled paths again and again, which the
+    path cache has; to search for the exact ones each time would take longer than to read them."""
+    campaign = request.campaign
+    check = _Check(request.scene, request.radio, request.power, request.key[-1])
     short, rounded = _Losses(), _Losses()
-    for group in _groups(campaign):
+    for group in searched_together(enumerate(campaign.present.sum(axis=1).tolist())):
         check.add(campaign, group, short, rounded)
-    total = campaign.num_links
+    return tuple(_said(campaign.num_links, short, rounded, check.unchecked))
+
+
+def _said(total: int, short: _Losses, rounded: _Losses, unchecked: list[str]) -> Iterator[str]:
     if short.links:
-        _warn(
+        yield (
             "Sionna's solver drops paths with a segment under 1 cm, and with them "
             f"{short.described(total)}; use path_set='exact' and engine='replay', draw closed "
             "objects thicker than 1 cm, or keep antennas 1 cm away from surfaces"
         )
     if rounded.links:
-        _warn(
+        yield (
             "Sionna's solver computes in float32, which does not resolve on which side of an edge "
             f"some paths pass, and with them {rounded.described(total)}; use path_set='exact' and "
             "engine='replay', or leave out what is far away from the antennas"
         )
-    if check.unchecked:
-        named = "; ".join(check.unchecked[:_MAX_NAMED])
-        more = len(check.unchecked) - _MAX_NAMED
-        _warn(
+    if unchecked:
+        named = "; ".join(unchecked[:_MAX_NAMED])
+        more = len(unchecked) - _MAX_NAMED
+        yield (
             "whether Sionna's solver drops paths with a segment under 1 cm was not checked for "
-            f"{len(check.unchecked)} setups: {named}{f'; and {more} more' if more > 0 else ''}. "
+            f"{len(unchecked)} setups: {named}{f'; and {more} more' if more > 0 else ''}. "
             "Lower max_depth or give setups fewer receivers to have it checked, or use "
             "path_set='exact'"
         )
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, SionnaLimits, stacklevel=4)
-
-
-def _groups(campaign: Campaign) -> Iterator[list[int]]:
-    """Setups that are searched side by side, which bounds the memory."""
-    group: list[int] = []
-    links = 0
-    for m, number in enumerate(campaign.present.sum(axis=1).tolist()):
-        if group and links + number > _LINKS_AT_ONCE:
-            yield group
-            group, links = [], 0
-        group.append(m)
-        links += number
-    yield group
 
 
 class _Losses:
@@ -124,7 +133,7 @@ class _Losses:
             self.objects[name] = self.objects.get(name, 0) + 1
 
     def described(self, total: int) -> str:
-        """What is lost: number of links, the worst of them, the objects concerned most."""
+        """The losses in words: number of links, the worst of them, the objects concerned most."""
         worst = sorted(self.links, key=lambda link: -link[0])
         several = f"the level of {len(worst)} of {total} links changes by more than "
         text = [
@@ -149,23 +158,19 @@ class _Check:
     :param unchecked: setups that were not searched, or not to the depth asked for, and why
     """
 
-    def __init__(self, scene: SceneModel, radio: RadioConfig, power: Power) -> None:
+    def __init__(
+        self, scene: SceneModel, radio: RadioConfig, power: Power, limits: SearchLimits
+    ) -> None:
         self.unchecked: list[str] = []
         self._scene = scene
         self._power = power
         self._field = partial(antenna_field, radio.antenna_pattern, radio.polarization)
-        self._limits = SearchLimits(
-            radio.max_depth,
-            radio.max_reflections,
-            radio.max_transmissions,
-            max_steps=MAX_STEPS,
-            max_paths=MAX_PATHS,
-        )
+        self._limits = limits
 
     def add(self, campaign: Campaign, group: list[int], short: _Losses, rounded: _Losses) -> None:
         """Add the links of some setups to what is lost."""
         setups = [campaign.setups[m] for m in group]
-        prepared = _prepared(Geometry.of(self._scene))
+        prepared = prepared_scene(self._scene)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", IncompleteSearch)
@@ -206,7 +211,7 @@ class _Check:
         rounded: _Losses,
         error: CampaignError,
     ) -> None:
-        """What :meth:`add` does where the exact search refuses a setup of the group."""
+        """Check the setups of a group one by one, as the exact search refuses one of them."""
         if len(group) == 1:
             self.unchecked.append(str(error).replace("setup 1", f"setup {group[0] + 1}", 1))
             return
@@ -241,10 +246,7 @@ def segment_lengths(
 ) -> FloatArray:
     """[P, W + 1] lengths of the segments before each interaction and of the last; infinite where
     there is none [m]."""
-    tx = (np.array([setup.tx for setup in setups]) - prepared.shift)[paths.setup]
-    first = np.cumsum([0, *(setup.num_receivers for setup in setups)])
-    places = np.concatenate([setup.rx for setup in setups]) - prepared.shift
-    rx = places[first[paths.setup] + paths.receiver]
+    tx, rx = ends_of(prepared, setups, paths)
     planes = prepared.planes
     _, direction = unfold(planes, tx, rx, paths.kind, paths.plane)
     number, width = paths.kind.shape
@@ -270,12 +272,3 @@ def _rounding(prepared: PreparedScene, setups: list[MeasurementSetup]) -> float:
     for setup in setups:
         largest = max(largest, float(np.abs(setup.rx - prepared.shift).max()))
     return float(largest * np.finfo(np.float32).eps / 2.0)
-
-
-@functools.lru_cache(maxsize=_PREPARED_SCENES)
-def _prepared(geometry: Geometry) -> PreparedScene:
-    """The scene prepared for the search. Sionna keeps coincident surfaces apart, so the exact
-    search's warning of them would be wrong here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CoincidentSurfaces)
-        return prepare_scene(geometry.scene)

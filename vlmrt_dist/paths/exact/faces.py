@@ -17,7 +17,6 @@ Coordinates are moved near the origin first (:func:`shift_of`). Then, rule by ru
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +96,7 @@ def prepare_scene(scene: SceneModel) -> PreparedScene:
     mirror["first"] = np.searchsorted(pieces.plane, np.arange(len(equation)))
     mirror["count"] = np.bincount(pieces.plane, minlength=len(equation))
     of_face = plane[_first_alike(mesh.corner)]
-    _warn_of_coincidence(scene.names, pairs)
-    return PreparedScene(
+    prepared = PreparedScene(
         names=scene.names,
         shift=shift,
         planes=Planes(
@@ -110,6 +108,8 @@ def prepare_scene(scene: SceneModel) -> PreparedScene:
         faces=Faces(piece, corners, mirror, first, member, tree, convex, side),
         coincident=tuple((int(a), int(b)) for a, b in pairs),
     )
+    warn_of_coincidence(prepared)
+    return prepared
 
 
 def shift_of(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -295,7 +295,9 @@ def _members(
     return first, member
 
 
-def _warn_of_coincidence(names: Sequence[str], pairs: NDArray[np.int32]) -> None:
+def warn_of_coincidence(scene: PreparedScene) -> None:
+    """Warn with :class:`CoincidentSurfaces` where surfaces of several objects coincide."""
+    names, pairs = scene.names, scene.coincident
     if len(pairs) == 0:
         return
     shown = [f"{names[a]!r} owns what it shares with {names[b]!r}" for a, b in pairs[:_MAX_NAMED]]

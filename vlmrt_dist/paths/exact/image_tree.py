@@ -130,8 +130,8 @@ def make_ends(
     rx: NDArray[np.float64],
     limits: Limits,
 ) -> tuple[Listeners, NDArray[np.int32]]:
-    """What a search begins and ends with: the receivers [N, 3] with their images, and STRAIGHT
-    with the pieces that a first reflection may be at.
+    """The receivers [N, 3] with their images, and the roots of a search: STRAIGHT, and the pieces
+    that a first reflection may be at.
 
     Where a transmitter [3] sees little and paths reflect twice at most, following its few beams
     costs less than finding out what the receivers see.

@@ -1,10 +1,11 @@
-"""What an exact search is to find, and what it may spend on a setup."""
+"""Limits of an exact search: depth and caps of the paths, budget of a setup."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from vlmrt_dist.campaign import MAX_DEPTH_LIMIT, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 
 MAX_STEPS = 1_000_000_000
@@ -15,7 +16,7 @@ MAX_PATHS = 5_000_000
 
 
 class Limits(NamedTuple):
-    """What a search may find and spend.
+    """Limits as the compiled search takes them.
 
     :param depth: most interactions of a path
     :param reflections: most reflections among them
@@ -58,14 +59,30 @@ class SearchLimits:
             raise ConfigurationError("line_of_sight must be limited or always")
         for name in ("max_depth", "max_reflections", "max_transmissions"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value <= 32:
-                raise ConfigurationError(f"{name} must lie between 0 and 32; got {value}")
+            if value is not None and not 0 <= value <= MAX_DEPTH_LIMIT:
+                raise ConfigurationError(
+                    f"{name} must lie between 0 and {MAX_DEPTH_LIMIT}; got {value}"
+                )
         for name in ("max_steps", "max_paths"):
             if not 1 <= getattr(self, name) <= 2**40:
                 raise ConfigurationError(f"{name} must be a positive number")
 
+    @classmethod
+    def of(
+        cls, radio: RadioConfig, *, max_steps: int = MAX_STEPS, max_paths: int = MAX_PATHS
+    ) -> SearchLimits:
+        """The depth and the caps that a radio configuration asks for."""
+        return cls(
+            radio.max_depth,
+            radio.max_reflections,
+            radio.max_transmissions,
+            radio.line_of_sight,
+            max_steps,
+            max_paths,
+        )
+
     def at_depth(self, depth: int) -> Limits:
-        """What the compiled search takes, with paths of at most ``depth`` interactions."""
+        """The same limits for the compiled search, at most ``depth`` interactions a path."""
         caps = (self.max_reflections, self.max_transmissions)
         least = [depth if cap is None else min(cap, depth) for cap in caps]
         return Limits(depth, least[0], least[1], self.max_steps, self.max_paths)

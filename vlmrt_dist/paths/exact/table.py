@@ -35,10 +35,7 @@ def exact_table(
     :raises NumericalError: if a path grazes a face, so that its geometry is not finite
     """
     count = max((setup.num_receivers for setup in setups), default=0)
-    first = np.cumsum([0, *(setup.num_receivers for setup in setups)])
-    places = np.concatenate([np.zeros((0, 3)), *(setup.rx for setup in setups)]) - scene.shift
-    rx = places[first[paths.setup] + paths.receiver]
-    tx = (np.array([setup.tx for setup in setups]).reshape(-1, 3) - scene.shift)[paths.setup]
+    tx, rx = ends_of(scene, setups, paths)
     planes = scene.planes
     length, direction, cosine = _unfold(
         planes.normal, planes.offset, tx, rx, paths.kind, paths.plane
@@ -68,6 +65,17 @@ def exact_table(
         seconds=np.zeros(len(setups)),
         seconds_in_solver=np.zeros(len(setups)),
     )
+
+
+def ends_of(
+    scene: PreparedScene, setups: Sequence[MeasurementSetup], paths: ExactPaths
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Transmitter and receiver [P, 3] of each path, shifted as ``scene`` is [m]."""
+    first = np.cumsum([0, *(setup.num_receivers for setup in setups)])
+    places = np.concatenate([np.zeros((0, 3)), *(setup.rx for setup in setups)]) - scene.shift
+    rx = places[first[paths.setup] + paths.receiver]
+    tx = (np.array([setup.tx for setup in setups]).reshape(-1, 3) - scene.shift)[paths.setup]
+    return tx, rx
 
 
 @allocating

@@ -1,4 +1,4 @@
-"""What stands between an antenna and every piece of a scene: lower bounds on crossings.
+"""Lower bounds on the crossings between an antenna and every piece of a scene.
 
 They hold for every straight way from the antenna to any point of a piece. Most of a large scene is
 hidden from an antenna by a few things near it, and whole boxes of the scene's tree are hidden at
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.paths.exact.compiling import allocating, compiled
-from vlmrt_dist.paths.exact.crossings import INSIDE, all_cross, all_pass_through
+from vlmrt_dist.paths.exact.crossings import INSIDE, all_cross, all_pass_through, point_height
 from vlmrt_dist.paths.exact.limits import Limits
 from vlmrt_dist.paths.exact.records import BoxTree, Faces
 from vlmrt_dist.paths.exact.tree_nodes import (
@@ -128,10 +128,9 @@ def _apart(faces: Faces, body: int, corner: NDArray[np.float64]) -> bool:
     """Whether all corners [8, 3] of a box lie outside of one and the same plane of a body, so that
     the body's own pieces are not in the box."""
     for q in range(faces.side[body], faces.side[body + 1]):
-        m, least = faces.mirror[q], np.inf
+        outward, least = faces.mirror[q].outward, np.inf
         for j in range(8):
-            height = m.a * corner[j, 0] + m.b * corner[j, 1] + m.c * corner[j, 2] - m.o
-            least = min(least, m.outward * height)
+            least = min(least, outward * point_height(faces.mirror, q, corner, j))
         if least > INSIDE:
             return True
     return False

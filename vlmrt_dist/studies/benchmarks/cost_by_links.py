@@ -149,14 +149,11 @@ def measure_tracing(
 def _compared(campaign: Campaign, radio: RadioConfig, table: PathTable) -> tuple[int, int, float]:
     """Paths that only ``table`` has, that only a union of Sionna's solves has, and the largest
     difference of a link's power between them [dB]."""
-    from vlmrt_dist.field import Materials, Replay, trace
+    from vlmrt_dist.field import own_power, trace
 
-    room, frequency = box_room(BOXES), radio.frequency
-    materials = Materials(
-        room.conductivity(frequency), room.relative_permittivity(frequency), room.thickness
-    )
+    room = box_room(BOXES)
     other = trace(room, campaign, radio.replace(path_set="united_solves"), cache=False)
-    power = [Replay(t, radio).rss(materials)[0] for t in (table, other)]
+    power = [own_power(room, radio, t) for t in (table, other)]
     both = (power[0] > 0.0) & (power[1] > 0.0)
     one, two = (watts_to_dbm(p[both]) for p in power)
     difference = float(np.abs(one - two).max(initial=0.0))
