@@ -12,17 +12,21 @@ independent   the estimate has every path up to D, the truth those of another so
               Sionna's solves
 """
 
-from typing import Literal
-
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.inference import LinkLoss
 from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
-from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
+from vlmrt_dist.studies import (
+    Method,
+    Point,
+    Protocol,
+    ReportedProtocol,
+    Sweep,
+    advised,
+    solved_with,
+    sweep,
+)
 from vlmrt_dist.vlm import AdvisorName
-
-Reported = Literal["same_paths", "exact", "independent"]
-"""Protocols by which the rows are reported."""
 
 
 @sweep("depth", seeds=20, quick={"seeds": 5, "depths": (1, 4)})
@@ -31,7 +35,7 @@ def main(
     depths: tuple[int, ...] = (1, 2, 4, 6),
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
-    protocols: tuple[Reported, ...] = ("same_paths", "exact", "independent"),
+    protocols: tuple[ReportedProtocol, ...] = ("same_paths", "exact", "independent"),
     rate: float | None = None,
     loss: LinkLoss = "squared",
     vlm: AdvisorName | None = None,
@@ -48,7 +52,7 @@ def main(
     """
     run = run.variant(vlm)
     sampled = vd.RadioConfig.paper(samples_per_src=rays)
-    cases: dict[Reported, tuple[vd.RadioConfig, Protocol]] = {
+    cases: dict[ReportedProtocol, tuple[vd.RadioConfig, Protocol]] = {
         "same_paths": (sampled, "same_paths"),
         "exact": (vd.RadioConfig(), "same_paths"),
         "independent": (vd.RadioConfig(), "independent"),

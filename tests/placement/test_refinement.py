@@ -6,7 +6,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.placement.candidates import prior_draws, random_positions
 from vlmrt_dist.placement.options import Region
-from vlmrt_dist.placement.refinement import Measured, refined
+from vlmrt_dist.placement.refinement import PlanCriterion, refined
 from vlmrt_dist.placement.selection import Criterion
 
 RADIO = vd.RadioConfig(max_depth=2)
@@ -15,9 +15,9 @@ ROUNDS = 4
 
 def judged_by(
     room: vd.SceneModel, criterion: Criterion, weight: FloatArray | None = None
-) -> Measured:
+) -> PlanCriterion:
     count = room.num_objects
-    return Measured(
+    return PlanCriterion(
         criterion,
         RADIO,
         prior_draws(room, RADIO, 0.5, 3, 0),
@@ -90,6 +90,6 @@ def test_a_refined_strategy_is_no_worse_than_its_pool(
     few = vd.CandidateOptions(num_tx=4, num_rx=12, num_draws=3)
     plain, moved = (kind(radio=RADIO, candidates=few, refine=r) for r in (False, True))
     best = [vd.place(s, room, 2, 3, seed=1) for s in (plain, moved)]
-    measured = moved._measured(room, moved.pool(room, 2, 3, seed=1), 1)
+    measured = moved._plan_criterion(room, moved.pool(room, 2, 3, seed=1), 1)
     values = [measured.value(measured.rows(room, c)[1]) for c in best]
     assert values[1] > values[0]

@@ -16,6 +16,7 @@ from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.session import SECRETS
 from vlmrt_dist.engine import LLVM_VARIANT
 from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad
+from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.scene import SceneModel
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class SceneActor:
         start = time.perf_counter()
         from vlmrt_dist.field import ReplayObjective, RetraceObjective
 
-        num_paths, complete_to, num_fragile = 0, -1, 0
+        num_paths, complete_to, num_fragile = 0, NOT_PROVEN, 0
         if engine == "retrace":
             self._objective = RetraceObjective(scene, campaign, radio, measured)
         else:

@@ -19,6 +19,7 @@ from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
+from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 
@@ -66,7 +67,7 @@ class Evaluator:
 
     objective: Objective
     num_paths: int = 0
-    complete_to: int = -1
+    complete_to: int = NOT_PROVEN
     num_fragile: int = 0
 
     def close(self) -> None:

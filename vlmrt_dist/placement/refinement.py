@@ -41,8 +41,8 @@ FIRST_STEP, LAST_STEP = 1.0, 0.02
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """What positions are judged by.
+class PlanCriterion:
+    """The criterion of a plan, evaluated on the exact paths of its positions.
 
     :param criterion: "D" or "A"
     :param radio: radio configuration of the measurement
@@ -93,7 +93,7 @@ class Measured:
 def refined(
     scene: SceneModel,
     planned: Campaign,
-    measured: Measured,
+    judged: PlanCriterion,
     region: Region,
     *,
     seed: int,
@@ -103,21 +103,20 @@ def refined(
     """``planned`` after a local search; its criterion is never less.
 
     :param planned: M setups of N receivers each
-    :param measured: what positions are judged by
+    :param judged: criterion that is maximised
     :param region: where antennas may stand; receivers stay within
         :data:`~vlmrt_dist.placement.candidates.REACH` of their transmitter
     :param seed: of the steps
     :param rounds: rounds of the search
     :param progress: called as "refine", round by round
     """
-    search = _Search(scene, planned, measured, region, np.random.default_rng([seed, 5]))
-    for step in np.geomspace(FIRST_STEP, LAST_STEP, rounds):
+    search = _Search(scene, planned, judged, region, np.random.default_rng([seed, 5]))
+    for done, step in enumerate(np.geomspace(FIRST_STEP, LAST_STEP, rounds), 1):
         for m in range(planned.num_setups):
             search.move_transmitter(m, float(step))
             search.move_receivers(m, float(step))
         if progress is not None:
-            search.done += 1
-            progress("refine", search.done, rounds)
+            progress("refine", done, rounds)
     return Campaign(tx=search.tx, rx=search.rx)
 
 
@@ -128,16 +127,15 @@ class _Search:
         self,
         scene: SceneModel,
         planned: Campaign,
-        measured: Measured,
+        judged: PlanCriterion,
         region: Region,
         rng: np.random.Generator,
     ) -> None:
         self.tx, self.rx = planned.tx.copy(), planned.rx.copy()
-        self.done = 0
-        self._scene, self._measured, self._region, self._rng = scene, measured, region, rng
+        self._scene, self._judged, self._region, self._rng = scene, judged, region, rng
         self._street = under_the_sky(scene, region)
-        self._rows = measured.rows(scene, planned)[1]
-        self._value = measured.value(self._rows)
+        self._rows = judged.rows(scene, planned)[1]
+        self._value = judged.value(self._rows)
 
     def move_transmitter(self, setup: int, step: float) -> None:
         """Move the transmitter of a setup to the best of its proposals, if one is better."""
@@ -180,7 +178,7 @@ class _Search:
         """The links of proposals; None where a path grazes a face or antennas coincide, so that
         none of them is tried."""
         try:
-            return self._measured.rows(self._scene, campaign)
+            return self._judged.rows(self._scene, campaign)
         except (CampaignError, NumericalError):
             return None
 
@@ -200,7 +198,7 @@ class _Search:
     def _accept(self, replaced: slice, links: list[Rows]) -> bool:
         """Replace rows by those of other positions, if that gains anything."""
         rows = [_replaced(r, replaced, n) for r, n in zip(self._rows, links, strict=True)]
-        value = self._measured.value(rows)
+        value = self._judged.value(rows)
         if not value > self._value + LEAST_GAIN * abs(self._value):
             return False
         self._rows, self._value = rows, value

@@ -54,6 +54,7 @@ from .methods import run_method as run_method
 from .point import Method as Method
 from .point import Point as Point
 from .point import Protocol as Protocol
+from .point import ReportedProtocol as ReportedProtocol
 from .positions import advised as advised
 from .positions import optimal as optimal
 from .positions import planned as planned

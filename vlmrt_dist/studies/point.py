@@ -21,6 +21,8 @@ from vlmrt_dist.store import SCHEMA_VERSION
 Protocol = Literal["same_paths", "independent"]
 """Paths of the true levels: the estimation's own, or those of another solver: every path where the
 estimation samples, a union of Sionna's solves where the estimation has every path."""
+ReportedProtocol = Literal["same_paths", "exact", "independent"]
+"""Protocol of the rows: "exact" where truth and estimate both have every path."""
 Method = Literal["adam", "adam_fine", "adam_log", "levenberg_marquardt", "map"]
 """An optimizer without a prior, as in the paper, or "map": as :func:`vlmrt_dist.estimate` does it,
 Levenberg-Marquardt with the prior, several starts, and a prior that is widened where the levels
@@ -209,8 +211,8 @@ class Point:
         ]
 
     @property
-    def reported_protocol(self) -> str:
-        """Protocol of the rows: "exact" where truth and estimate both have every path."""
+    def reported_protocol(self) -> ReportedProtocol:
+        """Protocol of the rows; see :data:`ReportedProtocol`."""
         shared = self.protocol == "same_paths"
         return "exact" if shared and self.radio.path_set == "exact" else self.protocol
 

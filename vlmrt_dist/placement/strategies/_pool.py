@@ -14,7 +14,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.placement.candidates import CandidatePool, pool_for, prior_draws
 from vlmrt_dist.placement.options import CandidateOptions, check_count
-from vlmrt_dist.placement.refinement import Measured, refined
+from vlmrt_dist.placement.refinement import PlanCriterion, refined
 from vlmrt_dist.placement.selection import Criterion, DesignInformation, select
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -164,13 +164,13 @@ class OptimalStrategy(PoolStrategy):
         planned = pool.subset(choice)
         if not self.refine:
             return planned
-        measured = self._measured(scene, pool, seed)
-        return refined(scene, planned, measured, self.candidates, seed=seed, progress=progress)
+        judged = self._plan_criterion(scene, pool, seed)
+        return refined(scene, planned, judged, self.candidates, seed=seed, progress=progress)
 
-    def _measured(self, scene: SceneModel, pool: CandidatePool, seed: int) -> Measured:
-        """What a refinement judges positions by: the pool's own draws and criterion."""
+    def _plan_criterion(self, scene: SceneModel, pool: CandidatePool, seed: int) -> PlanCriterion:
+        """The criterion of a refinement: that of the pool, at the pool's own draws."""
         radio, width, count = self.radio, self.prior_width, self.candidates.num_draws
-        return Measured(
+        return PlanCriterion(
             criterion=self.criterion,
             radio=radio,
             draws=prior_draws(scene, radio, width, count, seed, self.fixed),
