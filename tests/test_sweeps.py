@@ -26,6 +26,10 @@ from vlmrt_dist.studies.benchmarks import link_tasks, object_tasks
 from vlmrt_dist.studies.benchmarks.cost_by_objects import FIXED_PATHS
 from vlmrt_dist.studies.sweeps import CommonOptions
 
+pytestmark = pytest.mark.filterwarnings("ignore:Sionna's solver drops paths")
+"""Positions that are placed for the paper's sampled paths may lie in a corner; whether Sionna says
+so is tested in tests/paths/test_sionna_limits.py."""
+
 SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))
 COMMON = {
     "quick", "dry_run", "storage", "seeds", "num_actors", "num_gpus", "actor_placement",

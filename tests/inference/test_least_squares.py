@@ -17,6 +17,10 @@ from vlmrt_dist.inference.parameters import unknowns_of
 from vlmrt_dist.scene.material_prior import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.scene.model import SceneModel
 
+pytestmark = pytest.mark.filterwarnings("ignore:Sionna's solver drops paths")
+"""Positions that are placed for the paper's sampled paths may lie in a corner; whether Sionna says
+so is tested in tests/paths/test_sionna_limits.py."""
+
 
 class Levels:
     """Levels [dBm] that are a function of x = ln σ with a given Jacobian."""

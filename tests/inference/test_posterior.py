@@ -20,6 +20,10 @@ from vlmrt_dist.inference.posterior import (
 )
 from vlmrt_dist.scene.model import SceneModel
 
+pytestmark = pytest.mark.filterwarnings("ignore:Sionna's solver drops paths")
+"""Positions that are placed for the paper's sampled paths may lie in a corner; whether Sionna says
+so is tested in tests/paths/test_sionna_limits.py."""
+
 BOUNDS = (float(np.log(1e-5)), float(np.log(1e3)))
 
 
