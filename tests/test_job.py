@@ -67,13 +67,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
     home = folder / "home"
     home.mkdir()
+    cache = folder / "cache"
+    cache.mkdir()
+    (cache / "compiled").symlink_to(Path(os.environ["VLMRT_CACHE_DIR"]) / "compiled")
     session = Path(f"/tmp/vlmrt-job-{os.getpid()}")  # sockets' paths must be short
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("RAY_") and k != "PYTHONPATH"},
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(home),
         "DRJIT_CACHE_DIR": os.environ.get("DRJIT_CACHE_DIR", str(Path.home() / ".drjit")),
-        "VLMRT_CACHE_DIR": str(folder / "cache"),
+        "VLMRT_CACHE_DIR": str(cache),
         "GEMINI_API_KEY": PLANTED,
     }
     options = [f"--{name}={port}" for name, port in PORTS.items()]

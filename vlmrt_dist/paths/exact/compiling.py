@@ -5,7 +5,8 @@ therefore imported where paths are searched, never by ``import vlmrt_dist``.
 
 Numba keeps compiled functions beside their source and looks at that one file to see whether they
 are stale, though other modules are compiled into them, too. Here they are kept in the cache folder
-under a digest of all sources, which is right after every change and needs no writable installation.
+under a digest of all sources, which is right after every change, needs no writable installation,
+and serves every copy of the package: a clone, or what Ray unpacks for a job on each node.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 
 from vlmrt_dist.console import say
 from vlmrt_dist.store import cache_folder
@@ -41,14 +43,26 @@ def allocating(function: Function) -> Function:
     return _compiled(function)
 
 
+class DigestFolder(UserProvidedCacheLocator):
+    """Where Numba keeps a compiled function: in the folder of the digest, whatever the place of its
+    source."""
+
+    def get_cache_path(self) -> str:
+        """The folder."""
+        return _folder()
+
+
 def _compiled(function: Function, **options: bool) -> Function:
     folder = _folder()
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
+    config = numba.config
+    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    config.CACHE_DIR = folder
+    config.CACHE_LOCATOR_CLASSES = f"{__name__}.{DigestFolder.__name__}"
     try:
         make = numba.njit(cache=bool(folder), nogil=True, error_model="numpy", **options)
         made: Function = make(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
     return made
 
 
