@@ -4,6 +4,7 @@ from .answers import quantity_of as quantity_of
 from .conductivity_prior import ConductivityPrior as ConductivityPrior
 from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
+from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
@@ -12,6 +13,7 @@ from .fitting import appraise_adam as appraise_adam
 from .fitting import fit_least_squares as fit_least_squares
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt
+from .material_numbers import MaterialNumbers as MaterialNumbers
 from .multistart import Fit as Fit
 from .multistart import appraise as appraise
 from .options import ADAMS as ADAMS
