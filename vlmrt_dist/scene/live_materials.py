@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.live_scene import (
     COUNTED,
@@ -75,7 +76,7 @@ def set_materials(
         are not given [Hz]
     :param source: as for :func:`live_model`; tried if the live objects have other names
     :raises SceneError: if the scene has other objects (the message names them)
-    :raises MaterialError: if a material is none of Sionna's own types
+    :raises MaterialError: if a number is impossible, or a material is none of Sionna's own types
     """
     parts = _matching(scene, numbers, source)
     shapes = scene.objects
@@ -140,6 +141,12 @@ def _wanted(
     after = tuple(
         old if new is None else float(new) for old, new in zip(before, numbers, strict=True)
     )
+    sigma, permittivity, thickness = after
+    if not (sigma >= 0.0 and permittivity >= 1.0 and thickness > 0.0 and np.isfinite(after).all()):
+        raise MaterialError(
+            f"object {name!r}: a conductivity of {sigma:g} S/m, a relative permittivity of "
+            f"{permittivity:g} or a thickness of {thickness:g} m is impossible"
+        )
     return None if np.allclose(before, after, rtol=SINGLE_PRECISION, atol=0.0) else after
 
 

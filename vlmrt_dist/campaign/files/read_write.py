@@ -41,6 +41,8 @@ def read_campaign(
     allowed and a byte-order mark and either line ending are understood; numbers have a decimal
     point, columns are separated by commas.
 
+    :param source: path of a file; or a data frame with its columns, of pandas, polars or whatever
+        else speaks Arrow
     :param scene: check the positions against it too, so that these problems come with their lines
     :raises MeasurementFileError: with every problem and its line number (CSV: of the file, the
         header being line 1; Parquet and data frames: the row, counted from 1)
