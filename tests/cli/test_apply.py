@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.commands import invoke
-from tests.inference.test_material_numbers import numbers
+from tests.inference.test_calibration import numbers
 from vlmrt_dist.scene import box_room, load_scene
 
 ROOM = box_room()
@@ -15,13 +15,17 @@ ROOM = box_room()
 def estimated(tmp_path: Path) -> Path:
     """A result file: some objects estimated, the others at the table's values."""
     found = numbers()
+    sigma = found.quantities["conductivity"]
     rows = [
-        {"name": name, "frequency": found.frequency, "conductivity": value, "verdict": verdict}
+        {
+            "name": name,
+            "material": "any",
+            "frequency": found.frequency,
+            "conductivity": value,
+            "verdict": verdict,
+        }
         for name, value, verdict in zip(
-            found.names,
-            found.values["conductivity"].tolist(),
-            found.verdicts["conductivity"],
-            strict=True,
+            found.names, sigma.value.tolist(), sigma.verdict, strict=True
         )
     ]
     file = tmp_path / "result.json"

@@ -16,7 +16,13 @@ from vlmrt_dist.inference.export import write_estimate
 from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import QuantityEstimate
 
-ROW = {"name": "wall", "frequency": 3.5e9, "conductivity": 0.03, "verdict": "estimated"}
+ROW = {
+    "name": "wall",
+    "material": "brick",
+    "frequency": 3.5e9,
+    "conductivity": 0.03,
+    "verdict": "estimated",
+}
 
 
 def with_thickness() -> Any:
@@ -33,12 +39,14 @@ def with_thickness() -> Any:
 def test_every_number_comes_back(tmp_path: Path, suffix: str) -> None:
     result = with_thickness()
     found = read_estimate(write_estimate(result, tmp_path / f"r{suffix}", **FROM))
-    stated = result.numbers
-    assert (found.names, found.frequency) == (stated.names, 2.4e9)
-    assert found.verdicts == stated.verdicts
-    assert {n: v.tolist() for n, v in found.values.items()} == {
-        n: v.tolist() for n, v in stated.values.items()
-    }
+    stated = result.calibration
+    assert (found.names, found.materials) == (stated.names, stated.materials)
+    assert found.frequency == 2.4e9
+    assert list(found.quantities) == ["conductivity", "thickness"]
+    for name, quantity in found.quantities.items():
+        for field in dataclasses.fields(quantity):
+            one, other = (getattr(q, field.name) for q in (quantity, stated.quantities[name]))
+            np.testing.assert_array_equal(one, other, err_msg=f"{name} {field.name}")
 
 
 @pytest.mark.parametrize(
@@ -47,12 +55,20 @@ def test_every_number_comes_back(tmp_path: Path, suffix: str) -> None:
         ([], "no row"),
         ([ROW, ROW], "'wall' has two rows"),
         ([ROW, {**ROW, "name": "b", "frequency": 1e9}], "several frequencies"),
-        ([ROW, {**ROW, "name": "b", "thickness": 0.1}], "thickness is missing in some rows"),
+        (
+            [{**ROW, "thickness_verdict": "weak"}, {**ROW, "name": "b", "thickness": 0.1}],
+            "row 1: thickness is missing",
+        ),
         ([{**ROW, "conductivity": -1.0}], "row 1: conductivity"),
         ([{**ROW, "conductivity": "much"}], "row 1: conductivity"),
         ([{**ROW, "conductivity": float("nan")}], "row 1: conductivity"),
-        ([{**ROW, "relative_permittivity": 0.5}], "row 1: relative_permittivity"),
-        ([{"name": "wall"}], "row 1: frequency"),
+        (
+            [{**ROW, "relative_permittivity": 0.5, "relative_permittivity_verdict": "weak"}],
+            "row 1: relative_permittivity is missing or impossible",
+        ),
+        ([{**ROW, "thickness": 0.5}], "row 1 has no thickness_verdict"),
+        ([{**ROW, "verdict": "sure"}], "row 1: conductivity verdict"),
+        ([{"name": "wall"}], "row 1 has no material"),
         (["wall"], "row 1 is no object"),
         ({"a": 1}, "no rows"),
     ],
@@ -85,7 +101,7 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes) ->
 
 def test_a_parquet_file_of_something_else(tmp_path: Path) -> None:
     pq.write_table(pa.table({"setup": [1], "rss_dbm": [-30.0]}), tmp_path / "rss.parquet")
-    with pytest.raises(StorageError, match="row 1: name"):
+    with pytest.raises(StorageError, match="row 1 has no name"):
         read_estimate(tmp_path / "rss.parquet")
 
 

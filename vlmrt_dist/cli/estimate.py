@@ -159,7 +159,7 @@ def _write(
     if output.scene_out is not None:
         path = result.write_scene(output.scene_out, overwrite=output.overwrite)
         say(f"the scene with the estimated numbers is written to {path}")
-        for line in result.numbers.remarks():
+        for line in result.calibration.remarks():
             say(line)
     if output.figure is not None:
         from vlmrt_dist.report import measurement_figure

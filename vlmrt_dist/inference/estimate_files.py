@@ -1,21 +1,26 @@
-"""Result files read back: the numbers that :func:`~vlmrt_dist.inference.export.write_estimate`
-wrote, as :class:`MaterialNumbers`."""
+"""Result files read back: what :func:`~vlmrt_dist.inference.export.write_estimate` wrote of the
+objects, as a :class:`Calibration`."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import StorageError
+from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.export import SUFFIXES
-from vlmrt_dist.inference.material_numbers import QUANTITIES, MaterialNumbers
+from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.inference.quantities import QuantityEstimate
 from vlmrt_dist.store import UnreadableFile, read_limited
 
 MAX_BYTES = 64 * 2**20
@@ -23,28 +28,53 @@ MAX_BYTES = 64 * 2**20
 
 MAX_OBJECTS = 1_000_000
 
-_Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-_NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-_Permittivity = Annotated[float, Field(ge=1.0, allow_inf_nan=False)]
+LOWEST = {
+    "conductivity": 0.0,
+    "relative_permittivity": 1.0,
+    "thickness": 0.0,
+    "exponent": -math.inf,
+}
+"""Smallest value of each quantity that a file may hold."""
+
+_NUMBERS = ("std", "low", "high", "prior", "prior_low", "prior_high")
+
+_Number = Annotated[
+    float, BeforeValidator(lambda value: math.nan if value in (None, "") else value)
+]
+"""A number, NaN where the cell is empty."""
 
 
-class _Row(BaseModel):
-    """What is used of a row."""
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class _Object(BaseModel):
+    """What each row says of its object."""
 
     model_config = ConfigDict(extra="ignore")
 
     name: str
-    frequency: _Positive
-    conductivity: _NotNegative
-    verdict: str
-    relative_permittivity: _Permittivity | None = None
-    relative_permittivity_verdict: str | None = None
-    thickness: _Positive | None = None
-    thickness_verdict: str | None = None
+    material: str
+    frequency: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 
 
-def read_estimate(path: str | os.PathLike[str]) -> MaterialNumbers:
-    """The numbers of a result file (.parquet, .csv, .json), as ``vlmrt estimate --out`` writes it.
+class _Value(BaseModel):
+    """What a row says of one quantity."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    value: _Number
+    std: _Number = math.nan
+    low: _Number = math.nan
+    high: _Number = math.nan
+    prior: _Number = math.nan
+    prior_low: _Number = math.nan
+    prior_high: _Number = math.nan
+    verdict: Verdict
+    contradicts_prior: bool = False
+
+
+def read_estimate(path: str | os.PathLike[str]) -> Calibration:
+    """The values in a result file (.parquet, .csv, .json), as ``vlmrt estimate --out`` writes it.
 
     :raises StorageError: if it cannot be read or is no such file
     """
@@ -57,46 +87,76 @@ def read_estimate(path: str | os.PathLike[str]) -> MaterialNumbers:
         raise StorageError(f"cannot read {path}: {error}") from None
     try:
         found = {".csv": _from_csv, ".json": _from_json, ".parquet": _from_parquet}[suffix](content)
-        rows = [_checked(row, number) for number, row in enumerate(found, start=1)]
-        return _numbers(rows)
+        return _calibration(found)
     except ValueError as error:
         raise StorageError(
             f"{path} is not an estimate as vlmrt estimate --out writes it: {error}"
         ) from None
 
 
-def _numbers(rows: list[_Row]) -> MaterialNumbers:
-    """:raises ValueError: if the rows do not belong together"""
+def _calibration(rows: list[Any]) -> Calibration:
+    """:raises ValueError: if a row lacks something, or the rows do not belong together"""
     if not rows:
         raise ValueError("it has no row")
-    names = tuple(row.name for row in rows)
+    objects = [_checked(_Object, row, number, "") for number, row in enumerate(rows, start=1)]
+    names = tuple(each.name for each in objects)
     if len(set(names)) < len(names):
         twice = next(name for k, name in enumerate(names) if name in names[:k])
         raise ValueError(f"object {twice[:60]!r} has two rows")
-    if len({row.frequency for row in rows}) > 1:
+    if len({each.frequency for each in objects}) > 1:
         raise ValueError("its rows have several frequencies")
-    values, verdicts = {}, {}
-    for quantity in QUANTITIES:
-        column = [getattr(row, quantity) for row in rows]
-        if all(value is None for value in column):
-            continue
-        if any(value is None for value in column):
-            raise ValueError(f"{quantity} is missing in some rows")
-        values[quantity] = np.array(column, np.float64)
-        verdict = "verdict" if quantity == "conductivity" else f"{quantity}_verdict"
-        verdicts[quantity] = tuple(getattr(row, verdict) or "" for row in rows)
-    return MaterialNumbers(names, rows[0].frequency, values, verdicts)
+    quantities = {
+        name: _quantity(name, rows)
+        for name in LOWEST
+        if name == "conductivity" or any(row.get(name) not in (None, "") for row in rows)
+    }
+    materials = tuple(each.material for each in objects)
+    return Calibration(names, materials, objects[0].frequency, quantities)
 
 
-def _checked(row: Any, number: int) -> _Row:
+def _quantity(name: str, rows: list[Any]) -> QuantityEstimate:
+    """:raises ValueError: if a value is missing or impossible"""
+    prefix = "" if name == "conductivity" else f"{name}_"
+    found = []
+    for number, row in enumerate(rows, start=1):
+        words = (*_NUMBERS, "verdict", "contradicts_prior")
+        cells = {word: row[prefix + word] for word in words if row.get(prefix + word) is not None}
+        entry = _checked(_Value, {**cells, "value": row.get(name)}, number, prefix or f"{name} ")
+        known = math.isfinite(entry.value) and entry.value >= LOWEST[name]
+        # An exponent of an object that is fixed is not known.
+        if not known and not (name == "exponent" and entry.verdict == "fixed"):
+            raise ValueError(f"row {number}: {name} is missing or impossible")
+        found.append(entry)
+
+    def column(field: str) -> FloatArray:
+        return np.array([getattr(entry, field) for entry in found])
+
+    return QuantityEstimate(
+        unit=KINDS[name].unit,
+        value=column("value"),
+        std=column("std"),
+        low=column("low"),
+        high=column("high"),
+        prior=column("prior"),
+        prior_low=column("prior_low"),
+        prior_high=column("prior_high"),
+        verdict=tuple(entry.verdict for entry in found),
+        contradicts_prior=tuple(entry.contradicts_prior for entry in found),
+    )
+
+
+def _checked(kind: type[Checked], row: Any, number: int, prefix: str) -> Checked:
     """:raises ValueError: if a row lacks something or holds what cannot be"""
     if not isinstance(row, dict):
         raise ValueError(f"row {number} is no object")
     try:
-        return _Row.model_validate({k: None if v == "" else v for k, v in row.items()})
+        return kind.model_validate(row)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"row {number}: {detail['loc'][0]}: {detail['msg']}") from None
+        field = f"{prefix}{detail['loc'][0]}"
+        if detail["type"] == "missing":
+            raise ValueError(f"row {number} has no {field}") from None
+        raise ValueError(f"row {number}: {field}: {detail['msg']}") from None
 
 
 def _from_csv(content: bytes) -> list[Any]:
@@ -133,7 +193,6 @@ def _from_parquet(content: bytes) -> list[Any]:
         groups = (meta.row_group(g).total_byte_size for g in range(meta.num_row_groups))
         if meta.num_rows > MAX_OBJECTS or sum(groups) > MAX_BYTES:
             raise ValueError(f"more than {MAX_OBJECTS} objects, or {MAX_BYTES} bytes")
-        columns = [name for name in _Row.model_fields if name in file.schema_arrow.names]
-        return list(file.read(columns=columns).to_pylist())
+        return list(file.read().to_pylist())
     except (pa.ArrowException, OSError, NotImplementedError):
         raise ValueError("it cannot be read as Parquet, or is damaged") from None

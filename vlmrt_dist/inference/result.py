@@ -12,10 +12,16 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference.material_numbers import QUANTITIES, MaterialNumbers
+from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
-from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, LinkLevels, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    Gains,
+    ImportanceCheck,
+    JointCovariance,
+    LinkLevels,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.relative_error import mean_relative_error
 from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
 
@@ -55,6 +61,7 @@ class Estimate:
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
         fixed (the interval is the prior's where unidentifiable)
+    :param joint: posterior covariance of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
     :param gains: offsets of the setups, if they were unknown
@@ -123,6 +130,7 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    joint: JointCovariance | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     entangled: tuple[tuple[str, str], ...] = ()
@@ -151,21 +159,12 @@ class Estimate:
         return mean_relative_error(self.fitted, truth)
 
     @property
-    def numbers(self) -> MaterialNumbers:
-        """The numbers to put on a scene."""
-        values, verdicts = {"conductivity": self.conductivity}, {"conductivity": self.verdict}
-        for name in QUANTITIES:
-            if name in self.others:
-                values[name], verdicts[name] = self.others[name].value, self.others[name].verdict
-        return MaterialNumbers(self.names, self.frequency, values, dict(verdicts))
-
-    @property
     def calibrated_scene(self) -> SceneModel:
         """The scene with the estimated numbers.
 
         :raises ConfigurationError: if this estimate was made without its scene
         """
-        return self.numbers.on(self._own_scene())
+        return self.calibration.on(self._own_scene())
 
     def apply(self, scene: SionnaScene) -> LiveChange:
         """Set the estimated numbers on a live ``sionna.rt.Scene``, all or none.
@@ -179,7 +178,7 @@ class Estimate:
         :raises SceneError: if the scene has other objects (the message names them)
         :raises MaterialError: if a material is none of Sionna's own types
         """
-        return self.numbers.apply(scene, self.scene)
+        return self.calibration.apply(scene, self.scene)
 
     def write_scene(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the scene with the estimated numbers to ``scene.xml`` and meshes.
@@ -192,12 +191,12 @@ class Estimate:
         :raises ConfigurationError: if this estimate was made without its scene
         :raises StorageError: if the folder cannot be written to, or is not empty
         """
-        return self.numbers.write(self._own_scene(), folder, overwrite=overwrite)
+        return self.calibration.write(self._own_scene(), folder, overwrite=overwrite)
 
     def _own_scene(self) -> SceneModel:
         if self.scene is None:
             raise ConfigurationError(
-                "this estimate was made without its scene; use estimate.numbers with one"
+                "this estimate was made without its scene; use estimate.calibration with one"
             )
         return self.scene
 
@@ -216,14 +215,20 @@ class Estimate:
             console.print(line, soft_wrap=True)
         return text.getvalue().rstrip()
 
-    def tables(self) -> list[Any]:
-        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
-        that was unknown, and the setups' offsets if they were."""
+    @property
+    def calibration(self) -> Calibration:
+        """The values of the objects: the conductivity and what else was unknown."""
         main = QuantityEstimate(
             "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
             self.prior_high, self.verdict, self.contradicts_prior,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
+        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+
+    def tables(self) -> list[Any]:
+        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
+        that was unknown, and the setups' offsets if they were."""
+        asked = dict(self.calibration.quantities)
         if self.others and set(self.verdict) == {"fixed"}:
             del asked["conductivity"]
         tables = [self._table(name, quantity) for name, quantity in asked.items()]

@@ -1,6 +1,6 @@
-"""Material numbers that an estimation found, put on a scene: a model, a file, or a live one.
+"""Calibrated values of objects without the fit that they come from, and scenes with them.
 
-An estimate holds at one carrier. On a scene model and in a file its numbers become constants of the
+They hold at one carrier. On a scene model and in a file its numbers become constants of the
 objects; Sionna keeps such numbers at every frequency. An object whose numbers are those that the
 scene has anyway keeps its material class, which follows the frequency.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
 from vlmrt_dist.scene import (
     LiveChange,
     LiveNumbers,
@@ -36,20 +37,26 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class MaterialNumbers:
-    """Numbers of K objects at one carrier.
+class Calibration:
+    """Calibrated parameters of K objects.
 
     :param names: [K]
-    :param frequency: carrier that they hold for [Hz]
-    :param values: conductivity [S/m], and relative permittivity and thickness [m] if they were
-        unknown; each [K]
-    :param verdicts: for each of ``values``, the verdict of each object [K]
+    :param materials: [K] material classes
+    :param frequency: carrier that conductivities and permittivities are given at [Hz]
+    :param quantities: the conductivity and the other quantities that were unknown, by name
+    :param joint: posterior covariance of all unknowns; None: not known
     """
 
     names: tuple[str, ...]
+    materials: tuple[str, ...]
     frequency: float
-    values: dict[str, FloatArray]
-    verdicts: dict[str, tuple[str, ...]]
+    quantities: dict[str, QuantityEstimate]
+    joint: JointCovariance | None = None
+
+    @property
+    def values(self) -> dict[str, FloatArray]:
+        """Of the quantities that a scene holds those that are known, each [K]."""
+        return {q: self.quantities[q].value for q in QUANTITIES if q in self.quantities}
 
     def on(self, scene: SceneModel) -> SceneModel:
         """The scene with these numbers.
@@ -119,8 +126,8 @@ class MaterialNumbers:
             f"the numbers were estimated at {self.frequency / 1e9:g} GHz; Sionna keeps them at "
             "every frequency, while materials that stay as they were may follow it"
         ]
-        for quantity, verdicts in self.verdicts.items():
-            words = quantity.replace("_", " ")
+        for quantity in self.values:
+            words, verdicts = quantity.replace("_", " "), self.quantities[quantity].verdict
             for verdict, meaning in _DOUBTFUL.items():
                 names = [n for n, v in zip(self.names, verdicts, strict=True) if v == verdict]
                 if names:

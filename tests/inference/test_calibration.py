@@ -1,5 +1,6 @@
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from tests.inference.test_result import estimate
 from tests.live_scenes import expected_numbers, numbers_of, opened
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError, SceneError, StorageError
-from vlmrt_dist.inference.material_numbers import MaterialNumbers
+from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.inference.quantities import QuantityEstimate
 from vlmrt_dist.scene import SceneModel, box_room, load_scene
 from vlmrt_dist.units import watts_to_dbm
 
@@ -20,24 +23,36 @@ F = 2.4e9
 ESTIMATED = ("floor", "wall_east", "box_concrete")
 
 
-def numbers(room: SceneModel = ROOM) -> MaterialNumbers:
+def calibration(
+    room: SceneModel, values: dict[str, FloatArray], verdict: Sequence[Verdict]
+) -> Calibration:
+    """Values at :data:`F`, all with these verdicts."""
+    quantities = {
+        name: QuantityEstimate("", v, v, v, v, v, v, v, tuple(verdict), (False,) * len(verdict))
+        for name, v in values.items()
+    }
+    return Calibration(room.names, room.materials, F, quantities)
+
+
+def numbers(room: SceneModel = ROOM) -> Calibration:
     """Some objects estimated, the others at the table's values."""
     sigma, names = room.conductivity(F), room.names
-    verdict = ["estimated" if name in ESTIMATED else "unidentifiable" for name in names]
+    verdict: list[Verdict] = [
+        "estimated" if name in ESTIMATED else "unidentifiable" for name in names
+    ]
     factor = np.where([v == "estimated" for v in verdict], 1.0 / np.arange(3, len(names) + 3), 1.0)
     # As ln σ and back, which changes the last bits of what stays.
-    values = {"conductivity": np.exp(np.log(sigma * factor))}
-    return MaterialNumbers(names, F, values, {"conductivity": tuple(verdict)})
+    return calibration(room, {"conductivity": np.exp(np.log(sigma * factor))}, verdict)
 
 
-def with_others() -> MaterialNumbers:
+def with_others() -> Calibration:
     """Permittivity and thickness of two objects estimated too."""
     values = dict(numbers().values)
     values["relative_permittivity"] = ROOM.relative_permittivity(F)
     values["relative_permittivity"][ROOM.names.index("box_wood")] = 2.345678901
     values["thickness"] = ROOM.thickness.copy()
     values["thickness"][ROOM.names.index("box_marble")] = 0.0123
-    return dataclasses.replace(numbers(), values=values)
+    return calibration(ROOM, values, numbers().quantities["conductivity"].verdict)
 
 
 def test_what_is_the_tables_keeps_its_class() -> None:
@@ -117,7 +132,7 @@ def test_blenders_names_survive(tmp_path: Path) -> None:
     setup = vd.from_sionna(opened(folder / "scene.xml"))
     assert setup.scene.names == tuple(renamed.values())
     values = {"conductivity": setup.scene.conductivity(F) * np.linspace(1.1, 1.9, 9)}
-    found = MaterialNumbers(setup.scene.names, F, values, {"conductivity": ("estimated",) * 9})
+    found = calibration(setup.scene, values, ("estimated",) * 9)
     again = opened(found.write(setup.scene, tmp_path / "out"), merge_shapes=True)
     assert set(again.objects) == set(renamed.values())
     change = found.apply(again)
