@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.campaign.files.columns import POSITIONS
-from vlmrt_dist.campaign.files.dataframes import NAME, DataFrame, arrow_table
+from vlmrt_dist.campaign.files.dataframes import NAME, DataFrame, arrow_table, refuse_source
 from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, position_slips
 from vlmrt_dist.campaign.files.records import MAX_BYTES, Link, Problem, read_links
 from vlmrt_dist.campaign.model import Campaign
@@ -44,12 +44,15 @@ def read_campaign(
     :param source: path of a file; or a data frame with its columns, of pandas, polars or whatever
         else speaks Arrow
     :param scene: check the positions against it too, so that these problems come with their lines
+    :raises CampaignError: if it is neither
     :raises MeasurementFileError: with every problem and its line number (CSV: of the file, the
         header being line 1; Parquet and data frames: the row, counted from 1)
     """
     model = None if scene is None else as_scene(scene)
     if isinstance(source, DataFrame):
         return _read(NAME, ".parquet", parquet_bytes(arrow_table(source)), model)
+    if not isinstance(source, (str, os.PathLike)):
+        refuse_source(source)
     path = os.fspath(source)
     suffix = Path(path).suffix.lower()
     if suffix not in (".csv", ".parquet"):
