@@ -19,33 +19,36 @@ from typing import Any
 
 import numpy as np
 
+from vlmrt_dist.campaign.files.dataframes import DataFrame
 from vlmrt_dist.campaign.files.headings import POSITIONS
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.reading import AS_IT_IS, read_measurements
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike
 from vlmrt_dist.store import write_atomic
 
 
 def read_campaign(
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | DataFrame,
     *,
-    scene: SceneModel | None = None,
+    scene: SceneLike | None = None,
     options: ReadingOptions = AS_IT_IS,
 ) -> Campaign:
-    """The campaign in a measurement file: .csv, .tsv, .txt, .dat or .parquet.
+    """The campaign in a measurement file (.csv, .tsv, .txt, .dat, .parquet), or in a data frame.
 
     Setups are numbered in the order in which they first appear; their lines need not be together.
     Without a column of levels the campaign is a planned one. What was left out, averaged, converted
     or assumed is said in a warning each; :func:`read_measurements` returns these notes instead.
 
+    :param source: path of a file; or a data frame with its columns, of pandas, polars or whatever
+        else speaks Arrow
     :param scene: check the positions against it too, so that these problems come with their lines
     :param options: what the file does not say itself
     :raises MeasurementFileError: with every problem and its line number (text: of the file, the
-        first being 1; Parquet: the row, counted from 1)
+        first being 1; Parquet and data frames: the row, counted from 1)
     """
-    reading = read_measurements(path, scene=scene, options=options)
+    reading = read_measurements(source, scene=scene, options=options)
     for note in reading.notes:
         warnings.warn(f"{reading.source}: {note}", stacklevel=2)
     return reading.campaign

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.campaign.files.assembly import links_of
+from vlmrt_dist.campaign.files.dataframes import NAME as FRAME
+from vlmrt_dist.campaign.files.dataframes import DataFrame, arrow_table
 from vlmrt_dist.campaign.files.links import Links
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, position_slips
@@ -22,7 +24,7 @@ from vlmrt_dist.campaign.files.rows import TableReader, transmitters_of
 from vlmrt_dist.campaign.files.understanding import check_header, is_understood, listed
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, MeasurementFileError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike, SceneModel, as_scene
 
 MAX_PADDED_LINKS = 20_000_000
 """Most entries of the padded [M,N] arrays; one setup of very many receivers beside many small ones
@@ -53,27 +55,29 @@ class Reading:
 
 
 def read_measurements(
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | DataFrame,
     *,
-    scene: SceneModel | None = None,
+    scene: SceneLike | None = None,
     options: ReadingOptions = AS_IT_IS,
 ) -> Reading:
-    """The campaign in a measurement file, and how the file was understood.
+    """The campaign in a measurement file or a data frame, and how it was understood.
 
     :param scene: check the positions against it too, so that these problems come with their lines
-    :raises MeasurementFileError: with every problem and its line number (Parquet: the row, counted
-        from 1)
+    :raises MeasurementFileError: with every problem and its line number (Parquet and data frames:
+        the row, counted from 1)
     """
+    if isinstance(source, DataFrame):
+        return read_table(arrow_table(source), name=FRAME, scene=scene, options=options)
     problems = Problems()
-    raw = read_raw_table(path, lambda heading: is_understood(heading, options), problems)
-    return _read(raw, scene, options, problems)
+    raw = read_raw_table(source, lambda heading: is_understood(heading, options), problems)
+    return _read(raw, None if scene is None else as_scene(scene), options, problems)
 
 
 def read_table(
     table: Any,
     *,
     name: str = "the table",
-    scene: SceneModel | None = None,
+    scene: SceneLike | None = None,
     options: ReadingOptions = AS_IT_IS,
 ) -> Reading:
     """The campaign in a ``pyarrow.Table`` of raw columns; see :func:`read_measurements`.
@@ -82,7 +86,8 @@ def read_table(
     :raises MeasurementFileError: with every problem and its row, counted from 1
     """
     problems = Problems()
-    return _read(raw_table_of(table, name, problems), scene, options, problems)
+    raw = raw_table_of(table, name, problems)
+    return _read(raw, None if scene is None else as_scene(scene), options, problems)
 
 
 def _read(
