@@ -344,7 +344,10 @@ def test_exported_scenes_come_back(tmp_path: Path) -> None:
     assert load_scene(tmp_path / "room" / "scene.xml").key == box_room(6).key
     again = invoke("export-scene", "box_room", "--out", tmp_path / "room")
     assert again.exit_code == 2  # it may have been edited
-    assert "exists" in again.stderr
+    assert "not empty" in again.stderr
+    replace = invoke("export-scene", "box_room", "--out", tmp_path / "room", "--overwrite")
+    assert replace.exit_code == 0
+    assert load_scene(tmp_path / "room" / "scene.xml").key == box_room().key
     assert invoke("export-scene", "munich", "--boxes", "6", "--out", tmp_path / "m").exit_code == 2
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -273,19 +273,41 @@ class SceneModel:
             raise SceneError(f"{field} must have one value for each of {self.num_objects} objects")
         return dict(zip(self.names, values.tolist(), strict=True))
 
-    def to_xml(self) -> str:
-        """The scene as Mitsuba/Sionna XML text; meshes are ``meshes/<k>.ply`` beside it."""
-        return scene_to_xml(self.objects)
+    def to_xml(self, *, frequency: float | None = None) -> str:
+        """The scene as Mitsuba/Sionna XML text; meshes are ``meshes/<k>.ply`` beside it.
 
-    def write(self, folder: str | Path) -> Path:
+        :param frequency: as of :meth:`write` [Hz]
+        """
+        return scene_to_xml(self.objects, frequency=frequency)
+
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        frequency: float | None = None,
+        about: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> Path:
         """Write ``scene.xml`` and ``meshes/<k>.ply`` (binary, float64) into a folder.
 
-        The folder is created when needed; ``load_scene`` of the returned path gives a scene with
-        the same key.
+        Sionna opens the file with the numbers of this scene: objects with numbers of their own have
+        a ``radio-material``, whose numbers hold at every frequency, the others an
+        ``itu-radio-material``. The folder is created when needed; ``load_scene`` of the returned
+        path gives a scene with the same key, unless ``frequency`` was needed.
 
+        :param frequency: carrier at which numbers that are left to the ITU table are written where
+            Sionna would not take them from there: the permittivity of an object that states its
+            conductivity only (or the reverse), and materials that the table does not have at
+            3.5 GHz, where Sionna opens scenes [Hz]
+        :param about: lines of a comment at the beginning of the file
+        :param overwrite: write into a folder that is not empty
         :return: path of the XML file
+        :raises SceneError: if a name cannot be written, or ``frequency`` is needed and not given
+        :raises StorageError: if the folder cannot be written to, or is not empty
         """
-        return write_scene(self.objects, Path(folder))
+        return write_scene(
+            self.objects, Path(folder), frequency=frequency, about=about, overwrite=overwrite
+        )
 
 
 def bounding_bounds(objects: tuple[SceneObject, ...], headroom: float = 0.0) -> FloatArray:
