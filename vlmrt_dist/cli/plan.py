@@ -168,7 +168,8 @@ def plan_command(
 
     :param seed: seed of candidates and search
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     if positions.after is not None:
         measured = read_campaign(positions.after, scene=room)
         ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)

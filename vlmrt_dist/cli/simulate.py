@@ -95,7 +95,8 @@ def simulate_command(
 
     :param seed: seed of positions and noise
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     given = read_campaign(positions.campaign, scene=room) if positions.campaign else None
     truth = room.conductivity(asked.frequency)
     if output.perturb_seed is not None:
