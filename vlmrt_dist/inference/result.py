@@ -11,9 +11,16 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
-from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, LinkLevels, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    Gains,
+    ImportanceCheck,
+    JointCovariance,
+    LinkLevels,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.relative_error import mean_relative_error
 
 MEANING: dict[str, str] = {
@@ -52,6 +59,7 @@ class Estimate:
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
         fixed (the interval is the prior's where unidentifiable)
+    :param joint: posterior covariance of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
     :param gains: offsets of the setups, if they were unknown
@@ -119,6 +127,7 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    joint: JointCovariance | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     entangled: tuple[tuple[str, str], ...] = ()
@@ -160,14 +169,20 @@ class Estimate:
             console.print(line, soft_wrap=True)
         return text.getvalue().rstrip()
 
-    def tables(self) -> list[Any]:
-        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
-        that was unknown, and the setups' offsets if they were."""
+    @property
+    def calibration(self) -> Calibration:
+        """The values of the objects: the conductivity and what else was unknown."""
         main = QuantityEstimate(
             "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
             self.prior_high, self.verdict, self.contradicts_prior,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
+        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+
+    def tables(self) -> list[Any]:
+        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
+        that was unknown, and the setups' offsets if they were."""
+        asked = dict(self.calibration.quantities)
         if self.others and set(self.verdict) == {"fixed"}:
             del asked["conductivity"]
         tables = [self._table(name, quantity) for name, quantity in asked.items()]

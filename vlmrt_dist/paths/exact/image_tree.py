@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.exact.beams import boxes_in_beam, pairs_in_beam
 from vlmrt_dist.paths.exact.box_tree import LEAF_SIZE, build_pair_tree, build_tree
-from vlmrt_dist.paths.exact.compiling import allocating, compiled
+from vlmrt_dist.paths.exact.compiling import allocating, compiled, inlined
 from vlmrt_dist.paths.exact.crossings import inside_piece, point_height
 from vlmrt_dist.paths.exact.limits import Limits
 from vlmrt_dist.paths.exact.records import BoxTree, Faces, PairTree
@@ -153,7 +153,7 @@ def make_ends(
     return listeners, roots[:number]
 
 
-@compiled
+@inlined
 def _of_use(listeners: Listeners, limits: Limits, level: int, g: int, bound: int) -> bool:
     """Whether a node of ``level`` that reflects at piece ``g`` and has so many crossings behind it
     may have nodes below, or paths to a receiver."""
@@ -257,7 +257,7 @@ def explore(
     return rows[:written], steps
 
 
-@compiled
+@inlined
 def _in_beam(
     faces: Faces,
     listeners: Listeners,
@@ -288,7 +288,7 @@ def _in_beam(
     return kept
 
 
-@compiled
+@inlined
 def _goes_on(
     faces: Faces, convex: NDArray[np.bool_], work: Work, level: int, limits: Limits
 ) -> bool:
@@ -303,7 +303,7 @@ def _goes_on(
     return True
 
 
-@compiled
+@inlined
 def _listen(
     faces: Faces,
     listeners: Listeners,
@@ -325,7 +325,7 @@ def _listen(
     return written
 
 
-@compiled
+@inlined
 def _last_level(
     faces: Faces,
     listeners: Listeners,
@@ -369,7 +369,7 @@ def _last_level(
     return written
 
 
-@compiled
+@inlined
 def _piece_at(faces: Faces, plane: int, x: float, y: float, z: float) -> int:
     """The first piece of a plane that holds a point of it, or -1."""
     first = faces.mirror[plane].first
@@ -387,7 +387,7 @@ def _with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
     return rows
 
 
-@compiled
+@inlined
 def _write_row(
     rows: NDArray[np.int32], row: int, work: Work, level: int, n: int, passed: int
 ) -> None:
