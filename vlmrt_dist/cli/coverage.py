@@ -126,7 +126,8 @@ def map_command(
     :param tx: position of a transmitter [m]; may be repeated; default: those of the measurements
     :param measurements: measured levels (see estimate) that the materials are calibrated with
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     campaign = read_campaign(measurements, scene=room) if measurements is not None else None
     places = _transmitters(tx, campaign)
     width = value_of(Prior, prior)

@@ -146,7 +146,9 @@ class SceneOptions(NamedScene):
 
     scene: str = "box_room"
 
-    def load(self, frequency: float, *, keep_unstated: bool = False) -> SceneModel:
+    def load(
+        self, frequency: float = RadioConfig.frequency, *, keep_unstated: bool = False
+    ) -> SceneModel:
         """The scene; see :meth:`named`."""
         return self.named(self.scene, frequency, keep_unstated=keep_unstated)
 
