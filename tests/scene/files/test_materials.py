@@ -103,6 +103,14 @@ def test_numbers_beside_a_class_of_the_table_are_dropped_as_in_sionna(folder: Pa
     assert (item.material, item.conductivity) == ("brick", None)
 
 
+def test_of_two_thicknesses_the_first_counts_as_in_sionna(folder: Path) -> None:
+    twice = "".join(f'<float name="thickness" value="{value}"/>' for value in (0.3, 0.4))
+    body = bsdf("mat-itu_wood", twice) + cube("wall", "mat-itu_wood")
+    assert load(folder, body).thickness.tolist() == [0.3]
+    with pytest.raises(MaterialError, match="'mat-x' has two values of thickness"):
+        load(folder, bsdf("mat-x", twice) + cube("wall", "mat-x"))
+
+
 def test_an_absorber_is_not_stated(folder: Path) -> None:
     body = bsdf("mat-dark", kind="absorber-radio-material") + cube("wall", "mat-dark")
     assert loaded(folder, body, "'dark' absorbs all power", unstated="keep").unstated == ("wall",)

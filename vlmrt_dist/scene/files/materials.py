@@ -188,6 +188,10 @@ def _numbers(bsdf: Element, identifier: str, *, only_thickness: bool) -> dict[st
         if label not in NUMBERS + SCATTERING:
             unknown.append(quoted(label))
             continue
+        if label in values:
+            if only_thickness:
+                continue  # Sionna takes the first
+            raise MaterialError(f"material {quoted(identifier)} has two values of {label}")
         values[label] = number(attribute(child, "value"), f"{label} of {quoted(identifier)}")
     if unknown:
         raise MaterialError(
