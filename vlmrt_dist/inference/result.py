@@ -259,8 +259,9 @@ class Estimate:
             )
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
-                f"the path search passed its budget: paths of more than {self.complete_to} "
-                "interactions are left out; lower max_depth or max_reflections"
+                f"the path search passed its budget: of the paths with more than "
+                f"{self.complete_to} interactions some may be missing; lower max_depth or "
+                "max_reflections"
             )
         if self.num_fragile:
             passes = "path passes" if self.num_fragile == 1 else "paths pass"
