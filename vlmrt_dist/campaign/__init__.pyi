@@ -1,5 +1,8 @@
+from .campaign_like import CampaignLike as CampaignLike
+from .campaign_like import as_campaign as as_campaign
 from .carriers import Carrier as Carrier
 from .carriers import carriers_of as carriers_of
+from .files.dataframes import DataFrame as DataFrame
 from .files.read_write import read_campaign as read_campaign
 from .files.read_write import write_campaign as write_campaign
 from .free_space import DEFAULT_CLEARANCE as DEFAULT_CLEARANCE

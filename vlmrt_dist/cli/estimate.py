@@ -34,7 +34,7 @@ from vlmrt_dist.inference import (
     estimate,
 )
 from vlmrt_dist.inference import profile as profile_likelihood
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneModel, check_folder
 from vlmrt_dist.studies import WorkerOptions
 from vlmrt_dist.vlm import propose_materials
 
@@ -50,6 +50,9 @@ class EstimateOutput(Options):
     :param figure: draw levels, residuals, prior and estimate to this .png or .pdf
     :param out: write a row an object to this .parquet, .csv or .json
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
+    :param scene_out: write the scene with the estimated numbers to scene.xml and meshes in this
+        folder, for sionna.rt.load_scene
+    :param overwrite: replace a scene that is in that folder already
     :param profile: print the profile likelihood of this object too; may be repeated
     """
 
@@ -57,12 +60,18 @@ class EstimateOutput(Options):
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
     links: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    scene_out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    overwrite: bool = False
     profile: Annotated[tuple[str, ...], Parameter(metavar="OBJECT")] = ()
 
     def __post_init__(self) -> None:
         check_target(self.figure, ".png", ".pdf")
         check_target(self.out, *TABLES)
         check_target(self.links, *TABLES)
+        if self.scene_out is not None:
+            check_folder(self.scene_out, overwrite=self.overwrite)
+        elif self.overwrite:
+            raise ConfigurationError("--overwrite goes with --scene-out")
 
 
 @described
@@ -148,6 +157,11 @@ def _write(
         if target is not None:
             write(result, target, scene=scene, campaign=campaign, radio=radio)
             say(f"written to {target}")
+    if output.scene_out is not None:
+        path = result.write_scene(output.scene_out, overwrite=output.overwrite)
+        say(f"the scene with the estimated numbers is written to {path}")
+        for line in result.calibration.remarks():
+            say(line)
     if output.figure is not None:
         from vlmrt_dist.report import measurement_figure
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
@@ -26,13 +26,14 @@ from vlmrt_dist.inference.options import (
 from vlmrt_dist.inference.problem import Assumptions, Clock, Problem, open_problem
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.inference.summary import Solution, summarise
+from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import MaterialPrior, SceneModel
+from vlmrt_dist.scene import MaterialPrior, SceneLike
 
 
 def estimate(
-    scene: SceneModel,
-    campaign: Campaign,
+    scene: SceneLike,
+    campaign: CampaignLike,
     *,
     radio: RadioConfig | None = None,
     prior: Prior | MaterialPrior | None = None,
@@ -51,9 +52,11 @@ def estimate(
     the receiver's floor. A campaign may hold setups of several carriers, see
     :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
 
-    :param scene: K objects
-    :param campaign: M setups with received levels [dBm]
-    :param radio: radio configuration; default: 3.5 GHz, every path up to depth 4
+    :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
+    :param campaign: M setups with received levels [dBm]: a campaign, the path of a measurement
+        file, or a data frame with the columns of one
+    :param radio: radio configuration; default: that of a live scene, else 3.5 GHz; every path up to
+        depth 4
     :param prior: a width about the ITU values of the scene's own material classes (default
         ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them; its
         classes also fill materials that the scene leaves unstated
@@ -69,8 +72,10 @@ def estimate(
     :raises NoPathsError: if no link has a path
     """
     solver = solver or LevenbergMarquardt()
+    scene, radio = scene_and_radio(scene, radio)
+    campaign = as_campaign(campaign, scene)
     assumed = Assumptions(
-        radio=radio or RadioConfig(),
+        radio=radio,
         prior=prior or Prior(),
         parameters=parameters or Parameters(),
         noise=noise or Noise(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from vlmrt_dist.inference.quantities import (
     QuantityEstimate,
 )
 from vlmrt_dist.inference.relative_error import mean_relative_error
+from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -93,6 +95,7 @@ class Estimate:
     :param max_depth: depth that was asked for
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
+    :param scene: what it was estimated for, with its own materials
     """
 
     names: tuple[str, ...]
@@ -136,6 +139,7 @@ class Estimate:
     check: ImportanceCheck | None = None
     loss: str = "squared"
     num_censored: int = 0
+    scene: SceneModel | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -153,6 +157,48 @@ class Estimate:
         if np.shape(truth) != self.fitted.shape:
             raise ConfigurationError(f"truth must be {len(self.names)} conductivities [S/m]")
         return mean_relative_error(self.fitted, truth)
+
+    @property
+    def calibrated_scene(self) -> SceneModel:
+        """The scene with the estimated numbers.
+
+        :raises ConfigurationError: if this estimate was made without its scene
+        """
+        return self.calibration.on(self._own_scene())
+
+    def apply(self, scene: SionnaScene) -> LiveChange:
+        """Set the estimated numbers on a live ``sionna.rt.Scene``, all or none.
+
+        Objects are matched by name; an object in a shape that Sionna has merged by its name or its
+        place. Each object whose numbers change gets a ``RadioMaterial`` of its own, or one that it
+        shares with objects of equal numbers, with the scattering of its old material. The numbers
+        are constants for :attr:`frequency`. An unidentifiable object has its prior's.
+
+        :return: which objects were changed, and which had the numbers already
+        :raises SceneError: if the scene has other objects (the message names them)
+        :raises MaterialError: if a material is none of Sionna's own types
+        """
+        return self.calibration.apply(scene, self.scene)
+
+    def write_scene(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the scene with the estimated numbers to ``scene.xml`` and meshes.
+
+        Plain ``sionna.rt.load_scene`` opens it with exactly these numbers. A comment in the file
+        says at which carrier they were estimated, and which are the prior's.
+
+        :param overwrite: write into a folder that is not empty
+        :return: path of the XML file
+        :raises ConfigurationError: if this estimate was made without its scene
+        :raises StorageError: if the folder cannot be written to, or is not empty
+        """
+        return self.calibration.write(self._own_scene(), folder, overwrite=overwrite)
+
+    def _own_scene(self) -> SceneModel:
+        if self.scene is None:
+            raise ConfigurationError(
+                "this estimate was made without its scene; use estimate.calibration with one"
+            )
+        return self.scene
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.campaign.files.columns import POSITIONS
+from vlmrt_dist.campaign.files.dataframes import NAME, DataFrame, arrow_table
 from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, position_slips
 from vlmrt_dist.campaign.files.records import MAX_BYTES, Link, Problem, read_links
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import CampaignError, MeasurementFileError
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike, SceneModel, as_scene
 from vlmrt_dist.store import UnreadableFile, read_limited, write_atomic
 
 MAX_PADDED_LINKS = 20_000_000
@@ -30,18 +31,26 @@ MAX_PADDED_LINKS = 20_000_000
 would otherwise cost far more memory than its file."""
 
 
-def read_campaign(path: str | os.PathLike[str], *, scene: SceneModel | None = None) -> Campaign:
-    """The campaign in a measurement file, ``.csv`` or ``.parquet``.
+def read_campaign(
+    source: str | os.PathLike[str] | DataFrame, *, scene: SceneLike | None = None
+) -> Campaign:
+    """The campaign in a measurement file, ``.csv`` or ``.parquet``, or in a data frame.
 
     Setups are numbered in the order in which they first appear; their lines need not be together.
     Without a column ``rss_dbm`` the campaign is a planned one. In a CSV file blank lines are
     allowed and a byte-order mark and either line ending are understood; numbers have a decimal
     point, columns are separated by commas.
 
+    :param source: path of a file; or a data frame with its columns, of pandas, polars or whatever
+        else speaks Arrow
     :param scene: check the positions against it too, so that these problems come with their lines
     :raises MeasurementFileError: with every problem and its line number (CSV: of the file, the
-        header being line 1; Parquet: the row, counted from 1)
+        header being line 1; Parquet and data frames: the row, counted from 1)
     """
+    model = None if scene is None else as_scene(scene)
+    if isinstance(source, DataFrame):
+        return _read(NAME, ".parquet", parquet_bytes(arrow_table(source)), model)
+    path = os.fspath(source)
     suffix = Path(path).suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise MeasurementFileError(path, [(0, "its name must end in .csv or .parquet")])
@@ -49,6 +58,10 @@ def read_campaign(path: str | os.PathLike[str], *, scene: SceneModel | None = No
         content = read_limited(path, MAX_BYTES)
     except UnreadableFile as error:
         raise MeasurementFileError(path, [(0, str(error))]) from None
+    return _read(path, suffix, content, model)
+
+
+def _read(path: str, suffix: str, content: bytes, scene: SceneModel | None) -> Campaign:
     problems: list[Problem] = []
     links = read_links(content, suffix, problems)
     if not links and not problems:
@@ -106,10 +119,16 @@ def _to_csv(columns: dict[str, list[Any]]) -> bytes:
 
 def _to_parquet(columns: dict[str, list[Any]]) -> bytes:
     import pyarrow as pa
+
+    return parquet_bytes(pa.table(columns))
+
+
+def parquet_bytes(table: Any) -> bytes:
+    """A ``pyarrow.Table`` as a Parquet file."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer, write_page_checksum=True)
+    pq.write_table(table, buffer, write_page_checksum=True)
     return buffer.getvalue()
 
 
