@@ -11,7 +11,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     NoiseOptions,
     ParameterOptions,
@@ -128,7 +129,9 @@ def map_command(
     """
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency)
-    campaign = read_campaign(measurements, scene=room) if measurements is not None else None
+    campaign = None
+    if measurements is not None:
+        campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
     places = _transmitters(tx, campaign)
     width = value_of(Prior, prior)
     with results_only(), progress_bar() as progress:

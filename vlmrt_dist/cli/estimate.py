@@ -10,7 +10,8 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     NoiseOptions,
     ParameterOptions,
@@ -90,9 +91,9 @@ def estimate_command(
 ) -> None:
     """The conductivity [S/m] of every object of a scene, from measured levels [dBm].
 
-    :param measurements: measured levels, .csv or .parquet, one line a link: setup, tx_x, tx_y,
-        tx_z, rx_x, rx_y, rx_z [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally
-        noise_db [dB], censored (0 or 1), frequency [Hz]
+    :param measurements: measured levels, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z
+        [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally noise_db [dB], censored (0 or
+        1), frequency [Hz]; see vlmrt convert for files that are laid out otherwise
     :param seed: seed of random starts and left-out links
     """
     chosen = solver.value()
@@ -103,7 +104,7 @@ def estimate_command(
         )
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
-    campaign = read_campaign(measurements, scene=room)
+    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
     if noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)

@@ -111,7 +111,7 @@ def simulate(
     :raises NoPathsError: if no path reaches any receiver
     """
     scene, radio = scene_and_radio(scene, radio)
-    campaign = as_campaign(campaign, scene)
+    campaign = as_campaign(campaign, scene, radio)
     truth = scene.conductivity(radio.frequency) if conductivity is None else conductivity
     truth = np.asarray(truth, np.float64)
     if truth.shape != (scene.num_objects,) or not (np.isfinite(truth).all() and (truth >= 0).all()):

@@ -73,7 +73,7 @@ def estimate(
     """
     solver = solver or LevenbergMarquardt()
     scene, radio = scene_and_radio(scene, radio)
-    campaign = as_campaign(campaign, scene)
+    campaign = as_campaign(campaign, scene, radio)
     assumed = Assumptions(
         radio=radio,
         prior=prior or Prior(),

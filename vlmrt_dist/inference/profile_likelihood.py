@@ -105,7 +105,7 @@ def profile(
     """
     solver = solver or LevenbergMarquardt()
     scene, radio = scene_and_radio(scene, radio)
-    campaign = as_campaign(campaign, scene)
+    campaign = as_campaign(campaign, scene, radio)
     assumed = Assumptions(
         radio, prior or Prior(), parameters or Parameters(), noise or Noise(),
         solver.loss,

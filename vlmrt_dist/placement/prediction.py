@@ -128,7 +128,7 @@ def predicted_std(
     from vlmrt_dist.field import trace  # imports Dr.Jit
 
     scene, radio = scene_and_radio(scene, radio)
-    campaign = as_campaign(campaign, scene)
+    campaign = as_campaign(campaign, scene, radio)
     if not 0.0 <= noise_db < np.inf:
         raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
     check_campaign(scene, campaign)

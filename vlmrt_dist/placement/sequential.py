@@ -149,7 +149,7 @@ def plan_next(
         transmitter reaches enough receivers
     """
     scene, radio = scene_and_radio(scene, radio)
-    campaign, candidates = as_campaign(campaign, scene), candidates or CandidateOptions()
+    campaign, candidates = as_campaign(campaign, scene, radio), candidates or CandidateOptions()
     check_count("num_receivers", num_receivers)
     if result.names != scene.names or result.links.noise_db.shape != campaign.present.shape:
         raise CampaignError("the estimate was not made from this scene and campaign")

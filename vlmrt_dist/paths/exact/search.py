@@ -185,6 +185,8 @@ class _Search:
         deeper = proposed_paths(
             self.faces, self._listeners, self.tx, limits, self.depth, self._given_up
         )
+        if len(deeper) == 0:
+            return rows
         width = deeper.shape[1] - rows.shape[1]
         return np.concatenate([np.pad(rows, ((0, 0), (0, width))), deeper])
 
