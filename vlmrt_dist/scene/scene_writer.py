@@ -22,7 +22,7 @@ import numpy.typing as npt
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import FrequencyError, SceneError, StorageError
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.scene_object import SceneObject
+from vlmrt_dist.scene.scene_object import SceneObject, check_stated
 from vlmrt_dist.store import write_atomic
 
 SCENE_FILE = "scene.xml"
@@ -54,8 +54,10 @@ def scene_to_xml(
         scenes
     :param about: lines of a comment at the beginning
     :raises SceneError: if a name holds a dollar sign, or the frequency is needed and not given
+    :raises MaterialError: if materials are unstated (names all)
     :raises FrequencyError: if the table has no value at that frequency (names the object)
     """
+    check_stated(objects)
     for name in (text for o in objects for text in (o.name, o.material)):
         if "$" in name:  # scene files take it for a parameter
             raise SceneError(f"the name {name!r} cannot be written to a scene file; leave out '$'")
