@@ -1,6 +1,7 @@
 from .campaign import Campaign as Campaign
 from .campaign import MeasurementSetup as MeasurementSetup
 from .campaign import RadioConfig as RadioConfig
+from .campaign import Region as Region
 from .campaign import read_campaign as read_campaign
 from .campaign import write_campaign as write_campaign
 from .distributed import ActorOptions as ActorOptions
@@ -22,7 +23,6 @@ from .placement import CandidateOptions as CandidateOptions
 from .placement import DOptimal as DOptimal
 from .placement import Grid as Grid
 from .placement import Random as Random
-from .placement import Region as Region
 from .placement import Target as Target
 from .placement import Vlm as Vlm
 from .placement import VlmThenRefine as VlmThenRefine

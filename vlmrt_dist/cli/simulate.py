@@ -9,7 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import RadioConfig, read_campaign, write_campaign
+from vlmrt_dist.campaign import (
+    AntennaSpace,
+    RadioConfig,
+    Region,
+    read_campaign,
+    write_campaign,
+)
 from vlmrt_dist.cli.options import (
     CandidateFlags,
     PositionOptions,
@@ -97,6 +103,8 @@ def simulate_command(
     """
     room, asked = scene.load(), value_of(RadioConfig, radio)
     given = read_campaign(positions.campaign, scene=room) if positions.campaign else None
+    if given is not None and candidates.stated:
+        AntennaSpace(room, value_of(Region, candidates)).check(given)
     truth = room.conductivity(asked.frequency)
     if output.perturb_seed is not None:
         truth = perturbed(truth, output.perturb_seed)
