@@ -7,6 +7,7 @@ from .campaign import write_campaign as write_campaign
 from .distributed import ActorOptions as ActorOptions
 from .errors import VlmrtError as VlmrtError
 from .field import Flaws as Flaws
+from .field import MapPlane as MapPlane
 from .field import simulate as simulate
 from .inference import Adam as Adam
 from .inference import Estimate as Estimate
@@ -15,9 +16,14 @@ from .inference import Noise as Noise
 from .inference import Parameters as Parameters
 from .inference import Prior as Prior
 from .inference import Profile as Profile
+from .inference import RadioMap as RadioMap
 from .inference import StopRule as StopRule
 from .inference import estimate as estimate
 from .inference import profile as profile
+from .inference import radio_map as radio_map
+from .inference import read_estimate as read_estimate
+from .paths import SionnaSetup as SionnaSetup
+from .paths import from_sionna as from_sionna
 from .placement import AOptimal as AOptimal
 from .placement import CandidateOptions as CandidateOptions
 from .placement import DOptimal as DOptimal
@@ -30,6 +36,7 @@ from .placement import measure_until as measure_until
 from .placement import place as place
 from .placement import plan_next as plan_next
 from .placement import predicted_std as predicted_std
+from .report import write_map as write_map
 from .scene import MaterialPrior as MaterialPrior
 from .scene import SceneModel as SceneModel
 from .scene import SceneObject as SceneObject

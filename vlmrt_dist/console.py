@@ -21,6 +21,7 @@ PHASES = {
     "pool": "tracing candidates",
     "choose": "choosing",
     "target": "trying sizes",
+    "map": "mapping cells",
 }
 """Labels of the progress bar, by the phase that :data:`~vlmrt_dist.progress.Progress` names."""
 

@@ -292,7 +292,7 @@ class AntennaSpace:
         return (
             f"only {seen[0]} of {count} positions found for {whose} {self.described()}"
             f"{f' ({why})' if why else ''}; widen the height or the region, lower the "
-            "clearance, or give the scene some headroom where it has no air above its objects"
+            "clearance, or give the scene --headroom where it has no air above its objects"
         )
 
 

@@ -33,11 +33,14 @@ app = new_app(
 COMMANDS = {
     "doctor": "diagnosis:doctor",
     "estimate": "estimate:estimate_command",
+    "convert": "convert:convert_command",
+    "apply": "apply:apply_command",
     "simulate": "simulate:simulate_command",
     "plan": "plan:plan_command",
     "advise": "advise:advise_command",
     "export-scene": "export_scene:export_command",
     "render": "render:render_command",
+    "map": "coverage:map_command",
     "sweep": "sweep:sweep_command",
     "report": "report:report_command",
 }

@@ -9,13 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import (
-    AntennaSpace,
-    RadioConfig,
-    Region,
-    read_campaign,
-    write_campaign,
-)
+from vlmrt_dist.campaign import AntennaSpace, RadioConfig, Region, write_campaign
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     CandidateFlags,
     PositionOptions,
@@ -101,8 +96,9 @@ def simulate_command(
 
     :param seed: seed of positions and noise
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
-    given = read_campaign(positions.campaign, scene=room) if positions.campaign else None
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
+    given = read_for(room, positions.campaign) if positions.campaign else None
     if given is not None and candidates.stated:
         AntennaSpace(room, value_of(Region, candidates)).check(given)
     truth = room.conductivity(asked.frequency)

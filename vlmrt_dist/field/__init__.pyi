@@ -1,5 +1,8 @@
+from .cell_levels import point_levels as point_levels
 from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective
+from .map_plane import MapCells as MapCells
+from .map_plane import MapPlane as MapPlane
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
 from .objective import Differentiable as Differentiable

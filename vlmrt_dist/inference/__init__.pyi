@@ -1,9 +1,13 @@
 from .adam import AdamResult as AdamResult
 from .adam import run_adam as run_adam
 from .answers import quantity_of as quantity_of
+from .calibration import Calibration as Calibration
 from .conductivity_prior import ConductivityPrior as ConductivityPrior
 from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
+from .coverage import RadioMap as RadioMap
+from .coverage import radio_map as radio_map
+from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
@@ -42,6 +46,7 @@ from .problem import Problem as Problem
 from .problem import build_problem as build_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
+from .quantities import JointCovariance as JointCovariance
 from .quantities import QuantityEstimate as QuantityEstimate
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate

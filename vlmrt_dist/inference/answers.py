@@ -11,7 +11,12 @@ from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    Gains,
+    ImportanceCheck,
+    JointCovariance,
+    QuantityEstimate,
+)
 
 
 def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> QuantityEstimate:
@@ -62,16 +67,20 @@ def gains_of(unknowns: Unknowns, fit: Fit) -> Gains | None:
     return Gains(fit.x[entry], fit.knowledge.std[entry], verdict)
 
 
-def covariance_of(unknowns: Unknowns, fit: Fit) -> FloatArray:
+def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:
+    """Posterior covariance of all unknowns."""
+    return JointCovariance(dict(unknowns.entry), fit.knowledge.full_covariance)
+
+
+def covariance_of(joint: JointCovariance, num_objects: int) -> FloatArray:
     """[K, K] posterior covariance of ln σ, zero where fixed."""
-    entry = unknowns.entry.get("conductivity")
+    entry = joint.entry.get("conductivity")
     if entry is None:
-        return np.zeros((len(unknowns.known.conductivity),) * 2)
-    every = fit.knowledge.full_covariance
-    if np.array_equal(entry, np.arange(len(every))):
-        return every
+        return np.zeros((num_objects, num_objects))
+    if np.array_equal(entry, np.arange(len(joint.matrix))):
+        return joint.matrix
     free = entry >= 0
-    found = every[np.ix_(entry, entry)]
+    found = joint.matrix[np.ix_(entry, entry)]
     found[~free] = 0.0
     found[:, ~free] = 0.0
     return found

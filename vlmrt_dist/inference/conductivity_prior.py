@@ -38,6 +38,22 @@ def prior_of(
     prior: Prior | MaterialPrior,
     fixed: Sequence[str] = (),
 ) -> ConductivityPrior:
+    """:func:`stated_prior`, where something is left to estimate.
+
+    :raises ConfigurationError: if nothing is, or as :func:`stated_prior` does
+    """
+    found = stated_prior(scene, radio, prior, fixed)
+    if not found.free.any():
+        raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
+    return found
+
+
+def stated_prior(
+    scene: SceneModel,
+    radio: RadioConfig,
+    prior: Prior | MaterialPrior,
+    fixed: Sequence[str] = (),
+) -> ConductivityPrior:
     """Prior on the conductivities of a scene's objects at the carrier of ``radio``.
 
     Vacuum and metal have no gradient: they are fixed whatever is asked. So is what a
@@ -46,8 +62,8 @@ def prior_of(
     :param prior: a width about the ITU values of the scene's own material classes, or medians and
         widths that somebody states
     :param fixed: objects of known conductivity, which stay as the scene states them
-    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, nothing is left to
-        estimate, or the prior is about other objects or is impossible
+    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, or the prior is
+        about other objects or is impossible
     """
     unknown = sorted(set(fixed) - set(scene.names))
     if unknown:
@@ -61,8 +77,6 @@ def prior_of(
         median = scene.conductivity(radio.frequency)
         widths = np.full(scene.num_objects, float(prior.width))
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
-    if not free.any():
-        raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
     return ConductivityPrior(median, widths, free)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.inference.posterior import Verdict
 
 
@@ -89,6 +89,18 @@ class Gains(NamedTuple):
     value: FloatArray
     std: FloatArray
     verdict: tuple[Verdict, ...]
+
+
+class JointCovariance(NamedTuple):
+    """Posterior covariance of everything that was unknown.
+
+    :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
+        share theirs
+    :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
+    """
+
+    entry: dict[str, IntArray]
+    matrix: FloatArray
 
 
 class ImportanceCheck(NamedTuple):

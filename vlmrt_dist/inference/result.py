@@ -5,16 +5,25 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
-from vlmrt_dist.inference.quantities import Gains, ImportanceCheck, LinkLevels, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    Gains,
+    ImportanceCheck,
+    JointCovariance,
+    LinkLevels,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.relative_error import mean_relative_error
+from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -52,6 +61,7 @@ class Estimate:
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
         fixed (the interval is the prior's where unidentifiable)
+    :param joint: posterior covariance of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
     :param gains: offsets of the setups, if they were unknown
@@ -85,6 +95,7 @@ class Estimate:
     :param max_depth: depth that was asked for
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
+    :param scene: what it was estimated for, with its own materials
     """
 
     names: tuple[str, ...]
@@ -119,6 +130,7 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    joint: JointCovariance | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     entangled: tuple[tuple[str, str], ...] = ()
@@ -127,6 +139,7 @@ class Estimate:
     check: ImportanceCheck | None = None
     loss: str = "squared"
     num_censored: int = 0
+    scene: SceneModel | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -145,6 +158,48 @@ class Estimate:
             raise ConfigurationError(f"truth must be {len(self.names)} conductivities [S/m]")
         return mean_relative_error(self.fitted, truth)
 
+    @property
+    def calibrated_scene(self) -> SceneModel:
+        """The scene with the estimated numbers.
+
+        :raises ConfigurationError: if this estimate was made without its scene
+        """
+        return self.calibration.on(self._own_scene())
+
+    def apply(self, scene: SionnaScene) -> LiveChange:
+        """Set the estimated numbers on a live ``sionna.rt.Scene``, all or none.
+
+        Objects are matched by name; an object in a shape that Sionna has merged by its name or its
+        place. Each object whose numbers change gets a ``RadioMaterial`` of its own, or one that it
+        shares with objects of equal numbers, with the scattering of its old material. The numbers
+        are constants for :attr:`frequency`. An unidentifiable object has its prior's.
+
+        :return: which objects were changed, and which had the numbers already
+        :raises SceneError: if the scene has other objects (the message names them)
+        :raises MaterialError: if a material is none of Sionna's own types
+        """
+        return self.calibration.apply(scene, self.scene)
+
+    def write_scene(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the scene with the estimated numbers to ``scene.xml`` and meshes.
+
+        Plain ``sionna.rt.load_scene`` opens it with exactly these numbers. A comment in the file
+        says at which carrier they were estimated, and which are the prior's.
+
+        :param overwrite: write into a folder that is not empty
+        :return: path of the XML file
+        :raises ConfigurationError: if this estimate was made without its scene
+        :raises StorageError: if the folder cannot be written to, or is not empty
+        """
+        return self.calibration.write(self._own_scene(), folder, overwrite=overwrite)
+
+    def _own_scene(self) -> SceneModel:
+        if self.scene is None:
+            raise ConfigurationError(
+                "this estimate was made without its scene; use estimate.calibration with one"
+            )
+        return self.scene
+
     def __str__(self) -> str:
         from rich.console import Console
 
@@ -160,14 +215,20 @@ class Estimate:
             console.print(line, soft_wrap=True)
         return text.getvalue().rstrip()
 
-    def tables(self) -> list[Any]:
-        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
-        that was unknown, and the setups' offsets if they were."""
+    @property
+    def calibration(self) -> Calibration:
+        """The values of the objects: the conductivity and what else was unknown."""
         main = QuantityEstimate(
             "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
             self.prior_high, self.verdict, self.contradicts_prior,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
+        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+
+    def tables(self) -> list[Any]:
+        """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
+        that was unknown, and the setups' offsets if they were."""
+        asked = dict(self.calibration.quantities)
         if self.others and set(self.verdict) == {"fixed"}:
             del asked["conductivity"]
         tables = [self._table(name, quantity) for name, quantity in asked.items()]
@@ -244,8 +305,9 @@ class Estimate:
             )
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
-                f"the path search passed its budget: paths of more than {self.complete_to} "
-                "interactions are left out; lower max_depth or max_reflections"
+                f"the path search passed its budget: of the paths with more than "
+                f"{self.complete_to} interactions some may be missing; lower max_depth or "
+                "max_reflections"
             )
         if self.num_fragile:
             passes = "path passes" if self.num_fragile == 1 else "paths pass"

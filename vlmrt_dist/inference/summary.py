@@ -8,7 +8,14 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
-from vlmrt_dist.inference.answers import check_of, covariance_of, entry_names, gains_of, quantity_of
+from vlmrt_dist.inference.answers import (
+    check_of,
+    covariance_of,
+    entry_names,
+    gains_of,
+    joint_of,
+    quantity_of,
+)
 from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
@@ -53,7 +60,7 @@ def summarise(
     used = problem.data.used.reshape(campaign.present.shape)
     silent = campaign.present & ~used
     main = quantity_of("conductivity", unknowns, fit, problem.prior.median)
-    names = entry_names(unknowns)
+    names, joint = entry_names(unknowns), joint_of(unknowns, fit)
     return Estimate(
         names=scene.names,
         materials=scene.materials if given is None else given.materials,
@@ -67,7 +74,8 @@ def summarise(
         contradicts_prior=main.contradicts_prior,
         verdict=main.verdict,
         fitted=unknowns.conductivity(fit.x),
-        covariance=covariance_of(unknowns, fit),
+        covariance=covariance_of(joint, scene.num_objects),
+        joint=joint,
         others=_others(scene, problem, fit),
         gains=gains_of(unknowns, fit),
         entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
@@ -95,6 +103,7 @@ def summarise(
         max_depth=problem.assumed.radio.max_depth,
         seconds=seconds,
         links=links,
+        scene=scene,
     )
 
 

@@ -12,6 +12,10 @@ from .data import command_of as command_of
 from .data import gather as gather
 from .figure_files import study_figures as study_figures
 from .figure_files import write_figures as write_figures
+from .map_files import MAP_SUFFIXES as MAP_SUFFIXES
+from .map_files import GeoOrigin as GeoOrigin
+from .map_files import origin_of as origin_of
+from .map_files import write_map as write_map
 from .page import report_page as report_page
 from .page import table_html as table_html
 from .paper import CLAIMS as CLAIMS
@@ -25,6 +29,7 @@ from .plan import plan_report as plan_report
 from .plotting.cities import UNSEEN as UNSEEN
 from .plotting.cities import Panel as Panel
 from .plotting.cities import city_figure as city_figure
+from .plotting.coverage import map_figure as map_figure
 from .plotting.figures import comparison_figure as comparison_figure
 from .plotting.figures import positions_figure as positions_figure
 from .plotting.figures import save_both as save_both

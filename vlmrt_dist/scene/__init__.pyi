@@ -1,3 +1,4 @@
+from .files.remarks import SceneFileWarning as SceneFileWarning
 from .files.scene_xml import bundled_scene as bundled_scene
 from .files.scene_xml import load_scene as load_scene
 from .floor_plan import Ground as Ground
@@ -5,6 +6,18 @@ from .geometry import ray_meets as ray_meets
 from .itu import MATERIALS as MATERIALS
 from .itu import conductivity_table as conductivity_table
 from .itu import material_class as material_class
+from .live_materials import LiveChange as LiveChange
+from .live_materials import LiveNumbers as LiveNumbers
+from .live_materials import set_materials as set_materials
+from .live_scene import NotTakenOver as NotTakenOver
+from .live_scene import SionnaScene as SionnaScene
+from .live_scene import check_names as check_names
+from .live_scene import is_live as is_live
+from .live_scene import live_model as live_model
+from .live_scene import named as named
+from .live_scene import position as position
+from .live_scene import shortest as shortest
+from .live_scene import single as single
 from .material_prior import MAX_CONDUCTIVITY as MAX_CONDUCTIVITY
 from .material_prior import MIN_CONDUCTIVITY as MIN_CONDUCTIVITY
 from .material_prior import MaterialPrior as MaterialPrior
@@ -13,7 +26,9 @@ from .material_prior import misnamed as misnamed
 from .material_prior import prior_from_classes as prior_from_classes
 from .model import SceneModel as SceneModel
 from .paper_room import box_room as box_room
+from .scene_like import SceneLike as SceneLike
+from .scene_like import as_scene as as_scene
 from .scene_object import SceneObject as SceneObject
-from .scene_writer import SCENE_FILE as SCENE_FILE
+from .scene_writer import check_folder as check_folder
 from .street import ground as ground
 from .street import outdoors as outdoors

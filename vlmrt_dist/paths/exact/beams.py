@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.paths.exact.compiling import compiled
+from vlmrt_dist.paths.exact.compiling import compiled, inlined
 from vlmrt_dist.paths.exact.records import BoxTree, PairTree, Records
 
 MAX_WINDOW = 48
@@ -140,7 +140,7 @@ def write_reach(
         reach[1, c] = high + _ROUNDED if high <= apex[c] else np.inf
 
 
-@compiled
+@inlined
 def boxes_in_beam(
     tree: BoxTree,
     sides: NDArray[np.float64],
@@ -166,7 +166,7 @@ def boxes_in_beam(
     return number
 
 
-@compiled
+@inlined
 def box_in_beam(
     nodes: Records,
     node: int,
@@ -194,7 +194,7 @@ def box_in_beam(
     return True
 
 
-@compiled
+@inlined
 def pairs_in_beam(
     tree: PairTree,
     apex: tuple[float, float, float],
@@ -225,7 +225,7 @@ def pairs_in_beam(
     return number, looked
 
 
-@compiled
+@inlined
 def _in_line(tree: PairTree, node: int, apex: tuple[float, float, float]) -> bool:
     """Whether a segment from ``apex`` to the second box of a node may meet its first box.
 
@@ -239,7 +239,7 @@ def _in_line(tree: PairTree, node: int, apex: tuple[float, float, float]) -> boo
     return max(begin, low) <= min(end, high)
 
 
-@compiled
+@inlined
 def _on_axis(first: float, half: float, second: float, reach: float) -> tuple[float, float]:
     """Bounds of t in [0, 1] with t q in first ± half for some q in second ± reach."""
     half += _ROUNDED

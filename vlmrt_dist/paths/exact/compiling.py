@@ -43,6 +43,15 @@ def allocating(function: Function) -> Function:
     return _compiled(function)
 
 
+def inlined(function: Function) -> Function:
+    """Decorator of compiled functions that are made part of those that call them.
+
+    A call passes every array of its arguments by value, which takes longer than most nodes of a
+    search; so functions that are called for each node from one or two places are not called.
+    """
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
 class DigestFolder(UserProvidedCacheLocator):
     """Where Numba keeps a compiled function: in the folder of the digest, whatever the place of its
     source."""

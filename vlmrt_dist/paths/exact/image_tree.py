@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.exact.beams import boxes_in_beam, pairs_in_beam
 from vlmrt_dist.paths.exact.box_tree import LEAF_SIZE, build_pair_tree, build_tree
-from vlmrt_dist.paths.exact.compiling import allocating, compiled
+from vlmrt_dist.paths.exact.compiling import allocating, compiled, inlined
 from vlmrt_dist.paths.exact.crossings import inside_piece, point_height
 from vlmrt_dist.paths.exact.limits import Limits
 from vlmrt_dist.paths.exact.records import BoxTree, Faces, PairTree
@@ -153,7 +153,7 @@ def make_ends(
     return listeners, roots[:number]
 
 
-@compiled
+@inlined
 def _of_use(listeners: Listeners, limits: Limits, level: int, g: int, bound: int) -> bool:
     """Whether a node of ``level`` that reflects at piece ``g`` and has so many crossings behind it
     may have nodes below, or paths to a receiver."""
@@ -220,7 +220,7 @@ def explore(
             return rows[:0], limits.steps + 1
         if g == STRAIGHT:
             found[: len(listeners.point)] = np.arange(len(listeners.point))
-            rows = _with_room(rows, written + len(listeners.point))
+            rows = with_room(rows, written + len(listeners.point))
             written = _listen(
                 faces, listeners, work, 0, len(listeners.point), found, limits, rows, written
             )
@@ -234,7 +234,7 @@ def explore(
         heard = _in_beam(faces, listeners, work, level + 1, limits, found)
         if heard > 0:
             steps += heard
-            rows = _with_room(rows, written + heard)
+            rows = with_room(rows, written + heard)
             written = _listen(
                 faces, listeners, work, level + 1, heard, found, limits, rows, written
             )
@@ -246,7 +246,7 @@ def explore(
             apex = (state[level].x, state[level].y, state[level].z)
             number, looked = pairs_in_beam(listeners.images, apex, beam, sides, reach, found)
             steps += looked + number
-            rows = _with_room(rows, written + number)
+            rows = with_room(rows, written + number)
             written = _last_level(
                 faces, listeners, convex, work, level, number, found, limits, rows, written
             )
@@ -257,7 +257,7 @@ def explore(
     return rows[:written], steps
 
 
-@compiled
+@inlined
 def _in_beam(
     faces: Faces,
     listeners: Listeners,
@@ -288,7 +288,7 @@ def _in_beam(
     return kept
 
 
-@compiled
+@inlined
 def _goes_on(
     faces: Faces, convex: NDArray[np.bool_], work: Work, level: int, limits: Limits
 ) -> bool:
@@ -303,7 +303,7 @@ def _goes_on(
     return True
 
 
-@compiled
+@inlined
 def _listen(
     faces: Faces,
     listeners: Listeners,
@@ -320,12 +320,12 @@ def _listen(
     for u in range(number):
         passed = trace_back(faces, work, level, listeners.point, found[u], budget)
         if passed >= 0:
-            _write_row(rows, written, work, level, found[u], passed)
+            write_row(rows, written, work, level, found[u], passed)
             written += 1
     return written
 
 
-@compiled
+@inlined
 def _last_level(
     faces: Faces,
     listeners: Listeners,
@@ -364,12 +364,12 @@ def _last_level(
         image.piece, image.plane, image.surface = g, plane, surface
         passed = trace_back(faces, work, last, rx, n, budget)
         if passed >= 0:
-            _write_row(rows, written, work, last, n, passed)
+            write_row(rows, written, work, last, n, passed)
             written += 1
     return written
 
 
-@compiled
+@inlined
 def _piece_at(faces: Faces, plane: int, x: float, y: float, z: float) -> int:
     """The first piece of a plane that holds a point of it, or -1."""
     first = faces.mirror[plane].first
@@ -380,15 +380,15 @@ def _piece_at(faces: Faces, plane: int, x: float, y: float, z: float) -> int:
 
 
 @allocating
-def _with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
+def with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
     """Rows with room for ``needed`` of them, at least."""
     while rows.shape[0] < needed:
         rows = np.concatenate((rows, np.zeros_like(rows)))
     return rows
 
 
-@compiled
-def _write_row(
+@inlined
+def write_row(
     rows: NDArray[np.int32], row: int, work: Work, level: int, n: int, passed: int
 ) -> None:
     """Write the path that was traced back last, its interactions in order."""

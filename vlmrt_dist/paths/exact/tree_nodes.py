@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.paths.exact.beams import MAX_WINDOW, clip, write_beam, write_reach
 from vlmrt_dist.paths.exact.coincidence import polygon_area
-from vlmrt_dist.paths.exact.compiling import allocating, compiled
+from vlmrt_dist.paths.exact.compiling import allocating, compiled, inlined
 from vlmrt_dist.paths.exact.crossings import (
     INSIDE,
     all_cross,
@@ -96,7 +96,7 @@ def make_work(levels: int, pieces: int, tx: NDArray[np.float64]) -> Work:
     )
 
 
-@compiled
+@inlined
 def allowed(limits: Limits, reflections: int) -> int:
     """Most transmissions of a path with so many reflections; -1 where it may not have them."""
     if reflections > limits.reflections:
@@ -104,14 +104,14 @@ def allowed(limits: Limits, reflections: int) -> int:
     return max(-1, min(limits.transmissions, limits.depth - reflections))
 
 
-@compiled
+@inlined
 def image_height(faces: Faces, plane: int, level: Records, i: int) -> float:
     """Signed distance [m] of the image of level ``i`` from a plane."""
     m, p = faces.mirror[plane], level[i]
     return m.a * p.x + m.b * p.y + m.c * p.z - m.o
 
 
-@compiled
+@inlined
 def reflect_image(faces: Faces, plane: int, height: float, level: Records, i: int) -> None:
     """Write to level i + 1 the mirror image of that of level ``i``, ``height`` over a plane."""
     m, p = faces.mirror[plane], level[i]
@@ -120,7 +120,7 @@ def reflect_image(faces: Faces, plane: int, height: float, level: Records, i: in
     level[i + 1].z = p.z - 2.0 * height * m.c
 
 
-@compiled
+@inlined
 def body_crossings(
     faces: Faces, convex: NDArray[np.bool_], inside: int, plane: int, height: float
 ) -> tuple[int, int]:
@@ -137,7 +137,7 @@ def body_crossings(
     return (1 if body >= 0 else 0) + (1 if inside >= 0 else 0), body
 
 
-@compiled
+@inlined
 def enter(
     faces: Faces, convex: NDArray[np.bool_], level: Records, i: int, g: int, limits: Limits
 ) -> bool:
@@ -162,7 +162,7 @@ def enter(
     return True
 
 
-@compiled
+@inlined
 def open_window(faces: Faces, work: Work, i: int) -> bool:
     """Clip the piece of level ``i`` to the beam before; whether anything is left."""
     window = work.window[i]
@@ -176,7 +176,7 @@ def open_window(faces: Faces, work: Work, i: int) -> bool:
     return count >= 3 and polygon_area(window, count) > _EMPTY
 
 
-@compiled
+@inlined
 def _whole_piece(faces: Faces, g: int, window: NDArray[np.float64]) -> int:
     piece = faces.piece[g]
     for j in range(piece.count):
@@ -185,7 +185,7 @@ def _whole_piece(faces: Faces, g: int, window: NDArray[np.float64]) -> int:
     return piece.count
 
 
-@compiled
+@inlined
 def open_beam(faces: Faces, work: Work, i: int) -> None:
     """Make the beam of level ``i`` where there is none yet."""
     here = work.level[i]
@@ -317,7 +317,7 @@ def _first_of_body(faces: Faces, passed: Records, k: int, body: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def trace_back(
     faces: Faces, work: Work, last: int, receivers: NDArray[np.float64], n: int, budget: int
 ) -> int:

@@ -1,0 +1,345 @@
+"""Levels over a horizontal plane before and after calibration, with their standard deviations.
+
+The posterior of the materials is propagated to the level of each cell through the replay's
+Jacobian: var = J C Jᵀ, with C the covariance of all unknowns. It is the uncertainty that the
+materials leave; geometry, noise and offsets of a receiver are not in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import RadioConfig
+from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.field import Levels, MapPlane, Materials, Parameter, point_levels
+from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.conductivity_prior import stated_prior
+from vlmrt_dist.inference.options import Prior
+from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.posterior import NORMAL_95
+from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.paths import scene_and_radio
+from vlmrt_dist.progress import Progress
+from vlmrt_dist.scene import MaterialPrior, SceneLike, SceneModel
+from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
+
+ON_TRANSMITTER = 1e-3
+"""Cells whose centre is nearer to the transmitter than this [m] have no level."""
+
+_SLABS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
+
+
+@dataclass(frozen=True, eq=False)
+class RadioMap:
+    """Levels of T transmitters over H × W cells; NaN where no antenna can be, or no path arrives.
+
+    :attr:`path_gain`, :attr:`rss` and :attr:`cell_centers` have the layout of Sionna's
+    ``RadioMap``; where Sionna has zero watts they are NaN.
+
+    :param tx: [T, 3] transmitters [m]
+    :param x: [W] centres of the cells [m]
+    :param y: [H] centres of the cells [m]
+    :param height: z of the plane [m]
+    :param size: side of a cell [m]
+    :param tx_power_dbm: transmit power [dBm]
+    :param frequency: carrier [Hz]
+    :param free: [H, W] whether an antenna can be at the centre: in no closed object, on no surface
+    :param prior_dbm: [T, H, W] levels with the prior's materials [dBm]
+    :param prior_std_db: [T, H, W] their standard deviation by the prior [dB]
+    :param calibrated_dbm: [T, H, W] levels with the estimated materials [dBm]; None: no estimate
+    :param calibrated_std_db: [T, H, W] their standard deviation by the posterior [dB]
+    :param joint: whether that contains the covariances of the objects; a result file has none
+    """
+
+    tx: FloatArray
+    x: FloatArray
+    y: FloatArray
+    height: float
+    size: float
+    tx_power_dbm: float
+    frequency: float
+    free: BoolArray
+    prior_dbm: FloatArray
+    prior_std_db: FloatArray
+    calibrated_dbm: FloatArray | None = None
+    calibrated_std_db: FloatArray | None = None
+    joint: bool = True
+
+    def __repr__(self) -> str:
+        kind = "prior" if self.calibrated_dbm is None else "prior and calibrated"
+        shape = " × ".join(map(str, self.prior_dbm.shape))
+        return f"RadioMap({shape} cells of {self.size:g} m at z = {self.height:g} m, {kind})"
+
+    @property
+    def level_dbm(self) -> FloatArray:
+        """[T, H, W] calibrated levels, or the prior's where nothing was estimated [dBm]."""
+        return self.prior_dbm if self.calibrated_dbm is None else self.calibrated_dbm
+
+    @property
+    def std_db(self) -> FloatArray:
+        """[T, H, W] standard deviation of :attr:`level_dbm` [dB]."""
+        return self.prior_std_db if self.calibrated_std_db is None else self.calibrated_std_db
+
+    @property
+    def difference_db(self) -> FloatArray | None:
+        """[T, H, W] calibrated minus prior [dB]; None without an estimate."""
+        return None if self.calibrated_dbm is None else self.calibrated_dbm - self.prior_dbm
+
+    @property
+    def rss(self) -> FloatArray:
+        """[num_tx, num_cells_y, num_cells_x] received power of :attr:`level_dbm` [W]."""
+        return dbm_to_watts(self.level_dbm)
+
+    @property
+    def path_gain(self) -> FloatArray:
+        """[num_tx, num_cells_y, num_cells_x] received over transmitted power."""
+        return self.rss / dbm_to_watts(self.tx_power_dbm)
+
+    @property
+    def cell_centers(self) -> FloatArray:
+        """[num_cells_y, num_cells_x, 3] centres [m]."""
+        y, x = np.meshgrid(self.y, self.x, indexing="ij")
+        return np.stack([x, y, np.full(x.shape, self.height)], axis=-1)
+
+    @property
+    def cell_size(self) -> FloatArray:
+        """[2] sides of a cell in x and y [m]."""
+        return np.array([self.size, self.size])
+
+
+def radio_map(
+    scene: SceneLike,
+    tx: npt.ArrayLike,
+    *,
+    estimate: Estimate | Calibration | None = None,
+    plane: MapPlane | None = None,
+    radio: RadioConfig | None = None,
+    prior: Prior | MaterialPrior | None = None,
+    progress: Progress | None = None,
+) -> RadioMap:
+    """Levels over a plane by the exact paths, before and after calibration.
+
+    Offsets of the setups' levels, if they were estimated, are not applied: the map is that of the
+    stated transmit power.
+
+    :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
+    :param tx: transmitter [3] or transmitters [T, 3] [m]
+    :param estimate: calibrated values with their posterior; None: the prior's map only
+    :param plane: default: 1.5 m above the ground, the scene's bounds, 100 cells along their longer
+        side
+    :param radio: default: that of a live scene, else every path up to depth 4; at the estimate's
+        carrier. At another carrier than that, conductivities follow the classes of the scene
+    :param prior: of the map before calibration; default: that of the estimate, or ``Prior()``
+    :param progress: called as "map" along the cells
+    :raises ConfigurationError: if the estimate is about other objects, or the plane is impossible
+    :raises CampaignError: if a transmitter is not finite, inside an object or on a surface
+    """
+    if isinstance(estimate, Estimate):
+        estimate = estimate.calibration
+    stated = radio is not None
+    scene, radio = scene_and_radio(scene, radio)
+    if estimate is not None and not stated:
+        radio = radio.replace(frequency=estimate.frequency)
+    places = _transmitters(scene, tx)
+    states = _states(scene, radio, estimate, prior)
+    named = {name for state in states for name in state.entry}
+    wanted = [q for q in _SLABS if q in named or (q == "conductivity" and "exponent" in named)]
+    cells = (plane or MapPlane()).cells_of(scene)
+    free = cells.free(scene)
+    points = cells.centers.reshape(-1, 3)
+    levels = [np.full((2, len(places), points.shape[0]), np.nan) for _ in states]
+    done = 0
+    for t, place in enumerate(places):
+        index = cells.in_tiles(free)
+        index = index[np.linalg.norm(points[index] - place, axis=1) > ON_TRANSMITTER]
+        materials = [state.materials for state in states]
+        blocks = point_levels(scene, place, points[index], radio, materials, wanted)
+        for some, found in blocks:
+            for state, here, at in zip(states, levels, found, strict=True):
+                here[:, t, index[some]] = state.level_and_std(at)
+            done += len(some)
+            if progress is not None:
+                progress("map", done, len(places) * int(free.sum()))
+    shape = (len(places), *cells.shape)
+    (before, before_std), *after = [tuple(part.reshape(shape) for part in each) for each in levels]
+    return RadioMap(
+        tx=places, x=cells.x, y=cells.y, height=cells.height, size=cells.size,
+        tx_power_dbm=radio.tx_power_dbm, frequency=radio.frequency, free=free,
+        prior_dbm=before, prior_std_db=before_std,
+        calibrated_dbm=after[0][0] if after else None,
+        calibrated_std_db=after[0][1] if after else None,
+        joint=estimate is None or estimate.joint is not None,
+    )  # fmt: skip
+
+
+def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
+    """[T, 3] checked positions."""
+    try:
+        places = np.atleast_2d(np.array(tx, np.float64))
+    except (TypeError, ValueError):
+        places = np.zeros((0, 0))
+    if places.ndim != 2 or places.shape[1] != 3 or len(places) == 0:
+        raise CampaignError("tx must be a position [3] or positions [T, 3] in metres")
+    if not np.isfinite(places).all():
+        raise CampaignError("tx has a coordinate that is not finite")
+    for t, k in enumerate(scene.inside_object(places)):
+        if k >= 0:
+            raise CampaignError(
+                f"transmitter {t + 1} is inside object {scene.names[k]!r}; move it out"
+            )
+    return places
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Materials with the uncertainty of some of them.
+
+    :param entry: for each uncertain quantity the unknown of each object [K], -1 where known
+    :param covariance: [X, X] of the unknowns, or [X] variances where they are independent
+    :param log_ratio: ln of the map's carrier over the one that an exponent's σ is given at
+    """
+
+    materials: Materials
+    entry: dict[str, IntArray]
+    covariance: FloatArray
+    log_ratio: float
+
+    def shared(self, joint: JointCovariance) -> _State:
+        """The same variances [X] for unknowns that objects of a group share."""
+        variance = np.zeros(len(joint.matrix))
+        for quantity, entry in _slabs_of(joint).items():
+            free = entry >= 0
+            variance[entry[free]] = self.covariance[self.entry[quantity][free]]
+        return dataclasses.replace(self, entry=_slabs_of(joint), covariance=variance)
+
+    def level_and_std(self, levels: Levels) -> tuple[FloatArray, FloatArray]:
+        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB]."""
+        power = levels.rss[0]
+        heard = power > 0.0
+        jacobian = sp.csr_matrix((len(power), len(self.covariance)))
+        by_slab: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
+        for quantity, entry in self.entry.items():
+            # An exponent acts through the conductivity: ln σ changes by ln(f / f0) for each unit.
+            exponent = quantity == "exponent"
+            by = by_slab["conductivity"] * self.log_ratio if exponent else by_slab[quantity]
+            free = np.flatnonzero(entry >= 0)
+            columns = sp.csr_matrix(
+                (np.ones(len(free)), (free, entry[free])), (len(entry), len(self.covariance))
+            )
+            jacobian = jacobian + by @ columns
+        if self.covariance.ndim == 1:
+            variance = np.asarray(jacobian.multiply(jacobian) @ self.covariance)
+        else:
+            spread = jacobian @ self.covariance
+            variance = np.asarray(jacobian.multiply(spread).sum(axis=1)).ravel()
+        with np.errstate(invalid="ignore"):
+            level = np.where(heard, watts_to_dbm(power), np.nan)
+        return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+
+
+def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
+    """The entries of a joint covariance that belong to objects."""
+    return {quantity: entry for quantity, entry in joint.entry.items() if quantity != "gain"}
+
+
+def _states(
+    scene: SceneModel,
+    radio: RadioConfig,
+    estimate: Calibration | None,
+    prior: Prior | MaterialPrior | None,
+) -> list[_State]:
+    """The state before calibration, and the one after it if there is an estimate."""
+    if estimate is None or prior is not None:
+        known = stated_prior(scene, radio, prior or Prior())
+        materials = _materials(scene, radio, {"conductivity": known.median}, radio.frequency)
+        width = np.where(np.isinf(known.width), KINDS["conductivity"].vague, known.width)
+        before = _independent(scene, materials, {"conductivity": (width, known.free)}, 0.0)
+    if estimate is None:
+        return [before]
+    if estimate.names != scene.names:
+        raise ConfigurationError(
+            f"the estimate is about other objects than the scene: it has {len(estimate.names)}, "
+            f"the scene {scene.num_objects}, or their names differ; give the scene that it was "
+            "made for"
+        )
+    quantities = estimate.quantities
+    log_ratio = float(np.log(radio.frequency / estimate.frequency))
+    if prior is None:
+        at = _at({name: q.prior for name, q in quantities.items()}, quantities, log_ratio)
+        widths = {name: (_width(name, q), _free(q)) for name, q in quantities.items()}
+        materials = _materials(scene, radio, at, estimate.frequency)
+        before = _independent(scene, materials, widths, log_ratio)
+        if estimate.joint is not None:
+            before = before.shared(estimate.joint)
+    at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
+    materials = _materials(scene, radio, at, estimate.frequency)
+    if estimate.joint is not None:
+        after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
+    else:
+        spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
+        after = _independent(scene, materials, spread, log_ratio)
+    return [before, after]
+
+
+def _at(
+    values: dict[str, FloatArray], quantities: dict[str, QuantityEstimate], log_ratio: float
+) -> dict[str, FloatArray]:
+    """Values of the slabs; an exponent's difference from its prior moves the conductivity."""
+    found = {name: value for name, value in values.items() if name != "exponent"}
+    if "exponent" in values:
+        change = np.nan_to_num(values["exponent"] - quantities["exponent"].prior)
+        found["conductivity"] = found["conductivity"] * np.exp(log_ratio * change)
+    return found
+
+
+def _materials(
+    scene: SceneModel, radio: RadioConfig, at: dict[str, FloatArray], reference: float
+) -> Materials:
+    """Materials at the carrier of ``radio``, from values at ``reference`` [Hz]; the scene's own
+    where ``at`` says nothing."""
+    here, there = scene.conductivity(radio.frequency), scene.conductivity(reference)
+    scale = np.divide(here, there, out=np.ones(len(here)), where=there > 0.0)
+    permittivity = scene.relative_permittivity(radio.frequency)
+    if "relative_permittivity" in at:
+        change = at["relative_permittivity"] / scene.relative_permittivity(reference)
+        permittivity = permittivity * change
+    return Materials(at["conductivity"] * scale, permittivity, at.get("thickness", scene.thickness))
+
+
+def _independent(
+    scene: SceneModel,
+    materials: Materials,
+    spread: dict[str, tuple[FloatArray, BoolArray]],
+    log_ratio: float,
+) -> _State:
+    """A state of which each value is uncertain by itself.
+
+    :param spread: standard deviation and which objects are free [K], by quantity
+    """
+    size = scene.num_objects
+    entry = {
+        name: np.where(free, i * size + np.arange(size), -1)
+        for i, (name, (_, free)) in enumerate(spread.items())
+    }
+    variance = np.concatenate([std**2 for std, _ in spread.values()])
+    return _State(materials, entry, variance, log_ratio)
+
+
+def _free(quantity: QuantityEstimate) -> BoolArray:
+    return np.array([verdict != "fixed" for verdict in quantity.verdict])
+
+
+def _width(name: str, quantity: QuantityEstimate) -> FloatArray:
+    """[K] prior standard deviation, of the logarithm where the quantity has one; 0 where fixed."""
+    if not KINDS[name].log:
+        return (quantity.prior_high - quantity.prior) / NORMAL_95
+    there = _free(quantity)
+    ratio = np.divide(quantity.prior_high, quantity.prior, out=np.ones(len(there)), where=there)
+    return np.log(ratio) / NORMAL_95
