@@ -49,18 +49,21 @@ class EstimateOutput(Options):
     :param as_json: print one JSON object
     :param figure: draw levels, residuals, prior and estimate to this .png or .pdf
     :param out: write a row an object to this .parquet, .csv or .json
+    :param view: write a 3D page of objects, antennas, paths and residuals to this .html
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
     :param profile: print the profile likelihood of this object too; may be repeated
     """
 
     as_json: Annotated[bool, Parameter(name="--json")] = False
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    view: Annotated[Path | None, Parameter(metavar="FILE")] = None
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
     links: Annotated[Path | None, Parameter(metavar="FILE")] = None
     profile: Annotated[tuple[str, ...], Parameter(metavar="OBJECT")] = ()
 
     def __post_init__(self) -> None:
         check_target(self.figure, ".png", ".pdf")
+        check_target(self.view, ".html", ".htm")
         check_target(self.out, *TABLES)
         check_target(self.links, *TABLES)
 
@@ -152,3 +155,10 @@ def _write(
 
         measurement_figure(scene, campaign, result, output.figure)
         say(f"figure written to {output.figure}")
+    if output.view is not None:
+        from vlmrt_dist.report import view
+
+        with results_only(), progress_bar() as progress:
+            page = view(scene, campaign, result, radio=radio, progress=progress)
+        page.write(output.view)
+        say(f"3D page written to {output.view}")
