@@ -68,4 +68,4 @@ def office() -> SceneModel:
 
 
 if __name__ == "__main__":
-    print(office().write(Path(__file__).parent))
+    print(office().write(Path(__file__).parent, overwrite=True))

@@ -87,7 +87,7 @@ def test_files_are_checked_with_their_lines(tmp_path: Path, options: list[str]) 
         (outside, "line 7"),
         (rubbish, "rubbish.csv"),
         (tmp_path / "none.csv", "none.csv"),
-        (tmp_path, "must end in .csv or .parquet"),
+        (tmp_path, "must end in .csv"),
     ):
         result = plan("--out", tmp_path / "plan.csv", *options, file)
         assert (result.exit_code, result.stdout) == (2, "")

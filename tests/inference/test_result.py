@@ -86,7 +86,7 @@ def test_remarks_say_what_has_to_be_known() -> None:
     assert "held-out links 0.5 dB" in text
     assert "3.0 times the declared noise" in text
     assert "2 of 24 measured links" in text
-    assert "paths of more than 2 interactions are left out" in text
+    assert "of the paths with more than 2 interactions some may be missing" in text
     assert "path passes within 0.1 mm of an edge" in text
     assert f"1 unidentifiable: {MEANING['unidentifiable']}" in text
     adam = estimate(optimizer="adam", iterations=300).remarks()[0]

@@ -1,7 +1,15 @@
+from .campaign_like import CampaignLike as CampaignLike
+from .campaign_like import as_campaign as as_campaign
 from .carriers import Carrier as Carrier
 from .carriers import carriers_of as carriers_of
+from .files.dataframes import DataFrame as DataFrame
+from .files.options import Average as Average
+from .files.options import ReadingOptions as ReadingOptions
 from .files.read_write import read_campaign as read_campaign
 from .files.read_write import write_campaign as write_campaign
+from .files.reading import Reading as Reading
+from .files.reading import read_measurements as read_measurements
+from .files.reading import read_table as read_table
 from .free_space import DEFAULT_CLEARANCE as DEFAULT_CLEARANCE
 from .free_space import ON_SURFACE as ON_SURFACE
 from .free_space import check_campaign as check_campaign

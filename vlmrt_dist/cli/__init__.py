@@ -1,4 +1,4 @@
-"""The ``vlmrt`` command: estimate, simulate, plan, advise, render, sweep, report and doctor."""
+"""The ``vlmrt`` command: from measurement files and scenes to estimates, plans and reports."""
 
 from vlmrt_dist.cli.app import main
 

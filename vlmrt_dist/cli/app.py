@@ -33,6 +33,8 @@ app = new_app(
 COMMANDS = {
     "doctor": "diagnosis:doctor",
     "estimate": "estimate:estimate_command",
+    "convert": "convert:convert_command",
+    "apply": "apply:apply_command",
     "simulate": "simulate:simulate_command",
     "plan": "plan:plan_command",
     "advise": "advise:advise_command",

@@ -11,7 +11,8 @@ import numpy as np
 from cyclopts import Parameter
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     NoiseOptions,
     ParameterOptions,
@@ -26,6 +27,7 @@ from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import MapPlane
 from vlmrt_dist.inference import (
+    Calibration,
     Estimate,
     LevenbergMarquardt,
     Noise,
@@ -34,6 +36,7 @@ from vlmrt_dist.inference import (
     RadioMap,
     estimate,
     radio_map,
+    read_estimate,
 )
 from vlmrt_dist.report import MAP_SUFFIXES, GeoOrigin, origin_of, write_map
 from vlmrt_dist.scene import MaterialPrior, SceneModel
@@ -113,6 +116,7 @@ def map_command(
     output: MapOutput,
     tx: Annotated[tuple[str, ...], Parameter(metavar="X,Y,Z", allow_leading_hyphen=True)] = (),
     measurements: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    calibrated: Annotated[Path | None, Parameter(name="--estimate", metavar="FILE")] = None,
     scene: SceneOptions = SceneOptions(),
     plane: PlaneOptions = PlaneOptions(),
     radio: RadioOptions = RadioOptions(),
@@ -125,16 +129,26 @@ def map_command(
 
     :param tx: position of a transmitter [m]; may be repeated; default: those of the measurements
     :param measurements: measured levels (see estimate) that the materials are calibrated with
+    :param calibrated: what estimate --out wrote, instead; it holds no covariances, so that objects
+        count as independent in the standard deviation
+    :raises ConfigurationError: if no transmitter is named, or both files are
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
-    campaign = read_campaign(measurements, scene=room) if measurements is not None else None
+    if calibrated is not None and measurements is not None:
+        raise ConfigurationError("--estimate and --measurements both calibrate; give one of them")
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
+    campaign = None
+    if measurements is not None:
+        campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
     places = _transmitters(tx, campaign)
     width = value_of(Prior, prior)
     with results_only(), progress_bar() as progress:
         stated: Prior | MaterialPrior = width
         if prior.vlm is not None:
             stated = propose_materials(prior.vlm, room, frequency=asked.frequency).prior
-        result: Estimate | None = None
+        result: Estimate | Calibration | None = None
+        if calibrated is not None:
+            result = read_estimate(calibrated)
         if campaign is not None:
             result = estimate(
                 room, campaign, radio=asked, prior=stated,

@@ -10,7 +10,8 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     NoiseOptions,
     ParameterOptions,
@@ -34,7 +35,7 @@ from vlmrt_dist.inference import (
     estimate,
 )
 from vlmrt_dist.inference import profile as profile_likelihood
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneModel, check_folder
 from vlmrt_dist.studies import WorkerOptions
 from vlmrt_dist.vlm import propose_materials
 
@@ -51,6 +52,9 @@ class EstimateOutput(Options):
     :param out: write a row an object to this .parquet, .csv or .json
     :param view: write a 3D page of objects, antennas, paths and residuals to this .html
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
+    :param scene_out: write the scene with the estimated numbers to scene.xml and meshes in this
+        folder, for sionna.rt.load_scene
+    :param overwrite: replace a scene that is in that folder already
     :param profile: print the profile likelihood of this object too; may be repeated
     """
 
@@ -59,6 +63,8 @@ class EstimateOutput(Options):
     view: Annotated[Path | None, Parameter(metavar="FILE")] = None
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
     links: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    scene_out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    overwrite: bool = False
     profile: Annotated[tuple[str, ...], Parameter(metavar="OBJECT")] = ()
 
     def __post_init__(self) -> None:
@@ -66,6 +72,10 @@ class EstimateOutput(Options):
         check_target(self.view, ".html", ".htm")
         check_target(self.out, *TABLES)
         check_target(self.links, *TABLES)
+        if self.scene_out is not None:
+            check_folder(self.scene_out, overwrite=self.overwrite)
+        elif self.overwrite:
+            raise ConfigurationError("--overwrite goes with --scene-out")
 
 
 @described
@@ -84,9 +94,9 @@ def estimate_command(
 ) -> None:
     """The conductivity [S/m] of every object of a scene, from measured levels [dBm].
 
-    :param measurements: measured levels, .csv or .parquet, one line a link: setup, tx_x, tx_y,
-        tx_z, rx_x, rx_y, rx_z [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally
-        noise_db [dB], censored (0 or 1), frequency [Hz]
+    :param measurements: measured levels, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z
+        [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally noise_db [dB], censored (0 or
+        1), frequency [Hz]; see vlmrt convert for files that are laid out otherwise
     :param seed: seed of random starts and left-out links
     """
     chosen = solver.value()
@@ -95,17 +105,18 @@ def estimate_command(
         raise ConfigurationError(
             "--profile goes with --optimizer levenberg_marquardt and the scene's own materials"
         )
-    room = scene.load()
-    campaign = read_campaign(measurements, scene=room)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency, keep_unstated=vlm is not None)
+    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
     if noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
-    asked = value_of(RadioConfig, radio)
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
     width = value_of(Prior, prior)
     profiles: list[Profile] = []
     with results_only(), progress_bar() as progress:
         # Asked before any actor starts: this takes the key out of the environment they inherit.
         advised = vlm and propose_materials(vlm, room, frequency=asked.frequency).prior
+        room = room.fill_materials(advised.materials) if advised else room
         result = estimate(
             room, campaign, radio=asked, prior=advised or width, parameters=unknown, noise=errors,
             solver=solver.starting_at_advice() if advised else chosen,
@@ -150,6 +161,11 @@ def _write(
         if target is not None:
             write(result, target, scene=scene, campaign=campaign, radio=radio)
             say(f"written to {target}")
+    if output.scene_out is not None:
+        path = result.write_scene(output.scene_out, overwrite=output.overwrite)
+        say(f"the scene with the estimated numbers is written to {path}")
+        for line in result.calibration.remarks():
+            say(line)
     if output.figure is not None:
         from vlmrt_dist.report import measurement_figure
 

@@ -10,8 +10,7 @@ from cyclopts import Parameter
 from vlmrt_dist.cli.options import NamedScene
 from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result
-from vlmrt_dist.errors import SceneError, StorageError
-from vlmrt_dist.scene import SCENE_FILE
+from vlmrt_dist.errors import SceneError
 
 
 @described
@@ -21,6 +20,8 @@ def export_command(
     *,
     out: Annotated[Path, Parameter(metavar="FOLDER")],
     boxes: int | None = None,
+    frequency: float | None = None,
+    overwrite: bool = False,
     options: NamedScene = NamedScene(),
 ) -> None:
     """Write a scene as XML and PLY meshes [m], which you can edit and give to --scene.
@@ -28,10 +29,12 @@ def export_command(
     :param scene: as for --scene of estimate
     :param out: the folder to write scene.xml and meshes to
     :param boxes: boxes of box_room; default: 4
+    :param frequency: carrier at which numbers of the ITU table are written where Sionna would not
+        take them from there [Hz]
+    :param overwrite: replace a scene that is in the folder already
     """
     if boxes is not None and scene != "box_room":
         raise SceneError("--boxes goes with box_room only")
     room = options.named(scene if boxes is None else f"box_room_{boxes}")
-    if (out / SCENE_FILE).exists():
-        raise StorageError(f"{out / SCENE_FILE} exists already; choose another folder")
-    print_result(f"{room.num_objects} objects written to {room.write(out)}")
+    path = room.write(out, frequency=frequency, overwrite=overwrite)
+    print_result(f"{room.num_objects} objects written to {path}")

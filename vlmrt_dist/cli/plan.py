@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign, write_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig, write_campaign
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     CandidateFlags,
     DesignOptions,
@@ -168,13 +169,14 @@ def plan_command(
 
     :param seed: seed of candidates and search
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     if positions.after is not None:
-        measured = read_campaign(positions.after, scene=room)
+        measured = read_for(room, positions.after)
         ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)
         output.write(room, ahead.campaign, *_said_of_next(room, ahead))
         return
-    start = read_campaign(positions.start, scene=room) if positions.start is not None else None
+    start = read_for(room, positions.start) if positions.start is not None else None
     strategy = strategy_of(positions.placement, candidates, asked, design, start)
     if isinstance(strategy, OptimalStrategy):
         strategy = dataclasses.replace(strategy, refine=positions.refine)

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import RadioConfig, read_campaign, write_campaign
+from vlmrt_dist.campaign import RadioConfig, write_campaign
+from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     CandidateFlags,
     PositionOptions,
@@ -95,8 +96,9 @@ def simulate_command(
 
     :param seed: seed of positions and noise
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
-    given = read_campaign(positions.campaign, scene=room) if positions.campaign else None
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
+    given = read_for(room, positions.campaign) if positions.campaign else None
     truth = room.conductivity(asked.frequency)
     if output.perturb_seed is not None:
         truth = perturbed(truth, output.perturb_seed)

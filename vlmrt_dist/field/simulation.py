@@ -13,7 +13,9 @@ import numpy.typing as npt
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import (
     Campaign,
+    CampaignLike,
     RadioConfig,
+    as_campaign,
     carriers_of,
     check_campaign,
     checked_noise,
@@ -27,7 +29,8 @@ from vlmrt_dist.errors import (
     MaterialError,
     NoPathsError,
 )
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.paths import scene_and_radio
+from vlmrt_dist.scene import SceneLike, SceneModel
 from vlmrt_dist.units import watts_to_dbm
 
 MAX_DISPLACEMENTS = 1000
@@ -73,8 +76,8 @@ class Flaws:
 
 
 def simulate(
-    scene: SceneModel,
-    campaign: Campaign,
+    scene: SceneLike,
+    campaign: CampaignLike,
     *,
     conductivity: FloatArray | None = None,
     radio: RadioConfig | None = None,
@@ -88,8 +91,9 @@ def simulate(
     offsets and wrong positions, as nobody would who measured. Each flaw is drawn from a stream of
     random numbers of its own, so that adding one leaves the others as they were.
 
-    :param scene: K objects
-    :param campaign: positions of M setups of N receivers, and their carriers
+    :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
+    :param campaign: positions of M setups of N receivers, and their carriers: a campaign, the path
+        of a file, or a data frame with the columns of one
     :param conductivity: [K] true conductivities at the radio's carrier [S/m]; default: the scene's
         own. At other carriers they follow the objects' classes, see
         :mod:`~vlmrt_dist.campaign.carriers`
@@ -106,7 +110,8 @@ def simulate(
     :raises CampaignError: if the positions do not fit the scene
     :raises NoPathsError: if no path reaches any receiver
     """
-    radio = radio or RadioConfig()
+    scene, radio = scene_and_radio(scene, radio)
+    campaign = as_campaign(campaign, scene, radio)
     truth = scene.conductivity(radio.frequency) if conductivity is None else conductivity
     truth = np.asarray(truth, np.float64)
     if truth.shape != (scene.num_objects,) or not (np.isfinite(truth).all() and (truth >= 0).all()):

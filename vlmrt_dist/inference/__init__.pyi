@@ -8,6 +8,7 @@ from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
 from .coverage import calibrated_materials as calibrated_materials
 from .coverage import radio_map as radio_map
+from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate

@@ -1,10 +1,39 @@
-"""Calibrated values of objects without the fit that they come from, as a result file holds them."""
+"""Calibrated values of objects without the fit that they come from, and scenes with them.
+
+They hold at one carrier. On a scene model and in a file its numbers become constants of the
+objects; Sionna keeps such numbers at every frequency. An object whose numbers are those that the
+scene has anyway keeps its material class, which follows the frequency.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.scene import (
+    LiveChange,
+    LiveNumbers,
+    SceneModel,
+    SionnaScene,
+    check_names,
+    named,
+    set_materials,
+)
+
+QUANTITIES = ("conductivity", "relative_permittivity", "thickness")
+"""Quantities that a scene holds."""
+
+_DOUBTFUL = {
+    "unidentifiable": "keeps its prior value: no link tells it",
+    "saturated": "is at an end of the range that was searched",
+}
+
+SAME = 1e-9
+"""Relative difference up to which an estimate is the number that the scene has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,3 +52,84 @@ class Calibration:
     frequency: float
     quantities: dict[str, QuantityEstimate]
     joint: JointCovariance | None = None
+
+    @property
+    def values(self) -> dict[str, FloatArray]:
+        """Of the quantities that a scene holds those that are known, each [K]."""
+        return {q: self.quantities[q].value for q in QUANTITIES if q in self.quantities}
+
+    def on(self, scene: SceneModel) -> SceneModel:
+        """The scene with these numbers.
+
+        Of an object whose conductivity or permittivity changes both become explicit.
+
+        :raises SceneError: if the scene has other objects (the message names them)
+        :raises FrequencyError: if a material is not tabulated at this carrier (names the object)
+        """
+        check_names(self.names, scene.names, f"the scene {scene.name!r}")
+        row = {name: k for k, name in enumerate(self.names)}
+        order = [row[name] for name in scene.names]
+        before = {
+            "conductivity": scene.conductivity(self.frequency),
+            "relative_permittivity": scene.relative_permittivity(self.frequency),
+            "thickness": scene.thickness,
+        }
+        after, changed = dict(before), dict.fromkeys(before, np.zeros(len(order), bool))
+        for name, values in self.values.items():
+            changed[name] = ~np.isclose(values[order], before[name], rtol=SAME, atol=0.0)
+            after[name] = np.where(changed[name], values[order], before[name])
+        electrical = changed["conductivity"] | changed["relative_permittivity"]
+
+        def chosen(name: str, which: BoolArray) -> dict[str, float]:
+            return {scene.names[k]: float(after[name][k]) for k in np.flatnonzero(which).tolist()}
+
+        return scene.with_materials(
+            conductivity=chosen("conductivity", electrical),
+            relative_permittivity=chosen("relative_permittivity", electrical),
+            thickness=chosen("thickness", changed["thickness"]),
+        )
+
+    def apply(self, scene: SionnaScene, source: SceneModel | None = None) -> LiveChange:
+        """Set these numbers on a live ``sionna.rt.Scene``.
+
+        :param source: the scene that the estimation was of; finds objects in shapes that Sionna has
+            merged
+        :raises SceneError: if the scene has other objects (the message names them)
+        :raises MaterialError: if a material is none of Sionna's own types
+        """
+        columns = {quantity: values.tolist() for quantity, values in self.values.items()}
+        numbers = {
+            name: LiveNumbers(**{quantity: columns[quantity][k] for quantity in columns})
+            for k, name in enumerate(self.names)
+        }
+        return set_materials(scene, numbers, self.frequency, source)
+
+    def write(self, scene: SceneModel, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the scene with these numbers to ``scene.xml`` and meshes.
+
+        Plain ``sionna.rt.load_scene`` opens it with exactly these numbers. A comment in the file
+        says at which carrier they were estimated, and which are the prior's.
+
+        :param overwrite: write into a folder that is not empty
+        :return: path of the XML file
+        :raises SceneError: if the scene has other objects (the message names them)
+        :raises StorageError: if the folder cannot be written to, or is not empty
+        """
+        about = ("Materials from an estimate of vlmrt_dist.", *self.remarks())
+        return self.on(scene).write(
+            folder, frequency=self.frequency, about=about, overwrite=overwrite
+        )
+
+    def remarks(self) -> list[str]:
+        """What a user of the numbers should know."""
+        lines = [
+            f"the numbers were estimated at {self.frequency / 1e9:g} GHz; Sionna keeps them at "
+            "every frequency, while materials that stay as they were may follow it"
+        ]
+        for quantity in self.values:
+            words, verdicts = quantity.replace("_", " "), self.quantities[quantity].verdict
+            for verdict, meaning in _DOUBTFUL.items():
+                names = [n for n, v in zip(self.names, verdicts, strict=True) if v == verdict]
+                if names:
+                    lines.append(f"the {words} of {named(names)} {meaning}")
+        return lines

@@ -25,8 +25,9 @@ from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import MaterialPrior, SceneModel
+from vlmrt_dist.scene import MaterialPrior, SceneLike, SceneModel
 from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
 ON_TRANSMITTER = 1e-3
@@ -114,7 +115,7 @@ class RadioMap:
 
 
 def radio_map(
-    scene: SceneModel,
+    scene: SceneLike,
     tx: npt.ArrayLike,
     *,
     estimate: Estimate | Calibration | None = None,
@@ -128,23 +129,25 @@ def radio_map(
     Offsets of the setups' levels, if they were estimated, are not applied: the map is that of the
     stated transmit power.
 
-    :param scene: K objects
+    :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param tx: transmitter [3] or transmitters [T, 3] [m]
     :param estimate: calibrated values with their posterior; None: the prior's map only
     :param plane: default: 1.5 m above the ground, the scene's bounds, 100 cells along their longer
         side
-    :param radio: default: the estimate's carrier, every path up to depth 4. At another carrier than
-        the estimate's, conductivities follow the classes of the scene
+    :param radio: default: that of a live scene, else every path up to depth 4; at the estimate's
+        carrier. At another carrier than that, conductivities follow the classes of the scene
     :param prior: of the map before calibration; default: that of the estimate, or ``Prior()``
     :param progress: called as "map" along the cells
     :raises ConfigurationError: if the estimate is about other objects, or the plane is impossible
     :raises CampaignError: if a transmitter is not finite, inside an object or on a surface
     """
-    places = _transmitters(scene, tx)
     if isinstance(estimate, Estimate):
         estimate = estimate.calibration
-    if radio is None:
-        radio = RadioConfig() if estimate is None else RadioConfig(frequency=estimate.frequency)
+    stated = radio is not None
+    scene, radio = scene_and_radio(scene, radio)
+    if estimate is not None and not stated:
+        radio = radio.replace(frequency=estimate.frequency)
+    places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
     wanted = [q for q in _SLABS if q in named or (q == "conductivity" and "exponent" in named)]
@@ -269,6 +272,12 @@ def _states(
             "made for"
         )
     quantities = estimate.quantities
+    stated = {name: q for name, q in quantities.items() if name != "exponent"}
+    if prior is None and not all(np.isfinite(q.prior).all() for q in stated.values()):
+        raise ConfigurationError(
+            "the result file does not state the priors; give prior=vd.Prior() for the map before "
+            "calibration, or write the file again with vlmrt estimate --out"
+        )
     log_ratio = float(np.log(radio.frequency / estimate.frequency))
     if prior is None:
         at = _at({name: q.prior for name, q in quantities.items()}, quantities, log_ratio)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
@@ -26,13 +26,14 @@ from vlmrt_dist.inference.options import (
 from vlmrt_dist.inference.problem import Assumptions, Clock, Problem, open_problem
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.inference.summary import Solution, summarise
+from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import MaterialPrior, SceneModel
+from vlmrt_dist.scene import MaterialPrior, SceneLike
 
 
 def estimate(
-    scene: SceneModel,
-    campaign: Campaign,
+    scene: SceneLike,
+    campaign: CampaignLike,
     *,
     radio: RadioConfig | None = None,
     prior: Prior | MaterialPrior | None = None,
@@ -51,11 +52,14 @@ def estimate(
     the receiver's floor. A campaign may hold setups of several carriers, see
     :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
 
-    :param scene: K objects
-    :param campaign: M setups with received levels [dBm]
-    :param radio: radio configuration; default: 3.5 GHz, every path up to depth 4
+    :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
+    :param campaign: M setups with received levels [dBm]: a campaign, the path of a measurement
+        file, or a data frame with the columns of one
+    :param radio: radio configuration; default: that of a live scene, else 3.5 GHz; every path up to
+        depth 4
     :param prior: a width about the ITU values of the scene's own material classes (default
-        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them
+        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them; its
+        classes also fill materials that the scene leaves unstated
     :param parameters: which parameters of the objects are unknown; default: their conductivities
     :param noise: of the levels; default: the campaign's own
     :param solver: ``LevenbergMarquardt`` (default) on ln σ with the prior, or ``Adam`` as in the
@@ -68,14 +72,18 @@ def estimate(
     :raises NoPathsError: if no link has a path
     """
     solver = solver or LevenbergMarquardt()
+    scene, radio = scene_and_radio(scene, radio)
+    campaign = as_campaign(campaign, scene, radio)
     assumed = Assumptions(
-        radio=radio or RadioConfig(),
+        radio=radio,
         prior=prior or Prior(),
         parameters=parameters or Parameters(),
         noise=noise or Noise(),
         loss=solver.loss if isinstance(solver, LevenbergMarquardt) else "squared",
     )
     _refuse_contradictions(campaign, assumed, solver)
+    if isinstance(prior, MaterialPrior) and prior.names == scene.names:
+        scene = scene.fill_materials(prior.materials)
     rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
     conductivity = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
     start = initial_conductivity(solver.initial, conductivity, rng)

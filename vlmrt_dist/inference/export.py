@@ -56,22 +56,28 @@ def write_estimate(
     :raises StorageError: if the name ends in none of these, or the place cannot be written to
     """
     about = provenance(result, scene, campaign, radio)
-    units = dict.fromkeys(CONDUCTIVITIES, "S/m")
+    units = {**dict.fromkeys(CONDUCTIVITIES, "S/m"), "frequency": "Hz"}
     for name, quantity in result.others.items():
-        units |= {name + end: quantity.unit for end in ("", "_low", "_high", "_prior")}
+        ends = ("", "_low", "_high", "_prior", "_prior_low", "_prior_high")
+        units |= {name + end: quantity.unit for end in ends}
     return _write(object_rows(result), units, about, path)
 
 
 def object_rows(result: Estimate) -> list[Row]:
-    """A row an object: its conductivity, then the other quantities that were unknown."""
-    rows: list[Row] = result.to_dict()["objects"]
+    """A row an object: its conductivity, then the other quantities that were unknown.
+
+    Each states the carrier, so that a row stands for itself (``frequency`` [Hz]).
+    """
+    rows: list[Row] = [
+        {**row, "frequency": result.frequency} for row in result.to_dict()["objects"]
+    ]
     for name, quantity in result.others.items():
         for k, row in enumerate(rows):
             row[name] = float(quantity.value[k])
-            row[f"{name}_low"] = float(quantity.low[k])
-            row[f"{name}_high"] = float(quantity.high[k])
-            row[f"{name}_prior"] = float(quantity.prior[k])
+            for field in ("std", "low", "high", "prior", "prior_low", "prior_high"):
+                row[f"{name}_{field}"] = float(getattr(quantity, field)[k])
             row[f"{name}_verdict"] = quantity.verdict[k]
+            row[f"{name}_contradicts_prior"] = quantity.contradicts_prior[k]
     return rows
 
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.multistart import fit_with_prior_check
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters, Prior, Quantity
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.problem import Assumptions, open_problem
-from vlmrt_dist.scene import MaterialPrior, SceneModel
+from vlmrt_dist.paths import scene_and_radio
+from vlmrt_dist.scene import MaterialPrior, SceneLike
 
 THRESHOLD = 3.841458820694124
 """Δχ² at the ends of a 95 % interval: the 95 % quantile of χ² with one degree of freedom."""
@@ -28,8 +29,6 @@ REACH = 5.0
 class Profile:
     """Best fit for each value of one object's parameter.
 
-    :param scene: K objects
-    :param campaign: M setups with received levels [dBm]
     :param name: the object
     :param quantity: which of its parameters
     :param values: [G] values, ascending [unit]
@@ -73,8 +72,8 @@ class Profile:
 
 
 def profile(
-    scene: SceneModel,
-    campaign: Campaign,
+    scene: SceneLike,
+    campaign: CampaignLike,
     name: str,
     *,
     quantity: Quantity = "conductivity",
@@ -91,8 +90,8 @@ def profile(
     unknowns keep their priors. Unlike the posterior it needs no linearity: an interval may be
     lopsided or open. Residuals larger than the declared noise widen it.
 
-    :param scene: K objects
-    :param campaign: M setups with received levels [dBm]
+    :param scene: K objects, see :func:`vlmrt_dist.estimate`
+    :param campaign: M setups with received levels [dBm], see there
     :param name: the object
     :param quantity: which of its parameters; it has to be among those that are unknown
     :param points: G, how many values
@@ -105,8 +104,10 @@ def profile(
         unknown
     """
     solver = solver or LevenbergMarquardt()
+    scene, radio = scene_and_radio(scene, radio)
+    campaign = as_campaign(campaign, scene, radio)
     assumed = Assumptions(
-        radio or RadioConfig(), prior or Prior(), parameters or Parameters(), noise or Noise(),
+        radio, prior or Prior(), parameters or Parameters(), noise or Noise(),
         solver.loss,
     )  # fmt: skip
     if name not in scene.names:

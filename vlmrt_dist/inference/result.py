@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import CampaignLike
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
@@ -24,7 +25,7 @@ from vlmrt_dist.inference.quantities import (
     QuantityEstimate,
 )
 from vlmrt_dist.inference.relative_error import mean_relative_error
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
 from vlmrt_dist.viewing import Page, open_view
 
 MEANING: dict[str, str] = {
@@ -97,6 +98,7 @@ class Estimate:
     :param max_depth: depth that was asked for
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
+    :param scene: what it was estimated for, with its own materials
     """
 
     names: tuple[str, ...]
@@ -140,6 +142,7 @@ class Estimate:
     check: ImportanceCheck | None = None
     loss: str = "squared"
     num_censored: int = 0
+    scene: SceneModel | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -157,6 +160,48 @@ class Estimate:
         if np.shape(truth) != self.fitted.shape:
             raise ConfigurationError(f"truth must be {len(self.names)} conductivities [S/m]")
         return mean_relative_error(self.fitted, truth)
+
+    @property
+    def calibrated_scene(self) -> SceneModel:
+        """The scene with the estimated numbers.
+
+        :raises ConfigurationError: if this estimate was made without its scene
+        """
+        return self.calibration.on(self._own_scene())
+
+    def apply(self, scene: SionnaScene) -> LiveChange:
+        """Set the estimated numbers on a live ``sionna.rt.Scene``, all or none.
+
+        Objects are matched by name; an object in a shape that Sionna has merged by its name or its
+        place. Each object whose numbers change gets a ``RadioMaterial`` of its own, or one that it
+        shares with objects of equal numbers, with the scattering of its old material. The numbers
+        are constants for :attr:`frequency`. An unidentifiable object has its prior's.
+
+        :return: which objects were changed, and which had the numbers already
+        :raises SceneError: if the scene has other objects (the message names them)
+        :raises MaterialError: if a material is none of Sionna's own types
+        """
+        return self.calibration.apply(scene, self.scene)
+
+    def write_scene(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the scene with the estimated numbers to ``scene.xml`` and meshes.
+
+        Plain ``sionna.rt.load_scene`` opens it with exactly these numbers. A comment in the file
+        says at which carrier they were estimated, and which are the prior's.
+
+        :param overwrite: write into a folder that is not empty
+        :return: path of the XML file
+        :raises ConfigurationError: if this estimate was made without its scene
+        :raises StorageError: if the folder cannot be written to, or is not empty
+        """
+        return self.calibration.write(self._own_scene(), folder, overwrite=overwrite)
+
+    def _own_scene(self) -> SceneModel:
+        if self.scene is None:
+            raise ConfigurationError(
+                "this estimate was made without its scene; use estimate.calibration with one"
+            )
+        return self.scene
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -200,20 +245,20 @@ class Estimate:
             head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                     f"95 % interval{unit}", "verdict")  # fmt: skip
             last = name == list(quantities)[-1]
-            notes = [*self.remarks(), "In 3D: estimate.view(scene, campaign)"] if last else []
+            notes = [*self.remarks(), "In 3D: estimate.view(campaign)"] if last else []
             caption = f"{name.replace('_', ' ').capitalize()} of {len(self.names)} objects"
             parts.append(html_table(caption, head, rows, notes))
         return "".join(parts)
 
-    def view(self, scene: SceneModel, campaign: Campaign | None = None, **options: Any) -> Page:
+    def view(self, campaign: CampaignLike | None = None, **options: Any) -> Page:
         """The estimate as an interactive 3D page, which a notebook shows; ``.write("scene.html")``
         makes a file of it.
 
-        :param scene: what it was estimated for
         :param campaign: its measurement; None: objects only
         :param options: ``radio``, ``paths`` and ``progress`` of :func:`vlmrt_dist.view`
+        :raises ConfigurationError: if this estimate was made without its scene
         """
-        return open_view(scene, campaign, self, **options)
+        return open_view(self._own_scene(), campaign, self, **options)
 
     def tables(self) -> list[Any]:
         """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
@@ -295,8 +340,9 @@ class Estimate:
             )
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
-                f"the path search passed its budget: paths of more than {self.complete_to} "
-                "interactions are left out; lower max_depth or max_reflections"
+                f"the path search passed its budget: of the paths with more than "
+                f"{self.complete_to} interactions some may be missing; lower max_depth or "
+                "max_reflections"
             )
         if self.num_fragile:
             passes = "path passes" if self.num_fragile == 1 else "paths pass"

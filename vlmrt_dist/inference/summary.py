@@ -103,6 +103,7 @@ def summarise(
         max_depth=problem.assumed.radio.max_depth,
         seconds=seconds,
         links=links,
+        scene=scene,
     )
 
 

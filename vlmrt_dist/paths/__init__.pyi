@@ -31,4 +31,7 @@ from .sionna_scene import LiveScene as LiveScene
 from .sionna_scene import dr as dr
 from .sionna_scene import mi as mi
 from .sionna_scene import rt as rt
+from .sionna_setup import SionnaSetup as SionnaSetup
+from .sionna_setup import from_sionna as from_sionna
+from .sionna_setup import scene_and_radio as scene_and_radio
 from .sionna_solver import SionnaSolver as SionnaSolver

@@ -10,9 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
+from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Prior, Verdict, prior_of
+from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.placement.candidates import (
     CandidatePool,
     Rows,
@@ -24,7 +25,7 @@ from vlmrt_dist.placement.options import NUM_DRAWS
 from vlmrt_dist.placement.selection import LinkChoice, select
 from vlmrt_dist.placement.strategies._pool import OptimalStrategy
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike, SceneModel
 
 TargetScope = Literal["identifiable", "all", "median"]
 """Objects that a target holds for: those that all links of the pool together would bring to it; all
@@ -96,8 +97,8 @@ class Prediction:
 
 
 def predicted_std(
-    scene: SceneModel,
-    campaign: Campaign,
+    scene: SceneLike,
+    campaign: CampaignLike,
     *,
     radio: RadioConfig | None = None,
     noise_db: float = 0.1,
@@ -111,8 +112,9 @@ def predicted_std(
 
     Evaluated on the path set that ``radio`` asks for, the complete one by default.
 
-    :param campaign: positions; levels are not looked at
-    :param radio: radio configuration of the measurement; None: the default one
+    :param scene: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
+    :param campaign: positions (or a file, or a data frame of them); levels are not looked at
+    :param radio: radio configuration of the measurement; None: a live scene's, or the default one
     :param noise_db: standard deviation of each level [dB]; at least 0.001 is taken
     :param prior_width: standard deviation of ln σ before the measurement, one or [K]
     :param conductivity: [K] where to evaluate [S/m]; default: draws from the prior
@@ -125,7 +127,8 @@ def predicted_std(
     """
     from vlmrt_dist.field import trace  # imports Dr.Jit
 
-    radio = radio or RadioConfig()
+    scene, radio = scene_and_radio(scene, radio)
+    campaign = as_campaign(campaign, scene, radio)
     if not 0.0 <= noise_db < np.inf:
         raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
     check_campaign(scene, campaign)

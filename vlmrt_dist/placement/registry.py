@@ -7,6 +7,7 @@ from functools import partial
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.placement.strategies._base import Strategy
 from vlmrt_dist.placement.strategies.a_optimal import AOptimal
 from vlmrt_dist.placement.strategies.d_optimal import DOptimal
@@ -15,7 +16,7 @@ from vlmrt_dist.placement.strategies.random import Random
 from vlmrt_dist.placement.strategies.vlm import Vlm
 from vlmrt_dist.placement.strategies.vlm_then_refine import VlmThenRefine
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike
 
 POOL_STRATEGIES: dict[str, Callable[..., DOptimal | AOptimal | VlmThenRefine]] = {
     "d_optimal": DOptimal,
@@ -54,7 +55,7 @@ def strategy_named(name: str, radio: RadioConfig | None = None) -> Strategy:
 
 def place(
     strategy: Strategy | str,
-    scene: SceneModel,
+    scene: SceneLike,
     num_setups: int,
     num_receivers: int,
     *,
@@ -65,11 +66,14 @@ def place(
 
     :param strategy: with its options, such as ``vd.DOptimal(noise_db=0.1)``; or a name, which
         stands for the strategy's defaults: "random", "grid", "d_optimal", "a_optimal",
-        "d_optimal_refined", "a_optimal_refined", "vlm", "vlm_then_refine"
+        "d_optimal_refined", "a_optimal_refined", "vlm", "vlm_then_refine" (of a live scene with its
+        radio configuration)
+    :param scene: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param seed: of the strategy's random choices; the same seed gives the same campaign
     :param progress: called along the way
     :raises CampaignError: if there is no such strategy, or nothing can be placed
     """
+    model, radio = scene_and_radio(scene, None)
     if isinstance(strategy, str):
-        strategy = strategy_named(strategy)
-    return strategy.place(scene, num_setups, num_receivers, seed=seed, progress=progress)
+        strategy = strategy_named(strategy, radio)
+    return strategy.place(model, num_setups, num_receivers, seed=seed, progress=progress)

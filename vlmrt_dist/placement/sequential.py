@@ -15,9 +15,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
+from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMarquardt, estimate
+from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.placement.candidates import candidate_pool, link_jacobians, random_positions
 from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.prediction import spread
@@ -25,7 +26,7 @@ from vlmrt_dist.placement.selection import DesignInformation, LinkChoice, select
 from vlmrt_dist.placement.strategies._base import Strategy
 from vlmrt_dist.placement.strategies.a_optimal import AOptimal
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike, SceneModel
 
 LEAST_HELP = 0.02
 """The loop ends where the next setup would narrow no object above the target by this share."""
@@ -110,8 +111,8 @@ class ClosedLoop:
 
 
 def plan_next(
-    scene: SceneModel,
-    campaign: Campaign,
+    scene: SceneLike,
+    campaign: CampaignLike,
     result: Estimate,
     *,
     num_receivers: int = 8,
@@ -131,11 +132,13 @@ def plan_next(
     ``target.lookahead``; the one of them that tells most by itself is returned. Where one setup is
     predicted to be enough, receivers that the target does not need are left out.
 
-    :param campaign: the measured campaign that ``result`` was estimated from
+    :param scene: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
+    :param campaign: the measured campaign (or its file, or data frame) that ``result`` was
+        estimated from
     :param result: its estimate
     :param num_receivers: receivers of the setup; with a target, the most of them
     :param target: what is to be reached; None: one setup is planned, for itself
-    :param radio: radio configuration of the estimation; None: the default one
+    :param radio: radio configuration of the estimation; None: a live scene's, or the default one
     :param candidates: the pool that the setup is chosen from; None: the default one
     :param seed: of pool and draws
     :param progress: called along the way
@@ -145,7 +148,8 @@ def plan_next(
     :raises CampaignError: if estimate and campaign do not belong together, or no candidate
         transmitter reaches enough receivers
     """
-    radio, candidates = radio or RadioConfig(), candidates or CandidateOptions()
+    scene, radio = scene_and_radio(scene, radio)
+    campaign, candidates = as_campaign(campaign, scene, radio), candidates or CandidateOptions()
     check_count("num_receivers", num_receivers)
     if result.names != scene.names or result.links.noise_db.shape != campaign.present.shape:
         raise CampaignError("the estimate was not made from this scene and campaign")
@@ -300,7 +304,7 @@ def _posterior_draws(
 
 
 def measure_until(
-    scene: SceneModel,
+    scene: SceneLike,
     measure: Callable[[Campaign], Campaign],
     target: Target,
     *,
@@ -317,13 +321,15 @@ def measure_until(
     Setups are planned ahead, see :class:`Target` and :func:`plan_next`: the first one as part of
     ``target.lookahead`` setups, the last one with no more receivers than the target needs.
 
+    :param scene: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param measure: makes a measurement: positions of some setups in, the same with levels out;
         a simulation, or a person who walks
     :param target: when the loop ends
     :param num_receivers: most receivers of a setup
     :param start: the first setups, measured already where they have levels; or a strategy that
         places the first one; None: the first of an A-optimal batch
-    :param radio: radio configuration of estimates and plans; None: the default one
+    :param radio: radio configuration of estimates and plans; None: a live scene's, or the default
+        one
     :param estimator: how a round's levels are estimated; None: :func:`vlmrt_dist.estimate` with
         its defaults, without cross-validation. Other priors, noise or unknowns are stated as in
         ``functools.partial(vd.estimate, prior=...)``
@@ -332,7 +338,8 @@ def measure_until(
     :param on_round: called after each round with all that is measured, and its estimate
     :raises CampaignError: if ``measure`` returns no levels
     """
-    radio, candidates = radio or RadioConfig(), candidates or CandidateOptions()
+    scene, radio = scene_and_radio(scene, radio)
+    candidates = candidates or CandidateOptions()
     estimator = estimator or _estimate
     if start is None:
         batch = min(target.lookahead, target.max_setups)

@@ -24,7 +24,8 @@ STEP_NOTE = (
     "(8) does not fade: η = 1e-3 S/m is 6 % of marble's conductivity. A tenth of it goes below."
 )
 CUT_NOTE = (
-    "‡ the path search passed its budget: paths of more than {depth} interactions are left out"
+    "‡ the path search passed its budget: some paths of more than {depth} interactions may be "
+    "missing"
 )
 
 MISSING_NOTE = (
@@ -115,5 +116,5 @@ def _percent(value: float) -> str:
 
 
 def cut_off(row: Row) -> bool:
-    """Whether the path search passed its budget, so that deep paths are left out."""
+    """Whether the path search passed its budget, so that deep paths may be missing."""
     return 0 <= row.complete_to < row.max_depth

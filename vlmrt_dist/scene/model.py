@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from vlmrt_dist.scene.scene_object import (
     MAX_SIZE,
     SceneObject,
     check_name,
+    check_stated,
 )
 from vlmrt_dist.scene.scene_writer import scene_to_xml, write_scene
 from vlmrt_dist.viewing import Page, open_view
@@ -132,6 +133,11 @@ class SceneModel:
         return tuple(o.material for o in self.objects)
 
     @property
+    def unstated(self) -> tuple[str, ...]:
+        """Names of the objects whose material is neither in the ITU table nor given by numbers."""
+        return tuple(o.name for o in self.objects if not o.stated)
+
+    @property
     def thickness(self) -> FloatArray:
         """Slab thickness [K] [m]."""
         return np.array([o.thickness for o in self.objects])
@@ -140,6 +146,7 @@ class SceneModel:
         """Conductivity [K] [S/m]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
         :raises FrequencyError: if a material is not tabulated there (names the object)
+        :raises MaterialError: if materials are unstated (names all)
         """
         return self._electrical("conductivity", itu.conductivity, frequency)
 
@@ -147,10 +154,12 @@ class SceneModel:
         """Relative permittivity [K]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
         :raises FrequencyError: if a material is not tabulated there (names the object)
+        :raises MaterialError: if materials are unstated (names all)
         """
         return self._electrical("relative_permittivity", itu.relative_permittivity, frequency)
 
     def _electrical(self, field: str, table: Any, frequency: float) -> FloatArray:
+        check_stated(self.objects)
         values = np.empty(self.num_objects)
         for k, item in enumerate(self.objects):
             explicit = getattr(item, field)
@@ -292,6 +301,19 @@ class SceneModel:
         objects = tuple(dataclasses.replace(o, **changes[o.name]) for o in self.objects)
         return dataclasses.replace(self, objects=objects)
 
+    def fill_materials(self, materials: Sequence[str]) -> SceneModel:
+        """A copy in which objects of unstated material have the classes that an advisor names.
+
+        :param materials: [K] a class for every object; those of objects whose material is stated
+            are not used
+        :raises SceneError: if there are not K
+        :raises MaterialError: if a material is unknown
+        """
+        if len(materials) != self.num_objects:
+            raise SceneError(f"materials must have one class for each of {self.num_objects}")
+        named = dict(zip(self.names, materials, strict=True))
+        return self.with_materials({name: named[name] for name in self.unstated})
+
     def _by_name(self, field: str, given: Any) -> Mapping[str, float]:
         if isinstance(given, Mapping):
             return given
@@ -300,19 +322,42 @@ class SceneModel:
             raise SceneError(f"{field} must have one value for each of {self.num_objects} objects")
         return dict(zip(self.names, values.tolist(), strict=True))
 
-    def to_xml(self) -> str:
-        """The scene as Mitsuba/Sionna XML text; meshes are ``meshes/<k>.ply`` beside it."""
-        return scene_to_xml(self.objects)
+    def to_xml(self, *, frequency: float | None = None) -> str:
+        """The scene as Mitsuba/Sionna XML text; meshes are ``meshes/<k>.ply`` beside it.
 
-    def write(self, folder: str | Path) -> Path:
+        :param frequency: as of :meth:`write` [Hz]
+        """
+        return scene_to_xml(self.objects, frequency=frequency)
+
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        frequency: float | None = None,
+        about: Sequence[str] = (),
+        overwrite: bool = False,
+    ) -> Path:
         """Write ``scene.xml`` and ``meshes/<k>.ply`` (binary, float64) into a folder.
 
-        The folder is created when needed; ``load_scene`` of the returned path gives a scene with
-        the same key.
+        Sionna opens the file with the numbers of this scene: objects with numbers of their own have
+        a ``radio-material``, whose numbers hold at every frequency, the others an
+        ``itu-radio-material``. The folder is created when needed; ``load_scene`` of the returned
+        path gives a scene with the same key, unless ``frequency`` was needed.
 
+        :param frequency: carrier at which numbers that are left to the ITU table are written where
+            Sionna would not take them from there: the permittivity of an object that states its
+            conductivity only (or the reverse), and materials that the table does not have at
+            3.5 GHz, where Sionna opens scenes [Hz]
+        :param about: lines of a comment at the beginning of the file
+        :param overwrite: write into a folder that is not empty
         :return: path of the XML file
+        :raises SceneError: if a name cannot be written, or ``frequency`` is needed and not given
+        :raises MaterialError: if materials are unstated (names all)
+        :raises StorageError: if the folder cannot be written to, or is not empty
         """
-        return write_scene(self.objects, Path(folder))
+        return write_scene(
+            self.objects, Path(folder), frequency=frequency, about=about, overwrite=overwrite
+        )
 
 
 def bounding_bounds(objects: tuple[SceneObject, ...], headroom: float = 0.0) -> FloatArray:

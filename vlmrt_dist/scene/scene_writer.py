@@ -1,20 +1,27 @@
-"""Writing objects as a Mitsuba/Sionna scene: one XML file and one binary PLY mesh an object."""
+"""Writing objects as a Mitsuba/Sionna scene: one XML file and one binary PLY mesh an object.
+
+A material of type ``itu-radio-material`` follows the table of ITU-R P.2040-4 in Sionna, whatever
+numbers stand beside it, so it is written only where both numbers are the table's. Everything else
+is a ``radio-material``, whose numbers Sionna keeps at every frequency.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.errors import SceneError, StorageError
+from vlmrt_dist.errors import FrequencyError, SceneError, StorageError
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.scene_object import SceneObject
+from vlmrt_dist.scene.scene_object import SceneObject, check_stated
 from vlmrt_dist.store import write_atomic
 
 SCENE_FILE = "scene.xml"
@@ -23,48 +30,75 @@ MESH_FOLDER = "meshes"
 # The part of a BSDF's id that makes it unique; the reader strips it again.
 ID_COUNTER = "--"
 
+SIONNA_FREQUENCY = 3.5e9
+"""Carrier at which Sionna opens a scene [Hz]; ITU materials without values there are refused."""
 
-def scene_to_xml(objects: Sequence[SceneObject]) -> str:
+
+def scene_to_xml(
+    objects: Sequence[SceneObject],
+    *,
+    frequency: float | None = None,
+    about: Sequence[str] = (),
+) -> str:
     """Scene XML in which object k is the mesh ``meshes/<k>.ply``.
 
-    Objects of one material and the same numbers share a BSDF, as in Sionna's own scenes. A BSDF
-    of type ``itu-radio-material`` may carry an extra ``conductivity`` or
-    ``relative_permittivity`` where only that one is explicit: this package reads it, Sionna
-    overrides it by the table.
+    Objects of one material and the same numbers share a BSDF, as in Sionna's own scenes.
 
-    :raises SceneError: if a name holds a dollar sign
+    :param frequency: carrier at which a number that an object leaves to the ITU table is written
+        where Sionna would not take it from there [Hz]: the permittivity beside an explicit
+        conductivity, and materials that the table does not have at 3.5 GHz, where Sionna opens
+        scenes
+    :param about: lines of a comment at the beginning
+    :raises SceneError: if a name holds a dollar sign, or the frequency is needed and not given
+    :raises MaterialError: if materials are unstated (names all)
+    :raises FrequencyError: if the table has no value at that frequency (names the object)
     """
+    check_stated(objects)
     for name in (text for o in objects for text in (o.name, o.material)):
         if "$" in name:  # scene files take it for a parameter
             raise SceneError(f"the name {name!r} cannot be written to a scene file; leave out '$'")
     # Sionna keeps objects and materials in one namespace, and wants ``itu_`` before ITU names.
     taken = {*itu.MATERIALS, *(o.name for o in objects)}
-    ids: dict[tuple[object, ...], str] = {}
+    ids: dict[_Material, str] = {}
     materials: list[str] = []
     shapes: list[str] = []
     for k, item in enumerate(objects):
-        numbers = (item.material, item.thickness, item.relative_permittivity, item.conductivity)
-        if numbers not in ids:
-            ids[numbers] = _unused_name(_bsdf_name(item), taken)
-            materials.append(_bsdf_xml(item, ids[numbers]))
+        material = _material(item, frequency)
+        if material not in ids:
+            ids[material] = _unused_name(material.bsdf_name, taken)
+            materials.append(material.to_xml(ids[material]))
         shapes.append(
             f'  <shape type="ply" id={quoteattr("mesh-" + item.name)}>\n'
             f'    <string name="filename" value="{MESH_FOLDER}/{k}.ply"/>\n'
             '    <boolean name="face_normals" value="true"/>\n'
-            f'    <ref id={quoteattr("mat-" + ids[numbers])} name="bsdf"/>\n'
+            f'    <ref id={quoteattr("mat-" + ids[material])} name="bsdf"/>\n'
             "  </shape>\n"
         )
-    return '<scene version="2.1.0">\n' + "".join(materials + shapes) + "</scene>\n"
+    return (
+        '<scene version="2.1.0">\n' + _comment(about) + "".join(materials + shapes) + "</scene>\n"
+    )
 
 
-def write_scene(objects: Sequence[SceneObject], folder: Path) -> Path:
+def write_scene(
+    objects: Sequence[SceneObject],
+    folder: Path,
+    *,
+    frequency: float | None = None,
+    about: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
     """Write ``scene.xml`` and its meshes; the XML comes last, when all it names exists.
 
+    :param frequency: see :func:`scene_to_xml`
+    :param about: lines of a comment at the beginning
+    :param overwrite: write into a folder that holds something already
     :return: path of the XML file
-    :raises SceneError: if a name holds a dollar sign
-    :raises StorageError: if the folder cannot be written to
+    :raises SceneError: as :func:`scene_to_xml`
+    :raises FrequencyError: as :func:`scene_to_xml`
+    :raises StorageError: if the folder cannot be written to, or holds something already
     """
-    text = scene_to_xml(objects)  # before anything is written, because it may refuse
+    text = scene_to_xml(objects, frequency=frequency, about=about)  # it may refuse: before files
+    check_folder(folder, overwrite=overwrite)
     try:
         os.makedirs(folder / MESH_FOLDER, exist_ok=True)
     except OSError as error:
@@ -73,6 +107,25 @@ def write_scene(objects: Sequence[SceneObject], folder: Path) -> Path:
         content = ply_bytes(item.vertices, item.faces)
         write_atomic(folder / MESH_FOLDER / f"{k}.ply", content)
     return write_atomic(folder / SCENE_FILE, text.encode())
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a place where no scene can, or may, be written.
+
+    :raises StorageError: if it is no folder, or holds something already and ``overwrite`` is False
+    """
+    try:
+        with os.scandir(folder) as entries:
+            occupied = next(entries, None) is not None
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror or error}") from None
+    if occupied and not overwrite:
+        raise StorageError(
+            f"the folder {folder} is not empty; name another one, or allow its scene to be "
+            "replaced (--overwrite, overwrite=True)"
+        )
 
 
 def ply_bytes(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> bytes:
@@ -94,13 +147,73 @@ def ply_bytes(vertices: FloatArray, faces: npt.NDArray[np.int32]) -> bytes:
     return out.getvalue()
 
 
-def _is_itu(item: SceneObject) -> bool:
-    explicit = item.relative_permittivity is not None and item.conductivity is not None
-    return item.material in itu.MATERIALS and not explicit
+class _Material(NamedTuple):
+    """A BSDF: an ITU class, or a name with its numbers.
+
+    :param name: material class, or the scene's own name
+    :param numbers: conductivity [S/m] and relative permittivity; None: the table's
+    """
+
+    name: str
+    thickness: float
+    numbers: tuple[float, float] | None
+
+    @property
+    def bsdf_name(self) -> str:
+        """Its id but for what makes it unique."""
+        if self.numbers is None:
+            return "itu_" + self.name
+        # Sionna makes an ITU material of whatever is called so, and drops its numbers.
+        name = self.name
+        while name.startswith(("itu_", "itu-")):
+            name = name[len("itu_") :]
+        return name or "material"
+
+    def to_xml(self, unique: str) -> str:
+        """The element."""
+        kind = "itu-radio-material" if self.numbers is None else "radio-material"
+        lines = [f'  <bsdf type="{kind}" id={quoteattr("mat-" + unique)}>\n']
+        if self.numbers is None:
+            lines.append(f'    <string name="type" value="{self.name}"/>\n')
+        else:
+            for field, value in zip(_NUMBERS, self.numbers, strict=True):
+                lines.append(f'    <float name="{field}" value="{value!r}"/>\n')
+        lines.append(f'    <float name="thickness" value="{self.thickness!r}"/>\n')
+        return "".join([*lines, "  </bsdf>\n"])
 
 
-def _bsdf_name(item: SceneObject) -> str:
-    return "itu_" + item.material if _is_itu(item) else item.material
+_NUMBERS = ("conductivity", "relative_permittivity")
+
+
+def _material(item: SceneObject, frequency: float | None) -> _Material:
+    """The BSDF of an object, so that Sionna computes with the object's numbers."""
+    explicit = item.conductivity, item.relative_permittivity
+    sigma, permittivity = explicit
+    opens = item.material in itu.MATERIALS and itu.is_tabulated(item.material, SIONNA_FREQUENCY)
+    if explicit == (None, None) and opens:
+        return _Material(item.material, item.thickness, None)
+    if sigma is not None and permittivity is not None:
+        return _Material(item.material, item.thickness, (sigma, permittivity))
+    if frequency is None:
+        missing = [name for name, value in zip(_NUMBERS, explicit, strict=True) if value is None]
+        why = (
+            "one number of a material alone is ignored by Sionna"
+            if opens or len(missing) == 1
+            else f"Sionna opens scenes at {SIONNA_FREQUENCY / 1e9:g} GHz, where it has no values"
+        )
+        raise SceneError(
+            f"object {item.name!r} takes its {' and '.join(missing)} from the ITU table of "
+            f"{item.material}, and {why}; say at which frequency [Hz] to write them as numbers "
+            "(--frequency, frequency=)"
+        )
+    try:
+        if sigma is None:
+            sigma = itu.conductivity(item.material, frequency)
+        if permittivity is None:
+            permittivity = itu.relative_permittivity(item.material, frequency)
+    except FrequencyError as error:
+        raise FrequencyError(f"object {item.name!r}: {error}") from None
+    return _Material(item.material, item.thickness, (sigma, permittivity))
 
 
 def _unused_name(name: str, taken: set[str]) -> str:
@@ -112,13 +225,9 @@ def _unused_name(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _bsdf_xml(item: SceneObject, name: str) -> str:
-    kind = "itu-radio-material" if _is_itu(item) else "radio-material"
-    lines = [f'  <bsdf type="{kind}" id={quoteattr("mat-" + name)}>\n']
-    if _is_itu(item):
-        lines.append(f'    <string name="type" value="{item.material}"/>\n')
-    for field in ("relative_permittivity", "conductivity", "thickness"):
-        value = getattr(item, field)
-        if value is not None:
-            lines.append(f'    <float name="{field}" value="{value!r}"/>\n')
-    return "".join([*lines, "  </bsdf>\n"])
+def _comment(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    # Two hyphens would end a comment, and names may hold them.
+    text = re.sub("-(?=-)", "- ", "\n".join(lines))
+    return "  <!--\n" + "".join(f"    {line}\n" for line in text.splitlines()) + "  -->\n"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.rendering import SceneImage
-from vlmrt_dist.scene import MaterialPrior, SceneModel, conductivity_table
+from vlmrt_dist.scene import MaterialPrior, SceneLike, SceneModel, as_scene, conductivity_table
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.options import AdvisorOptions
 from vlmrt_dist.vlm.registry import advisor_named
@@ -72,7 +72,7 @@ def ask(
 
 def propose_materials(
     advisor: Advisor | AdvisorOptions | str,
-    scene: SceneModel,
+    scene: SceneLike,
     *,
     frequency: float,
     images: Sequence[SceneImage] | None = None,
@@ -80,12 +80,13 @@ def propose_materials(
     """VLMInit: the materials that an advisor takes the objects for, as a prior.
 
     :param advisor: see :func:`~vlmrt_dist.vlm.registry.advisor_named`
+    :param scene: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param frequency: carrier [Hz]
     :param images: of the scene; None: see :func:`views`
     :raises ConfigurationError: if there is no such advisor
     :raises VlmError: if a model cannot be asked
     """
-    opened = advisor_named(advisor)
+    opened, scene = advisor_named(advisor), as_scene(scene)
     shown = views(scene, opened) if images is None else images
     table = conductivity_table(frequency)
     return opened.propose_materials(shown, scene, table, frequency=frequency)

@@ -67,13 +67,10 @@ def test_levels_in_another_unit(tmp_path: Path, levels: tuple[str, ...], words: 
     ("level", "words"),
     [
         ("0", "stands for a missing one"),
-        ("-999", "stands for a missing reading"),
         ("38.5", "was its sign lost (-38.5)"),
         ("22.5", "above what is usual in this file; was its sign lost (-22.5)"),
-        ("n/a", "leave the line out"),
         ("-38,5", "write a decimal point: -38.5"),
-        ("-38.5 dBm", "write the number alone: -38.5"),
-        ("−38.5", "as a hyphen"),
+        ("-38.5 V", "write the number alone: -38.5"),
         ("<", "without the receiver's floor"),
         ("<minus", "is not a number"),
     ],
@@ -119,18 +116,13 @@ def test_a_setup_has_one_carrier_in_hertz(tmp_path: Path) -> None:
     assert campaign.frequency is not None
     assert campaign.frequency.tolist() == [3.5e9, 28e9]
     found = problems(at("3.5", "3500", "-1", "28e9", "28e9"))
-    assert [line for line, _ in found] == [2, 3, 4]
-    assert "3.5 GHz are 3.5e+09" in found[0][1]
-    assert "3500 MHz are 3.5e+09" in found[1][1]
+    assert found == [(4, "frequency must be a positive, finite frequency")]
+    found = problems(at("3.5", "3500", "3500", "28e9", "28e9"))
+    assert [line for line, _ in found] == [2]
+    assert "--column frequency_ghz=frequency" in found[0][1]
     found = problems(at("3.5e9", "3.5e9", "28e9", "28e9", "28e9"))
     assert [line for line, _ in found] == [4]
     assert "a setup of their own" in found[0][1]
-
-
-def test_the_same_link_twice(tmp_path: Path) -> None:
-    found = problems(written(tmp_path, [*ROWS, "1,0,0,1,-2,0,1,-42.5"]))
-    assert [line for line, _ in found] == [7]
-    assert "same link as line 3" in found[0][1]
 
 
 def test_exchanged_columns(tmp_path: Path) -> None:
@@ -140,19 +132,10 @@ def test_exchanged_columns(tmp_path: Path) -> None:
     assert "columns of transmitter and receiver are exchanged" in found[0][1]
 
 
-def test_a_semicolon_file_with_decimal_commas_is_reported_line_by_line(tmp_path: Path) -> None:
-    rows = [row.replace(",", ";").replace(".", ",") for row in ROWS]
-    found = problems(written(tmp_path, rows, HEADER.replace(",", ";")))
-    assert [line for line, _ in found] == [1, 2, 4, 6]
-    assert "separated by semicolons" in found[0][1]
-    assert "write a decimal point: -31.5" in found[1][1]
-
-
 def test_decimal_commas_between_commas(tmp_path: Path) -> None:
     found = problems(written(tmp_path, [*ROWS[:4], "2,1,1,2,2,-2,1,-40,5", ROWS[4] + ","]))
-    assert [line for line, _ in found] == [6, 7]
-    assert "3.5 and not 3,5" in found[0][1]
-    assert "commas at its end" in found[1][1]
+    assert [line for line, _ in found] == [6]
+    assert "separate the columns by semicolons" in found[0][1]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +170,6 @@ def test_misplaced_antennas_come_with_their_lines(tmp_path: Path) -> None:
 
 
 def test_lines_that_cannot_be_read_do_not_hide_the_others(tmp_path: Path) -> None:
-    rows = [*ROWS, "1,0,0,1,one,0,1,-50", "1,0,0,1,3,-3,0.5,-50", "1,0,0,1,2,0,1,-51"]
+    rows = [*ROWS, "1,0,0,1,one,0,1,-50", "1,0,0,1,3,-3,0.5,-50", "1,9,0,1,2,0,1,-51"]
     found = problems(written(tmp_path, rows), box_room())
     assert [line for line, _ in found] == [7, 8, 9]

@@ -274,11 +274,13 @@ def test_the_straight_path_can_be_kept_through_any_number_of_walls():
 def test_a_search_over_its_budget_says_how_far_it_is_complete(campaign):
     setup = campaign.setups[0]
     steps = [int(find(box_room(), setup, depth).steps[0]) for depth in (3, 4)]
+    whole = keys(find(box_room(), setup, 4))
     for threads in (1, 2):
         with pytest.warns(IncompleteSearch, match=r"before depth 4; .* 1 \(depth 3\)"):
             paths = find(box_room(), setup, 4, max_steps=steps[1] - 1, threads=threads)
         assert paths.complete_to.tolist() == [3]
-        assert keys(paths) == keys(find(box_room(), setup, 3))
+        assert keys(find(box_room(), setup, 3)) < keys(paths) <= whole
+        assert len(keys(paths)) == len(paths.setup) > 0.98 * len(whole)
     with pytest.warns(IncompleteSearch):
         paths = find(box_room(), setup, 4, max_paths=200)
     assert len(paths.setup) <= 200

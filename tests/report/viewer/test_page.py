@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.commands import invoke
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig, write_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import simulate
-from vlmrt_dist.inference import Estimate, LevenbergMarquardt, Noise, estimate
+from vlmrt_dist.inference import Estimate, LevenbergMarquardt, Noise, estimate, write_estimate
 from vlmrt_dist.report.viewer.page import SceneView, view
 from vlmrt_dist.scene import SceneModel, SceneObject
 
@@ -120,7 +120,7 @@ def test_the_values_offer_it_themselves(
     room: SceneModel, measured: Campaign, result: Estimate
 ) -> None:
     assert room.view().html == view(room).html
-    page = result.view(room, measured, radio=RADIO)
+    page = result.view(measured, radio=RADIO)
     assert page.html == view(room, measured, result, radio=RADIO).html
 
 
@@ -150,6 +150,40 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     told = invoke("view", "box_room", "--out", tmp_path / "room.pdf")
     assert told.exit_code == 2
     assert ".html" in told.output
+
+
+def test_unstated_and_untabulated_materials_are_unknown() -> None:
+    scene = SceneModel(
+        "some", (sheet("sheet", "stucco"), sheet("rug", "floorboard", at=1.0),
+                 sheet("wall", at=2.0)),
+        np.array([[0.0, 0.0, 0.0], [3.0, 3.0, 3.0]]),
+    )  # fmt: skip
+    held = stored(view(scene))
+    assert held["colourings"][0]["values"][:2] == [None, None]
+    assert held["colourings"][0]["values"][2] == pytest.approx(0.02908, rel=1e-3)
+    assert "not stated" in held["lines"][0][1]
+    assert "not stated" in held["lines"][1][1]
+
+
+def test_a_result_file_colours_the_objects_again(
+    room: SceneModel, measured: Campaign, result: Estimate, tmp_path: Path
+) -> None:
+    write_estimate(result, tmp_path / "r.parquet", scene=room, campaign=measured, radio=RADIO)
+    write_campaign(measured, tmp_path / "rss.csv")
+    told = invoke(
+        "view", "box_room", "--campaign", tmp_path / "rss.csv", "--estimate",
+        tmp_path / "r.parquet", "--max-depth", 1, "--out", tmp_path / "page.html",
+    )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    page = SceneView((tmp_path / "page.html").read_text())
+    ours, again = stored(view(room, measured, result, radio=RADIO)), stored(page)
+    assert [about[:2] for about in again["lines"]] == [about[:2] for about in ours["lines"]]
+    for one, other in zip(again["colourings"], ours["colourings"], strict=True):
+        assert one["values"] == other["values"] or one["key"] == "residual"
+    assert [link["residual"] for link in again["links"]] == pytest.approx(
+        [link["residual"] for link in ours["links"]],
+        abs=0.1,  # unidentifiable: the prior's value
+    )
 
 
 @pytest.mark.slow

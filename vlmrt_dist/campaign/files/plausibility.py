@@ -1,4 +1,4 @@
-"""Problems that lines of a measurement file have together: contradictions and wrong units.
+"""Problems that rows of a measurement file have together: contradictions and wrong units.
 
 Each slip is reported at the first line that shows it, with what was probably meant.
 """
@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.campaign.files.records import Link, Problem
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign.files.links import Links
+from vlmrt_dist.campaign.files.problems import Problem
 from vlmrt_dist.campaign.free_space import misplaced, room_hint
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.scene import SceneModel
 
 PLACEHOLDER_GAP_DB = 20.0
 """A reading of exactly 0 dBm this far above all others stands for a missing one."""
-
-PLACEHOLDERS = (-9999.0, -1000.0, -999.0, 999.0, 1000.0, 9999.0)
-"""Levels that instruments and spreadsheets write for no reading."""
 
 WATTS_LIKE = 1e-2
 """Levels [dBm] that all lie this near to zero are powers, or zeros."""
@@ -44,21 +42,45 @@ SMALLEST_SPREAD = 0.1
 """A campaign reaches over at least this share of the room's longest side."""
 
 
-def contradictions(links: list[Link]) -> Iterator[Problem]:
-    """Lines that do not go together: two transmitters in a setup, gaps in a column, repetitions."""
-    yield from _inconsistent_setups(links)
-    yield from _gaps(links)
-    yield from _repetitions(links)
+def contradictions(links: Links) -> Iterator[Problem]:
+    """Rows of a setup that do not go together: two transmitters, two carriers."""
+    _, first = np.unique(links.setup, return_index=True)
+    known = first[np.searchsorted(links.setup[first], links.setup)]
+    moving = np.flatnonzero((links.tx != links.tx[known]).any(axis=1))
+    same_rx = (links.rx == links.rx[known]).all()
+    # One line that differs may be a typing error; two in a row with the same receiver are not.
+    if len(moving) > len(first) and same_rx:
+        yield (
+            int(links.line[0]),
+            "the columns of transmitter and receiver are exchanged: within each setup the receiver "
+            "stays and the transmitter moves; name the tx_ columns rx_ and the rx_ columns tx_",
+        )
+    else:
+        for row in moving:
+            yield (
+                int(links.line[row]),
+                f"the transmitter of setup {links.setups[links.setup[row]]!r} is elsewhere than in "
+                f"line {links.line[known[row]]}; a setup has one transmitter",
+            )
+    carrier = np.nan_to_num(links.frequency, nan=-1.0)
+    for row in np.flatnonzero(carrier != carrier[known]):
+        if row not in moving:
+            yield (
+                int(links.line[row]),
+                f"the frequency of setup {links.setups[links.setup[row]]!r} is another than in "
+                f"line {links.line[known[row]]}; give the lines of each carrier a setup of their "
+                "own",
+            )
 
 
-def level_slips(links: list[Link]) -> Iterator[Problem]:
+def level_slips(links: Links) -> Iterator[Problem]:
     """Levels in another unit, without their sign, or standing for no reading."""
-    levels = [(link.line, link.rss_dbm) for link in links if link.rss_dbm is not None]
-    if not levels:
+    rows = np.flatnonzero(np.isfinite(links.rss_dbm))
+    if len(rows) == 0:
         return
-    line, values = levels[0][0], [value for _, value in levels]
-    low, high = min(values), max(values)
-    if max(-low, high) < WATTS_LIKE or (low >= 0.0 and high < 1.0 and len(levels) >= ENOUGH_LEVELS):
+    values = links.rss_dbm[rows]
+    line, low, high = int(links.line[rows[0]]), float(values.min()), float(values.max())
+    if max(-low, high) < WATTS_LIKE or (low >= 0.0 and high < 1.0 and len(rows) >= ENOUGH_LEVELS):
         yield line, "every rss_dbm is almost zero: " + _as_powers(values)
         return
     if low > LOUD_DBM:
@@ -69,11 +91,13 @@ def level_slips(links: list[Link]) -> Iterator[Problem]:
         )
         return
     usual = float(np.median(values))
-    loudest_other = max((value for value in values if value != 0.0), default=math.inf)
-    for number, value in levels:
-        if value in PLACEHOLDERS:
-            yield number, f"rss_dbm {value:g} stands for a missing reading; leave the line out"
-        elif value > IMPOSSIBLE_DBM:
+    others = values[values != 0.0]
+    loudest_other = float(others.max()) if len(others) else math.inf
+    loud = np.flatnonzero((values > min(IMPOSSIBLE_DBM, max(LOUD_DBM, usual + SIGN_GAP_DB)))
+                          | (values == 0.0))  # fmt: skip
+    for row in loud:
+        number, value = int(links.line[rows[row]]), float(values[row])
+        if value > IMPOSSIBLE_DBM:
             yield (
                 number,
                 f"rss_dbm {value:g} is more than a watt received; was its sign lost ({-value:g})?",
@@ -88,21 +112,18 @@ def level_slips(links: list[Link]) -> Iterator[Problem]:
             yield (
                 number,
                 "rss_dbm is exactly 0 dBm, far above every other reading: it stands for a "
-                "missing one; leave the line out",
+                "missing one; leave the line out, or say --unheard 0",
             )
 
 
-def position_slips(links: list[Link], scene: SceneModel) -> Iterator[Problem]:
+def position_slips(links: Links, scene: SceneModel) -> Iterator[Problem]:
     """Antennas outside the room or inside objects, and coordinates in another unit than metres."""
-    groups: dict[str, list[Link]] = {}
-    for link in links:
-        groups.setdefault(link.setup, []).append(link)
-    rows = list(groups.values())
-    setups = [
-        MeasurementSetup(np.array(group[0].tx), np.array([link.rx for link in group]))
-        for group in rows
-    ]
-    campaign = Campaign.from_setups(setups)
+    order = np.argsort(links.setup, kind="stable")
+    start = np.flatnonzero(np.diff(links.setup[order], prepend=-1))
+    groups = np.split(order, start[1:])
+    campaign = Campaign.from_setups(
+        [MeasurementSetup(links.tx[group[0]], links.rx[group]) for group in groups]
+    )
     found = misplaced(scene, campaign)
     if not found:
         return
@@ -114,77 +135,25 @@ def position_slips(links: list[Link], scene: SceneModel) -> Iterator[Problem]:
             reach = np.ptp(points, axis=0).max() / scale
             if reach >= enough and scene.inside_bounds(points / scale).all():
                 yield (
-                    links[0].line,
+                    int(links.line[0]),
                     f"the positions lie outside the room, but would lie in it as {unit}; divide "
                     f"them by {scale:.4g} ({room_hint(scene)})",
                 )
                 return
     for item in found:
-        group = rows[item.setup]
-        link = group[0] if item.receiver is None else group[item.receiver]
+        group = groups[item.setup]
+        row = group[0 if item.receiver is None else item.receiver]
         hint = f"; {room_hint(scene)}" if "outside" in item.what else ""
-        yield link.line, f"{item}{hint}"
+        yield int(links.line[row]), f"{item}{hint}"
 
 
-def _inconsistent_setups(links: list[Link]) -> Iterator[Problem]:
-    first: dict[str, Link] = {}
-    moving = []
-    for link in links:
-        known = first.setdefault(link.setup, link)
-        if known.tx != link.tx:
-            moving.append(
-                (
-                    link.line,
-                    f"the transmitter of setup {link.setup!r} is elsewhere than in line "
-                    f"{known.line}; a setup has one transmitter",
-                )
-            )
-        elif known.frequency != link.frequency:
-            yield (
-                link.line,
-                f"the frequency of setup {link.setup!r} is another than in line {known.line}; "
-                "give the lines of each carrier a setup of their own",
-            )
-    # One line that differs may be a typing error; two in a row with the same receiver are not.
-    if len(moving) > len(first) and all(first[link.setup].rx == link.rx for link in links):
-        yield (
-            links[0].line,
-            "the columns of transmitter and receiver are exchanged: within each setup the receiver "
-            "stays and the transmitter moves; name the tx_ columns rx_ and the rx_ columns tx_",
-        )
-    else:
-        yield from moving
-
-
-def _gaps(links: list[Link]) -> Iterator[Problem]:
-    for name in ("rss_dbm", "noise_db", "censored", "frequency"):
-        empty = [link for link in links if getattr(link, name) is None]
-        if 0 < len(empty) < len(links):
-            for link in empty:
-                yield link.line, f"{name} is empty, but other lines have one"
-    for link in links:
-        if link.censored and link.rss_dbm is None:
-            yield link.line, "is censored, but has no rss_dbm: write the receiver's floor there"
-
-
-def _repetitions(links: list[Link]) -> Iterator[Problem]:
-    first: dict[Any, int] = {}
-    for link in links:
-        known = first.setdefault((link.setup, link.tx, link.rx), link.line)
-        if known != link.line:
-            yield (
-                link.line,
-                f"is the same link as line {known} (setup {link.setup!r}, same receiver position); "
-                "keep one of them, or their mean",
-            )
-
-
-def _as_powers(values: list[float]) -> str:
-    some = next((value for value in values if value > 0.0), None)
+def _as_powers(values: FloatArray) -> str:
+    some = next((float(value) for value in values if value > 0.0), None)
     if some is None:
         return "these are missing values; leave the lines out"
     level = 10.0 * math.log10(some)
     return (
-        "these are watts or milliwatts; convert them to dBm, 10 log10(P / 1 mW): "
+        "these are watts or milliwatts; say which, as in --column rss_w=HEADING or "
+        "--column rss_mw=HEADING, or convert them to dBm, 10 log10(P / 1 mW): "
         f"{some:g} W are {level + 30.0:.2f} dBm, {some:g} mW are {level:.2f} dBm"
     )

@@ -220,7 +220,7 @@ def explore(
             return rows[:0], limits.steps + 1
         if g == STRAIGHT:
             found[: len(listeners.point)] = np.arange(len(listeners.point))
-            rows = _with_room(rows, written + len(listeners.point))
+            rows = with_room(rows, written + len(listeners.point))
             written = _listen(
                 faces, listeners, work, 0, len(listeners.point), found, limits, rows, written
             )
@@ -234,7 +234,7 @@ def explore(
         heard = _in_beam(faces, listeners, work, level + 1, limits, found)
         if heard > 0:
             steps += heard
-            rows = _with_room(rows, written + heard)
+            rows = with_room(rows, written + heard)
             written = _listen(
                 faces, listeners, work, level + 1, heard, found, limits, rows, written
             )
@@ -246,7 +246,7 @@ def explore(
             apex = (state[level].x, state[level].y, state[level].z)
             number, looked = pairs_in_beam(listeners.images, apex, beam, sides, reach, found)
             steps += looked + number
-            rows = _with_room(rows, written + number)
+            rows = with_room(rows, written + number)
             written = _last_level(
                 faces, listeners, convex, work, level, number, found, limits, rows, written
             )
@@ -320,7 +320,7 @@ def _listen(
     for u in range(number):
         passed = trace_back(faces, work, level, listeners.point, found[u], budget)
         if passed >= 0:
-            _write_row(rows, written, work, level, found[u], passed)
+            write_row(rows, written, work, level, found[u], passed)
             written += 1
     return written
 
@@ -364,7 +364,7 @@ def _last_level(
         image.piece, image.plane, image.surface = g, plane, surface
         passed = trace_back(faces, work, last, rx, n, budget)
         if passed >= 0:
-            _write_row(rows, written, work, last, n, passed)
+            write_row(rows, written, work, last, n, passed)
             written += 1
     return written
 
@@ -380,7 +380,7 @@ def _piece_at(faces: Faces, plane: int, x: float, y: float, z: float) -> int:
 
 
 @allocating
-def _with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
+def with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
     """Rows with room for ``needed`` of them, at least."""
     while rows.shape[0] < needed:
         rows = np.concatenate((rows, np.zeros_like(rows)))
@@ -388,7 +388,7 @@ def _with_room(rows: NDArray[np.int32], needed: int) -> NDArray[np.int32]:
 
 
 @inlined
-def _write_row(
+def write_row(
     rows: NDArray[np.int32], row: int, work: Work, level: int, n: int, passed: int
 ) -> None:
     """Write the path that was traced back last, its interactions in order."""

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 from vlmrt_dist.campaign import MAX_DEPTH_LIMIT, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 
-MAX_STEPS = 1_000_000_000
-"""Steps of the search of one setup after which it is given up; some minutes."""
+MAX_STEPS = 300_000_000
+"""Steps of the search of one setup after which it is given up; some 20 s."""
 
 MAX_PATHS = 5_000_000
 """Paths of one setup after which its search is given up; some 100 bytes each at depth 4."""

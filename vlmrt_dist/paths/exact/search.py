@@ -22,6 +22,7 @@ from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_ends
 from vlmrt_dist.paths.exact.limits import MAX_STEPS, IncompleteSearch, Limits, SearchLimits
 from vlmrt_dist.paths.exact.margins import edge_margins
 from vlmrt_dist.paths.exact.packing import packed
+from vlmrt_dist.paths.exact.proposals import proposed_paths
 from vlmrt_dist.paths.exact.records import Faces
 from vlmrt_dist.paths.path_table import FRAGILE, NONE, REFLECTION, TRANSMISSION
 
@@ -39,7 +40,7 @@ class ExactPaths:
     :param plane: [P, W] plane of it, as in :attr:`PreparedScene.planes` (0 where there is none)
     :param margin: [P] distance from gaining or losing an interaction [m]
     :param complete_to: [M] depth to which each setup's set is complete; less than what was asked
-        for where a budget was passed, and then no deeper paths are kept
+        for where a budget was passed. Deeper paths are then those that launched rays proposed
     :param steps: [M] steps that the search of each setup took
     """
 
@@ -168,13 +169,29 @@ class _Search:
         self.rows = np.concatenate([rows for rows, _ in found])
 
     def finish(self) -> None:
-        """Add long straight paths, sort the rows and find their margins."""
+        """Add proposed and long straight paths, sort the rows and find their margins."""
         assert self.rows is not None
+        if self.depth < self.limits.max_depth:
+            self.rows = self._with_proposed(self.rows)
         if self.limits.line_of_sight == "always":
             self.rows = self._with_straight(self.rows)
         self.rows = _sorted(self.faces, self.rows)
         self.margin = edge_margins(self.faces, self.tx, self.rx, self.rows)
         del self._listeners
+
+    def _with_proposed(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """``rows`` with deeper paths that launched rays propose."""
+        limits = self.limits.at_depth(self.limits.max_depth)
+        deeper = proposed_paths(
+            self.faces, self._listeners, self.tx, limits, self.depth, self._given_up
+        )
+        if len(deeper) == 0:
+            return rows
+        width = deeper.shape[1] - rows.shape[1]
+        return np.concatenate([np.pad(rows, ((0, 0), (0, width))), deeper])
+
+    def _given_up(self) -> bool:
+        return bool(self._spent[0] >= _GIVEN_UP)
 
     def _with_straight(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """``rows`` with the straight paths that pass through more surfaces than paths may."""
@@ -247,9 +264,10 @@ def _warn_of_budgets(complete: NDArray[np.int32], limits: SearchLimits) -> None:
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     warnings.warn(
         f"the search of {len(short)} setups passed its budget of {limits.max_steps:,} steps or "
-        f"{limits.max_paths:,} paths before depth {limits.max_depth}; complete, and cut off, at a "
-        f"lower depth are the paths of setups {named}{more}. Lower max_depth or max_reflections, "
-        "or give setups fewer receivers",
+        f"{limits.max_paths:,} paths before depth {limits.max_depth}; complete to a lower depth "
+        f"are the paths of setups {named}{more}. Deeper paths of theirs are those that launched "
+        "rays met: each is exact, but some may be missing. Lower max_depth or max_reflections, or "
+        "give setups fewer receivers, for complete sets",
         IncompleteSearch,
         stacklevel=3,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.errors import FrequencyError, MaterialError
 from vlmrt_dist.inference import Calibration, QuantityEstimate
 from vlmrt_dist.report.plotting.measurement import VERDICT_COLORS
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, SceneModel
@@ -52,7 +55,7 @@ def colourings_of(
     :param frequency: carrier of the conductivities where nothing was estimated [Hz]
     :param residual_db: [K] residual of the links that meet each object; None: nothing was measured
     """
-    sigma = scene.conductivity(frequency)
+    sigma, _ = own_values(scene, frequency)
     if calibration is not None:
         sigma = calibration.quantities["conductivity"].value
     # Metal (1e7 S/m) would leave all other objects the lowest colour.
@@ -67,6 +70,22 @@ def colourings_of(
     if residual_db is not None:
         found.append(Colouring("residual", "residual of its links [dB]", residual_db))
     return [*found, _materials(scene)]
+
+
+def own_values(scene: SceneModel, frequency: float) -> tuple[FloatArray, FloatArray]:
+    """Conductivity [S/m] and relative permittivity of the objects [K]; NaN where the scene does not
+    state them, or the material is not tabulated at this carrier [Hz]."""
+    values = np.full((2, scene.num_objects), np.nan)
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for k, item in enumerate(scene.objects):
+        kind = (item.material, item.conductivity, item.relative_permittivity)
+        alike.setdefault(kind, []).append(k)
+    for members in alike.values():
+        one = dataclasses.replace(scene, objects=(scene.objects[members[0]],))
+        with contextlib.suppress(MaterialError, FrequencyError):
+            found = one.conductivity(frequency)[0], one.relative_permittivity(frequency)[0]
+            values[:, members] = np.array(found)[:, None]
+    return values[0], values[1]
 
 
 def _width(quantity: QuantityEstimate) -> FloatArray:
@@ -107,11 +126,13 @@ def lines_of(
     """[K] lines about each object: material, each value with interval and verdict, residual."""
     lines = [[f"material: {material}"] for material in scene.materials]
     if calibration is None:
-        sigma, permittivity = (
-            scene.conductivity(frequency), scene.relative_permittivity(frequency)
-        )  # fmt: skip
+        sigma, permittivity = own_values(scene, frequency)
+        carrier = f"{frequency / 1e9:g} GHz"
         for k, about in enumerate(lines):
-            about.append(f"conductivity: {sigma[k]:.4g} S/m at {frequency / 1e9:g} GHz")
+            if np.isnan(sigma[k]):
+                about.append(f"conductivity at {carrier}: not stated, or not in ITU-R P.2040")
+                continue
+            about.append(f"conductivity: {sigma[k]:.4g} S/m at {carrier}")
             about.append(f"relative permittivity: {permittivity[k]:.4g}")
     else:
         for name, quantity in calibration.quantities.items():
@@ -132,7 +153,7 @@ def _stated(name: str, quantity: QuantityEstimate) -> Sequence[str]:
     texts = []
     for k, verdict in enumerate(quantity.verdict):
         interval = ""
-        if verdict != "fixed":
+        if verdict != "fixed" and np.isfinite(quantity.low[k]) and np.isfinite(quantity.high[k]):
             interval = f" ({quantity.low[k]:.3g} to {quantity.high[k]:.3g})"
         doubt = "; contradicts its prior" if quantity.contradicts_prior[k] else ""
         texts.append(f"{words}: {quantity.value[k]:.4g}{unit}{interval}, {verdict}{doubt}")

@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import Calibration, Estimate
-from vlmrt_dist.paths import NONE
+from vlmrt_dist.paths import NONE, scene_and_radio
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.report.page import POLICY
 from vlmrt_dist.report.viewer.colourings import CLASSES, Colouring, colourings_of, lines_of
 from vlmrt_dist.report.viewer.links import LinkView, PathRows, view_links
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.scene import SceneLike, SceneModel
 from vlmrt_dist.store import write_atomic
 
 LABELS = {
@@ -71,8 +71,8 @@ class SceneView:
 
 
 def view(
-    scene: SceneModel,
-    campaign: Campaign | None = None,
+    scene: SceneLike,
+    campaign: CampaignLike | None = None,
     estimate: Estimate | Calibration | None = None,
     *,
     radio: RadioConfig | None = None,
@@ -82,15 +82,22 @@ def view(
     """An interactive 3D page: objects coloured by conductivity, interval, verdict or residual,
     antennas, and the paths of a link with their powers.
 
-    :param scene: K objects
-    :param campaign: positions, measured or planned; None: objects only
+    :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``;
+        materials that are not stated are shown as unknown
+    :param campaign: positions, measured or planned, or a file or data frame of them; None: objects
+        only
     :param estimate: of this scene; None: the scene's own materials
-    :param radio: what paths are traced with; default: the estimate's carrier
+    :param radio: what paths are traced with; default: that of a live scene, at the estimate's
+        carrier
     :param paths: trace the links' paths; in a large scene that takes time
     :param progress: called along the tracing
     :raises ConfigurationError: if the estimate is about other objects
     :raises CampaignError: if an antenna is on a surface
     """
+    stated = radio is not None
+    scene, radio = scene_and_radio(scene, radio)
+    if campaign is not None:
+        campaign = as_campaign(campaign, scene, radio)
     levels = None
     calibration = estimate if isinstance(estimate, Calibration) else None
     if isinstance(estimate, Estimate):
@@ -101,10 +108,8 @@ def view(
         raise ConfigurationError(
             "the estimate is about other objects than the scene; give the scene it was made for"
         )
-    if radio is None:
-        radio = (
-            RadioConfig() if calibration is None else RadioConfig(frequency=calibration.frequency)
-        )
+    if calibration is not None and not stated:
+        radio = radio.replace(frequency=calibration.frequency)
     links = None
     if campaign is not None and paths:
         links = view_links(scene, campaign, radio, calibration, levels, progress)
@@ -113,6 +118,7 @@ def view(
     document = {
         "file": re.sub(r"[^A-Za-z0-9_-]+", "_", scene.name)[:60] or "scene",
         "names": list(scene.names),
+        "fitted": levels is not None,
         "lines": lines_of(scene, radio.frequency, calibration, met),
         "colourings": [_coloured(each) for each in colourings],
         **_geometry(scene, campaign),

@@ -1,0 +1,235 @@
+"""Transmitters that stand in a table of their own, and which of them each row or column is of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.campaign.files.antennas import kind_of, places, stated_places
+from vlmrt_dist.campaign.files.cells import names, numbers
+from vlmrt_dist.campaign.files.headings import squeezed
+from vlmrt_dist.campaign.files.options import ReadingOptions
+from vlmrt_dist.campaign.files.problems import Problems, shown
+from vlmrt_dist.campaign.files.raw_table import RawTable
+from vlmrt_dist.campaign.files.understanding import (
+    LEVEL_FIELDS,
+    Understanding,
+    check_header,
+    listed,
+    understand,
+)
+from vlmrt_dist.campaign.files.units_of_columns import Dimension, frequency_unit
+
+LEVEL_WORDS = ("rssi", "rss", "rsrp", "level", "power", "dbm", "path_?loss", "pl", "path_?gain")
+"""Words around the name of a transmitter in the heading of its column."""
+
+PLAIN_NAMES = ("name", "id", "number", "nr", "no")
+"""Headings that name a transmitter in a table of transmitters only."""
+
+_SERIAL = re.compile(r"(?:[a-z_ -]*?)[a-z]+[_ -]?\d{1,6}")
+_MAC = re.compile(r"(?:[0-9a-f]{2}[:_.-]?){5}[0-9a-f]{2}")
+
+
+@dataclass(frozen=True)
+class Transmitters:
+    """Transmitters and their names.
+
+    :param names: names of the transmitters [T] in each column that names them, by its heading; an
+        empty one is no name
+    :param points: [T,3] [m], in the scene
+    :param frequency: carrier [T] [Hz]; NaN where none is stated
+    :param power: transmit power [T] [dBm]; NaN where none is stated
+    :param remarks: what was not used of their table
+    """
+
+    names: dict[str, list[str]]
+    points: FloatArray
+    frequency: FloatArray
+    power: FloatArray
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def by_name(self, heading: str) -> dict[str, int]:
+        """Index of each transmitter by what spellings of its name have in common."""
+        return {_key(name): index for index, name in enumerate(self.names[heading]) if name}
+
+
+def _key(name: str) -> str:
+    """What two spellings of a name have in common."""
+    return squeezed(name) or " ".join(name.split()).casefold()
+
+
+def table_of_transmitters(
+    raw: RawTable, options: ReadingOptions, problems: Problems
+) -> Transmitters | None:
+    """The transmitters of a table: a name or cell identity each, and a position."""
+    found = understand(raw, options, "tx", problems)
+    if not check_header(raw, found, problems):
+        return None
+    named = list(found.names)
+    if "setup" in found:
+        named.append(found.fields["setup"])
+    others = [i for i, heading in enumerate(raw.headings) if squeezed(heading) in PLAIN_NAMES]
+    named += [index for index in others if index not in named]
+    placed = places(found, "tx", options, problems)
+    if not named:
+        problems.add(
+            0,
+            "the transmitters have no names; name the column, as in --column transmitter=HEADING",
+        )
+    if placed is None or problems:
+        return None
+    for row in np.flatnonzero(placed.without).tolist():
+        problems.add(raw.lines[row], "the transmitter has no position")
+    distinct = _names_that_are_distinct(found, named, problems)
+    used = {*named, *(found.fields[name] for name in placed.used)}
+    frequency = _optional(found, "frequency", used, problems)
+    power = _optional(found, "tx_power_dbm", used, problems)
+    ignored = found.unused(used)
+    remarks = (f"of {raw.name} not used: {listed(ignored)}",) if ignored else ()
+    return Transmitters(distinct, placed.points, frequency, power, remarks)
+
+
+def _names_that_are_distinct(
+    found: Understanding, named: list[int], problems: Problems
+) -> dict[str, list[str]]:
+    """The columns in which no two transmitters have one name; a problem if there is none."""
+    raw = found.raw
+    result: dict[str, list[str]] = {}
+    twice = []
+    for index in named:
+        quiet = Problems()
+        given = names(found.column_at(index), quiet)
+        first: dict[str, int] = {}
+        same = [row for row, name in enumerate(given)
+                if name and first.setdefault(_key(name), row) != row]  # fmt: skip
+        if not same and any(given) and not quiet:
+            result[raw.headings[index]] = given
+        twice += [(row, first[_key(given[row])], given[row]) for row in same]
+    if not result:
+        for row, known, name in twice:
+            problems.add(
+                raw.lines[row],
+                f"the transmitter {shown(name)} stands in line {raw.lines[known]} already",
+            )
+        if not twice:
+            problems.add(0, "the transmitters have no names")
+    return result
+
+
+def _optional(found: Understanding, name: str, used: set[int], problems: Problems) -> FloatArray:
+    if name not in found:
+        return np.full(len(found.raw.lines), np.nan)
+    used.add(found.fields[name])
+    column = found.column(name)
+    values = numbers(column, problems)
+    if name == "frequency" and column.meaning.unit is None:
+        unit = frequency_unit(values.values[~values.missing])
+        if unit is not None:
+            values = numbers(column, problems, unit)
+    return values.values
+
+
+def stated_transmitters(
+    options: ReadingOptions, found: Understanding, problems: Problems
+) -> Transmitters:
+    """The transmitters of ``options.tx``, in the kind of coordinates that the file has."""
+    given = options.positions()
+    kind = kind_of(found, "rx") or "x"
+    points = stated_places(list(given.values()), kind, options, problems)
+    none = np.full(len(given), np.nan)
+    return Transmitters({"--tx": list(given)}, points, none, none)
+
+
+@dataclass(frozen=True)
+class Match:
+    """The transmitters of rows, or of columns, by their names.
+
+    :param column: column that names the transmitter of each row
+    :param which: transmitter of each row [n]; -1 where there is none of the name
+    :param given: names of the rows [n]
+    :param known: names of the transmitters [T]
+    """
+
+    column: int
+    which: IntArray
+    given: list[str]
+    known: list[str]
+
+
+def match_rows(found: Understanding, transmitters: Transmitters) -> Match | None:
+    """The column that names the transmitter of each row, and the one of the transmitters' table
+    that it goes with: those with the most names in common, of equals those of one heading."""
+    candidates = [*found.names, *([found.fields["setup"]] if "setup" in found else [])]
+    best: tuple[tuple[int, bool], Match] | None = None
+    for index in candidates:
+        given = names(found.column_at(index), Problems())
+        for heading, known in transmitters.names.items():
+            index_of = transmitters.by_name(heading)
+            places_of = [index_of.get(_key(name), -1) if name else -1 for name in given]
+            which = np.array(places_of, dtype=np.int64)
+            same = squeezed(heading) == squeezed(found.raw.headings[index])
+            score = (int((which >= 0).sum()), same)
+            if best is None or score > best[0]:
+                best = (score, Match(index, which, given, known))
+    return best[1] if best else None
+
+
+def match_columns(
+    found: Understanding, transmitters: Transmitters
+) -> tuple[dict[int, int], list[str]]:
+    """Columns that hold the levels of one transmitter each, which that is, and the names of all
+    transmitters [T]."""
+    taken = {index for name, index in found.fields.items() if name not in LEVEL_FIELDS}
+    best: tuple[dict[int, int], list[str]] = ({}, [""] * len(transmitters))
+    for heading, known in transmitters.names.items():
+        index_of = transmitters.by_name(heading)
+        columns = {}
+        for index, each in enumerate(found.raw.headings):
+            keys = (_key(text) for text in spellings(each)) if index not in taken else ()
+            which = next((index_of[key] for key in keys if key in index_of), None)
+            if which is not None:
+                columns[index] = which
+        if len(columns) > len(best[0]):
+            best = (columns, known)
+    return best
+
+
+def looks_wide(found: Understanding) -> list[str]:
+    """Headings that look like transmitters, each with a column of levels of its own."""
+    serial = []
+    for heading, meaning in zip(found.raw.headings, found.meanings, strict=True):
+        text = heading.strip().casefold()[:60]
+        if meaning is None and (_SERIAL.fullmatch(text) or _MAC.fullmatch(text)):
+            serial.append(heading)
+    return serial if len(serial) > 1 else []
+
+
+def kind_of_cells(heading: str) -> tuple[str, Dimension]:
+    """What the column of a transmitter holds, by the words around its name."""
+    name = heading.strip().casefold()
+    if re.match(r"path[ _]?loss|pl[ _\[(]", name):
+        return "path_loss_db", "loss"
+    return ("path_gain_db", "loss") if re.match(r"path[ _]?gain", name) else ("rss_dbm", "level")
+
+
+def spellings(heading: str) -> list[str]:
+    """The name that a heading may hold beside words for a level and its unit."""
+    text = heading.strip()[:200]
+    result = [text]
+    brackets = re.fullmatch(r"([^\[({]*)[\[({]([^\])}]*)[\])}]", text)
+    if brackets:
+        result += [brackets[1], brackets[2]]
+    for part in list(result):
+        bare = re.sub(r"[_\s-]*dbm?$", "", part.strip(), flags=re.IGNORECASE)
+        for word in LEVEL_WORDS:
+            bare_word = re.sub(rf"^{word}[_\s.:-]*|[_\s.:-]*{word}$", "", bare, flags=re.IGNORECASE)
+            if bare_word != bare:
+                result.append(bare_word)
+        result.append(bare)
+    return [each for each in result if each.strip()]

@@ -1,0 +1,198 @@
+"""Result files read back: what :func:`~vlmrt_dist.inference.export.write_estimate` wrote of the
+objects, as a :class:`Calibration`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.export import SUFFIXES
+from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.store import UnreadableFile, read_limited
+
+MAX_BYTES = 64 * 2**20
+"""Largest result file [bytes]; also what a Parquet file may unpack to."""
+
+MAX_OBJECTS = 1_000_000
+
+LOWEST = {
+    "conductivity": 0.0,
+    "relative_permittivity": 1.0,
+    "thickness": 0.0,
+    "exponent": -math.inf,
+}
+"""Smallest value of each quantity that a file may hold."""
+
+_NUMBERS = ("std", "low", "high", "prior", "prior_low", "prior_high")
+
+_Number = Annotated[
+    float, BeforeValidator(lambda value: math.nan if value in (None, "") else value)
+]
+"""A number, NaN where the cell is empty."""
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class _Object(BaseModel):
+    """What each row says of its object."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    material: str
+    frequency: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+class _Value(BaseModel):
+    """What a row says of one quantity."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    value: _Number
+    std: _Number = math.nan
+    low: _Number = math.nan
+    high: _Number = math.nan
+    prior: _Number = math.nan
+    prior_low: _Number = math.nan
+    prior_high: _Number = math.nan
+    verdict: Verdict
+    contradicts_prior: bool = False
+
+
+def read_estimate(path: str | os.PathLike[str]) -> Calibration:
+    """The values in a result file (.parquet, .csv, .json), as ``vlmrt estimate --out`` writes it.
+
+    :raises StorageError: if it cannot be read or is no such file
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise StorageError(f"cannot read {path}: its name must end in {' or '.join(SUFFIXES)}")
+    try:
+        content = read_limited(path, MAX_BYTES)
+    except UnreadableFile as error:
+        raise StorageError(f"cannot read {path}: {error}") from None
+    try:
+        found = {".csv": _from_csv, ".json": _from_json, ".parquet": _from_parquet}[suffix](content)
+        return _calibration(found)
+    except ValueError as error:
+        raise StorageError(
+            f"{path} is not an estimate as vlmrt estimate --out writes it: {error}"
+        ) from None
+
+
+def _calibration(rows: list[Any]) -> Calibration:
+    """:raises ValueError: if a row lacks something, or the rows do not belong together"""
+    if not rows:
+        raise ValueError("it has no row")
+    objects = [_checked(_Object, row, number, "") for number, row in enumerate(rows, start=1)]
+    names = tuple(each.name for each in objects)
+    if len(set(names)) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise ValueError(f"object {twice[:60]!r} has two rows")
+    if len({each.frequency for each in objects}) > 1:
+        raise ValueError("its rows have several frequencies")
+    quantities = {
+        name: _quantity(name, rows)
+        for name in LOWEST
+        if name == "conductivity" or any(row.get(name) not in (None, "") for row in rows)
+    }
+    materials = tuple(each.material for each in objects)
+    return Calibration(names, materials, objects[0].frequency, quantities)
+
+
+def _quantity(name: str, rows: list[Any]) -> QuantityEstimate:
+    """:raises ValueError: if a value is missing or impossible"""
+    prefix = "" if name == "conductivity" else f"{name}_"
+    found = []
+    for number, row in enumerate(rows, start=1):
+        words = (*_NUMBERS, "verdict", "contradicts_prior")
+        cells = {word: row[prefix + word] for word in words if row.get(prefix + word) is not None}
+        entry = _checked(_Value, {**cells, "value": row.get(name)}, number, prefix or f"{name} ")
+        known = math.isfinite(entry.value) and entry.value >= LOWEST[name]
+        # An exponent of an object that is fixed is not known.
+        if not known and not (name == "exponent" and entry.verdict == "fixed"):
+            raise ValueError(f"row {number}: {name} is missing or impossible")
+        found.append(entry)
+
+    def column(field: str) -> FloatArray:
+        return np.array([getattr(entry, field) for entry in found])
+
+    return QuantityEstimate(
+        unit=KINDS[name].unit,
+        value=column("value"),
+        std=column("std"),
+        low=column("low"),
+        high=column("high"),
+        prior=column("prior"),
+        prior_low=column("prior_low"),
+        prior_high=column("prior_high"),
+        verdict=tuple(entry.verdict for entry in found),
+        contradicts_prior=tuple(entry.contradicts_prior for entry in found),
+    )
+
+
+def _checked(kind: type[Checked], row: Any, number: int, prefix: str) -> Checked:
+    """:raises ValueError: if a row lacks something or holds what cannot be"""
+    if not isinstance(row, dict):
+        raise ValueError(f"row {number} is no object")
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        field = f"{prefix}{detail['loc'][0]}"
+        if detail["type"] == "missing":
+            raise ValueError(f"row {number} has no {field}") from None
+        raise ValueError(f"row {number}: {field}: {detail['msg']}") from None
+
+
+def _from_csv(content: bytes) -> list[Any]:
+    try:
+        text = content.decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"it cannot be read as CSV ({error})") from None
+
+
+def _from_json(content: bytes) -> list[Any]:
+    try:
+        document = json.loads(content)
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        raise ValueError("it cannot be read as JSON") from None
+    rows = document.get("rows") if isinstance(document, dict) else None
+    if not isinstance(rows, list):
+        raise ValueError("it has no rows")
+    return rows
+
+
+def _from_parquet(content: bytes) -> list[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(content),
+            thrift_string_size_limit=16 * 2**20,
+            thrift_container_size_limit=1_000_000,
+            page_checksum_verification=True,
+        )
+        meta = file.metadata
+        groups = (meta.row_group(g).total_byte_size for g in range(meta.num_row_groups))
+        if meta.num_rows > MAX_OBJECTS or sum(groups) > MAX_BYTES:
+            raise ValueError(f"more than {MAX_OBJECTS} objects, or {MAX_BYTES} bytes")
+        return list(file.read().to_pylist())
+    except (pa.ArrowException, OSError, NotImplementedError):
+        raise ValueError("it cannot be read as Parquet, or is damaged") from None

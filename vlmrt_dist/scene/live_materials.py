@@ -1,0 +1,219 @@
+"""Materials of a live scene of Sionna (``sionna.rt.Scene``) set to given numbers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.live_scene import (
+    COUNTED,
+    LiveObject,
+    SionnaScene,
+    arrays,
+    check_names,
+    check_type,
+    live_objects,
+    plain_name,
+    single,
+    table_type,
+)
+from vlmrt_dist.scene.model import SceneModel
+from vlmrt_dist.scene.scene_writer import ID_COUNTER
+
+SINGLE_PRECISION = 1e-6
+"""Relative difference of numbers that are the same in single precision, computed differently."""
+
+
+class LiveNumbers(NamedTuple):
+    """Numbers of a material, None where the object's own stays.
+
+    :param conductivity: [S/m]
+    :param relative_permittivity: real part
+    :param thickness: of the slab [m]
+    """
+
+    conductivity: float
+    relative_permittivity: float | None = None
+    thickness: float | None = None
+
+
+@dataclass(frozen=True)
+class LiveChange:
+    """How the objects of a live scene were changed.
+
+    :param changed: objects that have a new material of constant numbers
+    :param kept: objects whose material has the numbers already
+    :param split: merged shapes that were replaced by their objects
+    """
+
+    changed: tuple[str, ...]
+    kept: tuple[str, ...]
+    split: tuple[str, ...]
+
+
+def set_materials(
+    scene: SionnaScene,
+    numbers: Mapping[str, LiveNumbers],
+    frequency: float,
+    source: SceneModel | None = None,
+) -> LiveChange:
+    """Give the objects of a live scene these numbers; all of them or, on an error, none.
+
+    An object whose material has the numbers already keeps it, and with it its dependence on the
+    frequency; every other one gets a ``RadioMaterial`` of constant numbers, with the scattering
+    and the colour of its old one. Objects of the same old material and the same numbers share it.
+    A merged shape whose objects differ is replaced by them.
+
+    :param scene: ``sionna.rt.Scene``
+    :param numbers: object -> its numbers
+    :param frequency: carrier that the numbers hold for, at which permittivities are taken that
+        are not given [Hz]
+    :param source: as for :func:`live_model`; tried if the live objects have other names
+    :raises SceneError: if the scene has other objects (the message names them)
+    :raises MaterialError: if a number is impossible, or a material is none of Sionna's own types
+    """
+    parts = _matching(scene, numbers, source)
+    shapes = scene.objects
+    wanted: dict[str, tuple[float, ...] | None] = {
+        part.name: _wanted(shapes[part.shape], part.name, numbers[part.name], frequency)
+        for part in parts
+    }
+    made = _Materials(scene)
+    by_shape: dict[str, list[LiveObject]] = {}
+    for part in parts:
+        by_shape.setdefault(part.shape, []).append(part)
+    alone, added, removed = [], [], []
+    for shape, members in by_shape.items():
+        item = shapes[shape]
+        if len({wanted[part.name] for part in members}) == 1:
+            values = wanted[members[0].name]
+            if values is not None:
+                alone.append((item, made.constant(item.radio_material, values)))
+            continue
+        removed.append(shape)
+        for part in members:
+            values = wanted[part.name]
+            old = item.radio_material
+            added.append(_separate(item, part, made.constant(old, values) if values else old))
+    for item, material in alone:
+        item.radio_material = material
+    if added:
+        scene.edit(add=added, remove=removed)
+    made.remove_unused()
+    changed = tuple(part.name for part in parts if wanted[part.name] is not None)
+    kept = tuple(part.name for part in parts if wanted[part.name] is None)
+    return LiveChange(changed, kept, tuple(removed))
+
+
+def _matching(
+    scene: SionnaScene, numbers: Mapping[str, LiveNumbers], source: SceneModel | None
+) -> list[LiveObject]:
+    """The live objects that ``numbers`` are about.
+
+    :raises SceneError: if there are other ones
+    """
+    parts, _ = live_objects(scene)
+    merged = any(part.name != part.shape for part in parts)
+    if merged and source is not None and {part.name for part in parts} != set(numbers):
+        parts, _ = live_objects(scene, source)
+    check_names(list(numbers), [part.name for part in parts], "the live scene", merged=merged)
+    return parts
+
+
+def _wanted(
+    item: Any, name: str, numbers: LiveNumbers, frequency: float
+) -> tuple[float, ...] | None:
+    """Conductivity, permittivity and thickness that an object is to have; None: it has them."""
+    material = item.radio_material
+    check_type(material, name)
+    kind = table_type(material)
+    if kind is not None and itu.is_tabulated(kind, frequency):
+        now = itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)
+    else:
+        now = single(material.conductivity), single(material.relative_permittivity)
+    before = (*now, single(material.thickness))
+    after = tuple(
+        old if new is None else float(new) for old, new in zip(before, numbers, strict=True)
+    )
+    sigma, permittivity, thickness = after
+    if not (sigma >= 0.0 and permittivity >= 1.0 and thickness > 0.0 and np.isfinite(after).all()):
+        raise MaterialError(
+            f"object {name!r}: a conductivity of {sigma:g} S/m, a relative permittivity of "
+            f"{permittivity:g} or a thickness of {thickness:g} m is impossible"
+        )
+    return None if np.allclose(before, after, rtol=SINGLE_PRECISION, atol=0.0) else after
+
+
+class _Materials:
+    """New materials of a live scene, one for each old one and its numbers."""
+
+    def __init__(self, scene: SionnaScene) -> None:
+        self._scene = scene
+        self._made: dict[tuple[str, tuple[float, ...]], Any] = {}
+        self._old: set[str] = set()
+
+    def constant(self, old: Any, values: tuple[float, ...]) -> Any:
+        """A material of constant numbers that otherwise is the old one."""
+        import sionna.rt as rt
+
+        key = (old.name, values)
+        if key not in self._made:
+            sigma, permittivity, thickness = values
+            material = rt.RadioMaterial(
+                name=self._unused(plain_name(old.name)),
+                thickness=thickness,
+                relative_permittivity=permittivity,
+                conductivity=sigma,
+                scattering_coefficient=old.scattering_coefficient,
+                xpd_coefficient=old.xpd_coefficient,
+                color=old.color,
+            )
+            material.scattering_pattern = old.scattering_pattern
+            self._made[key] = material
+            self._old.add(old.name)
+        return self._made[key]
+
+    def remove_unused(self) -> None:
+        """Take constant materials out of the scene that new ones have replaced."""
+        for name in self._old:
+            material = self._scene.get(name)
+            if COUNTED.search(name) and material is not None and not material.is_used:
+                self._scene.remove(name)
+
+    def _unused(self, stem: str) -> str:
+        made = {material.name for material in self._made.values()}
+        for number in itertools.count(1):
+            name = f"{stem}{ID_COUNTER}{number}"
+            if name not in made and self._scene.get(name) is None:
+                break
+        return name
+
+
+def _separate(item: Any, part: LiveObject, material: Any) -> Any:
+    """A scene object of Sionna's with the part's faces of a merged shape."""
+    import mitsuba as mi
+    import sionna.rt as rt
+
+    whole = item.mi_mesh
+    vertices, faces = arrays(whole)
+    used, corners = np.unique(faces[part.rows], return_inverse=True)
+    properties = mi.Properties()
+    properties["face_normals"] = whole.has_face_normals()
+    normals = whole.has_vertex_normals()
+    mesh = mi.Mesh(
+        part.name, len(used), len(part.rows), props=properties, has_vertex_normals=normals
+    )
+    parameters = mi.traverse(mesh)
+    parameters["vertex_positions"] = mi.Float(vertices[used].astype(np.float32).ravel())
+    if normals:
+        every = np.array(whole.vertex_normals_buffer(), np.float32).reshape(-1, 3)
+        parameters["vertex_normals"] = mi.Float(every[used].ravel())
+    parameters["faces"] = mi.UInt32(corners.astype(np.uint32).ravel())
+    parameters.update()
+    return rt.SceneObject(mi_mesh=mesh, name=part.name, radio_material=material)
