@@ -74,7 +74,10 @@ def places(
             + not_understood(understood),
         )
         return None
+    pair = [numbers(understood.column(f"{side}_{axis}"), problems) for axis in PAIRS[kind]]
     height, source = _heights(understood, side, options, problems)
+    if kind == "latitude" and not _are_angles(understood, side, pair, problems):
+        return None
     if kind == "latitude" and options.origin is None and options.projection == "local":
         problems.add(
             0,
@@ -82,13 +85,11 @@ def places(
             "--origin LATITUDE,LONGITUDE",
         )
         return None
-    pair = [numbers(understood.column(f"{side}_{axis}"), problems) for axis in PAIRS[kind]]
     if height is None:
         return None
     without = pair[0].missing & pair[1].missing
     if kind == "latitude":
         without |= (pair[0].values == 0.0) & (pair[1].values == 0.0)
-        _check_angles(understood, side, pair, problems)
     for axis, each in zip(PAIRS[kind], pair, strict=True):
         _check_finite(understood, f"{side}_{axis}", each, without, problems)
     if source is not None:
@@ -152,23 +153,24 @@ def _heights(
     return Numbers(found.values - options.origin[2], found.missing, found.below), name
 
 
-def _check_angles(
+def _are_angles(
     understood: Understanding, side: str, pair: list[Numbers], problems: Problems
-) -> None:
+) -> bool:
+    """Whether latitudes and longitudes are within their range; else a problem of each column."""
+    right = True
     for axis, limit, each in zip(("latitude", "longitude"), (90.0, 180.0), pair, strict=True):
         with np.errstate(invalid="ignore"):
             wrong = np.flatnonzero(np.abs(each.values) > limit)
-        if len(wrong) == 0:
-            continue
-        heading = understood.heading(f"{side}_{axis}")
-        other = "easting" if axis == "longitude" else "northing"
-        problems.add(
-            understood.raw.lines[wrong[0]],
-            f"{heading} {each.values[wrong[0]]:g} is no {axis}; if it is a grid coordinate in "
-            f"metres, say --column {side}_{other}={heading}",
-        )
-        each.values[wrong] = np.nan
-        each.missing[wrong] = False
+        if len(wrong):
+            right = False
+            heading = understood.heading(f"{side}_{axis}")
+            other = "easting" if axis == "longitude" else "northing"
+            problems.add(
+                understood.raw.lines[wrong[0]],
+                f"{heading} {each.values[wrong[0]]:.10g} is no {axis}; if it is a grid coordinate "
+                f"in metres, say --column {side}_{other}={heading}",
+            )
+    return right
 
 
 def _check_finite(
