@@ -258,15 +258,15 @@ def test_empty_and_planned_campaigns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ('type="itu-radio-material"', 'type="evil"', "evil"),
+        ('<shape type="ply"', '<shape type="evil"', "evil"),
         ('value="meshes/0.ply"', 'value="../0.ply"', "../0.ply"),
         ('name="type" value="brick"', 'name="type" value="unobtainium"', "unobtainium"),
-        ("  <shape", '  <include filename="/etc/passwd"/>\n  <shape', "include"),
+        ("  <shape", '  <include filename="/etc/passwd"/>\n  <shape', "/etc/passwd"),
         (
             '<bsdf type="itu-radio-material" id="mat-itu_wood">',
             '<bsdf type="itu-radio-material" id="mat-itu_wood">'
-            '<float name="conductivity" value="-1"/>',
-            "conductivity",
+            '<float name="thickness" value="-1"/>',
+            "thickness",
         ),
     ],
 )

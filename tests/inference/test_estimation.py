@@ -10,7 +10,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
-from vlmrt_dist.errors import CampaignError, NoPathsError, VlmrtError
+from vlmrt_dist.errors import CampaignError, MaterialError, NoPathsError, VlmrtError
 from vlmrt_dist.field.simulation import perturbed, simulate
 from vlmrt_dist.inference.estimation import estimate
 from vlmrt_dist.inference.options import Adam, LevenbergMarquardt, Noise, Parameters, Prior
@@ -591,3 +591,20 @@ def test_a_start_at_a_prior_needs_one(room: SceneModel, campaign: Campaign) -> N
     levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match="propose_materials"):
         estimate(room, levels, radio=PAPER, solver=LevenbergMarquardt(initial="vlm"))
+
+
+def test_a_stated_prior_fills_materials_that_the_scene_leaves_unstated(room: SceneModel) -> None:
+    unnamed = [dataclasses.replace(item, material="Material.001") for item in room.objects]
+    unstated = dataclasses.replace(room, objects=tuple(unnamed))
+    radio = RadioConfig(max_depth=1)
+    levels = simulate(room, random_campaign(room, 1, 4, seed=0), radio=radio, noise_db=0.1, seed=0)
+    prior = propose_materials("offline", unstated, frequency=radio.frequency).prior
+    filled = unstated.fill_materials(prior.materials)
+    assert filled.unstated == ()
+    found, expected = (
+        estimate(scene, levels, radio=radio, prior=prior, noise=Noise(db=0.1))
+        for scene in (unstated, filled)
+    )
+    np.testing.assert_array_equal(found.conductivity, expected.conductivity)
+    with pytest.raises(MaterialError, match="--material Material=CLASS"):
+        estimate(unstated, levels, radio=radio, noise=Noise(db=0.1))

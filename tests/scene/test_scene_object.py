@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,9 +50,34 @@ def test_impossible_materials_name_the_object(values: Any) -> None:
         solid("sofa", **values)
 
 
-def test_an_unknown_material_needs_both_numbers() -> None:
-    with pytest.raises(MaterialError, match=r"'sofa'.*'velvet'.*chipboard"):
-        solid("sofa", "velvet", conductivity=0.1)
+def test_an_unknown_material_needs_both_numbers(tmp_path: Path) -> None:
+    unstated = scene(
+        solid("sofa", "velvet", conductivity=0.1),
+        solid("chair", "velvet.001"),
+        solid("lamp", "a b"),
+        solid("desk"),
+    )
+    assert unstated.unstated == ("sofa", "chair", "lamp")
+    message = (
+        r"^2 materials 'velvet' \(objects 'sofa', 'chair'\), 'a b' \(object 'lamp'\) are neither.*"
+        r"--material velvet=CLASS --material 'a b'=CLASS \(in Python: materials="
+        r"\{'velvet': 'CLASS', 'a b': 'CLASS'\}\).*chipboard"
+    )
+    refused: list[Callable[[], object]] = [
+        lambda: unstated.conductivity(3.5e9),
+        lambda: unstated.relative_permittivity(3.5e9),
+        unstated.to_xml,
+        lambda: unstated.write(tmp_path),
+    ]
+    for ask in refused:
+        with pytest.raises(MaterialError, match=message):
+            ask()
+    assert not list(tmp_path.iterdir())
+    filled = unstated.fill_materials(["brick", "wood", "glass", "metal"])
+    assert filled.materials == ("brick", "wood", "glass", "wood")
+    assert filled.objects[0].conductivity is None
+    with pytest.raises(SceneError, match="each of 4"):
+        unstated.fill_materials(["brick"])
     item = solid("sofa", "velvet", conductivity=0.0, relative_permittivity=1.0)
     assert scene(item).conductivity(3.5e9).tolist() == [0.0]
 

@@ -80,8 +80,8 @@ def free_points(
                 return np.concatenate(free)[:count]
     raise CampaignError(
         f"only {found} of {count} positions found that lie inside the room, outside every object "
-        f"and {clearance:g} m from every surface; lower the clearance, or give load_scene some "
-        "headroom= when the room has no air above the objects"
+        f"and {clearance:g} m from every surface; lower the clearance, or give the scene "
+        "headroom (--headroom, headroom= of load_scene) when it has no air above its objects"
     )
 
 
@@ -157,7 +157,8 @@ def room_hint(scene: SceneModel) -> str:
     low, high = scene.bounds
     return (
         f"the room reaches from ({low[0]:g}, {low[1]:g}, {low[2]:g}) to "
-        f"({high[0]:g}, {high[1]:g}, {high[2]:g}) m (load_scene(..., headroom=) raises it)"
+        f"({high[0]:g}, {high[1]:g}, {high[2]:g}) m "
+        "(--headroom, headroom= of load_scene, raises it)"
     )
 
 

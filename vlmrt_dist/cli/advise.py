@@ -189,7 +189,7 @@ def advise_command(
     RadioConfig(frequency=frequency)  # refuses what is no carrier
     # First of all, because it takes the key out of the environment that other processes get.
     advisor = advisor_named(asked.value())
-    room = scene.load()
+    room = scene.load(frequency, keep_unstated=True)
     table = conductivity_table(frequency)
     if not table:
         raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
@@ -198,6 +198,7 @@ def advise_command(
     with results_only():
         images = _images(advisor, room, image)
         materials = advisor.propose_materials(images, room, table, frequency=frequency)
+    room = room.fill_materials(materials.prior.materials)
     if not as_json:
         print_result(_materials_text(materials, frequency))
     advice = None

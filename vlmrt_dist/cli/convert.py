@@ -128,7 +128,7 @@ def convert_command(
             crs=places.crs,
             rotation=places.rotation,
         )
-    room = reading.named(scene) if scene is not None else None
+    room = reading.named(scene, keep_unstated=True) if scene is not None else None
     found = read_measurements(file, scene=room, options=options)
     _show(found)
     if out is not None:

@@ -127,7 +127,8 @@ def map_command(
     :param tx: position of a transmitter [m]; may be repeated; default: those of the measurements
     :param measurements: measured levels (see estimate) that the materials are calibrated with
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     campaign = None
     if measurements is not None:
         campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)

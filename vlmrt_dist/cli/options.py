@@ -18,6 +18,7 @@ from cyclopts import Parameter
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.command_line import Options, option_group
+from vlmrt_dist.console import results_only, say
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference import (
@@ -43,6 +44,7 @@ from vlmrt_dist.placement import (
     VlmThenRefine,
 )
 from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
+from vlmrt_dist.vlm import propose_materials
 
 Value = TypeVar("Value")
 
@@ -57,41 +59,80 @@ class NamedScene(Options):
     """Options of reading a scene.
 
     :param headroom: room above the highest geometry of a file [m]
-    :param material: a material of the scene file that is none of ITU-R P.2040's, and the class
-        that it stands for, as in stucco=plasterboard; may be repeated
-    :raises ConfigurationError: if a material is no NAME=CLASS
+    :param material: a material of the scene file (or an object) and the ITU-R P.2040 class that it
+        stands for, as in stucco=plasterboard; may be repeated
+    :param fill_materials: advisor that names the materials that the file does not state, by the
+        objects' names and shapes (offline) or by a vision-language model (gemini)
+    :param scene_root: files of the scene may lie below this folder too; default: only beside the
+        scene file
+    :param scattering: scattering coefficients, which are not modelled: leave them out and say so,
+        or refuse the scene
+    :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
     :raises SceneError: if the headroom is no distance
     """
 
     headroom: float = 0.0
     material: Annotated[tuple[str, ...], Parameter(metavar="NAME=CLASS")] = ()
+    fill_materials: Literal["offline", "gemini"] | None = None
+    scene_root: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
+    scattering: Literal["ignore", "refuse"] = "ignore"
 
     def __post_init__(self) -> None:
         for word in self.material:
-            if not all(word.partition("=")):
+            if not all(word.rpartition("=")):
                 raise ConfigurationError(f"--material takes NAME=CLASS; got {word!r}")
         if not 0.0 <= self.headroom < math.inf:
             raise SceneError("--headroom must be a number of metres, 0 or more")
+        if self.scene_root is not None and not self.scene_root.is_dir():
+            raise ConfigurationError(f"--scene-root: there is no folder {str(self.scene_root)!r}")
 
-    def named(self, text: str) -> SceneModel:
+    def named(
+        self,
+        text: str,
+        frequency: float = RadioConfig.frequency,
+        *,
+        keep_unstated: bool = False,
+    ) -> SceneModel:
         """The scene that a user names; a file goes before a name.
 
+        :param frequency: carrier at which an advisor's classes have to be tabulated [Hz]
+        :param keep_unstated: allow objects of unstated material, if no advisor is to fill them
         :raises SceneError: if there is none of this name, or its file is refused
+        :raises MaterialError: if materials are unstated and may not be
         """
-        classes = {name: given for name, _, given in (w.partition("=") for w in self.material)}
+        scene = self._read(text, keep_unstated or self.fill_materials is not None)
+        if self.fill_materials is None or not scene.unstated:
+            return scene
+        with results_only():
+            advice = propose_materials(self.fill_materials, scene, frequency=frequency).prior
+        say(
+            f"note: the advisor {self.fill_materials} names the materials of "
+            f"{len(scene.unstated)} of {scene.num_objects} objects; advise shows them"
+        )
+        return scene.fill_materials(advice.materials)
+
+    def _read(self, text: str, keep_unstated: bool) -> SceneModel:
+        classes = {name: given for name, _, given in (w.rpartition("=") for w in self.material)}
         if re.fullmatch(r"box_room(_\d{1,9})?", text) and not Path(text).exists():
             if classes:
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
-        if Path(text).suffix == ".xml" or os.sep in text or Path(text).exists():
-            return load_scene(text, headroom=self.headroom, materials=classes)
-        try:
-            path = bundled_scene(text)
-        except SceneError as error:
-            raise SceneError(f"there is no file {text!r}; {error}; or use box_room") from None
-        return load_scene(path, headroom=self.headroom, materials=classes)
+        path = Path(text)
+        if path.suffix != ".xml" and os.sep not in text and not path.exists():
+            try:
+                path = bundled_scene(text)
+            except SceneError as error:
+                raise SceneError(f"there is no file {text!r}; {error}; or use box_room") from None
+        return load_scene(
+            path,
+            headroom=self.headroom,
+            materials=classes,
+            root=self.scene_root,
+            scattering=self.scattering,
+            unstated="keep" if keep_unstated else "refuse",
+        )
 
 
 @option_group("Scene")
@@ -105,9 +146,11 @@ class SceneOptions(NamedScene):
 
     scene: str = "box_room"
 
-    def load(self) -> SceneModel:
+    def load(
+        self, frequency: float = RadioConfig.frequency, *, keep_unstated: bool = False
+    ) -> SceneModel:
         """The scene; see :meth:`named`."""
-        return self.named(self.scene)
+        return self.named(self.scene, frequency, keep_unstated=keep_unstated)
 
 
 @option_group("Radio")

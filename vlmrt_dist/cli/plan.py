@@ -169,7 +169,8 @@ def plan_command(
 
     :param seed: seed of candidates and search
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     if positions.after is not None:
         measured = read_for(room, positions.after)
         ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)

@@ -42,7 +42,7 @@ def render_command(
         raise ConfigurationError(f"--size must be like 1024x768; got {size!r}")
     width, height = int(match[1]), int(match[2])
     check_settings(chosen, width, height, samples)
-    room = options.named(scene)
+    room = options.named(scene, keep_unstated=True)
     files = [out / f"{view}.png" for view in chosen]
     _make_folder(out, files)
     say(f"rendering {len(chosen)} picture(s) of {room.num_objects} objects")

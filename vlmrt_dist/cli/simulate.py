@@ -96,7 +96,8 @@ def simulate_command(
 
     :param seed: seed of positions and noise
     """
-    room, asked = scene.load(), value_of(RadioConfig, radio)
+    asked = value_of(RadioConfig, radio)
+    room = scene.load(asked.frequency)
     given = read_for(room, positions.campaign) if positions.campaign else None
     truth = room.conductivity(asked.frequency)
     if output.perturb_seed is not None:

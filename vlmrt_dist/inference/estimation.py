@@ -58,7 +58,8 @@ def estimate(
     :param radio: radio configuration; default: that of a live scene, else 3.5 GHz; every path up to
         depth 4
     :param prior: a width about the ITU values of the scene's own material classes (default
-        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them
+        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them; its
+        classes also fill materials that the scene leaves unstated
     :param parameters: which parameters of the objects are unknown; default: their conductivities
     :param noise: of the levels; default: the campaign's own
     :param solver: ``LevenbergMarquardt`` (default) on ln σ with the prior, or ``Adam`` as in the
@@ -81,6 +82,8 @@ def estimate(
         loss=solver.loss if isinstance(solver, LevenbergMarquardt) else "squared",
     )
     _refuse_contradictions(campaign, assumed, solver)
+    if isinstance(prior, MaterialPrior) and prior.names == scene.names:
+        scene = scene.fill_materials(prior.materials)
     rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
     conductivity = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
     start = initial_conductivity(solver.initial, conductivity, rng)

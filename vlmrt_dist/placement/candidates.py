@@ -309,5 +309,5 @@ def _points_above_ground(
         f"only {total} of {count} positions found {height[0]:g} to {height[1]:g} m above ground, "
         "outside every object, outdoors under the sky, "
         f"and {clearance:g} m from every surface; widen the height, lower "
-        "the clearance, or give load_scene some headroom="
+        "the clearance, or give the scene headroom (--headroom)"
     )

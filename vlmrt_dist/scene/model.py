@@ -27,6 +27,7 @@ from vlmrt_dist.scene.scene_object import (
     MAX_SIZE,
     SceneObject,
     check_name,
+    check_stated,
 )
 from vlmrt_dist.scene.scene_writer import scene_to_xml, write_scene
 
@@ -105,6 +106,11 @@ class SceneModel:
         return tuple(o.material for o in self.objects)
 
     @property
+    def unstated(self) -> tuple[str, ...]:
+        """Names of the objects whose material is neither in the ITU table nor given by numbers."""
+        return tuple(o.name for o in self.objects if not o.stated)
+
+    @property
     def thickness(self) -> FloatArray:
         """Slab thickness [K] [m]."""
         return np.array([o.thickness for o in self.objects])
@@ -113,6 +119,7 @@ class SceneModel:
         """Conductivity [K] [S/m]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
         :raises FrequencyError: if a material is not tabulated there (names the object)
+        :raises MaterialError: if materials are unstated (names all)
         """
         return self._electrical("conductivity", itu.conductivity, frequency)
 
@@ -120,10 +127,12 @@ class SceneModel:
         """Relative permittivity [K]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
         :raises FrequencyError: if a material is not tabulated there (names the object)
+        :raises MaterialError: if materials are unstated (names all)
         """
         return self._electrical("relative_permittivity", itu.relative_permittivity, frequency)
 
     def _electrical(self, field: str, table: Any, frequency: float) -> FloatArray:
+        check_stated(self.objects)
         values = np.empty(self.num_objects)
         for k, item in enumerate(self.objects):
             explicit = getattr(item, field)
@@ -265,6 +274,19 @@ class SceneModel:
         objects = tuple(dataclasses.replace(o, **changes[o.name]) for o in self.objects)
         return dataclasses.replace(self, objects=objects)
 
+    def fill_materials(self, materials: Sequence[str]) -> SceneModel:
+        """A copy in which objects of unstated material have the classes that an advisor names.
+
+        :param materials: [K] a class for every object; those of objects whose material is stated
+            are not used
+        :raises SceneError: if there are not K
+        :raises MaterialError: if a material is unknown
+        """
+        if len(materials) != self.num_objects:
+            raise SceneError(f"materials must have one class for each of {self.num_objects}")
+        named = dict(zip(self.names, materials, strict=True))
+        return self.with_materials({name: named[name] for name in self.unstated})
+
     def _by_name(self, field: str, given: Any) -> Mapping[str, float]:
         if isinstance(given, Mapping):
             return given
@@ -303,6 +325,7 @@ class SceneModel:
         :param overwrite: write into a folder that is not empty
         :return: path of the XML file
         :raises SceneError: if a name cannot be written, or ``frequency`` is needed and not given
+        :raises MaterialError: if materials are unstated (names all)
         :raises StorageError: if the folder cannot be written to, or is not empty
         """
         return write_scene(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +22,11 @@ from vlmrt_dist.scene.geometry import is_closed
 DEFAULT_THICKNESS = 0.1
 """Thickness [m] of a slab where the scene does not say; Sionna's default."""
 
+BLENDER_COUNTER = re.compile(r"\.\d{3,}$")
+"""What Blender appends to the name of a copy."""
+
 MAX_NAME_LENGTH = 200
+_SHOWN = 3
 MAX_COORDINATE = 3e7
 """Largest coordinate [m]: UTM northings and web maps stay below; float64 has nanometres there."""
 
@@ -33,15 +40,15 @@ class SceneObject:
     """One object: a triangle mesh of one material.
 
     :param name: unique within its scene
-    :param material: material class of ITU-R P.2040, or the scene file's own name for a material
-        with explicit numbers
+    :param material: material class of ITU-R P.2040, or another name for a material that has its
+        numbers, or none yet (see ``stated``)
     :param vertices: corners [V,3] in world coordinates [m]; kept as a read-only copy
     :param faces: triangles [F,3], indices into ``vertices``; kept as a read-only copy
     :param thickness: of the slab that the surface is modelled as [m]
     :param relative_permittivity: None takes the ITU table's value at the carrier
     :param conductivity: [S/m]; None takes the ITU table's value at the carrier
     :raises SceneError: if name or geometry is impossible
-    :raises MaterialError: if the material is neither tabulated nor given by numbers, or impossible
+    :raises MaterialError: if a number of the material is impossible
     """
 
     name: str
@@ -65,6 +72,12 @@ class SceneObject:
 
     def __repr__(self) -> str:
         return f"SceneObject({self.name!r}, {self.material!r}, {len(self.faces)} triangles)"
+
+    @property
+    def stated(self) -> bool:
+        """Whether the material is one of the ITU's, or has both its numbers."""
+        numbers = self.relative_permittivity is not None and self.conductivity is not None
+        return numbers or self.material in itu.MATERIALS
 
     @functools.cached_property
     def closed(self) -> bool:
@@ -96,14 +109,6 @@ class SceneObject:
 
     def _check_material(self) -> None:
         where = f"object {self.name!r} (material {self.material!r})"
-        tabulated = self.relative_permittivity is None or self.conductivity is None
-        if tabulated and self.material not in itu.MATERIALS:
-            raise MaterialError(
-                f"{where}: not an ITU-R P.2040 material, and no numbers are given. Say what it "
-                f"stands for (--material {self.material}=CLASS, materials= of load_scene), or give "
-                "it relative_permittivity and conductivity. The classes are "
-                + ", ".join(itu.MATERIALS)
-            )
         thickness = _as_number(self.thickness)
         if not (math.isfinite(thickness) and thickness > 0):
             raise MaterialError(f"{where}: thickness must be a positive number of metres")
@@ -119,6 +124,36 @@ class SceneObject:
             if not (math.isfinite(number) and number >= low):
                 raise MaterialError(f"{where}: {field} must be finite and {bound}")
             object.__setattr__(self, field, number + 0.0)  # -0.0 and 0.0 are one value
+
+
+def check_stated(objects: Sequence[SceneObject]) -> None:
+    """Refuse objects of which neither an ITU class nor numbers are known.
+
+    :raises MaterialError: names all their materials, and says how to state them
+    """
+    users: dict[str, list[str]] = {}
+    for item in objects:
+        if not item.stated:
+            users.setdefault(BLENDER_COUNTER.sub("", item.material), []).append(item.name)
+    if not users:
+        return
+    listed = [
+        f"{name!r} ({'object' if len(names) == 1 else 'objects'} "
+        + ", ".join(map(repr, names[:_SHOWN]))
+        + (f" and {len(names) - _SHOWN} more)" if len(names) > _SHOWN else ")")
+        for name, names in users.items()
+    ]
+    one = len(users) == 1
+    raise MaterialError(
+        f"{'material' if one else f'{len(users)} materials'} {', '.join(listed)} "
+        f"{'is' if one else 'are'} neither in ITU-R P.2040 nor given by numbers. Say what each "
+        "stands for, with a class for CLASS: "
+        + " ".join(f"--material {shlex.quote(name)}=CLASS" for name in users)
+        + " (in Python: materials={"
+        + ", ".join(f"{name!r}: 'CLASS'" for name in users)
+        + "}); or let an advisor name them: --fill-materials offline. The classes are "
+        + ", ".join(itu.MATERIALS)
+    )
 
 
 def check_name(what: str, name: object) -> None:

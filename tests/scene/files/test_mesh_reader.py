@@ -3,7 +3,7 @@ import pytest
 import trimesh
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene.files.mesh_reader import Mesh, read_obj, read_ply
+from vlmrt_dist.scene.files.mesh_reader import Mesh, TooManyTriangles, read_obj, read_ply
 from vlmrt_dist.scene.scene_writer import ply_bytes
 
 BOX = trimesh.creation.box([1, 2, 3])
@@ -98,6 +98,62 @@ def test_further_properties_and_elements_are_skipped() -> None:
     assert mesh.faces.tolist() == [[0, 1, 2]]
 
 
+PENTAGON = ((0, 0, 0), (2, 0, 0), (3, 1, 0), (1, 2, 0), (-1, 1, 0))
+
+
+def pentagon(form: str, order: str) -> bytes:
+    """A PLY file of a triangle, an edge, a pentagon and a point, and an element that is skipped."""
+    faces = ((0, 1, 2), (0, 1), (0, 1, 2, 3, 4), (0,))
+    extra = "element strip 1\nproperty list int int of\n"
+    head = header(5, len(faces), form, extra)
+    if form == "ascii":
+        lines = [*PENTAGON, (2, 7, 7), *((len(f), *f) for f in faces)]
+        return head + "".join(" ".join(map(str, line)) + "\n" for line in lines).encode()
+    whole = order + "i4"
+    body = np.array(PENTAGON, order + "f4").tobytes() + np.array((2, 7, 7), whole).tobytes()
+    return head + body + b"".join(bytes([len(f)]) + np.array(f, whole).tobytes() for f in faces)
+
+
+@pytest.mark.parametrize(
+    ("form", "order"),
+    [("ascii", ""), ("binary_little_endian", "<"), ("binary_big_endian", ">")],
+)
+def test_polygons_of_any_size_in_ply(form: str, order: str) -> None:
+    mesh = read_ply(pentagon(form, order), "mesh")
+    assert mesh.vertices.tolist() == np.array(PENTAGON).tolist()
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 1, 2], [0, 2, 3], [0, 3, 4]]
+
+
+def test_polygons_of_any_size_in_obj() -> None:
+    lines = [f"v {x} {y} {z}\n" for x, y, z in ((9, 9, 9), *PENTAGON)]
+    text = "".join([*lines, "f 2 3 4 5 6\n", "f 2 3\n", "mine 1 2\n"])
+    mesh = read_obj(text.encode(), "mesh")
+    assert mesh.vertices.tolist() == np.array(PENTAGON).tolist()  # no face has the first one
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 3, 4]]
+
+
+@pytest.mark.parametrize("content", [b"", b"v 0 0 0\n", b"# nothing\n"])
+def test_an_obj_without_faces_is_an_empty_mesh(content: bytes) -> None:
+    assert read_obj(content, "mesh").faces.shape == (0, 3)
+
+
+@pytest.mark.parametrize("form", ["ascii", "binary_little_endian"])
+def test_a_ply_without_faces_is_an_empty_mesh(form: str) -> None:
+    cloud = b"ply\nformat %b 1.0\nelement vertex 0\n" % form.encode()
+    cloud += b"".join(b"property float %b\n" % axis for axis in (b"x", b"y", b"z"))
+    assert read_ply(cloud + b"end_header\n", "mesh").faces.shape == (0, 3)
+    assert read_ply(header(0, 0, form), "mesh").faces.shape == (0, 3)
+
+
+def test_a_reader_stops_at_its_limit() -> None:
+    text = b"v 0 0 0\nv 1 0 0\nv 0 1 0\n" + b"f 1 2 3\n" * 10
+    assert len(read_obj(text, "mesh", 10).faces) == 10
+    with pytest.raises(TooManyTriangles):
+        read_obj(text, "mesh", 9)
+    with pytest.raises(TooManyTriangles):
+        read_ply(header(3, 2) + BODY, "mesh", 1)
+
+
 BODY = np.zeros((3, 3), "<f4").tobytes() + b"\3" + np.arange(3, dtype="<i4").tobytes()
 BAD_PLY = {
     "empty": b"",
@@ -110,8 +166,6 @@ BAD_PLY = {
     "truncated vertices": (header(3, 1) + BODY)[:-30],
     "truncated faces": (header(3, 1) + BODY)[:-1],
     "more corners than bytes": header(3, 1) + BODY[:36] + b"\xff" + BODY[37:],
-    "a face of two": header(3, 1) + BODY[:36] + b"\2" + BODY[37:],
-    "a polygon": header(3, 1) + BODY[:36] + b"\5" + bytes(20),
     "words for numbers": header(1, 1, "ascii") + b"0 0 " + SECRET + b"\n3 0 0 0\n",
     "words for indices": header(1, 1, "ascii") + b"0 0 0\n3 0 0 " + SECRET + b"\n",
     "a negative length": header(1, 1, "ascii") + b"0 0 0\n-3 0 0 0\n",
@@ -153,9 +207,7 @@ BAD_OBJ = {
     "no index": b"v 0 0 0\nf 1 0 1\n",
     "a word for an index": b"v 0 0 0\nf 1 1 " + SECRET,
     "huge index": b"v 0 0 0\nf 1 1 99999999999999999999999\n",
-    "a face of two": b"v 0 0 0\nf 1 1\n",
-    "a polygon": b"v 0 0 0\nf 1 1 1 1 1\n",
-    "unknown keyword": b"call " + SECRET,
+    "unknown keyword, no face": b"v 0 0 0\n" + SECRET,
 }
 
 

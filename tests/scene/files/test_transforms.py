@@ -14,7 +14,7 @@ from tests.scene.files.documents import WOOD, load
         ('<matrix value="1 0 0 5  0 1 0 6  0 0 1 7  0 0 0 1"/>', [5, 6, 8]),
         ('<matrix value="0 0 1  0 1 0  1 0 0"/>', [1, 0, 0]),
         ('<rotate x="1" angle="90"/>', [0, -1, 0]),
-        ('<rotate value="0 2 0" angle="90"/>', [1, 0, 0]),
+        ('<rotate value="0 1 0" angle="90"/>', [1, 0, 0]),
         ('<scale value="4"/>', [0, 0, 4]),
         ('<lookat origin="1 2 3" target="4 2 3" up="0 0 1"/>', [2, 2, 3]),
     ],

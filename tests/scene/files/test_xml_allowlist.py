@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,8 @@ BOMB = '<!DOCTYPE s [<!ENTITY a "x">{}]>'.format(
 )
 
 EXTERNAL = '<!DOCTYPE s [<!ENTITY h SYSTEM "file:///etc/passwd">]>'
+
+OVERFLOW = '<scale value="1e300"/>' * 2
 
 DTD = '<!DOCTYPE scene SYSTEM "http://127.0.0.1:9/evil.dtd">'
 
@@ -48,31 +49,38 @@ def test_parameters_that_double_each_other_stop(folder: Path) -> None:
     body = '<default name="a0" value="xxxxxxxx"/>' + "".join(
         f'<default name="a{i + 1}" value="$a{i}$a{i}$a{i}$a{i}"/>' for i in range(40)
     )
-    start = time.process_time()
     with pytest.raises(SceneError, match="longer than"):
         load(folder, body + WOOD + CUBE)
-    assert time.process_time() - start < 2.0
+
+
+def test_parameters_that_fill_many_attributes_stop(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vlmrt_dist.scene.files.xml_allowlist.MAX_FILLED", 10_000)
+    body = f'<default name="a" value="{"x" * 1000}"/>' + '<bsdf type="diffuse" id="$a"/>' * 11
+    with pytest.raises(SceneError, match="longer than 10000 together"):
+        load(folder, body + WOOD + CUBE)
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ('<bsdf type="evil" id="wood"/>' + CUBE, "'evil'.*itu-radio-material"),
-        ('<bsdf type="../evil" id="wood"/>' + CUBE, "'../evil'"),
         ('<shape type="evil"><ref id="wood"/></shape>', "'evil'.*rectangle"),
         ('<shape type="sphere"><ref id="wood"/></shape>', "'sphere'"),
-        ('<shape type="merge">' + CUBE + "</shape>", "'merge'"),
-        ('<integrator type="evil"/>', "'evil' of <integrator>"),
-        ('<sensor type="perspective"><film type="evil"/></sensor>', "'evil' of <film>"),
-        ('<bsdf type="twosided" id="a"><bsdf type="evil"/></bsdf>', "'evil' of <bsdf>"),
-        ('<bsdf type="diffuse" id="a"><texture type="evil"/></bsdf>', "'evil' of <texture>"),
-        ('<bsdf type="diffuse" id="a"><texture type="$e"/></bsdf>', r"\$e has no"),
-        ('<default name="e" value="evil"/><bsdf type="$e" id="a"/>', "'evil'"),
-        ("<bsdf/>", "no attribute 'type'"),
-        ('<include filename="../secret.ply"/>', "<include> is not allowed"),
-        ('<path value="/etc"/>', "<path> is not allowed"),
-        ('<alias id="a" as="b"/>', "<alias> is not allowed"),
-        ('<medium type="homogeneous"/>', "<medium> is not allowed"),
+        ('<shape type="merge"><ref id="wood"/></shape>', "<ref> is not understood"),
+        ('<shape type="merge"><shape type="sphere"/></shape>', "'sphere'"),
+        ('<default name="e" value="evil"/><shape type="$e"/>', "'evil'"),
+        ('<shape type="$e"/>', r"\$e has no"),
+        ('<shape type="cube"><bsdf/></shape>', "no attribute 'type'"),
+        ('<include filename="../secret.ply"/>', "'../secret.ply' is refused"),
+        ('<include filename="/etc/passwd"/>', "'/etc/passwd' is refused"),
+        ('<include filename="meshes/box.ply"/>', "'meshes/box.ply' is not well-formed"),
+        ('<include filename="scene.xml"/>', "does a file include itself"),
+        ("<include/>", "no attribute 'filename'"),
+        ('<shape type="cube"><include filename="scene.xml"/></shape>', "inside <shape>"),
+        ('<path value="/etc"/>', "'/etc' is refused"),
+        ('<path value=".."/>', "'..' is refused"),
+        ('<bsdf type="diffuse" id="wood"/>' + CUBE, "two materials have the id 'wood'"),
         (
             '<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="/etc/passwd"/>',
             "not allowed",
@@ -94,10 +102,13 @@ def test_parameters_that_double_each_other_stop(folder: Path) -> None:
         ),
         (shape(more='<float name="max_smooth_angle" value="3"/>'), "not understood"),
         (shape(more='<transform name="to_world"><matrix value="1 2"/></transform>'), "<matrix>"),
+        (shape(more='<transform name="to_world"/>' * 2), "'to_world'> is not understood"),
         (shape(more='<transform name="to_world"><rotate angle="3"/></transform>'), "<rotate>"),
         (
-            shape(more='<transform name="to_world"><scale value="1e300"/></transform>' * 2),
-            "not finite|beyond",
+            shape(
+                more='<transform name="to_world">' + '<scale value="1e300"/>' * 2 + "</transform>"
+            ),
+            "numbers finite",
         ),
         (
             shape(
@@ -108,9 +119,8 @@ def test_parameters_that_double_each_other_stop(folder: Path) -> None:
     ],
 )
 def test_hostile_and_broken_scenes(folder: Path, body: str, message: str) -> None:
-    wood = "" if 'id="wood"/>' in body and "<bsdf" in body and "evil" in body else WOOD
     with pytest.raises((SceneError, MaterialError), match=message) as caught:
-        load(folder, wood + body)
+        load(folder, WOOD + body)
     assert len(str(caught.value)) < 2000
 
 
@@ -121,7 +131,6 @@ def test_hostile_and_broken_scenes(folder: Path, body: str, message: str) -> Non
         "/etc/passwd.ply",
         "../secret.ply",
         "meshes/../../secret.ply",
-        "meshes/../meshes/box.ply",
         "..\\secret.ply",
         "C:/secret.ply",
         "",
@@ -130,7 +139,7 @@ def test_hostile_and_broken_scenes(folder: Path, body: str, message: str) -> Non
     ],
 )
 def test_paths_out_of_the_folder(folder: Path, path: str) -> None:
-    with pytest.raises(SceneError, match=r"refused|must end in") as caught:
+    with pytest.raises(SceneError, match=r"refused|not a regular file") as caught:
         load(folder, WOOD + shape(path))
     assert SECRET not in str(caught.value)
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.errors import SceneError
+from vlmrt_dist.scene.files.polygons import Polygons, triangulate
 
 MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 64
-MAX_CORNERS = 4
-"""Faces are triangles or quads, as in Mitsuba; a larger polygon may not be convex."""
+DEFAULT_MAX_TRIANGLES = 5_000_000
 
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -31,8 +31,15 @@ _TYPES = {
 }
 _BYTE_ORDER = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
-# Lines of an OBJ file that say nothing about geometry. Material libraries are never opened.
-_OBJ_IGNORED = {"vn", "vt", "vp", "o", "g", "s", "usemtl", "mtllib", "l", "p"}
+# Statements of an OBJ file that say nothing about its polygons. Material libraries and files that
+# "call" names are never opened.
+_OBJ_IGNORED = frozenset(
+    (  # noqa: SIM905 - one word a statement reads better than forty lines
+        "vn vt vp o g s mg l p usemtl mtllib usemap maplib call csh bevel c_interp d_interp lod "
+        "shadow_obj trace_obj ctech stech cstype deg bmat step curv curv2 surf parm trim hole scrv "
+        "sp end con res bsp bzp cdc cdp"
+    ).split()
+)
 
 
 class Mesh(NamedTuple):
@@ -40,6 +47,14 @@ class Mesh(NamedTuple):
 
     vertices: FloatArray
     faces: npt.NDArray[Any]
+
+
+class TooManyTriangles(SceneError):
+    """A mesh has more triangles than its reader may return."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} has too many triangles")
+        self.args = (what,)  # what pickle passes to the constructor
 
 
 class _Property(NamedTuple):
@@ -59,16 +74,19 @@ class _Element(NamedTuple):
         return sum(np.dtype(p.count_dtype or p.dtype).itemsize for p in self.properties)
 
 
-def read_ply(content: bytes, what: str) -> Mesh:
-    """The mesh in a PLY file; quads become two triangles, other properties are skipped.
+def read_ply(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGLES) -> Mesh:
+    """The mesh in a PLY file; polygons become triangles, other properties are skipped.
 
     :param what: how errors call the file
-    :raises SceneError: if it is not a PLY file of triangles or quads, or it is truncated
+    :param max_triangles: most triangles
+    :raises SceneError: if it is not a PLY file of polygons, is truncated, or has more triangles
     """
     order, elements, start = _ply_header(content, what)
     names = [element.name for element in elements]
-    if names.count("vertex") != 1 or names.count("face") != 1:
+    if names.count("vertex") != 1 or names.count("face") > 1:
         raise SceneError(f"{what}: a PLY mesh needs one element 'vertex' and one 'face'")
+    if any(element.name == "face" and element.rows > max_triangles for element in elements):
+        raise TooManyTriangles(what)
     body = memoryview(content)[start:]
     try:
         if order:
@@ -79,14 +97,19 @@ def read_ply(content: bytes, what: str) -> Mesh:
         raise SceneError(f"{what}: the body does not follow the PLY header") from None
 
 
-def read_obj(content: bytes, what: str) -> Mesh:
-    """The mesh in a Wavefront OBJ file; quads become two triangles, materials are ignored.
+def read_obj(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGLES) -> Mesh:
+    """The mesh in a Wavefront OBJ file; polygons become triangles, materials are ignored.
+
+    As in Mitsuba, vertices that no polygon uses are left out, and so are lines of which the OBJ
+    format knows nothing, unless there is no polygon at all.
 
     :param what: how errors call the file
-    :raises SceneError: if a line cannot be understood
+    :param max_triangles: most triangles
+    :raises SceneError: if a line cannot be understood, or there are more triangles
     """
     vertices: list[list[float]] = []
-    corners: list[list[int]] = []
+    polygons: list[list[int]] = []
+    unknown = triangles = 0
     for number, line in enumerate(content.split(b"\n"), start=1):
         words = line.split(b"#", 1)[0].split()
         if not words:
@@ -98,14 +121,26 @@ def read_obj(content: bytes, what: str) -> Mesh:
                 if len(words) < 4:
                     raise ValueError
             elif keyword == "f":
-                corners.append([_obj_index(word, len(vertices)) for word in words[1:]])
-                if not 3 <= len(words) - 1 <= MAX_CORNERS:
-                    raise SceneError(f"{what}, line {number}: a face is a triangle or a quad")
+                polygons.append([_obj_index(word, len(vertices)) for word in words[1:]])
+                triangles += max(0, len(words) - 3)
             elif keyword not in _OBJ_IGNORED:
-                raise ValueError
+                unknown = unknown or number
         except ValueError:
             raise SceneError(f"{what}, line {number} cannot be understood as OBJ") from None
-    return Mesh(np.array(vertices, dtype=np.float64).reshape(-1, 3), _triangles(corners))
+        if triangles > max_triangles:
+            raise TooManyTriangles(what)
+    if unknown and not polygons:
+        raise SceneError(f"{what}, line {unknown} cannot be understood as OBJ")
+    points = np.array(vertices, dtype=np.float64).reshape(-1, 3)
+    return _used_vertices(points, triangulate(points, polygons, what))
+
+
+def _used_vertices(vertices: FloatArray, faces: IntArray) -> Mesh:
+    """The mesh without vertices that no face uses; faces that name others stay as they are."""
+    used = np.unique(faces)
+    if len(used) and (used[0] < 0 or used[-1] >= len(vertices)):
+        return Mesh(vertices, faces)
+    return Mesh(vertices[used], np.searchsorted(used, faces))
 
 
 def _obj_index(word: bytes, num_vertices: int) -> int:
@@ -113,11 +148,6 @@ def _obj_index(word: bytes, num_vertices: int) -> int:
     if index == 0 or abs(index) > 2**31:
         raise ValueError
     return index - 1 if index > 0 else num_vertices + index
-
-
-def _triangles(corners: list[list[int]]) -> IntArray:
-    cut = [[c[0], c[i], c[i + 1]] for c in corners for i in range(1, len(c) - 1)]
-    return np.array(cut, dtype=np.int64).reshape(-1, 3)
 
 
 def _ply_header(content: bytes, what: str) -> tuple[str, list[_Element], int]:
@@ -164,34 +194,37 @@ def _ply_header(content: bytes, what: str) -> tuple[str, list[_Element], int]:
 
 
 def _binary_ply(body: memoryview, elements: list[_Element], order: str, what: str) -> Mesh:
-    vertices, faces = np.empty((0, 3)), np.empty((0, 3), dtype=np.int64)
+    vertices = np.empty((0, 3))
+    polygons: Polygons = []
     for element in elements:
         if element.rows * element.least_size > len(body):
-            raise SceneError(f"{what}: truncated; it has fewer bytes than its header says")
+            raise _truncated(what)
+        if element.name == "vertex" and any(p.count_dtype for p in element.properties):
+            raise SceneError(f"{what}: the vertices of a PLY mesh may hold no lists")
         if element.name == "face":
-            body, faces = _binary_faces(body, element, order, what)
-            continue
-        if any(p.count_dtype for p in element.properties):
-            raise SceneError(f"{what}: only the element 'face' of a PLY mesh may hold lists")
-        dtype = np.dtype([(p.name, order + p.dtype) for p in element.properties])
-        size = element.rows * dtype.itemsize
-        if element.name == "vertex":
-            rows = np.frombuffer(body[:size], dtype=dtype)
-            vertices = _positions([rows[n] for n in _axes(element, what)])
-        body = body[size:]
-    return Mesh(vertices, faces)
+            index = _index_property(element, what)
+            polygons, body = _binary_lists(body, element, order, what, index)
+        elif any(p.count_dtype for p in element.properties):
+            _, body = _binary_lists(body, element, order, what, None)
+        else:
+            dtype = np.dtype([(p.name, order + p.dtype) for p in element.properties])
+            size = element.rows * dtype.itemsize
+            if element.name == "vertex":
+                rows = np.frombuffer(body[:size], dtype=dtype)
+                vertices = _positions([rows[n] for n in _axes(element, what)])
+            body = body[size:]
+    return Mesh(vertices, triangulate(vertices, polygons, what))
 
 
-def _binary_faces(
-    body: memoryview, element: _Element, order: str, what: str
-) -> tuple[memoryview, IntArray]:
-    """Faces of the whole element, and what follows it."""
-    index = _index_property(element, what)
+def _binary_lists(
+    body: memoryview, element: _Element, order: str, what: str, index: _Property | None
+) -> tuple[Polygons, memoryview]:
+    """The lists of property ``index`` in an element that has lists, and what follows it."""
     lists = [p for p in element.properties if p.count_dtype]
     if element.rows == 0:
-        return body, np.empty((0, 3), dtype=np.int64)
+        return [], body
     # Nearly every file holds triangles only, or quads only: then all rows are equally long.
-    for corners in range(3, MAX_CORNERS + 1) if len(lists) == 1 else ():
+    for corners in (3, 4) if index is not None and len(lists) == 1 else ():
         fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
         for p in element.properties:
             if p.count_dtype is None:
@@ -205,28 +238,25 @@ def _binary_faces(
             break
         rows = np.frombuffer(body[:size], dtype=dtype)
         if (rows[" count"] == corners).all():
-            lines = rows[index.name].astype(np.int64)
-            cut = [lines[:, [0, i, i + 1]] for i in range(1, corners - 1)]
-            return body[size:], np.stack(cut, axis=1).reshape(-1, 3)
-    return _mixed_faces(body, element, order, what)
+            return rows[lists[0].name].astype(np.int64), body[size:]
+    return _mixed_lists(body, element, order, what, index)
 
 
-def _mixed_faces(
-    body: memoryview, element: _Element, order: str, what: str
-) -> tuple[memoryview, IntArray]:
-    index = _index_property(element, what)
+def _mixed_lists(
+    body: memoryview, element: _Element, order: str, what: str, index: _Property | None
+) -> tuple[list[list[int]], memoryview]:
     types = {
         p.name: (np.dtype(order + p.dtype), p.count_dtype and np.dtype(order + p.count_dtype))
         for p in element.properties
     }
-    corners: list[list[int]] = []
+    found: list[list[int]] = []
     at = 0
 
     def take(dtype: np.dtype[np.generic], count: int) -> list[int]:
         nonlocal at
         size = count * dtype.itemsize
         if count < 0 or at + size > len(body):
-            raise SceneError(f"{what}: truncated; it has fewer bytes than its header says")
+            raise _truncated(what)
         values: list[int] = np.frombuffer(body[at : at + size], dtype=dtype).tolist()
         at += size
         return values
@@ -235,40 +265,43 @@ def _mixed_faces(
         for name, (dtype, count_dtype) in types.items():
             count = take(count_dtype, 1)[0] if count_dtype else 1
             values = take(dtype, count)
-            if name == index.name:
-                corners.append(_checked_corners(values, what))
-    return body[at:], _triangles(corners)
+            if index is not None and name == index.name:
+                found.append(values)
+    return found, body[at:]
 
 
 def _ascii_ply(body: bytes, elements: list[_Element], what: str) -> Mesh:
     words = body.split()
-    vertices, faces = np.empty((0, 3)), np.empty((0, 3), dtype=np.int64)
+    vertices = np.empty((0, 3))
+    polygons: list[list[int]] = []
     at = 0
     for element in elements:
         width = len(element.properties)
         if at + element.rows * width > len(words):
-            raise SceneError(f"{what}: truncated; it has fewer numbers than its header says")
-        if element.name == "face":
-            corners, at = _ascii_faces(words, at, element, what)
-            faces = _triangles(corners)
-            continue
+            raise _truncated(what)
         if any(p.count_dtype for p in element.properties):
-            raise SceneError(f"{what}: only the element 'face' of a PLY mesh may hold lists")
+            if element.name == "vertex":
+                raise SceneError(f"{what}: the vertices of a PLY mesh may hold no lists")
+            index = _index_property(element, what) if element.name == "face" else None
+            found, at = _ascii_lists(words, at, element, what, index)
+            polygons = polygons or found
+            continue
+        if element.name == "face":
+            _index_property(element, what)
         if element.name == "vertex":
             flat = np.array(words[at : at + element.rows * width], dtype=np.float64)
             rows = flat.reshape(element.rows, width)
             columns = [p.name for p in element.properties]
             vertices = _positions([rows[:, columns.index(n)] for n in _axes(element, what)])
         at += element.rows * width
-    return Mesh(vertices, faces)
+    return Mesh(vertices, triangulate(vertices, polygons, what))
 
 
-def _ascii_faces(
-    words: list[bytes], at: int, element: _Element, what: str
+def _ascii_lists(
+    words: list[bytes], at: int, element: _Element, what: str, index: _Property | None
 ) -> tuple[list[list[int]], int]:
-    """Corners of every face, and the index of the word that follows them."""
-    index = _index_property(element, what)
-    faces: list[list[int]] = []
+    """The lists of property ``index``, and the position of the word that follows the element."""
+    found: list[list[int]] = []
     for _ in range(element.rows):
         for p in element.properties:
             count = 1
@@ -276,18 +309,15 @@ def _ascii_faces(
                 count = int(words[at])
                 at += 1
             if count < 0 or at + count > len(words):
-                raise SceneError(f"{what}: truncated; it has fewer numbers than its header says")
-            if p.name == index.name:
-                corners = [int(word) for word in words[at : at + count]]
-                faces.append(_checked_corners(corners, what))
+                raise _truncated(what)
+            if index is not None and p.name == index.name:
+                found.append([int(word) for word in words[at : at + count]])
             at += count
-    return faces, at
+    return found, at
 
 
-def _checked_corners(corners: list[int], what: str) -> list[int]:
-    if not 3 <= len(corners) <= MAX_CORNERS:
-        raise SceneError(f"{what}: a face has {len(corners)} corners; triangulate the mesh first")
-    return corners
+def _truncated(what: str) -> SceneError:
+    return SceneError(f"{what}: truncated; it holds less than its PLY header says")
 
 
 def _index_property(element: _Element, what: str) -> _Property:

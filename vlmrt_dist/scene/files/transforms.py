@@ -25,30 +25,49 @@ def scaling(factors: npt.ArrayLike) -> FloatArray:
 def rotation(axis: npt.ArrayLike, angle: float) -> FloatArray:
     """Turn by ``angle`` [degrees] about ``axis`` [3] through the origin, right-handed.
 
-    Rodrigues' formula.
+    Rodrigues' formula, in which Mitsuba takes the axis as it is: one that is not of length 1 also
+    deforms.
 
     :raises ValueError: if the axis has no direction
     """
-    x, y, z = _unit(np.asarray(axis, dtype=np.float64))
+    along = np.asarray(axis, dtype=np.float64)
+    _unit(along)
+    x, y, z = along
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    radians = np.radians(angle)
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     matrix = np.eye(4)
-    matrix[:3, :3] += np.sin(radians) * cross + (1.0 - np.cos(radians)) * (cross @ cross)
+    matrix[:3, :3] = cos * np.eye(3) + sin * cross + (1.0 - cos) * np.outer(along, along)
     return matrix
 
 
-def look_at(origin: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike) -> FloatArray:
+def look_at(
+    origin: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike | None = None
+) -> FloatArray:
     """Place at ``origin`` [3], local z towards ``target`` [3], local y as near to ``up`` as can be.
 
+    :param up: None: any, the one that Mitsuba takes
     :raises ValueError: if target and origin coincide, or ``up`` points along the view
     """
     place = np.asarray(origin, dtype=np.float64)
     forward = _unit(np.asarray(target, dtype=np.float64) - place)
+    if up is None:
+        up = _any_perpendicular(forward)
     left = _unit(np.cross(np.asarray(up, dtype=np.float64), forward))
     matrix = np.eye(4)
     matrix[:3, :3] = np.stack([left, np.cross(forward, left), forward], axis=1)
     matrix[:3, 3] = place
     return matrix
+
+
+def _any_perpendicular(direction: FloatArray) -> FloatArray:
+    """A unit vector [3] across a unit vector [3].
+
+    Duff et al., Building an Orthonormal Basis, Revisited, JCGT 6(1), 2017; as in Mitsuba.
+    """
+    x, y, z = direction
+    sign = np.copysign(1.0, z)
+    a = -1.0 / (sign + z)
+    return np.array([1.0 + sign * x * x * a, sign * x * y * a, -sign * x])
 
 
 def apply(matrix: FloatArray, points: FloatArray) -> FloatArray:

@@ -1,78 +1,97 @@
-"""Untrusted scene XML: parsed without a DTD, and checked against an allow-list before it is read.
+"""Untrusted scene XML: parsed without a DTD, and reduced to what states geometry and materials.
 
-Mitsuba opens a shared library named by ``type="…"``, any file named by ``<include>`` or a mesh, and
-repeats its first words in errors. Hence tags, plugin types and plain relative paths that are known,
-and everything else refused by name. Error messages repeat names, never content.
+Mitsuba opens a shared library named by ``type="…"``, any file named by ``<include>``, ``<path>``, a
+texture or a mesh, and repeats its first words in errors. Here nothing of a file reaches Mitsuba.
+What only renders (cameras, lights, textures, media, visual materials) is read past, whatever its
+type; shapes and their settings are those that are known, and anything else is refused by name.
+Error messages repeat names, never content.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from pathlib import Path, PurePosixPath
-from xml.etree.ElementTree import Element, ParseError
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from vlmrt_dist.errors import SceneError
 
 MAX_XML_BYTES = 32 * 2**20
 MAX_ELEMENTS = 500_000
 MAX_DEPTH = 24
+MAX_INCLUDES = 1000
 MAX_TEXT = 4096
 """Longest attribute after ``$name`` is filled in; stops parameters that double one another."""
+MAX_FILLED = 64 * 2**20
+"""Most characters of all attributes that hold a ``$name``."""
 
-RADIO_BSDFS = ("itu-radio-material", "radio-material")
-SHAPES = ("ply", "obj", "rectangle", "cube")
-
-_VISUAL_BSDFS = tuple(
-    (  # noqa: SIM905 - one word a plugin reads better than sixteen lines
-        "blendbsdf bumpmap conductor dielectric diffuse mask normalmap null plastic principled "
-        "principledthin roughconductor roughdielectric roughplastic thindielectric twosided"
-    ).split()
-)
-
-# What renders a scene says nothing about radio: read past, and never handed on.
-VISUAL_PLUGINS: dict[str, tuple[str, ...]] = {
-    "bsdf": _VISUAL_BSDFS,
-    "integrator": ("aov", "depth", "direct", "moment", "path", "volpath", "volpathmis"),
-    "sensor": ("perspective", "orthographic", "thinlens"),
-    "film": ("hdrfilm", "specfilm"),
-    "sampler": ("independent", "ldsampler", "multijitter", "orthogonal", "stratified"),
-    "rfilter": ("box", "catmullrom", "gaussian", "lanczos", "mitchell", "tent"),
-    "emitter": ("area", "constant", "directional", "envmap", "point", "spot", "sunsky"),
-    "texture": ("bitmap", "checkerboard", "mesh_attribute"),
-}
+VISUAL = frozenset(
+    ("emitter", "film", "integrator", "medium", "phase", "rfilter", "sampler", "sensor", "texture",
+     "volume")
+)  # fmt: skip
+"""Tags of what renders a scene and says nothing about radio; dropped with all that they hold."""
 PROPERTIES = ("boolean", "float", "integer", "point", "rgb", "spectrum", "string", "vector")
 TRANSFORM_STEPS = ("lookat", "matrix", "rotate", "scale", "translate")
 TAGS = frozenset(
-    {*("scene", "default", "shape", "ref", "transform"), *PROPERTIES, *TRANSFORM_STEPS}
-    | set(VISUAL_PLUGINS)
-)
+    ("alias", "bsdf", "default", "include", "path", "ref", "scene", "shape", "transform")
+) | {*PROPERTIES, *TRANSFORM_STEPS, *VISUAL}
+
+Include = Callable[[str], bytes]
+"""From the name of an included file to its content; raises SceneError."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PARAMETER = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 
-def checked_tree(content: bytes, file: Path) -> Element:
-    """The XML of a scene, free of anything that is not on the allow-list, parameters filled in.
+def checked_tree(content: bytes, file: Path, include: Include) -> Element:
+    """The XML of a scene, free of all that is visual or not known, with parameters and included
+    files filled in.
 
     :param content: the bytes of the file
     :param file: how errors call it
-    :raises SceneError: if it is not XML, or holds a tag, plugin type or path that is refused
+    :param include: reads a file that the scene includes
+    :raises SceneError: if it is not XML, or holds a tag that is refused
     """
-    root = _parse(content, file)
-    if root.tag != "scene":
-        raise SceneError(f"{file}: its outermost tag must be <scene>")
-    _check_tree(root, _Parameters())
-    return root
+    reduction = _Reduction(include)
+    return reduction.reduced(content, str(file), depth=0)
 
 
-def _parse(content: bytes, file: Path) -> Element:
+class _BoundedBuilder(TreeBuilder):
+    """Builds a tree of limited size, without the text between tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = self._depth = 0
+
+    def start(self, tag: Any, attrs: Any, /) -> Element:
+        self._count += 1
+        self._depth += 1
+        if self._count > MAX_ELEMENTS or self._depth > MAX_DEPTH:
+            raise SceneError(
+                f"the scene has more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels of them"
+            )
+        return super().start(tag, attrs)
+
+    def end(self, tag: Any, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+    def data(self, data: Any, /) -> None:
+        pass
+
+
+def _parse(content: bytes, file: str) -> Element:
     from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
+    from defusedxml.ElementTree import DefusedXMLParser
 
+    # Without a DTD there are no entities, so nothing can be included or multiplied.
+    parser = DefusedXMLParser(target=_BoundedBuilder(), forbid_dtd=True)
     try:
-        # Without a DTD there are no entities, so nothing can be included or multiplied.
-        root: Element = fromstring(content, forbid_dtd=True)
+        parser.feed(content)
+        root: Element = parser.close()
     except DefusedXmlException:
         raise SceneError(f"{file}: DOCTYPE and entities are not allowed in a scene") from None
     except ParseError as error:
@@ -88,17 +107,32 @@ class _Parameters:
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
+        self._left = MAX_FILLED
 
-    def fill(self, text: str) -> str:
-        def value(match: re.Match[str]) -> str:
-            if match[1] not in self._values:
+    def fill(self, text: str, *, strict: bool) -> str:
+        """The text with parameters filled in.
+
+        :param strict: refuse a parameter that has no default; otherwise it stays as it is
+        """
+        parts: list[str] = []
+        length = end = 0
+        for match in _PARAMETER.finditer(text):
+            if match[1] not in self._values and strict:
                 raise SceneError(f"${match[1][:60]} has no <default>")
-            return self._values[match[1]]
-
-        filled = _PARAMETER.sub(value, text)
-        if len(filled) > MAX_TEXT:
-            raise SceneError(f"an attribute is longer than {MAX_TEXT} characters")
-        return filled
+            parts += [text[end : match.start()], self._values.get(match[1], match[0])]
+            end = match.end()
+            length += len(parts[-2]) + len(parts[-1])
+            if length > MAX_TEXT:
+                break
+        if not parts:
+            return text
+        self._left -= length + len(text) - end
+        if length + len(text) - end > MAX_TEXT or self._left < 0:
+            raise SceneError(
+                f"an attribute is longer than {MAX_TEXT} characters, or all that hold a $name are "
+                f"longer than {MAX_FILLED} together"
+            )
+        return "".join([*parts, text[end:]])
 
     def declare(self, element: Element) -> None:
         name = attribute(element, "name")
@@ -107,62 +141,82 @@ class _Parameters:
         self._values.setdefault(name, attribute(element, "value"))
 
 
-def _check_tree(root: Element, parameters: _Parameters) -> None:
-    """Refuse tags, plugin types and paths that are not known; fill in parameters on the way."""
-    count = 0
-    waiting = [(root, 1)]
-    while waiting:
-        element, depth = waiting.pop()
-        count += 1
-        if count > MAX_ELEMENTS or depth > MAX_DEPTH:
+class _Reduction:
+    """Drops what is visual, refuses what is not known, and fills in parameters and includes."""
+
+    def __init__(self, include: Include) -> None:
+        self._include = include
+        self._parameters = _Parameters()
+        self._elements = self._includes = 0
+
+    def reduced(self, content: bytes, file: str, depth: int) -> Element:
+        """The root of one file, with the children of those that it includes in their places."""
+        root = _parse(content, file)
+        if root.tag != "scene":
+            raise SceneError(f"{file}: its outermost tag must be <scene>")
+        if _older_than_2(root.get("version", "")):
+            for element in root.iter():
+                # As Mitsuba reads them: toWorld became to_world.
+                if "name" in element.attrib:
+                    element.set("name", _CAPITAL.sub(_lower, element.attrib["name"]))
+        children: list[Element] = []
+        for child in root:
+            self._clean(child, inside="scene")
+            if child.tag == "include":
+                children += self._included(attribute(child, "filename"), depth)
+            elif child.tag not in VISUAL:
+                children.append(child)
+            elif child.get("id"):
+                # A shape may refer to it.
+                children.append(Element("visual", {"id": child.attrib["id"]}))
+        root[:] = children
+        return root
+
+    def _included(self, name: str, depth: int) -> list[Element]:
+        self._includes += 1
+        if depth + 1 > MAX_DEPTH or self._includes > MAX_INCLUDES:
             raise SceneError(
-                f"the scene has more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels of them"
+                f"the scene includes more than {MAX_INCLUDES} files, or one within another more "
+                f"than {MAX_DEPTH} levels deep; does a file include itself?"
             )
+        return list(self.reduced(self._include(name), f"file {quoted(name)}", depth + 1))
+
+    def _clean(self, element: Element, *, inside: str) -> None:
         tag = element.tag
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise SceneError(f"the scene has more than {MAX_ELEMENTS} elements")
         if not isinstance(tag, str) or tag not in TAGS:
             raise SceneError(
                 f"<{quoted(str(tag))[1:-1]}> is not allowed in a scene; allowed are "
                 + ", ".join(sorted(TAGS))
             )
+        if tag == "scene" or (tag in ("alias", "default", "include", "path") and inside != "scene"):
+            raise SceneError(f"<{tag}> is not allowed inside <{inside}>")
+        if tag in VISUAL:
+            return
         for key, text in list(element.attrib.items()):
-            element.set(key, parameters.fill(text))
+            # What is inside a visual material need not make sense.
+            element.set(key, self._parameters.fill(text, strict=inside != "bsdf"))
         if tag == "default":
-            parameters.declare(element)
-        elif tag == "shape":
-            _check_type(element, SHAPES)
-        elif tag == "bsdf":
-            _check_type(element, RADIO_BSDFS + tuple(VISUAL_PLUGINS["bsdf"]))
-        elif tag in VISUAL_PLUGINS:
-            _check_type(element, VISUAL_PLUGINS[tag])
-        elif tag == "string" and element.get("name") == "filename":
-            plain_path(attribute(element, "value"))
-        if depth > 1 and tag == "scene":
-            raise SceneError("<scene> is not allowed inside <scene>")
-        waiting.extend((child, depth + 1) for child in reversed(element))
+            self._parameters.declare(element)
+        kept: list[Element] = []
+        for child in element:
+            if tag == "bsdf" and child.tag not in PROPERTIES:
+                continue  # a visual material in another, or a texture
+            self._clean(child, inside=tag)
+            if child.tag not in VISUAL:
+                kept.append(child)
+        element[:] = kept
 
 
-def _check_type(element: Element, allowed: tuple[str, ...]) -> None:
-    kind = attribute(element, "type")
-    if kind not in allowed:
-        raise SceneError(
-            f"plugin type {quoted(kind)} of <{element.tag}> is not allowed in a scene; allowed "
-            "are " + ", ".join(allowed)
-        )
+def _older_than_2(version: str) -> bool:
+    major = version.partition(".")[0]
+    return major in ("0", "1")
 
 
-def plain_path(text: str) -> PurePosixPath:
-    """A relative path without a way out of its folder.
-
-    :raises SceneError: if it is absolute, has a parent part, a backslash or control characters
-    """
-    path = PurePosixPath(text)
-    plain = text.isprintable() and "\\" not in text and not re.match(r"[A-Za-z]:", text)
-    if not plain or not path.parts or path.is_absolute() or ".." in path.parts:
-        raise SceneError(
-            f"path {quoted(text)} is refused: name files relative to the scene, inside its "
-            "folder, without '..'"
-        )
-    return path
+def _lower(match: re.Match[str]) -> str:
+    return "_" + match[0].lower()
 
 
 def number(text: str, what: str) -> float:
