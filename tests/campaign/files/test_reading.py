@@ -387,3 +387,20 @@ def test_a_file_of_problems_is_not_read_to_its_end(tmp_path: Path) -> None:
         read(tmp_path, LONG + "\n" + "1,1\n" * 100_000)
     assert len(caught.value.problems) == 1001
     assert caught.value.problems[-1] == (0, "not read on after 1000 problems")
+
+
+def test_hemispheres_and_origins_far_away(tmp_path: Path) -> None:
+    text = "lat,lon,rss\n33.901S,18.401E,-80\n"
+    options: dict[str, Any] = {"tx": ("-33.9,18.4,30",), "rx_height": 1.5}
+    reading = read(tmp_path, text, origin=(-33.9, 18.4), **options)
+    np.testing.assert_allclose(reading.campaign.rx[0, 0], [92.5, -110.9, 1.5], atol=0.1)
+    told = refused(tmp_path, text, origin=(18.4, -33.9), **options)
+    assert "km from the origin; check --origin LATITUDE,LONGITUDE" in told
+
+
+@pytest.mark.parametrize(("cell", "hint"), [("-41,5", True), ("1,234", False), ("0,234", True)])
+def test_a_comma_that_may_divide_thousands_gets_no_hint(
+    tmp_path: Path, cell: str, hint: bool
+) -> None:
+    told = refused(tmp_path, f'{LONG}\n1,0,0,1.5,2,0,1,"{cell}"\n')
+    assert ("write a decimal point" in told) == hint

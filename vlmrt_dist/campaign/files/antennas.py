@@ -18,6 +18,9 @@ from vlmrt_dist.campaign.files.understanding import (
 )
 from vlmrt_dist.errors import ConfigurationError
 
+FARTHEST = 1e5
+"""Distance [m] from the scene's origin beyond which positions belong to another place."""
+
 PAIRS = {
     "x": ("x", "y"),
     "latitude": ("latitude", "longitude"),
@@ -82,7 +85,8 @@ def places(
         problems.add(
             0,
             "positions are latitudes and longitudes; give those of the scene's x = y = 0 as "
-            "--origin LATITUDE,LONGITUDE",
+            "--origin LATITUDE,LONGITUDE, or the system that the scene is drawn in as "
+            "--projection EPSG:n",
         )
         return None
     if height is None:
@@ -202,4 +206,12 @@ def _horizontal(
         return flat
     if not np.isfinite(flat[there]).all():
         problems.add(0, "some positions lie outside what the reference system covers")
+    elif options.origin is not None and kind != "x" and there.any():
+        away = float(np.median(np.hypot(*flat[there].T)))
+        if away > FARTHEST:
+            problems.add(
+                0,
+                f"the positions lie {away / 1e3:.0f} km from the origin; check "
+                "--origin LATITUDE,LONGITUDE, and which column is the latitude",
+            )
     return flat

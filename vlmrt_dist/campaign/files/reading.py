@@ -67,7 +67,9 @@ def read_measurements(
 ) -> Reading:
     """The campaign in a measurement file or a data frame, and how it was understood.
 
+    :param source: path of a file (.csv, .tsv, .txt, .dat, .parquet), or a data frame
     :param scene: check the positions against it too, so that these problems come with their lines
+    :param options: what the file does not say itself
     :raises CampaignError: if it is neither
     :raises MeasurementFileError: with every problem and its line number (Parquet and data frames:
         the row, counted from 1)
