@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.scene.files.documents import BOX
+from tests.scene.files.test_serialized import CORNERS, DOUBLE, file_of, packed
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.scene import SceneFileWarning, SceneModel, bundled_scene, load_scene
 
@@ -156,6 +157,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "meshes" / "text.ply").write_bytes(BOX.export(file_type="ply", encoding="ascii"))
     (tmp_path / "meshes" / "box.obj").write_text(BOX.export(file_type="obj"))
     (tmp_path / "meshes" / "pentagon.obj").write_text(PENTAGON)
+    (tmp_path / "meshes" / "two.serialized").write_bytes(
+        file_of([packed(), packed(3.0 * CORNERS, flags=DOUBLE)])
+    )
     (tmp_path / "more.xml").write_text(
         f'<scene version="2.1.0">{mesh("included", "meshes/box.ply")}</scene>'
     )
@@ -187,6 +191,10 @@ def test_shapes_transforms_names_and_visual_plugins(folder: Path) -> None:
         mesh("e", "text.ply"),
         mesh("f", "meshes/box.obj", kind="obj"),
         mesh("g", "meshes/pentagon.obj", kind="obj"),
+        mesh("k", "two.serialized", kind="serialized"),
+        mesh("l", "two.serialized", kind="serialized").replace(
+            "</shape>", '<integer name="shape_index" value="1"/></shape>'
+        ),
         mesh("h", "box.ply").replace("</shape>", SETTINGS + "</shape>"),
         mesh("i", "box.ply").replace("</shape>", '<emitter type="area"/></shape>'),
         mesh("j", "box.ply").replace("</shape>", '<ref name="interior" id="fog"/></shape>'),
