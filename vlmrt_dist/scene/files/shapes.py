@@ -95,9 +95,7 @@ class ShapeReader:
             elif child.tag == "bsdf":
                 used.append(child)
             elif child.tag == "transform" and label == "to_world" and matrix is None:
-                matrix = _matrix(child)
-                if any(_deforms(step) for step in child):
-                    self._remarks.add("axis", name)
+                matrix = self._placement(child, name)
             elif child.tag == "string" and label == "filename" and kind in MESH_TYPES:
                 filename = attribute(child, "value")
             elif child.tag == "integer" and label == "shape_index" and kind == "serialized":
@@ -122,6 +120,19 @@ class ShapeReader:
             with np.errstate(over="ignore", invalid="ignore"):  # SceneObject refuses what overflows
                 mesh = mesh._replace(vertices=transforms.apply(matrix, mesh.vertices))
         return Shape(name, mesh, used[0])
+
+    def _placement(self, transform: Element, name: str) -> FloatArray:
+        """The matrix [4,4] of a shape's transform.
+
+        :raises SceneError: names the shape
+        """
+        try:
+            matrix = _matrix(transform)
+        except SceneError as error:
+            raise SceneError(f"shape {quoted(name)}: {error}") from None
+        if any(_deforms(step) for step in transform):
+            self._remarks.add("axis", name)
+        return matrix
 
     def _referenced(self, ref: Element, shape: str) -> list[Element]:
         """The material that a reference of a shape means; none for a medium or a light.
