@@ -36,6 +36,8 @@ from .placement import measure_until as measure_until
 from .placement import place as place
 from .placement import plan_next as plan_next
 from .placement import predicted_std as predicted_std
+from .report import SceneView as SceneView
+from .report import view as view
 from .report import write_map as write_map
 from .scene import MaterialPrior as MaterialPrior
 from .scene import SceneModel as SceneModel

@@ -38,6 +38,24 @@ def test_without_measurements_it_is_the_prior_s(tmp_path: Path) -> None:
         assert np.isfinite(stored["rss"]).all()
 
 
+@pytest.mark.slow
+def test_a_result_file_calibrates_too(tmp_path: Path) -> None:
+    rss, file = tmp_path / "rss.csv", tmp_path / "estimate.parquet"
+    noise = ("--noise-db", 0.5, "--max-depth", 1)
+    invoke("simulate", *noise, "--perturb-seed", 1, "--out", rss)
+    invoke("estimate", "--measurements", rss, *noise, "--out", file)
+    words = ("map", *PLANE, "--tx", "-1,2,1.2", "--noise-db", 0.5)
+    for name, given in (("a.npz", ("--measurements", rss)), ("b.npz", ("--estimate", file))):
+        told = invoke(*words, *given, "--out", tmp_path / name)
+        assert told.exit_code == 0, told.output
+    with np.load(tmp_path / "a.npz") as one, np.load(tmp_path / "b.npz") as other:
+        for key in ("prior_dbm", "prior_std_db", "calibrated_dbm"):
+            np.testing.assert_allclose(one[key], other[key], rtol=1e-9)
+        assert (other["calibrated_std_db"] > 0.0).all()  # without the covariances
+    told = invoke(*words, "--measurements", rss, "--estimate", file, "--out", tmp_path / "c.npz")
+    assert told.exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -137,6 +137,8 @@ def test_blenders_names_survive(tmp_path: Path) -> None:
     assert set(again.objects) == set(renamed.values())
     change = found.apply(again)
     assert change.changed == ()
+    assert "at 3.5 GHz; the numbers hold at 2.4 GHz" in change.remarks[-1]
+    assert repr(change).startswith("0 objects have new numbers (none), 9 had theirs already")
 
 
 def sionna_levels(scene: Any, radio: vd.RadioConfig) -> FloatArray:

@@ -93,7 +93,7 @@ def test_the_section_is_the_outline_of_what_the_plane_cuts(room: SceneModel) -> 
     assert length == pytest.approx(2.0 * (high - low).sum())
 
 
-@pytest.mark.parametrize("text", ["", "48", "48,11,5", "north,east", "nan,0", "91,0", "0,181"])
+@pytest.mark.parametrize("text", ["", "48", "48,11,5,6", "north,east", "nan,0", "91,0", "0,181"])
 def test_no_origin_is_guessed(text: str) -> None:
     with pytest.raises(ConfigurationError, match="origin must be"):
         origin_of(text)

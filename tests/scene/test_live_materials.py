@@ -73,7 +73,7 @@ def test_a_second_call_replaces_the_first_ones_materials(folder: Path) -> None:
     assert back.changed == ("floor",)
 
 
-def test_a_merged_shape_is_replaced_where_its_objects_differ(folder: Path) -> None:
+def test_objects_that_differ_are_taken_out_of_a_merged_shape(folder: Path) -> None:
     scene = opened(folder, merge_shapes=True)
     names = live_model(scene)[0].names
     equal = {name: LiveNumbers(TABLE.get(name, 0.05)) for name in names}
@@ -82,10 +82,18 @@ def test_a_merged_shape_is_replaced_where_its_objects_differ(folder: Path) -> No
     assert len(scene.objects) == 5
     change = set_materials(scene, equal | {"brick_2": LiveNumbers(0.06)}, F)
     assert (change.changed, len(change.split)) == (("brick_2",), 1)
-    found = {name: values[0] for name, values in numbers_of(scene, F).items()}
-    assert set(found) == set(names)
-    assert found["brick_2"] == np.float32(0.06)
-    assert found["brick_1"] == np.float32(0.05)
+    assert len(scene.objects) == 6
+    assert numbers_of(scene, F)["brick_2"][0] == np.float32(0.06)
+    # The others are still merged, and have the names that they had.
+    model, _ = live_model(scene)
+    assert set(model.names) == set(names)
+    assert model.objects[model.names.index("brick_1")].conductivity == 0.05
+    assert set_materials(scene, equal | {"brick_2": LiveNumbers(0.06)}, F).changed == ()
+    change = set_materials(
+        scene, equal | {f"brick_{k}": LiveNumbers(0.1 * k) for k in range(1, 6)}, F
+    )
+    assert len(change.changed) == 5
+    assert set(scene.objects) == set(names)
     model, remarks = live_model(scene)
     assert remarks == []
     np.testing.assert_array_equal(

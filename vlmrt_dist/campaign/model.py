@@ -17,6 +17,7 @@ from vlmrt_dist.campaign import validation as checks
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.campaign.validation import floats, read_only
 from vlmrt_dist.errors import CampaignError
+from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import SceneModel
 
 
@@ -125,6 +126,30 @@ class Campaign:
         if self.rss_dbm is None:
             state = "planned"
         return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state})"
+
+    def _repr_html_(self) -> str:
+        """Transmitter, receivers and levels of each setup, for notebooks."""
+        rows = []
+        for m in range(self.num_setups):
+            there = self.present[m]
+            row = [str(m + 1), ", ".join(f"{c:.2f}" for c in self.tx[m]), str(int(there.sum()))]
+            if self.rss_dbm is not None:
+                level = self.rss_dbm[m][there]
+                row += [f"{level.min():.1f} … {level.max():.1f}", str(int(self.censored[m].sum()))]
+            if self.frequency is not None:
+                row.append(f"{self.frequency[m] / 1e9:g}")
+            rows.append(row)
+        head = ["setup", "transmitter [m]", "receivers"]
+        if self.rss_dbm is not None:
+            head += ["levels [dBm]", "below the floor"]
+        if self.frequency is not None:
+            head.append("carrier [GHz]")
+        state = "measured" if self.simulated_from is None else "simulated"
+        state = "planned" if self.rss_dbm is None else state
+        return html_table(
+            f"Campaign: {self.num_links} links of {self.num_setups} setups, {state}", head, rows,
+            ("In 3D: scene.view(campaign)",),
+        )  # fmt: skip
 
     @classmethod
     def from_setups(

@@ -40,6 +40,7 @@ COMMANDS = {
     "advise": "advise:advise_command",
     "export-scene": "export_scene:export_command",
     "render": "render:render_command",
+    "view": "view:view_command",
     "map": "coverage:map_command",
     "sweep": "sweep:sweep_command",
     "report": "report:report_command",

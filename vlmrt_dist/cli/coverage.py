@@ -27,6 +27,7 @@ from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import MapPlane
 from vlmrt_dist.inference import (
+    Calibration,
     Estimate,
     LevenbergMarquardt,
     Noise,
@@ -35,6 +36,7 @@ from vlmrt_dist.inference import (
     RadioMap,
     estimate,
     radio_map,
+    read_estimate,
 )
 from vlmrt_dist.report import MAP_SUFFIXES, GeoOrigin, origin_of, write_map
 from vlmrt_dist.scene import MaterialPrior, SceneModel
@@ -114,6 +116,7 @@ def map_command(
     output: MapOutput,
     tx: Annotated[tuple[str, ...], Parameter(metavar="X,Y,Z", allow_leading_hyphen=True)] = (),
     measurements: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    calibrated: Annotated[Path | None, Parameter(name="--estimate", metavar="FILE")] = None,
     scene: SceneOptions = SceneOptions(),
     plane: PlaneOptions = PlaneOptions(),
     radio: RadioOptions = RadioOptions(),
@@ -126,7 +129,12 @@ def map_command(
 
     :param tx: position of a transmitter [m]; may be repeated; default: those of the measurements
     :param measurements: measured levels (see estimate) that the materials are calibrated with
+    :param calibrated: what estimate --out wrote, instead; it holds no covariances, so that objects
+        count as independent in the standard deviation
+    :raises ConfigurationError: if no transmitter is named, or both files are
     """
+    if calibrated is not None and measurements is not None:
+        raise ConfigurationError("--estimate and --measurements both calibrate; give one of them")
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency)
     campaign = None
@@ -138,7 +146,9 @@ def map_command(
         stated: Prior | MaterialPrior = width
         if prior.vlm is not None:
             stated = propose_materials(prior.vlm, room, frequency=asked.frequency).prior
-        result: Estimate | None = None
+        result: Estimate | Calibration | None = None
+        if calibrated is not None:
+            result = read_estimate(calibrated)
         if campaign is not None:
             result = estimate(
                 room, campaign, radio=asked, prior=stated,

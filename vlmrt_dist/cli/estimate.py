@@ -50,6 +50,7 @@ class EstimateOutput(Options):
     :param as_json: print one JSON object
     :param figure: draw levels, residuals, prior and estimate to this .png or .pdf
     :param out: write a row an object to this .parquet, .csv or .json
+    :param view: write a 3D page of objects, antennas, paths and residuals to this .html
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
     :param scene_out: write the scene with the estimated numbers to scene.xml and meshes in this
         folder, for sionna.rt.load_scene
@@ -59,6 +60,7 @@ class EstimateOutput(Options):
 
     as_json: Annotated[bool, Parameter(name="--json")] = False
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    view: Annotated[Path | None, Parameter(metavar="FILE")] = None
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
     links: Annotated[Path | None, Parameter(metavar="FILE")] = None
     scene_out: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
@@ -67,6 +69,7 @@ class EstimateOutput(Options):
 
     def __post_init__(self) -> None:
         check_target(self.figure, ".png", ".pdf")
+        check_target(self.view, ".html", ".htm")
         check_target(self.out, *TABLES)
         check_target(self.links, *TABLES)
         if self.scene_out is not None:
@@ -168,3 +171,10 @@ def _write(
 
         measurement_figure(scene, campaign, result, output.figure)
         say(f"figure written to {output.figure}")
+    if output.view is not None:
+        from vlmrt_dist.report import view
+
+        with results_only(), progress_bar() as progress:
+            page = view(scene, campaign, result, radio=radio, progress=progress)
+        page.write(output.view)
+        say(f"3D page written to {output.view}")

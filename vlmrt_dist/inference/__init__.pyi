@@ -6,6 +6,7 @@ from .conductivity_prior import ConductivityPrior as ConductivityPrior
 from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
+from .coverage import calibrated_materials as calibrated_materials
 from .coverage import radio_map as radio_map
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
@@ -47,6 +48,7 @@ from .problem import build_problem as build_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
 from .quantities import JointCovariance as JointCovariance
+from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate

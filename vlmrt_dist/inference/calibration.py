@@ -7,7 +7,7 @@ scene has anyway keeps its material class, which follows the frequency.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from vlmrt_dist.scene import (
     check_names,
     named,
     set_materials,
+    single,
 )
 
 QUANTITIES = ("conductivity", "relative_permittivity", "thickness")
@@ -102,7 +103,14 @@ class Calibration:
             name: LiveNumbers(**{quantity: columns[quantity][k] for quantity in columns})
             for k, name in enumerate(self.names)
         }
-        return set_materials(scene, numbers, self.frequency, source)
+        change = set_materials(scene, numbers, self.frequency, source)
+        remarks, now = self.remarks(), single(scene.frequency)
+        if abs(now / self.frequency - 1.0) > 1e-6:
+            remarks.append(
+                f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "
+                f"{self.frequency / 1e9:g} GHz"
+            )
+        return replace(change, remarks=tuple(remarks))
 
     def write(self, scene: SceneModel, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the scene with these numbers to ``scene.xml`` and meshes.

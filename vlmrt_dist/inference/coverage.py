@@ -258,7 +258,9 @@ def _states(
     """The state before calibration, and the one after it if there is an estimate."""
     if estimate is None or prior is not None:
         known = stated_prior(scene, radio, prior or Prior())
-        materials = _materials(scene, radio, {"conductivity": known.median}, radio.frequency)
+        materials = _materials(
+            scene, radio.frequency, {"conductivity": known.median}, radio.frequency
+        )
         width = np.where(np.isinf(known.width), KINDS["conductivity"].vague, known.width)
         before = _independent(scene, materials, {"conductivity": (width, known.free)}, 0.0)
     if estimate is None:
@@ -270,22 +272,41 @@ def _states(
             "made for"
         )
     quantities = estimate.quantities
+    stated = {name: q for name, q in quantities.items() if name != "exponent"}
+    if prior is None and not all(np.isfinite(q.prior).all() for q in stated.values()):
+        raise ConfigurationError(
+            "the result file does not state the priors; give prior=vd.Prior() for the map before "
+            "calibration, or write the file again with vlmrt estimate --out"
+        )
     log_ratio = float(np.log(radio.frequency / estimate.frequency))
     if prior is None:
         at = _at({name: q.prior for name, q in quantities.items()}, quantities, log_ratio)
         widths = {name: (_width(name, q), _free(q)) for name, q in quantities.items()}
-        materials = _materials(scene, radio, at, estimate.frequency)
+        materials = _materials(scene, radio.frequency, at, estimate.frequency)
         before = _independent(scene, materials, widths, log_ratio)
         if estimate.joint is not None:
             before = before.shared(estimate.joint)
-    at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
-    materials = _materials(scene, radio, at, estimate.frequency)
+    materials = calibrated_materials(scene, estimate, radio.frequency)
     if estimate.joint is not None:
         after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
     else:
         spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
         after = _independent(scene, materials, spread, log_ratio)
     return [before, after]
+
+
+def calibrated_materials(
+    scene: SceneModel, calibration: Calibration | None, frequency: float
+) -> Materials:
+    """Materials [K] at a carrier [Hz]: the calibrated values, or the scene's own for None."""
+    if calibration is None:
+        return Materials(
+            scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
+        )
+    quantities = calibration.quantities
+    log_ratio = float(np.log(frequency / calibration.frequency))
+    at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
+    return _materials(scene, frequency, at, calibration.frequency)
 
 
 def _at(
@@ -300,13 +321,13 @@ def _at(
 
 
 def _materials(
-    scene: SceneModel, radio: RadioConfig, at: dict[str, FloatArray], reference: float
+    scene: SceneModel, frequency: float, at: dict[str, FloatArray], reference: float
 ) -> Materials:
-    """Materials at the carrier of ``radio``, from values at ``reference`` [Hz]; the scene's own
+    """Materials at a carrier [Hz], from values at ``reference`` [Hz]; the scene's own
     where ``at`` says nothing."""
-    here, there = scene.conductivity(radio.frequency), scene.conductivity(reference)
+    here, there = scene.conductivity(frequency), scene.conductivity(reference)
     scale = np.divide(here, there, out=np.ones(len(here)), where=there > 0.0)
-    permittivity = scene.relative_permittivity(radio.frequency)
+    permittivity = scene.relative_permittivity(frequency)
     if "relative_permittivity" in at:
         change = at["relative_permittivity"] / scene.relative_permittivity(reference)
         permittivity = permittivity * change

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import CampaignLike
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
@@ -24,6 +26,7 @@ from vlmrt_dist.inference.quantities import (
 )
 from vlmrt_dist.inference.relative_error import mean_relative_error
 from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
+from vlmrt_dist.viewing import Page, open_view
 
 MEANING: dict[str, str] = {
     "estimated": "the measurement determines it",
@@ -224,6 +227,38 @@ class Estimate:
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
         return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+
+    def _repr_html_(self) -> str:
+        """The tables and remarks of :meth:`__str__`, for notebooks."""
+        quantities = self.calibration.quantities
+        parts = []
+        for name, quantity in quantities.items():
+            unit = f" [{quantity.unit}]" if quantity.unit else ""
+            rows = []
+            for k, item in enumerate(self.names):
+                fixed = quantity.verdict[k] == "fixed"
+                low, high = _number(quantity.low[k]), _number(quantity.high[k])
+                rows.append((
+                    item, self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
+                    "" if fixed else f"{low} … {high}", quantity.verdict[k],
+                ))  # fmt: skip
+            head = ("object", "material", f"prior{unit}", f"estimate{unit}",
+                    f"95 % interval{unit}", "verdict")  # fmt: skip
+            last = name == list(quantities)[-1]
+            notes = [*self.remarks(), "In 3D: estimate.view(campaign)"] if last else []
+            caption = f"{name.replace('_', ' ').capitalize()} of {len(self.names)} objects"
+            parts.append(html_table(caption, head, rows, notes))
+        return "".join(parts)
+
+    def view(self, campaign: CampaignLike | None = None, **options: Any) -> Page:
+        """The estimate as an interactive 3D page, which a notebook shows; ``.write("scene.html")``
+        makes a file of it.
+
+        :param campaign: its measurement; None: objects only
+        :param options: ``radio``, ``paths`` and ``progress`` of :func:`vlmrt_dist.view`
+        :raises ConfigurationError: if this estimate was made without its scene
+        """
+        return open_view(self._own_scene(), campaign, self, **options)
 
     def tables(self) -> list[Any]:
         """Rich tables: object, material, prior, estimate, interval and verdict for each quantity

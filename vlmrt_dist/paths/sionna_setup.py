@@ -181,7 +181,7 @@ def _read_array(name: str, array: Any, remarks: list[str]) -> Antenna | None:
     patterns = array.antenna_pattern.patterns
     antenna = _recognised(patterns[0])
     if len(patterns) > 1:
-        taken = antenna or default
+        taken = antenna or _recognised(patterns[0], slanted=True) or default
         remarks.append(
             f"{name} has two polarizations; the first one counts" if antenna else
             f"{name} has two polarizations, of which none is V or H; {' '.join(taken)} is taken"
@@ -195,8 +195,11 @@ def _read_array(name: str, array: Any, remarks: list[str]) -> Antenna | None:
     return antenna or default
 
 
-def _recognised(pattern: Any) -> Antenna | None:
-    """The antenna that has the field of one of Sionna's pattern functions."""
+def _recognised(pattern: Any, *, slanted: bool = False) -> Antenna | None:
+    """The antenna that has the field of one of Sionna's pattern functions.
+
+    :param slanted: the field's size only, whatever its direction
+    """
     import mitsuba as mi
 
     theta, phi = (
@@ -212,6 +215,10 @@ def _recognised(pattern: Any) -> Antenna | None:
     for name in get_args(AntennaPattern):
         for polarization in get_args(Polarization):
             _, expected = antenna_field(name, polarization, direction)
+            if slanted:
+                found, expected = (
+                    np.linalg.norm(f, axis=1, keepdims=True) for f in (found, expected)
+                )
             if np.abs(found - expected).max() < _SAME_FIELD * (1.0 + np.abs(expected).max()):
                 return Antenna(name, polarization)
     return None

@@ -76,3 +76,5 @@ from .sweeps.throughput import throughput_table as throughput_table
 from .tables import contradictions as contradictions
 from .tables import provenance as provenance
 from .tables import tables_of as tables_of
+from .viewer.page import SceneView as SceneView
+from .viewer.page import view as view

@@ -156,14 +156,15 @@ def _geo_tags(found: RadioMap, origin: GeoOrigin) -> list[tuple[int, int, int, o
 
 
 def origin_of(text: str) -> GeoOrigin:
-    """The origin that a user writes as LATITUDE,LONGITUDE.
+    """The origin that a user writes as LATITUDE,LONGITUDE; an altitude behind them is not used.
 
-    :raises ConfigurationError: if it is not two such numbers
+    :raises ConfigurationError: if it is not two or three such numbers
     """
     try:
-        latitude, longitude = (float(part) for part in text.split(","))
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        latitude = longitude = math.nan
+        numbers = []
+    latitude, longitude = numbers[:2] if 2 <= len(numbers) <= 3 else (math.nan, math.nan)
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         raise ConfigurationError(
             f"the origin must be LATITUDE,LONGITUDE in degrees, as in 48.137,11.575; got {text!r}"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.live_scene import (
@@ -19,6 +20,7 @@ from vlmrt_dist.scene.live_scene import (
     check_names,
     check_type,
     live_objects,
+    named,
     plain_name,
     single,
     table_type,
@@ -43,18 +45,27 @@ class LiveNumbers(NamedTuple):
     thickness: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LiveChange:
     """How the objects of a live scene were changed.
 
     :param changed: objects that have a new material of constant numbers
     :param kept: objects whose material has the numbers already
-    :param split: merged shapes that were replaced by their objects
+    :param split: merged shapes that objects were taken out of
+    :param remarks: what a user of the numbers should know, each a sentence
     """
 
     changed: tuple[str, ...]
     kept: tuple[str, ...]
     split: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{len(self.changed)} objects have new numbers ({named(self.changed) or 'none'}), "
+            f"{len(self.kept)} had theirs already"
+        ]
+        return "\n".join([*lines, *self.remarks])
 
 
 def set_materials(
@@ -68,7 +79,7 @@ def set_materials(
     An object whose material has the numbers already keeps it, and with it its dependence on the
     frequency; every other one gets a ``RadioMaterial`` of constant numbers, with the scattering
     and the colour of its old one. Objects of the same old material and the same numbers share it.
-    A merged shape whose objects differ is replaced by them.
+    Of a merged shape whose objects differ those with new numbers become objects of their own.
 
     :param scene: ``sionna.rt.Scene``
     :param numbers: object -> its numbers
@@ -89,6 +100,7 @@ def set_materials(
     for part in parts:
         by_shape.setdefault(part.shape, []).append(part)
     alone, added, removed = [], [], []
+    numbers_left = (k for k in itertools.count(1) if scene.get(f"no-name-{k}") is None)
     for shape, members in by_shape.items():
         item = shapes[shape]
         if len({wanted[part.name] for part in members}) == 1:
@@ -97,10 +109,7 @@ def set_materials(
                 alone.append((item, made.constant(item.radio_material, values)))
             continue
         removed.append(shape)
-        for part in members:
-            values = wanted[part.name]
-            old = item.radio_material
-            added.append(_separate(item, part, made.constant(old, values) if values else old))
+        added += _split(item, members, wanted, made, f"no-name-{next(numbers_left)}")
     for item, material in alone:
         item.radio_material = material
     if added:
@@ -195,20 +204,46 @@ class _Materials:
         return name
 
 
-def _separate(item: Any, part: LiveObject, material: Any) -> Any:
-    """A scene object of Sionna's with the part's faces of a merged shape."""
+def _split(
+    item: Any,
+    members: list[LiveObject],
+    wanted: Mapping[str, tuple[float, ...] | None],
+    made: _Materials,
+    nameless: str,
+) -> list[Any]:
+    """Scene objects of Sionna's in place of a merged shape: one for each part with new numbers, and
+    one for the others, because Sionna's kernels visit every mesh.
+
+    :param nameless: name of the latter
+    """
+    old, found, others = item.radio_material, [], []
+    for part in members:
+        values = wanted[part.name]
+        if values is None:
+            others.append(part)
+        else:
+            found.append(_separate(item, part.name, part.rows, made.constant(old, values)))
+    if len(others) == 1:
+        found.append(_separate(item, others[0].name, others[0].rows, old))
+    elif others:
+        # In their order, so that the next split names them as this one does.
+        rows = np.unique(np.concatenate([part.rows for part in others]))
+        found.append(_separate(item, nameless, rows, old))
+    return found
+
+
+def _separate(item: Any, name: str, rows: IntArray, material: Any) -> Any:
+    """A scene object of Sionna's with some faces of a merged shape."""
     import mitsuba as mi
     import sionna.rt as rt
 
     whole = item.mi_mesh
     vertices, faces = arrays(whole)
-    used, corners = np.unique(faces[part.rows], return_inverse=True)
+    used, corners = np.unique(faces[rows], return_inverse=True)
     properties = mi.Properties()
     properties["face_normals"] = whole.has_face_normals()
     normals = whole.has_vertex_normals()
-    mesh = mi.Mesh(
-        part.name, len(used), len(part.rows), props=properties, has_vertex_normals=normals
-    )
+    mesh = mi.Mesh(name, len(used), len(rows), props=properties, has_vertex_normals=normals)
     parameters = mi.traverse(mesh)
     parameters["vertex_positions"] = mi.Float(vertices[used].astype(np.float32).ravel())
     if normals:
@@ -216,4 +251,4 @@ def _separate(item: Any, part: LiveObject, material: Any) -> Any:
         parameters["vertex_normals"] = mi.Float(every[used].ravel())
     parameters["faces"] = mi.UInt32(corners.astype(np.uint32).ravel())
     parameters.update()
-    return rt.SceneObject(mi_mesh=mesh, name=part.name, radio_material=material)
+    return rt.SceneObject(mi_mesh=mesh, name=name, radio_material=material)

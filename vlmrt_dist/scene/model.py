@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import FrequencyError, SceneError
+from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.geometry import TriangleSoup
 from vlmrt_dist.scene.scene_object import (
@@ -30,6 +31,7 @@ from vlmrt_dist.scene.scene_object import (
     check_stated,
 )
 from vlmrt_dist.scene.scene_writer import scene_to_xml, write_scene
+from vlmrt_dist.viewing import Page, open_view
 
 __all__ = ["DEFAULT_THICKNESS", "SceneModel", "SceneObject", "bounding_bounds"]
 
@@ -89,6 +91,31 @@ class SceneModel:
 
     def __repr__(self) -> str:
         return f"SceneModel({self.name!r}, K={self.num_objects}, key {self.key[:12]})"
+
+    def _repr_html_(self) -> str:
+        """Objects and triangles of each material class, for notebooks."""
+        low, high = self.bounds
+        rows = []
+        for material in sorted(set(self.materials)):
+            of_it = [o for o in self.objects if o.material == material]
+            names = ", ".join(o.name for o in of_it[:3]) + (", ..." if len(of_it) > 3 else "")
+            triangles = sum(len(o.faces) for o in of_it)
+            rows.append((material, str(len(of_it)), f"{triangles:,}", names[:200]))
+        size = " × ".join(f"{side:.4g}" for side in high - low)
+        return html_table(
+            f"Scene {self.name}: {self.num_objects} objects, {size} m",
+            ("material", "objects", "triangles", "such as"), rows, ("In 3D: scene.view()",),
+        )  # fmt: skip
+
+    def view(self, campaign: Any = None, estimate: Any = None, **options: Any) -> Page:
+        """The scene as an interactive 3D page, which a notebook shows; ``.write("scene.html")``
+        makes a file of it.
+
+        :param campaign: positions, or measured levels; None: objects only
+        :param estimate: of this scene; None: the scene's own materials
+        :param options: ``radio``, ``paths`` and ``progress`` of :func:`vlmrt_dist.view`
+        """
+        return open_view(self, campaign, estimate, **options)
 
     @property
     def num_objects(self) -> int:

@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
@@ -26,6 +27,9 @@ from vlmrt_dist.store import write_atomic
 
 SCENE_FILE = "scene.xml"
 MESH_FOLDER = "meshes"
+
+_WRITERS = 16
+"""Mesh files that are written at a time."""
 
 # The part of a BSDF's id that makes it unique; the reader strips it again.
 ID_COUNTER = "--"
@@ -103,9 +107,14 @@ def write_scene(
         os.makedirs(folder / MESH_FOLDER, exist_ok=True)
     except OSError as error:
         raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
-    for k, item in enumerate(objects):
-        content = ply_bytes(item.vertices, item.faces)
+
+    def write_mesh(k: int) -> None:
+        content = ply_bytes(objects[k].vertices, objects[k].faces)
         write_atomic(folder / MESH_FOLDER / f"{k}.ply", content)
+
+    # A thread waits for the disk, not for the processor.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        list(pool.map(write_mesh, range(len(objects))))
     return write_atomic(folder / SCENE_FILE, text.encode())
 
 

@@ -9,7 +9,7 @@ from vlmrt_dist.campaign.campaign_like import as_campaign
 from vlmrt_dist.campaign.files.dataframes import arrow_table
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.model import Campaign
-from vlmrt_dist.errors import MeasurementFileError
+from vlmrt_dist.errors import CampaignError, MeasurementFileError
 from vlmrt_dist.scene import box_room
 
 ROWS = {
@@ -58,6 +58,7 @@ def test_every_kind_of_frame_is_the_campaign_of_its_file(
         pa.table(ROWS),
         Stream(views),
         Stream(pa.table(ROWS)),
+        Stream(pa.table({**ROWS, "setup": pa.array(ROWS["setup"]).dictionary_encode()})),
     ):
         assert read_campaign(each, scene=box_room()).key == key
 
@@ -83,6 +84,15 @@ def test_frames_that_are_no_table() -> None:
         arrow_table(twice)
     with pytest.raises(MeasurementFileError, match="cannot be read as a table"):
         arrow_table(Stream(pa.chunked_array([[1]])))
+
+
+@pytest.mark.parametrize(
+    ("thing", "word"),
+    [(3, "got int"), (None, "got NoneType"), (ROWS, r"got dict; give a pandas\.DataFrame")],
+)
+def test_what_is_neither_a_file_nor_a_frame(thing: Any, word: str) -> None:
+    with pytest.raises(CampaignError, match=word):
+        read_campaign(thing)
 
 
 def test_a_campaign_stands_for_itself(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
-from vlmrt_dist.errors import MeasurementFileError
+from vlmrt_dist.errors import CampaignError, MeasurementFileError
 
 NAME = "the data frame"
 """What messages call a table that is no file."""
@@ -36,10 +36,23 @@ def arrow_table(frame: DataFrame) -> Any:
     except (pa.ArrowException, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise MeasurementFileError(NAME, [(0, f"it cannot be read as a table: {reason}")]) from None
-    # Categories, views and large strings as the plain types that files have.
-    plain = [_plain_type(field.type) for field in table.schema]
-    fields = [pa.field(f.name, kind) for f, kind in zip(table.schema, plain, strict=True)]
-    return table.cast(pa.schema(fields))
+    columns = [_plain(column) for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
+def refuse_source(source: object) -> NoReturn:
+    """Say that something is neither a file nor a table.
+
+    :raises CampaignError: in any case
+    """
+    hint = ""
+    if hasattr(source, "collect"):
+        hint = "; give its .collect()"
+    elif isinstance(source, (dict, list)):
+        hint = "; give a pandas.DataFrame of it"
+    raise CampaignError(
+        f"measurements are the path of a file, or a data frame; got {type(source).__name__}{hint}"
+    )
 
 
 def _from_pandas(frame: Any) -> Any:
@@ -64,11 +77,11 @@ def _from_pandas(frame: Any) -> Any:
     return pa.table(columns, names=names)
 
 
-def _plain_type(kind: Any) -> Any:
+def _plain(column: Any) -> Any:
+    """A column with a type that files have: categories and views of text become text."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    return kind
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind):
+        return pa.array(column.to_pylist())
+    return column.cast(pa.string()) if pa.types.is_large_string(kind) else column

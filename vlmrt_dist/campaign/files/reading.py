@@ -14,7 +14,7 @@ import numpy as np
 
 from vlmrt_dist.campaign.files.assembly import links_of
 from vlmrt_dist.campaign.files.dataframes import NAME as FRAME
-from vlmrt_dist.campaign.files.dataframes import DataFrame, arrow_table
+from vlmrt_dist.campaign.files.dataframes import DataFrame, arrow_table, refuse_source
 from vlmrt_dist.campaign.files.links import Links
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, position_slips
@@ -63,11 +63,14 @@ def read_measurements(
     """The campaign in a measurement file or a data frame, and how it was understood.
 
     :param scene: check the positions against it too, so that these problems come with their lines
+    :raises CampaignError: if it is neither
     :raises MeasurementFileError: with every problem and its line number (Parquet and data frames:
         the row, counted from 1)
     """
     if isinstance(source, DataFrame):
         return read_table(arrow_table(source), name=FRAME, scene=scene, options=options)
+    if not isinstance(source, (str, os.PathLike)):
+        refuse_source(source)
     problems = Problems()
     raw = read_raw_table(source, lambda heading: is_understood(heading, options), problems)
     return _read(raw, None if scene is None else as_scene(scene), options, problems)
