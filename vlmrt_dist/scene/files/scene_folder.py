@@ -118,7 +118,7 @@ class SceneFolder:
         if not inside:
             raise SceneError(
                 f"{what} is refused: it lies outside the folder of the scene; "
-                + _allow(found[0].parent)
+                + _allow(None if PurePosixPath(name).is_absolute() else found[0].parent)
             )
         return inside
 
@@ -132,10 +132,10 @@ def _within(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder) for folder in folders)
 
 
-def _allow(folder: Path) -> str:
-    text = str(folder)
-    shown = text if len(text) <= 200 and text.isprintable() else "FOLDER"
+def _allow(folder: Path | None) -> str:
+    text = "" if folder is None else str(folder)
+    shown = text if 0 < len(text) <= 200 and text.isprintable() else "FOLDER"
     return (
-        f"if that is meant, allow the files below a folder by --scene-root {shown} (root= of "
-        "load_scene)"
+        "copy the file there, or allow the files below another folder by --scene-root "
+        f"{shown} (root= of load_scene)"
     )
