@@ -10,6 +10,9 @@ MAX_PROBLEMS = 1000
 MAX_SHOWN = 40
 """So much of a cell [characters] is repeated in a message."""
 
+MAX_NAME = 200
+"""Longest name [characters]; what follows is cut off."""
+
 Problem = tuple[int, str]
 """A line's number (0: the whole file) and what is wrong with it."""
 
@@ -44,6 +47,16 @@ class Problems:
         """The problems by line."""
         more = [(10**9, f"not read on after {MAX_PROBLEMS} problems")] if self.full else []
         return sorted(self._found) + [(0, text) for _, text in more]
+
+
+def printable(text: str) -> str:
+    """A name from a file on one line, without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[:MAX_NAME]).split())
+
+
+def counted(number: int, word: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def shown(value: object) -> str:
