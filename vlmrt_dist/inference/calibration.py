@@ -142,8 +142,9 @@ class Calibration:
     def remarks(self) -> list[str]:
         """What a user of the numbers should know."""
         lines = [
-            f"the numbers were estimated at {self.frequency / 1e9:g} GHz; Sionna keeps them at "
-            "every frequency, while materials that stay as they were may follow it"
+            f"estimated at {self.frequency / 1e9:g} GHz; Sionna keeps these numbers at every "
+            "frequency, and objects whose numbers did not change keep their material, which may "
+            "follow the frequency"
         ]
         for quantity in self.values:
             words, verdicts = quantity.replace("_", " "), self.quantities[quantity].verdict
