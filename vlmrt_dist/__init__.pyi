@@ -1,7 +1,11 @@
 from .campaign import Campaign as Campaign
 from .campaign import MeasurementSetup as MeasurementSetup
 from .campaign import RadioConfig as RadioConfig
+from .campaign import Reading as Reading
+from .campaign import ReadingOptions as ReadingOptions
+from .campaign import Region as Region
 from .campaign import read_campaign as read_campaign
+from .campaign import read_measurements as read_measurements
 from .campaign import write_campaign as write_campaign
 from .distributed import ActorOptions as ActorOptions
 from .errors import VlmrtError as VlmrtError
@@ -28,7 +32,6 @@ from .placement import CandidateOptions as CandidateOptions
 from .placement import DOptimal as DOptimal
 from .placement import Grid as Grid
 from .placement import Random as Random
-from .placement import Region as Region
 from .placement import Target as Target
 from .placement import Vlm as Vlm
 from .placement import VlmThenRefine as VlmThenRefine

@@ -215,7 +215,7 @@ def test_the_file_that_the_next_ones_spoil_is_fine(tmp_path: Path) -> None:
         (FINE.replace(",rx_z", "").replace(",1,-", ",-"), 0, ["no rx_z", "--rx-height METRES"]),
         (FINE.replace("-38.5", "loud"), 4, ["rss_dbm 'loud' is not a number"]),
         (FINE.replace("0,2,1,-38.5", "0,two,1,-38.5"), 4, ["rx_y 'two' is not a number"]),
-        (FINE.replace("-38.5", "-38.5 V"), 4, ["write the number alone: -38.5"]),
+        (FINE.replace("-38.5", "-38.5 V"), 4, ["units that may follow one: dBm"]),
         (FINE.replace("2,0,1,-31.5", "3,-3,0.5,-31.5"), 2, ["receiver 1", "box_concrete"]),
         (FINE.replace("2,-2,1,", "2,-2,7,"), 6, ["outside the room", "(-5, -5, 0)"]),
         (with_powers(1e3), 2, ["watts", "7.08e-07 W are -31.50 dBm"]),

@@ -26,7 +26,7 @@ def test_what_was_understood_is_shown_and_written(tmp_path: Path) -> None:
     for words in (
         "3 rows; columns are separated by semicolons; numbers have a decimal comma",
         "Longitude  receiver's longitude [°]", "RSRP       level [dBm]",
-        "1 of 3 readings were not heard: censored at -120 dBm", "columns not used: 'NRxRSRP'",
+        "not heard: 1 of 3 readings, censored at -120 dBm", "columns not used: 'NRxRSRP'",
         "3 links of 2 setups", "receivers: x 6", "levels: -97 to -95 dBm", "< -120.00",
     ):  # fmt: skip
         assert words in done.stdout
@@ -43,7 +43,7 @@ def test_options_with_minus_signs_and_columns_of_other_names(tmp_path: Path) -> 
         "--column", "rss_dbm=Pot", "--tx", "-4,0,2", "--rx-height", "1", "--unheard", "-110",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "1 links of 1 setups" in done.stdout
+    assert "1 link of 1 setup" in done.stdout
     assert "-4.00  0.00  2.00" in done.stdout
 
 

@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement.options import CandidateOptions, Region
+from vlmrt_dist.placement.options import CandidateOptions
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import scipy.sparse as sp
 
 import vlmrt_dist as vd
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.placement.candidates import prior_draws, random_positions
-from vlmrt_dist.placement.options import Region
 from vlmrt_dist.placement.refinement import PlanCriterion, refined
 from vlmrt_dist.placement.selection import Criterion
 

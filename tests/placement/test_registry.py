@@ -3,12 +3,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from vlmrt_dist.campaign.free_space import check_campaign, random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import Combining, RadioConfig
+from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.placement.options import CandidateOptions, Region
+from vlmrt_dist.placement.options import CandidateOptions
 from vlmrt_dist.placement.prediction import predicted_std, random_campaigns
 from vlmrt_dist.placement.registry import STRATEGIES, place, strategy_named
 from vlmrt_dist.placement.strategies._base import Strategy
@@ -160,11 +162,18 @@ def test_estimates_from_d_optimal_positions_are_far_better(path_cache: None) -> 
     assert np.median(errors(planned, seeds)) < 0.1 * np.median(chance)
 
 
-def test_random_is_random_campaign() -> None:
+def test_random_is_uniform_in_the_free_space_of_a_room() -> None:
     room = box_room()
-    expected = random_campaign(room, 2, 3, seed=9, clearance=0.5)
-    assert place(Random(Region(clearance=0.5)), room, 2, 3, seed=9).key == expected.key
-    assert place("random", room, 2, 3).key == random_campaign(room, 2, 3, seed=0).key
+    many = place(Random(Region(clearance=0.5)), room, 20, 100, seed=9)
+    points = np.concatenate([many.tx, many.rx.reshape(-1, 3)])
+    assert (room.distance_to_surface(points) >= 0.5).all()
+    np.testing.assert_array_equal(points, points.round(2))
+    expected = random_campaign(room, 20, 100, seed=9, clearance=0.5)
+    others = np.concatenate([expected.tx, expected.rx.reshape(-1, 3)])
+    for axis in range(3):
+        # Two samples of one distribution: the chance of a larger difference is 1e-4.
+        assert ks_2samp(points[:, axis], others[:, axis]).pvalue > 1e-4
+    assert place("random", room, 2, 3).key == place(Random(), room, 2, 3, seed=0).key
 
 
 def test_unknown_strategies_are_refused() -> None:

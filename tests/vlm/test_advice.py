@@ -1,6 +1,7 @@
 import numpy as np
 
 from vlmrt_dist.campaign.free_space import check_campaign
+from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advice import ask
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
@@ -20,6 +21,6 @@ def test_one_advisor_says_both_and_its_rows_say_who_it_was() -> None:
     assert "offline, which looked at no image" in str(advice)
 
 
-def test_options_reach_the_advisor() -> None:
-    near = ask(Offline(clearance=0.5), box_room(), 1, 2, frequency=3.5e9)
+def test_a_region_reaches_the_advisor() -> None:
+    near = ask(Offline(), box_room(), 1, 2, frequency=3.5e9, region=Region(clearance=0.5))
     assert near.campaign.key != ask("offline", box_room(), 1, 2, frequency=3.5e9).campaign.key

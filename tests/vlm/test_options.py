@@ -27,7 +27,6 @@ pytestmark = pytest.mark.usefixtures("planted_keys")
         ({"retries": -1}, "retries"),
         ({"backoff": float("inf")}, "backoff"),
         ({"max_requests": 0}, "max_requests"),
-        ({"clearance": -1.0}, "clearance"),
     ],
 )
 def test_impossible_settings_are_refused(provider: str, options: dict[str, Any], word: str) -> None:
@@ -61,7 +60,7 @@ def test_a_model_and_a_server_are_needed() -> None:
         OpenAICompatible(model="m")
 
 
-@pytest.mark.parametrize("options", [Gemini(), Recorded("said.json"), Offline(0.5)])
+@pytest.mark.parametrize("options", [Gemini(), Recorded("said.json"), Offline()])
 def test_options_hold_no_key_and_travel(options: AdvisorOptions) -> None:
     assert pickle.loads(pickle.dumps(options)) == options
     assert SECRET not in repr(options)

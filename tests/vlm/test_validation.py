@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vlmrt_dist.campaign import AntennaSpace, Region
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.paper_room import box_room
@@ -19,7 +20,7 @@ from vlmrt_dist.vlm.validation import (
 
 TABLE = itu.conductivity_table(3.5e9)
 SCENE = box_room()
-ROOM = Room(SCENE, SCENE.names, 0.3)
+ROOM = Room(AntennaSpace(SCENE, Region()), SCENE.names)
 
 
 def entry(name: str = "a", material: str = "brick", **more: Any) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def test_surplus_is_left_out_and_said() -> None:
 
 def test_a_hidden_name_is_not_told_by_a_reason() -> None:
     labels = tuple(f"object_{k + 1}" for k in range(SCENE.num_objects))
-    room = Room(SCENE, labels, 0.3)
+    room = Room(AntennaSpace(SCENE, Region()), labels)
     checked = check_setups([{"tx": at(-3, 3, 0.5), "rx": []}], room, 1, 1)
     assert "inside 'object_6'" in checked.problems[0, 0]
 

@@ -1,3 +1,11 @@
+from .antenna_space import AT_HEIGHT as AT_HEIGHT
+from .antenna_space import REASONS as REASONS
+from .antenna_space import RESOLUTION as RESOLUTION
+from .antenna_space import TOO_NEAR as TOO_NEAR
+from .antenna_space import AntennaSpace as AntennaSpace
+from .antenna_space import rounded as rounded
+from .area import Area as Area
+from .area import AreaLike as AreaLike
 from .campaign_like import CampaignLike as CampaignLike
 from .campaign_like import as_campaign as as_campaign
 from .carriers import Carrier as Carrier
@@ -26,4 +34,6 @@ from .radio_config import LineOfSight as LineOfSight
 from .radio_config import PathSet as PathSet
 from .radio_config import Polarization as Polarization
 from .radio_config import RadioConfig as RadioConfig
+from .region import Height as Height
+from .region import Region as Region
 from .validation import checked_noise as checked_noise

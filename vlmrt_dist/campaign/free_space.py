@@ -107,12 +107,18 @@ class Misplaced(NamedTuple):
         return f"{whose} at ({x:g}, {y:g}, {z:g}) {self.what}"
 
 
+def antennas_of(campaign: Campaign) -> tuple[list[tuple[int, int | None]], FloatArray]:
+    """Setup and receiver (None: the transmitter) of every antenna, all transmitters first, and
+    their positions [n, 3] [m]."""
+    owners: list[tuple[int, int | None]] = [(m, None) for m in range(campaign.num_setups)]
+    owners += [(m, n) for m, n in rows(campaign.present)]
+    return owners, np.concatenate([campaign.tx, campaign.rx[campaign.present]])
+
+
 def misplaced(scene: SceneModel, campaign: Campaign) -> list[Misplaced]:
     """Every transmitter, then every receiver, that lies outside the room, inside an object, on a
     surface, or where its own transmitter is."""
-    owners: list[tuple[int, int | None]] = [(m, None) for m in range(campaign.num_setups)]
-    owners += [(m, n) for m, n in rows(campaign.present)]
-    points = np.concatenate([campaign.tx, campaign.rx[campaign.present]])
+    owners, points = antennas_of(campaign)
     own_tx = campaign.tx[np.nonzero(campaign.present)[0]]
     same = np.concatenate(
         [np.zeros(campaign.num_setups, bool), (points[campaign.num_setups :] == own_tx).all(1)]

@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import RadioConfig, write_campaign
-from vlmrt_dist.cli.options import SceneOptions, check_target
+from vlmrt_dist.campaign import RadioConfig, Region, write_campaign
+from vlmrt_dist.cli.options import RegionFlags, SceneOptions, check_target, value_of
 from vlmrt_dist.command_line import Options, described, option_group
 from vlmrt_dist.console import print_result, results_only, say
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
@@ -174,6 +174,7 @@ def advise_command(
     scene: SceneOptions = SceneOptions(),
     asked: AdvisorFlags = AdvisorFlags(),
     positions: AdvisedPositions = AdvisedPositions(),
+    region: RegionFlags = RegionFlags(),
     image: Annotated[tuple[Path, ...], Parameter(metavar="FILE")] = (),
     frequency: float = RadioConfig.frequency,
     seed: int = 0,
@@ -205,7 +206,12 @@ def advise_command(
     if positions.setups:
         with results_only():
             advice = advisor.propose_positions(
-                images, room, positions.setups, positions.receivers, seed=seed
+                images,
+                room,
+                positions.setups,
+                positions.receivers,
+                seed=seed,
+                region=value_of(Region, region),
             )
         if not as_json:
             print_result("\n" + _positions_text(advice))

@@ -140,7 +140,7 @@ def _show(found: Reading) -> None:
     """Columns, notes, ranges and the first links, on standard output."""
     campaign = found.campaign
     how = "".join(f"; {remark}" for remark in found.remarks)
-    lines = [f"{found.source}: {found.rows} rows{how}", "columns:"]
+    lines = [f"{found.source}: {_counted(found.rows, 'row')}{how}", "columns:"]
     width = min(max((len(heading) for heading, _ in found.columns), default=0), 30)
     shown = found.columns[:40]
     lines += [f"  {heading[:60]:<{width}}  {meaning}" for heading, meaning in shown]
@@ -154,14 +154,15 @@ def _show(found: Reading) -> None:
 
 
 def _ranges(campaign: Campaign) -> list[str]:
-    kind = "planned links" if campaign.rss_dbm is None else "links"
-    lines = [f"campaign: {campaign.num_links} {kind} of {campaign.num_setups} setups"]
+    kind = "planned link" if campaign.rss_dbm is None else "link"
+    setups = _counted(campaign.num_setups, "setup")
+    lines = [f"campaign: {_counted(campaign.num_links, kind)} of {setups}"]
     for name, points in (
         ("transmitters", campaign.tx), ("receivers", campaign.rx[campaign.present])
     ):  # fmt: skip
         low, high = points.min(axis=0), points.max(axis=0)
         spans = ", ".join(
-            f"{axis} {a:.6g} to {b:.6g}" for axis, a, b in zip("xyz", low, high, strict=True)
+            f"{axis} {a:.2f} to {b:.2f}" for axis, a, b in zip("xyz", low, high, strict=True)
         )
         lines.append(f"  {name}: {spans} m")
     if campaign.rss_dbm is not None:
@@ -169,7 +170,9 @@ def _ranges(campaign: Campaign) -> list[str]:
         if len(levels):
             lines.append(f"  levels: {levels.min():.4g} to {levels.max():.4g} dBm")
         if campaign.censored.any():
-            lines.append(f"  below the receiver's floor: {int(campaign.censored.sum())} links")
+            lines.append(
+                f"  below the receiver's floor: {_counted(int(campaign.censored.sum()), 'link')}"
+            )
     noise = np.broadcast_to(campaign.noise_db, campaign.present.shape)[campaign.present]
     if noise.any():
         lines.append(f"  noise: {noise.min():.3g} to {noise.max():.3g} dB")
@@ -177,6 +180,10 @@ def _ranges(campaign: Campaign) -> list[str]:
         every = np.unique(campaign.frequency)
         lines.append("  carriers: " + ", ".join(f"{f / 1e9:.6g}" for f in every[:8]) + " GHz")
     return lines
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def _first_links(found: Reading) -> object:

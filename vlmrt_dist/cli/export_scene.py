@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.cli.options import NamedScene
 from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result
@@ -35,6 +36,7 @@ def export_command(
     """
     if boxes is not None and scene != "box_room":
         raise SceneError("--boxes goes with box_room only")
-    room = options.named(scene if boxes is None else f"box_room_{boxes}")
+    name = scene if boxes is None else f"box_room_{boxes}"
+    room = options.named(name, frequency or RadioConfig.frequency)
     path = room.write(out, frequency=frequency, overwrite=overwrite)
     print_result(f"{room.num_objects} objects written to {path}")

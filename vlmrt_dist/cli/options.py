@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 import numpy as np
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig, Region
 from vlmrt_dist.command_line import Options, option_group
 from vlmrt_dist.console import results_only, say
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
@@ -38,7 +38,6 @@ from vlmrt_dist.placement import (
     DOptimal,
     Grid,
     Random,
-    Region,
     Strategy,
     Vlm,
     VlmThenRefine,
@@ -311,16 +310,33 @@ class PositionOptions(Options):
                 raise ConfigurationError(f"--{name} must be 1 or more")
 
 
-@option_group("Candidate positions")
+REGION = Parameter(name="--region", metavar="FILE|NUMBERS", allow_leading_hyphen=True)
+
+
+@option_group("Where antennas may stand")
 @dataclass(frozen=True, kw_only=True)
-class CandidateFlags(Options, CandidateOptions):
-    """Candidate positions: heights, clearance and numbers.
+class RegionFlags(Options, Region):
+    """Where antennas may stand.
+
+    :param clearance: distance of antennas from every surface [m]
+    :param height: lowest and highest antenna above the floor or street [m]; default: 1 to 2 m in a
+        street, anywhere in a room
+    :param tx_height: the same for transmitters [m]; default: as --height
+    :param area: polygon that antennas keep to, in metres of the scene: a .geojson or .csv file
+        (columns x, y and perhaps ring), or corners as in "0 0 8 0 8 6 0 6"; after a semicolon, the
+        corners of a hole or of another part
+    """
+
+    area: Annotated[str | None, REGION] = None
+
+
+@option_group("Where antennas may stand")
+@dataclass(frozen=True, kw_only=True)
+class CandidateFlags(RegionFlags, CandidateOptions):
+    """Where antennas may stand, and the number of candidate positions.
 
     :param num_tx: candidate transmitters; default: 20, or twice --setups
     :param num_rx: candidate receivers of each; default: 60, or twice --receivers
-    :param clearance: distance of antennas from every surface [m]
-    :param height: lowest and highest antenna above the ground [m], in the street; default: anywhere
-    :param tx_height: the same for transmitters [m]; default: as --height
     """
 
     num_tx: Annotated[int | None, Parameter(name="--num-tx-candidates")] = None
@@ -367,9 +383,7 @@ def strategy_of(
     if start is not None and name != "vlm_then_refine":
         raise ConfigurationError("--start FILE goes with --placement vlm_then_refine")
     if name == "vlm":
-        if candidates.height is not None or candidates.tx_height is not None:
-            raise ConfigurationError("--placement vlm takes no --height")
-        return Vlm()
+        return Vlm(region=value_of(Region, candidates))
     if name in ("random", "grid"):
         region = value_of(Region, candidates)
         return Random(region) if name == "random" else Grid(region)

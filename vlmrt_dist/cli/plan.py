@@ -172,7 +172,7 @@ def plan_command(
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency)
     if positions.after is not None:
-        measured = read_for(room, positions.after)
+        measured = read_for(room, positions.after, tx_power_dbm=asked.tx_power_dbm)
         ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)
         output.write(room, ahead.campaign, *_said_of_next(room, ahead))
         return

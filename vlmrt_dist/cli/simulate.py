@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import RadioConfig, write_campaign
+from vlmrt_dist.campaign import AntennaSpace, RadioConfig, Region, write_campaign
 from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     CandidateFlags,
@@ -99,6 +99,8 @@ def simulate_command(
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency)
     given = read_for(room, positions.campaign) if positions.campaign else None
+    if given is not None and candidates.stated:
+        AntennaSpace(room, value_of(Region, candidates)).check(given)
     truth = room.conductivity(asked.frequency)
     if output.perturb_seed is not None:
         truth = perturbed(truth, output.perturb_seed)

@@ -3,8 +3,6 @@ from .candidates import pool_for as pool_for
 from .options import NUM_RX as NUM_RX
 from .options import NUM_TX as NUM_TX
 from .options import CandidateOptions as CandidateOptions
-from .options import Height as Height
-from .options import Region as Region
 from .prediction import Grow as Grow
 from .prediction import PlanTarget as PlanTarget
 from .prediction import Prediction as Prediction

@@ -7,7 +7,6 @@ several draws from the prior; all of them come from the same paths.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import ON_SURFACE, Campaign, RadioConfig, free_points
+from vlmrt_dist.campaign import AntennaSpace, Campaign, RadioConfig, Region
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import Prior, prior_of
-from vlmrt_dist.placement.options import CandidateOptions, Height, Region
+from vlmrt_dist.placement.options import CandidateOptions
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import SceneModel, ground, outdoors
+from vlmrt_dist.scene import SceneModel
 
 REACH = 200.0
 """Farthest that a candidate receiver lies from its transmitter [m]: across a whole city nothing is
@@ -34,9 +33,6 @@ product takes far longer to set up than to compute."""
 
 Rows: TypeAlias = "sp.csr_matrix | FloatArray"
 """Sensitivities [n, K] of links, sparse or not."""
-
-MAX_ROUNDS = 200
-"""Rounds of draws after which the search for positions at a height above ground ends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,32 +201,23 @@ def random_positions(
     region: Region | None = None,
     extra: Campaign | None = None,
 ) -> Campaign:
-    """T transmitters uniform in free space, each with R receivers at most :data:`REACH` away.
+    """T transmitters uniform where antennas may stand, each with R receivers at most :data:`REACH`
+    away.
 
     :param num_tx: T
     :param num_rx: R
     :param seed: of the positions
-    :param region: where antennas may stand. Heights count from the lowest surface below an antenna,
-        which is the ground or the floor; in a scene of buildings
-        (:func:`~vlmrt_dist.scene.street.outdoors`) antennas only stand where they see the sky
+    :param region: where antennas may stand, see
+        :class:`~vlmrt_dist.campaign.antenna_space.AntennaSpace`
     :param extra: setups that come first
     :raises CampaignError: if there is no free space
     """
     if num_tx < 1 or num_rx < 1:
         raise CampaignError("a pool needs at least one transmitter and one receiver")
-    region = region or Region()
-    clearance, height, high_tx = region.clearance, region.height, region.transmitters
     rng = np.random.default_rng(seed)
-    street = under_the_sky(scene, region)
-
-    def points(count: int, bounds: FloatArray, above: Height | None) -> FloatArray:
-        if above is None:
-            part = dataclasses.replace(scene, bounds=bounds)
-            return free_points(part, count, rng, clearance=clearance)
-        return _points_above_ground(scene, bounds, count, rng, clearance, above, street)
-
+    space = AntennaSpace(scene, region or Region())
     low, high = scene.bounds
-    tx = points(num_tx, scene.bounds, high_tx)
+    tx = space.draw(num_tx, rng, transmitter=True)
     given: list[FloatArray] = []
     if extra is not None:
         tx = np.concatenate([extra.tx, tx])
@@ -241,73 +228,5 @@ def random_positions(
         near = np.array([np.maximum(low, centre - REACH), np.minimum(high, centre + REACH)])
         rx[t, : len(first)] = first
         if len(first) < num_rx:
-            rx[t, len(first) :] = points(num_rx - len(first), near, height)
+            rx[t, len(first) :] = space.draw(num_rx - len(first), rng, near=near)
     return Campaign(tx=tx, rx=rx)
-
-
-def under_the_sky(scene: SceneModel, region: Region) -> bool:
-    """Whether antennas have to see the sky: heights are given in a scene of buildings."""
-    stated = region.height is not None or region.transmitters is not None
-    return stated and outdoors(scene)
-
-
-def moved_inside(
-    scene: SceneModel, points: FloatArray, clearance: float, height: Height | None, street: bool
-) -> tuple[FloatArray, BoolArray]:
-    """Positions [n, 3] brought to the allowed heights above ground, and which of them [n] are
-    positions that a pool could hold.
-
-    :param height: lowest and highest position above ground [m]; None: any
-    :param street: whether antennas have to see the sky
-    """
-    points = points.copy()
-    there = np.ones(len(points), bool)
-    if height is not None:
-        level, open_sky = ground(scene, points[:, :2])
-        points[:, 2] = level + np.clip(points[:, 2] - level, *height)
-        there = open_sky | (not street)
-    found = np.flatnonzero(there)
-    there[found] = _free(scene, points[found], scene.bounds, clearance)
-    return points, there
-
-
-def _free(scene: SceneModel, points: FloatArray, bounds: FloatArray, clearance: float) -> BoolArray:
-    """Which positions [n, 3] lie within ``bounds`` [2, 3], outside every object and ``clearance``
-    from every surface."""
-    free = ((points >= bounds[0]) & (points <= bounds[1])).all(axis=1)  # false for NaN
-    some = np.flatnonzero(free)
-    far = scene.distance_to_surface(points[some]) >= max(clearance, ON_SURFACE)
-    free[some] = far & (scene.inside_object(points[some]) < 0)
-    return np.asarray(free)
-
-
-def _points_above_ground(
-    scene: SceneModel,
-    bounds: FloatArray,
-    count: int,
-    rng: np.random.Generator,
-    clearance: float,
-    height: Height,
-    street: bool,
-) -> FloatArray:
-    """Positions [count, 3] uniform over the area of ``bounds`` [2, 3] and in it, at a height above
-    the lowest surface there, which on the street has to see the sky."""
-    low, high = bounds
-    found: list[FloatArray] = []
-    total = 0
-    for _ in range(MAX_ROUNDS):
-        place = rng.uniform(low[:2], high[:2], (max(2 * count, 64), 2))
-        above = rng.uniform(*height, len(place))
-        level, open_sky = ground(scene, place)
-        points = np.column_stack([place, level + above])[open_sky | (not street)]
-        points = points[_free(scene, points, bounds, clearance)]
-        found.append(points)
-        total += len(points)
-        if total >= count:
-            return np.concatenate(found)[:count]
-    raise CampaignError(
-        f"only {total} of {count} positions found {height[0]:g} to {height[1]:g} m above ground, "
-        "outside every object, outdoors under the sky, "
-        f"and {clearance:g} m from every surface; widen the height, lower "
-        "the clearance, or give the scene headroom (--headroom)"
-    )

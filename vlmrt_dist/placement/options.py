@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from dataclasses import dataclass
 
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE
+from vlmrt_dist.campaign import Region
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-
-Height = tuple[float, float]
-"""Lowest and highest position of an antenna above the ground [m]. The ground is the lowest surface;
-in a scene of buildings it is street only where nothing lies above it."""
 
 NUM_TX, NUM_RX = 20, 60
 """Candidate transmitters, and receivers for each of them, where a caller asks for no other."""
 
 NUM_DRAWS = 8
 """Draws from the prior that a choice is averaged over."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Region:
-    """Where antennas may stand.
-
-    :param clearance: distance of every antenna from every surface [m]
-    :param height: lowest and highest antenna above the ground [m], outdoors under the open sky;
-        None: anywhere inside the scene's bounds
-    :param tx_height: the same for transmitters; None: as ``height``
-    :raises ConfigurationError: if the clearance is negative or not finite, or a height is no range
-        of finite numbers from 0 on
-    """
-
-    clearance: float = DEFAULT_CLEARANCE
-    height: Height | None = None
-    tx_height: Height | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.clearance < math.inf:
-            raise ConfigurationError("clearance must be a number of metres, 0 or more")
-        for name in ("height", "tx_height"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, _height(name, value))
-
-    @property
-    def transmitters(self) -> Height | None:
-        """Heights of the transmitters [m], which are those of the receivers unless stated."""
-        return self.height if self.tx_height is None else self.tx_height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +25,11 @@ class CandidateOptions(Region):
     :param num_draws: conductivities that the choice is averaged over, drawn from the prior, or
         from the posterior once something is measured
     :param clearance: distance of every antenna from every surface [m]
-    :param height: lowest and highest antenna above the ground [m], outdoors under the open sky;
-        None: anywhere inside the scene's bounds
+    :param height: lowest and highest antenna above the floor or the ground [m]; None: in the street
+        1 to 2 m, in rooms anywhere below the ceiling
     :param tx_height: the same for transmitters; None: as ``height``
-    :raises ConfigurationError: if a count is less than 1, the clearance is negative or not finite,
-        or a height is no range of finite numbers from 0 on
+    :param area: the part of the plan, see :class:`~vlmrt_dist.campaign.region.Region`
+    :raises ConfigurationError: if a count is less than 1, or the region makes no sense
     """
 
     num_tx: int | None = None
@@ -103,15 +68,3 @@ def check_count(name: str, value: int) -> None:
         raise ConfigurationError(f"{name} must be a whole number") from None
     if count < 1:
         raise ConfigurationError(f"{name} must be 1 or more")
-
-
-def _height(name: str, value: Height) -> Height:
-    try:
-        low, high = (float(v) for v in value)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not 0.0 <= low <= high < math.inf:
-        raise ConfigurationError(
-            f"{name} must be a lowest and a highest number of metres above ground"
-        )
-    return low, high

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import AntennaSpace, Campaign, RadioConfig, Region
 from vlmrt_dist.errors import CampaignError, NumericalError
 from vlmrt_dist.placement.candidates import (
     REACH,
@@ -22,10 +22,7 @@ from vlmrt_dist.placement.candidates import (
     compact,
     dense,
     link_jacobians,
-    moved_inside,
-    under_the_sky,
 )
-from vlmrt_dist.placement.options import Region
 from vlmrt_dist.placement.selection import LEAST_GAIN, Criterion
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -133,13 +130,13 @@ class _Search:
     ) -> None:
         self.tx, self.rx = planned.tx.copy(), planned.rx.copy()
         self._scene, self._judged, self._region, self._rng = scene, judged, region, rng
-        self._street = under_the_sky(scene, region)
+        self._space = AntennaSpace(scene, region)
         self._rows = judged.rows(scene, planned)[1]
         self._value = judged.value(self._rows)
 
     def move_transmitter(self, setup: int, step: float) -> None:
         """Move the transmitter of a setup to the best of its proposals, if one is better."""
-        places = self._proposed(self.tx[setup], step, self._region.transmitters)
+        places = self._proposed(self.tx[setup], step, transmitter=True)
         places = places[[self._in_reach(p, self.rx[setup]).all() for p in places]]
         if len(places) == 0:
             return
@@ -157,8 +154,7 @@ class _Search:
     def move_receivers(self, setup: int, step: float) -> None:
         """Move each receiver of a setup to the best of its proposals, if one is better."""
         count = self.rx.shape[1]
-        height = self._region.height
-        each = [self._proposed(self.rx[setup, n], step, height) for n in range(count)]
+        each = [self._proposed(self.rx[setup, n], step) for n in range(count)]
         places = np.concatenate(each)
         owner = np.repeat(np.arange(count), [len(e) for e in each])
         near = self._in_reach(self.tx[setup], places)
@@ -182,13 +178,9 @@ class _Search:
         except (CampaignError, NumericalError):
             return None
 
-    def _proposed(
-        self, place: FloatArray, step: float, height: tuple[float, float] | None
-    ) -> FloatArray:
+    def _proposed(self, place: FloatArray, step: float, *, transmitter: bool = False) -> FloatArray:
         moved = place + step * self._rng.standard_normal((PROPOSALS, 3))
-        points, allowed = moved_inside(
-            self._scene, moved, self._region.clearance, height, self._street
-        )
+        points, allowed = self._space.settled(moved, transmitter=transmitter)
         return points[allowed]
 
     @staticmethod

@@ -31,6 +31,10 @@ UPRIGHT = 1e-12
 # No axis, diagonal or other round direction: a ray must not run along the edges of boxes.
 RAY_DIRECTION = np.array([0.301703, 0.214159, 0.929062])
 
+_ANGLES = 0.3 + np.arange(8) * np.pi / 4.0
+SIDEWAYS = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES), np.full(8, 1e-3)])
+"""Directions [8,3] of nearly horizontal rays, none of them along the sides of a box."""
+
 
 def point_triangle_distance_squared(points: FloatArray, triangles: FloatArray) -> FloatArray:
     """Squared distance [m²] of each point [n,3] to its own triangle [n,3,3].
@@ -160,26 +164,43 @@ class TriangleSoup:
         result[known] = np.sqrt(best)
         return result
 
-    def containing_group(self, points: FloatArray, groups: IntArray) -> IntArray:
-        """The first of the closed ``groups`` [g] around each point [P,3], or -1, [P].
+    def containing_group(
+        self,
+        points: FloatArray,
+        groups: IntArray,
+        directions: FloatArray = RAY_DIRECTION[None],
+        needed: int = 1,
+    ) -> IntArray:
+        """The first of the ``groups`` [g] around each point [P,3], or -1, [P].
 
         A ray from a point inside crosses the surface an odd number of times. On the surface
         itself the answer is arbitrary.
+
+        :param directions: of the rays [D,3]; one is enough for closed groups
+        :param needed: rays with an odd number of crossings
         """
         found = np.full(len(points), -1, dtype=np.int64)
-        for group in groups[::-1]:  # backwards, so that the first one is what stays
-            inside_box = np.flatnonzero(
-                np.all((points >= self._group_low[group]) & (points <= self._group_high[group]), 1)
-            )
-            if len(inside_box) == 0:
-                continue
-            crossings = np.zeros(len(inside_box), dtype=np.int64)
-            same = np.full(len(inside_box), group)
-            for pair, triangle in self._expand(same):
-                hit = _ray_hits(points[inside_box[pair]], self.triangles[triangle])
-                np.add.at(crossings, pair[hit], 1)
-            found[inside_box[crossings % 2 == 1]] = group
+        low, high = self._group_low[groups], self._group_high[groups]
+        step = max(1, PAIRS_PER_BLOCK // max(len(groups), 1))
+        for start in range(0, len(points) if len(groups) else 0, step):
+            some = points[start : start + step]
+            row, which = np.nonzero(((some[:, None] >= low) & (some[:, None] <= high)).all(axis=2))
+            odd = np.zeros(len(row), dtype=np.int64)
+            for direction in directions:
+                odd += self._crossed(some[row], groups[which], direction) % 2
+            within = np.flatnonzero(odd >= needed)[::-1]  # backwards: the first one is what stays
+            found[start + row[within]] = groups[which[within]]
         return found
+
+    def _crossed(self, points: FloatArray, groups: IntArray, direction: FloatArray) -> IntArray:
+        """How often the ray from each point [n,3] meets its own group [n]."""
+        count = np.zeros(len(points), dtype=np.int64)
+        for pair, triangle in self._expand(groups):
+            start = points[pair]
+            along = np.broadcast_to(direction, start.shape)
+            met = ray_meets(start, along, self.triangles[triangle])
+            count += np.bincount(pair[met > 0], minlength=len(points))
+        return count
 
     def crossings(
         self, starts: FloatArray, ends: FloatArray
@@ -235,7 +256,7 @@ class TriangleSoup:
                     ((at >= low_corner[:, :2]) & (at <= high_corner[:, :2])).all(axis=1)
                 )
                 row, triangle, group = row[over], triangle[over], owner[clusters[pair[over]]]
-                hit, height = _height_at(places[row], soup.triangles[triangle])
+                hit, height = height_at(places[row], soup.triangles[triangle])
                 found.append((row[hit], group[hit], height[hit]))
         line, group, height = (np.concatenate(part) for part in zip(*found, strict=True))
         return line, group, height
@@ -311,7 +332,7 @@ def _box_distance_squared(p: FloatArray, low: FloatArray, high: FloatArray) -> F
     return _dot(outside, outside)
 
 
-def _height_at(places: FloatArray, triangles: FloatArray) -> tuple[BoolArray, FloatArray]:
+def height_at(places: FloatArray, triangles: FloatArray) -> tuple[BoolArray, FloatArray]:
     """Whether each place [n,2] lies over or under its triangle [n,3,3], and the height there."""
     flat = triangles[:, :, :2]
     a, b, c = flat[:, 0], flat[:, 1], flat[:, 2]
@@ -344,9 +365,3 @@ def _box_met(start: FloatArray, end: FloatArray, low: FloatArray, high: FloatArr
             np.fmax(enter, np.fmin(one, other), out=enter)
             np.fmin(leave, np.fmax(one, other), out=leave)
     return enter <= leave
-
-
-def _ray_hits(points: FloatArray, triangles: FloatArray) -> BoolArray:
-    """Whether the ray from each point [n,3] along RAY_DIRECTION meets its triangle [n,3,3]."""
-    direction = np.broadcast_to(RAY_DIRECTION, points.shape)
-    return np.asarray(ray_meets(points, direction, triangles) > 0)

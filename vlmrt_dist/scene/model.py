@@ -22,7 +22,8 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import FrequencyError, SceneError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import itu
-from vlmrt_dist.scene.geometry import TriangleSoup
+from vlmrt_dist.scene.floor_plan import FloorPlan
+from vlmrt_dist.scene.geometry import SIDEWAYS, TriangleSoup
 from vlmrt_dist.scene.scene_object import (
     DEFAULT_THICKNESS,
     MAX_SIZE,
@@ -38,6 +39,13 @@ __all__ = ["DEFAULT_THICKNESS", "SceneModel", "SceneObject", "bounding_bounds"]
 
 ENCLOSURE_SLACK = 0.01
 """Share of the scene's size by which other objects may reach beyond the room's own mesh."""
+
+
+SHELL_SHARE = 0.6
+"""Share of the scene's plan from which an open object is the ground, or the room itself."""
+
+ROOM_SIDE, ROOM_HEIGHT = 2.0, 2.1
+"""Least size [m] of an open object within a building that people go into."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,12 +224,35 @@ class SceneModel:
         )
 
     @functools.cached_property
+    def shells(self) -> IntArray:
+        """Indices of the objects that are not closed but may have an inside: not the ground, and
+        within a building none that is as large as a room."""
+        size = self.bounding_boxes[:, 1] - self.bounding_boxes[:, 0]
+        low, high = self.bounding_boxes[:, 0].min(0), self.bounding_boxes[:, 1].max(0)
+        wide = size[:, :2].prod(axis=1) >= SHELL_SHARE * (high - low)[:2].prod()
+        plan = self.floor_plan
+        middle = self.bounding_boxes[:, :, :2].mean(axis=1)
+        tall = np.minimum(size[:, 2], self.bounding_boxes[:, 1, 2] - plan.level_near(middle))
+        room = (size[:, :2].min(axis=1) >= ROOM_SIDE) & (tall >= ROOM_HEIGHT)
+        other = ~wide & (size.min(axis=1) > 0.0) & (plan.outdoors | ~room)
+        return np.array(
+            [k for k in np.flatnonzero(other) if not self.objects[k].closed], dtype=np.int64
+        )
+
+    @functools.cached_property
     def _soup(self) -> TriangleSoup:
         sizes = [len(o.faces) for o in self.objects]
         return TriangleSoup(
             triangles=np.concatenate([o.vertices[o.faces] for o in self.objects]),
             offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         )
+
+    @functools.cached_property
+    def floor_plan(self) -> FloorPlan:
+        """The floor or the ground, and what of it is inside; the bounds do not matter."""
+        soup = self._soup
+        groups = np.repeat(np.arange(self.num_objects), np.diff(soup.offsets))
+        return FloorPlan.of(soup.triangles, groups, self.solids)
 
     def inside_bounds(self, points: npt.ArrayLike) -> BoolArray:
         """Whether points [P,3] [m] lie in the room, its boundary included, [P]."""
@@ -235,6 +266,15 @@ class SceneModel:
         surface the answer is arbitrary: ask :meth:`distance_to_surface`.
         """
         return self._soup.containing_group(_as_points(points), self.solids)
+
+    def inside_shell(self, points: npt.ArrayLike) -> IntArray:
+        """Index of the first open object around each point [P,3] [m], or -1, [P].
+
+        A box without a bottom, or a building without a roof, is around what its sides enclose.
+        """
+        return self._soup.containing_group(
+            _as_points(points), self.shells, SIDEWAYS, needed=len(SIDEWAYS) - 1
+        )
 
     def distance_to_surface(self, points: npt.ArrayLike) -> FloatArray:
         """Exact distance [P] [m] of points [P,3] to the nearest triangle; NaN for NaN points."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import Campaign, Region
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import MaterialPrior, SceneLike, SceneModel, as_scene, conductivity_table
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice, Usage
@@ -52,10 +52,12 @@ def ask(
     num_receivers: int,
     *,
     frequency: float,
+    region: Region | None = None,
     seed: int = 0,
 ) -> Advice:
     """VLMInit and VLMSel by one advisor.
 
+    :param region: where antennas may stand
     :param advisor: see :func:`~vlmrt_dist.vlm.registry.advisor_named`
     :param frequency: carrier [Hz]
     :param seed: of an offline strategy's or fallback's random choices
@@ -65,7 +67,7 @@ def ask(
     images = views(scene, opened)
     materials = propose_materials(opened, scene, frequency=frequency, images=images)
     positions = propose_positions(
-        opened, scene, num_setups, num_receivers, images=images, seed=seed
+        opened, scene, num_setups, num_receivers, region=region, images=images, seed=seed
     )
     return Advice(materials.prior, positions.campaign, materials.usage, positions.usage)
 
@@ -98,12 +100,14 @@ def propose_positions(
     num_setups: int,
     num_receivers: int,
     *,
+    region: Region | None = None,
     images: Sequence[SceneImage] | None = None,
     seed: int = 0,
 ) -> PositionAdvice:
     """VLMSel: M setups of N receivers that an advisor proposes.
 
     :param advisor: see :func:`~vlmrt_dist.vlm.registry.advisor_named`
+    :param region: where antennas may stand; None: the default region
     :param images: of the scene; None: see :func:`views`
     :param seed: of the offline rules, and of replacements for a model's invalid positions
     :raises CampaignError: if a number is not positive, or the scene has no free space
@@ -112,7 +116,9 @@ def propose_positions(
     """
     opened = advisor_named(advisor)
     shown = views(scene, opened) if images is None else images
-    return opened.propose_positions(shown, scene, num_setups, num_receivers, seed=seed)
+    return opened.propose_positions(
+        shown, scene, num_setups, num_receivers, seed=seed, region=region
+    )
 
 
 def views(scene: SceneModel, advisor: Advisor) -> Sequence[SceneImage]:

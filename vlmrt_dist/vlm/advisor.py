@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import Campaign, Region
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 
@@ -100,9 +100,11 @@ class Advisor(Protocol):
         num_receivers: int,
         *,
         seed: int = 0,
+        region: Region | None = None,
     ) -> PositionAdvice:
         """Positions of M setups of N receivers.
 
+        :param region: where antennas may stand; None: the default region
         :param seed: of an offline strategy's or fallback's random choices
         """
         ...

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, free_points
+from vlmrt_dist.campaign import AntennaSpace, Campaign, Region
 from vlmrt_dist.distributed import STUDY_METRICS
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.rendering import SceneImage
@@ -74,7 +74,6 @@ class ModelAdvisor:
     :param transport: sends questions
     :param answers: cache and recording
     :param anonymous: hide names and material classes of the scene's file from the model
-    :param clearance: distance of positions from every surface [m]
     :raises VlmError: if the recording exists and is none
     """
 
@@ -84,7 +83,6 @@ class ModelAdvisor:
         answers: Answers,
         *,
         anonymous: bool = False,
-        clearance: float = DEFAULT_CLEARANCE,
     ) -> None:
         self.name = transport.provider
         self.sees_images = transport.sees_images
@@ -92,7 +90,6 @@ class ModelAdvisor:
         self._cache = AnswerCache() if answers.cache else None
         self._recorder = Recorder(answers.record) if answers.record is not None else None
         self._anonymous = anonymous
-        self._clearance = clearance
 
     @property
     def spent_usd(self) -> float:
@@ -144,21 +141,18 @@ class ModelAdvisor:
         num_receivers: int,
         *,
         seed: int = 0,
+        region: Region | None = None,
     ) -> PositionAdvice:
         """The model's positions; see :class:`~vlmrt_dist.vlm.advisor.Advisor`.
 
         :raises VlmError: if a request brings no answer
         :raises CampaignError: if a count is impossible, or no free space is found for a fallback
         """
+        space = AntennaSpace(scene, region or Region())
         question = prompting.positions_question(
-            scene,
-            num_setups,
-            num_receivers,
-            images,
-            clearance=self._clearance,
-            anonymous=self._anonymous,
+            space, num_setups, num_receivers, images, anonymous=self._anonymous
         )
-        room = Room(scene, prompting.prompt_labels(scene, self._anonymous), self._clearance)
+        room = Room(space, prompting.prompt_labels(scene, self._anonymous))
         tally = _Tally(self.transport.attempts)
         checked = self._asked_positions(question, room, num_setups, num_receivers, tally)
         tally.remarks += checked.remarks
@@ -326,7 +320,7 @@ def _free_place(
     slot: Slot, checked: CheckedPositions, room: Room, rng: np.random.Generator
 ) -> np.ndarray:
     for _ in range(MAX_DRAWS):
-        place = np.asarray(free_points(room.scene, 1, rng, clearance=room.clearance)[0])
+        place = np.asarray(room.space.draw(1, rng, transmitter=slot[1] == 0)[0])
         if coincides(slot, place, checked.valid) is None:
             return place
     raise CampaignError("there is not enough free space for so many distinct positions")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.vlm.budget import Budget, known_price
 from vlmrt_dist.vlm.parsing import printable
@@ -84,7 +83,6 @@ class Gemini:
     :param budget: most requests and US dollars of one advisor
     :param answers: cache and recording
     :param anonymous: hide names and material classes of the scene's file from the model
-    :param clearance: distance of positions from every surface [m]
     :raises ConfigurationError: if a setting is out of range, or a bound on the cost is asked for
         and the price of the model is not known
     """
@@ -100,13 +98,11 @@ class Gemini:
     budget: Budget = GEMINI_BUDGET
     answers: Answers = Answers()
     anonymous: bool = False
-    clearance: float = DEFAULT_CLEARANCE
 
     def __post_init__(self) -> None:
         if not _GEMINI_NAME.fullmatch(self.model):
             raise ConfigurationError(f"{printable(self.model, 60)!r} is no name of a Gemini model")
         check_base_url(self.base_url)
-        check_clearance(self.clearance)
         self.budget.price_of(known_price(self.model))
 
     @property
@@ -129,7 +125,6 @@ class OpenAICompatible:
     :param budget: most requests and US dollars of one advisor; a bound on the cost needs a price
     :param answers: cache and recording
     :param anonymous: hide names and material classes of the scene's file from the model
-    :param clearance: distance of positions from every surface [m]
     :raises ConfigurationError: if model or base URL is missing, or a setting is out of range
     """
 
@@ -144,7 +139,6 @@ class OpenAICompatible:
     budget: Budget = SERVER_BUDGET
     answers: Answers = Answers()
     anonymous: bool = False
-    clearance: float = DEFAULT_CLEARANCE
 
     def __post_init__(self) -> None:
         if not self.model or not self.base_url:
@@ -153,7 +147,6 @@ class OpenAICompatible:
                 "and base_url='http://127.0.0.1:8000/v1'"
             )
         check_base_url(self.base_url)
-        check_clearance(self.clearance)
         self.budget.price_of(None)
 
     @property
@@ -168,34 +161,19 @@ class Recorded:
 
     :param file: the recording, see :class:`Answers`
     :param anonymous: as of the recorded questions
-    :param clearance: distance of positions from every surface [m], as of the recorded questions
-    :raises ConfigurationError: if ``clearance`` is no distance
     """
 
     name: ClassVar[AdvisorName] = "recorded"
 
     file: Path
     anonymous: bool = False
-    clearance: float = DEFAULT_CLEARANCE
-
-    def __post_init__(self) -> None:
-        check_clearance(self.clearance)
 
 
 @dataclass(frozen=True)
 class Offline:
-    """Rules on names and geometry; no vision model, no key, no network.
-
-    :param clearance: distance of positions from every surface [m]
-    :raises ConfigurationError: if ``clearance`` is no distance
-    """
+    """Rules on names and geometry; no vision model, no key, no network."""
 
     name: ClassVar[AdvisorName] = "offline"
-
-    clearance: float = DEFAULT_CLEARANCE
-
-    def __post_init__(self) -> None:
-        check_clearance(self.clearance)
 
 
 AdvisorOptions = Gemini | OpenAICompatible | Recorded | Offline
@@ -239,12 +217,3 @@ def check_base_url(url: str) -> None:
         ) from None
     if "@" in parts.netloc:
         raise ConfigurationError("the base URL must hold no user name or password")
-
-
-def check_clearance(clearance: float) -> None:
-    """Refuse a clearance that is no distance.
-
-    :raises ConfigurationError: if it is negative or not finite
-    """
-    if not 0.0 <= clearance < math.inf:
-        raise ConfigurationError("clearance must be a number of metres, 0 or more")

@@ -33,7 +33,7 @@ def advisor_named(advisor: Advisor | AdvisorOptions | str) -> Advisor:
     if isinstance(options, Offline):
         from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
 
-        return OfflineAdvisor(options)
+        return OfflineAdvisor()
     if isinstance(options, Gemini | OpenAICompatible | Recorded):
         return _asking(options)
     return options
@@ -57,6 +57,4 @@ def _asking(options: Gemini | OpenAICompatible | Recorded) -> Advisor:
         from vlmrt_dist.vlm.providers.recorded import RecordedTransport
 
         transport = RecordedTransport(options.file)
-    return ModelAdvisor(
-        transport, answers, anonymous=options.anonymous, clearance=options.clearance
-    )
+    return ModelAdvisor(transport, answers, anonymous=options.anonymous)

@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import ON_SURFACE
+from vlmrt_dist.campaign import AT_HEIGHT, REASONS, TOO_NEAR, AntennaSpace, rounded
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.scene import SceneModel, material_class
+from vlmrt_dist.scene import material_class
 from vlmrt_dist.vlm.parsing import (
     MaterialEntry,
     PositionEntry,
@@ -39,16 +39,14 @@ NearestMaterial = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Room:
-    """Valid region of antennas.
+    """Where antennas may stand, in a model's words.
 
-    :param scene: its bounds and objects
+    :param space: the rule
     :param labels: [K] names of the objects in prompts
-    :param clearance: distance to keep from every surface [m]
     """
 
-    scene: SceneModel
+    space: AntennaSpace
     labels: tuple[str, ...]
-    clearance: float
 
 
 @dataclass(frozen=True)
@@ -232,9 +230,9 @@ def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> N
             checked.problems[slot] = shape_problem(error)
             continue
         unknown_keys |= raw.keys() - PositionEntry.model_fields.keys()
-        places[slot] = np.array([entry.x, entry.y, entry.z])
+        places[slot] = rounded(np.array([entry.x, entry.y, entry.z]))
         reasons[slot] = printable(entry.reason)
-    wrong = _misplaced(room, list(places.values()))
+    wrong = _misplaced(room, places)
     for (slot, place), problem in zip(places.items(), wrong, strict=True):
         twin = coincides(slot, place, checked.valid) if not problem else None
         if twin is not None:
@@ -247,30 +245,34 @@ def _fill(checked: CheckedPositions, given: Mapping[Slot, Any], room: Room) -> N
     _remark_keys(unknown_keys, checked.remarks)
 
 
-def _misplaced(room: Room, places: Sequence[FloatArray]) -> list[str]:
+def _misplaced(room: Room, places: Mapping[Slot, FloatArray]) -> list[str]:
     """The problem of each place; empty for a valid one."""
     if not places:
         return []
-    scene = room.scene
-    points = np.array(places)
-    inside_room = scene.inside_bounds(points)
-    # Geometry tests need not hold far outside the scene: those points are not tested.
-    near = np.where(inside_room[:, None], points, scene.bounds.mean(0))
-    around = scene.inside_object(near)
-    distance = scene.distance_to_surface(near)
+    points = np.array(list(places.values()))
+    transmitter = np.array([slot[1] == 0 for slot in places])
+    reason = np.zeros(len(points), np.int64)
+    for kind in (True, False):
+        mine = transmitter == kind
+        reason[mine] = room.space.reasons(points[mine], transmitter=kind)
+    scene = room.space.scene
+    # Geometry queries need not hold far outside the scene: those points are not asked.
+    near = np.where(scene.inside_bounds(points)[:, None], points, scene.bounds.mean(0))
+    around, distance = scene.inside_object(near), scene.distance_to_surface(near)
     texts = []
-    for k in range(len(points)):
-        if not inside_room[k]:
-            texts.append("it is outside the room")
-        elif around[k] >= 0:
-            texts.append(f"it is inside {room.labels[around[k]]!r}")
-        elif distance[k] < max(room.clearance, ON_SURFACE):
-            texts.append(
+    for k, code in enumerate(reason):
+        text = f"it {REASONS[code]}" if code else ""
+        if code and around[k] >= 0:
+            text = f"it is inside {room.labels[around[k]]!r}"
+        elif REASONS[code] == TOO_NEAR:
+            text = (
                 f"it is {distance[k]:.2f} m from a surface, less than the clearance of "
-                f"{room.clearance:g} m"
+                f"{room.space.region.clearance:g} m"
             )
-        else:
-            texts.append("")
+        elif REASONS[code] == AT_HEIGHT:
+            low, high = room.space.heights(transmitter=bool(transmitter[k])) or (0.0, np.inf)
+            text = f"it is not {low:g} to {high:g} m above the ground"
+        texts.append(text)
     return texts
 
 

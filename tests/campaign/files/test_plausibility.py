@@ -70,7 +70,7 @@ def test_levels_in_another_unit(tmp_path: Path, levels: tuple[str, ...], words: 
         ("38.5", "was its sign lost (-38.5)"),
         ("22.5", "above what is usual in this file; was its sign lost (-22.5)"),
         ("-38,5", "write a decimal point: -38.5"),
-        ("-38.5 V", "write the number alone: -38.5"),
+        ("-38.5 V", "units that may follow one: dBm, dBW, W, mW"),
         ("<", "without the receiver's floor"),
         ("<minus", "is not a number"),
     ],

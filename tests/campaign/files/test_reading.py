@@ -104,7 +104,7 @@ def test_what_was_not_heard(tmp_path: Path, cell: str, noted_as: str) -> None:
     text = LONG + f"\n1,0,0,1,2,0,1,-41\n1,0,0,1,3,0,1,{cell}\n1,0,0,1,4,0,1,-43\n"
     reading = read(tmp_path, text)
     assert levels(reading) == [-41.0, -43.0]
-    assert noted(reading, f"{noted_as} readings were not heard: left out")
+    assert noted(reading, f"not heard: {noted_as} readings, left out")
     kept = read(tmp_path, text, noise_floor_dbm=-110.0)
     assert levels(kept) == [-41.0, -110.0, -43.0]
     assert kept.campaign.censored.tolist() == [[False, True, False]]
@@ -161,7 +161,7 @@ def test_repeats_are_averaged_and_their_spread_is_the_noise(tmp_path: Path) -> N
     assert levels(reading) == [-41.875, -50.0]
     spread = np.std([-41, -42, -41.5, -43], ddof=1)
     np.testing.assert_allclose(reading.campaign.noise_db, spread)
-    assert noted(reading, "5 readings of 2 links were averaged in decibels")
+    assert noted(reading, "5 readings of 2 links averaged in decibels")
     powers = read(tmp_path, f"{LONG}\n{rows}", average="power")
     mean = np.mean(10 ** (np.array([-41, -42, -41.5, -43]) / 10))
     np.testing.assert_allclose(levels(powers), 10 * math.log10(mean))
@@ -177,7 +177,7 @@ def test_repeats_that_were_not_all_heard(tmp_path: Path) -> None:
     assert kept.campaign.censored.tolist() == [[False, True, False]]
     left_out = read(tmp_path, text)
     assert levels(left_out) == [-93.0, -80.0]
-    assert noted(left_out, "1 links without a level are left out")
+    assert noted(left_out, "1 link left out for want of a level")
 
 
 def test_a_declared_noise_stays_with_repeats(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_one_column_a_transmitter(tmp_path: Path, headings: str) -> None:
     assert levels(reading) == [-40.0, -50.0, -60.0]
     assert campaign.rx[1, 0].tolist() == [3, 4, 1.2]
     assert noted(reading, "transmitters without a column: 'AP3'")
-    assert noted(reading, "1 of 4 readings were not heard")
+    assert noted(reading, "not heard: 1 of 4 readings")
     assert noted(reading, "not used: 'note'")
 
 
@@ -289,7 +289,7 @@ DRIVE = (
 def test_a_drive_test(tmp_path: Path) -> None:
     reading = read(tmp_path, DRIVE, tx=("2=51.80,-8.50,30",), origin=(51.80, -8.50), rx_height=1.5)
     assert levels(reading) == [-95.0]
-    assert noted(reading, "2 rows left out: they have no position")
+    assert noted(reading, "2 rows left out for want of a position")
     assert noted(reading, "RSRP is the power of one resource element")
     # Lengths of a degree at latitude 51.8, WGS 84: 111,267.5 m north and 68,967 m east.
     np.testing.assert_allclose(reading.campaign.rx[0, 0], [68.97, 111.27, 1.5], atol=0.05)
@@ -310,7 +310,8 @@ def test_altitudes_need_that_of_the_scene(tmp_path: Path) -> None:
 
 def test_longitudes_that_are_metres(tmp_path: Path) -> None:
     text = "LONGITUDE,LATITUDE,rss\n-7632.1,4864982.2,-80\n-7630.1,4864980.2,-81\n"
-    told = refused(tmp_path, text, tx=("40,-7,2",), origin=(40.0, -7.0), rx_height=1.0)
+    told = refused(tmp_path, text, tx=("40,-7,2",), rx_height=1.0)
+    assert "--origin" not in told
     assert "say --column rx_northing=LATITUDE" in told
     columns = ("rx_easting=LONGITUDE", "rx_northing=LATITUDE")
     reading = read(tmp_path, text, columns=columns, tx=("-7632,4864990,2",), rx_height=1.0)
@@ -334,3 +335,86 @@ def test_a_table_of_arrow_columns() -> None:
     assert reading.source == "the frame"
     assert levels(reading) == [-60.0]
     assert noted(reading, "not used: 'when', 'more'")
+
+
+def test_names_that_differ_in_form_only_are_one(tmp_path: Path) -> None:
+    text = "tx,x,y,z,rss\n007,5,0,1.5,-60\nAp_One,5,0,1.5,-70\n1-12,5,0,1.5,-80\n11-2,5,0,1,-90\n"
+    table = "name,x,y,z\n7,0,0,1\nAP-ONE,1,0,1\n1-12,2,0,1\n112,3,0,1\n"
+    reading = read(tmp_path, text, transmitters=table)
+    assert reading.campaign.tx[:, 0].tolist() == [0, 1, 2]
+    assert noted(reading, "(tx: '11-2')")
+
+
+def test_a_table_of_words_with_spaces_between_columns(tmp_path: Path) -> None:
+    text = (
+        "# Receiver Set: grid\n#   X(m)     Y(m)     Z(m)   Distance (m)   Path Loss (dB)\n"
+        "  10.0   20.0   1.5   22.4   67.3\n  11.0   20.0 \t 1.5   22.9   68\n"
+    )
+    reading = read(tmp_path, text, tx=("0,0,5",))
+    np.testing.assert_allclose(levels(reading), [-23.3, -24.0])
+    assert noted(reading, "not used: 'Distance (m)'")
+
+
+def test_converted_levels_get_no_hints_for_stated_ones(tmp_path: Path) -> None:
+    text = "tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,path_loss\n0,0,1,2,0,1,20\n0,0,1,3,0,1,25\n"
+    assert levels(read(tmp_path, text)) == [24.0, 19.0]
+    told = refused(tmp_path, text.replace("20", "2"))
+    assert "level of 42 dBm" in told
+    assert "sign" not in told
+
+
+def test_delays_of_packets_are_not_those_of_paths(tmp_path: Path) -> None:
+    text = "x,y,z,rssi,delay_ms\n1,0,1,-60,12\n1,0,1,-62,40\n"
+    assert levels(read(tmp_path, text, tx=("0,0,1",))) == [-61.0]
+
+
+def test_control_characters_of_names_are_not_printed(tmp_path: Path) -> None:
+    text = LONG + ",\x1b[31mnote\n\x1b[0ma,0,0,1,2,0,1,-41,x\n"
+    reading = read(tmp_path, text)
+    printed = repr((reading.setups, reading.notes, reading.columns))
+    assert "x1b" not in printed
+
+
+@pytest.mark.parametrize("cell", ["9" * 2000, "9" * 900 + "x", "1_000", "0x10", "\u0661\u0662"])
+def test_cells_that_are_no_numbers(tmp_path: Path, cell: str) -> None:
+    told = refused(tmp_path, f"{LONG}\n1,0,0,1,2,0,1,{cell}\n")
+    assert "line 2" in told
+    assert len(told) < 300
+
+
+def test_a_file_of_problems_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with pytest.raises(MeasurementFileError) as caught:
+        read(tmp_path, LONG + "\n" + "1,1\n" * 100_000)
+    assert len(caught.value.problems) == 1001
+    assert caught.value.problems[-1] == (0, "not read on after 1000 problems")
+
+
+def test_hemispheres_and_origins_far_away(tmp_path: Path) -> None:
+    text = "lat,lon,rss\n33.901S,18.401E,-80\n"
+    options: dict[str, Any] = {"tx": ("-33.9,18.4,30",), "rx_height": 1.5}
+    reading = read(tmp_path, text, origin=(-33.9, 18.4), **options)
+    np.testing.assert_allclose(reading.campaign.rx[0, 0], [92.5, -110.9, 1.5], atol=0.1)
+    told = refused(tmp_path, text, origin=(18.4, -33.9), **options)
+    assert "km from the origin; check --origin LATITUDE,LONGITUDE" in told
+
+
+@pytest.mark.parametrize(("cell", "hint"), [("-41,5", True), ("1,234", False), ("0,234", True)])
+def test_a_comma_that_may_divide_thousands_gets_no_hint(
+    tmp_path: Path, cell: str, hint: bool
+) -> None:
+    told = refused(tmp_path, f'{LONG}\n1,0,0,1.5,2,0,1,"{cell}"\n')
+    assert ("write a decimal point" in told) == hint
+
+
+def test_a_column_of_any_heading_may_name_the_transmitters(tmp_path: Path) -> None:
+    text = "gw,floor,x,y,z,rss\nlora-1,1,5,0,1.5,-60\nlora-2,2,5,0,1.5,-70\n"
+    table = "gw,x,y,z\nlora-1,0,0,3\nlora-2,9,0,3\n"
+    reading = read(tmp_path, text, transmitters=table)
+    assert reading.setups == ("lora-1", "lora-2")
+    told = refused(tmp_path, text.replace("lora-2", "other"), transmitters=table)
+    assert "no column names the transmitter of a row" in told
+
+
+def test_a_carrier_below_all_tables_is_none(tmp_path: Path) -> None:
+    told = refused(tmp_path, f"{LONG},frequency [Hz]\n1,0,0,1,2,0,1,-41,868\n")
+    assert "is 868 Hz, which is no carrier; check its unit" in told

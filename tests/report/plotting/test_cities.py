@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.towns import hollow_town
-from vlmrt_dist.placement.options import Region
+from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.placement.strategies.random import Random
 from vlmrt_dist.report.plotting.cities import COLORS, Panel, city_figure
 

@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 
 from tests.scene.files.documents import BOX
+from tests.scene.files.test_serialized import CORNERS, DOUBLE, file_of, packed
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.scene import SceneFileWarning, SceneModel, bundled_scene, load_scene
 
 FREQUENCY = 3.5e9  # where Sionna opens a scene
 
 CONCRETE = '<bsdf type="diffuse" id="mat-itu_concrete"/>'
-WOOD = '<bsdf type="twosided" id="mat-itu_wood"><bsdf type="diffuse"/></bsdf>'
+WOOD = """
+<!-- as Blender's exporter writes it -->
+<bsdf type="twosided" id="mat-itu_wood" name="mat-itu_wood">
+\t<bsdf type="diffuse" name="bsdf"><rgb value="0.8 0.8 0.8" name="reflectance"/></bsdf>
+</bsdf>
+"""
 
 PENTAGON = """v 0 0 0
 v 2 0 0
@@ -95,7 +101,7 @@ SAID_MATERIALS = {
 }
 VISUAL = """
 <default name="spp" value="16"/>
-<integrator type="path" id="i"><integer name="max_depth" value="8"/></integrator>
+<integrator type="path" id="elm__0" name="elm__0"><integer name="max_depth" value="8"/></integrator>
 <sensor type="thinlens" id="camera"><float name="aperture_radius" value="1"/>
   <transform name="to_world"><lookat origin="0 0 9" target="0 0 0" up="0 1 0"/></transform>
   <sampler type="stratified"><integer name="sample_count" value="$spp"/></sampler>
@@ -156,6 +162,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "meshes" / "text.ply").write_bytes(BOX.export(file_type="ply", encoding="ascii"))
     (tmp_path / "meshes" / "box.obj").write_text(BOX.export(file_type="obj"))
     (tmp_path / "meshes" / "pentagon.obj").write_text(PENTAGON)
+    (tmp_path / "meshes" / "two.serialized").write_bytes(
+        file_of([packed(), packed(3.0 * CORNERS, flags=DOUBLE)])
+    )
     (tmp_path / "more.xml").write_text(
         f'<scene version="2.1.0">{mesh("included", "meshes/box.ply")}</scene>'
     )
@@ -180,13 +189,17 @@ def test_shapes_transforms_names_and_visual_plugins(folder: Path) -> None:
         *(cube(name, steps) for name, steps in TRANSFORMS.items()),
         cube("rectangle", moved('<scale value="3"/>'), kind="rectangle"),
         cube("settings", SETTINGS[: SETTINGS.index("<boolean", 1)]),
-        mesh("a", "meshes/box.ply"),
+        mesh("a", "meshes/box.ply").replace('id="mesh-a"', 'id="elm__2" name="elm__2"'),
         mesh("b", "./meshes/../meshes/box.bin"),
         mesh("c", f"{folder}/meshes/text.ply"),
         mesh("d", "$from", "oak"),
         mesh("e", "text.ply"),
         mesh("f", "meshes/box.obj", kind="obj"),
         mesh("g", "meshes/pentagon.obj", kind="obj"),
+        mesh("k", "two.serialized", kind="serialized"),
+        mesh("l", "two.serialized", kind="serialized").replace(
+            "</shape>", '<integer name="shape_index" value="1"/></shape>'
+        ),
         mesh("h", "box.ply").replace("</shape>", SETTINGS + "</shape>"),
         mesh("i", "box.ply").replace("</shape>", '<emitter type="area"/></shape>'),
         mesh("j", "box.ply").replace("</shape>", '<ref name="interior" id="fog"/></shape>'),

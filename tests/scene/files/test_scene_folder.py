@@ -43,9 +43,9 @@ def test_meshes_that_several_scenes_share(folder: Path) -> None:
     shared = folder.parent / "shared"
     shared.mkdir()
     (shared / "box.ply").write_bytes(BOX.export(file_type="ply"))
-    for name in ("../shared/box.ply", f"{shared}/box.ply"):
+    for name, hint in (("../shared/box.ply", shared), (f"{shared}/box.ply", "FOLDER")):
         path = scene_file(folder, name)
-        with pytest.raises(SceneError, match=f"--scene-root {shared}"):
+        with pytest.raises(SceneError, match=f"--scene-root {hint}"):
             load_scene(path)
         for root in (shared, folder.parent):
             assert load_scene(path, root=root).num_objects == 1

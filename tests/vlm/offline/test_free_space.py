@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.campaign.free_space import DEFAULT_CLEARANCE
+from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.model import SceneModel, SceneObject
@@ -22,16 +23,16 @@ def slit(width: float) -> SceneModel:
 
 def test_rooms_are_indoors_and_cities_outdoors() -> None:
     canyon = load_scene(bundled_scene("simple_street_canyon"))
-    assert FreeSpace(canyon, DEFAULT_CLEARANCE).outdoors
-    assert not FreeSpace(box_room(), DEFAULT_CLEARANCE).outdoors
-    assert not FreeSpace(box_room(1000), DEFAULT_CLEARANCE).outdoors  # wide, but no city
+    assert FreeSpace(canyon, Region()).outdoors
+    assert not FreeSpace(box_room(), Region()).outdoors
+    assert not FreeSpace(box_room(1000), Region()).outdoors  # wide, but no city
 
 
 def test_streets_are_at_street_height_and_under_the_sky() -> None:
     canyon = load_scene(bundled_scene("simple_street_canyon"))
-    points = FreeSpace(canyon, DEFAULT_CLEARANCE).draw(200, np.random.default_rng(0))
+    points = FreeSpace(canyon, Region()).draw(200, np.random.default_rng(0))
     ground = canyon.bounds[0, 2]
-    np.testing.assert_allclose(points[:, 2], ground + STREET_HEIGHT, atol=1e-9)
+    np.testing.assert_allclose(points[:, 2], ground + STREET_HEIGHT, atol=0.005)
     low, high = canyon.bounding_boxes[:-1, 0, :2], canyon.bounding_boxes[:-1, 1, :2]
     inside = (points[:, None, :2] > low) & (points[:, None, :2] < high)  # buildings are boxes
     assert not inside.all(axis=2).any()

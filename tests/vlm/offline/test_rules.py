@@ -13,7 +13,6 @@ from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.vlm.advisor import Advisor, MaterialAdvice, PositionAdvice
 from vlmrt_dist.vlm.offline.material_words import FUZZY
 from vlmrt_dist.vlm.offline.rules import BY_NOTHING, BY_ROLE, BY_SHAPE, STATED, OfflineAdvisor
-from vlmrt_dist.vlm.options import Offline
 
 FREQUENCY = 3.5e9
 
@@ -154,7 +153,7 @@ def test_the_placement_strategy_is_the_advisors_answer() -> None:
     room = box_room()
     campaign = vd.place("vlm", room, 2, 4, seed=3)
     assert campaign.key == positions(room, 2, 4, seed=3).campaign.key
-    near = vd.place(vd.Vlm(Offline(clearance=0.5)), room, 2, 4, seed=3)
+    near = vd.place(vd.Vlm(region=vd.Region(clearance=0.5)), room, 2, 4, seed=3)
     assert near.key != campaign.key
     with pytest.raises(ConfigurationError, match="'oracle'"):
         vd.Vlm("oracle")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from defusedxml import ElementTree
 
+from tests.towns import hollow_town
+from vlmrt_dist.campaign import AntennaSpace, Region
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.rendering.images import SceneImage
 from vlmrt_dist.scene import itu
@@ -40,7 +42,8 @@ def materials(scene: SceneModel, *, anonymous: bool = False) -> Question:
 
 
 def positions(scene: SceneModel, *, anonymous: bool = False) -> Question:
-    return positions_question(scene, 3, 8, (), clearance=0.25, anonymous=anonymous)
+    space = AntennaSpace(scene, Region(clearance=0.25))
+    return positions_question(space, 3, 8, (), anonymous=anonymous)
 
 
 def data_block(text: str) -> list[str]:
@@ -85,6 +88,23 @@ def test_prompt_2_tells_geometry_counts_and_clearance() -> None:
     assert boxes["box_marble"]["upper"] == "-2.5 -2 1.01"
 
 
+def test_prompt_2_tells_where_antennas_may_stand() -> None:
+    def asked(region: Region, scene: SceneModel | None = None) -> str:
+        space = AntennaSpace(scene or box_room(), region)
+        return positions_question(space, 3, 8, (), anonymous=False).text
+
+    plain = asked(Region())
+    assert "street" not in plain.split("BEGIN SCENE DATA")[0]
+    assert "above the ground" not in plain
+    text = asked(Region(height=(1.0, 2.0), tx_height=(2.5, 2.8), area="-4 -4 4 -4 4 4 -4 4"))
+    assert "if it is a transmitter, be 2.5 to 2.8 m above" in text
+    assert "if it is a receiver, be 1 to 2 m above" in text
+    assert "(-4, -4)" in text
+    corners = [(4 * np.cos(a), 4 * np.sin(a)) for a in np.linspace(0, 6.2, 400)]
+    assert "in the allowed region, between (-" in asked(Region(area=corners))
+    assert "in the street under the open sky" in asked(Region(), hollow_town())
+
+
 @pytest.mark.parametrize("ask", [materials, positions])
 def test_names_stay_data_whatever_they_say(ask) -> None:
     plain = ask(box_room())
@@ -122,10 +142,10 @@ def test_large_scenes_are_cut_and_the_prompt_says_so() -> None:
 
 
 def test_counts_are_bounded() -> None:
-    room = box_room()
+    room = AntennaSpace(box_room(), Region())
     for m, n, word in ((0, 1, "at least one"), (1, 0, "at least one"), (100, 10, "d_optimal")):
         with pytest.raises(CampaignError, match=word):
-            positions_question(room, m, n, (), clearance=0.3, anonymous=False)
+            positions_question(room, m, n, (), anonymous=False)
 
 
 def test_a_repair_names_the_problems_and_repeats_the_question() -> None:

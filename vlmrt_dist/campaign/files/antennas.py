@@ -9,7 +9,7 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign.files.cells import Numbers, numbers
 from vlmrt_dist.campaign.files.geodesy import scene_from_geographic, scene_from_grid
-from vlmrt_dist.campaign.files.options import ReadingOptions
+from vlmrt_dist.campaign.files.options import LARGEST, ReadingOptions
 from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.understanding import (
     Understanding,
@@ -17,6 +17,9 @@ from vlmrt_dist.campaign.files.understanding import (
     suggestion,
 )
 from vlmrt_dist.errors import ConfigurationError
+
+FARTHEST = 1e5
+"""Distance [m] from the scene's origin beyond which positions belong to another place."""
 
 PAIRS = {
     "x": ("x", "y"),
@@ -74,21 +77,23 @@ def places(
             + not_understood(understood),
         )
         return None
+    pair = [numbers(understood.column(f"{side}_{axis}"), problems) for axis in PAIRS[kind]]
     height, source = _heights(understood, side, options, problems)
+    if kind == "latitude" and not _are_angles(understood, side, pair, problems):
+        return None
     if kind == "latitude" and options.origin is None and options.projection == "local":
         problems.add(
             0,
             "positions are latitudes and longitudes; give those of the scene's x = y = 0 as "
-            "--origin LATITUDE,LONGITUDE",
+            "--origin LATITUDE,LONGITUDE, or the system that the scene is drawn in as "
+            "--projection EPSG:n",
         )
         return None
-    pair = [numbers(understood.column(f"{side}_{axis}"), problems) for axis in PAIRS[kind]]
     if height is None:
         return None
     without = pair[0].missing & pair[1].missing
     if kind == "latitude":
         without |= (pair[0].values == 0.0) & (pair[1].values == 0.0)
-        _check_angles(understood, side, pair, problems)
     for axis, each in zip(PAIRS[kind], pair, strict=True):
         _check_finite(understood, f"{side}_{axis}", each, without, problems)
     if source is not None:
@@ -152,23 +157,24 @@ def _heights(
     return Numbers(found.values - options.origin[2], found.missing, found.below), name
 
 
-def _check_angles(
+def _are_angles(
     understood: Understanding, side: str, pair: list[Numbers], problems: Problems
-) -> None:
+) -> bool:
+    """Whether latitudes and longitudes are within their range; else a problem of each column."""
+    right = True
     for axis, limit, each in zip(("latitude", "longitude"), (90.0, 180.0), pair, strict=True):
         with np.errstate(invalid="ignore"):
             wrong = np.flatnonzero(np.abs(each.values) > limit)
-        if len(wrong) == 0:
-            continue
-        heading = understood.heading(f"{side}_{axis}")
-        other = "easting" if axis == "longitude" else "northing"
-        problems.add(
-            understood.raw.lines[wrong[0]],
-            f"{heading} {each.values[wrong[0]]:g} is no {axis}; if it is a grid coordinate in "
-            f"metres, say --column {side}_{other}={heading}",
-        )
-        each.values[wrong] = np.nan
-        each.missing[wrong] = False
+        if len(wrong):
+            right = False
+            heading = understood.heading(f"{side}_{axis}")
+            other = "easting" if axis == "longitude" else "northing"
+            problems.add(
+                understood.raw.lines[wrong[0]],
+                f"{heading} {each.values[wrong[0]]:.10g} is no {axis}; if it is a grid coordinate "
+                f"in metres, say --column {side}_{other}={heading}",
+            )
+    return right
 
 
 def _check_finite(
@@ -177,8 +183,11 @@ def _check_finite(
     heading = understood.heading(name)
     for row in np.flatnonzero(found.missing & ~without):
         problems.add(understood.raw.lines[row], f"{heading} is empty")
-    for row in np.flatnonzero(np.isinf(found.values)):
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(np.abs(found.values) > LARGEST)
+    for row in wrong:
         problems.add(understood.raw.lines[row], f"{heading} must be a finite number")
+    found.values[wrong] = np.nan
 
 
 def _horizontal(
@@ -200,4 +209,13 @@ def _horizontal(
         return flat
     if not np.isfinite(flat[there]).all():
         problems.add(0, "some positions lie outside what the reference system covers")
+    elif options.origin is not None and kind != "x" and there.any():
+        away = float(np.median(np.hypot(*flat[there].T)))
+        if away > FARTHEST:
+            problems.add(
+                0,
+                f"the positions lie {away / 1e3:.0f} km from the origin; check "
+                "--origin LATITUDE,LONGITUDE, and "
+                + ("which column is the latitude" if kind == "latitude" else "--crs"),
+            )
     return flat

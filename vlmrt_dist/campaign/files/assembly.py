@@ -9,9 +9,13 @@ from vlmrt_dist.campaign.files.antennas import Places, places
 from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.links import Links, averaged, same_links, summed_over_delay
+from vlmrt_dist.campaign.files.problems import Problems, counted
 from vlmrt_dist.campaign.files.rows import Rows, TableReader, rows_of
 from vlmrt_dist.campaign.files.transmitters import Transmitters
 from vlmrt_dist.campaign.files.units_of_columns import frequency_unit, shown_unit
+
+LONGEST_DELAY_NS = 1e5
+"""Longest delay of a path [ns], 30 km; a longer one is that of a packet."""
 
 LOWEST_CARRIER = 1e6
 """No material is tabulated at frequencies [Hz] below this."""
@@ -54,7 +58,7 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
 def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> None:
     without = int(receivers.without.sum())
     if without:
-        reader.notes.append(f"{without} rows left out: they have no position")
+        reader.notes.append(f"{counted(without, 'row')} left out for want of a position")
     marks = rows.levels.marks
     if marks == 0 or rows.levels.empty:
         return
@@ -64,7 +68,7 @@ def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> N
         if floor is None
         else f"censored at {floor:g} dBm"
     )
-    reader.notes.append(f"{marks} of {len(rows.row)} readings were not heard: {what}")
+    reader.notes.append(f"not heard: {marks} of {counted(len(rows.row), 'reading')}, {what}")
 
 
 def _frequency(reader: TableReader) -> FloatArray:
@@ -95,6 +99,12 @@ def _frequency(reader: TableReader) -> FloatArray:
             return none
         values = numbers(column, problems, unit)
         reader.notes.append(f"{column.name} states no unit and was read as {shown_unit(unit)}")
+    elif unit is not None:
+        for row in np.flatnonzero(low).tolist():
+            problems.add(
+                lines[row],
+                f"{column.name} is {values.values[row]:g} Hz, which is no carrier; check its unit",
+            )
     reader.use("frequency", f"carrier [{shown_unit(unit or 'hz')}]")
     return none if wrong.any() else values.values
 
@@ -144,6 +154,16 @@ def _setups(
     return np.array([number[each] for each in key], dtype=np.int64), tuple(texts)
 
 
+def _holds_delay_bins(reader: TableReader) -> bool:
+    """Whether a column holds delays of paths: its unit is stated, and they are shorter than those
+    of packets."""
+    found = reader.found
+    if "delay" not in found or found.column("delay").meaning.unit is None:
+        return False
+    delays = numbers(found.column("delay"), Problems()).values
+    return bool((np.abs(delays[np.isfinite(delays)]) < LONGEST_DELAY_NS).all())
+
+
 def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
     """Links with their delay bins summed, their repeats averaged, and none that was not heard."""
     planned = levels.field is None or levels.empty
@@ -153,15 +173,17 @@ def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
         group = same_links(links)
         _, first = np.unique(group, return_index=True)
         if len(first) < len(links):
-            reader.notes.append(f"{len(links) - len(first)} rows repeat a link and were left out")
+            reader.notes.append(
+                f"{counted(len(links) - len(first), 'row')} left out: repeats of a link"
+            )
         return links.take(first)
-    if "delay" in reader.found and len(links):
+    if _holds_delay_bins(reader) and len(links):
         bins = len(links)
         summed = summed_over_delay(links)
         if len(summed) < bins:
             reader.use("delay", f"delay [{reader.found.unit('delay')}]")
             reader.notes.append(
-                f"{bins} powers in delay bins were added up to the levels of {len(summed)} links"
+                f"{bins} powers in delay bins added up to levels: {counted(len(summed), 'link')}"
             )
             links = summed
     count = len(links)
@@ -173,9 +195,13 @@ def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
         if "noise_db" not in reader.found and len(spread):
             noise = f"; their spread, {np.median(spread):.2g} dB in the median, is their noise_db"
         how = "in decibels" if reader.options.average == "db" else "as power"
-        reader.notes.append(f"{count} readings of {len(links)} links were averaged {how}{noise}")
+        reader.notes.append(
+            f"{counted(count, 'reading')} of {counted(len(links), 'link')} averaged {how}{noise}"
+        )
     if links.unheard.any():
         silent = int(links.unheard.sum())
         links = links.take(~links.unheard)
-        reader.notes.append(f"{silent} links without a level are left out, {len(links)} remain")
+        reader.notes.append(
+            f"{counted(silent, 'link')} left out for want of a level, {len(links)} remain"
+        )
     return links

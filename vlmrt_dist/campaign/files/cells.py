@@ -15,20 +15,20 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign.files.headings import Meaning
-from vlmrt_dist.campaign.files.problems import Problems, shown
-from vlmrt_dist.campaign.files.units_of_columns import converted, known_unit
+from vlmrt_dist.campaign.files.problems import MAX_NAME, Problems, printable, shown
+from vlmrt_dist.campaign.files.units_of_columns import converted, known_unit, known_units
 
 MAX_NUMBER = 64
 """Longest text [characters] that is read as a number."""
 
-MAX_NAME = 200
-
 NO_VALUE = ("", "-", "--", "---", "nan", "na", "n/a", "none", "null", "nil", "#n/a", "?")
 """Cells that stand for no value, in small letters."""
 
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*([A-Za-zµμ°]{{1,10}})")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_COMPASS = {"N": 1.0, "E": 1.0, "S": -1.0, "W": -1.0}
 _INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
 _TRUE, _FALSE = ("1", "true", "yes", "1.0"), ("0", "false", "no", "0.0")
 
@@ -180,9 +180,12 @@ def _number(cell: str, column: Column) -> tuple[float, bool, str | None]:
         unit = known_unit(parts[2], column.meaning.dimension) if parts else None
         if parts is not None and unit is not None:
             return float(parts[1]), below, unit
+        if parts is not None and column.meaning.dimension == "angle" and parts[2] in _COMPASS:
+            return float(parts[1]) * _COMPASS[parts[2]], below, None
         if parts is not None:
-            raise ValueError(f"{shown(text)} is not a number; write the number alone: {parts[1]}")
-        if _DECIMAL_COMMA.fullmatch(text):
+            units = known_units(column.meaning.dimension)
+            raise ValueError(f"{shown(text)} is not a number; units that may follow one: {units}")
+        if _DECIMAL_COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text):
             point = text.replace(",", ".")
             raise ValueError(f"{shown(text)} is not a number; write a decimal point: {point}")
     raise ValueError(f"{shown(text)} is not a number")
@@ -203,10 +206,9 @@ def names(column: Column, problems: Problems) -> list[str]:
                 cell = None
             else:
                 cell = None
-        name = "" if cell is None else " ".join(str(cell).split())
-        if len(name) > MAX_NAME:
+        if isinstance(cell, str) and len(cell) > MAX_NAME:
             problems.add(column.lines[row], f"{column.name} is longer than {MAX_NAME} characters")
-            name = ""
+        name = "" if cell is None else printable(str(cell))
         result.append("" if name.casefold() in NO_VALUE else name)
     return result
 

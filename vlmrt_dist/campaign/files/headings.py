@@ -38,8 +38,17 @@ _AXES = {
     "x": ("x",),
     "y": ("y",),
     "z": ("z",),
-    "latitude": ("latitude", "lat", "gpslatitude", "gpslat"),
-    "longitude": ("longitude", "lon", "long", "lng", "gpslongitude", "gpslon", "gpslong"),
+    "latitude": ("latitude", "lat", "gpslatitude", "gpslat", "currentlatitude"),
+    "longitude": (
+        "longitude",
+        "lon",
+        "long",
+        "lng",
+        "gpslongitude",
+        "gpslon",
+        "gpslong",
+        "currentlongitude",
+    ),
     "easting": ("easting", "east", "utme", "utmeasting", "utmx", "xutm"),
     "northing": ("northing", "north", "utmn", "utmnorthing", "utmy", "yutm"),
     "height": ("height", "antennaheight", "heightagl", "agl", "hagl"),
@@ -53,7 +62,9 @@ _LEVELS = (
     "receivedsignalstrengthindication", "signalstrength", "signallevel", "receivedpower",
     "receivedlevel", "rxpower", "rxpwr", "rxsignal", "prx", "recvpower", "meanrss", "meanrssi",
     "meanrsrp", "rssmean", "rssimean", "rsrpmean", "avgrss", "avgrssi", "avgrsrp", "rssavg",
-    "rssiavg", "rsrpavg", "signal", "level", "power", "dbm",
+    "rssiavg", "rsrpavg", "rsrpserving", "rsrpservingcell", "servingcellrsrp", "pcellrsrp",
+    "nrssrsrp", "ssrsrpserving", "servingssrsrp", "servingrssi", "receivedsignal",
+    "receivedsignallevel", "rxsignalstrength", "rsl", "signal", "level", "power", "dbm",
 )  # fmt: skip
 """Names of received levels; of several in one file the first of this list is used."""
 
@@ -63,7 +74,8 @@ _NAMES = (
     "anchorid", "beacon", "beaconid", "basestation", "basestationid", "bs", "bsid", "bsname",
     "pci", "physicalcellid", "phycellid", "servingpci", "cellid", "cell", "cellname", "cid", "eci",
     "ci", "nci", "cgi", "cellidentity", "gnb", "gnbid", "enb", "enbid", "enodeb", "enodebid",
-    "nodeb", "sector", "sectorid", "site", "siteid", "sitename", "ssid",
+    "nodeb", "sector", "sectorid", "site", "siteid", "sitename", "servingcell", "servingcellid",
+    "pcellpci", "lteservingpci", "ssid",
 )  # fmt: skip
 """Names of columns that name the transmitter of a row."""
 
@@ -120,7 +132,9 @@ def _meanings() -> Iterator[tuple[str, Meaning]]:
                         for name in names:
                             for text in (name + bare, bare + name, place + name + word):
                                 yield text, meaning
-    for side, names in (("tx", _TX), ("rx", _RX)):
+    for side, letter, names in (("tx", "t", _TX), ("rx", "r", _RX)):
+        for axis in "xyz":
+            yield axis + letter, Meaning(f"{side}_{axis}", "length")
         for name in names:
             for text in ("h" + name, name + "h"):
                 yield text, Meaning(f"{side}_height", "length")
@@ -135,6 +149,9 @@ def _meanings() -> Iterator[tuple[str, Meaning]]:
 
 MEANINGS = dict(_meanings())
 """Meaning of each name, in small letters and digits only."""
+
+_NEED_A_UNIT = ("f", "tau")
+"""Letters that stand for many things: a unit says for which."""
 
 _BRACKETS = re.compile(r"([^\[\](){}]*)[\[({]([^\[\](){}]{0,40})[\])}]\s*")
 _AFTER = re.compile(r"(.*\S)(?:\s*/\s*|\s+in\s+)(\S{1,10})")
@@ -159,7 +176,7 @@ def meaning_of(heading: str) -> Meaning | None:
             if known is not None:
                 return _with_unit(known, parts[2])
     name = squeezed(text)
-    if name in MEANINGS:
+    if name in MEANINGS and name not in _NEED_A_UNIT:
         return MEANINGS[name] if name != "dbm" else _with_unit(MEANINGS[name], "dbm")
     parts = _UNIT_AT_END.fullmatch(name)
     known = MEANINGS.get(parts[1]) if parts else None

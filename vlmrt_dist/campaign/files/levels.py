@@ -68,16 +68,19 @@ def levels(
         return Levels(np.full(count, np.nan), no, no, None)
     found = numbers(understood.column(name), problems, _linear(understood, name))
     _check_losses(understood, name, found, problems)
+    if name == "rss_dbm":
+        for row in np.flatnonzero(found.values == np.inf).tolist():
+            problems.add(understood.raw.lines[row], f"{understood.heading(name)} is infinite")
     marked = no
     if "censored" in understood:
         marked = flags(understood.column("censored"), problems)
-        for row in np.flatnonzero(found.below & ~marked):
+        for row in np.flatnonzero(found.below & ~marked).tolist():
             problems.add(
                 understood.raw.lines[row],
                 f"{understood.heading(name)} has a <, but censored says that it was heard",
             )
         if options.noise_floor_dbm is None:
-            for row in np.flatnonzero(marked & found.missing):
+            for row in np.flatnonzero(marked & found.missing).tolist():
                 problems.add(
                     understood.raw.lines[row],
                     f"is censored, but has no {understood.heading(name)}: write the receiver's "

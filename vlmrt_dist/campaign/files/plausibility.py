@@ -74,7 +74,7 @@ def contradictions(links: Links) -> Iterator[Problem]:
 
 
 def level_slips(links: Links) -> Iterator[Problem]:
-    """Levels in another unit, without their sign, or standing for no reading."""
+    """Levels stated in dBm that are in another unit, lack a sign, or stand for no reading."""
     rows = np.flatnonzero(np.isfinite(links.rss_dbm))
     if len(rows) == 0:
         return
@@ -114,6 +114,16 @@ def level_slips(links: Links) -> Iterator[Problem]:
                 "rss_dbm is exactly 0 dBm, far above every other reading: it stands for a "
                 "missing one; leave the line out, or say --unheard 0",
             )
+
+
+def too_loud(links: Links) -> Iterator[Problem]:
+    """Levels converted from other quantities that nothing can receive."""
+    for row in np.flatnonzero(links.rss_dbm > IMPOSSIBLE_DBM).tolist():
+        yield (
+            int(links.line[row]),
+            f"is a level of {links.rss_dbm[row]:g} dBm, more than a watt received; check the "
+            "column's unit and the transmit power",
+        )
 
 
 def position_slips(links: Links, scene: SceneModel) -> Iterator[Problem]:

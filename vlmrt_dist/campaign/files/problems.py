@@ -10,6 +10,9 @@ MAX_PROBLEMS = 1000
 MAX_SHOWN = 40
 """So much of a cell [characters] is repeated in a message."""
 
+MAX_NAME = 200
+"""Longest name [characters]; what follows is cut off."""
+
 Problem = tuple[int, str]
 """A line's number (0: the whole file) and what is wrong with it."""
 
@@ -18,7 +21,7 @@ class Problems:
     """Problems in the order in which they were found."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self._found: dict[Problem, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -29,9 +32,9 @@ class Problems:
         return len(self._found) >= MAX_PROBLEMS
 
     def add(self, line: int, text: str) -> None:
-        """Keep a problem of a line; 0 stands for the whole file."""
+        """Keep a problem of a line, once; 0 stands for the whole file."""
         if not self.full:
-            self._found.append((int(line), text))
+            self._found[int(line), text] = None
 
     def extend(self, found: Iterable[Problem]) -> None:
         """Keep several, as long as they are wanted."""
@@ -44,6 +47,16 @@ class Problems:
         """The problems by line."""
         more = [(10**9, f"not read on after {MAX_PROBLEMS} problems")] if self.full else []
         return sorted(self._found) + [(0, text) for _, text in more]
+
+
+def printable(text: str) -> str:
+    """A name from a file on one line, without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[:MAX_NAME]).split())
+
+
+def counted(number: int, word: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def shown(value: object) -> str:

@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.campaign.files.headings import STANDARD
-from vlmrt_dist.campaign.files.problems import Problems
+from vlmrt_dist.campaign.files.problems import Problems, printable
 from vlmrt_dist.campaign.files.units_of_columns import FACTORS
 from vlmrt_dist.store import UnreadableFile, read_limited
 
@@ -72,8 +73,8 @@ class RawTable:
 
     @property
     def headings(self) -> list[str]:
-        """Names of the columns, as they are written."""
-        return list(self.table.column_names)
+        """Names of the columns as they are written, without characters that move a cursor."""
+        return [printable(name) for name in self.table.column_names]
 
 
 def read_raw_table(path: str | os.PathLike[str], known: Known, problems: Problems) -> RawTable:
@@ -208,34 +209,47 @@ def _layout(text: str, known: Known) -> _Layout | None:
     """The header: of the first lines the one with the most headings that are understood, else the
     first one; comment lines count only where they have two of them."""
     found: list[tuple[int, int, _Layout]] = []
-    skipped = 0
-    for number, line in enumerate(_first_lines(text), start=1):
+    first, skipped = None, 0
+    for number, line in _first_lines(text):
         comment = line.lstrip().startswith(_COMMENT_MARKS)
         bare = line.strip().lstrip("#%/ ") if comment else line.strip("\r\n")
-        if not bare.strip():
-            continue
+        first = first or (None if comment else (number, line))
         for separator in SEPARATORS:
             cells = _cells(bare, separator)
             score = sum(known(cell) for cell in cells[: MAX_COLUMNS + 1])
+            if separator == " ":
+                # Headings of several words, with wider gaps between them.
+                apart = re.split(r"\s{2,}|\t", bare.strip())
+                of_words = sum(known(cell) for cell in apart[: MAX_COLUMNS + 1])
+                score, cells = max((score, cells), (of_words, apart), key=lambda each: each[0])
             if score >= (2 if comment else 1):
                 layout = _Layout(separator, cells, number, comment, skipped)
                 found.append((score, -len(cells) if separator == " " else 0, layout))
         skipped += not comment
     if found:
         return max(found, key=lambda each: each[:2])[2]  # of equals the first
-    for number, line in enumerate(_first_lines(text), start=1):
-        if line.strip() and not line.lstrip().startswith(_COMMENT_MARKS):
-            several = (s for s in SEPARATORS if len(_cells(line, s)) > 1)
-            separator = next(several, ",")
-            return _Layout(separator, _cells(line, separator), number, False, 0)
-    return None
+    if first is None:
+        return None
+    separator = next((s for s in SEPARATORS if len(_cells(first[1], s)) > 1), ",")
+    return _Layout(separator, _cells(first[1], separator), first[0], False, 0)
 
 
-def _first_lines(text: str) -> Iterator[str]:
-    for number, line in enumerate(io.StringIO(text, newline="")):
-        if number >= _LINES_SEARCHED:
+def _first_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Numbers and content of the first lines, and of the last comments above each."""
+    comments: deque[tuple[int, str]] = deque(maxlen=_LINES_SEARCHED)
+    count = 0
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if not line.strip():
+            continue
+        if line.lstrip().startswith(_COMMENT_MARKS):
+            comments.append((number, line[: 2**18]))
+            continue
+        yield from comments
+        comments.clear()
+        yield number, line[: 2**18]
+        count += 1
+        if count >= _LINES_SEARCHED:
             return
-        yield line[: 2**18]
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -262,7 +276,7 @@ class _Lines:
             self.number += 1
             if self.number < self._first or line.lstrip().startswith(_COMMENT_MARKS):
                 continue
-            yield line.strip() + "\n" if self._strip else line
+            yield " ".join(line.split()) + "\n" if self._strip else line
 
 
 def _rows(text: str, layout: _Layout, problems: Problems) -> tuple[Any, IntArray]:

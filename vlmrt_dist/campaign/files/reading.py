@@ -17,7 +17,12 @@ from vlmrt_dist.campaign.files.dataframes import NAME as FRAME
 from vlmrt_dist.campaign.files.dataframes import DataFrame, arrow_table, refuse_source
 from vlmrt_dist.campaign.files.links import Links
 from vlmrt_dist.campaign.files.options import ReadingOptions
-from vlmrt_dist.campaign.files.plausibility import contradictions, level_slips, position_slips
+from vlmrt_dist.campaign.files.plausibility import (
+    contradictions,
+    level_slips,
+    position_slips,
+    too_loud,
+)
 from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.raw_table import RawTable, raw_table_of, read_raw_table
 from vlmrt_dist.campaign.files.rows import TableReader, transmitters_of
@@ -62,7 +67,9 @@ def read_measurements(
 ) -> Reading:
     """The campaign in a measurement file or a data frame, and how it was understood.
 
+    :param source: path of a file (.csv, .tsv, .txt, .dat, .parquet), or a data frame
     :param scene: check the positions against it too, so that these problems come with their lines
+    :param options: what the file does not say itself
     :raises CampaignError: if it is neither
     :raises MeasurementFileError: with every problem and its line number (Parquet and data frames:
         the row, counted from 1)
@@ -111,7 +118,8 @@ def _read(
             + (f" ({left_out})" if raw.table.num_rows else ""),
         )
     if links is not None and len(links):
-        problems.extend([*contradictions(links), *level_slips(links)])
+        slips = level_slips if reader.levels_in_dbm else too_loud
+        problems.extend([*contradictions(links), *slips(links)])
         if scene is not None:
             problems.extend(position_slips(links, scene))
     if problems or links is None:
@@ -136,8 +144,9 @@ def _read(
 
 
 def _campaign(links: Links) -> Campaign:
-    order = list(dict.fromkeys(links.setup.tolist()))
-    groups = [np.flatnonzero(links.setup == code) for code in order]
+    _, first_row, code = np.unique(links.setup, return_index=True, return_inverse=True)
+    by_setup = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
+    groups = [by_setup[k] for k in np.argsort(first_row)]  # in the order of first appearance
     shape = (len(groups), max(len(group) for group in groups))
     if shape[0] * shape[1] > MAX_PADDED_LINKS:
         raise CampaignError(

@@ -13,7 +13,7 @@ from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.headings import Meaning, squeezed
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.options import ReadingOptions
-from vlmrt_dist.campaign.files.problems import Problems, shown
+from vlmrt_dist.campaign.files.problems import Problems, counted, shown
 from vlmrt_dist.campaign.files.raw_table import RawTable, read_raw_table
 from vlmrt_dist.campaign.files.transmitters import (
     Transmitters,
@@ -66,13 +66,15 @@ class Rows(NamedTuple):
 
 
 class TableReader:
-    """What is read of one table so far: fields, used columns, notes."""
+    """What is read of one table so far: fields, used columns, notes, and whether its levels are
+    stated in dBm."""
 
     def __init__(self, raw: RawTable, options: ReadingOptions, problems: Problems) -> None:
         self.raw, self.options, self.problems = raw, options, problems
         self.found: Understanding = understand(raw, options, "rx", problems)
         self.used: dict[int, str] = {}
         self.notes: list[str] = []
+        self.levels_in_dbm = True
 
     def use(self, field: str, text: str) -> None:
         """Note what a field's column is taken as."""
@@ -131,6 +133,7 @@ def _wide(reader: TableReader, transmitters: Transmitters | None) -> Rows | None
         if meaning is None or meaning.dimension != dimension:
             meaning = Meaning(field, dimension)
         values = numbers(found.column_at(index, meaning), reader.problems)
+        reader.levels_in_dbm &= field == "rss_dbm" and meaning.unit in (None, "dbm")
         power = np.full(count, transmitters.power[which])
         cells.append(level_columns.at_one_power(values, field, power, options))
         reader.used[index] = f"{WORDS[field]} of transmitter {labels[which]}"
@@ -217,9 +220,10 @@ def _named(reader: TableReader, transmitters: Transmitters) -> Transmission | No
     reader.used[match.column] = "name of the transmitter"
     unknown = sorted({n for n, t in zip(match.given, match.which, strict=True) if t < 0})
     if unknown:
+        rows = counted(int((match.which < 0).sum()), "row")
         reader.notes.append(
-            f"{int((match.which < 0).sum())} rows left out: the position of their transmitter is "
-            f"not known ({heading}: {listed(unknown)})"
+            f"{rows} left out: the position of their transmitter is not known "
+            f"({heading}: {listed(unknown)})"
         )
     return _joined(transmitters, match.which, match.known)
 
@@ -277,6 +281,7 @@ def _note_levels(reader: TableReader, levels: Levels, power: FloatArray) -> None
             )
         return
     heading, unit = found.heading(name), found.unit(name)
+    reader.levels_in_dbm = name == "rss_dbm" and unit == "dBm"
     if name == "rss_dbm":
         reader.use(name, f"level [{unit}]")
         if "rsrp" in squeezed(heading):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +27,13 @@ from vlmrt_dist.campaign.files.units_of_columns import Dimension, frequency_unit
 LEVEL_WORDS = ("rssi", "rss", "rsrp", "level", "power", "dbm", "path_?loss", "pl", "path_?gain")
 """Words around the name of a transmitter in the heading of its column."""
 
-PLAIN_NAMES = ("name", "id", "number", "nr", "no")
+PLAIN_NAMES = (
+    "name", "id", "number", "nr", "no", "node", "nodeid", "station", "stationid", "gateway",
+    "gatewayid", "router", "wap", "wapid", "device", "deviceid", "label",
+)  # fmt: skip
 """Headings that name a transmitter in a table of transmitters only."""
 
+_WHOLE = re.compile(r"[0-9]{1,30}(?:\.0*)?")
 _SERIAL = re.compile(r"(?:[a-z_ -]*?)[a-z]+[_ -]?\d{1,6}")
 _MAC = re.compile(r"(?:[0-9a-f]{2}[:_.-]?){5}[0-9a-f]{2}")
 
@@ -54,14 +59,32 @@ class Transmitters:
     def __len__(self) -> int:
         return len(self.points)
 
-    def by_name(self, heading: str) -> dict[str, int]:
-        """Index of each transmitter by what spellings of its name have in common."""
-        return {_key(name): index for index, name in enumerate(self.names[heading]) if name}
+    def finder(self, heading: str) -> Callable[[str], int]:
+        """The transmitter of a name in a column of names: -1 if there is none.
+
+        Letter case does not matter, nor separators in a name with letters (``AP-1``, ``ap 1``) as
+        long as no other transmitter is called alike.
+        """
+        exact: dict[str, int] = {}
+        loose: dict[str, int] = {}
+        for index, name in enumerate(self.names[heading]):
+            if name:
+                exact[_key(name)] = index
+                loose[_loose_key(name)] = -1 if _loose_key(name) in loose else index
+        loose.pop("", None)
+        return lambda name: exact.get(_key(name), loose.get(_loose_key(name), -1)) if name else -1
 
 
 def _key(name: str) -> str:
-    """What two spellings of a name have in common."""
-    return squeezed(name) or " ".join(name.split()).casefold()
+    """A name in small letters; of whole numbers 7, 007 and 7.0 are one."""
+    text = " ".join(name.split()).casefold()
+    return str(int(text.partition(".")[0])) if _WHOLE.fullmatch(text) else text
+
+
+def _loose_key(name: str) -> str:
+    """The letters and digits of a name that has both; else nothing."""
+    text = squeezed(name)
+    return text if re.search(r"[a-z]", text) else ""
 
 
 def table_of_transmitters(
@@ -76,6 +99,7 @@ def table_of_transmitters(
         named.append(found.fields["setup"])
     others = [i for i, heading in enumerate(raw.headings) if squeezed(heading) in PLAIN_NAMES]
     named += [index for index in others if index not in named]
+    named = named or [i for i, meaning in enumerate(found.meanings) if meaning is None][:1]
     placed = places(found, "tx", options, problems)
     if not named:
         problems.add(
@@ -164,15 +188,31 @@ class Match:
 
 def match_rows(found: Understanding, transmitters: Transmitters) -> Match | None:
     """The column that names the transmitter of each row, and the one of the transmitters' table
-    that it goes with: those with the most names in common, of equals those of one heading."""
-    candidates = [*found.names, *([found.fields["setup"]] if "setup" in found else [])]
+    that it goes with: those with the most names in common, of equals those of one heading.
+
+    A column of another heading counts only if no other has a name in common, and all of its own
+    are known.
+    """
+    stated = [*found.names, *([found.fields["setup"]] if "setup" in found else [])]
+    best = _best_match(found, transmitters, stated)
+    if best is not None and (best.which >= 0).any():
+        return best
+    others = [index for index, meaning in enumerate(found.meanings) if meaning is None]
+    other = _best_match(found, transmitters, others)
+    if other is not None and (other.which >= 0).all():
+        return other
+    return best
+
+
+def _best_match(
+    found: Understanding, transmitters: Transmitters, columns: list[int]
+) -> Match | None:
     best: tuple[tuple[int, bool], Match] | None = None
-    for index in candidates:
+    for index in columns:
         given = names(found.column_at(index), Problems())
         for heading, known in transmitters.names.items():
-            index_of = transmitters.by_name(heading)
-            places_of = [index_of.get(_key(name), -1) if name else -1 for name in given]
-            which = np.array(places_of, dtype=np.int64)
+            find = transmitters.finder(heading)
+            which = np.array([find(name) for name in given], dtype=np.int64)
             same = squeezed(heading) == squeezed(found.raw.headings[index])
             score = (int((which >= 0).sum()), same)
             if best is None or score > best[0]:
@@ -188,13 +228,12 @@ def match_columns(
     taken = {index for name, index in found.fields.items() if name not in LEVEL_FIELDS}
     best: tuple[dict[int, int], list[str]] = ({}, [""] * len(transmitters))
     for heading, known in transmitters.names.items():
-        index_of = transmitters.by_name(heading)
+        find = transmitters.finder(heading)
         columns = {}
         for index, each in enumerate(found.raw.headings):
-            keys = (_key(text) for text in spellings(each)) if index not in taken else ()
-            which = next((index_of[key] for key in keys if key in index_of), None)
-            if which is not None:
-                columns[index] = which
+            which = [find(text) for text in spellings(each)] if index not in taken else []
+            if max(which, default=-1) >= 0:
+                columns[index] = next(t for t in which if t >= 0)
         if len(columns) > len(best[0]):
             best = (columns, known)
     return best
@@ -204,8 +243,8 @@ def looks_wide(found: Understanding) -> list[str]:
     """Headings that look like transmitters, each with a column of levels of its own."""
     serial = []
     for heading, meaning in zip(found.raw.headings, found.meanings, strict=True):
-        text = heading.strip().casefold()[:60]
-        if meaning is None and (_SERIAL.fullmatch(text) or _MAC.fullmatch(text)):
+        texts = [text.strip().casefold()[:60] for text in spellings(heading)]
+        if meaning is None and any(_SERIAL.fullmatch(t) or _MAC.fullmatch(t) for t in texts):
             serial.append(heading)
     return serial if len(serial) > 1 else []
 

@@ -11,6 +11,7 @@ from vlmrt_dist.campaign.files.headings import (
     STANDARD,
     Meaning,
     meaning_of,
+    squeezed,
     unit_of,
     unknown_unit,
 )
@@ -106,6 +107,9 @@ def understand(
             continue
         name, bare = meaning.field, 0
         if name in BARE:
+            if bare_side == "rx" and "antenna" in squeezed(heading):
+                result.meanings[-1] = None  # whose antenna's height it is nobody can tell
+                continue
             name, bare = f"{bare_side}_{name}", 1
         rank = -1 if stated else meaning.rank
         candidates.setdefault(name, []).append((bare, rank, index))

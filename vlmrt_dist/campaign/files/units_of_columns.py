@@ -48,6 +48,11 @@ def known_unit(text: str, dimension: Dimension) -> str | None:
     return unit if unit in FACTORS.get(dimension, {}) else None
 
 
+def known_units(dimension: Dimension) -> str:
+    """The units of a dimension, as a list for a message."""
+    return ", ".join(dict.fromkeys(map(shown_unit, FACTORS.get(dimension, {}))))
+
+
 def shown_unit(unit: str) -> str:
     """A unit in its usual letters."""
     return SHOWN_UNITS.get(unit, unit)

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign import ON_SURFACE, Campaign
+from vlmrt_dist.campaign import AntennaSpace, Campaign, Region, rounded
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.placement.options import Height, Region
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import SceneModel, ground, outdoors
+from vlmrt_dist.scene import SceneModel, ground
 
 MOST_LINES = 150
 """Grid lines along the longer side at which the search for free points ends."""
@@ -46,13 +45,13 @@ class Grid:
         """
         if num_setups < 1 or num_receivers < 1:
             raise CampaignError("a campaign needs at least one setup and one receiver")
-        clearance = self.region.clearance
-        points = _grid(scene, num_receivers, clearance, self.region.height)
+        space = AntennaSpace(scene, self.region)
+        points = _grid(space, num_receivers)
         rx = points[_spread(len(points), num_receivers)]
         # Off the receivers' grid, so that no transmitter stands where a receiver is.
         wanted = max(4 * num_setups, 2 * num_receivers)
-        places = _grid(scene, wanted, clearance, self.region.transmitters, shift=0.25)
-        apart = np.linalg.norm(places[:, None] - rx, axis=2).min(1) > clearance
+        places = _grid(space, wanted, shift=0.25, transmitter=True)
+        apart = np.linalg.norm(places[:, None] - rx, axis=2).min(1) > self.region.clearance
         places = places[apart] if apart.sum() >= num_setups else places
         if len(places) < num_setups:
             raise CampaignError(
@@ -66,34 +65,31 @@ class Grid:
 
 
 def _grid(
-    scene: SceneModel, count: int, clearance: float, height: Height | None, shift: float = 0.5
+    space: AntennaSpace, count: int, *, shift: float = 0.5, transmitter: bool = False
 ) -> FloatArray:
-    """At least ``count`` free points of about the coarsest grid that has them."""
-    low, high = scene.bounds
-    side = high[:2] - low[:2]
-    street = height is not None and outdoors(scene)
+    """At least ``count`` allowed points of about the coarsest grid that has them."""
+    low, high = space.plan
+    heights = space.heights(transmitter=transmitter)
+    bottom, top = space.scene.bounds[:, 2]
     points = np.zeros((0, 3))
     lines = 0
     while lines < MOST_LINES:
         lines = max(lines + 1, int(1.15 * lines))
-        step = max(side.max() / lines, 1e-9)
+        step = max((high - low).max() / lines, 1e-9)
         x, y = (np.arange(low[i] + shift * step, high[i], step) for i in (0, 1))
         place = np.array(np.meshgrid(x, y, indexing="ij")).reshape(2, -1).T
         if len(place) < count:
             continue
-        if height is None:
-            z = np.full(len(place), 0.5 * (low[2] + high[2]))
-        else:
-            level, open_sky = ground(scene, place)
-            z = np.where(open_sky | (not street), level, np.nan) + 0.5 * (height[0] + height[1])
-        points = np.column_stack([place, z])[np.isfinite(z)]
-        points = points[scene.inside_bounds(points) & (scene.inside_object(points) < 0)]
-        points = points[scene.distance_to_surface(points) >= max(clearance, ON_SURFACE)]
+        z = np.full(len(place), 0.5 * (bottom + top))
+        if heights is not None:
+            z = ground(space.scene, rounded(place))[0] + 0.5 * (heights[0] + heights[1])
+        points, allowed = space.settled(np.column_stack([place, z]), transmitter=transmitter)
+        points = points[allowed]
         if len(points) >= count:
             return points
     raise CampaignError(
-        f"a grid has only {len(points)} of {count} points in free space, {clearance:g} m from "
-        "every surface; lower the clearance, or give another height"
+        f"a grid has only {len(points)} of {count} points {space.described()}; lower the "
+        "clearance, or give another height or region"
     )
 
 

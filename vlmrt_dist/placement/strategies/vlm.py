@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import Campaign, Region
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.rendering import SceneImage
@@ -20,11 +20,13 @@ class Vlm:
     :param advisor: the options of an advisor, such as ``Gemini()``, or an open one; or a name,
         for its defaults, see :func:`vlmrt_dist.vlm.advisor_named`
     :param images: of the scene; None: renders, for an advisor that sees images
+    :param region: where antennas may stand
     :raises ConfigurationError: if there is no advisor of such a name
     """
 
     advisor: Advisor | AdvisorOptions | str = "offline"
     images: Sequence[SceneImage] | None = None
+    region: Region = field(default_factory=Region)
 
     def __post_init__(self) -> None:
         if isinstance(self.advisor, str) and self.advisor not in ADVISORS:
@@ -51,5 +53,11 @@ class Vlm:
         :raises VlmError: if a model cannot be asked
         """
         return propose_positions(
-            self.advisor, scene, num_setups, num_receivers, images=self.images, seed=seed
+            self.advisor,
+            scene,
+            num_setups,
+            num_receivers,
+            region=self.region,
+            images=self.images,
+            seed=seed,
         ).campaign

@@ -7,9 +7,10 @@ least as informative as the proposal, by the pool's own measure.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
-from vlmrt_dist.campaign import Campaign, check_campaign
+from vlmrt_dist.campaign import AntennaSpace, Campaign, check_campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.placement.selection import select
 from vlmrt_dist.placement.strategies._pool import PoolStrategy
@@ -23,7 +24,7 @@ class VlmThenRefine(PoolStrategy):
     """Proposed positions after D-optimal exchanges with a random pool.
 
     :param start: the proposal: an advisor's, by default the offline rules', or a campaign of the
-        size that is to be placed
+        size that is to be placed; an advisor keeps to the candidates' region
     :raises ConfigurationError: if an option is outside what it may be
 
     The other options are those of :class:`~vlmrt_dist.placement.strategies.d_optimal.DOptimal`; the
@@ -51,6 +52,7 @@ class VlmThenRefine(PoolStrategy):
         """
         start = self.start
         if isinstance(start, Vlm):
+            start = dataclasses.replace(start, region=self.candidates)
             start = start.place(scene, num_setups, num_receivers, seed=seed)
         if start.num_setups != num_setups or (start.present.sum(1) != num_receivers).any():
             raise CampaignError(
@@ -58,6 +60,8 @@ class VlmThenRefine(PoolStrategy):
                 f"receivers; {num_setups} of {num_receivers} each are to be placed"
             )
         check_campaign(scene, start)
+        if self.candidates.stated:
+            AntennaSpace(scene, self.candidates).check(start)
         pool = self.pool(
             scene, num_setups, num_receivers, seed=seed, extra=start, progress=progress
         )

@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene.files.mesh_reader import Mesh, TooManyTriangles, read_obj, read_ply
+from vlmrt_dist.scene.files.serialized import read_serialized
 from vlmrt_dist.scene.files.xml_allowlist import quoted
 from vlmrt_dist.store import UnreadableFile, read_limited
 
-READERS = {"ply": read_ply, "obj": read_obj}
-"""Reader of each type of shape that names a file."""
+MESH_TYPES = ("ply", "obj", "serialized")
+"""Types of shapes that name a file."""
 
 
 class SceneFolder:
@@ -38,6 +39,7 @@ class SceneFolder:
         self._allowed = self._looked_up + self._real
         self._limits = (max_triangles, max_bytes)
         self._triangles_left, self._bytes_left = self._limits
+        self._packed: dict[str, bytes] = {}  # the last file that may hold several meshes
 
     def add_path(self, name: str) -> None:
         """Look names up in a further folder, as ``<path value="…"/>`` asks for.
@@ -46,15 +48,23 @@ class SceneFolder:
         """
         self._looked_up += self._candidates(name, f"folder {quoted(name)}")
 
-    def read_mesh(self, name: str, kind: str) -> Mesh:
+    def read_mesh(self, name: str, kind: str, index: int) -> Mesh:
         """The mesh in a file.
 
-        :param kind: type of the shape, a key of ``READERS``
+        :param kind: one of ``MESH_TYPES``
+        :param index: which mesh of a file that may hold several
         :raises SceneError: if the file is refused, or the meshes have too many triangles
         """
         what = f"mesh {quoted(name)}"
         try:
-            mesh = READERS[kind](self.read(name, what), what, self._triangles_left)
+            if kind == "serialized":
+                if name not in self._packed:
+                    self._packed = {name: self.read(name, what)}
+                content = self._packed[name]
+                mesh = read_serialized(content, what, self._triangles_left, index=index)
+            else:
+                reader = read_ply if kind == "ply" else read_obj
+                mesh = reader(self.read(name, what), what, self._triangles_left)
         except TooManyTriangles:
             raise self._too_many() from None
         self.count(mesh)
@@ -108,7 +118,7 @@ class SceneFolder:
         if not inside:
             raise SceneError(
                 f"{what} is refused: it lies outside the folder of the scene; "
-                + _allow(found[0].parent)
+                + _allow(None if PurePosixPath(name).is_absolute() else found[0].parent)
             )
         return inside
 
@@ -122,10 +132,10 @@ def _within(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder) for folder in folders)
 
 
-def _allow(folder: Path) -> str:
-    text = str(folder)
-    shown = text if len(text) <= 200 and text.isprintable() else "FOLDER"
+def _allow(folder: Path | None) -> str:
+    text = "" if folder is None else str(folder)
+    shown = text if 0 < len(text) <= 200 and text.isprintable() else "FOLDER"
     return (
-        f"if that is meant, allow the files below a folder by --scene-root {shown} (root= of "
-        "load_scene)"
+        "copy the file there, or allow the files below another folder by --scene-root "
+        f"{shown} (root= of load_scene)"
     )

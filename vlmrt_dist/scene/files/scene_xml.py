@@ -42,11 +42,11 @@ def load_scene(
 ) -> SceneModel:
     """Read a Sionna scene file and its meshes.
 
-    Understood are shapes of type ply and obj (polygons of any size), rectangle and cube with their
-    transforms, also inside shapes of type merge, whose members stay objects of their own; and
-    materials as in :mod:`~vlmrt_dist.scene.files.materials`. ``<include>``, ``<path>``, ``<alias>``
-    and ``<default>`` count. Cameras, lights, textures, media and visual materials are read past.
-    Meshes without a polygon are left out.
+    Understood are shapes of type ply, obj (polygons of any size), serialized, rectangle and cube
+    with their transforms, also inside shapes of type merge, whose members stay objects of their
+    own; and materials as in :mod:`~vlmrt_dist.scene.files.materials`. ``<include>``, ``<path>``,
+    ``<alias>`` and ``<default>`` count. Cameras, lights, textures, media and visual materials are
+    read past. Meshes without a polygon are left out.
 
     :param path: the XML file
     :param headroom: how far the room reaches above the highest geometry [m]; a city needs some

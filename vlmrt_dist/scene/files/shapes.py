@@ -1,4 +1,4 @@
-"""Shapes of a scene file: meshes, rectangles and cubes, with their transforms."""
+"""Shapes of a scene file: meshes in files, rectangles and cubes, with their transforms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene.files import transforms
 from vlmrt_dist.scene.files.mesh_reader import Mesh
 from vlmrt_dist.scene.files.remarks import Remarks
-from vlmrt_dist.scene.files.scene_folder import READERS, SceneFolder
+from vlmrt_dist.scene.files.scene_folder import MESH_TYPES, SceneFolder
 from vlmrt_dist.scene.files.xml_allowlist import attribute, number, quoted
 
 _RECTANGLE = Mesh(
@@ -28,7 +28,7 @@ _CUBE = Mesh(
     np.concatenate([_CUBE_QUADS[:, [0, 1, 2]], _CUBE_QUADS[:, [0, 2, 3]]]),
 )
 BUILT_IN = {"rectangle": _RECTANGLE, "cube": _CUBE}
-SHAPES = (*READERS, *BUILT_IN, "merge")
+SHAPES = (*MESH_TYPES, *BUILT_IN, "merge")
 
 _SETTINGS = ("face_normals", "flip_normals", "flip_tex_coords", "silhouette_sampling_weight")
 """Settings that change neither corners nor materials."""
@@ -85,7 +85,7 @@ class ShapeReader:
 
     def _read(self, shape: Element, name: str) -> Shape:
         kind = attribute(shape, "type")
-        filename: str | None = None
+        filename, number_in_file = None, 0
         matrix: FloatArray | None = None
         used: list[Element] = []
         for child in shape:
@@ -95,11 +95,11 @@ class ShapeReader:
             elif child.tag == "bsdf":
                 used.append(child)
             elif child.tag == "transform" and label == "to_world" and matrix is None:
-                matrix = _matrix(child)
-                if any(_deforms(step) for step in child):
-                    self._remarks.add("axis", name)
-            elif child.tag == "string" and label == "filename" and kind in READERS:
+                matrix = self._placement(child, name)
+            elif child.tag == "string" and label == "filename" and kind in MESH_TYPES:
                 filename = attribute(child, "value")
+            elif child.tag == "integer" and label == "shape_index" and kind == "serialized":
+                number_in_file = int(number(attribute(child, "value"), "shape_index"))
             elif label not in _SETTINGS:
                 raise SceneError(
                     f"shape {quoted(name)}: <{child.tag} name={quoted(label or '')}> is not "
@@ -115,11 +115,24 @@ class ShapeReader:
         elif filename is None:
             raise SceneError(f"shape {quoted(name)} of type {kind} names no file")
         else:
-            mesh = self._folder.read_mesh(filename, kind)
+            mesh = self._folder.read_mesh(filename, kind, number_in_file)
         if matrix is not None:
             with np.errstate(over="ignore", invalid="ignore"):  # SceneObject refuses what overflows
                 mesh = mesh._replace(vertices=transforms.apply(matrix, mesh.vertices))
         return Shape(name, mesh, used[0])
+
+    def _placement(self, transform: Element, name: str) -> FloatArray:
+        """The matrix [4,4] of a shape's transform.
+
+        :raises SceneError: names the shape
+        """
+        try:
+            matrix = _matrix(transform)
+        except SceneError as error:
+            raise SceneError(f"shape {quoted(name)}: {error}") from None
+        if any(_deforms(step) for step in transform):
+            self._remarks.add("axis", name)
+        return matrix
 
     def _referenced(self, ref: Element, shape: str) -> list[Element]:
         """The material that a reference of a shape means; none for a medium or a light.

@@ -153,7 +153,9 @@ class _Reduction:
         """The root of one file, with the children of those that it includes in their places."""
         root = _parse(content, file)
         if root.tag != "scene":
-            raise SceneError(f"{file}: its outermost tag must be <scene>")
+            raise SceneError(
+                f"{file} is no scene file: its outermost tag must be <scene>, as in Sionna's scenes"
+            )
         if _older_than_2(root.get("version", "")):
             for element in root.iter():
                 # As Mitsuba reads them: toWorld became to_world.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, Height, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import KINDS, MIN_NOISE_DB, LinkLoss
@@ -26,7 +26,6 @@ from vlmrt_dist.placement import (
     AOptimal,
     CandidateOptions,
     DOptimal,
-    Height,
     Random,
     Strategy,
 )

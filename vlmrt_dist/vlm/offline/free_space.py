@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE, ON_SURFACE, free_points
+from vlmrt_dist.campaign import ON_SURFACE, AntennaSpace, Height, Region
 from vlmrt_dist.errors import CampaignError
-from vlmrt_dist.scene import SceneModel, ground, outdoors
+from vlmrt_dist.scene import SceneModel
 
 STREET_HEIGHT = 1.5
-"""Height of an antenna above the ground, outdoors [m]."""
+"""Height of an antenna above the street [m], where none is stated."""
 TRIPOD_HEIGHT = 2.2
-"""Greatest height of an antenna above the floor, indoors [m]."""
+"""Greatest height of an antenna above the floor, indoors [m], where none is stated."""
 
 CLEARANCES = (0.15, 0.05, 0.01, 2 * ON_SURFACE)
 """Distances to surfaces [m], tried in turn where a scene has too little free space."""
@@ -27,31 +28,35 @@ class FreeSpace:
     """The positions of a scene where antennas may be.
 
     :param scene: K objects
-    :param clearance: distance from every surface [m]
+    :param region: clearance, heights and part of the plan; where it states no heights, those of a
+        tripod
     """
 
     scene: SceneModel
-    clearance: float
+    region: Region
 
     @functools.cached_property
+    def allowed(self) -> AntennaSpace:
+        """The rule."""
+        space = AntennaSpace(self.scene, self.region)
+        if self.region.height is not None or not space.has_floor:
+            return space
+        height: Height = (STREET_HEIGHT,) * 2 if space.street else (0.0, TRIPOD_HEIGHT)
+        return AntennaSpace(self.scene, dataclasses.replace(self.region, height=height))
+
+    @property
     def outdoors(self) -> bool:
         """True if positions are on the street."""
-        return outdoors(self.scene)
+        return self.allowed.street
+
+    @property
+    def clearance(self) -> float:
+        """Distance from every surface [m]."""
+        return self.region.clearance
 
     def settle(self, points: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Positions [P,3], moved to street height outdoors, and a mask [P] of the free ones."""
-        points = np.array(points, dtype=np.float64)
-        free = self.scene.inside_bounds(points)
-        if self.outdoors:
-            level, open_sky = ground(self.scene, points[:, :2])
-            points[:, 2] = np.where(open_sky, level, self.scene.bounds[0, 2]) + STREET_HEIGHT
-            free = open_sky & self.scene.inside_bounds(points)
-        at = np.flatnonzero(free)
-        at = at[self.scene.inside_object(points[at]) < 0]
-        at = at[self.scene.distance_to_surface(points[at]) >= max(self.clearance, ON_SURFACE)]
-        free = np.zeros(len(points), dtype=bool)
-        free[at] = True
-        return points, free
+        """Positions [P,3] brought to an allowed height, and a mask [P] of the free ones."""
+        return self.allowed.settled(points)
 
     def draw(
         self,
@@ -60,19 +65,23 @@ class FreeSpace:
         *,
         centre: FloatArray | None = None,
         reach: float = np.inf,
+        transmitter: bool = False,
     ) -> FloatArray:
         """Up to ``count`` free positions [P,3], uniform, at most ``reach`` [m] from ``centre``.
 
         Fewer, possibly none, where free space is scarce.
         """
         low, high = np.array(self.scene.bounds)
-        if not self.outdoors:
-            high[2] = min(high[2], low[2] + TRIPOD_HEIGHT)
         if centre is not None:
             low, high = np.maximum(low, centre - reach), np.minimum(high, centre + reach)
+            if (low > high).any():
+                return np.zeros((0, 3))
         found = np.zeros((0, 3))
         for _ in range(DRAWS):
-            points, free = self.settle(rng.uniform(low, high, (POINTS_PER_DRAW, 3)))
+            points, reason = self.allowed.tried(
+                POINTS_PER_DRAW, rng, np.array([low, high]), transmitter=transmitter
+            )
+            free = reason == 0
             if centre is not None:
                 free &= ((points - centre) ** 2).sum(axis=1) <= reach**2
             found = np.concatenate([found, points[free]])
@@ -86,23 +95,26 @@ def roomiest(
     needed: int,
     count: int,
     rng: np.random.Generator,
-    clearance: float = DEFAULT_CLEARANCE,
+    region: Region = Region(),
 ) -> tuple[FreeSpace, FloatArray]:
     """The free space of largest clearance that holds ``needed`` positions, and a draw from it.
 
     :param count: positions to draw, if there is enough free space
-    :param clearance: the largest that is tried [m]
+    :param region: where antennas may stand; its clearance is the largest that is tried
     :returns: the space, and positions in it [P,3], P >= ``needed``
     :raises CampaignError: if there is no free space
     """
-    for distance in (clearance, *(c for c in CLEARANCES if c < clearance)):
-        space = FreeSpace(scene, distance)
+    clearances = (region.clearance, *(c for c in CLEARANCES if c < region.clearance))
+    for distance in clearances:
+        space = FreeSpace(scene, dataclasses.replace(region, clearance=distance))
         points = space.draw(count, rng)
         if len(points) >= needed:
             return space, points
     # The heights of a tripod may lie outside the free space of a high or sunken room.
+    tight = dataclasses.replace(region, clearance=clearances[-1])
+    allowed = AntennaSpace(scene, tight)
     try:
-        points = free_points(scene, max(needed, count), rng, clearance=CLEARANCES[-1])
+        points = allowed.draw(max(needed, count), rng)
     except CampaignError:
-        points = free_points(scene, needed, rng, clearance=CLEARANCES[-1])
-    return FreeSpace(scene, CLEARANCES[-1]), points
+        points = allowed.draw(needed, rng)
+    return FreeSpace(scene, tight), points

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import DEFAULT_CLEARANCE, Campaign, check_campaign
+from vlmrt_dist.campaign import Campaign, Region, check_campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.paths import planes_of
 from vlmrt_dist.scene import SceneModel
@@ -66,19 +66,18 @@ def plan(
     num_receivers: int,
     *,
     seed: int,
-    clearance: float = DEFAULT_CLEARANCE,
+    region: Region = Region(),
 ) -> Plan:
     """M setups of N receivers.
 
-    :param clearance: distance of positions from every surface [m]; less where the scene is tight
-
+    :param region: where antennas may stand; the clearance is less where the scene is tight
     :raises CampaignError: if a number is not positive, or the scene has no free space
     """
     if num_setups < 1 or num_receivers < 1:
         raise CampaignError("a campaign needs at least one setup and one receiver per setup")
     rng = np.random.default_rng(seed)
     needed = num_setups * (1 + num_receivers)
-    space, pool = roomiest(scene, needed, max(PLACES, 2 * needed), rng, clearance)
+    space, pool = roomiest(scene, needed, max(PLACES, 2 * needed), rng, region)
     planner = _Planner(scene, pool)
     candidates = _candidates(space, pool, num_setups, num_receivers, rng)
     setups: list[FloatArray] = []
@@ -88,10 +87,10 @@ def plan(
         receivers = [planner.choose_receiver(candidate, reasons) for _ in range(num_receivers)]
         setups.append(np.array([candidate.tx, *receivers]))
     remarks = []
-    if space.clearance < clearance:
+    if space.clearance < region.clearance:
         remarks.append(
             f"the scene is tight: positions keep {space.clearance:g} m from surfaces instead of "
-            f"{clearance:g} m"
+            f"{region.clearance:g} m"
         )
     places = np.array(setups)
     campaign = Campaign(tx=places[:, 0], rx=places[:, 1:])
@@ -109,9 +108,17 @@ def _candidates(
     scene, planes = space.scene, planes_of(space.scene)
     count = min(num_setups + SPARE_TRANSMITTERS, len(pool))
     many = max(PLACES, 2 * num_receivers)
-    transmitters = pool[_far_apart(pool, count)]
+    sites = pool
+    if space.region.tx_height is not None:
+        sites = space.draw(len(pool), rng, transmitter=True)
+        if len(sites) < num_setups:
+            raise CampaignError(
+                f"only {len(sites)} of {num_setups} positions found for transmitters "
+                f"{space.allowed.described(transmitter=True)}; widen the height or the region"
+            )
+    transmitters = sites[_far_apart(sites, min(count, len(sites)))]
     if space.outdoors:
-        transmitters = np.concatenate([_near_classes(space, rng), pool])[:count]
+        transmitters = np.concatenate([_near_classes(space, rng), sites])[:count]
     found = []
     for tx in transmitters:
         if space.outdoors:
@@ -135,7 +142,7 @@ def _near_classes(space: FreeSpace, rng: np.random.Generator) -> FloatArray:
         item = rng.choice(np.flatnonzero(materials == material))
         centre = boxes[item].mean(axis=0)
         centre[2] = boxes[item, 0, 2] + STREET_HEIGHT
-        found.append(space.draw(1, rng, centre=centre, reach=STREET_REACH))
+        found.append(space.draw(1, rng, centre=centre, reach=STREET_REACH, transmitter=True))
     return np.concatenate(found)
 
 

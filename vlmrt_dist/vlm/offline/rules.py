@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from vlmrt_dist.campaign import Region
 from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import MATERIALS, SceneModel, SceneObject, class_spread, prior_from_classes
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.offline import positions as offline_positions
 from vlmrt_dist.vlm.offline.material_words import Reading, read_material, words_of
-from vlmrt_dist.vlm.options import Offline
 
 STATED = 0.95
 """Confidence where the file states a class that is valid at the carrier."""
@@ -46,23 +46,15 @@ WALL_HEIGHT, BUILDING_HEIGHT = 1.5, 4.0
 """Least height [m] of an upright plane that is a wall, and of any other object that is a
 building."""
 
-DEFAULTS = Offline()
-
 HOW = "offline rules, no vision model: "
 
 
 class OfflineAdvisor:
-    """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``.
-
-    :param options: clearance of positions
-    """
+    """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``."""
 
     name = "offline"
     sees_images = False
     spent_usd = 0.0
-
-    def __init__(self, options: Offline = DEFAULTS) -> None:
-        self._clearance = options.clearance
 
     def propose_materials(
         self,
@@ -103,6 +95,7 @@ class OfflineAdvisor:
         num_receivers: int,
         *,
         seed: int = 0,
+        region: Region | None = None,
     ) -> PositionAdvice:
         """M setups of N receivers by :func:`vlmrt_dist.vlm.offline.positions.plan`.
 
@@ -110,7 +103,7 @@ class OfflineAdvisor:
         """
         clock = time.perf_counter()
         plan = offline_positions.plan(
-            scene, num_setups, num_receivers, seed=seed, clearance=self._clearance
+            scene, num_setups, num_receivers, seed=seed, region=region or Region()
         )
         return PositionAdvice(plan.campaign, plan.reasons, self._usage(clock, plan.remarks))
 

@@ -21,6 +21,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from vlmrt_dist.campaign import AntennaSpace
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel
@@ -41,6 +42,9 @@ MAX_POSITIONS = 1000
 
 MAX_PROBLEMS = 300
 """Most problems listed in a request for repair."""
+
+MAX_CORNERS = 100
+"""Most corners of a region in a question; of a finer one its bounds are told."""
 
 MIN_SEPARATION = 0.1
 """Least distance of distinct positions [m]."""
@@ -121,16 +125,16 @@ def materials_question(
 
 
 def positions_question(
-    scene: SceneModel,
+    space: AntennaSpace,
     num_setups: int,
     num_receivers: int,
     images: Sequence[SceneImage],
     *,
-    clearance: float,
     anonymous: bool,
 ) -> Question:
     """Prompt 2.
 
+    :param space: the scene, and where antennas may stand
     :raises CampaignError: if a count is not positive, or more positions are asked for than fit
         into one answer
     """
@@ -146,10 +150,11 @@ def positions_question(
         POSITIONS_PROMPT,
         num_setups=num_setups,
         num_receivers=num_receivers,
-        clearance=f"{clearance:g}",
+        clearance=f"{space.region.clearance:g}",
+        rules=_rules(space),
         separation=f"{MIN_SEPARATION:g}",
-        xml=compact_xml(scene, anonymous=anonymous),
-        **_room(scene),
+        xml=compact_xml(space.scene, anonymous=anonymous),
+        **_room(space.scene),
     )
     return Question(
         text=text,
@@ -158,6 +163,30 @@ def positions_question(
         subject=f"positions of {num_setups} setups of {num_receivers} receivers",
         images=tuple(images),
     )
+
+
+def _rules(space: AntennaSpace) -> str:
+    """What a region or a street adds to the rules of a position, a line each."""
+    lines = ["- stand in the street under the open sky, not inside or on a building;"]
+    lines = lines if space.street else []
+    for who, transmitter in (("transmitter", True), ("receiver", False)):
+        heights = space.heights(transmitter=transmitter)
+        if heights is not None:
+            low, high = heights
+            lines.append(f"- if it is a {who}, be {low:g} to {high:g} m above the ground or floor;")
+    area = space.region.polygons
+    if area is not None:
+        rings = [ring for polygon in area.polygons for ring in polygon]
+        corners = sum(map(len, rings))
+        if corners <= MAX_CORNERS:
+            text = "; ".join(" ".join(f"({x:g}, {y:g})" for x, y in ring) for ring in rings)
+            lines.append(f"- lie, seen from above, inside the polygon (holes after it) {text};")
+        else:
+            (x0, y0), (x1, y1) = area.bounds
+            lines.append(
+                f"- lie in the allowed region, between ({x0:g}, {y0:g}) and ({x1:g}, {y1:g});"
+            )
+    return "".join("\n" + line for line in lines)
 
 
 def repair_question(
