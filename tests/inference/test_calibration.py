@@ -141,6 +141,17 @@ def test_blenders_names_survive(tmp_path: Path) -> None:
     assert repr(change).startswith("0 objects have new numbers (none), 9 had theirs already")
 
 
+def test_what_the_estimation_took_for_known_is_set_too(tmp_path: Path) -> None:
+    assumed = ROOM.with_materials({"box_wood": "plasterboard"}, thickness={"box_wood": 0.02})
+    values = {"conductivity": assumed.conductivity(F)}
+    found = calibration(assumed, values, ("estimated",) * 9)
+    scene = opened(ROOM.write(tmp_path / "room"))
+    assert found.apply(scene, assumed).changed == ("box_wood",)
+    np.testing.assert_array_equal(
+        numbers_of(scene, F)["box_wood"], expected_numbers(assumed, F)["box_wood"]
+    )
+
+
 def sionna_levels(scene: Any, radio: vd.RadioConfig) -> FloatArray:
     """Levels [M,N] [dBm] of a user's scene by Sionna's own solver."""
     import sionna.rt as rt

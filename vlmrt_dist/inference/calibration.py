@@ -93,15 +93,24 @@ class Calibration:
     def apply(self, scene: SionnaScene, source: SceneModel | None = None) -> LiveChange:
         """Set these numbers on a live ``sionna.rt.Scene``.
 
-        :param source: the scene that the estimation was of; finds objects in shapes that Sionna has
-            merged
+        :param source: the scene that the estimation was of. Its objects then also have the
+            permittivity and the thickness that the estimation took for known, and are found in
+            shapes that Sionna has merged
         :raises SceneError: if the scene has other objects (the message names them)
         :raises MaterialError: if a material is none of Sionna's own types
         """
         columns = {quantity: values.tolist() for quantity, values in self.values.items()}
+        names = self.names
+        if source is not None:
+            calibrated, names = self.on(source), source.names
+            columns = {
+                "conductivity": calibrated.conductivity(self.frequency).tolist(),
+                "relative_permittivity": calibrated.relative_permittivity(self.frequency).tolist(),
+                "thickness": calibrated.thickness.tolist(),
+            }
         numbers = {
             name: LiveNumbers(**{quantity: columns[quantity][k] for quantity in columns})
-            for k, name in enumerate(self.names)
+            for k, name in enumerate(names)
         }
         change = set_materials(scene, numbers, self.frequency, source)
         remarks, now = self.remarks(), single(scene.frequency)

@@ -175,7 +175,8 @@ class Estimate:
         Objects are matched by name; an object in a shape that Sionna has merged by its name or its
         place. Each object whose numbers change gets a ``RadioMaterial`` of its own, or one that it
         shares with objects of equal numbers, with the scattering of its old material. The numbers
-        are constants for :attr:`frequency`. An unidentifiable object has its prior's.
+        are constants for :attr:`frequency`; permittivity and thickness are those that the
+        estimation took for known or found. An unidentifiable object has its prior's.
 
         :return: which objects were changed, and which had the numbers already
         :raises SceneError: if the scene has other objects (the message names them)

@@ -274,7 +274,7 @@ def check_type(material: Any, where: str) -> None:
     if not all(hasattr(material, name) for name in ("conductivity", "frequency_update_callback")):
         raise MaterialError(
             f"object {where!r} has a material of type {type(material).__name__}; only Sionna's "
-            "RadioMaterial and ITURadioMaterial are understood"
+            "RadioMaterial and ITURadioMaterial have numbers; give it one of these"
         )
 
 

@@ -404,3 +404,17 @@ def test_a_comma_that_may_divide_thousands_gets_no_hint(
 ) -> None:
     told = refused(tmp_path, f'{LONG}\n1,0,0,1.5,2,0,1,"{cell}"\n')
     assert ("write a decimal point" in told) == hint
+
+
+def test_a_column_of_any_heading_may_name_the_transmitters(tmp_path: Path) -> None:
+    text = "gw,floor,x,y,z,rss\nlora-1,1,5,0,1.5,-60\nlora-2,2,5,0,1.5,-70\n"
+    table = "gw,x,y,z\nlora-1,0,0,3\nlora-2,9,0,3\n"
+    reading = read(tmp_path, text, transmitters=table)
+    assert reading.setups == ("lora-1", "lora-2")
+    told = refused(tmp_path, text.replace("lora-2", "other"), transmitters=table)
+    assert "no column names the transmitter of a row" in told
+
+
+def test_a_carrier_below_all_tables_is_none(tmp_path: Path) -> None:
+    told = refused(tmp_path, f"{LONG},frequency [Hz]\n1,0,0,1,2,0,1,-41,868\n")
+    assert "is 868 Hz, which is no carrier; check its unit" in told

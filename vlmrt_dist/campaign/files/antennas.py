@@ -9,7 +9,7 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign.files.cells import Numbers, numbers
 from vlmrt_dist.campaign.files.geodesy import scene_from_geographic, scene_from_grid
-from vlmrt_dist.campaign.files.options import ReadingOptions
+from vlmrt_dist.campaign.files.options import LARGEST, ReadingOptions
 from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.understanding import (
     Understanding,
@@ -183,8 +183,11 @@ def _check_finite(
     heading = understood.heading(name)
     for row in np.flatnonzero(found.missing & ~without):
         problems.add(understood.raw.lines[row], f"{heading} is empty")
-    for row in np.flatnonzero(np.isinf(found.values)):
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(np.abs(found.values) > LARGEST)
+    for row in wrong:
         problems.add(understood.raw.lines[row], f"{heading} must be a finite number")
+    found.values[wrong] = np.nan
 
 
 def _horizontal(
@@ -212,6 +215,7 @@ def _horizontal(
             problems.add(
                 0,
                 f"the positions lie {away / 1e3:.0f} km from the origin; check "
-                "--origin LATITUDE,LONGITUDE, and which column is the latitude",
+                "--origin LATITUDE,LONGITUDE, and "
+                + ("which column is the latitude" if kind == "latitude" else "--crs"),
             )
     return flat

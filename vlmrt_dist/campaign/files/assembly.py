@@ -99,6 +99,12 @@ def _frequency(reader: TableReader) -> FloatArray:
             return none
         values = numbers(column, problems, unit)
         reader.notes.append(f"{column.name} states no unit and was read as {shown_unit(unit)}")
+    elif unit is not None:
+        for row in np.flatnonzero(low).tolist():
+            problems.add(
+                lines[row],
+                f"{column.name} is {values.values[row]:g} Hz, which is no carrier; check its unit",
+            )
     reader.use("frequency", f"carrier [{shown_unit(unit or 'hz')}]")
     return none if wrong.any() else values.values
 

@@ -13,6 +13,9 @@ from vlmrt_dist.errors import ConfigurationError
 
 Average = Literal["db", "power"]
 
+LARGEST = 1e8
+"""Largest coordinate [m]; more than the way around the Earth is none."""
+
 FIELDS = (
     "setup", "transmitter", "tx_x", "tx_y", "tx_z", "tx_latitude", "tx_longitude", "tx_easting",
     "tx_northing", "tx_height", "tx_altitude", "rx_x", "rx_y", "rx_z", "rx_latitude",
@@ -119,7 +122,7 @@ class ReadingOptions:
                 place = tuple(float(part) for part in text.split(","))
             except ValueError:
                 place = ()
-            if len(place) not in (2, 3) or not all(map(math.isfinite, place)):
+            if len(place) not in (2, 3) or not all(abs(part) <= LARGEST for part in place):
                 raise ConfigurationError(
                     f"tx takes X,Y,Z or NAME=X,Y,Z (latitude, longitude, height where the file "
                     f"has latitudes); got {word!r}"

@@ -21,7 +21,7 @@ class Problems:
     """Problems in the order in which they were found."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self._found: dict[Problem, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -32,9 +32,9 @@ class Problems:
         return len(self._found) >= MAX_PROBLEMS
 
     def add(self, line: int, text: str) -> None:
-        """Keep a problem of a line; 0 stands for the whole file."""
+        """Keep a problem of a line, once; 0 stands for the whole file."""
         if not self.full:
-            self._found.append((int(line), text))
+            self._found[int(line), text] = None
 
     def extend(self, found: Iterable[Problem]) -> None:
         """Keep several, as long as they are wanted."""

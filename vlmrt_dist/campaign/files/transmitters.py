@@ -27,7 +27,10 @@ from vlmrt_dist.campaign.files.units_of_columns import Dimension, frequency_unit
 LEVEL_WORDS = ("rssi", "rss", "rsrp", "level", "power", "dbm", "path_?loss", "pl", "path_?gain")
 """Words around the name of a transmitter in the heading of its column."""
 
-PLAIN_NAMES = ("name", "id", "number", "nr", "no")
+PLAIN_NAMES = (
+    "name", "id", "number", "nr", "no", "node", "nodeid", "station", "stationid", "gateway",
+    "gatewayid", "router", "wap", "wapid", "device", "deviceid", "label",
+)  # fmt: skip
 """Headings that name a transmitter in a table of transmitters only."""
 
 _WHOLE = re.compile(r"[0-9]{1,30}(?:\.0*)?")
@@ -96,6 +99,7 @@ def table_of_transmitters(
         named.append(found.fields["setup"])
     others = [i for i, heading in enumerate(raw.headings) if squeezed(heading) in PLAIN_NAMES]
     named += [index for index in others if index not in named]
+    named = named or [i for i, meaning in enumerate(found.meanings) if meaning is None][:1]
     placed = places(found, "tx", options, problems)
     if not named:
         problems.add(
@@ -184,10 +188,27 @@ class Match:
 
 def match_rows(found: Understanding, transmitters: Transmitters) -> Match | None:
     """The column that names the transmitter of each row, and the one of the transmitters' table
-    that it goes with: those with the most names in common, of equals those of one heading."""
-    candidates = [*found.names, *([found.fields["setup"]] if "setup" in found else [])]
+    that it goes with: those with the most names in common, of equals those of one heading.
+
+    A column of another heading counts only if no other has a name in common, and all of its own
+    are known.
+    """
+    stated = [*found.names, *([found.fields["setup"]] if "setup" in found else [])]
+    best = _best_match(found, transmitters, stated)
+    if best is not None and (best.which >= 0).any():
+        return best
+    others = [index for index, meaning in enumerate(found.meanings) if meaning is None]
+    other = _best_match(found, transmitters, others)
+    if other is not None and (other.which >= 0).all():
+        return other
+    return best
+
+
+def _best_match(
+    found: Understanding, transmitters: Transmitters, columns: list[int]
+) -> Match | None:
     best: tuple[tuple[int, bool], Match] | None = None
-    for index in candidates:
+    for index in columns:
         given = names(found.column_at(index), Problems())
         for heading, known in transmitters.names.items():
             find = transmitters.finder(heading)
