@@ -93,7 +93,7 @@ class MaterialReader:
         )
         given = self._given(item, plain, label)
         if given is not None:
-            return dataclasses.replace(material, name=given)
+            return FileMaterial(given, material.thickness)
         if kind == ABSORBER and not table_id:
             self._remarks.add("absorber", plain)
         elif kind == "radio-material" and not table_id:
