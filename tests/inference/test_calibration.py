@@ -73,6 +73,14 @@ def test_permittivity_and_thickness_too() -> None:
     assert (marble.thickness, marble.conductivity) == (0.0123, None)
 
 
+def test_unstated_materials_are_what_the_estimation_took_them_for() -> None:
+    named = [dataclasses.replace(o, material="mystery") for o in ROOM.objects]
+    bare = dataclasses.replace(ROOM, objects=tuple(named))
+    assert set(bare.unstated) == set(ROOM.names)
+    found = numbers().on(bare)
+    assert found.key == numbers().on(ROOM).key
+
+
 def test_objects_are_matched_by_name() -> None:
     turned = SceneModel("turned", ROOM.objects[::-1], ROOM.bounds)
     scene = with_others().on(turned)

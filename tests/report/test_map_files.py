@@ -1,3 +1,7 @@
+import base64
+import dataclasses
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +95,28 @@ def test_the_section_is_the_outline_of_what_the_plane_cuts(room: SceneModel) -> 
     own = cut[((middle >= low - 1e-9) & (middle <= high + 1e-9)).all(axis=1)]
     length = np.linalg.norm(own[:, 0] - own[:, 1], axis=1).sum()
     assert length == pytest.approx(2.0 * (high - low).sum())
+
+
+def test_a_page_holds_every_map_and_no_foreign_markup(
+    found: RadioMap, room: SceneModel, tmp_path: Path
+) -> None:
+    hostile = "</script><script>window.hacked = 1</script>"
+    scene = dataclasses.replace(room, name=hostile)
+    text = write_map(found, tmp_path / "map.html", scene=scene).read_text()
+    assert "<script>window.hacked" not in text
+    held = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    assert held is not None
+    data = json.loads(held[1])
+    assert [q["unit"] for q in data["quantities"]] == ["dBm", "dBm", "dB", "dB"]
+    for values, each in zip(
+        (found.prior_dbm, found.calibrated_dbm, found.difference_db, found.std_db),
+        data["quantities"], strict=True,
+    ):  # fmt: skip
+        assert values is not None
+        for t, encoded in enumerate(each["maps"]):
+            stored = np.frombuffer(base64.b64decode(encoded), "<f4").reshape(3, 4)
+            np.testing.assert_allclose(stored, values[t], rtol=1e-6)
+    assert len(data["said"]) == len(data["tx"]) == 2
 
 
 @pytest.mark.parametrize("text", ["", "48", "48,11,5,6", "north,east", "nan,0", "91,0", "0,181"])

@@ -38,7 +38,7 @@ from vlmrt_dist.inference import (
     radio_map,
     read_estimate,
 )
-from vlmrt_dist.report import MAP_SUFFIXES, GeoOrigin, origin_of, write_map
+from vlmrt_dist.report import MAP_SUFFIXES, GeoOrigin, map_lines, origin_of, write_map
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 from vlmrt_dist.vlm import propose_materials
 
@@ -85,8 +85,8 @@ class PlaneOptions(Options):
 class MapOutput(Options):
     """Output of a map.
 
-    :param out: the file to write: .png or .pdf (figure), .npz (NumPy arrays with coordinates), .tif
-        (GeoTIFF); may be repeated
+    :param out: the file to write: .png or .pdf (figure), .html (values under the pointer), .npz
+        (NumPy arrays with coordinates), .tif (GeoTIFF); may be repeated
     :param origin: latitude and longitude [degrees] of the scene's x = y = 0, where x points east:
         gives a .tif its geo-reference
     :raises ConfigurationError: if no file is named, or the origin is none
@@ -163,36 +163,11 @@ def map_command(
 
 
 def _finish(found: RadioMap, output: MapOutput, scene: SceneModel) -> None:
-    for line in summary(found):
+    for line in map_lines(found):
         print_result(line)
     for path in output.out:
         write_map(found, path, scene=scene, origin=output.place())
         say(f"written to {path}")
-
-
-def summary(found: RadioMap) -> list[str]:
-    """Lines about a map: cells, and for each transmitter the range of levels and uncertainty."""
-    lines = [
-        f"{found.free.size:,} cells of {found.size:g} m at z = {found.height:g} m, of which "
-        f"{int((~found.free).sum()):,} inside objects or on surfaces"
-    ]
-    for t, place in enumerate(found.tx):
-        level, std = found.level_dbm[t], found.std_db[t]
-        there = np.isfinite(level)
-        where = ", ".join(f"{x:g}" for x in place)
-        if not there.any():
-            lines.append(f"transmitter {t + 1} at ({where}): no path arrives in any cell")
-            continue
-        text = (
-            f"transmitter {t + 1} at ({where}): {level[there].min():.1f} to "
-            f"{level[there].max():.1f} dBm in {int(there.sum()):,} cells; standard deviation "
-            f"{np.median(std[there]):.2g} dB (median), {std[there].max():.2g} dB at most"
-        )
-        if found.difference_db is not None:
-            change = found.difference_db[t][there]
-            text += f"; calibration moved it by {np.sqrt((change**2).mean()):.2g} dB (RMS)"
-        lines.append(text)
-    return lines
 
 
 def _transmitters(given: tuple[str, ...], campaign: Campaign | None) -> FloatArray:

@@ -13,11 +13,12 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import RadioMap
+from vlmrt_dist.report.map_page import map_page
 from vlmrt_dist.report.plotting.coverage import map_figure
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import write_atomic
 
-MAP_SUFFIXES = (".png", ".pdf", ".npz", ".tif", ".tiff")
+MAP_SUFFIXES = (".png", ".pdf", ".html", ".npz", ".tif", ".tiff")
 
 # Numbers of tags and keys of OGC GeoTIFF 1.1 (OGC 19-008r4), and of GDAL's two private tags.
 _PIXEL_SCALE, _TIEPOINT, _GEO_KEYS, _GEO_DOUBLES = 33550, 33922, 34735, 34736
@@ -53,10 +54,11 @@ def write_map(
     scene: SceneModel | None = None,
     origin: GeoOrigin | None = None,
 ) -> Path:
-    """Write a map by the ending of ``path``: .png or .pdf (a figure), .npz, .tif or .tiff.
+    """Write a map by the ending of ``path``: .png or .pdf (a figure), .html (a page that
+    shows values under the pointer), .npz, .tif or .tiff.
 
     :param found: the map
-    :param scene: whose walls are drawn in the figure
+    :param scene: whose walls are drawn in the figure and the page
     :param origin: geo-reference of a TIFF; None: it has none
     :return: ``path``
     :raises ConfigurationError: if the name has another ending
@@ -71,6 +73,8 @@ def write_map(
     if suffix in (".png", ".pdf"):
         map_figure(found, target, scene=scene)
         return target
+    if suffix == ".html":
+        return write_atomic(target, map_page(found, scene).encode())
     content = _npz(found) if suffix == ".npz" else _tiff(found, origin)
     return write_atomic(target, content)
 

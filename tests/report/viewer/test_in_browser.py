@@ -10,8 +10,9 @@ import pytest
 from tests.report.test_page import FLAGS, chromium, luminance
 from tests.report.viewer.test_page import HOSTILE, sheet
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.field import simulate
-from vlmrt_dist.inference import LevenbergMarquardt, Noise, estimate
+from vlmrt_dist.field import MapPlane, simulate
+from vlmrt_dist.inference import LevenbergMarquardt, Noise, estimate, radio_map
+from vlmrt_dist.report.map_files import write_map
 from vlmrt_dist.report.viewer.page import SceneView, view
 from vlmrt_dist.scene import SceneModel
 
@@ -94,6 +95,10 @@ def test_objects_links_and_sections_are_shown(browser: Any, file: Path) -> None:
         at.select_option("#links", "3")
         rows = at.locator("#link tbody tr")
         assert rows.count() == at.evaluate("data.links[3].count") > 1
+        before = at.evaluate("plot._fullLayout.scene.camera.center")
+        at.click("#tolink")
+        at.wait_for_function("before => plot._fullLayout.scene.camera.center.x !== before.x",
+                             arg=before)  # fmt: skip
         assert rows.first.inner_text().split("\t")[0] == at.evaluate(
             "data.paths.power[data.links[3].first].toFixed(1)"
         )
@@ -186,6 +191,28 @@ def test_foreign_names_stay_text(browser: Any, tmp_path: Path) -> None:
         assert at.title() == f"{HOSTILE}: 2 objects"
         assert at.evaluate("window.hacked") is None
         assert at.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_maps_of_each_quantity_are_drawn(
+    browser: Any, room: SceneModel, dark: bool, tmp_path: Path
+) -> None:
+    found = radio_map(
+        room, [[0.0, 0.0, 2.0], [-4.0, -4.0, 2.0]], radio=RADIO,
+        plane=MapPlane(height=0.6, cell_size=0.5),
+    )  # fmt: skip
+    path = write_map(found, tmp_path / "map.html", scene=room)
+    with Opened(browser, path, width=400, dark=dark) as at:
+        assert at.evaluate("document.documentElement.scrollWidth") == 400
+        at.select_option("#quantity", "1")
+        at.select_option("#tx", "1")
+        at.wait_for_function("plot.data[2].x[0] === -4")
+        drawn = np.array(at.evaluate("plot.data[0].z"), float)
+        np.testing.assert_allclose(drawn, found.prior_std_db[1], rtol=1e-6)
+        assert np.isnan(drawn[~found.free]).all()
+        assert at.locator("#range").inner_text().startswith("transmitter 2 at (-4, -4, 2): ")
+        ground = luminance(at.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert (ground < 0.2) is dark
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -212,11 +212,15 @@ function chosenTraces(accent) {
   return traces;
 }
 
+function boxOf(object) {
+  const [first, stop] = [0, 1].map((d) => data.mesh.firstVertex[object + d]);
+  return [Math.min, Math.max].map((pick) =>
+    base.map((values) => values.subarray(first, stop).reduce((a, b) => pick(a, b))));
+}
+
 // The edges of the chosen object's bounding box.
 function frameOf(accent) {
-  const [first, stop] = [0, 1].map((d) => data.mesh.firstVertex[state.object + d]);
-  const [low, high] = [Math.min, Math.max].map((pick) =>
-    base.map((values) => values.subarray(first, stop).reduce((a, b) => pick(a, b))));
+  const [low, high] = boxOf(state.object);
   const at = (bits) => [0, 1, 2].map((c) => (bits & (1 << c) ? high[c] : low[c]));
   const edges = [];
   for (let bits = 0; bits < 8; bits += 1) {
@@ -242,7 +246,7 @@ function layoutOf({ ink, paper, line }) {
     range: [data.low[c] - 0.02 * most, data.high[c] + 0.02 * most],
     nticks: size[c] < 0.3 * most ? 3 : 7,
   }]));
-  const ratio = size.map((s) => (1.2 * (s + 0.04 * most)) / most);
+  const ratio = size.map((s) => (SCALE * (s + 0.04 * most)) / most);
   return {
     margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: paper, font: { color: ink, size: 12 },
     showlegend: false, uirevision: "kept",
@@ -259,6 +263,23 @@ function camera(x, y, z) {
   return { eye: { x: away * x, y: away * y, z: away * z }, center: { x: 0, y: 0, z: -0.1 },
     up: { x: 0, y: 0, z: 1 } };
 }
+// A camera that looks at some points from nearby, in the direction of the whole scene's.
+function cameraAt(points) {
+  const most = Math.max(...data.high.map((v, c) => v - data.low[c]));
+  const unit = SCALE / most;
+  const box = [0, 1, 2].map((c) => {
+    const values = points.map((p) => p[c]);
+    return [Math.min(...values), Math.max(...values)];
+  });
+  const middle = box.map(([low, high], c) =>
+    unit * ((low + high) / 2 - (data.low[c] + data.high[c]) / 2));
+  const away = Math.max(0.12, 1.3 * unit * Math.hypot(...box.map(([low, high]) => high - low)));
+  const whole = home();
+  const size = Math.hypot(whole.eye.x, whole.eye.y, whole.eye.z);
+  const [x, y, z] = ["x", "y", "z"].map((name, c) => middle[c] + (away * whole.eye[name]) / size);
+  return { eye: { x, y, z }, center: { x: middle[0], y: middle[1], z: middle[2] }, up: whole.up };
+}
+const SCALE = 1.2;
 const home = () => camera(0.7, -1.45, 1.2);
 const above = () => camera(0, -0.01, 1.9);
 
@@ -333,7 +354,7 @@ function pathAt(n) {
 function showObject() {
   const place = byId("object");
   place.replaceChildren();
-  byId("hide").disabled = state.object < 0;
+  byId("hide").disabled = byId("toobject").disabled = state.object < 0;
   byId("unhide").disabled = state.hidden.size === 0;
   byId("unhide").textContent = `Show hidden (${state.hidden.size})`;
   if (state.object < 0) {
@@ -351,6 +372,7 @@ function showLink() {
   place.replaceChildren();
   if (!data.links.length) return;
   byId("links").value = String(state.link);
+  byId("tolink").disabled = state.link < 0;
   if (state.link < 0) {
     place.append(element("p", "Click a receiver, or choose a link, to see its paths.", { className: "note" }));
     return;
@@ -435,6 +457,9 @@ function wire() {
   place("unhide", "click", () => { state.hidden.clear(); refresh(true); });
   place("home", "click", () => Plotly.relayout(plot, { "scene.camera": home() }));
   place("above", "click", () => Plotly.relayout(plot, { "scene.camera": above() }));
+  const look = (points) => Plotly.relayout(plot, { "scene.camera": cameraAt(points) });
+  place("toobject", "click", () => look(boxOf(state.object)));
+  place("tolink", "click", () => look(endsOf(data.links[state.link])));
   place("save", "click", () => Plotly.downloadImage(plot, { format: "png", filename: data.file,
     width: plot.clientWidth, height: plot.clientHeight, scale: 2 }));
 }

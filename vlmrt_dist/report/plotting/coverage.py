@@ -36,7 +36,7 @@ def map_figure(found: RadioMap, path: Where, *, scene: SceneModel | None = None)
     :param scene: whose section at the map's height is drawn
     """
     rows = min(len(found.tx), MOST_ROWS)
-    panels = _panels(found)
+    panels = panels_of(found)
     width, height = np.ptp(found.x) + found.size, np.ptp(found.y) + found.size
     tall = float(np.clip(PANEL * height / width, 1.2, 3.0 * PANEL))
     figure = Figure(
@@ -70,7 +70,7 @@ Scale = tuple[str, float | None, float | None]
 """Name of a colour map, and the values at its ends."""
 
 
-def _panels(found: RadioMap) -> list[tuple[str, str, FloatArray, Scale]]:
+def panels_of(found: RadioMap) -> list[tuple[str, str, FloatArray, Scale]]:
     """Title, unit, values [T, H, W] and scale of each panel."""
     if found.calibrated_dbm is None or found.difference_db is None:
         return [
