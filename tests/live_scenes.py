@@ -37,7 +37,7 @@ def expected_numbers(model: SceneModel, frequency: float) -> dict[str, FloatArra
         model.conductivity(frequency),
         model.relative_permittivity(frequency),
         model.thickness,
-        np.zeros(model.num_objects),
+        np.array([item.scattering_coefficient for item in model.objects]),
     )
     rows = np.stack(columns, axis=1).astype(np.float32).astype(np.float64)
     return dict(zip(model.names, rows, strict=True))

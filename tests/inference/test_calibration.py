@@ -15,7 +15,7 @@ from vlmrt_dist.errors import ConfigurationError, SceneError, StorageError
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import QuantityEstimate
-from vlmrt_dist.scene import SceneModel, box_room, load_scene
+from vlmrt_dist.scene import NotTakenOver, SceneModel, box_room, load_scene
 from vlmrt_dist.units import watts_to_dbm
 
 ROOM = box_room()
@@ -73,6 +73,14 @@ def test_permittivity_and_thickness_too() -> None:
     assert (marble.thickness, marble.conductivity) == (0.0123, None)
 
 
+def test_unstated_materials_are_what_the_estimation_took_them_for() -> None:
+    named = [dataclasses.replace(o, material="mystery") for o in ROOM.objects]
+    bare = dataclasses.replace(ROOM, objects=tuple(named))
+    assert set(bare.unstated) == set(ROOM.names)
+    found = numbers().on(bare)
+    assert found.key == numbers().on(ROOM).key
+
+
 def test_objects_are_matched_by_name() -> None:
     turned = SceneModel("turned", ROOM.objects[::-1], ROOM.bounds)
     scene = with_others().on(turned)
@@ -99,6 +107,19 @@ def test_sionna_opens_a_written_estimate_with_its_numbers(
         for name in set(found) & set(wanted):
             np.testing.assert_allclose(found[name], wanted[name], rtol=3e-7)
     assert load_scene(path).key == expected.key
+
+
+def test_scattering_of_a_sionna_scene_survives(tmp_path: Path) -> None:
+    scene = opened(ROOM.write(tmp_path / "room"))
+    scene.objects["floor"].radio_material.scattering_coefficient = 0.25
+    scene.objects["box_wood"].radio_material.scattering_coefficient = 0.125
+    with pytest.warns(NotTakenOver, match="scatters"):
+        model = vd.from_sionna(scene).scene
+    again = opened(numbers().write(model, tmp_path / "out"))
+    found = numbers_of(again, F)
+    assert found["floor"][3] == found["wall_west"][3] == 0.25  # bricks share a material
+    assert (found["box_wood"][3], found["box_marble"][3]) == (0.125, 0.0)
+    assert set(numbers().apply(again).kept) == set(ROOM.names)
 
 
 def test_the_file_says_what_its_numbers_are(tmp_path: Path) -> None:

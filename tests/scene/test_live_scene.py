@@ -97,6 +97,8 @@ def test_what_a_scene_model_does_not_hold_is_said(folder: Path) -> None:
     model, remarks = live_model(scene)
     assert [text.split("'")[1] for text in remarks] == ["itu_brick", "own", "itu_marble"]
     assert "scatters" in remarks[0]
+    wall = model.objects[model.names.index("wall_east")]
+    assert (wall.scattering_coefficient, wall.conductivity) == (0.3, None)
     assert "function of the frequency" in remarks[1]
     assert "restores" in remarks[2]
     k = model.names.index("box_concrete")

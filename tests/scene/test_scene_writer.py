@@ -9,6 +9,7 @@ import trimesh
 
 from tests.live_scenes import expected_numbers, numbers_of, opened
 from vlmrt_dist.errors import FrequencyError, SceneError, StorageError
+from vlmrt_dist.scene.files.remarks import SceneFileWarning
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
 from vlmrt_dist.scene.itu import conductivity
 from vlmrt_dist.scene.model import SceneModel, SceneObject, bounding_bounds
@@ -154,7 +155,9 @@ def test_sionna_opens_what_is_written_with_its_numbers(
         mesh = BOX.copy().apply_translation([5 * k, 0, 0])
         values = (0.1 + k / 3, 2.0 + k / 7) if k % 3 else (None, None)
         material = name if k % 3 else "concrete"
-        items.append(SceneObject(name, material, mesh.vertices, mesh.faces, 0.1 + k, *values[::-1]))
+        scattering = (0.1 * k, 0.05 * k) if k % 2 else (0.0, 0.0)
+        numbers = (0.1 + k, *values[::-1], *scattering)
+        items.append(SceneObject(name, material, mesh.vertices, mesh.faces, *numbers))
     model = SceneModel("s", tuple(items), bounding_bounds(tuple(items)))
     scene = opened(model.write(tmp_path), merge_shapes=merge_shapes)
     expected, found = expected_numbers(model, frequency), numbers_of(scene, frequency)
@@ -164,6 +167,13 @@ def test_sionna_opens_what_is_written_with_its_numbers(
         # Sionna evaluates the table in single precision.
         tolerance = 2e-7 if item.conductivity is None else 0.0
         np.testing.assert_allclose(found[item.name], expected[item.name], rtol=tolerance)
+    with pytest.warns(SceneFileWarning, match="a scene that is written keeps it"):
+        again = load_scene(tmp_path / "scene.xml")
+    for item, read in zip(items, again.objects, strict=True):
+        live = scene.objects[item.name].radio_material
+        assert live.xpd_coefficient[0] == np.float32(item.xpd_coefficient)
+        assert read.scattering_coefficient == item.scattering_coefficient
+        assert read.xpd_coefficient == item.xpd_coefficient
     boxes = {n: o.mi_mesh.bbox() for n, o in scene.objects.items()}
     for name, box in zip(model.names, model.bounding_boxes, strict=True):
         np.testing.assert_allclose([boxes[name].min, boxes[name].max], box, atol=1e-6)

@@ -30,14 +30,8 @@ def apply_command(
     """
     check_folder(out, overwrite=overwrite)
     numbers = read_estimate(estimate)
-    room = scene.load()
+    room = scene.load(numbers.frequency, keep_unstated=True)
     path = numbers.write(room, out, overwrite=overwrite)
-    after, before = numbers.on(room), room
-    changed = [
-        name for name, one, other in zip(room.names, before.objects, after.objects, strict=True)
-        if (one.conductivity, one.relative_permittivity, one.thickness)
-        != (other.conductivity, other.relative_permittivity, other.thickness)
-    ]  # fmt: skip
-    print_result(f"{room.num_objects} objects written to {path}, {len(changed)} with new numbers")
+    print_result(f"{room.num_objects} objects written to {path}")
     for line in numbers.remarks():
         print_result(line)

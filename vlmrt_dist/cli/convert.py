@@ -56,6 +56,7 @@ class PlaceFlags(Options):
     """Where transmitters stand, and how coordinates become the scene's.
 
     :param transmitters: table of the transmitters: name or cell, and a position
+    :param points: table of the receivers, name and position, for a file that only names them
     :param tx: a transmitter, X,Y,Z or NAME=X,Y,Z [m] (LATITUDE,LONGITUDE,HEIGHT where the file has
         latitudes); may be repeated
     :param tx_height: z of every transmitter [m], instead of the file's
@@ -69,6 +70,7 @@ class PlaceFlags(Options):
     """
 
     transmitters: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    points: Annotated[Path | None, Parameter(metavar="FILE")] = None
     tx: Annotated[tuple[str, ...], Parameter(allow_leading_hyphen=True, metavar="POSITION")] = ()
     tx_height: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
     rx_height: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
@@ -120,6 +122,7 @@ def convert_command(
             tx_power_dbm=columns.tx_power_dbm,
             average=columns.average,
             transmitters=places.transmitters,
+            points=places.points,
             tx=places.tx,
             tx_height=places.tx_height,
             rx_height=places.rx_height,

@@ -64,7 +64,7 @@ class NamedScene(Options):
         objects' names and shapes (offline) or by a vision-language model (gemini)
     :param scene_root: files of the scene may lie below this folder too; default: only beside the
         scene file
-    :param scattering: scattering coefficients, which are not modelled: leave them out and say so,
+    :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
         or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
     :raises SceneError: if the headroom is no distance

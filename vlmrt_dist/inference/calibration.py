@@ -62,7 +62,8 @@ class Calibration:
     def on(self, scene: SceneModel) -> SceneModel:
         """The scene with these numbers.
 
-        Of an object whose conductivity or permittivity changes both become explicit.
+        Of an object whose conductivity or permittivity changes both become explicit. Objects whose
+        material the scene leaves unstated are of the class that the estimation took them for.
 
         :raises SceneError: if the scene has other objects (the message names them)
         :raises FrequencyError: if a material is not tabulated at this carrier (names the object)
@@ -70,6 +71,7 @@ class Calibration:
         check_names(self.names, scene.names, f"the scene {scene.name!r}")
         row = {name: k for k, name in enumerate(self.names)}
         order = [row[name] for name in scene.names]
+        scene = scene.fill_materials([self.materials[k] for k in order])
         before = {
             "conductivity": scene.conductivity(self.frequency),
             "relative_permittivity": scene.relative_permittivity(self.frequency),
@@ -140,8 +142,9 @@ class Calibration:
     def remarks(self) -> list[str]:
         """What a user of the numbers should know."""
         lines = [
-            f"the numbers were estimated at {self.frequency / 1e9:g} GHz; Sionna keeps them at "
-            "every frequency, while materials that stay as they were may follow it"
+            f"estimated at {self.frequency / 1e9:g} GHz; Sionna keeps these numbers at every "
+            "frequency, and objects whose numbers did not change keep their material, which may "
+            "follow the frequency"
         ]
         for quantity in self.values:
             words, verdicts = quantity.replace("_", " "), self.quantities[quantity].verdict

@@ -136,6 +136,8 @@ def live_model(
                 thickness=values.thickness,
                 relative_permittivity=values.relative_permittivity,
                 conductivity=values.conductivity,
+                scattering_coefficient=values.scattering_coefficient,
+                xpd_coefficient=values.xpd_coefficient,
             )
         )
     if not items:
@@ -235,16 +237,23 @@ class _LiveMaterial(NamedTuple):
     thickness: float
     relative_permittivity: float | None = None
     conductivity: float | None = None
+    scattering_coefficient: float = 0.0
+    xpd_coefficient: float = 0.0
 
 
 def _material(material: Any, where: str, frequency: float, remarks: list[str]) -> _LiveMaterial:
     """The values of a live material; what is lost goes to ``remarks``."""
     check_type(material, where)
-    name, thickness = plain_name(material.name), single(material.thickness)
-    if single(material.scattering_coefficient) != 0.0:
+    values = _LiveMaterial(
+        plain_name(material.name),
+        single(material.thickness),
+        scattering_coefficient=single(material.scattering_coefficient),
+        xpd_coefficient=single(material.xpd_coefficient),
+    )
+    if values.scattering_coefficient != 0.0:
         remarks.append(
             f"material {material.name!r} scatters (scattering_coefficient "
-            f"{single(material.scattering_coefficient):g}), which is not modelled"
+            f"{values.scattering_coefficient:g}), which is not modelled"
         )
     sigma, permittivity = single(material.conductivity), single(material.relative_permittivity)
     if table_type(material) is None:
@@ -253,20 +262,21 @@ def _material(material: Any, where: str, frequency: float, remarks: list[str]) -
                 f"material {material.name!r} follows a function of the frequency; its numbers at "
                 f"{frequency / 1e9:g} GHz are taken"
             )
-        return _LiveMaterial(name, thickness, permittivity, sigma)
+        return values._replace(relative_permittivity=permittivity, conductivity=sigma)
     kind = material.itu_type
+    values = values._replace(name=kind)
     if itu.is_tabulated(kind, frequency) and np.allclose(
         [sigma, permittivity],
         [itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)],
         rtol=SINGLE_PRECISION,
         atol=0.0,
     ):
-        return _LiveMaterial(kind, thickness)
+        return values
     remarks.append(
         f"material {material.name!r} is the ITU's {kind} with other numbers than its table's, "
         "which Sionna restores when the frequency is set; its present numbers are taken"
     )
-    return _LiveMaterial(kind, thickness, permittivity, sigma)
+    return values._replace(relative_permittivity=permittivity, conductivity=sigma)
 
 
 def check_type(material: Any, where: str) -> None:

@@ -47,6 +47,9 @@ class SceneObject:
     :param thickness: of the slab that the surface is modelled as [m]
     :param relative_permittivity: None takes the ITU table's value at the carrier
     :param conductivity: [S/m]; None takes the ITU table's value at the carrier
+    :param scattering_coefficient: Sionna's S in [0, 1]; not modelled, but kept in scenes that are
+        written
+    :param xpd_coefficient: Sionna's K_x in [0, 1], likewise
     :raises SceneError: if name or geometry is impossible
     :raises MaterialError: if a number of the material is impossible
     """
@@ -58,6 +61,8 @@ class SceneObject:
     thickness: float = DEFAULT_THICKNESS
     relative_permittivity: float | None = None
     conductivity: float | None = None
+    scattering_coefficient: float = 0.0
+    xpd_coefficient: float = 0.0
 
     def __post_init__(self) -> None:
         check_name("object", self.name)
@@ -113,6 +118,11 @@ class SceneObject:
         if not (math.isfinite(thickness) and thickness > 0):
             raise MaterialError(f"{where}: thickness must be a positive number of metres")
         object.__setattr__(self, "thickness", thickness)
+        for field in ("scattering_coefficient", "xpd_coefficient"):
+            share = _as_number(getattr(self, field))
+            if not 0.0 <= share <= 1.0:
+                raise MaterialError(f"{where}: {field} must be between 0 and 1")
+            object.__setattr__(self, field, share + 0.0)
         for field, low, bound in (
             ("conductivity", 0.0, "0 S/m or more"),
             ("relative_permittivity", 1.0, "1 or more"),

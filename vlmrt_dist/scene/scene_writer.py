@@ -161,16 +161,18 @@ class _Material(NamedTuple):
 
     :param name: material class, or the scene's own name
     :param numbers: conductivity [S/m] and relative permittivity; None: the table's
+    :param scattering: scattering and cross-polarization coefficient
     """
 
     name: str
     thickness: float
     numbers: tuple[float, float] | None
+    scattering: tuple[float, float]
 
     @property
     def bsdf_name(self) -> str:
         """Its id but for what makes it unique."""
-        if self.numbers is None:
+        if self.numbers is None and self.scattering == (0.0, 0.0):
             return "itu_" + self.name
         # Sionna makes an ITU material of whatever is called so, and drops its numbers.
         name = self.name
@@ -188,21 +190,26 @@ class _Material(NamedTuple):
             for field, value in zip(_NUMBERS, self.numbers, strict=True):
                 lines.append(f'    <float name="{field}" value="{value!r}"/>\n')
         lines.append(f'    <float name="thickness" value="{self.thickness!r}"/>\n')
+        for field, value in zip(_SCATTERING, self.scattering, strict=True):
+            if value != 0.0:
+                lines.append(f'    <float name="{field}" value="{value!r}"/>\n')
         return "".join([*lines, "  </bsdf>\n"])
 
 
 _NUMBERS = ("conductivity", "relative_permittivity")
+_SCATTERING = ("scattering_coefficient", "xpd_coefficient")
 
 
 def _material(item: SceneObject, frequency: float | None) -> _Material:
     """The BSDF of an object, so that Sionna computes with the object's numbers."""
     explicit = item.conductivity, item.relative_permittivity
     sigma, permittivity = explicit
+    scattering = item.scattering_coefficient, item.xpd_coefficient
     opens = item.material in itu.MATERIALS and itu.is_tabulated(item.material, SIONNA_FREQUENCY)
     if explicit == (None, None) and opens:
-        return _Material(item.material, item.thickness, None)
+        return _Material(item.material, item.thickness, None, scattering)
     if sigma is not None and permittivity is not None:
-        return _Material(item.material, item.thickness, (sigma, permittivity))
+        return _Material(item.material, item.thickness, (sigma, permittivity), scattering)
     if frequency is None:
         missing = [name for name, value in zip(_NUMBERS, explicit, strict=True) if value is None]
         why = (
@@ -222,7 +229,7 @@ def _material(item: SceneObject, frequency: float | None) -> _Material:
             permittivity = itu.relative_permittivity(item.material, frequency)
     except FrequencyError as error:
         raise FrequencyError(f"object {item.name!r}: {error}") from None
-    return _Material(item.material, item.thickness, (sigma, permittivity))
+    return _Material(item.material, item.thickness, (sigma, permittivity), scattering)
 
 
 def _unused_name(name: str, taken: set[str]) -> str:

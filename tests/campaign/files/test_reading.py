@@ -418,3 +418,40 @@ def test_a_column_of_any_heading_may_name_the_transmitters(tmp_path: Path) -> No
 def test_a_carrier_below_all_tables_is_none(tmp_path: Path) -> None:
     told = refused(tmp_path, f"{LONG},frequency [Hz]\n1,0,0,1,2,0,1,-41,868\n")
     assert "is 868 Hz, which is no carrier; check its unit" in told
+
+
+def test_links_between_named_nodes(tmp_path: Path) -> None:
+    nodes = tmp_path / "nodes.csv"
+    nodes.write_text("node,x,y,z\n1,0,0,1\n2,5,0,1\n3,0,5,1\n")
+    text = "tx_id,rx_id,rssi\n1,2,-50\n1,3,-55\n2,3,-60\n1,9,-70\n"
+    reading = read(tmp_path, text, points=nodes, transmitters=nodes.read_text())
+    assert reading.campaign.tx.tolist() == [[0, 0, 1], [5, 0, 1]]
+    assert reading.campaign.rx[0].tolist() == [[5, 0, 1], [0, 5, 1]]
+    assert noted(reading, "receivers that are not in")
+    assert noted(reading, "1 row left out for want of a position")
+    wide = read(tmp_path, "point,AP1,AP3\np2,-40,-50\np1,-60,-70\n", transmitters=APS,
+                points=_points(tmp_path))  # fmt: skip
+    assert wide.campaign.rx[0].tolist() == [[3, 4, 1], [1, 2, 1]]
+    told = refused(tmp_path, "a,rssi\nb,-40\n", points=_points(tmp_path), tx=("0,0,1",))
+    assert "no column names the receivers" in told
+
+
+def _points(tmp_path: Path) -> Path:
+    points = tmp_path / "points.csv"
+    points.write_text("name,x,y,z\np1,1,2,1\np2,3,4,1\n")
+    return points
+
+
+def test_what_a_table_states_of_some_transmitters_only(tmp_path: Path) -> None:
+    text = "tx,x,y,z,rss\nA,5,0,1.5,-60\nB,5,0,1.5,-70\n"
+    told = refused(tmp_path, text, transmitters="tx,x,y,z,f_GHz\nA,0,0,3,2\nB,9,0,3,\n")
+    assert "line 3: f_GHz is empty, but other lines have one" in told
+    told = refused(tmp_path, text, transmitters="tx,x,y,z,freq\nA,0,0,3,200\nB,9,0,3,200\n")
+    assert "--column frequency_mhz=freq" in told
+
+
+def test_a_moving_transmitter_before_few_receivers_is_said(tmp_path: Path) -> None:
+    head = "tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rss\n"
+    rows = [f"{x},0,1,50,{y},2,-60\n" for x in range(20) for y in (0, 1)]
+    assert noted(read(tmp_path, head + "".join(rows)), "which makes 2 setups of them")
+    assert not read(tmp_path, head + "".join(rows[:10])).notes

@@ -35,7 +35,7 @@ mine 1
 
 class Item(NamedTuple):
     """What is compared of an object: triangles, bounding box [2,3], and the material's numbers
-    (thickness, permittivity, conductivity)."""
+    (thickness, permittivity, conductivity, scattering coefficient)."""
 
     triangles: int
     box: FloatArray
@@ -115,7 +115,10 @@ VISUAL = """
 
 def ours(scene: SceneModel) -> dict[str, Item]:
     numbers = np.c_[
-        scene.thickness, scene.relative_permittivity(FREQUENCY), scene.conductivity(FREQUENCY)
+        scene.thickness,
+        scene.relative_permittivity(FREQUENCY),
+        scene.conductivity(FREQUENCY),
+        [item.scattering_coefficient for item in scene.objects],
     ]
     return {
         item.name: Item(len(item.faces), box, values)
@@ -137,7 +140,12 @@ def theirs(path: Path) -> dict[str, Item]:
     for name, item in scene.objects.items():
         points = np.array(item.mi_mesh.vertex_positions_buffer()).reshape(-1, 3)
         radio = item.radio_material
-        values = (radio.thickness, radio.relative_permittivity, radio.conductivity)
+        values = (
+            radio.thickness,
+            radio.relative_permittivity,
+            radio.conductivity,
+            radio.scattering_coefficient,
+        )
         found[name] = Item(
             item.mi_mesh.face_count(),
             np.array([points.min(axis=0), points.max(axis=0)]),

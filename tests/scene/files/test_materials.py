@@ -70,6 +70,14 @@ def test_scattering_is_left_out_and_said_or_refused(folder: Path, kind: str) -> 
         load(folder, body, scattering="refuse")
 
 
+def test_a_class_that_is_given_has_no_scattering_of_the_file(folder: Path) -> None:
+    thick = '<float name="thickness" value="0.3"/>'
+    body = bsdf("mat-rough", SCATTERS + STONE + thick) + cube("wall", "mat-rough")
+    room = load(folder, body, materials={"rough": "brick"}, scattering="refuse")
+    item = room.objects[0]
+    assert (item.material, item.thickness, item.scattering_coefficient) == ("brick", 0.3, 0.0)
+
+
 def test_scattering_that_sionna_drops_is_dropped(folder: Path) -> None:
     body = bsdf("mat-itu_glass", SCATTERS) + cube("wall", "mat-itu_glass")
     room = loaded(folder, body, "follows the ITU table, as in Sionna", scattering="refuse")

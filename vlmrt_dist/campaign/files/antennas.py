@@ -69,11 +69,13 @@ def places(
     if kind is None:
         wanted = [f"{side}_{axis}" for axis in _wanted(understood, side)]
         missing = [name for name in wanted if name not in understood]
+        named = side == "rx" and "receiver" in understood
         hints = "".join(suggestion(name, understood) for name in missing)
         problems.add(
             0,
             f"missing columns: {', '.join(missing)}{hints}; name the columns of the "
             f"{SIDES[side]}'s position, as in --column {missing[0]}=HEADING"
+            + (", or give --points FILE with columns name, x, y, z" if named else "")
             + not_understood(understood),
         )
         return None

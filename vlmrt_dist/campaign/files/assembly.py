@@ -10,22 +10,22 @@ from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.links import Links, averaged, same_links, summed_over_delay
 from vlmrt_dist.campaign.files.problems import Problems, counted
-from vlmrt_dist.campaign.files.rows import Rows, TableReader, rows_of
+from vlmrt_dist.campaign.files.rows import Rows, TableReader, receivers_of, rows_of
 from vlmrt_dist.campaign.files.transmitters import Transmitters
-from vlmrt_dist.campaign.files.units_of_columns import frequency_unit, shown_unit
+from vlmrt_dist.campaign.files.units_of_columns import LOWEST_CARRIER, frequency_unit, shown_unit
+
+MANY_SETUPS = 20
+"""From so many setups on it is said that fewer would do."""
 
 LONGEST_DELAY_NS = 1e5
 """Longest delay of a path [ns], 30 km; a longer one is that of a packet."""
-
-LOWEST_CARRIER = 1e6
-"""No material is tabulated at frequencies [Hz] below this."""
 
 
 def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | None:
     """The links of a table; None, and a problem, if it cannot be understood."""
     found, problems, options = reader.found, reader.problems, reader.options
     rows = rows_of(reader, transmitters)
-    receivers = places(found, "rx", options, problems)
+    receivers = receivers_of(reader) if options.points else places(found, "rx", options, problems)
     frequency = _frequency(reader)
     noise = _noise(reader)
     if rows is None or receivers is None:
@@ -52,7 +52,9 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
     if problems:
         usable = np.isfinite(links.tx).all(axis=1) & np.isfinite(links.rx).all(axis=1)
         return links.take(usable & (np.isfinite(links.rss_dbm) | (levels.field is None)))
-    return _one_row_a_link(reader, links, levels)
+    links = _one_row_a_link(reader, links, levels)
+    _note_if_exchanged_is_smaller(reader, links)
+    return links
 
 
 def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> None:
@@ -205,3 +207,15 @@ def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
             f"{counted(silent, 'link')} left out for want of a level, {len(links)} remain"
         )
     return links
+
+
+def _note_if_exchanged_is_smaller(reader: TableReader, links: Links) -> None:
+    """Say that moving transmitters and few receivers are better exchanged."""
+    setups = len(np.unique(links.setup))
+    receivers = len(np.unique(links.rx, axis=0))
+    if setups >= MANY_SETUPS and setups > 4 * receivers:
+        reader.notes.append(
+            f"{setups} setups, since the transmitter moves, but {counted(receivers, 'receiver')}: "
+            "with equal antennas the two may be exchanged (name the tx_ columns rx_, the rx_ "
+            f"columns tx_), which makes {counted(receivers, 'setup')} of them"
+        )

@@ -81,6 +81,11 @@ _NAMES = (
 
 _OTHERS: dict[str, tuple[Dimension, tuple[str, ...]]] = {
     "setup": ("name", ("setup", "setupid", "setupname", "trial", "trialid")),
+    "receiver": (
+        "name",
+        ("receiver", "receiverid", "receivername", "rx", "rxid", "rxname", "rxindex", "ue", "ueid",
+         "pointid", "pointname", "measurementpoint", "point"),
+    ),
     "path_gain_db": ("loss", ("pathgain", "channelgain", "pathgains", "s21")),
     "path_loss_db": (
         "loss",

@@ -17,7 +17,8 @@ LARGEST = 1e8
 """Largest coordinate [m]; more than the way around the Earth is none."""
 
 FIELDS = (
-    "setup", "transmitter", "tx_x", "tx_y", "tx_z", "tx_latitude", "tx_longitude", "tx_easting",
+    "setup", "transmitter", "receiver",
+    "tx_x", "tx_y", "tx_z", "tx_latitude", "tx_longitude", "tx_easting",
     "tx_northing", "tx_height", "tx_altitude", "rx_x", "rx_y", "rx_z", "rx_latitude",
     "rx_longitude", "rx_easting", "rx_northing", "rx_height", "rx_altitude", "rss_dbm",
     "path_loss_db", "path_gain_db", "noise_db", "censored", "frequency", "delay", "tx_power_dbm",
@@ -39,6 +40,8 @@ class ReadingOptions:
     :param tx_power_dbm: transmit power [dBm] that turns path loss and path gain into levels, and
         to which the levels of transmitters of stated power are referred
     :param transmitters: table of the transmitters' positions, joined by name or cell identity
+    :param points: table of the receivers' positions, joined by name, for a file that only names
+        them
     :param tx: positions of transmitters, each X,Y,Z or NAME=X,Y,Z; LATITUDE,LONGITUDE,HEIGHT where
         the file has latitudes
     :param tx_height: z of every transmitter [m], instead of the file's
@@ -58,6 +61,7 @@ class ReadingOptions:
     noise_floor_dbm: float | None = None
     tx_power_dbm: float = 44.0
     transmitters: Path | None = None
+    points: Path | None = None
     tx: tuple[str, ...] = ()
     tx_height: float | None = None
     rx_height: float | None = None

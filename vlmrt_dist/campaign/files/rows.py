@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from vlmrt_dist.campaign.files.transmitters import (
     match_columns,
     match_rows,
     stated_transmitters,
-    table_of_transmitters,
+    table_of_antennas,
 )
 from vlmrt_dist.campaign.files.understanding import (
     Understanding,
@@ -95,21 +96,49 @@ def transmitters_of(reader: TableReader) -> Transmitters | None:
     if options.transmitters is not None and options.tx:
         problems.add(0, "give either --transmitters FILE or --tx")
     elif options.transmitters is not None:
-        own = Problems()
-        raw = read_raw_table(
-            options.transmitters, lambda heading: is_understood(heading, options), own
-        )
-        if not own:
-            tables.append(raw)
-            result = table_of_transmitters(raw, options, own)
-        if own:
-            raise MeasurementFileError(options.transmitters, own.sorted())
+        raw, result = _table(options.transmitters, "tx", options)
+        tables.append(raw)
     elif options.tx:
         result = stated_transmitters(options, reader.found, problems)
     check_mapping(options, tables, problems)
     if result is not None:
         reader.notes += result.remarks
     return result
+
+
+def receivers_of(reader: TableReader) -> Places | None:
+    """The receiver of each row, by its name in a table of points."""
+    found, options, problems = reader.found, reader.options, reader.problems
+    if options.points is None:
+        return None
+    _, points = _table(options.points, "rx", options)
+    reader.notes += points.remarks
+    match = match_rows(found, points, [found.fields["receiver"]] if "receiver" in found else [])
+    if match is None or not (match.which >= 0).any():
+        problems.add(
+            0,
+            f"no column names the receivers of {options.points}; name it, as in "
+            "--column receiver=HEADING" + not_understood(found),
+        )
+        return None
+    reader.used[match.column] = "name of the receiver"
+    unknown = sorted({n for n, t in zip(match.given, match.which, strict=True) if t < 0})
+    if unknown:
+        reader.notes.append(f"receivers that are not in {options.points}: {listed(unknown)}")
+    return Places(points.points[match.which], match.which < 0, "x", ())
+
+
+def _table(path: Path, side: str, options: ReadingOptions) -> tuple[RawTable, Transmitters]:
+    """A table of antennas.
+
+    :raises MeasurementFileError: if it cannot be used
+    """
+    own = Problems()
+    raw = read_raw_table(path, lambda heading: is_understood(heading, options), own)
+    antennas = None if own else table_of_antennas(raw, side, options, own)
+    if antennas is None or own:
+        raise MeasurementFileError(path, own.sorted())
+    return raw, antennas
 
 
 def rows_of(reader: TableReader, transmitters: Transmitters | None) -> Rows | None:
@@ -169,8 +198,10 @@ def _long(reader: TableReader, transmitters: Transmitters | None) -> Rows | None
         return None
     power = transmission.power
     if "tx_power_dbm" in found and level_columns.level_field(found) == "rss_dbm":
-        stated = numbers(found.column("tx_power_dbm"), problems).values
-        power = np.where(np.isfinite(stated), stated, power)
+        stated = numbers(found.column("tx_power_dbm"), problems)
+        for row in np.flatnonzero(stated.missing).tolist():
+            problems.add(found.raw.lines[row], f"{found.heading('tx_power_dbm')} is empty")
+        power = np.where(np.isfinite(stated.values), stated.values, power)
         reader.use("tx_power_dbm", "transmit power [dBm]")
     levels = level_columns.levels(found, power, options, problems)
     _note_levels(reader, levels, power)
@@ -190,7 +221,8 @@ def _joined(transmitters: Transmitters, which: IntArray, labels: list[str]) -> T
 def _named(reader: TableReader, transmitters: Transmitters) -> Transmission | None:
     """The transmitter of each row by its name."""
     found, problems = reader.found, reader.problems
-    match = match_rows(found, transmitters)
+    setup = [found.fields["setup"]] if "setup" in found else []
+    match = match_rows(found, transmitters, [*found.names, *setup])
     if transmitters.names.get("--tx") == [""] or (match is None and len(transmitters) == 1):
         several = sorted(set(match.given if match is not None else ()))
         if len(several) > 1:

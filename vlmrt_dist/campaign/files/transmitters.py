@@ -22,7 +22,11 @@ from vlmrt_dist.campaign.files.understanding import (
     listed,
     understand,
 )
-from vlmrt_dist.campaign.files.units_of_columns import Dimension, frequency_unit
+from vlmrt_dist.campaign.files.units_of_columns import (
+    LOWEST_CARRIER,
+    Dimension,
+    frequency_unit,
+)
 
 LEVEL_WORDS = ("rssi", "rss", "rsrp", "level", "power", "dbm", "path_?loss", "pl", "path_?gain")
 """Words around the name of a transmitter in the heading of its column."""
@@ -87,42 +91,43 @@ def _loose_key(name: str) -> str:
     return text if re.search(r"[a-z]", text) else ""
 
 
-def table_of_transmitters(
-    raw: RawTable, options: ReadingOptions, problems: Problems
+def table_of_antennas(
+    raw: RawTable, side: str, options: ReadingOptions, problems: Problems
 ) -> Transmitters | None:
-    """The transmitters of a table: a name or cell identity each, and a position."""
-    found = understand(raw, options, "tx", problems)
+    """The antennas of a table: a name or cell identity each, and a position.
+
+    :param side: "tx" or "rx"
+    """
+    found = understand(raw, options, side, problems)
     if not check_header(raw, found, problems):
         return None
-    named = list(found.names)
+    own = "transmitter" if side == "tx" else "receiver"
+    named = [found.fields[own]] if own in found else []
+    named += found.names
     if "setup" in found:
         named.append(found.fields["setup"])
-    others = [i for i, heading in enumerate(raw.headings) if squeezed(heading) in PLAIN_NAMES]
-    named += [index for index in others if index not in named]
+    named += [i for i, heading in enumerate(raw.headings) if squeezed(heading) in PLAIN_NAMES]
     named = named or [i for i, meaning in enumerate(found.meanings) if meaning is None][:1]
-    placed = places(found, "tx", options, problems)
+    placed = places(found, side, options, problems)
     if not named:
-        problems.add(
-            0,
-            "the transmitters have no names; name the column, as in --column transmitter=HEADING",
-        )
+        problems.add(0, f"the {own}s have no names; name the column, as in --column {own}=HEADING")
     if placed is None or problems:
         return None
     for row in np.flatnonzero(placed.without).tolist():
-        problems.add(raw.lines[row], "the transmitter has no position")
-    distinct = _names_that_are_distinct(found, named, problems)
+        problems.add(raw.lines[row], f"the {own} has no position")
+    distinct = _names_that_are_distinct(found, list(dict.fromkeys(named)), own, problems)
     used = {*named, *(found.fields[name] for name in placed.used)}
-    frequency = _optional(found, "frequency", used, problems)
-    power = _optional(found, "tx_power_dbm", used, problems)
+    frequency = _of_all(found, "frequency", used, problems)
+    power = _of_all(found, "tx_power_dbm", used, problems)
     ignored = found.unused(used)
     remarks = (f"of {raw.name} not used: {listed(ignored)}",) if ignored else ()
     return Transmitters(distinct, placed.points, frequency, power, remarks)
 
 
 def _names_that_are_distinct(
-    found: Understanding, named: list[int], problems: Problems
+    found: Understanding, named: list[int], what: str, problems: Problems
 ) -> dict[str, list[str]]:
-    """The columns in which no two transmitters have one name; a problem if there is none."""
+    """The columns in which no two antennas have one name; a problem if there is none."""
     raw = found.raw
     result: dict[str, list[str]] = {}
     twice = []
@@ -139,24 +144,37 @@ def _names_that_are_distinct(
         for row, known, name in twice:
             problems.add(
                 raw.lines[row],
-                f"the transmitter {shown(name)} stands in line {raw.lines[known]} already",
+                f"the {what} {shown(name)} stands in line {raw.lines[known]} already",
             )
         if not twice:
-            problems.add(0, "the transmitters have no names")
+            problems.add(0, f"the {what}s have no names")
     return result
 
 
-def _optional(found: Understanding, name: str, used: set[int], problems: Problems) -> FloatArray:
+def _of_all(found: Understanding, name: str, used: set[int], problems: Problems) -> FloatArray:
+    """A number that the table states of every antenna, or of none (NaN)."""
+    none = np.full(len(found.raw.lines), np.nan)
     if name not in found:
-        return np.full(len(found.raw.lines), np.nan)
-    used.add(found.fields[name])
+        return none
     column = found.column(name)
     values = numbers(column, problems)
-    if name == "frequency" and column.meaning.unit is None:
-        unit = frequency_unit(values.values[~values.missing])
-        if unit is not None:
-            values = numbers(column, problems, unit)
-    return values.values
+    if values.missing.all():
+        return none
+    used.add(found.fields[name])
+    for row in np.flatnonzero(values.missing).tolist():
+        problems.add(column.lines[row], f"{column.name} is empty, but other lines have one")
+    stated = values.values[np.isfinite(values.values)]
+    if name != "frequency" or (stated >= LOWEST_CARRIER).all():
+        return values.values
+    unit = frequency_unit(stated) if column.meaning.unit is None else None
+    if unit is None:
+        problems.add(
+            0,
+            f"{column.name} is below {LOWEST_CARRIER:g} Hz; state its unit, as in "
+            f"--column frequency_mhz={column.name}",
+        )
+        return none
+    return numbers(column, problems, unit).values
 
 
 def stated_transmitters(
@@ -186,19 +204,20 @@ class Match:
     known: list[str]
 
 
-def match_rows(found: Understanding, transmitters: Transmitters) -> Match | None:
-    """The column that names the transmitter of each row, and the one of the transmitters' table
-    that it goes with: those with the most names in common, of equals those of one heading.
+def match_rows(found: Understanding, antennas: Transmitters, columns: list[int]) -> Match | None:
+    """The column that names the antenna of each row, and the one of the antennas' table that it
+    goes with: those with the most names in common, of equals those of one heading.
 
     A column of another heading counts only if no other has a name in common, and all of its own
     are known.
+
+    :param columns: columns whose headings say that they name such antennas
     """
-    stated = [*found.names, *([found.fields["setup"]] if "setup" in found else [])]
-    best = _best_match(found, transmitters, stated)
+    best = _best_match(found, antennas, columns)
     if best is not None and (best.which >= 0).any():
         return best
     others = [index for index, meaning in enumerate(found.meanings) if meaning is None]
-    other = _best_match(found, transmitters, others)
+    other = _best_match(found, antennas, others)
     if other is not None and (other.which >= 0).all():
         return other
     return best

@@ -30,6 +30,9 @@ FACTORS: dict[Dimension, dict[str, float]] = {
 }  # fmt: skip
 """What one of a unit is in the campaign's: metres, degrees, hertz, nanoseconds, decibels; watts."""
 
+LOWEST_CARRIER = 1e6
+"""No material is tabulated at frequencies [Hz] below this."""
+
 DEFAULT_UNITS: dict[Dimension, str] = {
     "length": "m", "angle": "°", "frequency": "Hz", "time": "ns", "decibel": "dB",
     "level": "dBm", "loss": "dB",

@@ -52,13 +52,15 @@ class FileMaterial:
     thickness: float = DEFAULT_THICKNESS
     relative_permittivity: float | None = None
     conductivity: float | None = None
+    scattering_coefficient: float = 0.0
+    xpd_coefficient: float = 0.0
 
 
 class MaterialReader:
     """Reads the materials that shapes use; those that none uses are not looked at.
 
     :param meant: material or object -> ITU class that it stands for
-    :param scattering: "ignore": leave scattering out and say so; "refuse": raise
+    :param scattering: "ignore": keep scattering unmodelled and say so; "refuse": raise
     :param remarks: collects what has to be said
     """
 
@@ -83,10 +85,15 @@ class MaterialReader:
         label = plain
         if radio and (table_id or kind == "itu-radio-material"):
             label = _text(bsdf, "type") or plain
-        material = FileMaterial(_class_or_name(label), values.get("thickness", DEFAULT_THICKNESS))
+        material = FileMaterial(
+            _class_or_name(label),
+            values.get("thickness", DEFAULT_THICKNESS),
+            scattering_coefficient=values.get("scattering_coefficient", 0.0),
+            xpd_coefficient=values.get("xpd_coefficient", 0.0),
+        )
         given = self._given(item, plain, label)
         if given is not None:
-            return dataclasses.replace(material, name=given)
+            return FileMaterial(given, material.thickness)
         if kind == ABSORBER and not table_id:
             self._remarks.add("absorber", plain)
         elif kind == "radio-material" and not table_id:

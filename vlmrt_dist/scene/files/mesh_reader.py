@@ -6,6 +6,9 @@ against the bytes that are there before memory is set aside, and an error never 
 
 from __future__ import annotations
 
+import io
+import itertools
+from array import array
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -107,21 +110,22 @@ def read_obj(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGL
     :param max_triangles: most triangles
     :raises SceneError: if a line cannot be understood, or there are more triangles
     """
-    vertices: list[list[float]] = []
-    polygons: list[list[int]] = []
+    # Flat arrays: a list of three numbers takes ten times the memory.
+    coordinates, corners, sizes = array("d"), array("q"), array("q")
     unknown = triangles = 0
-    for number, line in enumerate(content.split(b"\n"), start=1):
+    for number, line in enumerate(io.BytesIO(content), start=1):
         words = line.split(b"#", 1)[0].split()
         if not words:
             continue
         keyword = words[0].decode("ascii", "replace")
         try:
             if keyword == "v":
-                vertices.append([float(word) for word in words[1:4]])
                 if len(words) < 4:
                     raise ValueError
+                coordinates.extend([float(word) for word in words[1:4]])
             elif keyword == "f":
-                polygons.append([_obj_index(word, len(vertices)) for word in words[1:]])
+                corners.extend([_obj_index(word, len(coordinates) // 3) for word in words[1:]])
+                sizes.append(len(words) - 1)
                 triangles += max(0, len(words) - 3)
             elif keyword not in _OBJ_IGNORED:
                 unknown = unknown or number
@@ -129,10 +133,19 @@ def read_obj(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGL
             raise SceneError(f"{what}, line {number} cannot be understood as OBJ") from None
         if triangles > max_triangles:
             raise TooManyTriangles(what)
-    if unknown and not polygons:
+    if unknown and not sizes:
         raise SceneError(f"{what}, line {unknown} cannot be understood as OBJ")
-    points = np.array(vertices, dtype=np.float64).reshape(-1, 3)
+    points = np.array(coordinates, dtype=np.float64).reshape(-1, 3)
+    polygons = _polygons(np.array(corners, dtype=np.int64), np.array(sizes, dtype=np.int64))
     return _used_vertices(points, triangulate(points, polygons, what))
+
+
+def _polygons(corners: IntArray, sizes: IntArray) -> Polygons:
+    """Polygons of ``sizes`` [P] corners each, which stand one after the other in ``corners``."""
+    if len(sizes) and sizes[0] > 2 and (sizes == sizes[0]).all():
+        return corners.reshape(len(sizes), -1)
+    flat, ends = corners.tolist(), np.cumsum(sizes).tolist()
+    return [flat[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 def _used_vertices(vertices: FloatArray, faces: IntArray) -> Mesh:

@@ -17,8 +17,8 @@ SENTENCES = {
     "scattering": (
         "material",
         "{have} a scattering_coefficient, which is not modelled: specular reflections keep their "
-        "full amplitude, and the diffuse field is left out (--scattering refuse, "
-        "scattering='refuse' of load_scene, makes this an error)",
+        "full amplitude, and the diffuse field is left out; a scene that is written keeps it "
+        "(--scattering refuse, scattering='refuse' of load_scene, makes this an error)",
     ),
     "relative_permittivity": (
         "material",

@@ -54,7 +54,7 @@ def load_scene(
         ``{"stucco": "plasterboard"}``; the file's own numbers are dropped, but for the thickness
     :param root: files may lie below this folder too; default: only in the folder of the XML file.
         A file outside is refused, however it is named
-    :param scattering: scattering coefficients, which are not modelled: "ignore" leaves them out and
+    :param scattering: scattering coefficients, which are not modelled: "ignore" only keeps them and
         warns, "refuse" raises
     :param unstated: objects whose material is neither an ITU class nor given by numbers: "refuse"
         raises and names all; "keep" leaves them so, for an advisor to fill
@@ -86,6 +86,8 @@ def load_scene(
                 thickness=material.thickness,
                 relative_permittivity=material.relative_permittivity,
                 conductivity=material.conductivity,
+                scattering_coefficient=material.scattering_coefficient,
+                xpd_coefficient=material.xpd_coefficient,
             )
         )
     reader.check_meant(tree, tuple(item.name for item in objects))
