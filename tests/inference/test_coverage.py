@@ -129,7 +129,10 @@ def test_a_path_along_a_face_leaves_its_cells_out_only() -> None:
     wall = SceneObject("wall", "brick", corner, np.array([[0, 1, 2], [0, 2, 3]], np.int32))
     scene = SceneModel("sheet", (wall,), np.array([[-3.0, -2.0, 0.0], [5.0, 2.0, 3.0]]))
     found = radio_map(
-        scene, [-1.0, 0.0, 1.0], plane=MapPlane(1.0, 0.5, (-3.0, -1.25, 5.0, 1.25)), radio=RADIO
+        scene,
+        [-1.0, 0.0, 1.0],
+        plane=MapPlane(1.0, 0.5, "-3 -1.25 5 -1.25 5 1.25 -3 1.25"),
+        radio=RADIO,
     )
     level = found.level_dbm[0]
     row = np.flatnonzero(np.abs(found.y) < 1e-9)
