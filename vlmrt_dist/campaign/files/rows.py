@@ -14,7 +14,7 @@ from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.headings import Meaning, squeezed
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.options import ReadingOptions
-from vlmrt_dist.campaign.files.problems import Problems, counted, shown
+from vlmrt_dist.campaign.files.problems import Problems, shown
 from vlmrt_dist.campaign.files.raw_table import RawTable, read_raw_table
 from vlmrt_dist.campaign.files.transmitters import (
     Transmitters,
@@ -33,6 +33,7 @@ from vlmrt_dist.campaign.files.understanding import (
     not_understood,
     understand,
 )
+from vlmrt_dist.console import counted
 from vlmrt_dist.errors import MeasurementFileError
 
 WORDS = {"rss_dbm": "level", "path_loss_db": "path loss", "path_gain_db": "path gain"}
