@@ -174,3 +174,18 @@ def test_levels_are_those_of_sionna_s_own_solver(room: SceneModel, found: RadioM
     np.testing.assert_allclose(
         10.0 * np.log10(gain) + RADIO.tx_power_dbm, found.prior_dbm[0][there][::7], atol=1e-3
     )
+
+
+@pytest.mark.slow
+def test_cells_are_those_of_sionna_s_radio_map(room: SceneModel) -> None:
+    from vlmrt_dist.paths import LiveScene, rt
+
+    live = LiveScene(room, RADIO)
+    live.place(TX, np.array([[3.0, 0.0, 1.5]]))
+    theirs = rt.RadioMapSolver()(
+        live.scene, center=[0.0, 0.0, 1.5], orientation=[0.0, 0.0, 0.0], size=[10.0, 10.0],
+        cell_size=[0.8, 0.8], samples_per_tx=1000, max_depth=1,
+    )  # fmt: skip
+    ours = radio_map(room, TX, plane=MapPlane(height=1.5, cell_size=0.8), radio=RADIO)
+    assert np.array(theirs.path_gain).shape == ours.path_gain.shape
+    np.testing.assert_allclose(np.array(theirs.cell_centers), ours.cell_centers, atol=1e-5)

@@ -29,6 +29,7 @@ from vlmrt_dist.campaign.files.understanding import (
     Understanding,
     check_mapping,
     is_understood,
+    level_hint,
     listed,
     not_understood,
     understand,
@@ -309,8 +310,7 @@ def _note_levels(reader: TableReader, levels: Levels, power: FloatArray) -> None
     if name is None:
         if others := not_understood(found):
             reader.notes.append(
-                "no column holds levels, so this is a plan; if one does, say --column "
-                f"rss_dbm=HEADING{others}"
+                f"no column holds levels, so this is a plan; {level_hint(found)}{others}"
             )
         return
     heading, unit = found.heading(name), found.unit(name)
