@@ -141,6 +141,11 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def counted(number: int, word: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
 def show(*things: Any) -> None:
     """Print tables and text on standard output, wide enough for a table without a screen."""
     from rich.console import Console

@@ -129,7 +129,10 @@ def test_a_path_along_a_face_leaves_its_cells_out_only() -> None:
     wall = SceneObject("wall", "brick", corner, np.array([[0, 1, 2], [0, 2, 3]], np.int32))
     scene = SceneModel("sheet", (wall,), np.array([[-3.0, -2.0, 0.0], [5.0, 2.0, 3.0]]))
     found = radio_map(
-        scene, [-1.0, 0.0, 1.0], plane=MapPlane(1.0, 0.5, (-3.0, -1.25, 5.0, 1.25)), radio=RADIO
+        scene,
+        [-1.0, 0.0, 1.0],
+        plane=MapPlane(1.0, 0.5, "-3 -1.25 5 -1.25 5 1.25 -3 1.25"),
+        radio=RADIO,
     )
     level = found.level_dbm[0]
     row = np.flatnonzero(np.abs(found.y) < 1e-9)
@@ -171,3 +174,18 @@ def test_levels_are_those_of_sionna_s_own_solver(room: SceneModel, found: RadioM
     np.testing.assert_allclose(
         10.0 * np.log10(gain) + RADIO.tx_power_dbm, found.prior_dbm[0][there][::7], atol=1e-3
     )
+
+
+@pytest.mark.slow
+def test_cells_are_those_of_sionna_s_radio_map(room: SceneModel) -> None:
+    from vlmrt_dist.paths import LiveScene, rt
+
+    live = LiveScene(room, RADIO)
+    live.place(TX, np.array([[3.0, 0.0, 1.5]]))
+    theirs = rt.RadioMapSolver()(
+        live.scene, center=[0.0, 0.0, 1.5], orientation=[0.0, 0.0, 0.0], size=[10.0, 10.0],
+        cell_size=[0.8, 0.8], samples_per_tx=1000, max_depth=1,
+    )  # fmt: skip
+    ours = radio_map(room, TX, plane=MapPlane(height=1.5, cell_size=0.8), radio=RADIO)
+    assert np.array(theirs.path_gain).shape == ours.path_gain.shape
+    np.testing.assert_allclose(np.array(theirs.cell_centers), ours.cell_centers, atol=1e-5)

@@ -62,6 +62,14 @@ def test_objects_of_equal_numbers_share_a_material(folder: Path) -> None:
     assert used["box_wood"] == "wood--1"  # another permittivity
 
 
+def test_a_number_set_by_hand_on_a_class_is_seen(folder: Path) -> None:
+    scene = opened(folder)
+    scene.radio_materials["itu_wood"].conductivity = 0.5
+    change = set_materials(scene, table_but(), F)
+    assert change.changed == ("box_wood",)
+    assert numbers_of(scene, F)["box_wood"][0] == np.float32(TABLE["box_wood"])
+
+
 def test_a_second_call_replaces_the_first_ones_materials(folder: Path) -> None:
     scene = opened(folder)
     for value in (0.05, 0.06, 0.07):

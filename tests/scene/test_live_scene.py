@@ -7,7 +7,13 @@ import pytest
 
 from tests.live_scenes import opened
 from vlmrt_dist.errors import MaterialError, SceneError
-from vlmrt_dist.scene.live_scene import check_names, is_live, live_model, named, shortest
+from vlmrt_dist.scene.live_scene import (
+    check_names,
+    is_live,
+    live_model,
+    short_list,
+    shortest_decimal,
+)
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.paper_room import box_room
 
@@ -140,10 +146,10 @@ def test_names_that_do_not_match_are_listed() -> None:
         check_names(["a", "b"], ["b", "c"], "the scene")
     with pytest.raises(SceneError, match="merge_shapes=False"):
         check_names(["a"], ["b"], "the scene", merged=True)
-    assert named([f"n{k}" for k in range(10)]).endswith("'n7' and 2 more")
+    assert short_list([f"n{k}" for k in range(10)]).endswith("'n7' and 2 more")
 
 
 @pytest.mark.parametrize("value", [0.1, 1.2, 3.5e9, 2.437e9, 0.029082239, 1e-7])
 def test_numbers_are_read_as_the_shortest_decimals(value: float) -> None:
-    assert np.float32(shortest(np.float32(value))) == np.float32(value)
-    assert len(repr(shortest(np.float32(value)))) <= 16
+    assert np.float32(shortest_decimal(np.float32(value))) == np.float32(value)
+    assert len(repr(shortest_decimal(np.float32(value)))) <= 16

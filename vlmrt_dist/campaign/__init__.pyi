@@ -6,6 +6,7 @@ from .antenna_space import AntennaSpace as AntennaSpace
 from .antenna_space import rounded as rounded
 from .area import Area as Area
 from .area import AreaLike as AreaLike
+from .area import area_of as area_of
 from .campaign_like import CampaignLike as CampaignLike
 from .campaign_like import as_campaign as as_campaign
 from .carriers import Carrier as Carrier

@@ -19,7 +19,7 @@ from vlmrt_dist.campaign import (
 )
 from vlmrt_dist.cli.options import NamedScene, check_target
 from vlmrt_dist.command_line import Options, described, naming_options, option_group
-from vlmrt_dist.console import print_result, show
+from vlmrt_dist.console import counted, print_result, show
 from vlmrt_dist.errors import ConfigurationError
 
 SHOWN_LINKS = 8
@@ -143,7 +143,7 @@ def _show(found: Reading) -> None:
     """Columns, notes, ranges and the first links, on standard output."""
     campaign = found.campaign
     how = "".join(f"; {remark}" for remark in found.remarks)
-    lines = [f"{found.source}: {_counted(found.rows, 'row')}{how}", "columns:"]
+    lines = [f"{found.source}: {counted(found.rows, 'row')}{how}", "columns:"]
     width = min(max((len(heading) for heading, _ in found.columns), default=0), 30)
     shown = found.columns[:40]
     lines += [f"  {heading[:60]:<{width}}  {meaning}" for heading, meaning in shown]
@@ -158,8 +158,8 @@ def _show(found: Reading) -> None:
 
 def _ranges(campaign: Campaign) -> list[str]:
     kind = "planned link" if campaign.rss_dbm is None else "link"
-    setups = _counted(campaign.num_setups, "setup")
-    lines = [f"campaign: {_counted(campaign.num_links, kind)} of {setups}"]
+    setups = counted(campaign.num_setups, "setup")
+    lines = [f"campaign: {counted(campaign.num_links, kind)} of {setups}"]
     for name, points in (
         ("transmitters", campaign.tx), ("receivers", campaign.rx[campaign.present])
     ):  # fmt: skip
@@ -174,7 +174,7 @@ def _ranges(campaign: Campaign) -> list[str]:
             lines.append(f"  levels: {levels.min():.4g} to {levels.max():.4g} dBm")
         if campaign.censored.any():
             lines.append(
-                f"  below the receiver's floor: {_counted(int(campaign.censored.sum()), 'link')}"
+                f"  below the receiver's floor: {counted(int(campaign.censored.sum()), 'link')}"
             )
     noise = np.broadcast_to(campaign.noise_db, campaign.present.shape)[campaign.present]
     if noise.any():
@@ -183,10 +183,6 @@ def _ranges(campaign: Campaign) -> list[str]:
         every = np.unique(campaign.frequency)
         lines.append("  carriers: " + ", ".join(f"{f / 1e9:.6g}" for f in every[:8]) + " GHz")
     return lines
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def _first_links(found: Reading) -> object:

@@ -14,6 +14,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
+    REGION,
     NoiseOptions,
     ParameterOptions,
     PriorOptions,
@@ -50,15 +51,14 @@ class PlaneOptions(Options):
 
     :param map_height: z of the plane [m]; default: 1.5 m above the lowest point of the scene
     :param cell_size: side of a cell [m]; default: a hundredth of the longer side
-    :param area: X_MIN,Y_MIN,X_MAX,Y_MAX of the map [m]; default: the scene's bounds
+    :param area: polygon that the map covers, in metres of the scene: a .geojson or .csv file, or
+        corners as in "0 0 8 0 8 6 0 6"; see simulate; default: the scene's bounds
     :raises ConfigurationError: if a number is not finite or not positive where it has to be
     """
 
     map_height: Annotated[float | None, Parameter(metavar="Z", allow_leading_hyphen=True)] = None
     cell_size: float | None = None
-    area: Annotated[
-        str | None, Parameter(metavar="X_MIN,Y_MIN,X_MAX,Y_MAX", allow_leading_hyphen=True)
-    ] = None
+    area: Annotated[str | None, REGION] = None
 
     def __post_init__(self) -> None:
         self.value()
@@ -68,15 +68,10 @@ class PlaneOptions(Options):
 
         :raises ConfigurationError: if it is impossible
         """
-        region = None
-        if self.area is not None:
-            left, low, right, high = numbers_of("--area", self.area, 4)
-            region = (left, low, right, high)
         try:
-            return MapPlane(self.map_height, self.cell_size, region)
+            return MapPlane(self.map_height, self.cell_size, self.area)
         except ConfigurationError as error:
-            text = re.sub(r"\bregion\b", "--area", str(error))
-            text = re.sub(r"\bcell_size\b", "--cell-size", text)
+            text = re.sub(r"\bcell_size\b", "--cell-size", str(error))
             raise ConfigurationError(re.sub(r"^height\b", "--map-height", text)) from None
 
 
@@ -173,7 +168,7 @@ def _finish(found: RadioMap, output: MapOutput, scene: SceneModel) -> None:
 def _transmitters(given: tuple[str, ...], campaign: Campaign | None) -> FloatArray:
     """[T, 3] the positions given, or those of the campaign, each once."""
     if given:
-        return np.array([numbers_of("--tx", text, 3) for text in given])
+        return np.array([position_of(text) for text in given])
     if campaign is None:
         raise ConfigurationError(
             "where does the transmitter stand? give --tx X,Y,Z, or --measurements FILE"
@@ -182,17 +177,17 @@ def _transmitters(given: tuple[str, ...], campaign: Campaign | None) -> FloatArr
     return campaign.tx[np.sort(first)]
 
 
-def numbers_of(option: str, text: str, count: int) -> list[float]:
-    """Numbers that stand between commas.
+def position_of(text: str) -> list[float]:
+    """Three coordinates [m] between commas.
 
-    :raises ConfigurationError: if there are not ``count`` of them
+    :raises ConfigurationError: if it is no position
     """
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
-    if len(values) != count or not np.isfinite(values).all():
+    if len(values) != 3 or not np.isfinite(values).all():
         raise ConfigurationError(
-            f"{option} takes {count} numbers with commas and without spaces; got {text!r}"
+            f"--tx takes 3 numbers with commas and without spaces; got {text!r}"
         )
     return values

@@ -20,9 +20,9 @@ from vlmrt_dist.scene import (
     SceneModel,
     SionnaScene,
     check_names,
-    named,
+    live_number,
     set_materials,
-    single,
+    short_list,
 )
 
 QUANTITIES = ("conductivity", "relative_permittivity", "thickness")
@@ -115,7 +115,7 @@ class Calibration:
             for k, name in enumerate(names)
         }
         change = set_materials(scene, numbers, self.frequency, source)
-        remarks, now = self.remarks(), single(scene.frequency)
+        remarks, now = self.remarks(), live_number(scene.frequency)
         if abs(now / self.frequency - 1.0) > 1e-6:
             remarks.append(
                 f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "
@@ -151,5 +151,5 @@ class Calibration:
             for verdict, meaning in _DOUBTFUL.items():
                 names = [n for n, v in zip(self.names, verdicts, strict=True) if v == verdict]
                 if names:
-                    lines.append(f"the {words} of {named(names)} {meaning}")
+                    lines.append(f"the {words} of {short_list(names)} {meaning}")
         return lines

@@ -19,12 +19,12 @@ from vlmrt_dist.scene import (
     SceneModel,
     SionnaScene,
     as_scene,
+    device_position,
     is_live,
     live_model,
-    named,
-    position,
-    shortest,
-    single,
+    live_number,
+    short_list,
+    shortest_decimal,
 )
 
 _SAME_FIELD = 1e-4
@@ -102,9 +102,9 @@ def from_sionna(
     for devices in (transmitters, receivers):
         turned = [name for name, device in devices.items() if _matters(device, antenna)]
         if turned:
-            remarks.append(f"the orientation of {named(turned)} is not taken over")
+            remarks.append(f"the orientation of {short_list(turned)} is not taken over")
     radio = RadioConfig(
-        frequency=single(scene.frequency),
+        frequency=live_number(scene.frequency),
         tx_power_dbm=_power(transmitters, remarks),
         antenna_pattern=antenna.pattern,
         polarization=antenna.polarization,
@@ -135,19 +135,19 @@ def scene_and_radio(scene: SceneLike, radio: RadioConfig | None) -> tuple[SceneM
 
 
 def _positions(devices: Mapping[str, Any]) -> FloatArray:
-    return np.array([position(device) for device in devices.values()]).reshape(-1, 3)
+    return np.array([device_position(device) for device in devices.values()]).reshape(-1, 3)
 
 
 def _power(transmitters: Mapping[str, Any], remarks: list[str]) -> float:
     """The transmitters' power [dBm]; the first one's, with a remark, if they differ."""
-    powers = {name: single(device.power_dbm) for name, device in transmitters.items()}
+    powers = {name: live_number(device.power_dbm) for name, device in transmitters.items()}
     if not powers:
         return RadioConfig.tx_power_dbm
     first = next(iter(powers.values()))
     others = [name for name, power in powers.items() if power != first]
     if others:
         remarks.append(
-            f"the transmit power of {named(others)} is not taken over; all have {first:g} dBm"
+            f"the transmit power of {short_list(others)} is not taken over; all have {first:g} dBm"
         )
     return first
 
@@ -226,5 +226,5 @@ def _recognised(pattern: Any, *, slanted: bool = False) -> Antenna | None:
 
 def _matters(device: Any, antenna: Antenna) -> bool:
     """Whether the orientation of a device changes its field."""
-    yaw, pitch, roll = (shortest(x) for x in np.asarray(device.orientation).reshape(-1))
+    yaw, pitch, roll = (shortest_decimal(x) for x in np.asarray(device.orientation).reshape(-1))
     return pitch != 0.0 or roll != 0.0 or (antenna.turns and yaw != 0.0)

@@ -61,8 +61,8 @@ def map_page(found: RadioMap, scene: SceneModel | None = None) -> str:
 def map_lines(found: RadioMap) -> list[str]:
     """A line about the cells, then one for each transmitter: range of levels and uncertainty."""
     lines = [
-        f"{found.free.size:,} cells of {found.size:g} m at z = {found.height:g} m, of which "
-        f"{int((~found.free).sum()):,} inside objects or on surfaces"
+        f"{found.free.size:,} cells of {found.size:g} m at z = {found.height:g} m; in "
+        f"{int((~found.free).sum()):,} no antenna can be"
     ]
     for t, place in enumerate(found.tx):
         level, std = found.level_dbm[t], found.std_db[t]

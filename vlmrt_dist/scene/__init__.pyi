@@ -12,12 +12,12 @@ from .live_materials import set_materials as set_materials
 from .live_scene import NotTakenOver as NotTakenOver
 from .live_scene import SionnaScene as SionnaScene
 from .live_scene import check_names as check_names
+from .live_scene import device_position as device_position
 from .live_scene import is_live as is_live
 from .live_scene import live_model as live_model
-from .live_scene import named as named
-from .live_scene import position as position
-from .live_scene import shortest as shortest
-from .live_scene import single as single
+from .live_scene import live_number as live_number
+from .live_scene import short_list as short_list
+from .live_scene import shortest_decimal as shortest_decimal
 from .material_prior import MAX_CONDUCTIVITY as MAX_CONDUCTIVITY
 from .material_prior import MIN_CONDUCTIVITY as MIN_CONDUCTIVITY
 from .material_prior import MaterialPrior as MaterialPrior

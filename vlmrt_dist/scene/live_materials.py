@@ -14,22 +14,20 @@ from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.live_scene import (
     COUNTED,
+    SINGLE_PRECISION,
     LiveObject,
     SionnaScene,
     arrays,
     check_names,
     check_type,
+    followed_class,
+    live_number,
     live_objects,
-    named,
     plain_name,
-    single,
-    table_type,
+    short_list,
 )
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_writer import ID_COUNTER
-
-SINGLE_PRECISION = 1e-6
-"""Relative difference of numbers that are the same in single precision, computed differently."""
 
 
 class LiveNumbers(NamedTuple):
@@ -62,7 +60,7 @@ class LiveChange:
 
     def __repr__(self) -> str:
         lines = [
-            f"{len(self.changed)} objects have new numbers ({named(self.changed) or 'none'}), "
+            f"{len(self.changed)} objects have new numbers ({short_list(self.changed) or 'none'}), "
             f"{len(self.kept)} had theirs already"
         ]
         return "\n".join([*lines, *self.remarks])
@@ -90,11 +88,12 @@ def set_materials(
     :raises MaterialError: if a number is impossible, or a material is none of Sionna's own types
     """
     parts = _matching(scene, numbers, source)
-    shapes = scene.objects
-    wanted: dict[str, tuple[float, ...] | None] = {
-        part.name: _wanted(shapes[part.shape], part.name, numbers[part.name], frequency)
-        for part in parts
-    }
+    shapes, now = scene.objects, live_number(scene.frequency)
+    wanted: dict[str, tuple[float, ...] | None] = {}
+    for part in parts:
+        material = shapes[part.shape].radio_material
+        before = _numbers(material, part.name, now, frequency)
+        wanted[part.name] = _wanted(before, part.name, numbers[part.name])
     made = _Materials(scene)
     by_shape: dict[str, list[LiveObject]] = {}
     for part in parts:
@@ -135,18 +134,23 @@ def _matching(
     return parts
 
 
-def _wanted(
-    item: Any, name: str, numbers: LiveNumbers, frequency: float
-) -> tuple[float, ...] | None:
-    """Conductivity, permittivity and thickness that an object is to have; None: it has them."""
-    material = item.radio_material
+def _numbers(material: Any, name: str, now: float, frequency: float) -> tuple[float, ...]:
+    """Conductivity, permittivity and thickness of a material at ``frequency``.
+
+    :param name: of the object
+    :param now: carrier of the live scene [Hz]
+    """
     check_type(material, name)
-    kind = table_type(material)
+    thickness, kind = live_number(material.thickness), followed_class(material, now)
     if kind is not None and itu.is_tabulated(kind, frequency):
-        now = itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)
-    else:
-        now = single(material.conductivity), single(material.relative_permittivity)
-    before = (*now, single(material.thickness))
+        table = itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)
+        return (*table, thickness)
+    sigma, permittivity = material.conductivity, material.relative_permittivity
+    return live_number(sigma), live_number(permittivity), thickness
+
+
+def _wanted(before: tuple[float, ...], name: str, numbers: LiveNumbers) -> tuple[float, ...] | None:
+    """Conductivity, permittivity and thickness that an object is to have; None: it has them."""
     after = tuple(
         old if new is None else float(new) for old, new in zip(before, numbers, strict=True)
     )
@@ -166,6 +170,7 @@ class _Materials:
         self._scene = scene
         self._made: dict[tuple[str, tuple[float, ...]], Any] = {}
         self._old: set[str] = set()
+        self._numbers: dict[str, itertools.count[int]] = {}
 
     def constant(self, old: Any, values: tuple[float, ...]) -> Any:
         """A material of constant numbers that otherwise is the old one."""
@@ -196,12 +201,9 @@ class _Materials:
                 self._scene.remove(name)
 
     def _unused(self, stem: str) -> str:
-        made = {material.name for material in self._made.values()}
-        for number in itertools.count(1):
-            name = f"{stem}{ID_COUNTER}{number}"
-            if name not in made and self._scene.get(name) is None:
-                break
-        return name
+        numbers = self._numbers.setdefault(stem, itertools.count(1))
+        names = (f"{stem}{ID_COUNTER}{number}" for number in numbers)
+        return next(name for name in names if self._scene.get(name) is None)
 
 
 def _split(

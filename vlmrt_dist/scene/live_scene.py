@@ -119,13 +119,13 @@ def live_model(
     :raises MaterialError: if a material is none of Sionna's own types, or impossible
     """
     parts, remarks = live_objects(scene, source)
-    shapes = scene.objects
+    shapes, frequency = scene.objects, live_number(scene.frequency)
     read: dict[str, _LiveMaterial] = {}
     items = []
     for part in parts:
         material = shapes[part.shape].radio_material
         if material.name not in read:
-            read[material.name] = _material(material, part.name, _frequency(scene), remarks)
+            read[material.name] = _material(material, part.name, frequency, remarks)
         values = read[material.name]
         items.append(
             SceneObject(
@@ -161,7 +161,7 @@ def live_objects(
     meshes = {name: arrays(item.mi_mesh) for name, item in shapes.items()}
     empty = [name for name, (_, faces) in meshes.items() if not len(faces)]
     if empty:
-        remarks.append(f"left out, as they have no triangle: {named(empty)}")
+        remarks.append(f"left out, as they have no triangle: {short_list(empty)}")
     meshes = {name: mesh for name, mesh in meshes.items() if name not in empty}
     if source is not None:
         classes = {name: plain_name(shapes[name].radio_material.name) for name in meshes}
@@ -201,9 +201,9 @@ def check_names(
     extra = [name for name in found if name not in set(expected)]
     wrong = []
     if missing:
-        wrong.append(f"there is no {named(missing)}")
+        wrong.append(f"there is no {short_list(missing)}")
     if extra:
-        wrong.append(f"the estimate does not know {named(extra)}")
+        wrong.append(f"the estimate does not know {short_list(extra)}")
     if wrong:
         hint = "; load it with merge_shapes=False, so that objects keep their names"
         raise SceneError(
@@ -211,25 +211,27 @@ def check_names(
         )
 
 
-def named(names: Sequence[str]) -> str:
+def short_list(names: Sequence[str]) -> str:
     """Names for a message, the first few of many."""
     shown = ", ".join(map(repr, names[:MAX_NAMED]))
     return shown + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
 
 
-def shortest(value: Any) -> float:
+def shortest_decimal(value: Any) -> float:
     """The shortest decimal that a number in single precision is written as."""
     return float(str(np.float32(value)))
 
 
-def single(value: Any) -> float:
+def live_number(value: Any) -> float:
     """One number that Sionna holds as an array of one."""
-    return shortest(np.asarray(value, dtype=np.float32).reshape(-1)[0])
+    return shortest_decimal(np.asarray(value, dtype=np.float32).reshape(-1)[0])
 
 
-def position(device: Any) -> FloatArray:
+def device_position(device: Any) -> FloatArray:
     """[3] position of a transmitter or receiver [m]."""
-    return np.array([shortest(x) for x in np.asarray(device.position, np.float32).reshape(-1)])
+    return np.array(
+        [shortest_decimal(x) for x in np.asarray(device.position, np.float32).reshape(-1)]
+    )
 
 
 class _LiveMaterial(NamedTuple):
@@ -246,17 +248,20 @@ def _material(material: Any, where: str, frequency: float, remarks: list[str]) -
     check_type(material, where)
     values = _LiveMaterial(
         plain_name(material.name),
-        single(material.thickness),
-        scattering_coefficient=single(material.scattering_coefficient),
-        xpd_coefficient=single(material.xpd_coefficient),
+        live_number(material.thickness),
+        scattering_coefficient=live_number(material.scattering_coefficient),
+        xpd_coefficient=live_number(material.xpd_coefficient),
     )
     if values.scattering_coefficient != 0.0:
         remarks.append(
             f"material {material.name!r} scatters (scattering_coefficient "
             f"{values.scattering_coefficient:g}), which is not modelled"
         )
-    sigma, permittivity = single(material.conductivity), single(material.relative_permittivity)
-    if table_type(material) is None:
+    sigma, permittivity = (
+        live_number(material.conductivity),
+        live_number(material.relative_permittivity),
+    )
+    if getattr(material, "itu_type", None) is None or material.frequency_update_callback is None:
         if material.frequency_update_callback is not None:
             remarks.append(
                 f"material {material.name!r} follows a function of the frequency; its numbers at "
@@ -265,12 +270,7 @@ def _material(material: Any, where: str, frequency: float, remarks: list[str]) -
         return values._replace(relative_permittivity=permittivity, conductivity=sigma)
     kind = material.itu_type
     values = values._replace(name=kind)
-    if itu.is_tabulated(kind, frequency) and np.allclose(
-        [sigma, permittivity],
-        [itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)],
-        rtol=SINGLE_PRECISION,
-        atol=0.0,
-    ):
+    if followed_class(material, frequency) is not None:
         return values
     remarks.append(
         f"material {material.name!r} is the ITU's {kind} with other numbers than its table's, "
@@ -288,10 +288,20 @@ def check_type(material: Any, where: str) -> None:
         )
 
 
-def table_type(material: Any) -> str | None:
-    """The ITU class whose table Sionna takes a material's numbers from."""
+def followed_class(material: Any, frequency: float) -> str | None:
+    """The ITU class whose table a material follows; None if it has other numbers.
+
+    :param frequency: carrier of the live scene [Hz]
+    """
     kind = getattr(material, "itu_type", None)
-    return kind if material.frequency_update_callback is not None else None
+    if kind is None or material.frequency_update_callback is None:
+        return None
+    if not itu.is_tabulated(kind, frequency):
+        return None
+    table = itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)
+    numbers = live_number(material.conductivity), live_number(material.relative_permittivity)
+    same = np.allclose(numbers, table, rtol=SINGLE_PRECISION, atol=0.0)
+    return str(kind) if same else None
 
 
 def plain_name(name: str) -> str:
@@ -303,14 +313,10 @@ def plain_name(name: str) -> str:
         return plain
 
 
-def _frequency(scene: SionnaScene) -> float:
-    return single(scene.frequency)
-
-
 def _antennas(scene: SionnaScene) -> FloatArray:
     """Positions of all devices [D,3] [m]."""
     devices = [*scene.transmitters.values(), *scene.receivers.values()]
-    return np.array([position(device) for device in devices]).reshape(-1, 3)
+    return np.array([device_position(device) for device in devices]).reshape(-1, 3)
 
 
 def arrays(mesh: Any) -> tuple[FloatArray, npt.NDArray[np.int32]]:
@@ -378,11 +384,11 @@ class _Shapes:
                 found.append(LiveObject(item.name, at[0], item.vertices, item.faces, at[1]))
         if missing:
             raise SceneError(
-                f"the live scene has no triangles where its source has {named(missing)}"
+                f"the live scene has no triangles where its source has {short_list(missing)}"
             )
         extra = [shape for shape, number in self._left.items() if number > 0]
         if extra:
-            raise SceneError(f"the source of the live scene lacks triangles of {named(extra)}")
+            raise SceneError(f"the source of the live scene lacks triangles of {short_list(extra)}")
         return found
 
     def _place(self, item: SceneObject) -> tuple[str, IntArray] | None:

@@ -18,14 +18,15 @@ SceneLike: TypeAlias = SceneModel | SionnaScene | str | os.PathLike[str]
 def as_scene(scene: SceneLike) -> SceneModel:
     """The scene model of a scene file or of a live scene; a scene model as it is.
 
-    Warns with :class:`NotTakenOver` of what a live scene has and the model has not.
+    Warns with :class:`NotTakenOver` of what a live scene has and the model has not. Objects whose
+    material a file leaves unstated stay so, for an advisor to fill; their values raise.
 
     :raises SceneError: if it is none of these, or is refused
     """
     if isinstance(scene, SceneModel):
         return scene
     if isinstance(scene, (str, os.PathLike)):
-        return load_scene(os.fspath(scene))
+        return load_scene(os.fspath(scene), unstated="keep")
     if not is_live(scene):
         raise SceneError(
             "a scene is a SceneModel, the path of a scene file, or a live sionna.rt.Scene; got "

@@ -455,3 +455,24 @@ def test_a_moving_transmitter_before_few_receivers_is_said(tmp_path: Path) -> No
     rows = [f"{x},0,1,50,{y},2,-60\n" for x in range(20) for y in (0, 1)]
     assert noted(read(tmp_path, head + "".join(rows)), "which makes 2 setups of them")
     assert not read(tmp_path, head + "".join(rows[:10])).notes
+
+
+def test_spaces_in_headings_do_not_separate_columns(tmp_path):
+    """German Excel: semicolons, and headings that hold names of their own."""
+    file = tmp_path / "excel.csv"
+    file.write_text(
+        "TX X [m];TX Y [m];TX Z [m];RX X [m];RX Y [m];RX Z [m];Pegel [dBm]\n"
+        "0,5;0,2;2,0;1,5;-1,0;1,5;-61,4\n"
+    )
+    reading = read_measurements(file, options=ReadingOptions(columns=("rss_dbm=Pegel [dBm]",)))
+    np.testing.assert_array_equal(reading.campaign.tx, [[0.5, 0.2, 2.0]])
+    assert levels(reading) == [-61.4]
+    assert noted(read_measurements(file), "'Pegel [dBm]' does, say --column 'rss_dbm=Pegel [dBm]'")
+
+
+def test_a_power_in_watts_without_a_known_name_is_asked_about(tmp_path):
+    file = tmp_path / "watts.csv"
+    file.write_text("tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,P_2 [W]\n0,0,2,1,0.5,1.5,1e-9\n")
+    assert noted(read_measurements(file), "say --column 'rss_w=P_2 [W]'")
+    named = read_measurements(file, options=ReadingOptions(columns=("rss_w=P_2 [W]",)))
+    assert levels(named) == [pytest.approx(-60.0)]

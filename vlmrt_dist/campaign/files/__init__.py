@@ -1,3 +1,1 @@
-"""Measurement files: reading CSV and Parquet line by line, refusing bad lines by number,
-writing.
-"""
+"""Measurement files: tables as people have them to campaigns, problems by line, writing."""

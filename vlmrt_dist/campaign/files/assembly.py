@@ -9,10 +9,11 @@ from vlmrt_dist.campaign.files.antennas import Places, places
 from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.links import Links, averaged, same_links, summed_over_delay
-from vlmrt_dist.campaign.files.problems import Problems, counted
+from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.rows import Rows, TableReader, receivers_of, rows_of
 from vlmrt_dist.campaign.files.transmitters import Transmitters
 from vlmrt_dist.campaign.files.units_of_columns import LOWEST_CARRIER, frequency_unit, shown_unit
+from vlmrt_dist.console import counted
 
 MANY_SETUPS = 20
 """From so many setups on it is said that fewer would do."""

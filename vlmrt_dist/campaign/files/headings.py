@@ -204,6 +204,16 @@ def unknown_unit(heading: str) -> str | None:
     return None if _with_unit(known, parts[2]) else parts[2].strip()
 
 
+def field_of_level(heading: str) -> str | None:
+    """The field that a heading with a unit of power may be, as in ``rss_mw`` of ``P [mW]``; None if
+    it has no such unit."""
+    for pattern in (_BRACKETS, _AFTER):
+        parts = pattern.fullmatch(heading.strip()[:MAX_HEADING])
+        if parts is not None and (unit := known_unit(parts[2], "level")):
+            return f"rss_{unit}"
+    return None
+
+
 def unit_of(meaning: Meaning) -> str:
     """The unit of a column in its usual letters, its default if the heading states none."""
     return shown_unit(meaning.unit) if meaning.unit else DEFAULT_UNITS.get(meaning.dimension, "")

@@ -54,11 +54,6 @@ def printable(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text[:MAX_NAME]).split())
 
 
-def counted(number: int, word: str) -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{number} {word}" + ("" if number == 1 else "s")
-
-
 def shown(value: object) -> str:
     """A cell in a message."""
     text = str(value)[: MAX_SHOWN + 1].strip()

@@ -214,7 +214,10 @@ def _layout(text: str, known: Known) -> _Layout | None:
         comment = line.lstrip().startswith(_COMMENT_MARKS)
         bare = line.strip().lstrip("#%/ ") if comment else line.strip("\r\n")
         first = first or (None if comment else (number, line))
+        marked = False
         for separator in SEPARATORS:
+            if separator == " " and marked:
+                continue  # spaces within headings
             cells = _cells(bare, separator)
             score = sum(known(cell) for cell in cells[: MAX_COLUMNS + 1])
             if separator == " ":
@@ -222,6 +225,7 @@ def _layout(text: str, known: Known) -> _Layout | None:
                 apart = re.split(r"\s{2,}|\t", bare.strip())
                 of_words = sum(known(cell) for cell in apart[: MAX_COLUMNS + 1])
                 score, cells = max((score, cells), (of_words, apart), key=lambda each: each[0])
+            marked |= score >= 2
             if score >= (2 if comment else 1):
                 layout = _Layout(separator, cells, number, comment, skipped)
                 found.append((score, -len(cells) if separator == " " else 0, layout))

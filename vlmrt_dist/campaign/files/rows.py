@@ -14,7 +14,7 @@ from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.headings import Meaning, squeezed
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.options import ReadingOptions
-from vlmrt_dist.campaign.files.problems import Problems, counted, shown
+from vlmrt_dist.campaign.files.problems import Problems, shown
 from vlmrt_dist.campaign.files.raw_table import RawTable, read_raw_table
 from vlmrt_dist.campaign.files.transmitters import (
     Transmitters,
@@ -29,10 +29,12 @@ from vlmrt_dist.campaign.files.understanding import (
     Understanding,
     check_mapping,
     is_understood,
+    level_hint,
     listed,
     not_understood,
     understand,
 )
+from vlmrt_dist.console import counted
 from vlmrt_dist.errors import MeasurementFileError
 
 WORDS = {"rss_dbm": "level", "path_loss_db": "path loss", "path_gain_db": "path gain"}
@@ -308,8 +310,7 @@ def _note_levels(reader: TableReader, levels: Levels, power: FloatArray) -> None
     if name is None:
         if others := not_understood(found):
             reader.notes.append(
-                "no column holds levels, so this is a plan; if one does, say --column "
-                f"rss_dbm=HEADING{others}"
+                f"no column holds levels, so this is a plan; {level_hint(found)}{others}"
             )
         return
     heading, unit = found.heading(name), found.unit(name)

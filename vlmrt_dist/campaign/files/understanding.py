@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 from dataclasses import dataclass, field
 
 from vlmrt_dist.campaign.files.cells import Column
 from vlmrt_dist.campaign.files.headings import (
     STANDARD,
     Meaning,
+    field_of_level,
     meaning_of,
     squeezed,
     unit_of,
@@ -171,6 +173,15 @@ def not_understood(understood: Understanding) -> str:
         if (unit := unknown_unit(heading))
     ]
     return f"; not understood: {listed(others)}" + "".join(units[:MAX_LISTED])
+
+
+def level_hint(understood: Understanding) -> str:
+    """How to say which column holds the levels: the first one with a unit of power, if there is one
+    that is not understood."""
+    for heading, meaning in zip(understood.raw.headings, understood.meanings, strict=True):
+        if meaning is None and len(heading) <= 40 and (field := field_of_level(heading)):
+            return f"if {shown(heading)} does, say --column {shlex.quote(f'{field}={heading}')}"
+    return "if one does, say --column rss_dbm=HEADING"
 
 
 def suggestion(missing: str, understood: Understanding) -> str:

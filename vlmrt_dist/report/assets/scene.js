@@ -259,7 +259,7 @@ function layoutOf({ ink, paper, line }) {
 
 // A camera at some distance; further away where the window is higher than wide.
 function camera(x, y, z) {
-  const away = plot.clientWidth < plot.clientHeight ? 1.3 : 1;
+  const away = Math.min(1.4, Math.max(1, (1.3 * plot.clientHeight) / plot.clientWidth));
   return { eye: { x: away * x, y: away * y, z: away * z }, center: { x: 0, y: 0, z: -0.1 },
     up: { x: 0, y: 0, z: 1 } };
 }

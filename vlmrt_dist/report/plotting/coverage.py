@@ -54,7 +54,7 @@ def map_figure(found: RadioMap, path: Where, *, scene: SceneModel | None = None)
                 axes[t, column].set_xlabel("x [m]")
         axes[t, 0].set_ylabel(f"transmitter {t + 1}\ny [m]" if rows > 1 else "y [m]")
     figure.legend(handles=[Patch(fc=NOTHING, ec=HATCH, hatch="////",
-                                 label="no level: inside an object, or no path arrives")],
+                                 label="no level: in an object, outside the region, or no path")],
                   loc="outside lower left", fontsize=8, frameon=False)  # fmt: skip
     more = (
         f"; {len(found.tx) - rows} more transmitters are not drawn" if len(found.tx) > rows else ""
