@@ -174,18 +174,27 @@ def test_what_the_estimation_took_for_known_is_set_too(tmp_path: Path) -> None:
 
 
 def sionna_levels(scene: Any, radio: vd.RadioConfig) -> FloatArray:
-    """Levels [M,N] [dBm] of a user's scene by Sionna's own solver."""
+    """Levels [M,N] [dBm] of a user's scene by Sionna's own solver, one transmitter at a time: in a
+    solve of several the rays of the second one would draw other random numbers."""
     import sionna.rt as rt
 
     from vlmrt_dist.paths.sionna_scene import CANDIDATES
 
-    paths = rt.PathSolver(deterministic=True)(
-        scene, max_depth=radio.max_depth, samples_per_src=radio.samples_per_src, seed=radio.seed,
-        max_num_paths_per_src=CANDIDATES[0], diffuse_reflection=False, synthetic_array=True,
-    )  # fmt: skip
-    real, imaginary = (np.asarray(x.numpy(), float)[:, 0, :, 0] for x in paths.a)
-    power = (real**2 + imaginary**2).sum(axis=-1)
-    return np.asarray(watts_to_dbm(power.T * radio.tx_power))
+    solver = rt.PathSolver(deterministic=True)
+    transmitters = scene.transmitters
+    rows = []
+    for transmitter in transmitters.values():
+        scene.remove(list(transmitters))
+        scene.add(transmitter)
+        paths = solver(
+            scene, max_depth=radio.max_depth, samples_per_src=radio.samples_per_src,
+            max_num_paths_per_src=CANDIDATES[0], diffuse_reflection=False, seed=radio.seed,
+        )  # fmt: skip
+        real, imaginary = (np.asarray(x.numpy(), float)[:, 0, 0, 0] for x in paths.a)
+        rows.append((real**2 + imaginary**2).sum(axis=-1))
+    scene.remove(list(transmitters))
+    scene.add(list(transmitters.values()))
+    return np.asarray(watts_to_dbm(np.array(rows) * radio.tx_power))
 
 
 @pytest.mark.slow
