@@ -60,4 +60,4 @@ def test_long_lists_are_cut_and_counted() -> None:
     assert console.first_rows([3.0, math.inf, 1.0]) == [0, 1, 2]
     assert console.first_rows([3.0, 5.0, 1.0, math.inf], most=3) == [0, 1, 2]
     assert console.first_rows([3.0, math.inf, 1.0, math.inf], most=3) == [0, 2]
-    assert console.counted(["weak", "fixed", "weak"]) == "2 weak, 1 fixed"
+    assert console.tallied(["weak", "fixed", "weak"]) == "2 weak, 1 fixed"

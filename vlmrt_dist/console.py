@@ -188,7 +188,7 @@ def first_rows(rank: Sequence[float], most: int = MOST_ROWS) -> list[int]:
     return sorted(k for k in order if math.isfinite(rank[k]))
 
 
-def counted(words: Sequence[str]) -> str:
+def tallied(words: Sequence[str]) -> str:
     """How often each word occurs, the most frequent first: "30 weak, 2 fixed"."""
     return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
 

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from vlmrt_dist.campaign import RadioConfig, Region, write_campaign
 from vlmrt_dist.cli.options import RegionFlags, SceneOptions, check_target, value_of
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import counted, first_rows, print_result, results_only, say
+from vlmrt_dist.console import first_rows, print_result, results_only, say, tallied
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel, conductivity_table
@@ -270,7 +270,7 @@ def _materials_text(advice: MaterialAdvice, frequency: float) -> str:
     if len(shown) < len(prior.names):
         lines.append(
             f"these are the {len(shown)} least certain of {len(prior.names)} objects: "
-            f"{counted(prior.materials)}; all of them with --json"
+            f"{tallied(prior.materials)}; all of them with --json"
         )
     return "\n".join([*lines, *_usage_lines(advice.usage)])
 

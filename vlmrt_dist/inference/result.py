@@ -12,7 +12,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike
-from vlmrt_dist.console import MOST_NAMES, counted, first_rows, listed
+from vlmrt_dist.console import MOST_NAMES, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
@@ -302,7 +302,7 @@ class Estimate:
         if len(shown) < len(self.names):
             rest = [v for k, v in enumerate(quantity.verdict) if k not in set(shown)]
             table.caption = (
-                f"the {len(shown)} best known objects; {len(rest)} more: {counted(rest)}. All of "
+                f"the {len(shown)} best known objects; {len(rest)} more: {tallied(rest)}. All of "
                 "them are in --out FILE and --json (estimate.to_dict())"
             )
             table.caption_justify = "left"

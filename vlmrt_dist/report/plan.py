@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.console import counted, first_rows, listed
+from vlmrt_dist.console import first_rows, listed, tallied
 from vlmrt_dist.placement import (
     CandidatePool,
     Prediction,
@@ -57,7 +57,7 @@ class PlanReport:
             rest = [v for k, v in enumerate(p.verdict) if k not in set(shown)]
             table.caption = (
                 f"the {len(shown)} objects that the plan tells most about; {len(rest)} more: "
-                f"{counted(rest)}. All of them with --json"
+                f"{tallied(rest)}. All of them with --json"
             )
             table.caption_justify = "left"
         text = io.StringIO()
