@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pty
 import subprocess
@@ -50,3 +51,13 @@ def test_a_terminal_shows_a_table_of_what_is_done() -> None:
     assert "M=4: MRE 2 %" in text
     assert "2/3" in text
     assert "searched" in text
+
+
+def test_long_lists_are_cut_and_counted() -> None:
+    names = [f"object_{k}" for k in range(30)]
+    assert console.listed(names[:3]) == "object_0, object_1, object_2"
+    assert console.listed(names, 2) == "object_0, object_1 and 28 more"
+    assert console.first_rows([3.0, math.inf, 1.0]) == [0, 1, 2]
+    assert console.first_rows([3.0, 5.0, 1.0, math.inf], most=3) == [0, 1, 2]
+    assert console.first_rows([3.0, math.inf, 1.0, math.inf], most=3) == [0, 2]
+    assert console.tallied(["weak", "fixed", "weak"]) == "2 weak, 1 fixed"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vlmrt_dist.errors import StorageError
@@ -24,6 +26,13 @@ PHASES = {
     "map": "mapping cells",
 }
 """Labels of the progress bar, by the phase that :data:`~vlmrt_dist.progress.Progress` names."""
+
+
+MOST_ROWS = 40
+"""Most objects that a table on the terminal shows; files and JSON hold all of them."""
+
+MOST_NAMES = 12
+"""Most names in a sentence."""
 
 
 @contextlib.contextmanager
@@ -159,6 +168,29 @@ def print_result(text: str) -> None:
         raise  # the reader has had enough, as in `vlmrt ... | head`
     except OSError as error:
         raise StorageError(f"cannot write standard output: {error.strerror}") from None
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """Names in a sentence, the first of them if there are many."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def first_rows(rank: Sequence[float], most: int = MOST_ROWS) -> list[int]:
+    """Rows of a table that are shown, in its own order: all if they are few, else those of the
+    lowest rank.
+
+    :param rank: of each row; inf: it is not shown among many
+    """
+    if len(rank) <= most:
+        return list(range(len(rank)))
+    order = sorted(range(len(rank)), key=lambda k: rank[k])[:most]
+    return sorted(k for k in order if math.isfinite(rank[k]))
+
+
+def tallied(words: Sequence[str]) -> str:
+    """How often each word occurs, the most frequent first: "30 weak, 2 fixed"."""
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
 
 
 def is_interrupt(error: BaseException | None) -> bool:

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from vlmrt_dist.campaign import RadioConfig, Region, write_campaign
 from vlmrt_dist.cli.options import RegionFlags, SceneOptions, check_target, value_of
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import print_result, results_only, say
+from vlmrt_dist.console import first_rows, print_result, results_only, say, tallied
 from vlmrt_dist.errors import ConfigurationError, FrequencyError
 from vlmrt_dist.rendering import SceneImage
 from vlmrt_dist.scene import SceneModel, conductivity_table
@@ -257,16 +257,21 @@ def _images(advisor: Advisor, room: SceneModel, files: Sequence[Path]) -> list[S
 def _materials_text(advice: MaterialAdvice, frequency: float) -> str:
     prior = advice.prior
     values = prior.conductivity(frequency)
-    width = max(6, *map(len, prior.names))
+    shown = first_rows(prior.confidence.tolist())
+    width = max(6, *(len(prior.names[k]) for k in shown))
     lines = [
         f"{'object':<{width}}  {'material':<18} {'S/m':>10} {'confidence':>10}  source",
         *(
-            f"{name:<{width}}  {material:<18} {value:>10.4g} {trust:>10.2f}  {source}"
-            for name, material, value, trust, source in zip(
-                prior.names, prior.materials, values, prior.confidence, prior.sources, strict=True
-            )
+            f"{prior.names[k]:<{width}}  {prior.materials[k]:<18} {values[k]:>10.4g} "
+            f"{prior.confidence[k]:>10.2f}  {prior.sources[k]}"
+            for k in shown
         ),
     ]
+    if len(shown) < len(prior.names):
+        lines.append(
+            f"these are the {len(shown)} least certain of {len(prior.names)} objects: "
+            f"{tallied(prior.materials)}; all of them with --json"
+        )
     return "\n".join([*lines, *_usage_lines(advice.usage)])
 
 

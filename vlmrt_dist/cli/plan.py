@@ -26,7 +26,7 @@ from vlmrt_dist.cli.options import (
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import print_result, progress_bar, results_only, say
+from vlmrt_dist.console import first_rows, listed, print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
 from vlmrt_dist.placement import (
@@ -225,7 +225,7 @@ def _for_target(
     ]
     if found.never:
         lines.append(
-            "even all links of the pool together would not bring there: " + ", ".join(found.never)
+            "even all links of the pool together would not bring there: " + listed(found.never)
         )
     return found.campaign, lines
 
@@ -256,12 +256,18 @@ def _next(
 
 def _said_of_next(scene: SceneModel, ahead: NextSetup) -> tuple[str, dict[str, Any]]:
     """The uncertainty before and after a further setup: a table, and the same for JSON."""
+    told = [
+        (name, float(now), float(then))
+        for name, now, then in zip(scene.names, ahead.before, ahead.after, strict=True)
+        if now > 0.0
+    ]
+    objects = [{"name": n, "std_now": now, "std_after": then} for n, now, then in told]
     lines = [f"{'object':<24} {'now':>8} {'after':>8}"]
-    objects = []
-    for name, now, then in zip(scene.names, ahead.before, ahead.after, strict=True):
-        if now > 0.0:
-            lines.append(f"{name:<24} {percent(float(now)):>8} {percent(float(then)):>8}")
-            objects.append({"name": name, "std_now": float(now), "std_after": float(then)})
+    shown = first_rows([then - now for _, now, then in told])
+    for name, now, then in (told[k] for k in shown):
+        lines.append(f"{name:<24} {percent(now):>8} {percent(then):>8}")
+    if len(shown) < len(told):
+        lines.append(f"{len(told) - len(shown)} more objects gain less; all of them with --json")
     answer = {
         "objects": objects,
         "num_links": ahead.campaign.num_links,

@@ -22,7 +22,7 @@ from vlmrt_dist.cli.options import (
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import print_result, results_only
+from vlmrt_dist.console import MOST_ROWS, print_result, results_only, tallied
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field import Flaws, perturbed, simulate
 from vlmrt_dist.placement import place
@@ -122,8 +122,13 @@ def simulate_command(
     if output.truth_out is not None:
         header = ("name", "material", "conductivity")
         write_atomic(output.truth_out, csv_text(header, table).encode())
-    for name, kind, value in table:
+    for name, kind, value in table[:MOST_ROWS]:
         print_result(f"{name:<20} {kind:<18} {value:>10.4g} S/m")
+    if len(table) > MOST_ROWS:
+        print_result(
+            f"{len(table) - MOST_ROWS} more of {len(table)} objects: "
+            f"{tallied([kind for _, kind, _ in table[MOST_ROWS:]])}; all of them with --truth-out"
+        )
     censored = int(measured.censored.sum())
     below = f", {censored} of them censored," if censored else ""
     print_result(

@@ -10,6 +10,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import RadioConfig
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.inference.options import Initial, Prior, check_choice
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, MaterialPrior, SceneModel
@@ -87,7 +88,7 @@ def _checked(
     if given.names != scene.names:
         raise ConfigurationError(
             "the prior is about other objects than the scene; it needs one entry for each of "
-            + ", ".join(scene.names)
+            + listed(scene.names)
         )
     c, d, width = (np.asarray(x, np.float64) for x in (given.c, given.d, given.width))
     shape = (scene.num_objects,)

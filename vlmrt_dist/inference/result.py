@@ -12,6 +12,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike
+from vlmrt_dist.console import MOST_NAMES, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
@@ -284,16 +285,27 @@ class Estimate:
         table.add_column(f"estimate{unit}", justify="right")
         table.add_column(f"95 % interval{unit}", justify="right")
         table.add_column("verdict")
-        for k, item in enumerate(self.names):
+        shown = first_rows([
+            math.inf if verdict in ("fixed", "unidentifiable") else spread
+            for verdict, spread in zip(quantity.verdict, quantity.high / quantity.low, strict=True)
+        ])  # fmt: skip
+        for k in shown:
             fixed = quantity.verdict[k] == "fixed"
             table.add_row(
-                escape(item),  # names come from files
+                escape(self.names[k]),  # names come from files
                 escape(self.materials[k]),
                 _number(quantity.prior[k]),
                 _number(quantity.value[k]),
                 "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
                 quantity.verdict[k],
             )
+        if len(shown) < len(self.names):
+            rest = [v for k, v in enumerate(quantity.verdict) if k not in set(shown)]
+            table.caption = (
+                f"the {len(shown)} best known objects; {len(rest)} more: {tallied(rest)}. All of "
+                "them are in --out FILE and --json (estimate.to_dict())"
+            )
+            table.caption_justify = "left"
         return table
 
     def remarks(self) -> list[str]:
@@ -360,18 +372,21 @@ class Estimate:
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""
         lines = []
-        for k, doubtful in enumerate(self.contradicts_prior):
-            if doubtful:
-                lines.append(
-                    f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
-                    "check its material. Its interval rests on a wider prior"
-                )
+        for k in np.flatnonzero(self.contradicts_prior).tolist()[:MOST_NAMES]:
+            lines.append(
+                f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
+                "check its material. Its interval rests on a wider prior"
+            )
         for name, quantity in self.others.items():
-            for k in np.flatnonzero(quantity.contradicts_prior).tolist():
+            for k in np.flatnonzero(quantity.contradicts_prior).tolist()[:MOST_NAMES]:
                 lines.append(
                     f"the levels contradict the prior of the {name.replace('_', ' ')} of "
                     f"{self.names[k]}; its interval rests on a wider prior"
                 )
+        doubted = [self.contradicts_prior, *(q.contradicts_prior for q in self.others.values())]
+        more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
+        if more:
+            lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
         if self.check is not None and not self.check.reliable:
             lines.append(
                 f"the check of the intervals failed: of {self.check.draws} draws only "
@@ -380,7 +395,7 @@ class Estimate:
         elif self.check is not None and self.check.doubtful:
             lines.append(
                 "the intervals of these cannot be relied on, the levels being far from linear "
-                f"in them: {', '.join(self.check.doubtful)}; ask for their profiles"
+                f"in them: {listed(self.check.doubtful)}; ask for their profiles"
             )
         elif self.check is not None:
             lines.append(
@@ -402,12 +417,12 @@ class Estimate:
             lines.append(
                 f"under-determined: {heard} links cannot tell {self.num_unknowns} unknowns, and "
                 f"determine {self.determined:.1f}; the prior decides in part about "
-                + (", ".join(unsure) or "the others")
+                + (listed(unsure) or "the others")
             )
         elif self.determined < self.num_unknowns - 0.5 and unsure:
             lines.append(
                 f"the links determine {self.determined:.1f} of {self.num_unknowns} unknowns; the "
-                f"prior decides in part about {', '.join(unsure)}"
+                f"prior decides in part about {listed(unsure)}"
             )
         if self.entangled:
             pairs = [f"{one} and {other}" for one, other in self.entangled[:MAX_PAIRS]]

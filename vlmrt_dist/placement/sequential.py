@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMarquardt, estimate
 from vlmrt_dist.paths import scene_and_radio
@@ -365,7 +366,7 @@ def measure_until(
         if target.reached(std[free]):
             return end(f"the target of {100.0 * target.std:g} % is reached", True)
         open_ = free & (std > target.std)
-        names = ", ".join(np.array(scene.names)[open_].tolist())
+        names = listed(np.array(scene.names)[open_].tolist())
         if campaign.num_setups >= target.max_setups:
             return end(f"{target.max_setups} setups are measured; above the target: {names}")
         # Another pool in each round, or what the first one lacks would never be found.

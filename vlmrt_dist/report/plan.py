@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.console import first_rows, listed, tallied
 from vlmrt_dist.placement import (
     CandidatePool,
     Prediction,
@@ -46,10 +47,19 @@ class PlanReport:
         for name in ("before", "planned", "at random"):
             table.add_column(name, justify="right")
         table.add_column("expected verdict")
-        for k, name in enumerate(p.names):
+        rank = [r if f else math.inf for r, f in zip(p.posterior / p.prior, p.free, strict=True)]
+        shown = first_rows(rank)
+        for k in shown:
             cells = [percent(v) for v in (p.prior[k], p.posterior[k], r.posterior[k])]
-            shown = cells if p.free[k] else ["", "", ""]
-            table.add_row(escape(name), escape(p.materials[k]), *shown, p.verdict[k])
+            given = cells if p.free[k] else ["", "", ""]
+            table.add_row(escape(p.names[k]), escape(p.materials[k]), *given, p.verdict[k])
+        if len(shown) < len(p.names):
+            rest = [v for k, v in enumerate(p.verdict) if k not in set(shown)]
+            table.caption = (
+                f"the {len(shown)} objects that the plan tells most about; {len(rest)} more: "
+                f"{tallied(rest)}. All of them with --json"
+            )
+            table.caption_justify = "left"
         text = io.StringIO()
         console = Console(file=text, width=112, no_color=True, highlight=False)
         console.print(table)
@@ -82,7 +92,7 @@ class PlanReport:
             )
         lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "unidentifiable"]
         if lost:
-            found.append(f"not identifiable from these links: {', '.join(lost)}")
+            found.append(f"not identifiable from these links: {listed(lost)}")
         if p.num_heard < p.num_links:
             found.append(f"no path reaches {p.num_links - p.num_heard} of {p.num_links} links")
         return found

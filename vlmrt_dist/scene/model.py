@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import FrequencyError, SceneError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import itu
@@ -322,7 +323,7 @@ class SceneModel:
         def change(name: str, **values: Any) -> None:
             if name not in changes:
                 raise SceneError(
-                    f"there is no object {name!r}; the objects are " + ", ".join(self.names)
+                    f"there is no object {name!r}; the objects are " + listed(self.names)
                 )
             changes[name].update(values)
 

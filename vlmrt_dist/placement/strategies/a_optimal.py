@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.selection import Criterion
 from vlmrt_dist.placement.strategies._pool import OptimalStrategy, names_of
@@ -51,6 +52,6 @@ class AOptimal(OptimalStrategy):
         if unknown:
             raise CampaignError(
                 f"no object is named {', '.join(map(repr, unknown))}; the objects are "
-                + ", ".join(scene.names)
+                + listed(scene.names)
             )
         return np.isin(scene.names, self.objects).astype(float)
