@@ -8,7 +8,7 @@ advised     the first M setups of the offline advisor (VLMSel's stand-in)
 random      the first M of each seed's own random setups (RandSel)
 
 The estimate is MAP with a prior of 50 %; a campaign has arrived when the largest standard
-deviation of ln σ that it states is 10 %. Truth and estimate share one solve (same_paths).
+deviation of ln σ that it states is 10 %. Truth and estimate have every path up to D = 4 (exact).
 """
 
 from functools import partial
@@ -45,7 +45,7 @@ def main(
     :param combining: add the paths' powers, or their complex amplitudes
     :param lookahead: most setups that the loop plans together
     """
-    room, radio = vd.box_room(), vd.RadioConfig.paper(combining=combining)
+    room, radio = vd.box_room(), vd.RadioConfig(combining=combining)
     aim = vd.Target(target, max_setups=most, lookahead=lookahead)
     loop = Loop(room, radio, receivers, aim, noise_db)
     advised = vd.place("vlm", room, most, receivers)
