@@ -6,7 +6,17 @@ import warnings
 import numpy as np
 import pytest
 
-from tests.paths.exact.path_cases import FAR, QUAD, box, l_shaped_flat, quad, scene_of, wall
+from tests.paths.exact.path_cases import (
+    FAR,
+    QUAD,
+    box,
+    find,
+    l_shaped_flat,
+    quad,
+    scene_of,
+    wall,
+)
+from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.paths.exact.faces import CoincidentSurfaces, prepare_scene
 from vlmrt_dist.scene import SceneObject, box_room
 
@@ -61,7 +71,55 @@ def test_a_grid_of_squares_is_one_rectangle():
     faces = np.concatenate([corner[:, None] + [0, n + 1, n + 2], corner[:, None] + [0, n + 2, 1]])
     prepared = prepare_scene(scene_of(SceneObject("floor", "wood", vertices, faces)))
     assert areas(prepared).sum() == pytest.approx(n * n)
-    assert len(prepared.faces.piece) <= 4
+    assert len(prepared.faces.piece) == 1
+
+
+def tessellated(item, n):
+    """Every triangle of an object cut into n² equal ones."""
+    vertices: list[np.ndarray] = []
+    faces: list[tuple[int, int, int]] = []
+    for a, b, c in item.vertices[item.faces]:
+        first = len(vertices)
+        rows = [first + i * (n + 1) - i * (i - 1) // 2 for i in range(n + 2)]
+        vertices += [
+            a + (b - a) * i / n + (c - a) * j / n for i in range(n + 1) for j in range(n + 1 - i)
+        ]
+        for i in range(n):
+            for j in range(n - i):
+                here, above = rows[i] + j, rows[i + 1] + j
+                faces.append((here, above, here + 1))
+                if j + 1 < n - i:
+                    faces.append((above, above + 1, here + 1))
+    return SceneObject(item.name, item.material, np.array(vertices), np.array(faces))
+
+
+@pytest.mark.parametrize("n", [3, 20])
+def test_a_finely_drawn_room_has_the_pieces_of_the_coarse_one_and_its_paths(n):
+    room = box_room(6)
+    fine = scene_of(*(tessellated(item, n) for item in room.objects))
+    coarse, prepared = prepare_scene(room).faces, prepare_scene(fine).faces
+    assert len(prepared.piece) == len(coarse.piece) == len(coarse.mirror)
+    assert prepared.convex.tolist() == coarse.convex.tolist()
+    setup = random_campaign(room, 1, 4, seed=0).setups[0]
+    there, here = find(fine, setup, 3), find(room, setup, 3)
+    for name in ("receiver", "kind", "object"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+
+
+def test_an_outline_with_a_hole_is_not_taken_for_a_whole():
+    outer = [(0, 0, 0), (3, 0, 0), (3, 3, 0), (0, 3, 0)]
+    inner = [(1, 1, 0), (2, 1, 0), (2, 2, 0), (1, 2, 0)]
+    ring = [(i, (i + 1) % 4, 4 + i) for i in range(4)]
+    ring += [((i + 1) % 4, 4 + (i + 1) % 4, 4 + i) for i in range(4)]
+    frame = SceneObject("frame", "wood", np.array(outer + inner, float), np.array(ring))
+    faces = prepare_scene(scene_of(frame)).faces
+    assert len(faces.piece) == 4
+    area = 0.0
+    for piece in faces.piece:
+        corner = faces.corner[piece["first"] : piece["first"] + piece["count"]]
+        x, y = corner["x"], corner["y"]
+        area += 0.5 * abs((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())
+    assert area == pytest.approx(8.0)
 
 
 def test_the_order_of_triangles_and_their_windings_do_not_matter():

@@ -41,6 +41,10 @@ STRAIGHT = -1
 FEW = 64
 """First reflections, for each receiver, up to which the second is not asked from the receivers."""
 
+MAX_BOUNDS = 2_000_000
+"""Pieces times antennas of a setup up to which it is found out what the antennas see: some seconds
+and 200 MB. Beyond, as in scanned meshes, the search goes without."""
+
 MANY_RECEIVERS = 16
 """With more receivers than this a node asks a tree for those in its beam."""
 
@@ -134,11 +138,12 @@ def make_ends(
     that a first reflection may be at.
 
     Where a transmitter [3] sees little and paths reflect twice at most, following its few beams
-    costs less than finding out what the receivers see.
+    costs less than finding out what the receivers see; where there are more pieces and receivers
+    than :data:`MAX_BOUNDS` says, finding that out would take longer than may be waited for.
     """
     pieces = len(faces.piece) if limits.reflections > 0 else 0
     bound = np.zeros(pieces, np.uint8)
-    asked = limits.reflections > 1
+    asked = limits.reflections > 1 and pieces * (1 + len(rx)) <= MAX_BOUNDS
     if asked:
         most = allowed(limits, 2)
         bound = bounds_from(faces, convex, tx, limits, max(0, most) + 1)

@@ -3,8 +3,9 @@
 Triangles of one object that share an edge and lie in one plane are one mirror. A plane is grown
 from its largest triangle over shared edges to triangles whose corners lie within
 :data:`COPLANAR` of it, so a curved wall drawn in fine strips keeps its strips: nothing is merged
-by a chain of small turns. Within a plane, edges between two triangles are taken out, the longest
-first, where what remains is convex (Hertel and Mehlhorn, 1983).
+by a chain of small turns. A plane whose outline is convex is one piece, however finely it is
+drawn. Within the others, edges between two triangles are taken out, the longest first, where what
+remains is convex (Hertel and Mehlhorn, 1983).
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ def merge_convex(
     origin, following, before, twin = _half_edges(mesh, plane, normal)
     piece = np.arange(number)
     outline = np.full(number, 3)
+    _merge_whole(mesh, plane, normal, (origin, following, before, twin), piece)
     for h in edges:
         g = twin[h]
         if g < 0 or plane[h // 3] < 0 or plane[h // 3] != plane[g // 3]:
@@ -134,6 +136,101 @@ def merge_convex(
             outline[root] += 1
             step = following[step]
     return _outlines(mesh.vertex, origin, following, piece, plane, normal)
+
+
+@allocating
+def _merge_whole(
+    mesh: Triangles,
+    plane: NDArray[np.int32],
+    normal: NDArray[np.float64],
+    half_edges: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    piece: NDArray[np.int64],
+) -> None:
+    """Make one piece of every plane of more than two triangles whose outline is convex.
+
+    :param half_edges: origin, next, previous and twin of each, changed where planes are merged
+    :param piece: [F] first triangle of the piece that each belongs to, changed
+    """
+    origin, following, before, twin = half_edges
+    number, planes = plane.shape[0], normal.shape[0]
+    size, faces = np.zeros(planes), np.zeros(planes, np.int64)
+    edges, start = np.zeros(planes, np.int64), np.full(planes, -1)
+    first, whole = np.full(planes, -1), np.zeros(planes, np.bool_)
+    for f in range(number):
+        q = plane[f]
+        if q < 0:
+            continue
+        if first[q] < 0:
+            first[q] = f
+        faces[q] += 1
+        a, b, c = mesh.corner[f]
+        size[q] += abs(_area(mesh.vertex, a, b, c, normal[q]))
+        for h in range(3 * f, 3 * f + 3):
+            if twin[h] < 0 or plane[twin[h] // 3] != q:
+                edges[q] += 1
+                start[q] = h
+    ring = np.empty(edges.max() if planes > 0 else 0, np.int64)
+    for q in range(planes):
+        if faces[q] < 3 or start[q] < 0:
+            continue
+        length = _ring(plane, following, twin, start[q], ring[: edges[q]])
+        if length != edges[q] or not _is_convex(
+            mesh.vertex, origin, following, ring[:length], normal[q], size[q]
+        ):
+            continue
+        whole[q] = True
+        for k in range(length):
+            h, g = ring[k], ring[k + 1 if k + 1 < length else 0]
+            following[h], before[g] = g, h
+        origin[3 * number + first[q]] = start[q]
+    for f in range(number):
+        if plane[f] >= 0 and whole[plane[f]]:
+            piece[f] = first[plane[f]]
+
+
+@compiled
+def _ring(
+    plane: NDArray[np.int32],
+    following: NDArray[np.int64],
+    twin: NDArray[np.int64],
+    start: int,
+    ring: NDArray[np.int64],
+) -> int:
+    """Write the half edges of the outline of a plane that ``start`` lies on; return how many, or
+    one more than there is room for."""
+    h, count = start, 0
+    while True:
+        if count == ring.shape[0]:
+            return count + 1
+        ring[count] = h
+        count += 1
+        g = following[h]
+        while twin[g] >= 0 and plane[twin[g] // 3] == plane[h // 3]:
+            g = following[twin[g]]
+        h = g
+        if h == start:
+            return count
+
+
+@allocating
+def _is_convex(
+    vertex: NDArray[np.float64],
+    origin: NDArray[np.int64],
+    following: NDArray[np.int64],
+    ring: NDArray[np.int64],
+    n: NDArray[np.float64],
+    size: float,
+) -> bool:
+    """Whether an outline is convex and holds the area of its triangles, twice which is ``size``."""
+    length = ring.shape[0]
+    enclosed, corners = 0.0, 0
+    for k in range(length):
+        h, g = ring[k], ring[k + 1 if k + 1 < length else 0]
+        if not _turns_left(vertex, origin, following, h, g, n):
+            return False
+        corners += not _goes_straight(vertex, origin, following, h, g, n)
+        enclosed += _area(vertex, origin[ring[0]], origin[h], origin[g], n)
+    return corners <= _MAX_OUTLINE and abs(enclosed - size) <= 1e-9 * size
 
 
 @allocating
@@ -200,6 +297,24 @@ def _turns_left(
     along = ux * vx + uy * vy + uz * vz
     size = np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz))
     return turn > -1e-9 * size and (turn > 1e-9 * size or along > 0.0)
+
+
+@allocating
+def _goes_straight(
+    vertex: NDArray[np.float64],
+    origin: NDArray[np.int64],
+    following: NDArray[np.int64],
+    incoming: int,
+    outgoing: int,
+    n: NDArray[np.float64],
+) -> bool:
+    """Whether an outline has no corner between two half edges, as :func:`_straightened` sees it."""
+    corner = vertex[origin[outgoing]]
+    ux, uy, uz = corner - vertex[origin[incoming]]
+    vx, vy, vz = vertex[origin[following[outgoing]]] - corner
+    turn = n[0] * (uy * vz - uz * vy) + n[1] * (uz * vx - ux * vz) + n[2] * (ux * vy - uy * vx)
+    size = np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz))
+    return bool(turn <= 1e-9 * size)
 
 
 @allocating
