@@ -119,7 +119,7 @@ def test_what_is_to_be_planned_after_needs_levels(tmp_path: Path) -> None:
 def test_a_target_is_reached_with_fewer_links_than_a_harder_one(tmp_path: Path) -> None:
     out = tmp_path / "plan.csv"
     sizes = []
-    for target in ("45%", "10%"):
+    for target in ("45%", "25%"):
         result = plan(
             *("--setups", "2", "--target", target, "--which", "median", "--json"),
             *("--noise-db", "0.01"),

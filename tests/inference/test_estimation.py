@@ -384,7 +384,7 @@ def test_a_wrong_material_is_found_out_where_levels_can_tell(
 ) -> None:
     """The box that the scene calls wood is plywood, 18 times as conductive.
 
-    Depth 3: at depths 2 and 4 one seed in four ends in a second minimum near the prior.
+    Depth 3: at depth 2 the levels are explained within their noise by a value near the prior, too.
     """
     radio = RadioConfig(max_depth=3, combining="coherent")
     campaign = well_placed(radio)

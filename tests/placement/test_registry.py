@@ -159,7 +159,7 @@ def test_estimates_from_d_optimal_positions_are_far_better(path_cache: None) -> 
         return [row.mre for row in evaluate(point)]
 
     chance = [errors(random_campaign(room, 3, 3, seed=s), (s,))[0] for s in seeds]
-    assert np.median(errors(planned, seeds)) < 0.1 * np.median(chance)
+    assert np.median(errors(planned, seeds)) < 0.15 * np.median(chance)
 
 
 def test_random_is_uniform_in_the_free_space_of_a_room() -> None:

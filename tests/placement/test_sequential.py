@@ -183,8 +183,8 @@ def test_a_loop_ends_at_its_target_and_says_why_it_ends(room: vd.SceneModel) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_loop_needs_no_more_links_than_a_batch(room: vd.SceneModel, seed: int) -> None:
-    """Three setups of three receivers planned at once bring every object to 10 %, on every path:
-    a sample of the paths has links other than those that the batch was chosen for."""
+    """To 10 % for every object, on every path: a sample of the paths has links other than those
+    that the batch was chosen for."""
     radio = vd.RadioConfig(combining="coherent")
     truth = perturbed(room.conductivity(radio.frequency), seed)
 
@@ -197,9 +197,12 @@ def test_a_loop_needs_no_more_links_than_a_batch(room: vd.SceneModel, seed: int)
     loop = vd.measure_until(room, measure, vd.Target(0.1), num_receivers=3, radio=radio)
     assert loop.reached
     optimal = vd.DOptimal(radio=radio, candidates=vd.CandidateOptions(num_tx=24))
-    batch = vd.place(optimal, room, 3, 3)
-    result = vd.estimate(room, measure(batch), radio=radio, solver=LevenbergMarquardt(folds=0))
-    std = np.log(result.high / result.low) / (2.0 * NORMAL_95)
+    for setups in range(1, 7):
+        batch = vd.place(optimal, room, setups, 3)
+        result = vd.estimate(room, measure(batch), radio=radio, solver=LevenbergMarquardt(folds=0))
+        std = np.log(result.high / result.low) / (2.0 * NORMAL_95)
+        if std.max() <= 0.1:
+            break
     assert std.max() <= 0.1
     assert loop.num_links[-1] <= batch.num_links
 

@@ -65,7 +65,12 @@ def test_in_sionnas_cities_the_street_is_the_one_ground(name: str) -> None:
     line, owner, height = city.surfaces_at(places)
     area = np.ptp(city.bounding_boxes[:, :, :2], axis=1).prod(axis=1)
     below = sky[line] & (height == level[line])
-    assert set(owner[below].tolist()) == {int(area.argmax())}
+    # Some roofs of San Francisco are sunk into a slope, a step above the ground: a place to stand.
+    elsewhere = below & (owner != area.argmax())
+    assert elsewhere.sum() < 0.005 * below.sum()
+    terrain = {int(k): h for k, h, o in zip(line, height, owner, strict=True) if o == area.argmax()}
+    for k, h in zip(line[elsewhere], height[elsewhere], strict=True):
+        assert h - terrain[int(k)] < 1.1
     assert 0.3 < sky.mean() < 0.99
     # Seen again by another query: nothing meets a ray from the street upwards.
     street = np.column_stack([places, level + 1.5])[sky]

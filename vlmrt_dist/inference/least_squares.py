@@ -114,7 +114,7 @@ def levenberg_marquardt(
     :param progress: called with the evaluations so far
     :raises NumericalError: if no start gives finite residuals
     """
-    system = _System(predict, data, progress)
+    system = System(predict, data, progress)
     best: Minimum | None = None
     best_path: list[FloatArray] = []
     costs: list[float] = []
@@ -142,7 +142,7 @@ def levenberg_marquardt(
     )
 
 
-class _System:
+class System:
     """Residuals of links and prior with their Jacobian, dense or sparse, as a function of x."""
 
     def __init__(

@@ -8,7 +8,13 @@ import numpy as np
 import scipy.special
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
+from vlmrt_dist.inference.global_search import further_starts
+from vlmrt_dist.inference.least_squares import (
+    MAX_DENSE_UNKNOWNS,
+    LeastSquares,
+    Predict,
+    levenberg_marquardt,
+)
 from vlmrt_dist.inference.likelihood import information, noise_scale
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
@@ -25,8 +31,11 @@ starts again further away before anything is accused."""
 WIDENING, WIDENINGS = 3.0, 2
 """Factor by which a contradicted prior is widened, and how often at most."""
 
-FAR_FACTORS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0)
-"""Where the search for a parameter whose prior is contradicted starts again, times its estimate."""
+BETTER = 1e-3
+"""A minimum is better than another if its cost is lower by more than this."""
+
+ROUNDS = 3
+"""How often a search for further minima is made again where it has found a better one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +50,8 @@ class Fit:
     :param width: [X] prior widths that were used in the end
     :param knowledge: the posterior
     :param residual_db: [L'] residuals of the links that were used and heard
+    :param cost: half the sum of squared residuals with the declared noise, prior included (NaN: not
+        known)
     """
 
     x: FloatArray
@@ -50,6 +61,7 @@ class Fit:
     width: FloatArray
     knowledge: Posterior
     residual_db: FloatArray
+    cost: float = np.nan
 
 
 def fit_with_prior_check(
@@ -70,31 +82,54 @@ def fit_with_prior_check(
     evaluations = 0
     for widened in range(WIDENINGS + 1):
         data = replace(data, prior_width=width)
-        fit = _fit_least_squares(
-            predict, data, starts, max_evaluations, progress, every_start=widened > 0
-        )
+        fit = _fit_least_squares(predict, data, starts, max_evaluations, progress)
+        fit = _search_further(predict, data, fit, max_evaluations, progress)
         evaluations += fit.evaluations
         bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(fit.x)))
-        doubt = conflict(fit.x, data.prior, fit.knowledge)
-        if widened == 0 and SUSPICIOUS < doubt.max() <= bound:
-            fit = _fit_least_squares(
-                predict, data, _far(fit.x, doubt > SUSPICIOUS), max_evaluations, progress,
-                every_start=True,
-            )  # fmt: skip
-            evaluations += fit.evaluations
-            doubt = conflict(fit.x, data.prior, fit.knowledge)
-        wrong = doubt > bound
-        if not wrong.any() or np.isinf(width).all():
+        wrong = conflict(fit.x, data.prior, fit.knowledge) > bound
+        if not wrong.any() or np.isinf(width).all() or widened == WIDENINGS:
             break
         width = np.where(wrong, WIDENING * width, width)
-        starts = _far(fit.x, wrong)
+        starts = fit.x[None]
     return replace(fit, evaluations=evaluations)
 
 
-def _far(x: FloatArray, which: BoolArray) -> FloatArray:
-    """[S, X] starts at ``x`` and, in some parameters, far from it: a material that is wrong by a
-    factor has its minimum far away, with others on the way."""
-    return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS])
+def _search_further(
+    predict: Predict,
+    data: LeastSquares,
+    fit: Fit,
+    max_evaluations: int,
+    progress: Progress | None,
+) -> Fit:
+    """A better minimum than that of ``fit``, if profiles of the doubtful unknowns lead to one."""
+    evaluations = fit.evaluations
+    for _ in range(ROUNDS):
+        which = _doubtful(data, fit)
+        if not which.any():
+            break
+        starts, number = further_starts(predict, data, fit.x, which)
+        evaluations += number
+        if not starts:
+            break
+        there = np.array([start.x for start in starts])
+        other = _fit_least_squares(predict, data, there, max_evaluations, progress, every=True)
+        evaluations += other.evaluations
+        if other.cost >= fit.cost - BETTER:
+            break
+        fit = other
+    return replace(fit, evaluations=evaluations)
+
+
+def _doubtful(data: LeastSquares, fit: Fit) -> BoolArray:
+    """[X] unknowns that may have a better minimum elsewhere: all where the noise does not explain
+    the fit, else those far from their prior."""
+    seen = fit.knowledge.seen
+    if len(fit.x) > MAX_DENSE_UNKNOWNS:
+        return np.zeros(len(fit.x), bool)
+    if fit.cost > _explained(data):
+        return seen.copy()
+    far = conflict(fit.x, data.prior, fit.knowledge) > SUSPICIOUS
+    return seen & far
 
 
 def _fit_least_squares(
@@ -104,13 +139,13 @@ def _fit_least_squares(
     max_evaluations: int,
     progress: Progress | None,
     *,
-    every_start: bool,
+    every: bool = False,
 ) -> Fit:
     """Levenberg-Marquardt from several starts; once more with the noise that the residuals show.
 
-    :param every_start: try them all; otherwise only until one fits as well as its noise explains
+    :param every: try all starts; otherwise only until one fits as well as its noise explains
     """
-    enough = 0.0 if every_start else _explained(data)
+    enough = 0.0 if every else _explained(data)
     hidden = data.links.censored.any()
     count = None if progress is None else lambda done: progress("fit", done, 0)
     run = levenberg_marquardt(
@@ -121,7 +156,10 @@ def _fit_least_squares(
         max_evaluations=max_evaluations,
         progress=count,
     )
-    fit = replace(appraise(predict, data, run.x), evaluations=run.evaluations, outcome=run.outcome)
+    fit = replace(
+        appraise(predict, data, run.x),
+        evaluations=run.evaluations, outcome=run.outcome, cost=run.cost,
+    )  # fmt: skip
     # Without a prior squares have their minimum where it is, however loud the noise; the reach of a
     # robust loss, and what a floor tells, go with the noise.
     same = np.isinf(data.prior_width).all() and data.loss == "squared" and not hidden
@@ -138,6 +176,7 @@ def _fit_least_squares(
         appraise(predict, data, again.x),
         evaluations=run.evaluations + again.evaluations,
         outcome=again.outcome,
+        cost=run.cost,
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.console import first_rows, listed, tallied
 from vlmrt_dist.placement import (
@@ -47,7 +49,7 @@ class PlanReport:
         for name in ("before", "planned", "at random"):
             table.add_column(name, justify="right")
         table.add_column("expected verdict")
-        rank = [r if f else math.inf for r, f in zip(p.posterior / p.prior, p.free, strict=True)]
+        rank = np.divide(p.posterior, p.prior, out=np.full(len(p.free), np.inf), where=p.free)
         shown = first_rows(rank)
         for k in shown:
             cells = [percent(v) for v in (p.prior[k], p.posterior[k], r.posterior[k])]
