@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.caches import fresh_cache
 from vlmrt_dist.distributed.access import asks_for_token
 from vlmrt_dist.store.ledger import Ledger, Row
 
@@ -67,9 +68,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
     home = folder / "home"
     home.mkdir()
-    cache = folder / "cache"
-    cache.mkdir()
-    (cache / "compiled").symlink_to(Path(os.environ["VLMRT_CACHE_DIR"]) / "compiled")
+    cache = fresh_cache(folder / "cache")
     session = Path(f"/tmp/vlmrt-job-{os.getpid()}")  # sockets' paths must be short
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("RAY_") and k != "PYTHONPATH"},

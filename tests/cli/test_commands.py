@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import ROOT
+from tests.caches import fresh_cache
 from tests.commands import COMMAND, children_seconds, invoke
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.free_space import random_campaign
@@ -32,7 +33,7 @@ OBJECT_KEYS = {"name", "material", "conductivity", "low", "high", "prior", "verd
 @pytest.fixture(scope="module", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("VLMRT_CACHE_DIR", str(fresh_cache(tmp_path_factory.mktemp("cache"))))
         yield
 
 
@@ -485,9 +486,7 @@ def test_json_stays_pure_with_actors(tmp_path: Path) -> None:
 def test_stopped_in_the_middle(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, number: int, code: int
 ) -> None:
-    cache = tmp_path_factory.mktemp("cold")
-    # No paths are cached there, but the compiled search is: it would say that it compiles.
-    (cache / "compiled").symlink_to(Path(os.environ["VLMRT_CACHE_DIR"]) / "compiled")
+    cache = fresh_cache(tmp_path_factory.mktemp("cold"))
     environment = {**os.environ, "VLMRT_CACHE_DIR": str(cache)}
     process = start(
         "simulate", "--setups", "200", "--max-depth", "7", "--out", tmp_path / "rss.csv",

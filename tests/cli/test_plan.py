@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.caches import fresh_cache
 from tests.commands import Done, invoke
 from vlmrt_dist.campaign.files.read_write import read_campaign, write_campaign
 from vlmrt_dist.campaign.free_space import check_campaign, random_campaign
@@ -22,7 +23,7 @@ CHEAP = [
 @pytest.fixture(scope="module", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("VLMRT_CACHE_DIR", str(fresh_cache(tmp_path_factory.mktemp("cache"))))
         yield
 
 

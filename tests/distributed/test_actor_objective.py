@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.caches import fresh_cache
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
@@ -71,7 +72,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     import ray
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("VLMRT_CACHE_DIR", str(fresh_cache(tmp_path_factory.mktemp("cache"))))
         for name in SECRETS:
             patch.setenv(name, "not for workers")
         from vlmrt_dist.field.evaluators import ReplayObjective

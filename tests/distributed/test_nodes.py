@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.caches import fresh_cache
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
@@ -60,7 +61,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     scene = box_room()
     campaign = random_campaign(scene, 4, 3, seed=3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VLMRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("VLMRT_CACHE_DIR", str(fresh_cache(tmp_path_factory.mktemp("cache"))))
         # The GPUs are not there, so neither may an actor that holds one compute on it.
         patch.setenv("VLMRT_VARIANT", "llvm")
         # Soon enough for a test, late enough for a busy machine.

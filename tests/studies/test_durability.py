@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import ROOT
+from tests.caches import fresh_cache
 from vlmrt_dist.store.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ class Program:
         self.path.write_text(STUDY)
         self.environment = os.environ | {
             "PYTHONPATH": str(ROOT),
-            "VLMRT_CACHE_DIR": str(folder / "cache"),
+            "VLMRT_CACHE_DIR": str(fresh_cache(folder / "cache")),
         }
 
     def command(self, storage: Path) -> list[str]:

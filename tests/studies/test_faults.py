@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
+from tests.caches import fresh_cache
 from vlmrt_dist.store.ledger import Ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -54,7 +55,7 @@ class Script:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
         self.environment = kept | {
             "PYTHONPATH": str(ROOT),
-            "VLMRT_CACHE_DIR": str(folder / "cache"),
+            "VLMRT_CACHE_DIR": str(fresh_cache(folder / "cache")),
             "RAY_AUTH_MODE": "token",  # a private Ray makes its own
         }
 

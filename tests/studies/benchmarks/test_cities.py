@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.caches import fresh_cache
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.inference.parameters import KINDS
@@ -41,7 +42,7 @@ RADIO = RadioConfig(max_depth=2, samples_per_src=50_000)
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VLMRT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("VLMRT_CACHE_DIR", str(fresh_cache(tmp_path / "cache")))
 
 
 def row(**columns: Any) -> Row:
