@@ -1,5 +1,7 @@
 """Profiles lead from one minimum to others that lie far away."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -71,3 +73,25 @@ def test_a_fit_with_one_minimum_stays_where_it_is() -> None:
     fit = fit_with_prior_check(line, data, data.prior[None])
     exact = np.linalg.lstsq(np.column_stack([ANGLES, np.ones(len(ANGLES))]), data.level_dbm)[0]
     np.testing.assert_allclose(fit.x, np.clip(exact, -9.0, 9.0), rtol=1e-3)
+
+
+def test_of_many_unknowns_the_doubtful_one_is_looked_for_elsewhere() -> None:
+    """The same two, and fifty that one level each states: more than profiles are made for."""
+    few, many = problem(2.0), 50
+
+    def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        level, slope = predict(x[:2])
+        return np.concatenate([level, x[2:]]), sp.block_diag([slope, sp.eye(many)], "csr")
+
+    data = replace(
+        few,
+        level_dbm=np.concatenate([few.level_dbm, np.zeros(many)]),
+        noise_db=np.full(len(few.noise_db) + many, 0.1),
+        used=np.ones(len(few.used) + many, bool),
+        prior=np.concatenate([[1.2, 0.0], np.zeros(many)]),
+        prior_width=0.3,
+    )
+    stuck = levenberg_marquardt(levels, data, data.prior[None])
+    assert abs(stuck.x[0] - TRUTH[0]) > 1.0
+    fit = fit_with_prior_check(levels, data, data.prior[None])
+    np.testing.assert_allclose(fit.x[:2], TRUTH, atol=0.1)

@@ -31,6 +31,9 @@ starts again further away before anything is accused."""
 WIDENING, WIDENINGS = 3.0, 2
 """Factor by which a contradicted prior is widened, and how often at most."""
 
+FAR_FACTORS = (0.03, 0.1, 0.3, 3.0, 10.0, 30.0)
+"""Where the search for many doubtful parameters starts again, times their estimates."""
+
 BETTER = 1e-3
 """A minimum is better than another if its cost is lower by more than this."""
 
@@ -107,11 +110,10 @@ def _search_further(
         which = _doubtful(data, fit)
         if not which.any():
             break
-        starts, number = further_starts(predict, data, fit.x, which)
+        there, number = _elsewhere(predict, data, fit.x, which)
         evaluations += number
-        if not starts:
+        if not len(there):
             break
-        there = np.array([start.x for start in starts])
         other = _fit_least_squares(predict, data, there, max_evaluations, progress, every=True)
         evaluations += other.evaluations
         if other.cost >= fit.cost - BETTER:
@@ -120,13 +122,24 @@ def _search_further(
     return replace(fit, evaluations=evaluations)
 
 
+def _elsewhere(
+    predict: Predict, data: LeastSquares, x: FloatArray, which: BoolArray
+) -> tuple[FloatArray, int]:
+    """[S, X] starts away from a minimum ``x`` in some unknowns, and the evaluations they took.
+
+    Of many unknowns the doubtful ones are moved together, since a profile of each takes too long.
+    """
+    if len(x) > MAX_DENSE_UNKNOWNS:
+        return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS]), 0
+    starts, evaluations = further_starts(predict, data, x, which)
+    return np.array([start.x for start in starts]), evaluations
+
+
 def _doubtful(data: LeastSquares, fit: Fit) -> BoolArray:
-    """[X] unknowns that may have a better minimum elsewhere: all where the noise does not explain
-    the fit, else those far from their prior."""
+    """[X] unknowns that may have a better minimum elsewhere: all, if they are few, where the noise
+    does not explain the fit; else those far from their prior."""
     seen = fit.knowledge.seen
-    if len(fit.x) > MAX_DENSE_UNKNOWNS:
-        return np.zeros(len(fit.x), bool)
-    if fit.cost > _explained(data):
+    if len(fit.x) <= MAX_DENSE_UNKNOWNS and fit.cost > _explained(data):
         return seen.copy()
     far = conflict(fit.x, data.prior, fit.knowledge) > SUSPICIOUS
     return seen & far
