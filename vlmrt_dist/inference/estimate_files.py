@@ -21,7 +21,7 @@ from vlmrt_dist.inference.export import SUFFIXES
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import QuantityEstimate
-from vlmrt_dist.store import UnreadableFile, read_limited
+from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
 
 MAX_BYTES = 64 * 2**20
 """Largest result file [bytes]; also what a Parquet file may unpack to."""
@@ -180,18 +180,10 @@ def _from_json(content: bytes) -> list[Any]:
 
 def _from_parquet(content: bytes) -> list[Any]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(
-            pa.BufferReader(content),
-            thrift_string_size_limit=16 * 2**20,
-            thrift_container_size_limit=1_000_000,
-            page_checksum_verification=True,
-        )
-        meta = file.metadata
-        groups = (meta.row_group(g).total_byte_size for g in range(meta.num_row_groups))
-        if meta.num_rows > MAX_OBJECTS or sum(groups) > MAX_BYTES:
+        file, size = open_parquet(content)
+        if file.metadata.num_rows > MAX_OBJECTS or size > MAX_BYTES:
             raise ValueError(f"more than {MAX_OBJECTS} objects, or {MAX_BYTES} bytes")
         return list(file.read().to_pylist())
     except (pa.ArrowException, OSError, NotImplementedError):

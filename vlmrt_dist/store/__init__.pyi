@@ -4,6 +4,7 @@ from .atomic_files import replacing as replacing
 from .atomic_files import write_atomic as write_atomic
 from .cache import cache_folder as cache_folder
 from .cache import empty_cache as empty_cache
+from .foreign_parquet import open_parquet as open_parquet
 from .ledger import SCHEMA_VERSION as SCHEMA_VERSION
 from .ledger import Ledger as Ledger
 from .ledger import Row as Row

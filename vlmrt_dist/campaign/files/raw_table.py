@@ -22,7 +22,7 @@ from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.campaign.files.headings import STANDARD
 from vlmrt_dist.campaign.files.problems import Problems, printable
 from vlmrt_dist.campaign.files.units_of_columns import FACTORS
-from vlmrt_dist.store import UnreadableFile, read_limited
+from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
 
 MAX_BYTES = 256 * 2**20
 """Largest measurement file [bytes]; also what a Parquet file may unpack to."""
@@ -124,17 +124,10 @@ def _too_large() -> str:
 
 def _parquet(name: str, content: bytes, problems: Problems) -> RawTable:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(
-            pa.BufferReader(content),
-            thrift_string_size_limit=16 * 2**20,
-            thrift_container_size_limit=1_000_000,
-            page_checksum_verification=True,
-        )
+        file, size = open_parquet(content)
         meta = file.metadata
-        size = sum(meta.row_group(g).total_byte_size for g in range(meta.num_row_groups))
         if meta.num_rows > MAX_ROWS or size > MAX_BYTES or meta.num_columns > MAX_COLUMNS:
             problems.add(0, _too_large())
             return _empty(name)
