@@ -228,7 +228,7 @@ def _is_convex(
         h, g = ring[k], ring[k + 1 if k + 1 < length else 0]
         if not _turns_left(vertex, origin, following, h, g, n):
             return False
-        corners += not _goes_straight(vertex, origin, following, h, g, n)
+        corners += _has_corner(vertex, origin, following, h, g, n)
         enclosed += _area(vertex, origin[ring[0]], origin[h], origin[g], n)
     return corners <= _MAX_OUTLINE and abs(enclosed - size) <= 1e-9 * size
 
@@ -281,6 +281,26 @@ def _root(piece: NDArray[np.int64], face: int) -> int:
 
 
 @allocating
+def _turn(
+    vertex: NDArray[np.float64],
+    origin: NDArray[np.int64],
+    following: NDArray[np.int64],
+    incoming: int,
+    outgoing: int,
+    n: NDArray[np.float64],
+) -> tuple[float, float, float]:
+    """Cross product about ``n`` and dot product of two half edges of an outline, and the product of
+    their lengths [m²]."""
+    corner = vertex[origin[outgoing]]
+    ux, uy, uz = corner - vertex[origin[incoming]]
+    vx, vy, vz = vertex[origin[following[outgoing]]] - corner
+    turn = n[0] * (uy * vz - uz * vy) + n[1] * (uz * vx - ux * vz) + n[2] * (ux * vy - uy * vx)
+    along = ux * vx + uy * vy + uz * vz
+    size = np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz))
+    return turn, along, size
+
+
+@allocating
 def _turns_left(
     vertex: NDArray[np.float64],
     origin: NDArray[np.int64],
@@ -290,17 +310,12 @@ def _turns_left(
     n: NDArray[np.float64],
 ) -> bool:
     """Whether an outline that goes on from one half edge with another stays convex there."""
-    corner = vertex[origin[outgoing]]
-    ux, uy, uz = corner - vertex[origin[incoming]]
-    vx, vy, vz = vertex[origin[following[outgoing]]] - corner
-    turn = n[0] * (uy * vz - uz * vy) + n[1] * (uz * vx - ux * vz) + n[2] * (ux * vy - uy * vx)
-    along = ux * vx + uy * vy + uz * vz
-    size = np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz))
+    turn, along, size = _turn(vertex, origin, following, incoming, outgoing, n)
     return turn > -1e-9 * size and (turn > 1e-9 * size or along > 0.0)
 
 
 @allocating
-def _goes_straight(
+def _has_corner(
     vertex: NDArray[np.float64],
     origin: NDArray[np.int64],
     following: NDArray[np.int64],
@@ -308,13 +323,9 @@ def _goes_straight(
     outgoing: int,
     n: NDArray[np.float64],
 ) -> bool:
-    """Whether an outline has no corner between two half edges, as :func:`_straightened` sees it."""
-    corner = vertex[origin[outgoing]]
-    ux, uy, uz = corner - vertex[origin[incoming]]
-    vx, vy, vz = vertex[origin[following[outgoing]]] - corner
-    turn = n[0] * (uy * vz - uz * vy) + n[1] * (uz * vx - ux * vz) + n[2] * (ux * vy - uy * vx)
-    size = np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz))
-    return bool(turn <= 1e-9 * size)
+    """Whether a convex outline turns between two half edges, and does not go straight on."""
+    turn, _, size = _turn(vertex, origin, following, incoming, outgoing, n)
+    return bool(turn > 1e-9 * size)
 
 
 @allocating
@@ -365,10 +376,7 @@ def _straightened(
     count, h = 0, start
     while True:
         g = following[h]
-        ux, uy, uz = vertex[origin[g]] - vertex[origin[h]]
-        vx, vy, vz = vertex[origin[following[g]]] - vertex[origin[g]]
-        turn = n[0] * (uy * vz - uz * vy) + n[1] * (uz * vx - ux * vz) + n[2] * (ux * vy - uy * vx)
-        if turn > 1e-9 * np.sqrt((ux * ux + uy * uy + uz * uz) * (vx * vx + vy * vy + vz * vz)):
+        if _has_corner(vertex, origin, following, h, g, n):
             outline[count] = vertex[origin[g]]
             count += 1
         h = g
