@@ -52,3 +52,5 @@ from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
+from .weighted_draws import Mode as Mode
+from .weighted_draws import WeightedDraws as WeightedDraws
