@@ -103,21 +103,6 @@ class JointCovariance(NamedTuple):
     matrix: FloatArray
 
 
-class ImportanceCheck(NamedTuple):
-    """The normal posterior against draws weighed by the true one.
-
-    :param effective: effective number of draws
-    :param draws: how many there were
-    :param reliable: whether the effective ones are enough to judge by
-    :param doubtful: unknowns whose intervals differ by more than half a standard deviation
-    """
-
-    effective: float
-    draws: int
-    reliable: bool
-    doubtful: tuple[str, ...]
-
-
 def root_mean_square(values: FloatArray) -> float:
     """Of those that are numbers; NaN if none is."""
     numbers = values[~np.isnan(values)]
