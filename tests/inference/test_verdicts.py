@@ -45,6 +45,7 @@ def fit_of(
     used_width: float | None = None,
     draws: WeightedDraws | None = None,
     covariance: FloatArray | None = None,
+    open_ends: bool = True,
 ) -> Fit:
     """A fit of one unknown, or of as many as there are standard deviations."""
     deviation = np.atleast_1d(np.asarray(std, np.float64))
@@ -54,7 +55,10 @@ def fit_of(
     matrix = np.diag(deviation**2) if covariance is None else covariance
     known = Posterior(deviation, prior, np.ones(count, bool), matrix)
     at = np.full(count, x)
-    return Fit(at, 1, "converged", 1.0, used, known, np.zeros(3), 0.0, (Mode(at, 0.0, 1.0),), draws)
+    return Fit(
+        at, 1, "converged", 1.0, used, known, np.zeros(3), 0.0, (Mode(at, 0.0, 1.0),), draws,
+        open_ends=np.full((2, count), open_ends),
+    )  # fmt: skip
 
 
 def drawn(values: FloatArray, weight: FloatArray | None = None, mode: object = 0) -> WeightedDraws:
@@ -158,6 +162,14 @@ def test_a_plateau_below_gives_an_upper_bound() -> None:
     assert found.verdict == ("at_most",)
     assert found.parts[0][0].open_low
     np.testing.assert_allclose(found.low, np.log(1e-5))
+
+
+def test_an_end_that_does_not_explain_the_levels_is_not_open() -> None:
+    """A normal posterior of a wide likelihood far above the prior: there the prior sets the upper
+    end, as it does on a plateau, but the levels would not allow any value."""
+    values = np.random.default_rng(9).normal(MEAN + 0.5, 0.35, 4000)
+    assert told(fit_of(0.35, draws=drawn(values))).verdict == ("at_least",)
+    assert told(fit_of(0.35, draws=drawn(values), open_ends=False)).verdict == ("weak",)
 
 
 @pytest.mark.parametrize("width", [0.5, 2.0, 5.0])

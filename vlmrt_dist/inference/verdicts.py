@@ -5,11 +5,12 @@ comes from weighted draws. About each minimum it is equal-tailed; the shares are
 intervals of an unknown together hold 95 % of its posterior. Minima whose intervals overlap in this
 unknown are one interval, and minima that together hold less than 2.5 % are left out.
 
-An end of an interval is open where the links set no bound on that side. The posterior is the prior
-times what the links say (the likelihood, averaged over the other unknowns), so the ratio of the two
-densities is the likelihood: an end is open if beyond it the ratio is nearly as large as anywhere
-inside. The interval then reaches to the end of the range searched, and its other end is one-sided:
-the unknown lies beyond it with a probability of 95 %.
+An end of an interval is open where the links set no bound on that side, which takes two signs. The
+posterior is the prior times what the links say (the likelihood, averaged over the other unknowns),
+so the ratio of the two densities is the likelihood: it must be high at that end and low at the
+other. And the levels must be explained as well with the unknown at the end of the range searched,
+see :mod:`~vlmrt_dist.inference.open_ends`. The interval then reaches to that end, and its other end
+is one-sided: the unknown lies beyond it with a probability of 95 %.
 """
 
 from __future__ import annotations
@@ -56,12 +57,15 @@ HELD = 0.95
 NEGLIGIBLE = 0.025
 """Minima that hold less than this share of the posterior together are left out."""
 
-TAIL = 0.05
+TAIL = 0.1
 """Share of the draws by which the density at an end is judged."""
 
-OPEN, CLOSED = 0.7, 0.2
-"""Density over prior at an end, in units of the largest inside, from which the end is open, and up
-to which it is closed."""
+OPEN, CLOSED = 0.5, 0.25
+"""Density over prior at an end, in units of that inside, from which the end may be open, and up to
+which it is closed."""
+
+LARGEST = 0.75
+"""Quantile of the densities inside that stands for the largest; the largest of ten is noisy."""
 
 
 class Part(NamedTuple):
@@ -131,15 +135,16 @@ def marginals(fit: Fit, unknowns: Unknowns) -> Marginals:
         each.copy() for each in (found.x, found.low, found.high, found.std, found.inside_prior)
     )
     stated = np.minimum(unknowns.width, unknowns.vague)
+    ends = fit.open_ends if fit.open_ends.size else np.zeros((2, len(fit.x)), bool)
     for k in np.flatnonzero(fit.knowledge.seen).tolist():
-        prior = _Prior(unknowns.mean[k], prior_std[k], unknowns.low[k], unknowns.high[k])
+        prior = Bounded(unknowns.mean[k], prior_std[k], unknowns.low[k], unknowns.high[k])
         values = fit.draws.x[:, k]
-        told = _parts(values, fit.draws, prior)
+        told = _parts(values, fit.draws, prior, ends[:, k])
         best = _part_of(told, values, fit.draws)
         x[k], low[k], high[k] = told[best].value, told[0].low, told[-1].high
         std[k] = (high[k] - low[k]) / (2.0 * NORMAL_95)
-        # The range searched may cut a wide prior; an interval as wide as what is left says nothing.
-        verdict[k] = _verdict(told, weak[k], min(lost[k], NOT_IDENTIFIED * prior.spread))
+        # The range searched may cut a wide prior; intervals as wide as what is left say nothing.
+        verdict[k] = _verdict(told, weak[k], lost[k], NOT_IDENTIFIED * prior.spread)
         parts[k] = told if verdict[k] in ("at_least", "at_most", "several") else ()
         near = np.abs(values - unknowns.mean[k]) <= NORMAL_95 * stated[k]
         inside[k] = float(fit.draws.weight[near].sum())
@@ -194,20 +199,25 @@ def _normal(fit: Fit, unknowns: Unknowns) -> Marginals:
     return Marginals(tuple(verdict), x.copy(), low, high, std.copy(), tuple(parts), unknown)
 
 
-def _verdict(parts: tuple[Part, ...], weak: float, lost: float) -> Verdict:
-    """The verdict on the intervals of one unknown."""
+def _verdict(parts: tuple[Part, ...], weak: float, lost: float, all_of_it: float) -> Verdict:
+    """The verdict on the intervals of one unknown.
+
+    :param weak: standard deviation from which one interval is wide
+    :param lost: from which one interval identifies nothing
+    :param all_of_it: the same for several together
+    """
     width = sum(part.high - part.low for part in parts) / (2.0 * NORMAL_95)
     one = parts[0]
     if len(parts) > 1:
-        return "not_identified" if width >= lost else "several"
+        return "not_identified" if width >= all_of_it else "several"
     if one.open_high != one.open_low:
         return "at_least" if one.open_high else "at_most"
-    if width >= lost:
+    if width >= min(lost, all_of_it):
         return "not_identified"
     return "weak" if width >= weak else "estimated"
 
 
-class _Prior(NamedTuple):
+class Bounded(NamedTuple):
     """Normal prior of one unknown within the range searched, up to a constant factor."""
 
     mean: float
@@ -231,19 +241,23 @@ class _Prior(NamedTuple):
         return float(scipy.special.ndtr(b) - scipy.special.ndtr(a))
 
 
-def _parts(values: FloatArray, draws: WeightedDraws, prior: _Prior) -> tuple[Part, ...]:
+def _parts(
+    values: FloatArray, draws: WeightedDraws, prior: Bounded, ends: BoolArray
+) -> tuple[Part, ...]:
     """Intervals of one unknown that together hold 95 % of its posterior, ascending.
 
     :param values: [S] the draws of this unknown
+    :param ends: [2] lower and upper end of the range that explain the levels
     """
-    groups = _kept(_groups(values, draws), draws)
+    groups = apart(values, draws)
     total = sum(float(draws.weight[group].sum()) for group in groups)
     found = []
     for place, group in enumerate(groups):
-        some = _Sorted.of(values[group], draws.weight[group])
-        open_low = place == 0 and some.is_open(prior, upper=False)
-        open_high = place == len(groups) - 1 and some.is_open(prior, upper=True)
-        outside = 1.0 - HELD / total
+        some = SortedDraws.of(values[group], draws.weight[group])
+        open_low = bool(ends[0]) and place == 0 and some.may_be_open(prior, upper=False)
+        last = place == len(groups) - 1
+        open_high = bool(ends[1]) and last and some.may_be_open(prior, upper=True)
+        outside = 1.0 - HELD / total  # of this share of the posterior
         below = 0.0 if open_low else outside if open_high else 0.5 * outside
         above = 0.0 if open_high else outside if open_low else 0.5 * outside
         found.append(
@@ -259,13 +273,16 @@ def _parts(values: FloatArray, draws: WeightedDraws, prior: _Prior) -> tuple[Par
     return tuple(found)
 
 
-def _groups(values: FloatArray, draws: WeightedDraws) -> list[BoolArray]:
-    """Draws about minima that are apart in this unknown, ascending; those whose 95 % intervals
-    overlap belong together."""
+def apart(values: FloatArray, draws: WeightedDraws) -> list[BoolArray]:
+    """[S] the draws about minima that are apart in one unknown, ascending, without minima that hold
+    a negligible share; those whose 95 % intervals overlap belong together.
+
+    :param values: [S] the draws of this unknown
+    """
     spans = []
     for mode in np.unique(draws.mode[draws.weight > 0.0]).tolist():
         member = draws.mode == mode
-        some = _Sorted.of(values[member], draws.weight[member])
+        some = SortedDraws.of(values[member], draws.weight[member])
         spans.append((some.quantile(0.5 - 0.5 * HELD), some.quantile(0.5 + 0.5 * HELD), member))
     spans.sort(key=lambda span: span[0])
     groups: list[BoolArray] = []
@@ -276,11 +293,6 @@ def _groups(values: FloatArray, draws: WeightedDraws) -> list[BoolArray]:
         else:
             groups.append(member)
         reach = max(reach, high)
-    return groups
-
-
-def _kept(groups: list[BoolArray], draws: WeightedDraws) -> list[BoolArray]:
-    """The groups without the lightest, which hold a negligible share together."""
     weight = np.array([float(draws.weight[group].sum()) for group in groups])
     order = np.argsort(weight)
     light = order[np.cumsum(weight[order]) < NEGLIGIBLE * weight.sum()]
@@ -291,34 +303,36 @@ def _part_of(parts: tuple[Part, ...], values: FloatArray, draws: WeightedDraws) 
     """The interval of the heaviest minimum, so that all unknowns are told of the same one."""
     share = np.bincount(draws.mode, draws.weight)
     member = draws.mode == int(np.argmax(share))
-    middle = _Sorted.of(values[member], draws.weight[member]).quantile(0.5)
+    middle = SortedDraws.of(values[member], draws.weight[member]).quantile(0.5)
     distance = [max(part.low - middle, middle - part.high, 0.0) for part in parts]
     return int(np.argmin(distance))
 
 
-class _Sorted(NamedTuple):
+class SortedDraws(NamedTuple):
     """Draws of one unknown in ascending order, with the share of the weight that each reaches."""
 
     values: FloatArray
     reached: FloatArray
 
     @staticmethod
-    def of(values: FloatArray, weight: FloatArray) -> _Sorted:
+    def of(values: FloatArray, weight: FloatArray) -> SortedDraws:
+        """Draws [S] of one unknown, and their weights [S]."""
         order = np.argsort(values)
         reached = np.cumsum(weight[order])
-        return _Sorted(values[order], reached / reached[-1])
+        return SortedDraws(values[order], reached / reached[-1])
 
     def quantile(self, share: float) -> float:
+        """The smallest value at which the weights reach a share of all."""
         place = int(np.searchsorted(self.reached, share - 1e-12))
         return float(self.values[min(place, len(self.values) - 1)])
 
-    def is_open(self, prior: _Prior, *, upper: bool) -> bool:
+    def may_be_open(self, prior: Bounded, *, upper: bool) -> bool:
         """Whether the density over the prior is high at one end and low at the other."""
         cuts = [self.quantile(share) for share in np.linspace(TAIL, 1.0 - TAIL, 10)]
         inner = (1.0 - 2.0 * TAIL) / 9.0
         masses = [prior.mass(low, high) for low, high in itertools.pairwise(cuts)]
-        most = max((inner / mass for mass in masses if mass > 0.0), default=np.inf)
+        inside = [inner / mass for mass in masses if mass > 0.0]
+        most = float(np.quantile(inside, LARGEST)) if inside else np.inf
         below, above = prior.mass(-np.inf, cuts[0]), prior.mass(cuts[-1], np.inf)
         here, there = (above, below) if upper else (below, above)
-        # A bound that the range searched sets is none of the links'.
         return OPEN * most * here <= TAIL and CLOSED * most * there >= TAIL

@@ -97,9 +97,8 @@ def verdict_sentences(
         further |= bool(by.keys() & {"several", "weak", "not_identified"})
     if further:
         lines.append(
-            f"next: {PLAN} (with your measured levels, and the scene and radio options of this "
-            "estimate) finds the links that tell more; measure them and estimate from all levels "
-            "together"
+            f"next: measure the links that {PLAN} finds (LEVELS.csv: your levels; with the scene "
+            "and radio options of this estimate), and estimate from all levels together"
         )
     return lines
 
