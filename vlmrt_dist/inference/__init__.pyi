@@ -28,6 +28,7 @@ from .options import LevenbergMarquardt as LevenbergMarquardt
 from .options import LinkLoss as LinkLoss
 from .options import Noise as Noise
 from .options import Parameters as Parameters
+from .options import PosteriorShape as PosteriorShape
 from .options import Prior as Prior
 from .options import Quantity as Quantity
 from .options import Solver as Solver

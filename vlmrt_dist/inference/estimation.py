@@ -13,7 +13,6 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
 from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
 from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
-from vlmrt_dist.inference.importance_check import check_posterior
 from vlmrt_dist.inference.multistart import held_out_levels
 from vlmrt_dist.inference.options import (
     Adam,
@@ -123,9 +122,8 @@ def _least_squares(
             scale = fit.scale if fit.scale > 1.0 else 1.0
             louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
             held_out = held_out_levels(predict, louder, fit.x, solver.folds, rng)
-        checked = check_posterior(predict, data, fit, rng) if solver.check else None
         level, _ = predict(fit.x)
-    return Solution(fit, level, held_out, checked)
+    return Solution(fit, level, held_out)
 
 
 def _adam(

@@ -107,21 +107,6 @@ class JointCovariance(NamedTuple):
     matrix: FloatArray
 
 
-class ImportanceCheck(NamedTuple):
-    """The normal posterior against draws weighed by the true one.
-
-    :param effective: effective number of draws
-    :param draws: how many there were
-    :param reliable: whether the effective ones are enough to judge by
-    :param doubtful: unknowns whose intervals differ by more than half a standard deviation
-    """
-
-    effective: float
-    draws: int
-    reliable: bool
-    doubtful: tuple[str, ...]
-
-
 def bounded(residual: FloatArray, censored: BoolArray, saturated: BoolArray) -> FloatArray:
     """Measured minus predicted levels [dB], zero where a censored level's bound is kept.
 

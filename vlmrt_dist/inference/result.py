@@ -20,7 +20,6 @@ from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import (
     Gains,
-    ImportanceCheck,
     JointCovariance,
     LinkLevels,
     QuantityEstimate,
@@ -73,7 +72,7 @@ class Estimate:
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
         as half
-    :param check: the normal posterior against weighted draws, if that was asked for
+    :param search: how the search for the best minimum ended, as a sentence
     :param outcome: how the optimizer ended
     :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
     :param losses: [I] loss (8) along Adam's iterations (empty for Levenberg-Marquardt)
@@ -141,7 +140,7 @@ class Estimate:
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
-    check: ImportanceCheck | None = None
+    search: str = ""
     loss: str = "squared"
     num_censored: int = 0
     num_saturated: int = 0
@@ -381,21 +380,6 @@ class Estimate:
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
-        if self.check is not None and not self.check.reliable:
-            lines.append(
-                f"the check of the intervals failed: of {self.check.draws} draws only "
-                f"{self.check.effective:.0f} count; ask for a profile of what matters"
-            )
-        elif self.check is not None and self.check.doubtful:
-            lines.append(
-                "the intervals of these cannot be relied on, the levels being far from linear "
-                f"in them: {listed(self.check.doubtful)}; ask for their profiles"
-            )
-        elif self.check is not None:
-            lines.append(
-                f"the intervals agree with {self.check.effective:.0f} effective draws from the "
-                "posterior"
-            )
         return lines
 
     def _bounds(self) -> list[str]:
@@ -457,7 +441,7 @@ class Estimate:
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
-            "check": None if self.check is None else self.check._asdict(),
+            "search": self.search,
             "loss": self.loss,
             "outcome": self.outcome,
             "engine": self.engine,

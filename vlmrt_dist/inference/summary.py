@@ -9,14 +9,12 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.inference.answers import (
-    check_of,
     covariance_of,
     entry_names,
     gains_of,
     joint_of,
     quantity_of,
 )
-from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
 from vlmrt_dist.inference.problem import Problem
@@ -32,14 +30,12 @@ class Solution:
     :param fit: parameters and posterior
     :param level_dbm: [L] levels there
     :param held_out_dbm: [L] levels as fits to other links predict them; None: not done
-    :param checked: the posterior against weighted draws; None: not done
     :param losses: [I] loss (8) along Adam's iterations
     """
 
     fit: Fit
     level_dbm: FloatArray
     held_out_dbm: FloatArray | None = None
-    checked: PosteriorCheck | None = None
     losses: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
@@ -81,7 +77,7 @@ def summarise(
         entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
-        check=None if solution.checked is None else check_of(solution.checked, names),
+        search=fit.reason,
         outcome=fit.outcome,
         iterations=fit.evaluations,
         losses=solution.losses,
