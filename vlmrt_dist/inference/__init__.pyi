@@ -51,6 +51,7 @@ from .profile_likelihood import profile as profile
 from .quantities import JointCovariance as JointCovariance
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
+from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
 from .weighted_draws import Mode as Mode
