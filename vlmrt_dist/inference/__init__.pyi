@@ -50,6 +50,7 @@ from .quantities import Alternative as Alternative
 from .quantities import JointCovariance as JointCovariance
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
+from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
 from .verdicts import Part as Part

@@ -95,6 +95,7 @@ class Estimate:
     :param num_links: links measured
     :param num_unheard: links that no traced path reaches, which the fit could not use
     :param num_censored: links used of which only is known that they lie below a receiver's floor
+    :param num_saturated: links used of which only is known that they lie above its ceiling
     :param num_paths: paths traced (0 for retrace)
     :param complete_to: depth to which the path sets hold every path; -1: the paths were sampled
     :param num_fragile: paths within 0.1 mm of an edge, which stand on the accuracy of the scene
@@ -147,6 +148,7 @@ class Estimate:
     num_censored: int = 0
     parts: tuple[tuple[Part, ...], ...] = ()
     solutions: tuple[Alternative, ...] = ()
+    num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
 
     @property
@@ -355,15 +357,7 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
-        if self.num_censored:
-            lines.append(
-                f"{self.num_censored} links lie below their receiver's floor, and count as that"
-            )
-        if self.num_unheard:
-            lines.append(
-                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
-                "were not used"
-            )
+        lines += self._bounds()
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
                 f"the path search passed its budget: of the paths with more than "
@@ -397,6 +391,25 @@ class Estimate:
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
+        return lines
+
+    def _bounds(self) -> list[str]:
+        """Links whose levels are bounds, and those that were not used."""
+        lines = []
+        if self.num_censored:
+            lines.append(
+                f"{self.num_censored} links lie below their receiver's floor, and count as that"
+            )
+        if self.num_saturated:
+            lines.append(
+                f"{self.num_saturated} links saturate their receiver, and count as levels at or "
+                "above the one reported"
+            )
+        if self.num_unheard:
+            lines.append(
+                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
+                "were not used"
+            )
         return lines
 
     def _ambiguities(self) -> list[str]:
@@ -455,6 +468,7 @@ class Estimate:
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,
             "num_censored": self.num_censored,
+            "num_saturated": self.num_saturated,
             "num_paths": self.num_paths,
             "max_depth": self.max_depth,
             "complete_to": self.complete_to,
