@@ -187,12 +187,13 @@ class SimulationRadio(RadioOptions):
 class PriorOptions(Options, Prior):
     """Prior on the materials.
 
-    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior
+    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior;
+        default: that of published measurements of each class, see vlmrt materials
     :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
         names), gemini, openai_compatible
     """
 
-    width: Annotated[float, Parameter(name="--prior-width")] = Prior.width
+    width: Annotated[float | None, Parameter(name="--prior-width")] = None
     vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
 
 

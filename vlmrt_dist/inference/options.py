@@ -35,9 +35,8 @@ only where a quick screening finds that the normal posterior does not hold."""
 Space = Literal["conductivity", "log_conductivity"]
 
 PRIOR_WIDTH = 0.5
-"""Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
-
-Published conductivities of one class of material differ by about that much."""
+"""Standard deviation of ln σ about the ITU value that studies and plans assume: a factor of 2.7
+either way at 95 %. Measured specimens of one class spread more (:class:`Prior`)."""
 
 
 def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
@@ -58,15 +57,20 @@ class Prior:
     Where somebody states materials of their own, a
     :class:`~vlmrt_dist.scene.MaterialPrior` takes its place.
 
-    :param width: standard deviation of ln σ; ``inf``: no prior
+    :param width: standard deviation of ln σ of every object; ``inf``: no prior; None: that of
+        published measurements of each class at the carrier
+        (:func:`~vlmrt_dist.scene.published_spreads.spread_of`), which then also gives the width of
+        ln ε_r where :class:`Parameters` states none
     :raises ConfigurationError: if the width is not positive
     """
 
-    width: float = PRIOR_WIDTH
+    width: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.width > 0.0:
-            raise ConfigurationError("width must be positive; use inf for no prior")
+        if self.width is not None and not self.width > 0.0:
+            raise ConfigurationError(
+                "width must be positive; use inf for no prior, None for that of each class"
+            )
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,9 @@ class Parameters:
     :param groups: objects that share their parameters: "material", those of one class, except that
         a thickness is shared only by objects of one class whose declared thicknesses agree; a
         mapping from object to a group's name, which share all that is unknown; None: each by itself
-    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15),
-        ln thickness ("thickness", 0.3) and d ("exponent", 0.3)
+    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
+        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3) and d ("exponent",
+        0.3)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """

@@ -252,6 +252,8 @@ def unknowns_of(
         spread = np.full(scene.num_objects, parameters.widths.get(q, kind.width))
         if q == "conductivity":
             spread = prior.width
+        elif q == "relative_permittivity" and q not in parameters.widths:
+            spread = spread if prior.permittivity_width is None else prior.permittivity_width
         shared = _groups(q, scene.names, materials, known.thickness, parameters.groups)
         members_of: dict[tuple[bool, str], list[int]] = {}
         for k in np.flatnonzero(prior.free).tolist():
