@@ -134,7 +134,7 @@ def _rectangle(
 
 RADIO = RadioConfig(max_depth=3)
 
-BOTH = ("conductivity", "thickness")
+BOTH: tuple[Quantity, ...] = ("conductivity", "thickness")
 
 
 def two_minima_problems() -> list[TwoMinima]:
