@@ -70,12 +70,18 @@ def _in_unit(parts: tuple[Part, ...], log: bool) -> tuple[Part, ...]:
 
 
 def gains_of(unknowns: Unknowns, fit: Fit, found: Marginals) -> Gains | None:
-    """Offsets of the setups; None if there are none."""
+    """Offsets of the levels; None if there are none."""
     if "gain" not in unknowns.entry:
         return None
-    entry = unknowns.entry["gain"]
-    verdict = tuple(found.verdict[i] for i in entry)
-    return Gains(found.x[entry], found.std[entry], verdict)
+    which = unknowns.offsets
+    of_link = unknowns.entry["gain"].reshape(-1, unknowns.num_receivers)
+    return Gains(
+        found.x[which],
+        found.std[which],
+        tuple(found.verdict[i] for i in which),
+        tuple(unknowns.label[i] for i in which),
+        np.where(of_link >= 0, of_link - which[0], -1),
+    )
 
 
 def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:

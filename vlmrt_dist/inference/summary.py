@@ -86,6 +86,7 @@ def summarise(
         solutions=_solutions(problem, fit),
         others=_others(scene, problem, fit, found),
         gains=gains_of(unknowns, fit, found),
+        ties=unknowns.ties,
         entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -161,6 +162,8 @@ def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
         values = {name: unknowns.values(name, mode.x) for name in unknowns.entry}
         if "conductivity" in values:
             values["conductivity"] = unknowns.conductivity(mode.x)
+        if "gain" in values:
+            values["gain"] = mode.x[unknowns.offsets]
         residual = root_mean_square(level[heard] - data.level_dbm[heard])
         found.append(Alternative(mode.weight, mode.cost, residual, values))
     return tuple(found)

@@ -148,17 +148,20 @@ def differing(
     names: Sequence[str],
     solutions: Sequence[Alternative],
     quantities: Mapping[str, QuantityEstimate],
+    offsets: Sequence[str] = (),
 ) -> list[tuple[str, list[str]]]:
     """Name and value in each solution of all that the solutions differ in; what differs most is
     first.
 
     A value in an open interval is told as its bound, since any other beyond it would do.
+
+    :param offsets: names of the levels' offsets
     """
     found: list[tuple[float, str, list[str]]] = []
     several = len(solutions[0].values) > 1
     for name in solutions[0].values:
         values = np.array([each.values[name] for each in solutions])
-        labels = names if name != "gain" else [f"setup {m + 1}" for m in range(values.shape[1])]
+        labels = names if name != "gain" else offsets
         words = "offset" if name == "gain" else name.replace("_", " ")
         quantity = quantities.get(name)
         unit = "dB" if quantity is None else quantity.unit
