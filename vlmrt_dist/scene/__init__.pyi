@@ -6,6 +6,10 @@ from .geometry import ray_meets as ray_meets
 from .itu import MATERIALS as MATERIALS
 from .itu import conductivity_table as conductivity_table
 from .itu import material_class as material_class
+from .layer_files import read_layers as read_layers
+from .layers import Layer as Layer
+from .layers import LayeredMaterial as LayeredMaterial
+from .layers import SceneLayers as SceneLayers
 from .live_materials import LiveChange as LiveChange
 from .live_materials import LiveNumbers as LiveNumbers
 from .live_materials import set_materials as set_materials
