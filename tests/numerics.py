@@ -32,8 +32,9 @@ def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: FloatA
         "conductivity": scene.conductivity(frequency),
         "relative_permittivity": scene.relative_permittivity(frequency),
         "thickness": scene.thickness,
+        **changed,
     }
-    return Materials(**{**own, **changed})
+    return Materials(own["conductivity"], own["relative_permittivity"], own["thickness"])
 
 
 def sketch(

@@ -1,6 +1,7 @@
 """Layered walls against characteristic matrices, closed forms, Sionna's slab and differences."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -206,10 +207,17 @@ def walled() -> Walls:
     return Walls(stack, layers)
 
 
+def values(slabs: Sequence[FloatArray], layers: Sequence[FloatArray]) -> Materials:
+    """σ, ε_r and thickness of objects and of layers."""
+    return Materials(slabs[0], slabs[1], slabs[2], LayerMaterials(*layers))
+
+
 SHALLOW = PAPER.replace(max_depth=2)
 
-SLABS = Materials(
-    *np.random.default_rng(5).uniform([[0.01], [2.0], [0.05]], [[0.2], [8.0], [0.3]], (3, 4))
+SLABS = (
+    np.array([0.02, 0.05, 0.1, 0.2]),
+    np.array([3.0, 5.0, 4.0, 7.0]),
+    np.array([0.1, 0.2, 0.07, 0.3]),
 )
 
 
@@ -222,14 +230,15 @@ def test_the_jacobian_by_objects_and_layers_is_that_of_central_differences(
     table = sketch(depth=2)
     walls = walled()
     engine = Replay(table, PAPER.replace(combining=combining), walls)
-    behind = getattr(walls.layers, unknown)
+    which = SLAB.index(unknown)
 
     def rss(x: FloatArray) -> FloatArray:
-        layers = walls.layers._replace(**{unknown: x[4:]})
-        return engine.rss(SLABS._replace(**{unknown: x[:4], "layers": layers}))[0].ravel()
+        slabs, layers = list(SLABS), list(walls.layers)
+        slabs[which], layers[which] = x[:4], x[4:]
+        return engine.rss(values(slabs, layers))[0].ravel()
 
-    x = np.concatenate([getattr(SLABS, unknown), behind])
-    exact = engine.jacobian(engine.derivative(SLABS, unknown), unknown).toarray()
+    x = np.concatenate([SLABS[which], walls.layers[which]])
+    exact = engine.jacobian(engine.derivative(Materials(*SLABS), unknown), unknown).toarray()
     assert exact.shape == (6, 8)
     step = np.where(x > 0.0, x, 0.01)
     numeric = five_point(lambda s: rss(x + step * s - step), np.ones(8), 1e-4) / step
@@ -244,16 +253,11 @@ def test_many_parameter_vectors_have_the_bits_of_each() -> None:
     rng = np.random.default_rng(2)
     walls = walled()
     engine = Replay(table, PAPER, walls)
-    many = Materials(
-        *(x * rng.uniform(0.9, 1.1, (5, 4)) for x in SLABS[:3]),
-        LayerMaterials(*(x * rng.uniform(1.0, 1.1, (5, 4)) for x in walls.layers)),
-    )
-    together = engine.derivative(many)
+    slabs = [x * rng.uniform(0.9, 1.1, (5, 4)) for x in SLABS]
+    layers = [x * rng.uniform(1.0, 1.1, (5, 4)) for x in walls.layers]
+    together = engine.derivative(values(slabs, layers))
     for s in range(5):
-        one = Materials(
-            *(x[s] for x in many[:3]), LayerMaterials(*(x[s] for x in many.layers or ()))
-        )
-        alone = engine.derivative(one)
+        alone = engine.derivative(values([x[s] for x in slabs], [x[s] for x in layers]))
         assert np.array_equal(together.rss[:, s], alone.rss[:, 0])
         assert np.array_equal(together.by_path[:, s], alone.by_path[:, 0])
 
@@ -261,7 +265,7 @@ def test_many_parameter_vectors_have_the_bits_of_each() -> None:
 def test_the_gradient_of_objects_is_the_weighted_jacobian() -> None:
     table = sketch(depth=2)
     engine = Replay(table, PAPER, walled())
-    derivative = engine.derivative(SLABS)
+    derivative = engine.derivative(Materials(*SLABS))
     weight = np.random.default_rng(1).normal(size=(1, 2, 3))
     jacobian = engine.jacobian(derivative).toarray()[:, :4].reshape(2, 3, 4)
     np.testing.assert_allclose(
@@ -297,7 +301,7 @@ def test_replay_takes_the_coefficients_of_the_layers() -> None:
         kind=np.array([[REFLECTION], [REFLECTION], [TRANSMISSION], [TRANSMISSION]], np.uint8),
         object=np.ones((4, 1), np.int32),
         cosine=np.full((4, 1), 0.6),
-        rotation=np.tile([1.0, 0.0], (4, 2, 1)).transpose(0, 2, 1),
+        rotation=np.tile([1.0, 0.0], (4, 2, 1)),
         tx_field=np.tile(np.eye(2), (2, 1)),
         rx_field=np.tile(np.eye(2), (2, 1)),
     )

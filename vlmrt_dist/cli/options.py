@@ -29,6 +29,7 @@ from vlmrt_dist.inference import (
     LinkLoss,
     Noise,
     Parameters,
+    PosteriorShape,
     Prior,
     Quantity,
 )
@@ -64,8 +65,8 @@ class NamedScene(Options):
         objects' names and shapes (offline) or by a vision-language model (gemini)
     :param scene_root: files of the scene may lie below this folder too; default: only beside the
         scene file
-    :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials, and
-        layers = [{material = "glass", thickness = 0.004}, ...]; default: every wall is one slab
+    :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials,
+        and layers = [{material = "glass", thickness = 0.004}, ...]; default: walls are single slabs
     :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
         or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
@@ -244,7 +245,8 @@ class SolverOptions(Options):
     :param initial: start at the ITU values, at their mean, at random, or at an advisor's values
     :param loss: how large residuals count; huber or student_t where some levels are grossly wrong
         (least squares only)
-    :param check: check the intervals by weighted draws (least squares only)
+    :param posterior: a normal posterior, weighted draws from it (sampled), or draws only where the
+        normal one does not hold (auto; least squares only)
     :param max_iterations: most iterations of Adam (1000), or evaluations of a least-squares start
         (100)
     :raises ConfigurationError: if an option does not go with the optimizer
@@ -254,7 +256,7 @@ class SolverOptions(Options):
     engine: Engine = "replay"
     initial: Initial = "itu"
     loss: LinkLoss | None = None
-    check: bool = False
+    posterior: PosteriorShape = "auto"
     max_iterations: int | None = None
 
     def __post_init__(self) -> None:
@@ -276,10 +278,11 @@ class SolverOptions(Options):
             return LevenbergMarquardt(
                 loss=self.loss or "squared",
                 initial=self.initial,
-                check=self.check,
+                posterior=self.posterior,
                 max_evaluations=self.max_iterations or LevenbergMarquardt.max_evaluations,
             )
-        for name, given in (("--loss", self.loss is not None), ("--check", self.check)):
+        asked = {"--loss": self.loss is not None, "--posterior": self.posterior != "auto"}
+        for name, given in asked.items():
             if given:
                 raise ConfigurationError(f"{name} goes with --optimizer levenberg_marquardt")
         return dataclasses.replace(

@@ -120,20 +120,14 @@ class Replay:
         :raises ValueError: if materials are not those of K objects, or an extra loss is given or
             differentiated by without walls that have one
         """
-        values, loss = self._rows(materials), self._extra_loss(materials, unknown)
-        count = max(len(values[0]), 1 if loss is None else len(loss))
-        values = [np.broadcast_to(x, (count, x.shape[1])) for x in values]
-        step = max(1, MAX_LANES // max(self.table.num_paths, 1))
+        rows = self._rows(materials, unknown)
+        count, step = len(rows[0]), max(1, MAX_LANES // max(self.table.num_paths, 1))
+        if count <= step:
+            return self._derivative(rows, unknown)
         parts = [
-            self._derivative(
-                [x[i : i + step] for x in values],
-                loss if loss is None or len(loss) == 1 else loss[i : i + step],
-                unknown,
-            )
+            self._derivative([x[i : i + step] for x in rows], unknown)
             for i in range(0, count, step)
         ]
-        if len(parts) == 1:
-            return parts[0]
         return Derivative(*(np.concatenate(p, axis=1) for p in zip(*parts, strict=True)))
 
     def gradient(
@@ -181,32 +175,32 @@ class Replay:
         the values of one parameter vector; of an extra loss [dB] ones."""
         if unknown == "extra_loss_db":
             return np.ones(self.table.num_objects)
-        return self._rows(materials)[SLAB.index(unknown)][0]
+        return self._rows(materials, unknown)[SLAB.index(unknown)][0]
 
-    def _rows(self, materials: Materials) -> list[FloatArray]:
-        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each."""
+    def _rows(self, materials: Materials, unknown: Parameter) -> list[FloatArray]:
+        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
+        the extra loss [S, K]."""
         objects = self.table.num_objects
-        given = [np.array(x, np.float64, ndmin=2, copy=None) for x in materials[:3]]
-        count = max(len(x) for x in given)
-        for name, x in zip(SLAB, given, strict=True):
+        names, given = list(SLAB), list(materials[: len(SLAB)])
+        loss = materials.extra_loss_db
+        if loss is None and self.walls is not None:
+            loss = self.walls.extra_loss_db
+        if loss is not None or unknown == "extra_loss_db":
+            names.append("extra_loss_db")
+            given.append(np.zeros(objects) if loss is None else loss)
+        arrays = [np.array(x, np.float64, ndmin=2, copy=None) for x in given]
+        count = max(len(x) for x in arrays)
+        for name, x in zip(names, arrays, strict=True):
             if x.shape not in ((1, objects), (count, objects)):
                 raise ValueError(f"{name} has shape {x.shape}, expected ({count}, {objects})")
-        rows = [x if len(x) == count else np.broadcast_to(x, (count, objects)) for x in given]
+        rows = [x if len(x) == count else np.broadcast_to(x, (count, objects)) for x in arrays]
         if self.walls is None:
             return rows
         layers = self.walls.layers if materials.layers is None else materials.layers
         sizes = (count, self.walls.num_layers)
-        behind = [np.broadcast_to(np.asarray(x, np.float64), sizes) for x in layers[:3]]
-        return [np.concatenate(pair, axis=1) for pair in zip(rows, behind, strict=True)]
-
-    def _extra_loss(self, materials: Materials, unknown: Parameter) -> FloatArray | None:
-        """[S or 1, K] dB; None where no object has any."""
-        loss = materials.extra_loss_db
-        if loss is None and self.walls is not None:
-            loss = self.walls.extra_loss_db
-        if loss is None and unknown == "extra_loss_db":
-            loss = np.zeros(self.table.num_objects)
-        return None if loss is None else np.array(loss, np.float64, ndmin=2, copy=None)
+        for i, x in enumerate(layers):
+            rows[i] = np.concatenate([rows[i], np.broadcast_to(x, sizes)], axis=1)
+        return rows
 
     def _lanes_of(self, count: int) -> _Lanes:
         """The kernel's inputs that evaluations of ``count`` parameter vectors share."""
@@ -227,14 +221,12 @@ class Replay:
             )
         return self._lanes[count]
 
-    def _derivative(
-        self, slabs: list[FloatArray], extra_loss_db: FloatArray | None, unknown: Parameter
-    ) -> Derivative:
+    def _derivative(self, rows: list[FloatArray], unknown: Parameter) -> Derivative:
         paths, depth = self.table.num_paths, self.table.max_depth
-        count = len(slabs[0])
+        count = len(rows[0])
         if paths == 0:
             return Derivative(np.zeros((self.num_links, count)), np.zeros((0, count)))
-        sigma, permittivity, thickness = (x[:, self._slabs] for x in slabs)
+        sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
         omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
         wavenumber = 2.0 * np.pi / self.radio.wavelength
         coherent = self.radio.combining == "coherent"
@@ -248,9 +240,7 @@ class Replay:
         lanes = self._lanes_of(count)
         given = [permittivity, sigma / omega_eps, thickness * wavenumber]
         stacked = None if self.walls is None else (self._stack, self.walls.stack.shape[1])
-        if extra_loss_db is not None:
-            share = np.exp(-NEPER * extra_loss_db[:, self._objects])
-            given.append(np.broadcast_to(share, (count, len(self._objects))))
+        given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
         values = _walk(
             (lanes.path, lanes.slab_offset, lanes.object_offset),
             lanes.filled(given),

@@ -28,6 +28,7 @@ from .options import LevenbergMarquardt as LevenbergMarquardt
 from .options import LinkLoss as LinkLoss
 from .options import Noise as Noise
 from .options import Parameters as Parameters
+from .options import PosteriorShape as PosteriorShape
 from .options import Prior as Prior
 from .options import Quantity as Quantity
 from .options import Solver as Solver
@@ -50,6 +51,7 @@ from .profile_likelihood import profile as profile
 from .quantities import JointCovariance as JointCovariance
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
+from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
 from .weighted_draws import Mode as Mode

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import (
-    Gains,
-    ImportanceCheck,
-    JointCovariance,
-    QuantityEstimate,
-)
+from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
 
 
 def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> QuantityEstimate:
@@ -92,9 +84,3 @@ def entry_names(unknowns: Unknowns) -> list[str]:
         return list(unknowns.label)
     words = [q.replace("_", " ") for q in unknowns.quantity]
     return [f"{w} of {name}" for w, name in zip(words, unknowns.label, strict=True)]
-
-
-def check_of(check: PosteriorCheck, names: Sequence[str]) -> ImportanceCheck:
-    """A check with the names of the unknowns that fail it."""
-    doubtful = tuple(n for n, d in zip(names, check.disagreeing, strict=True) if d)
-    return ImportanceCheck(check.effective, check.draws, check.reliable, doubtful)

@@ -13,7 +13,6 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
 from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
 from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
-from vlmrt_dist.inference.importance_check import check_posterior
 from vlmrt_dist.inference.multistart import held_out_levels
 from vlmrt_dist.inference.options import (
     Adam,
@@ -49,8 +48,9 @@ def estimate(
     """Estimate the conductivity of every object of ``scene`` from a measured campaign.
 
     Levels that the campaign calls censored count as what they are: the true one lies at or below
-    the receiver's floor. A campaign may hold setups of several carriers, see
-    :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
+    the receiver's floor, or where saturated at or above its ceiling. A campaign may hold setups of
+    several carriers, see :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the
+    carrier of ``radio``.
 
     :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param campaign: M setups with received levels [dBm]: a campaign, the path of a measurement
@@ -122,9 +122,8 @@ def _least_squares(
             scale = fit.scale if fit.scale > 1.0 else 1.0
             louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
             held_out = held_out_levels(predict, louder, fit.x, solver.folds, rng)
-        checked = check_posterior(predict, data, fit, rng) if solver.check else None
         level, _ = predict(fit.x)
-    return Solution(fit, level, held_out, checked)
+    return Solution(fit, level, held_out)
 
 
 def _adam(
@@ -163,7 +162,8 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         "groups": parameters.groups is not None,
         "gain_offset_db": assumed.noise.gain_offset_db is not None,
         "a prior's exponents at another carrier": given is not None and elsewhere,
-        "levels below a receiver's floor": bool(campaign.censored.any()),
+        "levels below a receiver's floor": bool(campaign.below.any()),
+        "levels that saturate a receiver": bool(campaign.saturated.any()),
     }
     for what, there in asked.items():
         if there:

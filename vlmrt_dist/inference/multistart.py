@@ -18,6 +18,7 @@ from vlmrt_dist.inference.least_squares import (
 from vlmrt_dist.inference.likelihood import information, noise_scale
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
+from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
 FALSE_ALARMS = 0.05
@@ -55,6 +56,10 @@ class Fit:
     :param residual_db: [L'] residuals of the links that were used and heard
     :param cost: half the sum of squared residuals with the declared noise, prior included (NaN: not
         known)
+    :param modes: minima within the noise of the best, the heaviest first; the best is among them
+    :param draws: weighted draws from the posterior where ``knowledge``, its normal approximation,
+        does not hold or draws were asked for; None: it holds, or was not questioned
+    :param reason: how the search for the best minimum ended, as a sentence
     """
 
     x: FloatArray
@@ -65,6 +70,9 @@ class Fit:
     knowledge: Posterior
     residual_db: FloatArray
     cost: float = np.nan
+    modes: tuple[Mode, ...] = ()
+    draws: WeightedDraws | None = None
+    reason: str = ""
 
 
 def fit_with_prior_check(
@@ -94,7 +102,9 @@ def fit_with_prior_check(
             break
         width = np.where(wrong, WIDENING * width, width)
         starts = fit.x[None]
-    return replace(fit, evaluations=evaluations)
+    reason = f"one minimum was kept after {evaluations} evaluations"
+    mode = Mode(fit.x, fit.cost, 1.0)
+    return replace(fit, evaluations=evaluations, modes=(mode,), reason=reason)
 
 
 def _search_further(
@@ -216,7 +226,8 @@ def appraise(predict: Predict, data: LeastSquares, x: FloatArray) -> Fit:
         louder = links._replace(noise_db=links.noise_db * scale)
         knowledge = posterior(rows, information(louder, level), x, data)
     width = np.array(np.broadcast_to(data.prior_width, x.shape))
-    return Fit(x, 0, "converged", scale, width, knowledge, residual)
+    found = (Mode(x, np.nan, 1.0),)
+    return Fit(x, 0, "converged", scale, width, knowledge, residual, modes=found)
 
 
 def held_out_levels(

@@ -26,6 +26,10 @@ Initial = Literal["itu", "uniform", "random", "vlm"]
 LinkLoss = Literal["squared", "huber", "student_t"]
 """Loss of the links' residuals."""
 
+PosteriorShape = Literal["auto", "normal", "sampled"]
+"""Posterior of a fit: "normal" about its best minimum; "sampled": weighted draws; "auto": draws
+only where a quick screening finds that the normal posterior does not hold."""
+
 Space = Literal["conductivity", "log_conductivity"]
 
 PRIOR_WIDTH = 0.5
@@ -171,7 +175,8 @@ class LevenbergMarquardt:
     :param folds: parts of the cross-validation over links; 0: none
     :param max_evaluations: most evaluations of one start
     :param initial: where the first start is, or conductivities [K] [S/m]
-    :param check: compare the normal posterior with draws that are weighed by the true one
+    :param posterior: normal, sampled, or as a screening decides
+    :param max_total: most evaluations of the whole search, all starts and draws together
     :raises ConfigurationError: if a choice does not exist or a number makes no sense
     """
 
@@ -180,7 +185,8 @@ class LevenbergMarquardt:
     folds: int = 5
     max_evaluations: int = 100
     initial: Initial | FloatArray = "itu"
-    check: bool = False
+    posterior: PosteriorShape = "auto"
+    max_total: int = 20_000
 
     @property
     def name(self) -> str:
@@ -189,9 +195,12 @@ class LevenbergMarquardt:
 
     def __post_init__(self) -> None:
         check_choice("loss", self.loss, get_args(LinkLoss))
+        check_choice("posterior", self.posterior, get_args(PosteriorShape))
         _check_initial(self.initial)
         if self.max_evaluations < 1:
             raise ConfigurationError("max_evaluations must be 1 or more")
+        if self.max_total < 1:
+            raise ConfigurationError("max_total must be 1 or more")
         if self.folds < 0:
             raise ConfigurationError("folds must not be negative; 0: no cross-validation")
 

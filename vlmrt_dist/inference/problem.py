@@ -214,6 +214,7 @@ def build_problem(
         vague=unknowns.vague,
         censored=campaign.censored.ravel(),
         loss=assumed.loss,
+        saturated=campaign.saturated.ravel(),
     )
     predict = unknowns.predict(evaluator.objective)
     return Problem(campaign, assumed, prior, unknowns, evaluator, predict, data)

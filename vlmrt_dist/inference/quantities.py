@@ -15,9 +15,12 @@ from vlmrt_dist.inference.posterior import Verdict
 class LinkLevels:
     """Measured and replayed levels of the links of M setups with N receivers.
 
-    :param measured_dbm: [M, N] measured levels, the receiver's floor where censored [dBm]
+    :param measured_dbm: [M, N] measured levels, the receiver's floor or ceiling where censored
+        [dBm]
     :param noise_db: [M, N] standard deviation that was declared for each [dB]
-    :param censored: [M, N] where the level is only known to lie at or below the one measured
+    :param censored: [M, N] where the level is only known to lie at or below the one measured, or
+        where saturated at or above it
+    :param saturated: [M, N] which of the censored ones lie at or above the one measured
     :param replayed_dbm: [M, N] levels at the estimate [dBm]; NaN where no receiver is or no path
         arrives
     :param held_out_dbm: [M, N] each link's level as a fit to other links predicts it [dBm]; NaN
@@ -27,12 +30,14 @@ class LinkLevels:
     measured_dbm: FloatArray
     noise_db: FloatArray
     censored: BoolArray
+    saturated: BoolArray
     replayed_dbm: FloatArray
     held_out_dbm: FloatArray
 
     @property
     def residual_db(self) -> FloatArray:
-        """[M, N] measured minus replayed; zero where both lie below a receiver's floor."""
+        """[M, N] measured minus replayed; zero where both lie beyond a receiver's floor or
+        ceiling."""
         return self._beside(self.replayed_dbm)
 
     @property
@@ -46,8 +51,7 @@ class LinkLevels:
         return self.residual_db / self.noise_db
 
     def _beside(self, level: FloatArray) -> FloatArray:
-        residual = self.measured_dbm - level
-        return np.where(self.censored, np.minimum(residual, 0.0), residual)
+        return bounded(self.measured_dbm - level, self.censored, self.saturated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,19 +107,13 @@ class JointCovariance(NamedTuple):
     matrix: FloatArray
 
 
-class ImportanceCheck(NamedTuple):
-    """The normal posterior against draws weighed by the true one.
+def bounded(residual: FloatArray, censored: BoolArray, saturated: BoolArray) -> FloatArray:
+    """Measured minus predicted levels [dB], zero where a censored level's bound is kept.
 
-    :param effective: effective number of draws
-    :param draws: how many there were
-    :param reliable: whether the effective ones are enough to judge by
-    :param doubtful: unknowns whose intervals differ by more than half a standard deviation
+    :param censored: the true level is at or below the measured one, or where saturated at or above
     """
-
-    effective: float
-    draws: int
-    reliable: bool
-    doubtful: tuple[str, ...]
+    beyond = np.where(saturated, np.maximum(residual, 0.0), np.minimum(residual, 0.0))
+    return np.where(censored, beyond, residual)
 
 
 def root_mean_square(values: FloatArray) -> float:

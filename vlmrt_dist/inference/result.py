@@ -20,7 +20,6 @@ from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import (
     Gains,
-    ImportanceCheck,
     JointCovariance,
     LinkLevels,
     QuantityEstimate,
@@ -73,7 +72,7 @@ class Estimate:
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
         as half
-    :param check: the normal posterior against weighted draws, if that was asked for
+    :param search: how the search for the best minimum ended, as a sentence
     :param outcome: how the optimizer ended
     :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
     :param losses: [I] loss (8) along Adam's iterations (empty for Levenberg-Marquardt)
@@ -93,6 +92,7 @@ class Estimate:
     :param num_links: links measured
     :param num_unheard: links that no traced path reaches, which the fit could not use
     :param num_censored: links used of which only is known that they lie below a receiver's floor
+    :param num_saturated: links used of which only is known that they lie above its ceiling
     :param num_paths: paths traced (0 for retrace)
     :param complete_to: depth to which the path sets hold every path; -1: the paths were sampled
     :param num_fragile: paths within 0.1 mm of an edge, which stand on the accuracy of the scene
@@ -140,9 +140,10 @@ class Estimate:
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
-    check: ImportanceCheck | None = None
+    search: str = ""
     loss: str = "squared"
     num_censored: int = 0
+    num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
 
     @property
@@ -238,12 +239,7 @@ class Estimate:
             unit = f" [{quantity.unit}]" if quantity.unit else ""
             rows = []
             for k, item in enumerate(self.names):
-                fixed = quantity.verdict[k] == "fixed"
-                low, high = _number(quantity.low[k]), _number(quantity.high[k])
-                rows.append((
-                    item, self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
-                    "" if fixed else f"{low} … {high}", quantity.verdict[k],
-                ))  # fmt: skip
+                rows.append((item, *self._row(quantity, k)))
             head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                     f"95 % interval{unit}", "verdict")  # fmt: skip
             last = name == list(quantities)[-1]
@@ -290,15 +286,8 @@ class Estimate:
             for verdict, spread in zip(quantity.verdict, quantity.high / quantity.low, strict=True)
         ])  # fmt: skip
         for k in shown:
-            fixed = quantity.verdict[k] == "fixed"
-            table.add_row(
-                escape(self.names[k]),  # names come from files
-                escape(self.materials[k]),
-                _number(quantity.prior[k]),
-                _number(quantity.value[k]),
-                "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
-                quantity.verdict[k],
-            )
+            # Names come from files.
+            table.add_row(*map(escape, (self.names[k], *self._row(quantity, k))))
         if len(shown) < len(self.names):
             rest = [v for k, v in enumerate(quantity.verdict) if k not in set(shown)]
             table.caption = (
@@ -307,6 +296,19 @@ class Estimate:
             )
             table.caption_justify = "left"
         return table
+
+    def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
+        """Material, prior, estimate, interval and verdict of an object; of one with layers the
+        numbers of the slab that stands for them are not shown."""
+        fixed = quantity.verdict[k] == "fixed"
+        layered = None if self.scene is None else self.scene.objects[k].layered
+        if fixed and layered is not None:
+            return f"{layered.name} ({len(layered.layers)} layers)", "", "", "", "fixed"
+        low, high = _number(quantity.low[k]), _number(quantity.high[k])
+        return (
+            self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
+            "" if fixed else f"{low} … {high}", quantity.verdict[k],
+        )  # fmt: skip
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
@@ -342,15 +344,7 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
-        if self.num_censored:
-            lines.append(
-                f"{self.num_censored} links lie below their receiver's floor, and count as that"
-            )
-        if self.num_unheard:
-            lines.append(
-                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
-                "were not used"
-            )
+        lines += self._bounds()
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
                 f"the path search passed its budget: of the paths with more than "
@@ -387,20 +381,24 @@ class Estimate:
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
-        if self.check is not None and not self.check.reliable:
+        return lines
+
+    def _bounds(self) -> list[str]:
+        """Links whose levels are bounds, and those that were not used."""
+        lines = []
+        if self.num_censored:
             lines.append(
-                f"the check of the intervals failed: of {self.check.draws} draws only "
-                f"{self.check.effective:.0f} count; ask for a profile of what matters"
+                f"{self.num_censored} links lie below their receiver's floor, and count as that"
             )
-        elif self.check is not None and self.check.doubtful:
+        if self.num_saturated:
             lines.append(
-                "the intervals of these cannot be relied on, the levels being far from linear "
-                f"in them: {listed(self.check.doubtful)}; ask for their profiles"
+                f"{self.num_saturated} links saturate their receiver, and count as levels at or "
+                "above the one reported"
             )
-        elif self.check is not None:
+        if self.num_unheard:
             lines.append(
-                f"the intervals agree with {self.check.effective:.0f} effective draws from the "
-                "posterior"
+                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
+                "were not used"
             )
         return lines
 
@@ -444,7 +442,7 @@ class Estimate:
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
-            "check": None if self.check is None else self.check._asdict(),
+            "search": self.search,
             "loss": self.loss,
             "outcome": self.outcome,
             "engine": self.engine,
@@ -459,6 +457,7 @@ class Estimate:
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,
             "num_censored": self.num_censored,
+            "num_saturated": self.num_saturated,
             "num_paths": self.num_paths,
             "max_depth": self.max_depth,
             "complete_to": self.complete_to,

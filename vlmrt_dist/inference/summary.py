@@ -9,14 +9,12 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.inference.answers import (
-    check_of,
     covariance_of,
     entry_names,
     gains_of,
     joint_of,
     quantity_of,
 )
-from vlmrt_dist.inference.importance_check import PosteriorCheck
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
 from vlmrt_dist.inference.problem import Problem
@@ -32,14 +30,12 @@ class Solution:
     :param fit: parameters and posterior
     :param level_dbm: [L] levels there
     :param held_out_dbm: [L] levels as fits to other links predict them; None: not done
-    :param checked: the posterior against weighted draws; None: not done
     :param losses: [I] loss (8) along Adam's iterations
     """
 
     fit: Fit
     level_dbm: FloatArray
     held_out_dbm: FloatArray | None = None
-    checked: PosteriorCheck | None = None
     losses: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
@@ -81,7 +77,7 @@ def summarise(
         entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
-        check=None if solution.checked is None else check_of(solution.checked, names),
+        search=fit.reason,
         outcome=fit.outcome,
         iterations=fit.evaluations,
         losses=solution.losses,
@@ -95,8 +91,9 @@ def summarise(
         residual_db=root_mean_square(fit.residual_db),
         held_out_db=root_mean_square(links.held_out_residual_db),
         num_links=int(campaign.present.sum()),
-        num_unheard=int((silent & ~campaign.censored).sum()),
-        num_censored=int((used & campaign.censored).sum()),
+        num_unheard=int((silent & ~campaign.below).sum()),
+        num_censored=int((used & campaign.below).sum()),
+        num_saturated=int((used & campaign.saturated).sum()),
         num_paths=problem.evaluator.num_paths,
         complete_to=problem.evaluator.complete_to,
         num_fragile=problem.evaluator.num_fragile,
@@ -118,6 +115,7 @@ def _links(problem: Problem, solution: Solution) -> LinkLevels:
         measured_dbm=campaign.rss_dbm,
         noise_db=np.where(campaign.present, problem.data.noise_db.reshape(shape), np.nan),
         censored=campaign.censored,
+        saturated=campaign.saturated,
         replayed_dbm=np.where(used, solution.level_dbm.reshape(shape), np.nan),
         held_out_dbm=held_out.reshape(shape),
     )

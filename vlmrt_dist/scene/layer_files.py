@@ -26,7 +26,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vlmrt_dist.errors import MaterialError, SceneError
-from vlmrt_dist.scene.layers import MAX_LAYERS, MAX_NAME_LENGTH, Layer, LayeredMaterial
+from vlmrt_dist.scene.layers import AIR, MAX_LAYERS, MAX_NAME_LENGTH, Layer, LayeredMaterial
 from vlmrt_dist.scene.scene_object import SceneObject
 from vlmrt_dist.store import UnreadableFile, read_limited
 
@@ -37,7 +37,7 @@ MAX_BYTES = 4 * 2**20
 MAX_WALLS = 10_000
 
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
-_Number = Annotated[float, Field(strict=False, allow_inf_nan=False)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Entry(BaseModel):
@@ -111,8 +111,8 @@ def layers_text(objects: Sequence[SceneObject]) -> str:
                 "conductivity": layer.conductivity,
                 "name": layer.name,
             }
-            if layer == Layer(layer.material, layer.thickness, name=layer.name):
-                del fields["relative_permittivity"], fields["conductivity"]  # the table's, or air's
+            if layer.material == AIR:
+                del fields["relative_permittivity"], fields["conductivity"]
             stated = [f"{k} = {_value(v)}" for k, v in fields.items() if v is not None]
             parts.append("    {" + ", ".join(stated) + "},\n")
         parts.append("]\n\n")

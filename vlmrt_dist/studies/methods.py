@@ -14,6 +14,7 @@ from vlmrt_dist.inference import (
     Adam,
     Fit,
     LevenbergMarquardt,
+    Mode,
     Posterior,
     Problem,
     QuantityEstimate,
@@ -100,7 +101,10 @@ def unheard(start: FloatArray, unknowns: Unknowns) -> MethodFit:
     size = len(width)
     verdict: tuple[Verdict, ...] = tuple("unidentifiable" for _ in range(size))
     nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)), verdict)
-    fit = Fit(unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0))
+    mode = Mode(unknowns.mean, np.nan, 1.0)
+    fit = Fit(
+        unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0), modes=(mode,)
+    )
     return MethodFit(
         start, _conductivity(unknowns, fit), _permittivity(unknowns, fit), 0, "no_signal", 0.0,
         np.zeros(0), fitted_permittivity=_fitted_permittivity(unknowns, fit),
