@@ -83,23 +83,32 @@ class QuantityEstimate:
 
 
 class Gains(NamedTuple):
-    """Offsets of all levels of M setups, where they were unknown.
+    """The G offsets of levels, where they were unknown: one for each setup, or as they are shared.
 
-    :param value: [M] measured minus predicted [dB]
-    :param std: [M] standard deviation [dB]
-    :param verdict: [M]
+    :param value: [G] measured minus predicted [dB]
+    :param std: [G] standard deviation [dB]
+    :param verdict: [G]
+    :param names: [G] what shares each: "setup 1", "transmitter of setups 1, 3", ...
+    :param of_link: [M, N] the offset of each link, -1 where no receiver is
     """
 
     value: FloatArray
     std: FloatArray
     verdict: tuple[Verdict, ...]
+    names: tuple[str, ...]
+    of_link: IntArray
+
+    @property
+    def by_link(self) -> FloatArray:
+        """[M, N] offset of each link [dB]; zero where no receiver is."""
+        return np.where(self.of_link >= 0, self.value[self.of_link], 0.0)
 
 
 class JointCovariance(NamedTuple):
     """Posterior covariance of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
-        share theirs
+        share theirs. For "gain" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
     """
 

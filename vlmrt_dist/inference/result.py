@@ -12,11 +12,12 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike
-from vlmrt_dist.console import MOST_NAMES, first_rows, listed, tallied
+from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
+from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import (
     Gains,
@@ -67,7 +68,8 @@ class Estimate:
     :param joint: posterior covariance of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
-    :param gains: offsets of the setups, if they were unknown
+    :param gains: offsets of the levels, if they were unknown
+    :param ties: objects that share an unknown
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -137,6 +139,7 @@ class Estimate:
     joint: JointCovariance | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
+    ties: tuple[Tie, ...] = ()
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -344,6 +347,10 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
+        if self.ties:
+            some = [str(tie) for tie in self.ties[:MOST_NAMES]]
+            more = len(self.ties) - len(some)
+            lines.append("tied: " + "; ".join(some) + (f"; and {more} more" if more else ""))
         lines += self._bounds()
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
@@ -439,6 +446,7 @@ class Estimate:
             "frequency": self.frequency,
             "others": self._other_rows(),
             "gains_db": self._gain_rows(),
+            "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
@@ -505,8 +513,14 @@ class Estimate:
         if self.gains is None:
             return None
         return [
-            {"setup": m + 1, "value": float(v), "std": float(s), "verdict": verdict}
-            for m, (v, s, verdict) in enumerate(zip(*self.gains, strict=True))
+            {
+                "name": name,
+                "setups": (np.flatnonzero((self.gains.of_link == g).any(axis=1)) + 1).tolist(),
+                "value": float(self.gains.value[g]),
+                "std": float(self.gains.std[g]),
+                "verdict": self.gains.verdict[g],
+            }
+            for g, name in enumerate(self.gains.names)
         ]
 
 
@@ -514,13 +528,18 @@ def _gain_table(gains: Gains) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title="Offset of each setup's levels", title_justify="left")
-    table.add_column("setup", justify="right")
+    table = Table(title="Offsets of the levels", title_justify="left")
+    table.add_column("shared by all links of")
     for name in ("offset [dB]", "standard deviation [dB]"):
         table.add_column(escape(name), justify="right")
     table.add_column("verdict")
-    for m, (value, std, verdict) in enumerate(zip(*gains, strict=True)):
-        table.add_row(str(m + 1), f"{value:.3f}", f"{std:.3f}", verdict)
+    every = zip(gains.names, gains.value, gains.std, gains.verdict, strict=True)
+    for name, value, std, verdict in list(every)[:MOST_ROWS]:
+        table.add_row(escape(name), f"{value:.3f}", f"{std:.3f}", verdict)
+    if len(gains.names) > MOST_ROWS:
+        rest = gains.verdict[MOST_ROWS:]
+        table.caption = f"{len(rest)} more: {tallied(rest)}; all of them with --json"
+        table.caption_justify = "left"
     return table
 
 

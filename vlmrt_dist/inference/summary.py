@@ -74,6 +74,7 @@ def summarise(
         joint=joint,
         others=_others(scene, problem, fit),
         gains=gains_of(unknowns, fit),
+        ties=unknowns.ties,
         entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
