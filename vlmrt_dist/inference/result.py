@@ -242,12 +242,7 @@ class Estimate:
             unit = f" [{quantity.unit}]" if quantity.unit else ""
             rows = []
             for k, item in enumerate(self.names):
-                fixed = quantity.verdict[k] == "fixed"
-                low, high = _number(quantity.low[k]), _number(quantity.high[k])
-                rows.append((
-                    item, self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
-                    "" if fixed else f"{low} … {high}", quantity.verdict[k],
-                ))  # fmt: skip
+                rows.append((item, *self._row(quantity, k)))
             head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                     f"95 % interval{unit}", "verdict")  # fmt: skip
             last = name == list(quantities)[-1]
@@ -294,15 +289,8 @@ class Estimate:
             for verdict, spread in zip(quantity.verdict, quantity.high / quantity.low, strict=True)
         ])  # fmt: skip
         for k in shown:
-            fixed = quantity.verdict[k] == "fixed"
-            table.add_row(
-                escape(self.names[k]),  # names come from files
-                escape(self.materials[k]),
-                _number(quantity.prior[k]),
-                _number(quantity.value[k]),
-                "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
-                quantity.verdict[k],
-            )
+            # Names come from files.
+            table.add_row(*map(escape, (self.names[k], *self._row(quantity, k))))
         if len(shown) < len(self.names):
             rest = [v for k, v in enumerate(quantity.verdict) if k not in set(shown)]
             table.caption = (
@@ -311,6 +299,19 @@ class Estimate:
             )
             table.caption_justify = "left"
         return table
+
+    def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
+        """Material, prior, estimate, interval and verdict of an object; of one with layers the
+        numbers of the slab that stands for them are not shown."""
+        fixed = quantity.verdict[k] == "fixed"
+        layered = None if self.scene is None else self.scene.objects[k].layered
+        if fixed and layered is not None:
+            return f"{layered.name} ({len(layered.layers)} layers)", "", "", "", "fixed"
+        low, high = _number(quantity.low[k]), _number(quantity.high[k])
+        return (
+            self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
+            "" if fixed else f"{low} … {high}", quantity.verdict[k],
+        )  # fmt: skip
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
