@@ -119,6 +119,12 @@ class Calibration:
         }
         change = set_materials(scene, numbers, self.frequency, source)
         remarks, now = self.remarks(), live_number(scene.frequency)
+        layered = [] if source is None else [o.name for o in source.objects if o.layered]
+        if layered:
+            remarks.append(
+                f"Sionna has no layers: {short_list(layered)} "
+                f"{'has' if len(layered) == 1 else 'have'} the single slab that stands for them"
+            )
         if abs(now / self.frequency - 1.0) > 1e-6:
             remarks.append(
                 f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "

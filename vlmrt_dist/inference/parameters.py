@@ -201,7 +201,8 @@ class Unknowns:
         by_gain = columns.get("gain")
 
         def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-            rss, by = objective.levels(self.materials(x), wanted)
+            found = objective.levels(self.materials(x), wanted)
+            rss, by = found.rss, found.by
             level = watts_to_dbm(rss).ravel()
             jacobian = sp.csr_matrix((len(level), size))
             for name in wanted:

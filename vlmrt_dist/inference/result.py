@@ -248,7 +248,7 @@ class Estimate:
             unit = f" [{quantity.unit}]" if quantity.unit else ""
             rows = []
             for k, item in enumerate(self.names):
-                rows.append((item, self.materials[k], *cells(quantity, k)))
+                rows.append((item, *self._row(quantity, k)))
             head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                     f"95 % interval{unit}", "verdict")  # fmt: skip
             last = name == list(quantities)[-1] and not self.solutions
@@ -316,8 +316,7 @@ class Estimate:
         ])  # fmt: skip
         for k in shown:
             # Names come from files.
-            texts = (self.names[k], self.materials[k], *cells(quantity, k))
-            table.add_row(*map(escape, texts))
+            table.add_row(*map(escape, (self.names[k], *self._row(quantity, k))))
         if len(shown) < len(self.names):
             rest = [VERDICT_WORDS[v] for k, v in enumerate(quantity.verdict) if k not in set(shown)]
             table.caption = (
@@ -326,6 +325,15 @@ class Estimate:
             )
             table.caption_justify = "left"
         return table
+
+    def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
+        """Material, prior, estimate, interval and verdict of an object; of one with layers the
+        numbers of the slab that stands for them are not shown."""
+        fixed = quantity.verdict[k] == "fixed"
+        layered = None if self.scene is None else self.scene.objects[k].layered
+        if fixed and layered is not None:
+            return f"{layered.name} ({len(layered.layers)} layers)", "", "", "", "fixed"
+        return self.materials[k], *cells(quantity, k)
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
