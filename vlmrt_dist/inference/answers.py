@@ -8,7 +8,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, Gains, JointCovariance, QuantityEstimate
 
 
 def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> QuantityEstimate:
@@ -63,6 +63,14 @@ def gains_of(unknowns: Unknowns, fit: Fit) -> Gains | None:
         tuple(unknowns.label[i] for i in which),
         np.where(of_link >= 0, of_link - which[0], -1),
     )
+
+
+def excess_loss_of(unknowns: Unknowns, fit: Fit) -> ExcessLoss | None:
+    """Mean loss a metre beyond the model's; None if it was not unknown."""
+    if "excess_loss" not in unknowns.quantity:
+        return None
+    i = unknowns.quantity.index("excess_loss")
+    return ExcessLoss(float(fit.x[i]), float(fit.knowledge.std[i]), fit.knowledge.verdict[i])
 
 
 def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:

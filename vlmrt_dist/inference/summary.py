@@ -11,12 +11,14 @@ from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
+    excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
+from vlmrt_dist.inference.parameters import OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import LinkLevels, QuantityEstimate, root_mean_square
 from vlmrt_dist.inference.result import Estimate
@@ -75,6 +77,8 @@ def summarise(
         others=_others(scene, problem, fit),
         gains=gains_of(unknowns, fit),
         ties=unknowns.ties,
+        clutter=problem.clutter,
+        excess_loss=excess_loss_of(unknowns, fit),
         entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -129,7 +133,7 @@ def _others(scene: SceneModel, problem: Problem, fit: Fit) -> dict[str, Quantity
     return {
         name: quantity_of(name, unknowns, fit, known[name])
         for name in unknowns.entry
-        if name not in ("conductivity", "gain")
+        if name != "conductivity" and name not in OF_LINKS
     }
 
 
