@@ -18,7 +18,7 @@ def test_a_direct_path_has_the_distance_of_its_antennas(room: SceneModel) -> Non
     """The second receiver is behind a box."""
     places = Campaign(np.array([[2.2, -3.0, 0.5]]), np.array([[[0.0, 0.0, 2.0], [3.8, -3.0, 0.5]]]))
     found = path_lengths(room, places, RADIO.replace(max_depth=0), materials(room))
-    distance = np.linalg.norm(places.rx[0, 0] - places.tx[0])
+    distance = float(np.linalg.norm(places.rx[0, 0] - places.tx[0]))
     np.testing.assert_allclose(found, [[distance, np.nan]], rtol=1e-9)
 
 

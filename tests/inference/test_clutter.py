@@ -163,8 +163,7 @@ def test_an_excess_loss_is_told_and_so_is_a_given_clutter(room: SceneModel) -> N
     assert found.excess_loss.verdict == "estimated"
     assert found.clutter is not None
     assert found.clutter == (0.2, 0.2, 0.2, False)
-    at = found.to_dict()
-    assert at["excess_loss"]["value"] == found.excess_loss.value
+    assert found.to_dict()["excess_loss"]["value"] == found.excess_loss.value
     assert "lose more than in the model" in str(found)
     assert (found.links.noise_db[campaign.present] > 0.3).all()
 

@@ -44,7 +44,7 @@ from vlmrt_dist.placement import (
     Vlm,
     VlmThenRefine,
 )
-from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
+from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene, read_layers
 from vlmrt_dist.vlm import propose_materials
 
 Value = TypeVar("Value")
@@ -66,6 +66,8 @@ class NamedScene(Options):
         objects' names and shapes (offline) or by a vision-language model (gemini)
     :param scene_root: files of the scene may lie below this folder too; default: only beside the
         scene file
+    :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials,
+        and layers = [{material = "glass", thickness = 0.004}, ...]; default: walls are single slabs
     :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
         or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
@@ -77,6 +79,7 @@ class NamedScene(Options):
     fill_materials: Literal["offline", "gemini"] | None = None
     scene_root: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     scattering: Literal["ignore", "refuse"] = "ignore"
+    layers: Annotated[Path | None, Parameter(metavar="FILE")] = None
 
     def __post_init__(self) -> None:
         for word in self.material:
@@ -118,6 +121,8 @@ class NamedScene(Options):
             if classes:
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
+            if self.layers is not None:
+                room = room.with_layers(read_layers(self.layers, room.objects))
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)
@@ -132,6 +137,7 @@ class NamedScene(Options):
             materials=classes,
             root=self.scene_root,
             scattering=self.scattering,
+            layers=self.layers,
             unstated="keep" if keep_unstated else "refuse",
         )
 

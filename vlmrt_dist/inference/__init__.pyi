@@ -15,6 +15,7 @@ from .export import write_estimate as write_estimate
 from .export import write_links as write_links
 from .fitting import appraise_adam as appraise_adam
 from .fitting import fit_least_squares as fit_least_squares
+from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt
 from .multistart import Fit as Fit
@@ -41,16 +42,14 @@ from .parameters import Unknowns as Unknowns
 from .parameters import unknowns_of as unknowns_of
 from .posterior import MIN_NOISE_DB as MIN_NOISE_DB
 from .posterior import NORMAL_95 as NORMAL_95
-from .posterior import UNIDENTIFIABLE as UNIDENTIFIABLE
-from .posterior import WEAK as WEAK
 from .posterior import Posterior as Posterior
-from .posterior import Verdict as Verdict
 from .problem import Assumptions as Assumptions
 from .problem import Evaluator as Evaluator
 from .problem import Problem as Problem
 from .problem import build_problem as build_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
+from .quantities import Alternative as Alternative
 from .quantities import Clutter as Clutter
 from .quantities import ExcessLoss as ExcessLoss
 from .quantities import Gains as Gains
@@ -60,5 +59,11 @@ from .quantities import QuantityEstimate as QuantityEstimate
 from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
+from .verdicts import Part as Part
+from .verdicts import Verdict as Verdict
+from .verdicts import limits as limits
 from .weighted_draws import Mode as Mode
 from .weighted_draws import WeightedDraws as WeightedDraws
+from .wording import VERDICT_WORDS as VERDICT_WORDS
+from .wording import interval_text as interval_text
+from .wording import value_text as value_text

@@ -140,6 +140,11 @@ class Unknowns:
         """[X] width that stands for no prior."""
         return np.array([KINDS[q].vague for q in self.quantity])
 
+    @property
+    def offsets(self) -> IntArray:
+        """Places in x of the offsets of levels."""
+        return np.flatnonzero(np.array(self.quantity) == "gain")
+
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
         """[K] values of the objects (of a gain: [M · N], of the links); NaN where fixed."""
         entry = self.entry[quantity]
@@ -210,7 +215,8 @@ class Unknowns:
         by_link_alone = sum(added) if added else None
 
         def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-            rss, by = objective.levels(self.materials(x), wanted)
+            found = objective.levels(self.materials(x), wanted)
+            rss, by = found.rss, found.by
             level = watts_to_dbm(rss).ravel()
             jacobian = sp.csr_matrix((len(level), size))
             for name in wanted:
