@@ -6,6 +6,7 @@ from .map_plane import MapPlane as MapPlane
 from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
+from .mean_length import path_lengths as path_lengths
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
