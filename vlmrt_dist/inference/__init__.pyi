@@ -49,6 +49,7 @@ from .problem import Problem as Problem
 from .problem import build_problem as build_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
+from .quantities import AlongPaths as AlongPaths
 from .quantities import Alternative as Alternative
 from .quantities import Clutter as Clutter
 from .quantities import ExcessLoss as ExcessLoss
