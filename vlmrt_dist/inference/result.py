@@ -16,6 +16,7 @@ from vlmrt_dist.console import MOST_NAMES, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import (
@@ -100,6 +101,7 @@ class Estimate:
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
+    :param origin: scene, radio and measurement that it was made from
     """
 
     names: tuple[str, ...]
@@ -145,6 +147,7 @@ class Estimate:
     num_censored: int = 0
     num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -229,7 +232,9 @@ class Estimate:
             self.prior_high, self.verdict, self.contradicts_prior,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
-        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+        return Calibration(
+            self.names, self.materials, self.frequency, asked, self.joint, self.gains, self.origin
+        )
 
     def _repr_html_(self) -> str:
         """The tables and remarks of :meth:`__str__`, for notebooks."""
