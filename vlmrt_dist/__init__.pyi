@@ -45,6 +45,8 @@ from .prediction import leave_one_out as leave_one_out
 from .report import SceneView as SceneView
 from .report import view as view
 from .report import write_map as write_map
+from .scene import Layer as Layer
+from .scene import LayeredMaterial as LayeredMaterial
 from .scene import MaterialPrior as MaterialPrior
 from .scene import SceneModel as SceneModel
 from .scene import SceneObject as SceneObject

@@ -32,6 +32,7 @@ from vlmrt_dist.inference import (
     PosteriorShape,
     Prior,
     Quantity,
+    SharedBy,
 )
 from vlmrt_dist.placement import (
     AOptimal,
@@ -43,7 +44,7 @@ from vlmrt_dist.placement import (
     Vlm,
     VlmThenRefine,
 )
-from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
+from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene, read_layers
 from vlmrt_dist.vlm import propose_materials
 
 Value = TypeVar("Value")
@@ -65,6 +66,8 @@ class NamedScene(Options):
         objects' names and shapes (offline) or by a vision-language model (gemini)
     :param scene_root: files of the scene may lie below this folder too; default: only beside the
         scene file
+    :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials,
+        and layers = [{material = "glass", thickness = 0.004}, ...]; default: walls are single slabs
     :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
         or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
@@ -76,6 +79,7 @@ class NamedScene(Options):
     fill_materials: Literal["offline", "gemini"] | None = None
     scene_root: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     scattering: Literal["ignore", "refuse"] = "ignore"
+    layers: Annotated[Path | None, Parameter(metavar="FILE")] = None
 
     def __post_init__(self) -> None:
         for word in self.material:
@@ -117,6 +121,8 @@ class NamedScene(Options):
             if classes:
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
+            if self.layers is not None:
+                room = room.with_layers(read_layers(self.layers, room.objects))
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)
@@ -131,6 +137,7 @@ class NamedScene(Options):
             materials=classes,
             root=self.scene_root,
             scattering=self.scattering,
+            layers=self.layers,
             unstated="keep" if keep_unstated else "refuse",
         )
 
@@ -186,12 +193,13 @@ class SimulationRadio(RadioOptions):
 class PriorOptions(Options, Prior):
     """Prior on the materials.
 
-    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior
+    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior;
+        default: that of published measurements of each class, see vlmrt materials
     :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
         names), gemini, openai_compatible
     """
 
-    width: Annotated[float, Parameter(name="--prior-width")] = Prior.width
+    width: Annotated[float | None, Parameter(name="--prior-width")] = None
     vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
 
 
@@ -202,7 +210,8 @@ class ParameterOptions(Options, Parameters):
 
     :param quantities: an unknown parameter of the objects; may be repeated
     :param fixed: object of known conductivity; may be repeated
-    :param groups: objects of one material class share their values
+    :param groups: objects of one material class share their values (thickness: those of one class
+        and one declared thickness); the answer says which
     """
 
     quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)
@@ -221,11 +230,13 @@ class NoiseOptions(Options, Noise):
     :param db: standard deviation of the levels [dB]; default: the file's noise_db
     :param quantisation_db: step that the receiver rounds to [dB], if the noise does not contain it
     :param position_error_m: standard deviation of each receiver coordinate about the stated one [m]
-    :param gain_offset_db: standard deviation of an unknown offset of each setup's levels [dB]; inf:
-        any offset
+    :param gain_offset_db: standard deviation of an unknown offset of levels [dB]; inf: any offset
+    :param gain_shared: links that share one offset: those of a setup, of a transmitter (device)
+        that several setups have, of a receiver that several setups have, all (campaign)
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
+    gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
 
 
 @option_group("Solver")

@@ -57,9 +57,10 @@ def estimate(
         file, or a data frame with the columns of one
     :param radio: radio configuration; default: that of a live scene, else 3.5 GHz; every path up to
         depth 4
-    :param prior: a width about the ITU values of the scene's own material classes (default
-        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them; its
-        classes also fill materials that the scene leaves unstated
+    :param prior: widths about the ITU values of the scene's own material classes (default: those of
+        published measurements of each class; ``Prior(width=0.5)``: one for all), or a
+        ``MaterialPrior``, whose medians and widths replace them; its classes also fill materials
+        that the scene leaves unstated
     :param parameters: which parameters of the objects are unknown; default: their conductivities
     :param noise: of the levels; default: the campaign's own
     :param solver: ``LevenbergMarquardt`` (default) on ln σ with the prior, or ``Adam`` as in the

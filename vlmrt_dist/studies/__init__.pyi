@@ -47,6 +47,8 @@ from .benchmarks.throughput import TimedSeeds as TimedSeeds
 from .benchmarks.tracing_ratios import Traced as Traced
 from .benchmarks.tracing_ratios import time_large_tracing as time_large_tracing
 from .benchmarks.tracing_ratios import time_tracing as time_tracing
+from .benchmarks.two_minima import TwoMinima as TwoMinima
+from .benchmarks.two_minima import two_minima_problems as two_minima_problems
 from .evaluation import evaluate as evaluate
 from .evaluation import hardware as hardware
 from .methods import MethodFit as MethodFit
