@@ -133,14 +133,16 @@ def _with_offsets(
         return LevelPosterior(level, jacobian, covariance, np.ones(count, bool))
     gains, origin = estimate.gains, estimate.origin
     known, value = np.zeros(count, bool), np.zeros(count)
-    if origin is not None:
+    of_setup = np.array([row[row >= 0][0] for row in gains.of_link])
+    if origin is not None and (gains.of_link <= of_setup[:, None]).all():
         same = same_transmitters(positions.tx, origin.tx)
         known[same.any(axis=1)] = True
         share = same / np.maximum(same.sum(axis=1, keepdims=True), 1)
-        value = share @ gains.value
+        value = share @ gains.value[of_setup]
         if "gain" in joint.entry:
+            first = joint.entry["gain"][joint.entry["gain"] >= 0].min()
             by_gain = np.zeros((count, len(covariance)))
-            np.add.at(by_gain.T, joint.entry["gain"], share.T)
+            np.add.at(by_gain.T, first + of_setup, share.T)
             jacobian = jacobian + np.repeat(by_gain, positions.num_receivers, axis=0)
     width = KINDS["gain"].vague
     if origin is not None and origin.gain_width_db is not None:
