@@ -13,6 +13,7 @@ from .objective import Objective as Objective
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
+from .path_lengths import path_lengths as path_lengths
 from .path_power import path_powers as path_powers
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws

@@ -11,6 +11,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
+    excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
@@ -18,6 +19,7 @@ from vlmrt_dist.inference.answers import (
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
 from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.parameters import OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import (
     Alternative,
@@ -88,6 +90,8 @@ def summarise(
         others=_others(scene, problem, fit, found),
         gains=gains_of(unknowns, fit, found),
         ties=unknowns.ties,
+        clutter=problem.clutter,
+        excess_loss=excess_loss_of(unknowns, found),
         entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -159,7 +163,7 @@ def _others(
     return {
         name: quantity_of(name, unknowns, fit, known[name], found)
         for name in unknowns.entry
-        if name not in ("conductivity", "gain")
+        if name != "conductivity" and name not in OF_LINKS
     }
 
 
