@@ -6,6 +6,7 @@ from .map_plane import MapPlane as MapPlane
 from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
+from .mean_length import path_lengths as path_lengths
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
@@ -13,7 +14,6 @@ from .objective import Objective as Objective
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
-from .path_lengths import path_lengths as path_lengths
 from .path_power import path_powers as path_powers
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws
