@@ -13,6 +13,7 @@ from .estimation import estimate as estimate
 from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
 from .export import write_links as write_links
+from .export import write_rows as write_rows
 from .fitting import appraise_adam as appraise_adam
 from .fitting import fit_least_squares as fit_least_squares
 from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
@@ -36,6 +37,7 @@ from .options import Prior as Prior
 from .options import Quantity as Quantity
 from .options import Solver as Solver
 from .options import StopRule as StopRule
+from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
 from .parameters import Tie as Tie
 from .parameters import Unknowns as Unknowns

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
 from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
@@ -49,6 +50,8 @@ class Calibration:
     :param frequency: carrier that conductivities and permittivities are given at [Hz]
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior covariance of all unknowns; None: not known
+    :param gains: offsets of the setups, if they were unknown
+    :param origin: scene, radio and measurement that the values come from; None: not known
     """
 
     names: tuple[str, ...]
@@ -56,6 +59,8 @@ class Calibration:
     frequency: float
     quantities: dict[str, QuantityEstimate]
     joint: JointCovariance | None = None
+    gains: Gains | None = None
+    origin: Origin | None = None
 
     @property
     def values(self) -> dict[str, FloatArray]:

@@ -17,6 +17,7 @@ from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallie
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
@@ -110,6 +111,7 @@ class Estimate:
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
+    :param origin: scene, radio and measurement that it was made from
     """
 
     names: tuple[str, ...]
@@ -160,6 +162,7 @@ class Estimate:
     solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -245,7 +248,9 @@ class Estimate:
             self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
-        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+        return Calibration(
+            self.names, self.materials, self.frequency, asked, self.joint, self.gains, self.origin
+        )
 
     def _repr_html_(self) -> str:
         """The tables and remarks of :meth:`__str__`, for notebooks."""
