@@ -161,7 +161,7 @@ def radio_map(
         index = index[np.linalg.norm(points[index] - place, axis=1) > ON_TRANSMITTER]
         blocks = point_levels(
             scene, place, points[index], radio, [state.materials for state in states], wanted,
-            _lengths_at(states, estimate),
+            _lengths_at(scene, estimate, radio.frequency),
         )  # fmt: skip
         for some, found, lengths in blocks:
             for state, here, at in zip(states, levels, found, strict=True):
@@ -181,12 +181,14 @@ def radio_map(
     )  # fmt: skip
 
 
-def _lengths_at(states: list[_State], estimate: Calibration | None) -> LengthsAt | None:
+def _lengths_at(
+    scene: SceneModel, estimate: Calibration | None, frequency: float
+) -> LengthsAt | None:
     """How the lengths of paths are counted that an excess loss needs: with the prior's powers, as
     when it was estimated."""
     if estimate is None or estimate.along.excess_loss is None:
         return None
-    return LengthsAt(states[0].materials, estimate.along.area)
+    return LengthsAt(prior_materials(scene, estimate, frequency), estimate.along.area)
 
 
 def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
@@ -339,6 +341,18 @@ def calibrated_materials(
     log_ratio = float(np.log(frequency / calibration.frequency))
     at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
     return _materials(scene, frequency, at, calibration.frequency)
+
+
+def prior_materials(scene: SceneModel, calibration: Calibration, frequency: float) -> Materials:
+    """Materials [K] at a carrier [Hz] before the calibration; the scene's own where the prior is
+    not known."""
+    known = {
+        name: quantity.prior
+        for name, quantity in calibration.quantities.items()
+        if name != "exponent" and np.isfinite(quantity.prior).all()
+    }
+    known.setdefault("conductivity", scene.conductivity(calibration.frequency))
+    return _materials(scene, frequency, known, calibration.frequency)
 
 
 def _at(

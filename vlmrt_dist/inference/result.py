@@ -17,6 +17,7 @@ from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallie
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
@@ -112,6 +113,7 @@ class Estimate:
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
+    :param origin: scene, radio and measurement that it was made from
     """
 
     names: tuple[str, ...]
@@ -163,6 +165,7 @@ class Estimate:
     solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -250,7 +253,14 @@ class Estimate:
         asked = {"conductivity": main, **self.others}
         along = AlongPaths(self.clutter, self.excess_loss, self.clutter_area)
         return Calibration(
-            self.names, self.materials, self.frequency, asked, self.joint, along=along
+            self.names,
+            self.materials,
+            self.frequency,
+            asked,
+            self.joint,
+            self.gains,
+            self.origin,
+            along,
         )
 
     def _repr_html_(self) -> str:
