@@ -14,7 +14,13 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.origin import Origin
-from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    NOTHING_ALONG,
+    AlongPaths,
+    Gains,
+    JointCovariance,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
@@ -52,6 +58,7 @@ class Calibration:
     :param joint: posterior covariance of all unknowns; None: not known
     :param gains: offsets of the setups, if they were unknown
     :param origin: scene, radio and measurement that the values come from; None: not known
+    :param along: clutter and excess loss of the levels; a scene cannot hold them
     """
 
     names: tuple[str, ...]
@@ -61,6 +68,7 @@ class Calibration:
     joint: JointCovariance | None = None
     gains: Gains | None = None
     origin: Origin | None = None
+    along: AlongPaths = NOTHING_ALONG
 
     @property
     def values(self) -> dict[str, FloatArray]:

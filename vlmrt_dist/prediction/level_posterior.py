@@ -14,7 +14,14 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Materials, Parameter
-from vlmrt_dist.inference import KINDS, Calibration, JointCovariance, calibrated_materials
+from vlmrt_dist.inference import (
+    KINDS,
+    OF_LINKS,
+    Calibration,
+    JointCovariance,
+    calibrated_materials,
+    prior_materials,
+)
 from vlmrt_dist.prediction.baselines import without_group_means
 from vlmrt_dist.prediction.link_geometry import same_transmitters
 from vlmrt_dist.progress import Progress
@@ -71,7 +78,7 @@ def level_posterior(
     :param radio: states the reference carrier and how paths are traced
     :raises ConfigurationError: if the estimate is about other objects
     """
-    from vlmrt_dist.field import ReplayObjective, trace  # imports Dr.Jit
+    from vlmrt_dist.field import ReplayObjective, path_lengths, trace  # imports Dr.Jit
 
     if estimate is not None:
         scene = scene_of(estimate, scene)
@@ -96,13 +103,21 @@ def level_posterior(
     by_setup = np.repeat(log_ratio, positions.num_receivers)
     for quantity, columns in entry.items():
         free = np.flatnonzero(columns >= 0)
-        if quantity == "gain":
+        if quantity in OF_LINKS:
             continue
         # An exponent acts through the conductivity: ln σ changes by ln(f / f0) for each unit.
         exponent = quantity == "exponent"
         by = levels.by["conductivity" if exponent else quantity]  # type: ignore[index]
         dense = by[:, free].toarray()
         np.add.at(jacobian.T, columns[free], (dense * by_setup[:, None] if exponent else dense).T)
+    if estimate is not None and estimate.along.excess_loss is not None:
+        before = {f: prior_materials(scene, estimate, f) for f in materials}
+        length = path_lengths(
+            scene, positions, radio, before, area=estimate.along.area, table=table
+        )
+        level = level - estimate.along.excess_loss.value * length
+        if "excess_loss" in entry:
+            jacobian[:, entry["excess_loss"].max()] -= np.nan_to_num(length.ravel())
     return _with_offsets(level, jacobian, joint, estimate, positions)
 
 
