@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import CampaignLike
+from vlmrt_dist.campaign import Area, CampaignLike
 from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
+    AlongPaths,
     Alternative,
+    Clutter,
+    ExcessLoss,
     Gains,
     JointCovariance,
     LinkLevels,
@@ -73,6 +77,10 @@ class Estimate:
         "thickness", "exponent"
     :param gains: offsets of the levels, if they were unknown
     :param ties: objects that share an unknown
+    :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
+        ``links.noise_db`` contains it, and so do all intervals
+    :param excess_loss: mean loss a metre beyond the model's, if it was unknown
+    :param clutter_area: the part of the plan where both are; None: everywhere
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -105,6 +113,7 @@ class Estimate:
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
+    :param origin: scene, radio and measurement that it was made from
     """
 
     names: tuple[str, ...]
@@ -143,6 +152,9 @@ class Estimate:
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
+    clutter_area: Area | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -153,6 +165,7 @@ class Estimate:
     solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -246,7 +259,17 @@ class Estimate:
             self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
-        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+        along = AlongPaths(self.clutter, self.excess_loss, self.clutter_area)
+        return Calibration(
+            self.names,
+            self.materials,
+            self.frequency,
+            asked,
+            self.joint,
+            self.gains,
+            self.origin,
+            along,
+        )
 
     def _repr_html_(self) -> str:
         """The tables and remarks of :meth:`__str__`, for notebooks."""
@@ -377,6 +400,7 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
+        lines += self._clutter_remarks()
         if self.ties:
             some = [str(tie) for tie in self.ties[:MOST_NAMES]]
             more = len(self.ties) - len(some)
@@ -415,6 +439,27 @@ class Estimate:
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
+        return lines
+
+    def _clutter_remarks(self) -> list[str]:
+        """What was found of the scatter and the loss along the paths."""
+        lines = []
+        if self.clutter is not None and self.clutter.fitted:
+            lines.append(
+                f"clutter, what the scene lacks: the levels scatter by {self.clutter.value:.2g} dB "
+                f"times the root of the path's length in metres (95 %: {self.clutter.low:.2g} to "
+                f"{self.clutter.high:.2g}) beside their declared noise; all intervals contain that"
+            )
+        if self.excess_loss is not None:
+            value, low, high, _, verdict = self.excess_loss
+            why = (
+                "lose more than in the model, as among furniture" if value > 0.0 else
+                "lose less than in the model, which lacks deeper or diffuse paths"
+            )  # fmt: skip
+            lines.append(
+                f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
+                + ("not told by these links" if verdict == "not_identified" else f"levels {why}")
+            )
         return lines
 
     def _bounds(self) -> list[str]:
@@ -473,6 +518,8 @@ class Estimate:
             "frequency": self.frequency,
             "others": self._other_rows(),
             "gains_db": self._gain_rows(),
+            "clutter": None if self.clutter is None else self.clutter._asdict(),
+            "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
             "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,

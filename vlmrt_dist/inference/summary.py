@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
+from vlmrt_dist.campaign import Campaign, RadioConfig, area_of, paths_provenance
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
+    excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
+from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.parameters import OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import (
     Alternative,
@@ -87,6 +90,9 @@ def summarise(
         others=_others(scene, problem, fit, found),
         gains=gains_of(unknowns, fit, found),
         ties=unknowns.ties,
+        clutter=problem.clutter,
+        excess_loss=excess_loss_of(unknowns, found),
+        clutter_area=area_of(problem.assumed.noise.clutter_area),
         entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -114,6 +120,21 @@ def summarise(
         seconds=seconds,
         links=links,
         scene=scene,
+        origin=_origin(scene, problem, float(np.median(links.noise_db[used])), fit.scale),
+    )
+
+
+def _origin(scene: SceneModel, problem: Problem, noise_db: float, noise_scale: float) -> Origin:
+    return Origin(
+        scene=scene.name,
+        scene_key=scene.key,
+        geometry_key=scene.geometry_key,
+        campaign_key=problem.campaign.key,
+        radio=problem.assumed.radio,
+        tx=problem.campaign.tx,
+        noise_db=noise_db,
+        noise_scale=noise_scale,
+        gain_width_db=problem.assumed.noise.gain_offset_db,
     )
 
 
@@ -143,7 +164,7 @@ def _others(
     return {
         name: quantity_of(name, unknowns, fit, known[name], found)
         for name in unknowns.entry
-        if name not in ("conductivity", "gain")
+        if name != "conductivity" and name not in OF_LINKS
     }
 
 
