@@ -43,7 +43,7 @@ MAX_PAIRS = 10
 MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
-SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
+SOLUTIONS = "Solutions that explain the levels within the noise, and what they differ in"
 
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
