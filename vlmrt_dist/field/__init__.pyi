@@ -14,6 +14,9 @@ from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
 from .path_power import path_powers as path_powers
+from .penetration import NormalLoss as NormalLoss
+from .penetration import conductivity_of_loss as conductivity_of_loss
+from .penetration import normal_loss as normal_loss
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
