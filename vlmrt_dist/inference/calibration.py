@@ -14,6 +14,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
     LiveNumbers,
@@ -28,9 +29,11 @@ from vlmrt_dist.scene import (
 QUANTITIES = ("conductivity", "relative_permittivity", "thickness")
 """Quantities that a scene holds."""
 
-_DOUBTFUL = {
-    "unidentifiable": "keeps its prior value: no link tells it",
-    "saturated": "is at an end of the range that was searched",
+_DOUBTFUL: dict[Verdict, str] = {
+    "not_identified": "keeps its prior value: no link tells it",
+    "at_least": "has only a lower bound; any value above it gives about the same levels",
+    "at_most": "has only an upper bound; any value below it gives about the same levels",
+    "several": "is one of several values, the likeliest of which is taken",
 }
 
 SAME = 1e-9

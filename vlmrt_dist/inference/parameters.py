@@ -132,6 +132,11 @@ class Unknowns:
         """[X] width that stands for no prior."""
         return np.array([KINDS[q].vague for q in self.quantity])
 
+    @property
+    def offsets(self) -> IntArray:
+        """Places in x of the offsets of levels."""
+        return np.flatnonzero(np.array(self.quantity) == "gain")
+
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
         """[K] values of the objects (of a gain: [M · N], of the links); NaN where fixed."""
         entry = self.entry[quantity]
