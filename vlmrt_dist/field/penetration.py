@@ -18,7 +18,7 @@ import scipy.optimize
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.field.materials import SLAB, LayerMaterials, Materials, Parameter
+from vlmrt_dist.field.materials import SLAB, Materials, Parameter
 from vlmrt_dist.field.walls import Walls
 from vlmrt_dist.units import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 
@@ -73,6 +73,18 @@ def normal_loss(materials: Materials, walls: Walls | None, frequency: float) -> 
         change = -DB_PER_NEPER * steps[name].real[row, layer]
         by[name] = sp.coo_matrix((change, (row, column)), shape).tocsr()
     return NormalLoss(-DB_PER_NEPER * log.real, by)
+
+
+def penetration_loss(materials: Materials, walls: Walls | None, frequency: float) -> FloatArray:
+    """[K] penetration loss of each object [dB]: that of its slab or layers, and the extra one.
+
+    Parameters as of :func:`normal_loss`.
+    """
+    extra = materials.extra_loss_db
+    if extra is None and walls is not None:
+        extra = walls.extra_loss_db
+    loss = normal_loss(materials, walls, frequency).value
+    return loss if extra is None else loss + extra
 
 
 def conductivity_of_loss(

@@ -45,7 +45,7 @@ _KINDS = 4  # a power of two above the kinds of interactions
 
 _NO_LAYER = 0xFFFFFFFF
 
-NEPER = np.log(10.0) / 20.0
+NEPER = float(np.log(10.0) / 20.0)
 """Natural logarithm of an amplitude per decibel."""
 
 
