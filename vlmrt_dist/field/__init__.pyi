@@ -19,6 +19,7 @@ from .penetration import NormalLoss as NormalLoss
 from .penetration import conductivity_of_loss as conductivity_of_loss
 from .penetration import normal_loss as normal_loss
 from .penetration import penetration_loss as penetration_loss
+from .penetration import scene_loss as scene_loss
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced

@@ -19,7 +19,8 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.field.materials import SLAB, Materials, Parameter
-from vlmrt_dist.field.walls import Walls
+from vlmrt_dist.field.walls import Walls, walls_of
+from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.units import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 
 DB_PER_NEPER = 20.0 / np.log(10.0)
@@ -85,6 +86,14 @@ def penetration_loss(materials: Materials, walls: Walls | None, frequency: float
         extra = walls.extra_loss_db
     loss = normal_loss(materials, walls, frequency).value
     return loss if extra is None else loss + extra
+
+
+def scene_loss(scene: SceneModel, frequency: float) -> FloatArray:
+    """[K] penetration loss of a scene's objects at a carrier [Hz], as it states them [dB]."""
+    own = Materials(
+        scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
+    )
+    return penetration_loss(own, walls_of(scene, frequency), frequency)
 
 
 def conductivity_of_loss(

@@ -143,6 +143,12 @@ class SceneLayers:
         """[Λ] thickness [m]."""
         return np.array([layer.thickness for layer in self.layers])
 
+    def values(self, frequency: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """[Λ] conductivity [S/m], relative permittivity and thickness [m] at a frequency [Hz]."""
+        return (
+            self.conductivity(frequency), self.relative_permittivity(frequency), self.thickness
+        )  # fmt: skip
+
     def conductivity(self, frequency: float) -> FloatArray:
         """[Λ] conductivity [S/m] at a frequency [Hz].
 

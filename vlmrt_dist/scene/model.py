@@ -375,6 +375,31 @@ class SceneModel:
         self._check_names(layers)
         return self._changed({name: {"layered": each} for name, each in layers.items()})
 
+    def with_layer_values(self, values: Mapping[str, Mapping[str, float]]) -> SceneModel:
+        """A copy in which layers have other numbers.
+
+        :param values: "object/layer" -> conductivity [S/m], relative_permittivity and thickness [m]
+        :raises SceneError: if a layer does not exist
+        :raises MaterialError: if a number is impossible
+        """
+        layers = self.layers
+        known = () if layers is None else layers.names
+        strange = [name for name in values if name not in known]
+        if strange or layers is None:
+            if not values:
+                return self
+            raise SceneError(f"there is no layer {strange[0]!r}; the layers are " + listed(known))
+        new = [
+            dataclasses.replace(layer, **values.get(name, {}))
+            for name, layer in zip(layers.names, layers.layers, strict=True)
+        ]
+        changed: dict[str, LayeredMaterial] = {}
+        for item, row in zip(self.objects, layers.stack, strict=True):
+            if item.layered is not None:
+                own = tuple(new[index] for index in row[row >= 0])
+                changed[item.name] = dataclasses.replace(item.layered, layers=own)
+        return self.with_layers(changed)
+
     def with_extra_loss(self, loss_db: Mapping[str, float]) -> SceneModel:
         """A copy in which what passes through objects has a loss beyond that of their slabs.
 
