@@ -234,10 +234,24 @@ class NoiseOptions(Options, Noise):
     :param gain_offset_db: standard deviation of an unknown offset of levels [dB]; inf: any offset
     :param gain_shared: links that share one offset: those of a setup, of a transmitter (device)
         that several setups have, of a receiver that several setups have, all (campaign)
+    :param clutter_db_per_sqrt_m: scatter by furniture that the scene lacks, its variance growing
+        with the path's length, beside the noise: fit, or a number [dB/√m]
+    :param excess_loss_db_per_m: standard deviation of an unknown mean loss a metre of path, beyond
+        the model's [dB/m]
+    :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
+        everywhere
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
     gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
+    clutter_db_per_sqrt_m: Annotated[float | Literal["fit"] | None, Parameter(name="--clutter")] = (
+        None
+    )
+    excess_loss_db_per_m: Annotated[float | None, Parameter(name="--excess-loss")] = None
+    clutter_area: Annotated[
+        str | None,
+        Parameter(name="--clutter-area", metavar="FILE|NUMBERS", allow_leading_hyphen=True),
+    ] = None
 
 
 @option_group("Solver")

@@ -48,7 +48,7 @@ def normal_loss(materials: Materials, walls: Walls | None, frequency: float) -> 
     :param frequency: carrier that ``materials`` are given at [Hz]
     """
     objects = len(materials.thickness)
-    slabs, stack = list(materials[: len(SLAB)]), np.arange(objects)[:, None]
+    slabs, stack = list(materials.slab), np.arange(objects)[:, None]
     if walls is not None and walls.stack is not None:
         layers = walls.layers if materials.layers is None else materials.layers
         slabs = [np.concatenate(pair) for pair in zip(slabs, layers, strict=True)]
@@ -108,8 +108,9 @@ def conductivity_of_loss(
     """
 
     def excess(log_sigma: float) -> float:
-        values = (np.array([x]) for x in (np.exp(log_sigma), permittivity, thickness))
-        return float(normal_loss(Materials(*values), None, frequency).value[0]) - loss_db
+        sigma, epsilon, depth = np.array([[np.exp(log_sigma)], [permittivity], [thickness]])
+        slab = Materials(sigma, epsilon, depth)
+        return float(normal_loss(slab, None, frequency).value[0]) - loss_db
 
     low, high = np.log(1e-6), np.log(1e6)
     if not excess(low) <= 0.0 <= excess(high):

@@ -181,7 +181,7 @@ class Replay:
         """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
         the extra loss [S, K]."""
         objects = self.table.num_objects
-        names, given = list(SLAB), list(materials[: len(SLAB)])
+        names, given = list(SLAB), list(materials.slab)
         loss = materials.extra_loss_db
         if loss is None and self.walls is not None:
             loss = self.walls.extra_loss_db

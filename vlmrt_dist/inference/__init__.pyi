@@ -50,6 +50,9 @@ from .problem import build_problem as build_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
 from .quantities import Alternative as Alternative
+from .quantities import Clutter as Clutter
+from .quantities import ExcessLoss as ExcessLoss
+from .quantities import Gains as Gains
 from .quantities import JointCovariance as JointCovariance
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate

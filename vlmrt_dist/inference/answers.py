@@ -8,7 +8,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, Gains, JointCovariance, QuantityEstimate
 from vlmrt_dist.inference.verdicts import Marginals, Part, contradicted, marginals
 
 
@@ -84,6 +84,15 @@ def gains_of(unknowns: Unknowns, fit: Fit, found: Marginals) -> Gains | None:
         tuple(unknowns.label[i] for i in which),
         np.where(of_link >= 0, of_link - which[0], -1),
     )
+
+
+def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
+    """Mean loss a metre beyond the model's; None if it was not unknown."""
+    if "excess_loss" not in unknowns.quantity:
+        return None
+    i = unknowns.quantity.index("excess_loss")
+    value, low, high, std = (float(v[i]) for v in (found.x, found.low, found.high, found.std))
+    return ExcessLoss(value, low, high, std, found.verdict[i])
 
 
 def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:

@@ -108,20 +108,25 @@ class Calibration:
         )
         return self._with_losses(self._with_layers(found), scene, order)
 
-    def _with_layers(self, scene: SceneModel) -> SceneModel:
-        """The scene with the values of the layers.
-
-        :raises SceneError: if it has other layers
-        """
-        if self.layers is None:
-            return scene
+    def check_layers(self, scene: SceneModel) -> None:
+        """Refuse a scene with other layers than those that the values are of (SceneError)."""
         there = () if scene.layers is None else scene.layers.names
-        if scene.layers is None or there != self.layers.names:
+        if self.layers is not None and there != self.layers.names:
             raise SceneError(
                 "the estimate is about objects with other layers than the scene's: it has "
                 f"{listed(self.layers.names)}, the scene {listed(there) or 'none'}; give the "
                 "layers file that the estimate was made with (--layers, layers= of load_scene)"
             )
+
+    def _with_layers(self, scene: SceneModel) -> SceneModel:
+        """The scene with the values of the layers.
+
+        :raises SceneError: if it has other layers
+        """
+        self.check_layers(scene)
+        if self.layers is None or scene.layers is None:
+            return scene
+        there = scene.layers.names
         values = scene.layers.values(self.frequency)
         own = [dict(zip(SLAB, each, strict=True)) for each in zip(*values, strict=True)]
         stated = [dict(each) for each in own]

@@ -71,14 +71,19 @@ KINDS: dict[str, _Kind] = {
     # 3GPP TR 38.901, table 7.4.3-2.
     "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+    "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
 }
-"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels; the penetration
-loss is that at normal incidence, which acts on what passes through alone."""
+"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
+what a metre of path loses beyond the model; the penetration loss is that at normal incidence, which
+acts on what passes through alone."""
 
-LAYER = {name: f"layer_{name}" for name in SLAB}
+LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
 """Quantities of layers by those of objects."""
 
 KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
+
+OF_LINKS = ("gain", "excess_loss")
+"""Kinds that belong to links, not to objects."""
 
 
 class Tie(NamedTuple):
@@ -120,11 +125,12 @@ class Unknowns:
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
         object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for "gain"
-        that of each link [M · N], -1 where no receiver is
+        and "excess_loss" that of each link [M · N], -1 where no receiver is
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
     :param ties: objects that share an entry
+    :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
     :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
     """
 
@@ -138,6 +144,7 @@ class Unknowns:
     reference: float
     num_receivers: int
     ties: tuple[Tie, ...] = ()
+    length_m: FloatArray | None = None
     walls: dict[float, Walls | None] = field(default_factory=dict)
 
     @property
@@ -264,7 +271,13 @@ class Unknowns:
         for carrier in self.carriers:
             log_ratio[carrier.setups] = np.log(self._ratio(carrier))
         by_link = sp.diags(np.repeat(log_ratio, self.num_receivers))
-        by_gain = columns.get("gain")
+        added = [columns["gain"]] if "gain" in columns else []
+        if "excess_loss" in columns:
+            lengths = np.zeros(columns["excess_loss"].shape[0])
+            if self.length_m is not None:
+                lengths = np.nan_to_num(self.length_m)
+            added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        by_link_alone = sum(added) if added else None
 
         def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
             loss = self._loss(x)
@@ -281,9 +294,9 @@ class Unknowns:
                 jacobian = jacobian + by_loss
             if "exponent" in columns:
                 jacobian = jacobian + by_link @ found.by["conductivity"] @ columns["exponent"]
-            if by_gain is not None:
-                level = level + by_gain @ x
-                jacobian = jacobian + by_gain
+            if by_link_alone is not None:
+                level = level + by_link_alone @ x
+                jacobian = jacobian + by_link_alone
             return level, jacobian
 
         return levels
@@ -313,6 +326,7 @@ def unknowns_of(
     *,
     given: MaterialPrior | None = None,
     noise: Noise | None = None,
+    length_m: FloatArray | None = None,
 ) -> Unknowns:
     """The vector of all unknowns, with the prior on each.
 
@@ -320,7 +334,9 @@ def unknowns_of(
         fixed objects are fixed in everything
     :param parameters: which material parameters are unknown, their widths, objects that share them
     :param given: where ``prior`` comes from, if not from the scene's own material classes
-    :param noise: whose offsets of levels are unknown; None: there are none
+    :param noise: whose offsets of levels and excess loss are unknown; None: there are none
+    :param length_m: [M, N] length of each link's paths [m], if there is an excess loss; None: not
+        known yet
     :raises ConfigurationError: if a group names an object that does not exist, the exponent is
         asked for and there is one carrier only, or no links can share offsets as asked
     """
@@ -341,6 +357,9 @@ def unknowns_of(
         vector.entry["gain"] = np.where(there, len(vector.mean) + offsets.of_link, -1).ravel()
         for label in offsets.names:
             vector.append("gain", label, 0.0, float(noise.gain_offset_db))
+    if noise is not None and noise.excess_loss_db_per_m is not None:
+        vector.entry["excess_loss"] = np.where(campaign.present, len(vector.mean), -1).ravel()
+        vector.append("excess_loss", "all links", 0.0, float(noise.excess_loss_db_per_m))
     return Unknowns(
         tuple(vector.quantity),
         tuple(vector.label),
@@ -352,6 +371,7 @@ def unknowns_of(
         radio.frequency,
         campaign.num_receivers,
         tuple(vector.ties),
+        None if length_m is None else length_m.ravel(),
         walls,
     )
 
@@ -394,9 +414,9 @@ def _slabs_of(
     if layers is not None:  # of such an object only a penetration loss can be unknown, or tied
         pairs = zip(scene.objects, materials, strict=True)
         materials = tuple(o.layered.name if o.layered else m for o, m in pairs)
-    median = dict(zip(SLAB, own, strict=False))
+    median: dict[str, FloatArray] = dict(zip(SLAB, own.slab, strict=True))
     free = np.concatenate([prior.free, prior.layer_free])
-    frees = dict.fromkeys(SLAB, free)
+    frees: dict[str, BoolArray] = dict.fromkeys(SLAB, free)
     if layers is not None and behind is not None:
         names, materials = names + layers.names, tuple(materials) + layers.materials
         median = {q: np.concatenate([median[q], x]) for q, x in zip(SLAB, behind, strict=True)}

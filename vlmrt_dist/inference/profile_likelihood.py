@@ -10,6 +10,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.multistart import fit_with_prior_check
 from vlmrt_dist.inference.open_ends import THRESHOLD, Held
@@ -121,7 +122,10 @@ def profile(
         entry = int(problem.unknowns.entry[quantity][scene.names.index(name)])
         if entry < 0:
             raise ConfigurationError(f"{name} is fixed, so there is nothing to profile")
-        fit = fit_with_prior_check(problem.predict, problem.data, problem.data.prior[None])
+        problem, fit = fit_with_clutter(
+            problem,
+            lambda each: fit_with_prior_check(each.predict, each.data, each.data.prior[None]),
+        )
         scale = fit.scale if fit.scale > 1.0 else 1.0
         width = np.array(fit.width)
         width[entry] = np.inf  # the prior on this one stays out

@@ -155,11 +155,43 @@ class Gains(NamedTuple):
         return np.where(self.of_link >= 0, self.value[self.of_link], 0.0)
 
 
+class Clutter(NamedTuple):
+    """Scatter of the levels beside their declared noise.
+
+    :param value: standard deviation at one metre [dB/√m]
+    :param low: lower end of its 95 % interval, the shortest one
+    :param high: upper end; both are ``value`` where that was given
+    :param fitted: whether the levels told it
+    """
+
+    value: float
+    low: float
+    high: float
+    fitted: bool
+
+
+class ExcessLoss(NamedTuple):
+    """Mean loss of the levels a metre of path beyond the model's, where it was unknown.
+
+    :param value: positive where furniture attenuates, negative where the model lacks paths [dB/m]
+    :param low: lower end of its 95 % interval [dB/m]
+    :param high: upper end [dB/m]
+    :param std: standard deviation [dB/m]
+    :param verdict: whether the levels tell it
+    """
+
+    value: float
+    low: float
+    high: float
+    std: float
+    verdict: Verdict
+
+
 class JointCovariance(NamedTuple):
     """Posterior covariance of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
-        share theirs. For "gain" that of each link [M · N]
+        share theirs. For "gain" and "excess_loss" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
     """
 

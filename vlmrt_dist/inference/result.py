@@ -22,6 +22,8 @@ from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
     Alternative,
+    Clutter,
+    ExcessLoss,
     Gains,
     JointCovariance,
     LayerEstimates,
@@ -77,6 +79,9 @@ class Estimate:
         fixed
     :param gains: offsets of the levels, if they were unknown
     :param ties: objects that share an unknown
+    :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
+        ``links.noise_db`` contains it, and so do all intervals
+    :param excess_loss: mean loss a metre beyond the model's, if it was unknown
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -147,6 +152,8 @@ class Estimate:
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -370,11 +377,13 @@ class Estimate:
     def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
         """Material, prior, estimate, interval and verdict of an object; of one with layers the
         numbers of the slab that stands for them are not shown."""
-        fixed = quantity.verdict[k] == "fixed"
         layered = None if self.scene is None else self.scene.objects[k].layered
-        if fixed and layered is not None:
-            return f"{layered.name} ({len(layered.layers)} layers)", "", "", "", "fixed"
-        return self.materials[k], *cells(quantity, k)
+        if layered is None:
+            return self.materials[k], *cells(quantity, k)
+        material = f"{layered.name} ({len(layered.layers)} layers)"
+        if quantity.verdict[k] == "fixed":
+            return material, "", "", "", "fixed"
+        return material, *cells(quantity, k)
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
@@ -410,6 +419,7 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
+        lines += self._clutter_remarks()
         if self.ties:
             some = [str(tie) for tie in self.ties[:MOST_NAMES]]
             more = len(self.ties) - len(some)
@@ -462,6 +472,27 @@ class Estimate:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
         return lines
 
+    def _clutter_remarks(self) -> list[str]:
+        """What was found of the scatter and the loss along the paths."""
+        lines = []
+        if self.clutter is not None and self.clutter.fitted:
+            lines.append(
+                f"clutter, what the scene lacks: the levels scatter by {self.clutter.value:.2g} dB "
+                f"times the root of the path's length in metres (95 %: {self.clutter.low:.2g} to "
+                f"{self.clutter.high:.2g}) beside their declared noise; all intervals contain that"
+            )
+        if self.excess_loss is not None:
+            value, low, high, _, verdict = self.excess_loss
+            why = (
+                "lose more than in the model, as among furniture" if value > 0.0 else
+                "lose less than in the model, which lacks deeper or diffuse paths"
+            )  # fmt: skip
+            lines.append(
+                f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
+                + ("not told by these links" if verdict == "not_identified" else f"levels {why}")
+            )
+        return lines
+
     def _bounds(self) -> list[str]:
         """Links whose levels are bounds, and those that were not used."""
         lines = []
@@ -489,9 +520,11 @@ class Estimate:
             for name, verdict in zip(self.names, self.verdict, strict=True)
             if verdict not in ("estimated", "fixed")
         ]
-        for quantity in {} if self.layers is None else self.layers.quantities.values():
-            pairs = zip(self.layers.names, quantity.verdict, strict=True)
-            unsure += [n for n, v in pairs if v not in ("estimated", "fixed") and n not in unsure]
+        if self.layers is not None:
+            for quantity in self.layers.quantities.values():
+                for name, verdict in zip(self.layers.names, quantity.verdict, strict=True):
+                    if verdict not in ("estimated", "fixed") and name not in unsure:
+                        unsure.append(name)
         heard = self.num_links - self.num_unheard
         if heard < self.num_unknowns:
             lines.append(
@@ -526,6 +559,8 @@ class Estimate:
                 else _other_rows(self.layers.names, self.layers.quantities)
             ),
             "gains_db": self._gain_rows(),
+            "clutter": None if self.clutter is None else self.clutter._asdict(),
+            "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
             "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,

@@ -12,13 +12,14 @@ from vlmrt_dist.field import SLAB, penetration_loss
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
+    excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
-from vlmrt_dist.inference.parameters import LAYER
+from vlmrt_dist.inference.parameters import LAYER, OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import (
     Alternative,
@@ -91,6 +92,8 @@ def summarise(
         layers=_layers(scene, problem, fit, found),
         gains=gains_of(unknowns, fit, found),
         ties=unknowns.ties,
+        clutter=problem.clutter,
+        excess_loss=excess_loss_of(unknowns, found),
         entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -144,7 +147,8 @@ def _others(
     """Unknown quantities beside the conductivity, by name."""
     unknowns = problem.unknowns
     known = {**unknowns.known._asdict(), "exponent": np.full(scene.num_objects, np.nan)}
-    names = [q for q in unknowns.entry if q not in ("conductivity", "gain", *LAYER.values())]
+    elsewhere = ("conductivity", *OF_LINKS, *LAYER.values())
+    names = [name for name in unknowns.entry if name not in elsewhere]
     if "penetration_loss" in names:
         walls = unknowns.walls.get(unknowns.reference)
         known["penetration_loss"] = penetration_loss(unknowns.known, walls, unknowns.reference)
@@ -160,7 +164,7 @@ def _layers(
     if layers is None or known is None or not set(LAYER.values()) & unknowns.entry.keys():
         return None
     values = known._asdict()
-    quantities = {
+    quantities: dict[str, QuantityEstimate] = {
         name: quantity_of(LAYER[name], unknowns, fit, values[name], found)
         for name in SLAB
         if LAYER[name] in unknowns.entry

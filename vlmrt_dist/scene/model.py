@@ -389,15 +389,24 @@ class SceneModel:
             if not values:
                 return self
             raise SceneError(f"there is no layer {strange[0]!r}; the layers are " + listed(known))
-        new = [
-            dataclasses.replace(layer, **values.get(name, {}))
-            for name, layer in zip(layers.names, layers.layers, strict=True)
-        ]
+        new = []
+        for name, layer in zip(layers.names, layers.layers, strict=True):
+            own = values.get(name, {})
+            new.append(
+                dataclasses.replace(
+                    layer,
+                    conductivity=own.get("conductivity", layer.conductivity),
+                    relative_permittivity=own.get(
+                        "relative_permittivity", layer.relative_permittivity
+                    ),
+                    thickness=own.get("thickness", layer.thickness),
+                )
+            )
         changed: dict[str, LayeredMaterial] = {}
         for item, row in zip(self.objects, layers.stack, strict=True):
             if item.layered is not None:
-                own = tuple(new[index] for index in row[row >= 0])
-                changed[item.name] = dataclasses.replace(item.layered, layers=own)
+                stack = tuple(new[index] for index in row[row >= 0])
+                changed[item.name] = dataclasses.replace(item.layered, layers=stack)
         return self.with_layers(changed)
 
     def with_extra_loss(self, loss_db: Mapping[str, float]) -> SceneModel:
