@@ -10,7 +10,7 @@ from tests.numerics import PAPER
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import ConfigurationError, SceneError
-from vlmrt_dist.field import MapPlane, ReplayObjective, scene_loss, simulate, trace
+from vlmrt_dist.field import MapPlane, ReplayObjective, perturbed, scene_loss, simulate, trace
 from vlmrt_dist.inference import (
     Estimate,
     LevenbergMarquardt,
@@ -240,17 +240,17 @@ def test_double_glazing_known_and_taken_for_one_pane(campaign: Campaign) -> None
     """With the layers known the truth comes back; taken for the slab that stands for them, the
     glazing is explained by a conductivity of its own that leaves a residual."""
     truth = ROOM.with_layers({"thin": GLAZING})
-    measured = simulate(truth, campaign, radio=RADIO)
-    noise, prior = Noise(0.05), Prior(0.5)
-    known = estimate(truth, measured, radio=RADIO, noise=noise, prior=prior, solver=SOLVER,
-                     parameters=Parameters(fixed=("thin",)))  # fmt: skip
+    sigma = perturbed(ROOM.conductivity(FREQUENCY), 3)
+    measured = simulate(truth, campaign, conductivity=sigma, radio=RADIO)
+    known = estimate(truth, measured, radio=RADIO, noise=Noise(0.02), prior=Prior(0.5),
+                     parameters=Parameters(fixed=("thin",)), solver=SOLVER)  # fmt: skip
     free = np.array([verdict == "estimated" for verdict in known.verdict])
     assert free.sum() >= 2
-    error = np.log(known.conductivity / ROOM.conductivity(FREQUENCY))
-    assert np.abs(error[free]).max() < 0.01
-    slab = estimate(ROOM, measured, radio=RADIO, noise=Noise(0.5), prior=prior, solver=SOLVER)
-    assert known.residual_db < 1e-3
-    assert slab.residual_db > 0.1
+    assert np.abs(np.log(known.conductivity / sigma))[free].max() < 0.01
+    assert np.abs(np.log(ROOM.conductivity(FREQUENCY) / sigma))[free].max() > 0.03
+    assert known.residual_db < 1e-2
+    slab = estimate(ROOM, measured, radio=RADIO, noise=Noise(2.0), prior=Prior(0.5), solver=SOLVER)
+    assert slab.residual_db > 0.3
 
 
 def test_a_map_knows_layers_and_losses(levels: Campaign) -> None:

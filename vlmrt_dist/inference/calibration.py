@@ -16,8 +16,16 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.field import SLAB, conductivity_of_loss, scene_loss
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.parameters import LAYER
-from vlmrt_dist.inference.quantities import JointCovariance, LayerEstimates, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    NOTHING_ALONG,
+    AlongPaths,
+    Gains,
+    JointCovariance,
+    LayerEstimates,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
@@ -53,6 +61,9 @@ class Calibration:
     :param frequency: carrier that conductivities and permittivities are given at [Hz]
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior covariance of all unknowns; None: not known
+    :param gains: offsets of the setups, if they were unknown
+    :param origin: scene, radio and measurement that the values come from; None: not known
+    :param along: clutter and excess loss of the levels; a scene cannot hold them
     :param layers: of objects that have layers; None: none were unknown
     """
 
@@ -61,6 +72,9 @@ class Calibration:
     frequency: float
     quantities: dict[str, QuantityEstimate]
     joint: JointCovariance | None = None
+    gains: Gains | None = None
+    origin: Origin | None = None
+    along: AlongPaths = NOTHING_ALONG
     layers: LayerEstimates | None = None
 
     @property

@@ -8,6 +8,7 @@ materials leave; geometry, noise and offsets of a receiver are not in it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field import (
     SLAB,
     LayerMaterials,
+    LengthsAt,
     Levels,
     MapPlane,
     Materials,
@@ -34,7 +36,7 @@ from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
 from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, JointCovariance, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -135,8 +137,8 @@ def radio_map(
 ) -> RadioMap:
     """Levels over a plane by the exact paths, before and after calibration.
 
-    Offsets of the setups' levels, if they were estimated, are not applied: the map is that of the
-    stated transmit power.
+    Offsets of the levels, if they were estimated, are not applied: the map is that of the stated
+    transmit power. An excess loss along the paths is, in the calibrated map.
 
     :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param tx: transmitter [3] or transmitters [T, 3] [m]
@@ -159,7 +161,7 @@ def radio_map(
     places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
-    wanted = _wanted(named)
+    wanted = differentiated_by(named)
     cells = (plane or MapPlane()).cells_of(scene)
     free = cells.free(scene)
     points = cells.centers.reshape(-1, 3)
@@ -168,11 +170,13 @@ def radio_map(
     for t, place in enumerate(places):
         index = cells.in_tiles(free)
         index = index[np.linalg.norm(points[index] - place, axis=1) > ON_TRANSMITTER]
-        materials = [state.materials for state in states]
-        blocks = point_levels(scene, place, points[index], radio, materials, wanted)
-        for some, found in blocks:
+        blocks = point_levels(
+            scene, place, points[index], radio, [state.materials for state in states], wanted,
+            _lengths_at(scene, estimate, radio.frequency),
+        )  # fmt: skip
+        for some, found, lengths in blocks:
             for state, here, at in zip(states, levels, found, strict=True):
-                here[:, t, index[some]] = state.level_and_std(at)
+                here[:, t, index[some]] = state.level_and_std(at, lengths)
             done += len(some)
             if progress is not None:
                 progress("map", done, len(places) * int(free.sum()))
@@ -186,6 +190,16 @@ def radio_map(
         calibrated_std_db=after[0][1] if after else None,
         joint=estimate is None or estimate.joint is not None,
     )  # fmt: skip
+
+
+def _lengths_at(
+    scene: SceneModel, estimate: Calibration | None, frequency: float
+) -> LengthsAt | None:
+    """How the lengths of paths are counted that an excess loss needs: with the prior's powers, as
+    when it was estimated."""
+    if estimate is None or estimate.along.excess_loss is None:
+        return None
+    return LengthsAt(prior_materials(scene, estimate, frequency), estimate.along.area)
 
 
 def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
@@ -216,14 +230,18 @@ class _State:
     :param entry: for each uncertain quantity the unknown of each object [K], -1 where known
     :param covariance: [X, X] of the unknowns, or [X] variances where they are independent
     :param log_ratio: ln of the map's carrier over the one that an exponent's σ is given at
-    :param loss: of the slabs at that carrier, where penetration losses are uncertain
+    :param loss: mean loss a metre of path beyond the model's
+    :param loss_entry: the unknown that it is; None: independent of the others
+    :param slab_loss: of the slabs at that carrier, where penetration losses are uncertain
     """
 
     materials: Materials
     entry: dict[str, IntArray]
     covariance: FloatArray
     log_ratio: float
-    loss: NormalLoss | None = None
+    loss: ExcessLoss | None = None
+    loss_entry: int | None = None
+    slab_loss: NormalLoss | None = None
 
     def shared(self, joint: JointCovariance) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
@@ -233,12 +251,17 @@ class _State:
             variance[entry[free]] = self.covariance[self.entry[quantity][free]]
         return dataclasses.replace(self, entry=_slabs_of(joint), covariance=variance)
 
-    def level_and_std(self, levels: Levels) -> tuple[FloatArray, FloatArray]:
-        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB]."""
+    def level_and_std(
+        self, levels: Levels, length_m: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB].
+
+        :param length_m: [P] length of the paths [m], if there may be an excess loss
+        """
         power = levels.rss[0]
         heard = power > 0.0
         jacobian = sp.csr_matrix((len(power), len(self.covariance)))
-        by_slab = self._by_slab(levels)
+        by_slab = quantity_derivatives(levels, self.entry, self.slab_loss)
         for quantity, entry in self.entry.items():
             # An exponent acts through the conductivity: ln σ changes by ln(f / f0) for each unit.
             exponent = quantity == "exponent"
@@ -248,34 +271,58 @@ class _State:
                 (np.ones(len(free)), (free, entry[free])), (len(entry), len(self.covariance))
             )
             jacobian = jacobian + by @ columns
+        lost: FloatArray | float = 0.0
+        alone: FloatArray | float = 0.0
+        if self.loss is not None and length_m is not None:
+            along = np.nan_to_num(length_m)
+            lost = self.loss.value * along
+            if self.loss_entry is None:
+                alone = (self.loss.std * along) ** 2
+            else:
+                there, at = np.arange(len(along)), np.full(len(along), self.loss_entry)
+                jacobian = jacobian + sp.csr_matrix((-along, (there, at)), jacobian.shape)
         if self.covariance.ndim == 1:
             variance = np.asarray(jacobian.multiply(jacobian) @ self.covariance)
         else:
             spread = jacobian @ self.covariance
             variance = np.asarray(jacobian.multiply(spread).sum(axis=1)).ravel()
         with np.errstate(invalid="ignore"):
-            level = np.where(heard, watts_to_dbm(power), np.nan)
-        return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+            level = np.where(heard, watts_to_dbm(power) - lost, np.nan)
+        return level, np.where(heard, np.sqrt(np.maximum(variance + alone, 0.0)), np.nan)
 
-    def _by_slab(self, levels: Levels) -> dict[str, sp.csr_matrix]:
-        """Derivatives of the levels by each quantity, the other quantities held fixed."""
-        found: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
-        found |= {LAYER[name]: by for name, by in levels.layers.items()}
-        if self.loss is None:
-            return found
-        by_loss = found["penetration_loss"] = found.pop("extra_loss_db")
-        objects = by_loss.shape[1]
-        by_loss = by_loss @ sp.diags((self.entry["penetration_loss"] >= 0).astype(np.float64))
-        for name in SLAB:  # what a slab takes is not extra
-            change = by_loss @ self.loss.by[name]
-            if name in found:
-                found[name] = found[name] - change[:, :objects]
-            if LAYER[name] in found:
-                found[LAYER[name]] = found[LAYER[name]] - change[:, objects:]
+
+def quantity_derivatives(
+    levels: Levels, entry: Mapping[str, IntArray], slab_loss: NormalLoss | None
+) -> dict[str, sp.csr_matrix]:
+    """Derivatives of levels by each quantity of objects and layers, the others held fixed: [L, K],
+    or [L, Λ] for :data:`LAYER`.
+
+    :param entry: for each uncertain quantity the unknown of each object, -1 where known
+    :param slab_loss: see :func:`slab_loss_of`
+    """
+    found: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
+    found |= {LAYER[name]: by for name, by in levels.layers.items()}
+    if slab_loss is None or "penetration_loss" not in entry:
         return found
+    by_loss = found["penetration_loss"] = found.pop("extra_loss_db")
+    objects = by_loss.shape[1]
+    by_loss = by_loss @ sp.diags((entry["penetration_loss"] >= 0).astype(np.float64))
+    for name in SLAB:  # what a slab takes is not extra
+        change = by_loss @ slab_loss.by[name]
+        if name in found:
+            found[name] = found[name] - change[:, :objects]
+        if LAYER[name] in found:
+            found[LAYER[name]] = found[LAYER[name]] - change[:, objects:]
+    return found
 
 
-def _wanted(named: set[str]) -> list[Parameter]:
+def slab_loss_of(scene: SceneModel, calibration: Calibration) -> NormalLoss | None:
+    """Losses of the slabs at the calibrated values; None where no penetration loss was unknown."""
+    at = _at({name: q.value for name, q in calibration.slabs.items()}, calibration.slabs, 0.0)
+    return _loss(scene, at, calibration.frequency)
+
+
+def differentiated_by(named: Collection[str]) -> list[Parameter]:
     """What levels are differentiated by for the uncertainty of some quantities."""
     wanted: list[Parameter] = [q for q in SLAB if q in named or LAYER[q] in named]
     if "exponent" in named and "conductivity" not in wanted:
@@ -324,20 +371,21 @@ def _states(
         widths = {name: (_width(name, q), _free(q)) for name, q in quantities.items()}
         materials = _materials(scene, radio.frequency, at, estimate.frequency)
         before = _independent(materials, widths, log_ratio)
-        before = dataclasses.replace(before, loss=_loss(scene, at, estimate.frequency))
+        before = dataclasses.replace(before, slab_loss=_loss(scene, at, estimate.frequency))
         if estimate.joint is not None:
             before = before.shared(estimate.joint)
     materials = calibrated_materials(scene, estimate, radio.frequency)
-    at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
-    loss = _loss(scene, at, estimate.frequency)
+    slab_loss = slab_loss_of(scene, estimate)
     if estimate.joint is not None:
-        entry = _slabs_of(estimate.joint)
-        after = _State(materials, entry, estimate.joint.matrix, log_ratio, loss)
+        after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
+        entry = estimate.joint.entry.get("excess_loss")
+        if entry is not None:
+            after = dataclasses.replace(after, loss_entry=int(entry.max()))
     else:
         spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
         after = _independent(materials, spread, log_ratio)
-        after = dataclasses.replace(after, loss=loss)
-    return [before, after]
+    after = dataclasses.replace(after, slab_loss=slab_loss)
+    return [before, dataclasses.replace(after, loss=estimate.along.excess_loss)]
 
 
 def calibrated_materials(
@@ -353,6 +401,18 @@ def calibrated_materials(
     log_ratio = float(np.log(frequency / calibration.frequency))
     at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
     return _materials(scene, frequency, at, calibration.frequency)
+
+
+def prior_materials(scene: SceneModel, calibration: Calibration, frequency: float) -> Materials:
+    """Materials [K] at a carrier [Hz] before the calibration; the scene's own where the prior is
+    not known."""
+    known = {
+        name: quantity.prior
+        for name, quantity in calibration.slabs.items()
+        if name != "exponent" and np.isfinite(quantity.prior).all()
+    }
+    known.setdefault("conductivity", scene.conductivity(calibration.frequency))
+    return _materials(scene, frequency, known, calibration.frequency)
 
 
 def _at(
