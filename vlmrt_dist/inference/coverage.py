@@ -23,7 +23,7 @@ from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
 from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -211,7 +211,7 @@ class _State:
     covariance: FloatArray
     log_ratio: float
 
-    def shared(self, joint: JointCovariance) -> _State:
+    def shared(self, joint: JointPosterior) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
         variance = np.zeros(len(joint.matrix))
         for quantity, entry in _slabs_of(joint).items():
@@ -244,7 +244,7 @@ class _State:
         return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
 
 
-def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
+def _slabs_of(joint: JointPosterior) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
     return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
 
