@@ -6,7 +6,14 @@ import pytest
 from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError
 from vlmrt_dist.field import Flaws, perturbed, simulate
-from vlmrt_dist.inference import Estimate, LevenbergMarquardt, Noise, estimate
+from vlmrt_dist.inference import (
+    Estimate,
+    LevenbergMarquardt,
+    Noise,
+    Parameters,
+    estimate,
+    level_posterior,
+)
 from vlmrt_dist.prediction import Evaluation, evaluate
 from vlmrt_dist.prediction.link_errors import distance_bins
 from vlmrt_dist.scene import SceneModel
@@ -74,6 +81,25 @@ def test_calibration_beats_what_is_fitted_by_hand(found: Evaluation) -> None:
     assert found["calibrated scene"].rms_db < 0.08
     assert found["calibrated scene"].inside > 0.8
     assert np.isnan(found["constant"].inside)
+
+
+def test_an_excess_loss_is_part_of_the_prediction(
+    room: SceneModel, known: Campaign, trial: Campaign
+) -> None:
+    boxes = tuple(name for name in room.names if name.startswith("box"))
+    lossy = estimate(
+        room, known, radio=RADIO, solver=LevenbergMarquardt(folds=0, posterior="normal"),
+        noise=Noise(gain_offset_db=np.inf, excess_loss_db_per_m=1.0),
+        parameters=Parameters(fixed=boxes),
+    )  # fmt: skip
+    assert "not_identified" not in lossy.verdict  # such a one would show its prior
+    assert lossy.excess_loss is not None
+    assert lossy.joint is not None
+    here = level_posterior(room, lossy.calibration, known)
+    np.testing.assert_allclose(here.level_dbm, lossy.links.replayed_dbm, atol=1e-6)
+    entry = int(lossy.joint.entry["excess_loss"].max())
+    assert (here.jacobian[:, entry] < -0.5).all()  # metres
+    assert np.isfinite(evaluate(room, trial, estimate=lossy).models[0].error_db).all()
 
 
 def test_an_offset_of_the_test_data_is_taken_out(
