@@ -164,15 +164,7 @@ def _chi2(
 ) -> FloatArray:
     """χ² at each value, every fit started at its neighbour's, outwards from the best."""
     rest = np.arange(len(start)) != entry
-    width = np.broadcast_to(data.prior_width, start.shape)
-    held = replace(
-        data,
-        prior=data.prior[rest],
-        prior_width=width[rest],
-        low=np.broadcast_to(data.low, start.shape)[rest],
-        high=np.broadcast_to(data.high, start.shape)[rest],
-        vague=np.broadcast_to(data.vague, start.shape)[rest],
-    )
+    held = data.of_unknowns(np.flatnonzero(rest))
     chi2 = np.zeros(len(grid))
     middle = int(np.argmin(np.abs(grid - start[entry])))
     for order in (range(middle, -1, -1), range(middle, len(grid))):
