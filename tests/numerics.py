@@ -28,9 +28,13 @@ def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: FloatA
     """The scene's materials at the carrier, with some replaced."""
     from vlmrt_dist.field.replay import Materials
 
-    return Materials(
-        scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
-    )._replace(**changed)
+    own = {
+        "conductivity": scene.conductivity(frequency),
+        "relative_permittivity": scene.relative_permittivity(frequency),
+        "thickness": scene.thickness,
+        **changed,
+    }
+    return Materials(own["conductivity"], own["relative_permittivity"], own["thickness"])
 
 
 def sketch(

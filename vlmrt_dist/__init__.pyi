@@ -42,6 +42,8 @@ from .placement import predicted_std as predicted_std
 from .report import SceneView as SceneView
 from .report import view as view
 from .report import write_map as write_map
+from .scene import Layer as Layer
+from .scene import LayeredMaterial as LayeredMaterial
 from .scene import MaterialPrior as MaterialPrior
 from .scene import SceneModel as SceneModel
 from .scene import SceneObject as SceneObject

@@ -3,6 +3,7 @@ from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective
 from .map_plane import MapCells as MapCells
 from .map_plane import MapPlane as MapPlane
+from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
 from .objective import Differentiable as Differentiable
@@ -12,6 +13,7 @@ from .objective import Objective as Objective
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
+from .path_lengths import path_lengths as path_lengths
 from .path_power import path_powers as path_powers
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws
@@ -20,3 +22,5 @@ from .simulation import perturbed as perturbed
 from .simulation import simulate as simulate
 from .tracing import own_power as own_power
 from .tracing import trace as trace
+from .walls import Walls as Walls
+from .walls import walls_of as walls_of

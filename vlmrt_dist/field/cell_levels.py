@@ -71,4 +71,5 @@ def _present(levels: Levels, campaign: Campaign) -> Levels:
     """The levels [1, P'] of receivers that exist, the setups' one after another."""
     there = np.flatnonzero(campaign.present.ravel())
     by: dict[Parameter, sp.csr_matrix] = {name: d[there] for name, d in levels.by.items()}
-    return Levels(levels.rss.reshape(1, -1)[:, there], by)
+    layers: dict[Parameter, sp.csr_matrix] = {n: d[there] for n, d in levels.layers.items()}
+    return Levels(levels.rss.reshape(1, -1)[:, there], by, layers)

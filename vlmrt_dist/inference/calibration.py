@@ -14,6 +14,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
     LiveNumbers,
@@ -28,9 +29,11 @@ from vlmrt_dist.scene import (
 QUANTITIES = ("conductivity", "relative_permittivity", "thickness")
 """Quantities that a scene holds."""
 
-_DOUBTFUL = {
-    "unidentifiable": "keeps its prior value: no link tells it",
-    "saturated": "is at an end of the range that was searched",
+_DOUBTFUL: dict[Verdict, str] = {
+    "not_identified": "keeps its prior value: no link tells it",
+    "at_least": "has only a lower bound; any value above it gives about the same levels",
+    "at_most": "has only an upper bound; any value below it gives about the same levels",
+    "several": "is one of several values, the likeliest of which is taken",
 }
 
 SAME = 1e-9
@@ -116,6 +119,12 @@ class Calibration:
         }
         change = set_materials(scene, numbers, self.frequency, source)
         remarks, now = self.remarks(), live_number(scene.frequency)
+        layered = [] if source is None else [o.name for o in source.objects if o.layered]
+        if layered:
+            remarks.append(
+                f"Sionna has no layers: {short_list(layered)} "
+                f"{'has' if len(layered) == 1 else 'have'} the single slab that stands for them"
+            )
         if abs(now / self.frequency - 1.0) > 1e-6:
             remarks.append(
                 f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "

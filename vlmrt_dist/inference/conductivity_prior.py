@@ -72,7 +72,7 @@ def stated_prior(
     """Prior on the conductivities of a scene's objects at the carrier of ``radio``.
 
     Vacuum and metal have no gradient: they are fixed whatever is asked. So is what a
-    ``MaterialPrior`` is certain of (width 0).
+    ``MaterialPrior`` is certain of (width 0), and the slab that only stands for an object's layers.
 
     :param prior: widths about the values of the scene's own material classes (a number that the
         scene states instead has the width of its class), or medians and widths that somebody states
@@ -99,6 +99,7 @@ def stated_prior(
         else:
             widths = np.full(scene.num_objects, float(prior.width))
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
+    free &= np.array([item.layered is None for item in scene.objects])
     return ConductivityPrior(
         median, widths, free, permittivity, correlation or 0.0, prior.tails == "student_t"
     )

@@ -21,7 +21,7 @@ from vlmrt_dist.field import Levels, MapPlane, Materials, Parameter, point_level
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
-from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
@@ -246,7 +246,7 @@ class _State:
 
 def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
-    return {quantity: entry for quantity, entry in joint.entry.items() if quantity != "gain"}
+    return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
 
 
 def _states(

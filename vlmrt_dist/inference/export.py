@@ -22,7 +22,7 @@ import numpy as np
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.inference.result import Estimate, part_list
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import write_atomic
 
@@ -69,7 +69,8 @@ def object_rows(result: Estimate) -> list[Row]:
     Each states the carrier, so that a row stands for itself (``frequency`` [Hz]).
     """
     rows: list[Row] = [
-        {**row, "frequency": result.frequency} for row in result.to_dict()["objects"]
+        {**row, "parts": _parts_text(row["parts"]), "frequency": result.frequency}
+        for row in result.to_dict()["objects"]
     ]
     for name, quantity in result.others.items():
         for k, row in enumerate(rows):
@@ -78,7 +79,13 @@ def object_rows(result: Estimate) -> list[Row]:
                 row[f"{name}_{field}"] = float(getattr(quantity, field)[k])
             row[f"{name}_verdict"] = quantity.verdict[k]
             row[f"{name}_contradicts_prior"] = quantity.contradicts_prior[k]
+            row[f"{name}_parts"] = _parts_text(part_list(quantity.parts, k))
     return rows
+
+
+def _parts_text(parts: list[Row]) -> str:
+    """Several intervals, or an open one, as JSON text; empty where an object has one interval."""
+    return json.dumps(parts, allow_nan=False) if parts else ""
 
 
 def write_links(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.special
@@ -59,6 +59,8 @@ class Fit:
     :param modes: minima within the noise of the best, the heaviest first; the best is among them
     :param draws: weighted draws from the posterior where ``knowledge``, its normal approximation,
         does not hold or draws were asked for; None: it holds, or was not questioned
+    :param open_ends: [2, X] lower and upper ends of the range searched that explain the levels as
+        well, see :mod:`~vlmrt_dist.inference.open_ends`; looked at where the draws suggest it
     :param reason: how the search for the best minimum ended, as a sentence
     """
 
@@ -73,6 +75,7 @@ class Fit:
     modes: tuple[Mode, ...] = ()
     draws: WeightedDraws | None = None
     reason: str = ""
+    open_ends: BoolArray = field(default_factory=lambda: np.zeros((2, 0), bool))
 
 
 def fit_with_prior_check(

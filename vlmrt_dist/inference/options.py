@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference.offsets import GainSharing, check_sharing
@@ -156,8 +157,19 @@ class Noise:
         position that several setups have), all of the "campaign"; or a mapping from the setups'
         numbers, counted from 1, to the names of their devices. An offset that setups share does not
         hide what tells them apart, such as a slab that only one of them is behind
-    :raises ConfigurationError: if a number is negative or not finite where it has to be, or offsets
-        are shared that there are not
+    :param clutter_db_per_sqrt_m: scatter by what is not in the scene (furniture, people): beside
+        ``db`` each link has a variance of clutter² · length, with the power-weighted mean length
+        [m] of its paths; a number [dB/√m], or "fit", which finds it by the marginal likelihood of
+        the levels (:mod:`vlmrt_dist.inference.clutter`). ``db`` is then the error of the receiver
+        alone, such as the scatter of repeated readings. None: there is none
+    :param excess_loss_db_per_m: standard deviation, about zero, of an unknown mean loss of the
+        levels a metre of that length, beyond the model's [dB/m]. Furniture attenuates (positive);
+        paths that the model lacks, being deeper than ``max_depth`` or diffuse, add power with the
+        distance (negative). None: there is none
+    :param clutter_area: the part of the plan where both arise: lengths are those of the paths in
+        it, see :func:`~vlmrt_dist.campaign.area.area_of`; None: everywhere
+    :raises ConfigurationError: if a number is negative or not finite where it has to be, offsets
+        are shared or an area is given that nothing uses, or the area is none
     """
 
     db: float | FloatArray | None = None
@@ -165,6 +177,9 @@ class Noise:
     position_error_m: float = 0.0
     gain_offset_db: float | None = None
     gain_shared: GainSharing = "setup"
+    clutter_db_per_sqrt_m: float | Literal["fit"] | None = None
+    excess_loss_db_per_m: float | None = None
+    clutter_area: AreaLike | None = None
 
     def __post_init__(self) -> None:
         sizes: dict[str, float | FloatArray] = {
@@ -183,6 +198,32 @@ class Noise:
         check_sharing(self.gain_shared)
         if self.gain_offset_db is None and self.gain_shared != "setup":
             raise ConfigurationError("gain_shared says who shares an offset: give gain_offset_db")
+        self._check_clutter()
+        object.__setattr__(self, "clutter_area", area_of(self.clutter_area))
+
+    def _check_clutter(self) -> None:
+        clutter, loss = self.clutter_db_per_sqrt_m, self.excess_loss_db_per_m
+        number = isinstance(clutter, (int, float)) and 0.0 <= clutter < math.inf
+        if not (clutter is None or clutter == "fit" or number):
+            raise ConfigurationError(
+                f"clutter_db_per_sqrt_m must be 'fit', a finite number of dB/√m, not negative, or "
+                f"None; got {clutter!r}"
+            )
+        if loss is not None and not loss > 0.0:
+            raise ConfigurationError(
+                "excess_loss_db_per_m must be a positive number of dB/m, the standard deviation of "
+                "an unknown loss, inf if nothing is known of it, or None if there is none"
+            )
+        if self.clutter_area is not None and not self.needs_lengths:
+            raise ConfigurationError(
+                "clutter_area says where clutter is: give clutter_db_per_sqrt_m or "
+                "excess_loss_db_per_m"
+            )
+
+    @property
+    def needs_lengths(self) -> bool:
+        """Whether something depends on the length of the paths."""
+        return self.clutter_db_per_sqrt_m is not None or self.excess_loss_db_per_m is not None
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,13 @@ KINDS: dict[str, _Kind] = {
     "thickness": _Kind(True, 1e-4, 10.0, 0.3, 2.0, "m"),
     "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+    "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
 }
-"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels."""
+"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
+what a metre of path loses beyond the model."""
+
+OF_LINKS = ("gain", "excess_loss")
+"""Kinds that belong to links, not to objects."""
 
 
 class Tie(NamedTuple):
@@ -100,11 +105,13 @@ class Unknowns:
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for "gain" that of each link [M · N], -1 where no receiver is
+        object is fixed; for "gain" and "excess_loss" that of each link [M · N], -1 where no
+        receiver is
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
     :param ties: objects that share an entry
+    :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
     :param shape: correlations and tails of the prior; None: independent and normal
     """
 
@@ -118,6 +125,7 @@ class Unknowns:
     reference: float
     num_receivers: int
     ties: tuple[Tie, ...] = ()
+    length_m: FloatArray | None = None
     shape: PriorShape | None = None
 
     @property
@@ -134,6 +142,11 @@ class Unknowns:
     def vague(self) -> FloatArray:
         """[X] width that stands for no prior."""
         return np.array([KINDS[q].vague for q in self.quantity])
+
+    @property
+    def offsets(self) -> IntArray:
+        """Places in x of the offsets of levels."""
+        return np.flatnonzero(np.array(self.quantity) == "gain")
 
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
         """[K] values of the objects (of a gain: [M · N], of the links); NaN where fixed."""
@@ -196,10 +209,17 @@ class Unknowns:
         for carrier in self.carriers:
             log_ratio[carrier.setups] = np.log(self._ratio(carrier))
         by_link = sp.diags(np.repeat(log_ratio, self.num_receivers))
-        by_gain = columns.get("gain")
+        added = [columns["gain"]] if "gain" in columns else []
+        if "excess_loss" in columns:
+            lengths = np.zeros(columns["excess_loss"].shape[0])
+            if self.length_m is not None:
+                lengths = np.nan_to_num(self.length_m)
+            added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        by_link_alone = sum(added) if added else None
 
         def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-            rss, by = objective.levels(self.materials(x), wanted)
+            found = objective.levels(self.materials(x), wanted)
+            rss, by = found.rss, found.by
             level = watts_to_dbm(rss).ravel()
             jacobian = sp.csr_matrix((len(level), size))
             for name in wanted:
@@ -207,9 +227,9 @@ class Unknowns:
                     jacobian = jacobian + by[name] @ columns[name]
             if "exponent" in columns:
                 jacobian = jacobian + by_link @ by["conductivity"] @ columns["exponent"]
-            if by_gain is not None:
-                level = level + by_gain @ x
-                jacobian = jacobian + by_gain
+            if by_link_alone is not None:
+                level = level + by_link_alone @ x
+                jacobian = jacobian + by_link_alone
             return level, jacobian
 
         return levels
@@ -230,6 +250,7 @@ def unknowns_of(
     *,
     given: MaterialPrior | None = None,
     noise: Noise | None = None,
+    length_m: FloatArray | None = None,
 ) -> Unknowns:
     """The vector of all unknowns, with the prior on each.
 
@@ -237,7 +258,9 @@ def unknowns_of(
         fixed objects are fixed in everything
     :param parameters: which material parameters are unknown, their widths, objects that share them
     :param given: where ``prior`` comes from, if not from the scene's own material classes
-    :param noise: whose offsets of levels are unknown; None: there are none
+    :param noise: whose offsets of levels and excess loss are unknown; None: there are none
+    :param length_m: [M, N] length of each link's paths [m], if there is an excess loss; None: not
+        known yet
     :raises ConfigurationError: if a group names an object that does not exist, the exponent is
         asked for and there is one carrier only, or no links can share offsets as asked
     """
@@ -272,6 +295,9 @@ def unknowns_of(
         vector.entry["gain"] = np.where(there, len(vector.mean) + offsets.of_link, -1).ravel()
         for label in offsets.names:
             vector.append("gain", label, 0.0, float(noise.gain_offset_db))
+    if noise is not None and noise.excess_loss_db_per_m is not None:
+        vector.entry["excess_loss"] = np.where(campaign.present, len(vector.mean), -1).ravel()
+        vector.append("excess_loss", "all links", 0.0, float(noise.excess_loss_db_per_m))
     return Unknowns(
         tuple(vector.quantity),
         tuple(vector.label),
@@ -283,6 +309,7 @@ def unknowns_of(
         radio.frequency,
         campaign.num_receivers,
         tuple(vector.ties),
+        None if length_m is None else length_m.ravel(),
         _shape(vector, prior),
     )
 

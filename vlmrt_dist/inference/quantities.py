@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.inference.verdicts import Part, Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +59,20 @@ class QuantityEstimate:
     """One parameter of K objects.
 
     :param unit: of the values; "" for a ratio
-    :param value: [K] posterior median; the prior's where unidentifiable
+    :param value: [K] posterior median; the prior's where not identified; where there are several
+        intervals, that of the one with the heaviest minimum
     :param std: [K] standard deviation of its logarithm (of an exponent: of itself); 0 where fixed
-    :param low: [K] lower end of the 95 % interval
-    :param high: [K] upper end
+    :param low: [K] lower end of the 95 % interval, of several the lowest; see
+        :mod:`~vlmrt_dist.inference.verdicts`
+    :param high: [K] upper end, of several the highest; of an open interval the end of the range
+        searched
     :param prior: [K] prior median
     :param prior_low: [K] lower end of the prior's 95 % interval
     :param prior_high: [K] upper end
     :param verdict: [K]
-    :param contradicts_prior: [K] the levels contradict the prior, which was widened
+    :param contradicts_prior: [K] the levels contradict the prior, which was widened; never where
+        not identified
+    :param parts: [K] the intervals where there are several or one is open, else none
     """
 
     unit: str
@@ -80,6 +85,37 @@ class QuantityEstimate:
     prior_high: FloatArray
     verdict: tuple[Verdict, ...]
     contradicts_prior: tuple[bool, ...]
+    parts: tuple[tuple[Part, ...], ...] = ()
+
+    def parts_of(self, k: int) -> tuple[Part, ...]:
+        """The intervals of one object, at least one."""
+        if self.parts and self.parts[k]:
+            return self.parts[k]
+        return (Part(float(self.low[k]), float(self.high[k]), float(self.value[k]), 1.0),)
+
+    def holds(self, truth: FloatArray) -> BoolArray:
+        """[K] whether each true value lies in one of its object's intervals."""
+        return np.array([
+            any(part.low <= true <= part.high for part in self.parts_of(k))
+            for k, true in enumerate(truth.tolist())
+        ], bool)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Alternative:
+    """One of several solutions that explain the levels about equally well.
+
+    :param weight: share of the posterior about it
+    :param cost: half the sum of squared residuals, prior included
+    :param residual_db: root mean square residual of the links used [dB]
+    :param values: for each quantity that is unknown the values of the objects [K]; NaN where fixed,
+        but for the conductivity; of "gain" the offsets of :class:`Gains` [dB]
+    """
+
+    weight: float
+    cost: float
+    residual_db: float
+    values: dict[str, FloatArray]
 
 
 class Gains(NamedTuple):
@@ -104,11 +140,43 @@ class Gains(NamedTuple):
         return np.where(self.of_link >= 0, self.value[self.of_link], 0.0)
 
 
+class Clutter(NamedTuple):
+    """Scatter of the levels beside their declared noise.
+
+    :param value: standard deviation at one metre [dB/√m]
+    :param low: lower end of its 95 % interval, the shortest one
+    :param high: upper end; both are ``value`` where that was given
+    :param fitted: whether the levels told it
+    """
+
+    value: float
+    low: float
+    high: float
+    fitted: bool
+
+
+class ExcessLoss(NamedTuple):
+    """Mean loss of the levels a metre of path beyond the model's, where it was unknown.
+
+    :param value: positive where furniture attenuates, negative where the model lacks paths [dB/m]
+    :param low: lower end of its 95 % interval [dB/m]
+    :param high: upper end [dB/m]
+    :param std: standard deviation [dB/m]
+    :param verdict: whether the levels tell it
+    """
+
+    value: float
+    low: float
+    high: float
+    std: float
+    verdict: Verdict
+
+
 class JointCovariance(NamedTuple):
     """Posterior covariance of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
-        share theirs. For "gain" that of each link [M · N]
+        share theirs. For "gain" and "excess_loss" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
     """
 

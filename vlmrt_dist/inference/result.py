@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,29 @@ from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
-from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
+    Alternative,
+    Clutter,
+    ExcessLoss,
     Gains,
     JointCovariance,
     LinkLevels,
     QuantityEstimate,
 )
 from vlmrt_dist.inference.relative_error import mean_relative_error
+from vlmrt_dist.inference.verdicts import Part, Verdict
+from vlmrt_dist.inference.wording import VERDICT_WORDS, cells, differing, verdict_sentences
 from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
 from vlmrt_dist.viewing import Page, open_view
 
-MEANING: dict[str, str] = {
-    "estimated": "the measurement determines it",
-    "weak": "the measurement narrows the prior, not much",
-    "unidentifiable": "no link tells; the prior is shown",
-    "saturated": "at the end of the range that was searched",
-    "fixed": "given, not estimated",
-}
-"""Meaning of each verdict."""
-
-
 MAX_PAIRS = 10
 """Most pairs of inseparable unknowns that are named."""
+
+MAX_DIFFERING = 30
+"""Most values of the solutions that their table shows."""
+
+SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
 
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
@@ -54,22 +55,29 @@ class Estimate:
     :param materials: [K] material classes
     :param frequency: reference carrier, at which conductivities and permittivities are given [Hz]
     :param conductivity: [K] posterior median (Adam, which knows no prior: where it ended); the
-        prior's where unidentifiable [S/m]
-    :param low: [K] lower end of the 95 % interval [S/m]
-    :param high: [K] upper end of the 95 % interval [S/m]
+        prior's where not identified; see
+        :class:`~vlmrt_dist.inference.quantities.QuantityEstimate`, as for all that follow [S/m]
+    :param low: [K] lower end of the 95 % interval, of several the lowest [S/m]
+    :param high: [K] upper end of the 95 % interval, of several the highest [S/m]
     :param prior: [K] prior median [S/m]
     :param prior_low: [K] lower end of the prior's 95 % interval [S/m]
     :param prior_high: [K] upper end of the prior's 95 % interval [S/m]
     :param verdict: [K]
     :param contradicts_prior: [K] the levels contradict the prior of this object, which was widened
+    :param parts: [K] the intervals of an object that has several, or an open one; else none
+    :param solutions: where several solutions explain the levels about equally well: all of them,
+        the heaviest first; else none
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
-        fixed (the interval is the prior's where unidentifiable)
+        fixed (the interval is the prior's where not identified)
     :param joint: posterior covariance of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
     :param gains: offsets of the levels, if they were unknown
     :param ties: objects that share an unknown
+    :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
+        ``links.noise_db`` contains it, and so do all intervals
+    :param excess_loss: mean loss a metre beyond the model's, if it was unknown
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -140,21 +148,26 @@ class Estimate:
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
     search: str = ""
     loss: str = "squared"
     num_censored: int = 0
+    parts: tuple[tuple[Part, ...], ...] = ()
+    solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
-        """[K] standard deviation of ln σ that the interval stands for; 0 where fixed."""
-        there = self.conductivity > 0.0
-        ratio = np.divide(self.high, self.conductivity, out=np.ones(len(there)), where=there)
-        return np.log(ratio) / NORMAL_95
+        """[K] standard deviation of ln σ of a normal posterior with an interval as wide; 0 where
+        fixed."""
+        there = self.low > 0.0
+        ratio = np.divide(self.high, self.low, out=np.ones(len(there)), where=there)
+        return np.log(ratio) / (2.0 * NORMAL_95)
 
     def relative_error(self, truth: FloatArray) -> float:
         """The paper's mean relative error (17) of ``fitted``.
@@ -181,7 +194,7 @@ class Estimate:
         place. Each object whose numbers change gets a ``RadioMaterial`` of its own, or one that it
         shares with objects of equal numbers, with the scattering of its old material. The numbers
         are constants for :attr:`frequency`; permittivity and thickness are those that the
-        estimation took for known or found. An unidentifiable object has its prior's.
+        estimation took for known or found. An object that is not identified has its prior's.
 
         :return: which objects were changed, and which had the numbers already
         :raises SceneError: if the scene has other objects (the message names them)
@@ -229,7 +242,7 @@ class Estimate:
         """The values of the objects: the conductivity and what else was unknown."""
         main = QuantityEstimate(
             "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
-            self.prior_high, self.verdict, self.contradicts_prior,
+            self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
         return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
@@ -242,19 +255,30 @@ class Estimate:
             unit = f" [{quantity.unit}]" if quantity.unit else ""
             rows = []
             for k, item in enumerate(self.names):
-                fixed = quantity.verdict[k] == "fixed"
-                low, high = _number(quantity.low[k]), _number(quantity.high[k])
-                rows.append((
-                    item, self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
-                    "" if fixed else f"{low} … {high}", quantity.verdict[k],
-                ))  # fmt: skip
+                rows.append((item, *self._row(quantity, k)))
             head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                     f"95 % interval{unit}", "verdict")  # fmt: skip
-            last = name == list(quantities)[-1]
-            notes = [*self.remarks(), "In 3D: estimate.view(campaign)"] if last else []
+            last = name == list(quantities)[-1] and not self.solutions
             caption = f"{name.replace('_', ' ').capitalize()} of {len(self.names)} objects"
-            parts.append(html_table(caption, head, rows, notes))
+            parts.append(html_table(caption, head, rows, self._notes() if last else []))
+        if self.solutions:
+            parts.append(html_table(SOLUTIONS, *self._solution_rows(), self._notes()))
         return "".join(parts)
+
+    def _notes(self) -> list[str]:
+        return [*self.remarks(), "In 3D: estimate.view(campaign)"]
+
+    def _solution_rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Heading and rows of the table of solutions."""
+        offsets = () if self.gains is None else self.gains.names
+        differ = differing(self.names, self.solutions, self.calibration.quantities, offsets)
+        head = ("", *(f"solution {number}" for number in range(1, len(self.solutions) + 1)))
+        rows = [
+            ("probability", *(f"{each.weight:.0%}" for each in self.solutions)),
+            ("residual [dB]", *(f"{each.residual_db:.3g}" for each in self.solutions)),
+        ]
+        rows += [(title, *texts) for title, texts in differ[:MAX_DIFFERING]]
+        return head, rows
 
     def view(self, campaign: CampaignLike | None = None, **options: Any) -> Page:
         """The estimate as an interactive 3D page, which a notebook shows; ``.write("scene.html")``
@@ -273,7 +297,11 @@ class Estimate:
         if self.others and set(self.verdict) == {"fixed"}:
             del asked["conductivity"]
         tables = [self._table(name, quantity) for name, quantity in asked.items()]
-        return tables if self.gains is None else [*tables, _gain_table(self.gains)]
+        if self.gains is not None:
+            tables.append(_gain_table(self.gains))
+        if self.solutions:
+            tables.append(_plain_table(SOLUTIONS, *self._solution_rows()))
+        return tables
 
     def _table(self, name: str, quantity: QuantityEstimate) -> Any:
         from rich.markup import escape
@@ -290,27 +318,29 @@ class Estimate:
         table.add_column(f"95 % interval{unit}", justify="right")
         table.add_column("verdict")
         shown = first_rows([
-            math.inf if verdict in ("fixed", "unidentifiable") else spread
+            math.inf if verdict in ("fixed", "not_identified") else spread
             for verdict, spread in zip(quantity.verdict, quantity.high / quantity.low, strict=True)
         ])  # fmt: skip
         for k in shown:
-            fixed = quantity.verdict[k] == "fixed"
-            table.add_row(
-                escape(self.names[k]),  # names come from files
-                escape(self.materials[k]),
-                _number(quantity.prior[k]),
-                _number(quantity.value[k]),
-                "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
-                quantity.verdict[k],
-            )
+            # Names come from files.
+            table.add_row(*map(escape, (self.names[k], *self._row(quantity, k))))
         if len(shown) < len(self.names):
-            rest = [v for k, v in enumerate(quantity.verdict) if k not in set(shown)]
+            rest = [VERDICT_WORDS[v] for k, v in enumerate(quantity.verdict) if k not in set(shown)]
             table.caption = (
                 f"the {len(shown)} best known objects; {len(rest)} more: {tallied(rest)}. All of "
                 "them are in --out FILE and --json (estimate.to_dict())"
             )
             table.caption_justify = "left"
         return table
+
+    def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
+        """Material, prior, estimate, interval and verdict of an object; of one with layers the
+        numbers of the slab that stands for them are not shown."""
+        fixed = quantity.verdict[k] == "fixed"
+        layered = None if self.scene is None else self.scene.objects[k].layered
+        if fixed and layered is not None:
+            return f"{layered.name} ({len(layered.layers)} layers)", "", "", "", "fixed"
+        return self.materials[k], *cells(quantity, k)
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
@@ -346,6 +376,7 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
+        lines += self._clutter_remarks()
         if self.ties:
             some = [str(tie) for tie in self.ties[:MOST_NAMES]]
             more = len(self.ties) - len(some)
@@ -363,11 +394,8 @@ class Estimate:
                 f"{self.num_fragile} of {self.num_paths} {passes} within 0.1 mm of an edge; "
                 "which of them exist depends on the accuracy of the scene"
             )
-        for verdict in ("weak", "unidentifiable", "saturated"):
-            count = self.verdict.count(verdict)
-            if count:
-                lines.append(f"{count} {verdict}: {MEANING[verdict]}")
-        return lines
+        quantities = self.calibration.quantities
+        return lines + verdict_sentences(self.names, quantities)
 
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""
@@ -387,6 +415,27 @@ class Estimate:
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
+        return lines
+
+    def _clutter_remarks(self) -> list[str]:
+        """What was found of the scatter and the loss along the paths."""
+        lines = []
+        if self.clutter is not None and self.clutter.fitted:
+            lines.append(
+                f"clutter, what the scene lacks: the levels scatter by {self.clutter.value:.2g} dB "
+                f"times the root of the path's length in metres (95 %: {self.clutter.low:.2g} to "
+                f"{self.clutter.high:.2g}) beside their declared noise; all intervals contain that"
+            )
+        if self.excess_loss is not None:
+            value, low, high, _, verdict = self.excess_loss
+            why = (
+                "lose more than in the model, as among furniture" if value > 0.0 else
+                "lose less than in the model, which lacks deeper or diffuse paths"
+            )  # fmt: skip
+            lines.append(
+                f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
+                + ("not told by these links" if verdict == "not_identified" else f"levels {why}")
+            )
         return lines
 
     def _bounds(self) -> list[str]:
@@ -414,7 +463,7 @@ class Estimate:
         unsure = [
             name
             for name, verdict in zip(self.names, self.verdict, strict=True)
-            if verdict in ("weak", "unidentifiable")
+            if verdict not in ("estimated", "fixed")
         ]
         heard = self.num_links - self.num_unheard
         if heard < self.num_unknowns:
@@ -445,11 +494,14 @@ class Estimate:
             "frequency": self.frequency,
             "others": self._other_rows(),
             "gains_db": self._gain_rows(),
+            "clutter": None if self.clutter is None else self.clutter._asdict(),
+            "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
             "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
             "search": self.search,
+            "solutions": self._solution_list(),
             "loss": self.loss,
             "outcome": self.outcome,
             "engine": self.engine,
@@ -488,8 +540,23 @@ class Estimate:
                 "prior_high": float(self.prior_high[k]),
                 "verdict": self.verdict[k],
                 "contradicts_prior": self.contradicts_prior[k],
+                "parts": part_list(self.parts, k),
             }
             for k, name in enumerate(self.names)
+        ]
+
+    def _solution_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "weight": each.weight,
+                "residual_db": _finite(each.residual_db),
+                "cost": _finite(each.cost),
+                "values": {
+                    name: [_finite(value) for value in values.tolist()]
+                    for name, values in each.values.items()
+                },
+            }
+            for each in self.solutions
         ]
 
     def _other_rows(self) -> dict[str, list[dict[str, Any]]]:
@@ -502,6 +569,7 @@ class Estimate:
                     "high": _finite(quantity.high[k]),
                     "prior": _finite(quantity.prior[k]),
                     "verdict": quantity.verdict[k],
+                    "parts": part_list(quantity.parts, k),
                 }
                 for k, item in enumerate(self.names)
             ]
@@ -534,16 +602,25 @@ def _gain_table(gains: Gains) -> Any:
     table.add_column("verdict")
     every = zip(gains.names, gains.value, gains.std, gains.verdict, strict=True)
     for name, value, std, verdict in list(every)[:MOST_ROWS]:
-        table.add_row(escape(name), f"{value:.3f}", f"{std:.3f}", verdict)
+        table.add_row(escape(name), f"{value:.3f}", f"{std:.3f}", VERDICT_WORDS[verdict])
     if len(gains.names) > MOST_ROWS:
-        rest = gains.verdict[MOST_ROWS:]
+        rest = [VERDICT_WORDS[verdict] for verdict in gains.verdict[MOST_ROWS:]]
         table.caption = f"{len(rest)} more: {tallied(rest)}; all of them with --json"
         table.caption_justify = "left"
     return table
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _plain_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """A table whose first column names the rows, and whose others are numbers."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(head):
+        table.add_column(escape(name), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def _db(value: float) -> str:
@@ -552,3 +629,16 @@ def _db(value: float) -> str:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def part_list(parts: tuple[tuple[Part, ...], ...], k: int) -> list[dict[str, Any]]:
+    """The intervals of an object that has several or an open one, with null for an open end."""
+    return [
+        {
+            "low": None if part.open_low else part.low,
+            "high": None if part.open_high else part.high,
+            "value": part.value,
+            "weight": part.weight,
+        }
+        for part in (parts[k] if parts else ())
+    ]

@@ -11,16 +11,27 @@ from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
+    excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
+from vlmrt_dist.inference.parameters import OF_LINKS
 from vlmrt_dist.inference.problem import Problem
-from vlmrt_dist.inference.quantities import LinkLevels, QuantityEstimate, root_mean_square
+from vlmrt_dist.inference.quantities import (
+    Alternative,
+    LinkLevels,
+    QuantityEstimate,
+    root_mean_square,
+)
 from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.inference.verdicts import Marginals, entangled, marginals
 from vlmrt_dist.scene import SceneModel
+
+LEAST_WEIGHT = 0.01
+"""Solutions with a smaller share of the posterior are not told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +66,8 @@ def summarise(
     links = _links(problem, solution)
     used = problem.data.used.reshape(campaign.present.shape)
     silent = campaign.present & ~used
-    main = quantity_of("conductivity", unknowns, fit, problem.prior.median)
+    found = marginals(fit, unknowns)
+    main = quantity_of("conductivity", unknowns, fit, problem.prior.median, found)
     names, joint = entry_names(unknowns), joint_of(unknowns, fit)
     return Estimate(
         names=scene.names,
@@ -72,10 +84,14 @@ def summarise(
         fitted=unknowns.conductivity(fit.x),
         covariance=covariance_of(joint, scene.num_objects),
         joint=joint,
-        others=_others(scene, problem, fit),
-        gains=gains_of(unknowns, fit),
+        parts=main.parts,
+        solutions=_solutions(problem, fit),
+        others=_others(scene, problem, fit, found),
+        gains=gains_of(unknowns, fit, found),
         ties=unknowns.ties,
-        entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
+        clutter=problem.clutter,
+        excess_loss=excess_loss_of(unknowns, found),
+        entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
         search=fit.reason,
@@ -122,15 +138,39 @@ def _links(problem: Problem, solution: Solution) -> LinkLevels:
     )
 
 
-def _others(scene: SceneModel, problem: Problem, fit: Fit) -> dict[str, QuantityEstimate]:
+def _others(
+    scene: SceneModel, problem: Problem, fit: Fit, found: Marginals
+) -> dict[str, QuantityEstimate]:
     """Unknown quantities beside the conductivity, by name."""
     unknowns = problem.unknowns
     known = {**unknowns.known._asdict(), "exponent": np.full(scene.num_objects, np.nan)}
     return {
-        name: quantity_of(name, unknowns, fit, known[name])
+        name: quantity_of(name, unknowns, fit, known[name], found)
         for name in unknowns.entry
-        if name not in ("conductivity", "gain")
+        if name != "conductivity" and name not in OF_LINKS
     }
+
+
+def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
+    """The minima within the noise of the best, where there are several."""
+    modes = sorted(fit.modes, key=lambda mode: -mode.weight)
+    modes = [mode for mode in modes if mode.weight >= LEAST_WEIGHT]
+    if len(modes) < 2:
+        return ()
+    unknowns, data = problem.unknowns, problem.data
+    heard = np.flatnonzero(data.used)
+    heard = heard[~data.links.censored]
+    found = []
+    for mode in modes:
+        level, _ = problem.predict(mode.x)
+        values = {name: unknowns.values(name, mode.x) for name in unknowns.entry}
+        if "conductivity" in values:
+            values["conductivity"] = unknowns.conductivity(mode.x)
+        if "gain" in values:
+            values["gain"] = mode.x[unknowns.offsets]
+        residual = root_mean_square(level[heard] - data.level_dbm[heard])
+        found.append(Alternative(mode.weight, mode.cost, residual, values))
+    return tuple(found)
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, solver: Solver) -> str:

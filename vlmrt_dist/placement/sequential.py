@@ -249,7 +249,8 @@ class _Measured:
         self._table = trace(scene, campaign, radio)
         # Not each conductivity by itself: other unknowns beside them, or objects that are tied.
         tied = result.num_unknowns < self.free.sum()
-        joint = bool(result.others) or result.gains is not None or tied
+        beside = (result.gains, result.excess_loss)
+        joint = bool(result.others) or any(each is not None for each in beside) or tied
         self._covariance = result.covariance if joint else None
 
     def rows(self, draws: FloatArray) -> list[sp.csr_matrix]:

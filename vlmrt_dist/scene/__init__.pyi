@@ -10,6 +10,10 @@ from .itu import is_tabulated as is_tabulated
 from .itu import material_class as material_class
 from .itu import relative_permittivity as relative_permittivity
 from .itu import rows_at as rows_at
+from .layer_files import read_layers as read_layers
+from .layers import Layer as Layer
+from .layers import LayeredMaterial as LayeredMaterial
+from .layers import SceneLayers as SceneLayers
 from .live_materials import LiveChange as LiveChange
 from .live_materials import LiveNumbers as LiveNumbers
 from .live_materials import set_materials as set_materials

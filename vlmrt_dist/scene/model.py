@@ -25,6 +25,7 @@ from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.floor_plan import FloorPlan
 from vlmrt_dist.scene.geometry import SIDEWAYS, TriangleSoup
+from vlmrt_dist.scene.layers import LayeredMaterial, SceneLayers, check_unlayered, layers_of
 from vlmrt_dist.scene.scene_object import (
     DEFAULT_THICKNESS,
     MAX_SIZE,
@@ -151,6 +152,11 @@ class SceneModel:
         """Slab thickness [K] [m]."""
         return np.array([o.thickness for o in self.objects])
 
+    @functools.cached_property
+    def layers(self) -> SceneLayers | None:
+        """Layers of the objects; None where every object is one slab."""
+        return layers_of(self.names, [o.layered for o in self.objects])
+
     def conductivity(self, frequency: float) -> FloatArray:
         """Conductivity [K] [S/m]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
@@ -190,6 +196,8 @@ class SceneModel:
             numbers = (o.thickness, o.relative_permittivity, o.conductivity)
             head = (o.name, o.material, numbers, o.vertices.shape, o.faces.shape)
             digest.update(repr(head).encode())
+            if o.layered is not None:
+                digest.update(repr(o.layered.layers).encode())
             digest.update((o.vertices + 0.0).astype("<f8").tobytes())
             digest.update(o.faces.astype("<i4").tobytes())
         return digest.hexdigest()
@@ -311,11 +319,13 @@ class SceneModel:
     ) -> SceneModel:
         """A copy with other materials.
 
-        :param materials: object name -> material class; the object's explicit numbers are dropped
+        :param materials: object name -> material class; the object's explicit numbers and layers
+            are dropped
         :param conductivity: object name -> [S/m], or all K values
         :param relative_permittivity: object name -> value, or all K values
         :param thickness: object name -> [m], or all K values
-        :raises SceneError: if an object does not exist, or an array does not have K values
+        :raises SceneError: if an object does not exist, an array does not have K values, or a
+            number is given to an object with layers
         :raises MaterialError: if a material is unknown or a number impossible
         """
         changes: dict[str, dict[str, Any]] = {name: {} for name in self.names}
@@ -329,7 +339,13 @@ class SceneModel:
 
         for name, text in (materials or {}).items():
             material = itu.material_class(text)
-            change(name, material=material, relative_permittivity=None, conductivity=None)
+            change(
+                name,
+                material=material,
+                relative_permittivity=None,
+                conductivity=None,
+                layered=None,
+            )
         for field, given in (
             ("conductivity", conductivity),
             ("relative_permittivity", relative_permittivity),
@@ -339,7 +355,30 @@ class SceneModel:
                 continue
             for name, value in self._by_name(field, given).items():
                 change(name, **{field: float(value)})
-        objects = tuple(dataclasses.replace(o, **changes[o.name]) for o in self.objects)
+        layered = [
+            o.name for o in self.objects if changes[o.name].get("layered", o.layered) is not None
+        ]
+        check_unlayered([n for n in layered if changes[n]], "a number of their slab has no effect")
+        return self._changed(changes)
+
+    def with_layers(self, layers: Mapping[str, LayeredMaterial | None]) -> SceneModel:
+        """A copy in which objects have layers.
+
+        :param layers: object name -> its layers; None: the object is the one slab that it was
+        :raises SceneError: if an object does not exist
+        """
+        strange = [name for name in layers if name not in self.names]
+        if strange:
+            raise SceneError(
+                f"there is no object {strange[0]!r}; the objects are " + listed(self.names)
+            )
+        return self._changed({name: {"layered": each} for name, each in layers.items()})
+
+    def _changed(self, changes: Mapping[str, Mapping[str, Any]]) -> SceneModel:
+        objects = tuple(
+            dataclasses.replace(o, **changes[o.name]) if changes.get(o.name) else o
+            for o in self.objects
+        )
         return dataclasses.replace(self, objects=objects)
 
     def fill_materials(self, materials: Sequence[str]) -> SceneModel:
@@ -353,7 +392,8 @@ class SceneModel:
         if len(materials) != self.num_objects:
             raise SceneError(f"materials must have one class for each of {self.num_objects}")
         named = dict(zip(self.names, materials, strict=True))
-        return self.with_materials({name: named[name] for name in self.unstated})
+        filled = self.with_materials({name: named[name] for name in self.unstated})
+        return filled.with_layers({o.name: o.layered for o in self.objects if o.layered})
 
     def _by_name(self, field: str, given: Any) -> Mapping[str, float]:
         if isinstance(given, Mapping):
@@ -383,7 +423,9 @@ class SceneModel:
         Sionna opens the file with the numbers of this scene: objects with numbers of their own have
         a ``radio-material``, whose numbers hold at every frequency, the others an
         ``itu-radio-material``. The folder is created when needed; ``load_scene`` of the returned
-        path gives a scene with the same key, unless ``frequency`` was needed.
+        path gives a scene with the same key, unless ``frequency`` was needed. Layers, which Sionna
+        does not have, are written to ``layers.toml`` beside it; the XML holds the slabs that stand
+        for them.
 
         :param frequency: carrier at which numbers that are left to the ITU table are written where
             Sionna would not take them from there: the permittivity of an object that states its

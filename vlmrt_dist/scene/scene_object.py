@@ -18,6 +18,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.geometry import is_closed
+from vlmrt_dist.scene.layers import LayeredMaterial
 
 DEFAULT_THICKNESS = 0.1
 """Thickness [m] of a slab where the scene does not say; Sionna's default."""
@@ -50,6 +51,8 @@ class SceneObject:
     :param scattering_coefficient: Sionna's S in [0, 1]; not modelled, but kept in scenes that are
         written
     :param xpd_coefficient: Sionna's K_x in [0, 1], likewise
+    :param layered: layers of the surface; None: it is the one slab of the numbers above, which
+        otherwise only stands for the layers in scenes for Sionna
     :raises SceneError: if name or geometry is impossible
     :raises MaterialError: if a number of the material is impossible
     """
@@ -63,6 +66,7 @@ class SceneObject:
     conductivity: float | None = None
     scattering_coefficient: float = 0.0
     xpd_coefficient: float = 0.0
+    layered: LayeredMaterial | None = None
 
     def __post_init__(self) -> None:
         check_name("object", self.name)
