@@ -86,7 +86,8 @@ class Prior:
         check_correlation(self.correlation)
         if self.width is not None and not self.width > 0.0:
             raise ConfigurationError(
-                "width must be positive; use inf for no prior, None for that of each class"
+                "width must be positive; use inf for no prior, or leave it out for that of "
+                "published measurements"
             )
 
 
