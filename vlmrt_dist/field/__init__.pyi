@@ -1,3 +1,5 @@
+from .cell_levels import LengthsAt as LengthsAt
+from .cell_levels import PointLevels as PointLevels
 from .cell_levels import point_levels as point_levels
 from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective
@@ -6,6 +8,7 @@ from .map_plane import MapPlane as MapPlane
 from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
+from .mean_length import path_lengths as path_lengths
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
@@ -13,7 +16,6 @@ from .objective import Objective as Objective
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
-from .path_lengths import path_lengths as path_lengths
 from .path_power import path_powers as path_powers
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws

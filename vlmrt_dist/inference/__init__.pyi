@@ -7,12 +7,14 @@ from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
 from .coverage import calibrated_materials as calibrated_materials
+from .coverage import prior_materials as prior_materials
 from .coverage import radio_map as radio_map
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
 from .export import write_links as write_links
+from .export import write_rows as write_rows
 from .fitting import appraise_adam as appraise_adam
 from .fitting import fit_least_squares as fit_least_squares
 from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
@@ -36,7 +38,9 @@ from .options import Prior as Prior
 from .options import Quantity as Quantity
 from .options import Solver as Solver
 from .options import StopRule as StopRule
+from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
+from .parameters import OF_LINKS as OF_LINKS
 from .parameters import Tie as Tie
 from .parameters import Unknowns as Unknowns
 from .parameters import unknowns_of as unknowns_of
@@ -49,6 +53,7 @@ from .problem import Problem as Problem
 from .problem import build_problem as build_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
+from .quantities import AlongPaths as AlongPaths
 from .quantities import Alternative as Alternative
 from .quantities import Clutter as Clutter
 from .quantities import ExcessLoss as ExcessLoss

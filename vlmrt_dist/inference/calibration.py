@@ -13,7 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.quantities import (
+    NOTHING_ALONG,
+    AlongPaths,
+    Gains,
+    JointCovariance,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
@@ -49,6 +56,9 @@ class Calibration:
     :param frequency: carrier that conductivities and permittivities are given at [Hz]
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior covariance of all unknowns; None: not known
+    :param gains: offsets of the setups, if they were unknown
+    :param origin: scene, radio and measurement that the values come from; None: not known
+    :param along: clutter and excess loss of the levels; a scene cannot hold them
     """
 
     names: tuple[str, ...]
@@ -56,6 +66,9 @@ class Calibration:
     frequency: float
     quantities: dict[str, QuantityEstimate]
     joint: JointCovariance | None = None
+    gains: Gains | None = None
+    origin: Origin | None = None
+    along: AlongPaths = NOTHING_ALONG
 
     @property
     def values(self) -> dict[str, FloatArray]:

@@ -60,7 +60,7 @@ def write_estimate(
     for name, quantity in result.others.items():
         ends = ("", "_low", "_high", "_prior", "_prior_low", "_prior_high")
         units |= {name + end: quantity.unit for end in ends}
-    return _write(object_rows(result), units, about, path)
+    return write_rows(object_rows(result), path, units, about)
 
 
 def object_rows(result: Estimate) -> list[Row]:
@@ -98,7 +98,7 @@ def write_links(
 ) -> Path:
     """Write one row a link; otherwise as :func:`write_estimate`."""
     rows = link_rows(result, campaign, radio)
-    return _write(rows, LINK_UNITS, provenance(result, scene, campaign, radio), path)
+    return write_rows(rows, path, LINK_UNITS, provenance(result, scene, campaign, radio))
 
 
 def link_rows(result: Estimate, campaign: Campaign, radio: RadioConfig) -> list[Row]:
@@ -150,9 +150,19 @@ def provenance(
     }
 
 
-def _write(
-    rows: list[Row], units: dict[str, str], about: dict[str, Any], path: str | os.PathLike[str]
+def write_rows(
+    rows: list[Row],
+    path: str | os.PathLike[str],
+    units: dict[str, str],
+    about: dict[str, Any] | None = None,
 ) -> Path:
+    """Write rows as ``.parquet``, ``.csv`` or ``.json``, whole or not at all.
+
+    :param units: of the columns; a column without one is of names, counts or ratios
+    :param about: provenance, which a CSV has no place for
+    :raises StorageError: if the name ends in none of these, or the place cannot be written to
+    """
+    about = about or {}
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import Area
 from vlmrt_dist.inference.verdicts import Part, Verdict
 
 
@@ -170,6 +171,22 @@ class ExcessLoss(NamedTuple):
     high: float
     std: float
     verdict: Verdict
+
+
+class AlongPaths(NamedTuple):
+    """What levels have along the paths beyond the model.
+
+    :param clutter: scatter; None: there was none
+    :param excess_loss: mean loss a metre; None: it was not unknown
+    :param area: the part of the plan where length counts; None: everywhere
+    """
+
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
+    area: Area | None = None
+
+
+NOTHING_ALONG = AlongPaths()
 
 
 class JointCovariance(NamedTuple):

@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import CampaignLike
+from vlmrt_dist.campaign import Area, CampaignLike
 from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
+    AlongPaths,
     Alternative,
     Clutter,
     ExcessLoss,
@@ -81,6 +83,7 @@ class Estimate:
     :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
         ``links.noise_db`` contains it, and so do all intervals
     :param excess_loss: mean loss a metre beyond the model's, if it was unknown
+    :param clutter_area: the part of the plan where both are; None: everywhere
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -113,6 +116,7 @@ class Estimate:
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
+    :param origin: scene, radio and measurement that it was made from
     """
 
     names: tuple[str, ...]
@@ -153,6 +157,7 @@ class Estimate:
     ties: tuple[Tie, ...] = ()
     clutter: Clutter | None = None
     excess_loss: ExcessLoss | None = None
+    clutter_area: Area | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -163,6 +168,7 @@ class Estimate:
     solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
@@ -248,7 +254,17 @@ class Estimate:
             self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
-        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+        along = AlongPaths(self.clutter, self.excess_loss, self.clutter_area)
+        return Calibration(
+            self.names,
+            self.materials,
+            self.frequency,
+            asked,
+            self.joint,
+            self.gains,
+            self.origin,
+            along,
+        )
 
     def _repr_html_(self) -> str:
         """The tables and remarks of :meth:`__str__`, for notebooks."""

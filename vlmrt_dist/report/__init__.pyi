@@ -31,6 +31,7 @@ from .plotting.cities import UNSEEN as UNSEEN
 from .plotting.cities import Panel as Panel
 from .plotting.cities import city_figure as city_figure
 from .plotting.coverage import map_figure as map_figure
+from .plotting.evaluation import evaluation_figure as evaluation_figure
 from .plotting.figures import comparison_figure as comparison_figure
 from .plotting.figures import positions_figure as positions_figure
 from .plotting.figures import save_both as save_both
