@@ -41,7 +41,7 @@ def with_open_ends(predict: Predict, data: LeastSquares, fit: Fit) -> Fit:
     for k in np.flatnonzero(fit.knowledge.seen).tolist():
         values = fit.draws.x[:, k]
         groups = apart(values, fit.draws)
-        prior = Bounded(data.prior[k], fit.knowledge.prior_std[k], low[k], high[k])
+        prior = Bounded(data.prior[k], fit.width[k], low[k], high[k])
         for side, (group, end) in enumerate(((groups[0], low[k]), (groups[-1], high[k]))):
             some = SortedDraws.of(values[group], fit.draws.weight[group])
             if some.may_be_open(prior, upper=side == 1):

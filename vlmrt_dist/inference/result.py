@@ -232,18 +232,26 @@ class Estimate:
         return self.scene
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 112, *, wrap: bool = False) -> str:
+        """Tables and remarks as plain text.
+
+        :param width: of the tables [characters]
+        :param wrap: break the remarks into lines of that width; else each is one line
+        """
         from rich.console import Console
 
         text = io.StringIO()
         # Text wherever it is printed: a notebook would get tables of its own, and codes for bold.
         console = Console(
-            file=text, width=112, no_color=True, highlight=False, force_jupyter=False,
+            file=text, width=width, no_color=True, highlight=False, force_jupyter=False,
             force_terminal=False,
         )  # fmt: skip
         for table in self.tables():
             console.print(table)
         for line in self.remarks():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=not wrap, markup=False)
         return text.getvalue().rstrip()
 
     @property
