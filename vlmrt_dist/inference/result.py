@@ -45,6 +45,9 @@ MAX_DIFFERING = 30
 
 SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
 
+MOST_FACTOR = 1e4
+"""A prior that allows more either way stands for none."""
+
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
 
@@ -382,7 +385,7 @@ class Estimate:
                 "the optimizer has not converged; the intervals say what the links tell, not how "
                 "far it was from the end"
             )
-        lines += self._doubts() + self._ambiguities()
+        lines += self._prior_widths() + self._doubts() + self._ambiguities()
         if self.noise_db <= MIN_NOISE_DB:
             lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
         if math.isnan(self.noise_scale):
@@ -419,6 +422,23 @@ class Estimate:
             )
         quantities = self.calibration.quantities
         return lines + verdict_sentences(self.names, quantities)
+
+    def _prior_widths(self) -> list[str]:
+        """Factors that the priors on the conductivities allow either way at 95 %, by material."""
+        factors: dict[str, float] = {}
+        for k, verdict in enumerate(self.verdict):
+            if verdict != "fixed" and self.prior[k] > 0.0:
+                factor = float(self.prior_high[k] / self.prior[k])
+                factors[self.materials[k]] = max(factor, factors.get(self.materials[k], 0.0))
+        if self.optimizer != "levenberg_marquardt" or not factors:
+            return []
+        if max(factors.values()) > MOST_FACTOR:
+            return []
+        words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
+        return [
+            f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
+            f"{self.frequency:g} lists published measurements)"
+        ]
 
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""
