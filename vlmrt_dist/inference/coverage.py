@@ -23,7 +23,7 @@ from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
 from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import ExcessLoss, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -227,7 +227,7 @@ class _State:
     loss: ExcessLoss | None = None
     loss_entry: int | None = None
 
-    def shared(self, joint: JointCovariance) -> _State:
+    def shared(self, joint: JointPosterior) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
         variance = np.zeros(len(joint.matrix))
         for quantity, entry in _slabs_of(joint).items():
@@ -275,7 +275,7 @@ class _State:
         return level, np.where(heard, np.sqrt(np.maximum(variance + alone, 0.0)), np.nan)
 
 
-def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
+def _slabs_of(joint: JointPosterior) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
     return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
 

@@ -27,7 +27,7 @@ from vlmrt_dist.inference.quantities import (
     Clutter,
     ExcessLoss,
     Gains,
-    JointCovariance,
+    JointPosterior,
     LinkLevels,
     QuantityEstimate,
 )
@@ -75,7 +75,7 @@ class Estimate:
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
         fixed (the interval is the prior's where not identified)
-    :param joint: posterior covariance of all unknowns together; None: not known
+    :param joint: posterior of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
     :param gains: offsets of the levels, if they were unknown
@@ -151,7 +151,7 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    joint: JointCovariance | None = None
+    joint: JointPosterior | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
@@ -269,7 +269,6 @@ class Estimate:
             self.frequency,
             asked,
             self.joint,
-            self.gains,
             self.origin,
             along,
         )
