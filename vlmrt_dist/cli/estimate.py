@@ -126,7 +126,9 @@ def estimate_command(
     profiles: list[Profile] = []
     with results_only(), progress_bar() as progress:
         # Asked before any actor starts: this takes the key out of the environment they inherit.
-        advised = vlm and propose_materials(vlm, room, frequency=asked.frequency).prior
+        advised = vlm and prior.of_advisor(
+            propose_materials(vlm, room, frequency=asked.frequency).prior
+        )
         room = room.fill_materials(advised.materials) if advised else room
         result = estimate(
             room, campaign, radio=asked, prior=advised or width, parameters=unknown, noise=errors,

@@ -7,11 +7,8 @@ from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
 from .coverage import calibrated_materials as calibrated_materials
-from .coverage import differentiated_by as differentiated_by
 from .coverage import prior_materials as prior_materials
-from .coverage import quantity_derivatives as quantity_derivatives
 from .coverage import radio_map as radio_map
-from .coverage import slab_loss_of as slab_loss_of
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import link_rows as link_rows
@@ -23,6 +20,10 @@ from .fitting import fit_least_squares as fit_least_squares
 from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt
+from .level_prediction import SAME_PLACE as SAME_PLACE
+from .level_prediction import LevelPosterior as LevelPosterior
+from .level_prediction import centred as centred
+from .level_prediction import level_posterior as level_posterior
 from .multistart import Fit as Fit
 from .multistart import appraise as appraise
 from .offsets import GainSharing as GainSharing
@@ -62,7 +63,7 @@ from .quantities import Alternative as Alternative
 from .quantities import Clutter as Clutter
 from .quantities import ExcessLoss as ExcessLoss
 from .quantities import Gains as Gains
-from .quantities import JointCovariance as JointCovariance
+from .quantities import JointPosterior as JointPosterior
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
 from .quantities import bounded as bounded

@@ -36,7 +36,7 @@ from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
 from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import ExcessLoss, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -161,7 +161,7 @@ def radio_map(
     places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
-    wanted = differentiated_by(named)
+    wanted = _wanted(named)
     cells = (plane or MapPlane()).cells_of(scene)
     free = cells.free(scene)
     points = cells.centers.reshape(-1, 3)
@@ -243,7 +243,7 @@ class _State:
     loss_entry: int | None = None
     slab_loss: NormalLoss | None = None
 
-    def shared(self, joint: JointCovariance) -> _State:
+    def shared(self, joint: JointPosterior) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
         variance = np.zeros(len(joint.matrix))
         for quantity, entry in _slabs_of(joint).items():
@@ -261,7 +261,7 @@ class _State:
         power = levels.rss[0]
         heard = power > 0.0
         jacobian = sp.csr_matrix((len(power), len(self.covariance)))
-        by_slab = quantity_derivatives(levels, self.entry, self.slab_loss)
+        by_slab = _by_quantity(levels, self.entry, self.slab_loss)
         for quantity, entry in self.entry.items():
             # An exponent acts through the conductivity: ln σ changes by ln(f / f0) for each unit.
             exponent = quantity == "exponent"
@@ -291,14 +291,14 @@ class _State:
         return level, np.where(heard, np.sqrt(np.maximum(variance + alone, 0.0)), np.nan)
 
 
-def quantity_derivatives(
+def _by_quantity(
     levels: Levels, entry: Mapping[str, IntArray], slab_loss: NormalLoss | None
 ) -> dict[str, sp.csr_matrix]:
     """Derivatives of levels by each quantity of objects and layers, the others held fixed: [L, K],
     or [L, Λ] for :data:`LAYER`.
 
     :param entry: for each uncertain quantity the unknown of each object, -1 where known
-    :param slab_loss: see :func:`slab_loss_of`
+    :param slab_loss: see :func:`_slab_loss_of`
     """
     found: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
     found |= {LAYER[name]: by for name, by in levels.layers.items()}
@@ -316,13 +316,13 @@ def quantity_derivatives(
     return found
 
 
-def slab_loss_of(scene: SceneModel, calibration: Calibration) -> NormalLoss | None:
+def _slab_loss_of(scene: SceneModel, calibration: Calibration) -> NormalLoss | None:
     """Losses of the slabs at the calibrated values; None where no penetration loss was unknown."""
     at = _at({name: q.value for name, q in calibration.slabs.items()}, calibration.slabs, 0.0)
     return _loss(scene, at, calibration.frequency)
 
 
-def differentiated_by(named: Collection[str]) -> list[Parameter]:
+def _wanted(named: Collection[str]) -> list[Parameter]:
     """What levels are differentiated by for the uncertainty of some quantities."""
     wanted: list[Parameter] = [q for q in SLAB if q in named or LAYER[q] in named]
     if "exponent" in named and "conductivity" not in wanted:
@@ -330,7 +330,7 @@ def differentiated_by(named: Collection[str]) -> list[Parameter]:
     return [*wanted, "extra_loss_db"] if "penetration_loss" in named else wanted
 
 
-def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
+def _slabs_of(joint: JointPosterior) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
     return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
 
@@ -375,7 +375,7 @@ def _states(
         if estimate.joint is not None:
             before = before.shared(estimate.joint)
     materials = calibrated_materials(scene, estimate, radio.frequency)
-    slab_loss = slab_loss_of(scene, estimate)
+    slab_loss = _slab_loss_of(scene, estimate)
     if estimate.joint is not None:
         after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
         entry = estimate.joint.entry.get("excess_loss")

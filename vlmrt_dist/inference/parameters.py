@@ -34,6 +34,7 @@ from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
 from vlmrt_dist.inference.offsets import offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
+from vlmrt_dist.inference.prior_term import PriorShape
 from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
@@ -131,6 +132,7 @@ class Unknowns:
     :param num_receivers: N
     :param ties: objects that share an entry
     :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
+    :param shape: correlations and tails of the prior; None: independent and normal
     :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
     """
 
@@ -145,6 +147,7 @@ class Unknowns:
     num_receivers: int
     ties: tuple[Tie, ...] = ()
     length_m: FloatArray | None = None
+    shape: PriorShape | None = None
     walls: dict[float, Walls | None] = field(default_factory=dict)
 
     @property
@@ -372,6 +375,7 @@ def unknowns_of(
         campaign.num_receivers,
         tuple(vector.ties),
         None if length_m is None else length_m.ravel(),
+        _shape(vector, prior),
         walls,
     )
 
@@ -438,6 +442,23 @@ def _slabs_of(
     return _Slabs(names, tuple(materials), known, median, frees, width)
 
 
+def _shape(vector: _Vector, prior: ConductivityPrior) -> PriorShape | None:
+    """Correlation of ln σ and ln ε_r of each object or group, and tails; None: there are none."""
+    size = len(vector.mean)
+    partner, heavy = np.full(size, -1), np.zeros(size, bool)
+    electrical = ("conductivity", "relative_permittivity")
+    sigma, epsilon = (vector.of_slabs(q) for q in electrical)
+    if prior.heavy:
+        heavy = np.isin(vector.quantity, [*electrical, *(LAYER[q] for q in electrical)])
+    if sigma is not None and epsilon is not None and prior.correlation:
+        pairs = {(int(i), int(j)) for i, j in zip(sigma, epsilon, strict=True) if i >= 0 and j >= 0}
+        for i, j in pairs:
+            partner[i], partner[j] = j, i
+    if not heavy.any() and not (partner >= 0).any():
+        return None
+    return PriorShape(partner, np.where(partner >= 0, prior.correlation, 0.0), heavy)
+
+
 @dataclass
 class _Vector:
     """The unknowns as they are collected."""
@@ -474,6 +495,12 @@ class _Vector:
         self.entry[quantity] = entry[:num_objects]
         if count > num_objects and quantity in LAYER:
             self.entry[LAYER[quantity]] = entry[num_objects:]
+
+    def of_slabs(self, quantity: str) -> IntArray | None:
+        """[K + Λ] entries of the objects and of the layers; None: the quantity is known."""
+        own = self.entry.get(quantity)
+        behind = self.entry.get(LAYER[quantity], np.zeros(0, np.int64))
+        return None if own is None else np.concatenate([own, behind])
 
     def append(self, quantity: str, label: str, mean: float, width: float) -> None:
         self.quantity.append(quantity)

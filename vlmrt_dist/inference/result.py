@@ -27,7 +27,7 @@ from vlmrt_dist.inference.quantities import (
     Clutter,
     ExcessLoss,
     Gains,
-    JointCovariance,
+    JointPosterior,
     LayerEstimates,
     LinkLevels,
     QuantityEstimate,
@@ -45,6 +45,9 @@ MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
 SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
+
+MOST_FACTOR = 1e4
+"""A prior that allows more either way stands for none."""
 
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
@@ -73,7 +76,7 @@ class Estimate:
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
         fixed (the interval is the prior's where not identified)
-    :param joint: posterior covariance of all unknowns together; None: not known
+    :param joint: posterior of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent", "penetration_loss"
     :param layers: the layers of objects that have any, where they could be unknown; None: there are
@@ -152,7 +155,7 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    joint: JointCovariance | None = None
+    joint: JointPosterior | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
@@ -271,7 +274,6 @@ class Estimate:
             self.frequency,
             asked,
             self.joint,
-            self.gains,
             self.origin,
             along,
             self.layers,
@@ -425,7 +427,7 @@ class Estimate:
                 "the optimizer has not converged; the intervals say what the links tell, not how "
                 "far it was from the end"
             )
-        lines += self._doubts() + self._ambiguities()
+        lines += self._prior_widths() + self._doubts() + self._ambiguities()
         if self.noise_db <= MIN_NOISE_DB:
             lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
         if math.isnan(self.noise_scale):
@@ -465,6 +467,23 @@ class Estimate:
             said += verdict_sentences(self.layers.names, self.layers.quantities)
         # What both say is said once, at the end.
         return lines + list(dict.fromkeys(reversed(said)))[::-1]
+
+    def _prior_widths(self) -> list[str]:
+        """Factors that the priors on the conductivities allow either way at 95 %, by material."""
+        factors: dict[str, float] = {}
+        for k, verdict in enumerate(self.verdict):
+            if verdict != "fixed" and self.prior[k] > 0.0:
+                factor = float(self.prior_high[k] / self.prior[k])
+                factors[self.materials[k]] = max(factor, factors.get(self.materials[k], 0.0))
+        if self.optimizer != "levenberg_marquardt" or not factors:
+            return []
+        if max(factors.values()) > MOST_FACTOR:
+            return []
+        words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
+        return [
+            f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
+            f"{self.frequency:g} lists published measurements)"
+        ]
 
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""

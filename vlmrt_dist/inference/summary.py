@@ -19,7 +19,7 @@ from vlmrt_dist.inference.answers import (
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
-from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.origin import origin_of
 from vlmrt_dist.inference.parameters import LAYER, OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import (
@@ -122,21 +122,7 @@ def summarise(
         seconds=seconds,
         links=links,
         scene=scene,
-        origin=_origin(scene, problem, float(np.median(links.noise_db[used])), fit.scale),
-    )
-
-
-def _origin(scene: SceneModel, problem: Problem, noise_db: float, noise_scale: float) -> Origin:
-    return Origin(
-        scene=scene.name,
-        scene_key=scene.key,
-        geometry_key=scene.geometry_key,
-        campaign_key=problem.campaign.key,
-        radio=problem.assumed.radio,
-        tx=problem.campaign.tx,
-        noise_db=noise_db,
-        noise_scale=noise_scale,
-        gain_width_db=problem.assumed.noise.gain_offset_db,
+        origin=origin_of(scene, problem, fit.scale),
     )
 
 
