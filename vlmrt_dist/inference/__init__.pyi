@@ -51,6 +51,7 @@ from .problem import Assumptions as Assumptions
 from .problem import Evaluator as Evaluator
 from .problem import Problem as Problem
 from .problem import build_problem as build_problem
+from .problem import open_problem as open_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
 from .quantities import AlongPaths as AlongPaths
@@ -64,9 +65,11 @@ from .quantities import QuantityEstimate as QuantityEstimate
 from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
+from .verdicts import Marginals as Marginals
 from .verdicts import Part as Part
 from .verdicts import Verdict as Verdict
 from .verdicts import limits as limits
+from .verdicts import marginals as marginals
 from .weighted_draws import Mode as Mode
 from .weighted_draws import WeightedDraws as WeightedDraws
 from .wording import VERDICT_WORDS as VERDICT_WORDS

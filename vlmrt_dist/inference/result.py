@@ -45,6 +45,9 @@ MAX_DIFFERING = 30
 
 SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
 
+MOST_FACTOR = 1e4
+"""A prior that allows more either way stands for none."""
+
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
 
@@ -229,18 +232,26 @@ class Estimate:
         return self.scene
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 112, *, wrap: bool = False) -> str:
+        """Tables and remarks as plain text.
+
+        :param width: of the tables [characters]
+        :param wrap: break the remarks into lines of that width; else each is one line
+        """
         from rich.console import Console
 
         text = io.StringIO()
         # Text wherever it is printed: a notebook would get tables of its own, and codes for bold.
         console = Console(
-            file=text, width=112, no_color=True, highlight=False, force_jupyter=False,
+            file=text, width=width, no_color=True, highlight=False, force_jupyter=False,
             force_terminal=False,
         )  # fmt: skip
         for table in self.tables():
             console.print(table)
         for line in self.remarks():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=not wrap, markup=False)
         return text.getvalue().rstrip()
 
     @property
@@ -375,7 +386,7 @@ class Estimate:
                 "the optimizer has not converged; the intervals say what the links tell, not how "
                 "far it was from the end"
             )
-        lines += self._doubts() + self._ambiguities()
+        lines += self._prior_widths() + self._doubts() + self._ambiguities()
         if self.noise_db <= MIN_NOISE_DB:
             lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
         if math.isnan(self.noise_scale):
@@ -412,6 +423,23 @@ class Estimate:
             )
         quantities = self.calibration.quantities
         return lines + verdict_sentences(self.names, quantities)
+
+    def _prior_widths(self) -> list[str]:
+        """Factors that the priors on the conductivities allow either way at 95 %, by material."""
+        factors: dict[str, float] = {}
+        for k, verdict in enumerate(self.verdict):
+            if verdict != "fixed" and self.prior[k] > 0.0:
+                factor = float(self.prior_high[k] / self.prior[k])
+                factors[self.materials[k]] = max(factor, factors.get(self.materials[k], 0.0))
+        if self.optimizer != "levenberg_marquardt" or not factors:
+            return []
+        if max(factors.values()) > MOST_FACTOR:
+            return []
+        words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
+        return [
+            f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
+            f"{self.frequency:g} lists published measurements)"
+        ]
 
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""
