@@ -1,3 +1,5 @@
+from .cell_levels import LengthsAt as LengthsAt
+from .cell_levels import PointLevels as PointLevels
 from .cell_levels import point_levels as point_levels
 from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective

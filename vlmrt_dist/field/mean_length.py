@@ -28,6 +28,7 @@ def path_lengths(
     materials: Mapping[float, Materials],
     *,
     area: Area | None = None,
+    table: PathTable | None = None,
     progress: Progress | None = None,
 ) -> FloatArray:
     """[M, N] power-weighted mean length Σ P_i L_i / Σ P_i of the paths of each link [m].
@@ -38,9 +39,10 @@ def path_lengths(
     :param materials: material parameters [K] at each carrier [Hz]
     :param area: count only what of each path lies in this part of the plan, at any height; None:
         all of it
+    :param table: the links' paths, where they are traced already
     :return: NaN where no path arrives
     """
-    table = trace(scene, campaign, radio, progress=progress)
+    table = table or trace(scene, campaign, radio, progress=progress)
     power = np.zeros(table.num_paths)
     for carrier in carriers_of(scene, campaign, radio):
         rows = np.flatnonzero(np.isin(table.setup, carrier.setups))

@@ -13,8 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.errors import SceneError
 from vlmrt_dist.inference.origin import Origin
-from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    NOTHING_ALONG,
+    AlongPaths,
+    JointPosterior,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import (
     LiveChange,
@@ -49,23 +55,39 @@ class Calibration:
     :param materials: [K] material classes
     :param frequency: carrier that conductivities and permittivities are given at [Hz]
     :param quantities: the conductivity and the other quantities that were unknown, by name
-    :param joint: posterior covariance of all unknowns; None: not known
-    :param gains: offsets of the setups, if they were unknown
+    :param joint: posterior of all unknowns; None: not known
     :param origin: scene, radio and measurement that the values come from; None: not known
+    :param along: clutter and excess loss of the levels; a scene cannot hold them
     """
 
     names: tuple[str, ...]
     materials: tuple[str, ...]
     frequency: float
     quantities: dict[str, QuantityEstimate]
-    joint: JointCovariance | None = None
-    gains: Gains | None = None
+    joint: JointPosterior | None = None
     origin: Origin | None = None
+    along: AlongPaths = NOTHING_ALONG
 
     @property
     def values(self) -> dict[str, FloatArray]:
         """Of the quantities that a scene holds those that are known, each [K]."""
         return {q: self.quantities[q].value for q in QUANTITIES if q in self.quantities}
+
+    def scene_of(self, scene: SceneModel) -> SceneModel:
+        """The scene of the estimate, before it: ``scene`` with the classes that the estimation took
+        unstated materials for.
+
+        :raises SceneError: if it is another scene (the message names the objects)
+        """
+        if self.names != scene.names:
+            check_names(self.names, scene.names, f"the scene {scene.name!r}")
+            raise SceneError(
+                "the objects of the scene have another order than those of the estimate"
+            )
+        scene = scene.fill_materials(self.materials)
+        if self.origin is not None:
+            self.origin.check(scene)
+        return scene
 
     def on(self, scene: SceneModel) -> SceneModel:
         """The scene with these numbers.

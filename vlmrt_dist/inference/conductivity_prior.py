@@ -12,12 +12,14 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.inference.options import Initial, Prior, check_choice
+from vlmrt_dist.inference.options import Initial, Prior, check_choice, check_correlation
 from vlmrt_dist.scene import (
+    CORRELATION,
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
     MaterialPrior,
     SceneModel,
+    Tails,
     spread_of,
 )
 
@@ -33,12 +35,16 @@ class ConductivityPrior:
     :param width: [K] standard deviation of ln σ; infinite for none
     :param free: [K] objects whose conductivity is unknown
     :param permittivity_width: [K] standard deviation of ln ε_r; None: nobody says
+    :param correlation: of ln σ and ln ε_r of an object
+    :param heavy: tails are Student's
     """
 
     median: FloatArray
     width: FloatArray
     free: BoolArray
     permittivity_width: FloatArray | None = None
+    correlation: float = 0.0
+    heavy: bool = False
 
 
 def prior_of(
@@ -78,7 +84,7 @@ def stated_prior(
     if unknown:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
     known = np.isin(scene.names, list(fixed))
-    permittivity = None
+    permittivity, correlation = None, prior.correlation
     if isinstance(prior, MaterialPrior):
         median, widths = _checked(prior, scene, radio.frequency)
         if known.any():
@@ -89,11 +95,14 @@ def stated_prior(
             spreads = {m: spread_of(m, radio.frequency) for m in set(scene.materials)}
             widths = np.array([spreads[m].conductivity for m in scene.materials])
             permittivity = np.array([spreads[m].relative_permittivity for m in scene.materials])
+            correlation = CORRELATION if correlation is None else correlation
         else:
             widths = np.full(scene.num_objects, float(prior.width))
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
     free &= np.array([item.layered is None for item in scene.objects])
-    return ConductivityPrior(median, widths, free, permittivity)
+    return ConductivityPrior(
+        median, widths, free, permittivity, correlation or 0.0, prior.tails == "student_t"
+    )
 
 
 def _checked(
@@ -106,6 +115,8 @@ def _checked(
             + listed(scene.names)
         )
     c, d, width = (np.asarray(x, np.float64) for x in (given.c, given.d, given.width))
+    check_choice("tails", given.tails, get_args(Tails))
+    check_correlation(given.correlation)
     shape = (scene.num_objects,)
     if not c.shape == d.shape == width.shape == shape:
         raise ConfigurationError(

@@ -17,13 +17,13 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.field import Levels, MapPlane, Materials, Parameter, point_levels
+from vlmrt_dist.field import LengthsAt, Levels, MapPlane, Materials, Parameter, point_levels
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
 from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -126,8 +126,8 @@ def radio_map(
 ) -> RadioMap:
     """Levels over a plane by the exact paths, before and after calibration.
 
-    Offsets of the setups' levels, if they were estimated, are not applied: the map is that of the
-    stated transmit power.
+    Offsets of the levels, if they were estimated, are not applied: the map is that of the stated
+    transmit power. An excess loss along the paths is, in the calibrated map.
 
     :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param tx: transmitter [3] or transmitters [T, 3] [m]
@@ -159,11 +159,13 @@ def radio_map(
     for t, place in enumerate(places):
         index = cells.in_tiles(free)
         index = index[np.linalg.norm(points[index] - place, axis=1) > ON_TRANSMITTER]
-        materials = [state.materials for state in states]
-        blocks = point_levels(scene, place, points[index], radio, materials, wanted)
-        for some, found in blocks:
+        blocks = point_levels(
+            scene, place, points[index], radio, [state.materials for state in states], wanted,
+            _lengths_at(scene, estimate, radio.frequency),
+        )  # fmt: skip
+        for some, found, lengths in blocks:
             for state, here, at in zip(states, levels, found, strict=True):
-                here[:, t, index[some]] = state.level_and_std(at)
+                here[:, t, index[some]] = state.level_and_std(at, lengths)
             done += len(some)
             if progress is not None:
                 progress("map", done, len(places) * int(free.sum()))
@@ -177,6 +179,16 @@ def radio_map(
         calibrated_std_db=after[0][1] if after else None,
         joint=estimate is None or estimate.joint is not None,
     )  # fmt: skip
+
+
+def _lengths_at(
+    scene: SceneModel, estimate: Calibration | None, frequency: float
+) -> LengthsAt | None:
+    """How the lengths of paths are counted that an excess loss needs: with the prior's powers, as
+    when it was estimated."""
+    if estimate is None or estimate.along.excess_loss is None:
+        return None
+    return LengthsAt(prior_materials(scene, estimate, frequency), estimate.along.area)
 
 
 def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
@@ -204,14 +216,18 @@ class _State:
     :param entry: for each uncertain quantity the unknown of each object [K], -1 where known
     :param covariance: [X, X] of the unknowns, or [X] variances where they are independent
     :param log_ratio: ln of the map's carrier over the one that an exponent's σ is given at
+    :param loss: mean loss a metre of path beyond the model's
+    :param loss_entry: the unknown that it is; None: independent of the others
     """
 
     materials: Materials
     entry: dict[str, IntArray]
     covariance: FloatArray
     log_ratio: float
+    loss: ExcessLoss | None = None
+    loss_entry: int | None = None
 
-    def shared(self, joint: JointCovariance) -> _State:
+    def shared(self, joint: JointPosterior) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
         variance = np.zeros(len(joint.matrix))
         for quantity, entry in _slabs_of(joint).items():
@@ -219,8 +235,13 @@ class _State:
             variance[entry[free]] = self.covariance[self.entry[quantity][free]]
         return dataclasses.replace(self, entry=_slabs_of(joint), covariance=variance)
 
-    def level_and_std(self, levels: Levels) -> tuple[FloatArray, FloatArray]:
-        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB]."""
+    def level_and_std(
+        self, levels: Levels, length_m: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB].
+
+        :param length_m: [P] length of the paths [m], if there may be an excess loss
+        """
         power = levels.rss[0]
         heard = power > 0.0
         jacobian = sp.csr_matrix((len(power), len(self.covariance)))
@@ -234,17 +255,27 @@ class _State:
                 (np.ones(len(free)), (free, entry[free])), (len(entry), len(self.covariance))
             )
             jacobian = jacobian + by @ columns
+        lost: FloatArray | float = 0.0
+        alone: FloatArray | float = 0.0
+        if self.loss is not None and length_m is not None:
+            along = np.nan_to_num(length_m)
+            lost = self.loss.value * along
+            if self.loss_entry is None:
+                alone = (self.loss.std * along) ** 2
+            else:
+                there, at = np.arange(len(along)), np.full(len(along), self.loss_entry)
+                jacobian = jacobian + sp.csr_matrix((-along, (there, at)), jacobian.shape)
         if self.covariance.ndim == 1:
             variance = np.asarray(jacobian.multiply(jacobian) @ self.covariance)
         else:
             spread = jacobian @ self.covariance
             variance = np.asarray(jacobian.multiply(spread).sum(axis=1)).ravel()
         with np.errstate(invalid="ignore"):
-            level = np.where(heard, watts_to_dbm(power), np.nan)
-        return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+            level = np.where(heard, watts_to_dbm(power) - lost, np.nan)
+        return level, np.where(heard, np.sqrt(np.maximum(variance + alone, 0.0)), np.nan)
 
 
-def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
+def _slabs_of(joint: JointPosterior) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
     return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
 
@@ -289,10 +320,13 @@ def _states(
     materials = calibrated_materials(scene, estimate, radio.frequency)
     if estimate.joint is not None:
         after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
+        entry = estimate.joint.entry.get("excess_loss")
+        if entry is not None:
+            after = dataclasses.replace(after, loss_entry=int(entry.max()))
     else:
         spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
         after = _independent(scene, materials, spread, log_ratio)
-    return [before, after]
+    return [before, dataclasses.replace(after, loss=estimate.along.excess_loss)]
 
 
 def calibrated_materials(
@@ -307,6 +341,18 @@ def calibrated_materials(
     log_ratio = float(np.log(frequency / calibration.frequency))
     at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
     return _materials(scene, frequency, at, calibration.frequency)
+
+
+def prior_materials(scene: SceneModel, calibration: Calibration, frequency: float) -> Materials:
+    """Materials [K] at a carrier [Hz] before the calibration; the scene's own where the prior is
+    not known."""
+    known = {
+        name: quantity.prior
+        for name, quantity in calibration.quantities.items()
+        if name != "exponent" and np.isfinite(quantity.prior).all()
+    }
+    known.setdefault("conductivity", scene.conductivity(calibration.frequency))
+    return _materials(scene, frequency, known, calibration.frequency)
 
 
 def _at(

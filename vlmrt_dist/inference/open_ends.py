@@ -41,7 +41,7 @@ def with_open_ends(predict: Predict, data: LeastSquares, fit: Fit) -> Fit:
     for k in np.flatnonzero(fit.knowledge.seen).tolist():
         values = fit.draws.x[:, k]
         groups = apart(values, fit.draws)
-        prior = Bounded(data.prior[k], fit.knowledge.prior_std[k], low[k], high[k])
+        prior = Bounded(data.prior[k], fit.width[k], low[k], high[k])
         for side, (group, end) in enumerate(((groups[0], low[k]), (groups[-1], high[k]))):
             some = SortedDraws.of(values[group], fit.draws.weight[group])
             if some.may_be_open(prior, upper=side == 1):
@@ -76,16 +76,8 @@ class Held:
     @classmethod
     def of(cls, predict: Predict, data: LeastSquares, entry: int) -> Held:
         """The fit of ``data`` with one unknown held."""
-        shape = data.prior.shape
         rest = np.arange(len(data.prior)) != entry
-        others = replace(
-            data,
-            prior=data.prior[rest],
-            prior_width=np.broadcast_to(data.prior_width, shape)[rest],
-            low=np.broadcast_to(data.low, shape)[rest],
-            high=np.broadcast_to(data.high, shape)[rest],
-            vague=np.broadcast_to(data.vague, shape)[rest],
-        )
+        others = data.of_unknowns(np.flatnonzero(rest))
         return cls(predict, entry, rest, others)
 
     def fit(self, value: float, start: FloatArray) -> LeastSquaresResult:

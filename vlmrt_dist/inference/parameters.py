@@ -23,6 +23,7 @@ from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
 from vlmrt_dist.inference.offsets import offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
+from vlmrt_dist.inference.prior_term import PriorShape
 from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
@@ -111,6 +112,7 @@ class Unknowns:
     :param num_receivers: N
     :param ties: objects that share an entry
     :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
+    :param shape: correlations and tails of the prior; None: independent and normal
     """
 
     quantity: tuple[str, ...]
@@ -124,6 +126,7 @@ class Unknowns:
     num_receivers: int
     ties: tuple[Tie, ...] = ()
     length_m: FloatArray | None = None
+    shape: PriorShape | None = None
 
     @property
     def low(self) -> FloatArray:
@@ -271,12 +274,7 @@ def unknowns_of(
     medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
     vector = _Vector()
     for q in parameters.quantities:
-        kind = KINDS[q]
-        spread = np.full(scene.num_objects, parameters.widths.get(q, kind.width))
-        if q == "conductivity":
-            spread = prior.width
-        elif q == "relative_permittivity" and q not in parameters.widths:
-            spread = spread if prior.permittivity_width is None else prior.permittivity_width
+        kind, spread = KINDS[q], _widths(q, prior, parameters)
         shared = _groups(q, scene.names, materials, known.thickness, parameters.groups)
         members_of: dict[tuple[bool, str], list[int]] = {}
         for k in np.flatnonzero(prior.free).tolist():
@@ -312,7 +310,34 @@ def unknowns_of(
         campaign.num_receivers,
         tuple(vector.ties),
         None if length_m is None else length_m.ravel(),
+        _shape(vector, prior),
     )
+
+
+def _widths(q: str, prior: ConductivityPrior, parameters: Parameters) -> FloatArray:
+    """[K] prior widths of a parameter of the objects."""
+    if q == "conductivity":
+        return prior.width
+    stated = prior.permittivity_width
+    if q == "relative_permittivity" and q not in parameters.widths and stated is not None:
+        return stated
+    return np.full(len(prior.free), parameters.widths.get(q, KINDS[q].width))
+
+
+def _shape(vector: _Vector, prior: ConductivityPrior) -> PriorShape | None:
+    """Correlation of ln σ and ln ε_r of each object or group, and tails; None: there are none."""
+    size = len(vector.mean)
+    partner, heavy = np.full(size, -1), np.zeros(size, bool)
+    sigma, epsilon = (vector.entry.get(q) for q in ("conductivity", "relative_permittivity"))
+    if prior.heavy:
+        heavy = np.isin(vector.quantity, ["conductivity", "relative_permittivity"])
+    if sigma is not None and epsilon is not None and prior.correlation:
+        pairs = {(int(i), int(j)) for i, j in zip(sigma, epsilon, strict=True) if i >= 0 and j >= 0}
+        for i, j in pairs:
+            partner[i], partner[j] = j, i
+    if not heavy.any() and not (partner >= 0).any():
+        return None
+    return PriorShape(partner, np.where(partner >= 0, prior.correlation, 0.0), heavy)
 
 
 @dataclass

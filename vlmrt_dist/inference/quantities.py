@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign import Area
 from vlmrt_dist.inference.verdicts import Part, Verdict
+from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,16 +174,40 @@ class ExcessLoss(NamedTuple):
     verdict: Verdict
 
 
-class JointCovariance(NamedTuple):
-    """Posterior covariance of everything that was unknown.
+class AlongPaths(NamedTuple):
+    """What levels have along the paths beyond the model.
+
+    :param clutter: scatter; None: there was none
+    :param excess_loss: mean loss a metre; None: it was not unknown
+    :param area: the part of the plan where length counts; None: everywhere
+    """
+
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
+    area: Area | None = None
+
+
+NOTHING_ALONG = AlongPaths()
+
+
+class JointPosterior(NamedTuple):
+    """Posterior of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
         share theirs. For "gain" and "excess_loss" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
+    :param quantity: [X] what each unknown is
+    :param label: [X] the object, group or setup that it belongs to
+    :param x: [X] logarithms (of an exponent: itself) at the best minimum
+    :param draws: weighted draws where the normal posterior about it does not hold; None: it does
     """
 
     entry: dict[str, IntArray]
     matrix: FloatArray
+    quantity: tuple[str, ...]
+    label: tuple[str, ...]
+    x: FloatArray
+    draws: WeightedDraws | None = None
 
 
 def bounded(residual: FloatArray, censored: BoolArray, saturated: BoolArray) -> FloatArray:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import CampaignLike
+from vlmrt_dist.campaign import Area, CampaignLike
 from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
@@ -22,11 +22,12 @@ from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
+    AlongPaths,
     Alternative,
     Clutter,
     ExcessLoss,
     Gains,
-    JointCovariance,
+    JointPosterior,
     LinkLevels,
     QuantityEstimate,
 )
@@ -43,6 +44,9 @@ MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
 SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
+
+MOST_FACTOR = 1e4
+"""A prior that allows more either way stands for none."""
 
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
@@ -71,7 +75,7 @@ class Estimate:
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
         fixed (the interval is the prior's where not identified)
-    :param joint: posterior covariance of all unknowns together; None: not known
+    :param joint: posterior of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
     :param gains: offsets of the levels, if they were unknown
@@ -79,6 +83,7 @@ class Estimate:
     :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
         ``links.noise_db`` contains it, and so do all intervals
     :param excess_loss: mean loss a metre beyond the model's, if it was unknown
+    :param clutter_area: the part of the plan where both are; None: everywhere
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -146,12 +151,13 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    joint: JointCovariance | None = None
+    joint: JointPosterior | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
     clutter: Clutter | None = None
     excess_loss: ExcessLoss | None = None
+    clutter_area: Area | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -226,18 +232,26 @@ class Estimate:
         return self.scene
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 112, *, wrap: bool = False) -> str:
+        """Tables and remarks as plain text.
+
+        :param width: of the tables [characters]
+        :param wrap: break the remarks into lines of that width; else each is one line
+        """
         from rich.console import Console
 
         text = io.StringIO()
         # Text wherever it is printed: a notebook would get tables of its own, and codes for bold.
         console = Console(
-            file=text, width=112, no_color=True, highlight=False, force_jupyter=False,
+            file=text, width=width, no_color=True, highlight=False, force_jupyter=False,
             force_terminal=False,
         )  # fmt: skip
         for table in self.tables():
             console.print(table)
         for line in self.remarks():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=not wrap, markup=False)
         return text.getvalue().rstrip()
 
     @property
@@ -248,8 +262,15 @@ class Estimate:
             self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
+        along = AlongPaths(self.clutter, self.excess_loss, self.clutter_area)
         return Calibration(
-            self.names, self.materials, self.frequency, asked, self.joint, self.gains, self.origin
+            self.names,
+            self.materials,
+            self.frequency,
+            asked,
+            self.joint,
+            self.origin,
+            along,
         )
 
     def _repr_html_(self) -> str:
@@ -364,7 +385,7 @@ class Estimate:
                 "the optimizer has not converged; the intervals say what the links tell, not how "
                 "far it was from the end"
             )
-        lines += self._doubts() + self._ambiguities()
+        lines += self._prior_widths() + self._doubts() + self._ambiguities()
         if self.noise_db <= MIN_NOISE_DB:
             lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
         if math.isnan(self.noise_scale):
@@ -402,6 +423,23 @@ class Estimate:
         quantities = self.calibration.quantities
         return lines + verdict_sentences(self.names, quantities)
 
+    def _prior_widths(self) -> list[str]:
+        """Factors that the priors on the conductivities allow either way at 95 %, by material."""
+        factors: dict[str, float] = {}
+        for k, verdict in enumerate(self.verdict):
+            if verdict != "fixed" and self.prior[k] > 0.0:
+                factor = float(self.prior_high[k] / self.prior[k])
+                factors[self.materials[k]] = max(factor, factors.get(self.materials[k], 0.0))
+        if self.optimizer != "levenberg_marquardt" or not factors:
+            return []
+        if max(factors.values()) > MOST_FACTOR:
+            return []
+        words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
+        return [
+            f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
+            f"{self.frequency:g} lists published measurements)"
+        ]
+
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""
         lines = []
@@ -435,7 +473,8 @@ class Estimate:
             value, low, high, _, verdict = self.excess_loss
             why = (
                 "lose more than in the model, as among furniture" if value > 0.0 else
-                "lose less than in the model, which lacks deeper or diffuse paths"
+                "lose less than in the model, which lacks deeper or diffuse paths; do not trust it "
+                "beyond the lengths that were measured"
             )  # fmt: skip
             lines.append(
                 f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
+from vlmrt_dist.campaign import Campaign, RadioConfig, area_of, paths_provenance
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
@@ -18,7 +18,7 @@ from vlmrt_dist.inference.answers import (
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
-from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.origin import origin_of
 from vlmrt_dist.inference.parameters import OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import (
@@ -92,6 +92,7 @@ def summarise(
         ties=unknowns.ties,
         clutter=problem.clutter,
         excess_loss=excess_loss_of(unknowns, found),
+        clutter_area=area_of(problem.assumed.noise.clutter_area),
         entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -119,21 +120,7 @@ def summarise(
         seconds=seconds,
         links=links,
         scene=scene,
-        origin=_origin(scene, problem, float(np.median(links.noise_db[used])), fit.scale),
-    )
-
-
-def _origin(scene: SceneModel, problem: Problem, noise_db: float, noise_scale: float) -> Origin:
-    return Origin(
-        scene=scene.name,
-        scene_key=scene.key,
-        geometry_key=scene.geometry_key,
-        campaign_key=problem.campaign.key,
-        radio=problem.assumed.radio,
-        tx=problem.campaign.tx,
-        noise_db=noise_db,
-        noise_scale=noise_scale,
-        gain_width_db=problem.assumed.noise.gain_offset_db,
+        origin=origin_of(scene, problem, fit.scale),
     )
 
 

@@ -128,7 +128,6 @@ def marginals(fit: Fit, unknowns: Unknowns) -> Marginals:
     found = _normal(fit, unknowns)
     if fit.draws is None:
         return found
-    prior_std = fit.knowledge.prior_std
     weak, lost = limits(fit.width, unknowns.vague)
     verdict, parts = list(found.verdict), list(found.parts)
     x, low, high, std, inside = (
@@ -137,7 +136,7 @@ def marginals(fit: Fit, unknowns: Unknowns) -> Marginals:
     stated = np.minimum(unknowns.width, unknowns.vague)
     ends = fit.open_ends if fit.open_ends.size else np.zeros((2, len(fit.x)), bool)
     for k in np.flatnonzero(fit.knowledge.seen).tolist():
-        prior = Bounded(unknowns.mean[k], prior_std[k], unknowns.low[k], unknowns.high[k])
+        prior = Bounded(unknowns.mean[k], fit.width[k], unknowns.low[k], unknowns.high[k])
         values = fit.draws.x[:, k]
         told = _parts(values, fit.draws, prior, ends[:, k])
         best = _part_of(told, values, fit.draws)
@@ -218,7 +217,8 @@ def _verdict(parts: tuple[Part, ...], weak: float, lost: float, all_of_it: float
 
 
 class Bounded(NamedTuple):
-    """Normal prior of one unknown within the range searched, up to a constant factor."""
+    """Normal prior of one unknown within the range searched, up to a constant factor; flat over the
+    range where the standard deviation is infinite."""
 
     mean: float
     std: float
@@ -228,6 +228,8 @@ class Bounded(NamedTuple):
     @property
     def spread(self) -> float:
         """Standard deviation of a normal distribution with a 95 % interval as wide."""
+        if np.isinf(self.std):
+            return HELD * (self.high - self.low) / (2.0 * NORMAL_95)
         a, b = scipy.special.ndtr((np.array([self.low, self.high]) - self.mean) / self.std)
         shares = a + (b - a) * np.array([0.5 - 0.5 * HELD, 0.5 + 0.5 * HELD])
         low, high = self.std * scipy.special.ndtri(shares)
@@ -235,7 +237,10 @@ class Bounded(NamedTuple):
 
     def mass(self, low: float, high: float) -> float:
         """Share of the prior between two values."""
-        a, b = (np.clip([low, high], self.low, self.high) - self.mean) / self.std
+        low, high = max(low, self.low), min(high, self.high)
+        if np.isinf(self.std):
+            return max(high - low, 0.0) / (self.high - self.low)
+        a, b = (low - self.mean) / self.std, (high - self.mean) / self.std
         if a > 0.0:  # the tail above, whose shares would cancel
             a, b = -b, -a
         return float(scipy.special.ndtr(b) - scipy.special.ndtr(a))

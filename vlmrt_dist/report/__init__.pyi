@@ -60,6 +60,8 @@ from .sweeps.cities import cities_figure as cities_figure
 from .sweeps.cities import cities_table as cities_table
 from .sweeps.complexity import iteration_table as iteration_table
 from .sweeps.initialization import starts_table as starts_table
+from .sweeps.intervals import interval_figure as interval_figure
+from .sweeps.intervals import interval_table as interval_table
 from .sweeps.positions import labelled as labelled
 from .sweeps.positions import links_to_target_table as links_to_target_table
 from .sweeps.positions import of_method as of_method
