@@ -474,7 +474,8 @@ class Estimate:
             value, low, high, _, verdict = self.excess_loss
             why = (
                 "lose more than in the model, as among furniture" if value > 0.0 else
-                "lose less than in the model, which lacks deeper or diffuse paths"
+                "lose less than in the model, which lacks deeper or diffuse paths; do not trust it "
+                "beyond the lengths that were measured"
             )  # fmt: skip
             lines.append(
                 f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
