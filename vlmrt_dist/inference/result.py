@@ -434,10 +434,11 @@ class Estimate:
             return []
         if max(factors.values()) > MOST_FACTOR:
             return []
+        frequency = f"{self.frequency / 1e9:g}e9"
         words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
         return [
             f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
-            f"{self.frequency:g} lists published measurements)"
+            f"{frequency} lists published measurements)"
         ]
 
     def _doubts(self) -> list[str]:
