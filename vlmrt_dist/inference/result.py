@@ -479,10 +479,11 @@ class Estimate:
             return []
         if max(factors.values()) > MOST_FACTOR:
             return []
+        frequency = f"{self.frequency / 1e9:g}e9"
         words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
         return [
             f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
-            f"{self.frequency:g} lists published measurements)"
+            f"{frequency} lists published measurements)"
         ]
 
     def _doubts(self) -> list[str]:
@@ -527,7 +528,8 @@ class Estimate:
             value, low, high, _, verdict = self.excess_loss
             why = (
                 "lose more than in the model, as among furniture" if value > 0.0 else
-                "lose less than in the model, which lacks deeper or diffuse paths"
+                "lose less than in the model, which lacks deeper or diffuse paths; do not trust it "
+                "beyond the lengths that were measured"
             )  # fmt: skip
             lines.append(
                 f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
