@@ -214,10 +214,9 @@ def test_result_files_hold_layers_and_losses(levels: Campaign, tmp_path: Path, s
     assert calibration.layers is not None
     assert calibration.layers.names == result.layers.names
     assert calibration.on(LAYERED).key == result.calibrated_scene.key
-    if suffix != "csv":  # which holds no posterior
-        told = level_posterior(LAYERED, calibration, levels)
-        used = np.isfinite(result.links.replayed_dbm)
-        np.testing.assert_allclose(told.level_dbm[used], result.links.replayed_dbm[used], atol=1e-6)
+    told = level_posterior(LAYERED, result.calibration, levels)
+    used = np.isfinite(result.links.replayed_dbm)
+    np.testing.assert_allclose(told.level_dbm[used], result.links.replayed_dbm[used], atol=1e-6)
     for scene in (ROOM, ROOM.with_layers({"thin": GLAZING})):
         with pytest.raises(SceneError, match="give the layers file that the estimate was made"):
             calibration.on(scene)
