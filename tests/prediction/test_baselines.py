@@ -6,7 +6,6 @@ import pytest
 from vlmrt_dist.prediction.baselines import (
     at_transmitters,
     fit_path_loss,
-    without_group_means,
 )
 from vlmrt_dist.prediction.link_geometry import LinkGeometry
 
@@ -70,8 +69,3 @@ def test_values_follow_their_transmitters() -> None:
     tx = np.array([[1.0, 0, 0], [0.0, 0, 0], [9.0, 0, 0]])
     values = at_transmitters(np.array([1.0, 3.0, 5.0]), known, tx)
     np.testing.assert_allclose(values, [4.0, 1.0, 3.0])
-
-
-def test_means_of_groups_are_taken_out_of_members_only() -> None:
-    left = without_group_means(np.array([1.0, 3.0, 7.0, 9.0]), np.array([0, 0, -1, 1]))
-    assert left.tolist() == [-1.0, 1.0, 7.0, 0.0]

@@ -44,7 +44,15 @@ from vlmrt_dist.placement import (
     Vlm,
     VlmThenRefine,
 )
-from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene, read_layers
+from vlmrt_dist.scene import (
+    MaterialPrior,
+    SceneModel,
+    Tails,
+    box_room,
+    bundled_scene,
+    load_scene,
+    read_layers,
+)
 from vlmrt_dist.vlm import propose_materials
 
 Value = TypeVar("Value")
@@ -122,7 +130,8 @@ class NamedScene(Options):
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
             if self.layers is not None:
-                room = room.with_layers(read_layers(self.layers, room.objects))
+                walls = read_layers(self.layers, room.objects)
+                room = room.with_layers(walls.layers).with_extra_loss(walls.extra_loss_db)
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)
@@ -195,12 +204,24 @@ class PriorOptions(Options, Prior):
 
     :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior;
         default: that of published measurements of each class, see vlmrt materials
+    :param tails: of that distribution; student_t where a material class may be wrong
+    :param correlation: of ln(conductivity) and ln(permittivity) of an object where both are
+        unknown; default: 0.5 with the published widths, 0 with --prior-width
     :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
         names), gemini, openai_compatible
     """
 
     width: Annotated[float | None, Parameter(name="--prior-width")] = None
+    tails: Annotated[Tails, Parameter(name="--prior-tails")] = "normal"
+    correlation: Annotated[
+        float | None, Parameter(name="--prior-correlation", allow_leading_hyphen=True)
+    ] = None
     vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
+
+    def of_advisor(self, advised: MaterialPrior) -> MaterialPrior:
+        """An advisor's prior with the tails and the correlation that the options state."""
+        correlation = advised.correlation if self.correlation is None else self.correlation
+        return dataclasses.replace(advised, tails=self.tails, correlation=correlation)
 
 
 @option_group("Unknown parameters")

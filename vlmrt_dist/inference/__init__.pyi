@@ -20,6 +20,10 @@ from .fitting import fit_least_squares as fit_least_squares
 from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt
+from .level_prediction import SAME_PLACE as SAME_PLACE
+from .level_prediction import LevelPosterior as LevelPosterior
+from .level_prediction import centred as centred
+from .level_prediction import level_posterior as level_posterior
 from .multistart import Fit as Fit
 from .multistart import appraise as appraise
 from .offsets import GainSharing as GainSharing
@@ -59,7 +63,7 @@ from .quantities import Alternative as Alternative
 from .quantities import Clutter as Clutter
 from .quantities import ExcessLoss as ExcessLoss
 from .quantities import Gains as Gains
-from .quantities import JointCovariance as JointCovariance
+from .quantities import JointPosterior as JointPosterior
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
 from .quantities import bounded as bounded

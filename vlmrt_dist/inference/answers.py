@@ -8,7 +8,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import ExcessLoss, Gains, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, Gains, JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.verdicts import Marginals, Part, contradicted, marginals
 
 
@@ -38,6 +38,8 @@ def quantity_of(
     prior_low, prior_high = mean - NORMAL_95 * prior_std, mean + NORMAL_95 * prior_std
 
     def value(of: FloatArray) -> FloatArray:
+        if name == "penetration_loss":  # a normal distribution reaches below none
+            of = np.clip(of, kind.low, kind.high)
         return np.where(free, np.exp(of) if kind.log else of, known)
 
     return QuantityEstimate(
@@ -93,12 +95,15 @@ def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
     return ExcessLoss(value, low, high, std, found.verdict[i])
 
 
-def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:
-    """Posterior covariance of all unknowns."""
-    return JointCovariance(dict(unknowns.entry), fit.knowledge.full_covariance)
+def joint_of(unknowns: Unknowns, fit: Fit) -> JointPosterior:
+    """Posterior of all unknowns."""
+    return JointPosterior(
+        dict(unknowns.entry), fit.knowledge.full_covariance, unknowns.quantity, unknowns.label,
+        fit.x, fit.draws,
+    )  # fmt: skip
 
 
-def covariance_of(joint: JointCovariance, num_objects: int) -> FloatArray:
+def covariance_of(joint: JointPosterior, num_objects: int) -> FloatArray:
     """[K, K] posterior covariance of ln σ, zero where fixed."""
     entry = joint.entry.get("conductivity")
     if entry is None:

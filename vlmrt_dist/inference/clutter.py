@@ -147,10 +147,9 @@ class _Linear:
         self._rows: Any = rows.toarray() if len(x) <= MAX_DENSE_UNKNOWNS else rows
         self._level, self._links, self._x = level[self.index], data.links, x
         self._low, self._high, self._prior = data.low, data.high, data.prior
-        width = np.broadcast_to(data.prior_width, x.shape)
-        self._pull = 1.0 / width**2
+        self._pull = data.prior_term.precision(x)
         # Where there is no prior, the width that stands for none keeps the information regular.
-        self._regular = 1.0 / np.minimum(width, data.vague) ** 2
+        self._regular = data.proper_prior_term.precision(x).toarray()
         self._heard = ~self._links.censored
         self._last = np.zeros_like(x)
 
@@ -170,11 +169,11 @@ class _Linear:
         share = np.where(self._heard, 1.0 / NORMAL_SLOPE[links.loss], 1.0)
         curvature = self._information(information(links, level).curvature)
         factor = scipy.linalg.cholesky(curvature, lower=True)
-        distance = (self._x + move - self._prior) ** 2 * self._pull
+        distance = self._x + move - self._prior
         return float(
             -np.log(noise[self._heard]).sum()
             - 0.5 * (robust**2 * share).sum()
-            - 0.5 * distance.sum()
+            - 0.5 * distance @ (self._pull @ distance)
             - np.log(np.diag(factor)).sum()
         )
 
@@ -182,9 +181,8 @@ class _Linear:
         """Change of x [X] to the best fit at this noise, beginning at ``move``."""
         for _ in range(STEPS):
             residual, slope = residuals(links, self._level + self._rows @ move)
-            gradient = self._rows.T @ (residual * slope) + self._pull * (
-                self._x + move - self._prior
-            )
+            gradient = self._rows.T @ (residual * slope)
+            gradient += self._pull @ (self._x + move - self._prior)
             step = scipy.linalg.solve(self._information(slope**2), -gradient, assume_a="pos")
             ended = np.clip(self._x + move + step, self._low, self._high) - self._x
             small = np.abs(ended - move).max() < 1e-6
@@ -199,5 +197,4 @@ class _Linear:
             found = (self._rows.T @ sp.diags(weight) @ self._rows).toarray()
         else:
             found = self._rows.T @ (self._rows * weight[:, None])
-        found[np.diag_indices_from(found)] += self._regular
-        return np.asarray(found)
+        return np.asarray(found + self._regular)

@@ -76,16 +76,8 @@ class Held:
     @classmethod
     def of(cls, predict: Predict, data: LeastSquares, entry: int) -> Held:
         """The fit of ``data`` with one unknown held."""
-        shape = data.prior.shape
         rest = np.arange(len(data.prior)) != entry
-        others = replace(
-            data,
-            prior=data.prior[rest],
-            prior_width=np.broadcast_to(data.prior_width, shape)[rest],
-            low=np.broadcast_to(data.low, shape)[rest],
-            high=np.broadcast_to(data.high, shape)[rest],
-            vague=np.broadcast_to(data.vague, shape)[rest],
-        )
+        others = data.of_unknowns(np.flatnonzero(rest))
         return cls(predict, entry, rest, others)
 
     def fit(self, value: float, start: FloatArray) -> LeastSquaresResult:

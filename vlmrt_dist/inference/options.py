@@ -14,9 +14,13 @@ from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference.offsets import GainSharing, check_sharing
+from vlmrt_dist.scene import Tails
 
-Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
-"""A material parameter; the exponent is the d of σ = c f^d."""
+Quantity = Literal[
+    "conductivity", "relative_permittivity", "thickness", "exponent", "penetration_loss"
+]
+"""A parameter of an object; the exponent is the d of σ = c f^d, the penetration loss what the
+object takes from what passes through it at normal incidence [dB], while reflection stays."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
 """Objects that share their parameters: those of one class (their thickness only where it is
@@ -46,6 +50,12 @@ def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
 
 
+def check_correlation(value: float | None) -> None:
+    """:raises ConfigurationError: if ``value`` is not within -1 and 1"""
+    if value is not None and not -1.0 < value < 1.0:
+        raise ConfigurationError("correlation must lie between -1 and 1, both excluded")
+
+
 def _check_initial(initial: Initial | FloatArray) -> None:
     if isinstance(initial, str):
         check_choice("initial", initial, get_args(Initial))
@@ -62,15 +72,25 @@ class Prior:
         published measurements of each class at the carrier
         (:func:`~vlmrt_dist.scene.published_spreads.spread_of`), which then also gives the width of
         ln ε_r where :class:`Parameters` states none
-    :raises ConfigurationError: if the width is not positive
+    :param tails: of the prior on ln σ and ln ε_r: "normal", or "student_t" where a class may be
+        wrong (:mod:`vlmrt_dist.inference.prior_term`)
+    :param correlation: of ln σ and ln ε_r of an object where both are unknown; None: that of
+        published pairs (:data:`~vlmrt_dist.scene.published_spreads.CORRELATION`) where ``width``
+        is None, 0 where a width is stated
+    :raises ConfigurationError: if the width is not positive, or the correlation not within -1 and 1
     """
 
     width: float | None = None
+    tails: Tails = "normal"
+    correlation: float | None = None
 
     def __post_init__(self) -> None:
+        check_choice("tails", self.tails, get_args(Tails))
+        check_correlation(self.correlation)
         if self.width is not None and not self.width > 0.0:
             raise ConfigurationError(
-                "width must be positive; use inf for no prior, None for that of each class"
+                "width must be positive; use inf for no prior, or leave it out for that of "
+                "published measurements"
             )
 
 
@@ -78,15 +98,18 @@ class Prior:
 class Parameters:
     """The unknown parameters of the objects.
 
-    :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
-        of σ = c f^d, which only several carriers tell
-    :param fixed: names of objects whose material is known and stays as the scene states it
+    :param quantities: "conductivity", "relative_permittivity", "thickness", also of each layer of
+        objects that have layers; "exponent", the d of σ = c f^d, which only several carriers tell;
+        and "penetration_loss"
+    :param fixed: names of objects whose material is known and stays as the scene states it, and of
+        layers ("object/layer")
     :param groups: objects that share their parameters: "material", those of one class, except that
         a thickness is shared only by objects of one class whose declared thicknesses agree; a
         mapping from object to a group's name, which share all that is unknown; None: each by itself
     :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
-        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3) and d ("exponent",
-        0.3)
+        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3), d ("exponent",
+        0.3) and penetration losses ("penetration_loss", 5 dB about what the slab or the layers have
+        at normal incidence)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """

@@ -78,8 +78,11 @@ def posterior(
     vague = np.broadcast_to(data.vague, x.shape)
     width = np.minimum(given, vague)
     seen = jacobian.getnnz(axis=0) > 0
-    rows = jacobian[:, np.flatnonzero(seen)]
-    prior = sp.diags(1.0 / width[seen] ** 2)
+    if data.shape is not None:  # the prior tells it of its partner
+        seen = seen | ((data.shape.partner >= 0) & seen[data.shape.partner])
+    index = np.flatnonzero(seen)
+    rows = jacobian[:, index]
+    prior = data.of_unknowns(index).proper_prior_term.precision(x[index])
     # Positive definite thanks to the prior, however little the data say.
     information = (rows.T @ sp.diags(links.curvature) @ rows + prior).tocsr()
     covariance = inverse(information)

@@ -249,6 +249,7 @@ def build_problem(
         low=unknowns.low,
         high=unknowns.high,
         vague=unknowns.vague,
+        shape=unknowns.shape,
         censored=campaign.censored.ravel(),
         loss=assumed.loss,
         saturated=campaign.saturated.ravel(),

@@ -10,6 +10,7 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Area
 from vlmrt_dist.inference.verdicts import Part, Verdict
+from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +103,20 @@ class QuantityEstimate:
         ], bool)  # fmt: skip
 
 
+class LayerEstimates(NamedTuple):
+    """The Λ layers of objects that have layers.
+
+    :param names: [Λ] "object/layer"
+    :param materials: [Λ]
+    :param quantities: "conductivity", "relative_permittivity" and "thickness" of the layers, as far
+        as they were unknown of anything
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    quantities: dict[str, QuantityEstimate]
+
+
 @dataclass(frozen=True, eq=False)
 class Alternative:
     """One of several solutions that explain the levels about equally well.
@@ -110,7 +125,8 @@ class Alternative:
     :param cost: half the sum of squared residuals, prior included
     :param residual_db: root mean square residual of the links used [dB]
     :param values: for each quantity that is unknown the values of the objects [K]; NaN where fixed,
-        but for the conductivity; of "gain" the offsets of :class:`Gains` [dB]
+        but for the conductivity; of "gain" the offsets of :class:`Gains` [dB]; of
+        "layer_conductivity" and its like those of the layers [Λ]
     """
 
     weight: float
@@ -189,16 +205,24 @@ class AlongPaths(NamedTuple):
 NOTHING_ALONG = AlongPaths()
 
 
-class JointCovariance(NamedTuple):
-    """Posterior covariance of everything that was unknown.
+class JointPosterior(NamedTuple):
+    """Posterior of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
         share theirs. For "gain" and "excess_loss" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
+    :param quantity: [X] what each unknown is
+    :param label: [X] the object, group or setup that it belongs to
+    :param x: [X] logarithms (of an exponent: itself) at the best minimum
+    :param draws: weighted draws where the normal posterior about it does not hold; None: it does
     """
 
     entry: dict[str, IntArray]
     matrix: FloatArray
+    quantity: tuple[str, ...]
+    label: tuple[str, ...]
+    x: FloatArray
+    draws: WeightedDraws | None = None
 
 
 def bounded(residual: FloatArray, censored: BoolArray, saturated: BoolArray) -> FloatArray:

@@ -10,6 +10,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.likelihood import residuals
 from vlmrt_dist.inference.multistart import Fit
+from vlmrt_dist.inference.prior_term import PriorTerm
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 DRAWS = 500
@@ -39,18 +40,18 @@ def sample(
     points = fit.x + (normal / stretch[:, None]) @ root.T
     distance = (normal**2).sum(1) / stretch**2
     log_proposal = -0.5 * (TAIL + size) * np.log1p(distance / TAIL)
-    log_weight = np.array([_log_posterior(predict, data, x) for x in points]) - log_proposal
+    # A width that stands for no prior keeps the draws from wandering off where nothing is known.
+    prior = data.proper_prior_term
+    log_weight = np.array([_log_posterior(predict, data, prior, x) for x in points]) - log_proposal
     weight = np.exp(log_weight - log_weight.max())
     return WeightedDraws(points, weight / weight.sum(), np.zeros(draws, int), draws)
 
 
-def _log_posterior(predict: Predict, data: LeastSquares, x: FloatArray) -> float:
+def _log_posterior(predict: Predict, data: LeastSquares, prior: PriorTerm, x: FloatArray) -> float:
     """Up to a constant; minus infinity outside the range searched."""
     if (x < data.low).any() or (x > data.high).any():
         return -np.inf
     level, _ = predict(x)
     robust, _ = residuals(data.links, level[np.flatnonzero(data.used)])
-    # A width that stands for no prior keeps the draws from wandering off where nothing is known.
-    width = np.minimum(data.prior_width, data.vague)
-    value = -0.5 * float((robust**2).sum() + (((x - data.prior) / width) ** 2).sum())
+    value = -0.5 * float((robust**2).sum() + (prior.residuals(x) ** 2).sum())
     return value if np.isfinite(value) else -np.inf

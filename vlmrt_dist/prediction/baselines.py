@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 import scipy.optimize
 
-from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference import centred
 from vlmrt_dist.prediction.link_geometry import LinkGeometry, same_transmitters
 
 Terms = Literal["constant", "distance", "walls"]
@@ -103,9 +104,8 @@ def fit_path_loss(
     design = np.array(columns).T.reshape(len(setup), len(columns))
     found = np.zeros(len(columns))
     if columns:
-        centred = without_group_means(design, group)
-        target = without_group_means(level_dbm[used], group)
-        found = scipy.optimize.nnls(centred, target)[0]
+        target = centred(level_dbm[used], group)
+        found = scipy.optimize.nnls(centred(design, group), target)[0]
     exponent = float(found[0]) if len(found) else 0.0
     losses = dict(zip(names, found[1:].tolist(), strict=True))
     model = PathLossModel(terms, exponent, losses, links.tx, np.zeros(len(links.tx)))
@@ -129,11 +129,3 @@ def at_transmitters(values: FloatArray, known: FloatArray, tx: FloatArray) -> Fl
     same = same_transmitters(tx, known)
     number = same.sum(axis=1)
     return np.where(number > 0, same @ values / np.maximum(number, 1), values.mean())
-
-
-def without_group_means(values: FloatArray, group: IntArray) -> FloatArray:
-    """Values [L, ...] less the mean over their group [L]; those of group -1 as they are."""
-    result = np.array(values, np.float64)
-    for each in np.unique(group[group >= 0]):
-        result[group == each] -= result[group == each].mean(axis=0)
-    return result

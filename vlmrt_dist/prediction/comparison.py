@@ -12,24 +12,23 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import NORMAL_95, Calibration, Estimate
+from vlmrt_dist.inference import Calibration, Estimate, LevelPosterior, centred, level_posterior
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.prediction.baselines import (
     PathLossModel,
     at_transmitters,
     fit_path_loss,
     intercepts,
-    without_group_means,
 )
 from vlmrt_dist.prediction.evaluation import Evaluation, Offset
-from vlmrt_dist.prediction.level_posterior import LevelPosterior, level_posterior, scene_of
 from vlmrt_dist.prediction.link_errors import ModelErrors
 from vlmrt_dist.prediction.link_geometry import LinkGeometry, link_geometry
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneLike, SceneModel
+from vlmrt_dist.units import watts_to_dbm
 
 PROTOCOLS: dict[str, str] = {
     "none": "nothing was fitted on the test data",
@@ -83,8 +82,9 @@ def evaluate(
         intervals; default: that of the estimate
     :param progress: called along the setups
     :raises CampaignError: if a campaign holds no levels or does not fit the scene
-    :raises ConfigurationError: if there is nothing to evaluate, or the estimate is about other
-        objects
+    :raises SceneError: if the estimate is of another scene
+    :raises ConfigurationError: if there is nothing to evaluate, or the estimate does not carry its
+        posterior
     """
     known = estimate.calibration if isinstance(estimate, Estimate) else estimate
     if known is None and calibration is None:
@@ -93,18 +93,17 @@ def evaluate(
     if radio is None and known is not None and known.origin is not None:
         radio = known.origin.radio
     room, radio = scene_and_radio(scene, radio)
-    room = room if known is None else scene_of(known, room)
     trial = measured(room, as_campaign(test, room, radio))
     fitted = None if calibration is None else measured(room, as_campaign(calibration, room, radio))
+    posterior = None
     level: Level = "setup" if offset == "setup" else "campaign"
     if known is not None:
-        level = level_of(None if known.origin is None else known.origin.gain_width_db)
+        posterior = level_posterior(room, known, trial, radio=radio, progress=progress)
+        room = known.scene_of(room)
+        level = level_of(known)
     columns = simple_models(room, trial, fitted, radio, level, progress)
-    posterior = None
-    if known is not None:
-        posterior = level_posterior(room, known, trial, radio, progress)
+    if posterior is not None:
         columns = [Column(CALIBRATED, "", posterior.level_dbm), *columns]
-        noise_db = link_noise(known) if noise_db is None else noise_db
     if offset == "none" and fitted is None and level != "stated":
         columns = [c for c in columns if c.name != ITU]  # nothing tells its offsets
     protocol = PROTOCOLS[offset] if fitted is None else f"{PROTOCOLS[offset]}; {LEVELS[level]}"
@@ -151,29 +150,18 @@ def compare(
     level = test.rss_dbm[used]
     models = []
     for column in columns:
-        error = without_group_means(column.level_dbm[used] - level, group[offset])
+        error = centred(column.level_dbm[used] - level, group[offset])
         models.append(ModelErrors(column.name, column.description, level + error, error))
     if posterior is not None:
-        std = posterior.std_db(np.flatnonzero(used.ravel()), group[offset])
-        noise = noise_after_offset(noise_db or 0.0, group[offset])
-        models[0] = with_intervals(models[0], np.hypot(std, noise))
+        noise = posterior.noise_db[used] if noise_db is None else np.full(len(setup), noise_db)
+        index = np.flatnonzero(used.ravel())
+        low, high = posterior.bounds_db(index, group[offset], noise_db=noise)
+        models[0] = replace(models[0], low_db=low, high_db=high)
     distance = np.linalg.norm(test.rx - test.tx[:, None], axis=2)[used]
     return Evaluation(
         setup, receiver, distance, level, tuple(models), offset, protocol,
         {reason: count for reason, count in left_out.items() if count},
     )  # fmt: skip
-
-
-def with_intervals(model: ModelErrors, std: FloatArray) -> ModelErrors:
-    """The model with the standard deviations [L] of its errors."""
-    inside = float(np.mean(np.abs(model.error_db) <= NORMAL_95 * std))
-    return replace(model, std_db=std, inside=inside)
-
-
-def noise_after_offset(noise_db: float, group: IntArray) -> FloatArray:
-    """[L] standard deviation of a link's noise less the mean over its group; -1: no group."""
-    size = np.bincount(group[group >= 0], minlength=1)[np.maximum(group, 0)]
-    return noise_db * np.sqrt(np.where(group >= 0, 1.0 - 1.0 / np.maximum(size, 1), 1.0))
 
 
 def simple_models(
@@ -226,18 +214,27 @@ def itu_offsets(
     return at_transmitters(intercepts(residual, used, per_setup=level == "setup"), known, tx)
 
 
-def level_of(gain_width_db: float | None) -> Level:
-    """What the simpler models fit where the calibration had this prior on a setup's offset."""
-    if gain_width_db is None:
+def level_of(estimate: Calibration) -> Level:
+    """What the simpler models fit beside a calibration."""
+    offsets = None if estimate.origin is None else estimate.origin.offsets
+    if offsets is None:
         return "stated"
-    return "campaign" if np.isfinite(gain_width_db) else "setup"
+    free = offsets.by == "transmitter" and np.isinf(offsets.width_db)
+    return "setup" if free else "campaign"
 
 
 def own_levels(
     scene: SceneModel, campaign: Campaign, radio: RadioConfig, progress: Progress | None
 ) -> FloatArray:
     """[M, N] levels [dBm] of the scene's own materials; NaN where no path arrives."""
-    return level_posterior(scene, None, campaign, radio, progress).level_dbm
+    from vlmrt_dist.field import ReplayObjective, trace  # imports Dr.Jit
+
+    empty = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
+    table = trace(scene, campaign, radio, progress=progress)
+    objective = ReplayObjective(scene, empty, radio, table)
+    power = objective.rss(scene.conductivity(radio.frequency)[None])[0]
+    heard = np.nan_to_num(power) > 0.0
+    return np.where(heard, watts_to_dbm(np.where(heard, power, 1.0)), np.nan)
 
 
 def measured(scene: SceneModel, campaign: Campaign) -> Campaign:
@@ -249,14 +246,6 @@ def measured(scene: SceneModel, campaign: Campaign) -> Campaign:
     if campaign.rss_dbm is None:
         raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
     return campaign
-
-
-def link_noise(estimate: Calibration) -> float:
-    """Standard deviation of a measured level about the model [dB]: declared noise times the factor
-    by which the residuals exceed it; zero where it is not known."""
-    if estimate.origin is None:
-        return 0.0
-    return estimate.origin.noise_db * float(np.nan_to_num(estimate.origin.noise_scale, nan=1.0))
 
 
 def check_offset(offset: str) -> None:

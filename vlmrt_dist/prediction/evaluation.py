@@ -73,8 +73,9 @@ class Evaluation:
                 word = model.name.replace(" ", "_").replace("-", "_")
                 row[f"{word}_dbm"] = float(model.level_dbm[i])
                 row[f"{word}_error_db"] = float(model.error_db[i])
-                if model.std_db is not None:
-                    row[f"{word}_std_db"] = float(model.std_db[i])
+                if model.low_db is not None and model.high_db is not None:
+                    row[f"{word}_low_dbm"] = float(model.level_dbm[i] + model.low_db[i])
+                    row[f"{word}_high_dbm"] = float(model.level_dbm[i] + model.high_db[i])
             found.append(row)
         return found
 

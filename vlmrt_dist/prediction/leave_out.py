@@ -14,12 +14,14 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import (
+    SAME_PLACE,
     LevenbergMarquardt,
     Noise,
     Parameters,
     Prior,
     Solver,
     estimate,
+    level_posterior,
 )
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.prediction.comparison import (
@@ -34,14 +36,11 @@ from vlmrt_dist.prediction.comparison import (
     hand_models,
     itu_offsets,
     level_of,
-    link_noise,
     measured,
     own_levels,
-    with_intervals,
 )
 from vlmrt_dist.prediction.evaluation import Evaluation, Offset
-from vlmrt_dist.prediction.level_posterior import level_posterior
-from vlmrt_dist.prediction.link_geometry import SAME_PLACE, LinkGeometry, link_geometry
+from vlmrt_dist.prediction.link_geometry import LinkGeometry, link_geometry
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneLike
 
@@ -89,10 +88,10 @@ def leave_one_out(
     if count < 2:
         raise CampaignError(f"there is only one {by} to leave out; at least two are needed")
     links = link_geometry(room, whole, radio)
-    of_levels = level_of(noise.gain_offset_db)
-    level = np.full(whole.present.shape, np.nan)
-    std = np.full(whole.present.shape, np.nan)
-    simple: dict[str, FloatArray] = {}
+    shape = whole.present.shape
+    columns: dict[str, FloatArray] = {CALIBRATED: np.full(shape, np.nan)}
+    bounds = np.full((2, *shape), np.nan)
+    fitted: Level = "stated"
     for k in range(count):
         held = part == k
         kept = _without(whole, held)
@@ -101,23 +100,23 @@ def leave_one_out(
             noise=_of_setups(noise, whole, kept), solver=solver,
         ).calibration  # fmt: skip
         asked, setups = _only(whole, held)
-        posterior = level_posterior(room, found, asked, radio)
-        level[held] = posterior.level_dbm[held[setups]]
-        deviation = posterior.std_db().reshape(asked.present.shape)[held[setups]]
-        std[held] = np.hypot(deviation, link_noise(found))
-        for name, values in _simple(whole, links, itu, ~held & (part >= 0), of_levels).items():
-            simple.setdefault(name, np.full(level.shape, np.nan))[held] = values[held]
+        posterior = level_posterior(room, found, asked)
+        columns[CALIBRATED][held] = posterior.level_dbm[held[setups]]
+        index = np.flatnonzero(held[setups].ravel())
+        bounds[:, held] = posterior.bounds_db(index, noise_db=posterior.noise_db.ravel()[index])
+        fitted = level_of(found)
+        for name, values in _simple(whole, links, itu, ~held & (part >= 0), fitted).items():
+            columns.setdefault(name, np.full(shape, np.nan))[held] = values[held]
         if progress is not None:
             progress("folds", k + 1, count)
-    columns = [Column(CALIBRATED, "", level)]
-    columns += [Column(name, "", values) for name, values in simple.items()]
+    every = [Column(name, "", values) for name, values in columns.items()]
     protocol = f"each {by} was predicted by fits without it ({count} fits); {PROTOCOLS[offset]}; "
-    protocol += LEVELS[of_levels]
-    result = compare(whole, columns, offset, protocol, None, None)
+    result = compare(whole, every, offset, protocol + LEVELS[fitted], None, None)
     if offset != "none":
         return result
-    there = std[result.setup, result.receiver]
-    return replace(result, models=(with_intervals(result.models[0], there), *result.models[1:]))
+    low, high = bounds[:, result.setup, result.receiver]
+    first = replace(result.models[0], low_db=low, high_db=high)
+    return replace(result, models=(first, *result.models[1:]))
 
 
 def _simple(

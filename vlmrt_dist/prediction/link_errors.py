@@ -23,18 +23,24 @@ class ModelErrors:
     :param description: what was fitted, in words
     :param level_dbm: [L] predicted levels, with the offset that was fitted on the test data, if any
     :param error_db: [L] predicted minus measured
-    :param std_db: [L] standard deviation of the error by the model itself, noise of the link
-        included; None: it states none
-    :param inside: share of the links whose measured level lies in the interval of 95 % (NaN: it
-        states none)
+    :param low_db: [L] lower end of the 95 % interval of a measured level about the predicted one,
+        noise of the link included; None: the model states none
+    :param high_db: [L] upper end
     """
 
     name: str
     description: str
     level_dbm: FloatArray
     error_db: FloatArray
-    std_db: FloatArray | None = None
-    inside: float = float("nan")
+    low_db: FloatArray | None = None
+    high_db: FloatArray | None = None
+
+    @property
+    def inside(self) -> float:
+        """Share of the links whose measured level lies in its interval; NaN: there is none."""
+        if self.low_db is None or self.high_db is None:
+            return float("nan")
+        return float(np.mean((self.low_db <= -self.error_db) & (-self.error_db <= self.high_db)))
 
     @property
     def mean_db(self) -> float:

@@ -8,12 +8,10 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.inference import SAME_PLACE
 from vlmrt_dist.paths import TRANSMISSION
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
-
-SAME_PLACE = 0.01
-"""Two transmitters nearer to each other than this [m] are one; files round coordinates."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ from .live_scene import shortest_decimal as shortest_decimal
 from .material_prior import MAX_CONDUCTIVITY as MAX_CONDUCTIVITY
 from .material_prior import MIN_CONDUCTIVITY as MIN_CONDUCTIVITY
 from .material_prior import MaterialPrior as MaterialPrior
+from .material_prior import Tails as Tails
 from .material_prior import class_spread as class_spread
 from .material_prior import misnamed as misnamed
 from .material_prior import prior_from_classes as prior_from_classes
