@@ -301,3 +301,23 @@ def test_retrace_and_adam_say_what_they_do_not_know(levels: Campaign) -> None:
     with pytest.raises(ConfigurationError, match="penetration_loss"):
         estimate(ROOM, levels, radio=RADIO, solver=Adam(),
                  parameters=Parameters(("penetration_loss",)))  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_live_scene_is_told_what_sionna_does_not_know(
+    lossy: Estimate, levels: Campaign, tmp_path: Path
+) -> None:
+    import sionna.rt as rt
+
+    path = str(ROOM.write(tmp_path / "room", frequency=FREQUENCY))
+    said = str(lossy.apply(rt.load_scene(path, merge_shapes=False)))
+    assert "Sionna has no layers: of 'thin', 'thick' it has the single slab" in said
+    assert "'thin'" in said.partition("what passes through")[2]
+    result = estimate(
+        ROOM, levels, radio=RADIO, noise=Noise(0.5), solver=SOLVER,
+        parameters=Parameters(("penetration_loss",)),
+    )  # fmt: skip
+    said = str(result.apply(rt.load_scene(path, merge_shapes=False)))
+    assert re.search(r"[\d.]+ S/m would give thin its [\d.]+ dB at normal incidence", said)
+    without = str(result.calibration.apply(rt.load_scene(path, merge_shapes=False)))
+    assert "no penetration loss was set" in without

@@ -203,7 +203,7 @@ class Calibration:
         }
         change = set_materials(scene, numbers, self.frequency, source)
         remarks, now = self.remarks(), live_number(scene.frequency)
-        remarks += self._missing_in_sionna(None if source is None else calibrated)
+        remarks += self.missing_in_sionna(None if source is None else calibrated)
         if abs(now / self.frequency - 1.0) > 1e-6:
             remarks.append(
                 f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "
@@ -211,8 +211,11 @@ class Calibration:
             )
         return replace(change, remarks=tuple(remarks))
 
-    def _missing_in_sionna(self, scene: SceneModel | None) -> list[str]:
-        """What a live scene does not have of a calibrated one; None: the scene is not known."""
+    def missing_in_sionna(self, scene: SceneModel | None) -> list[str]:
+        """What Sionna does not know of a calibrated scene, each a sentence.
+
+        :param scene: with these numbers; None: it is not known, and told of are all objects
+        """
         lines = []
         layered = [] if scene is None else [o.name for o in scene.objects if o.layered]
         if scene is None and self.layers is not None:
