@@ -568,6 +568,15 @@ def test_adam_is_refused_what_it_does_not_know(
         estimate(room, levels, radio=PAPER, solver=Adam(), **option)
 
 
+def test_adam_knows_no_level_that_is_a_bound(room: SceneModel, campaign: Campaign) -> None:
+    levels, one = np.full((3, 8), -40.0), np.zeros((3, 8), bool)
+    one[1, 2] = True
+    for name, message in (("censored", "below a receiver's floor"), ("saturated", "that saturate")):
+        some = campaign.with_rss(levels, **{name: one})
+        with pytest.raises(VlmrtError, match=message):
+            estimate(room, some, radio=PAPER, solver=Adam())
+
+
 def test_adam_has_no_exponents_but_the_scenes(room: SceneModel, campaign: Campaign) -> None:
     levels = dataclasses.replace(
         campaign, rss_dbm=np.full((3, 8), -40.0), frequency=np.array([3.5e9, 5.0e9, 3.5e9])

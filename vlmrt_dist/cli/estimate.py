@@ -119,7 +119,8 @@ def estimate_command(
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
     campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
-    if noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
+    exact = noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
+    if exact and noise.clutter_db_per_sqrt_m is None:
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
     width = value_of(Prior, prior)

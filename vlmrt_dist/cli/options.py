@@ -131,7 +131,8 @@ class NamedScene(Options):
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
             if self.layers is not None:
-                room = room.with_layers(read_layers(self.layers, room.objects))
+                walls = read_layers(self.layers, room.objects)
+                room = room.with_layers(walls.layers).with_extra_loss(walls.extra_loss_db)
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)

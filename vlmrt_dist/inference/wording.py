@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vlmrt_dist.console import MOST_NAMES, listed
-from vlmrt_dist.inference.quantities import Alternative, QuantityEstimate
+from vlmrt_dist.inference.quantities import Alternative, LayerEstimates, QuantityEstimate
 from vlmrt_dist.inference.verdicts import Part, Verdict
 
 VERDICT_WORDS: dict[Verdict, str] = {
@@ -149,6 +149,7 @@ def differing(
     solutions: Sequence[Alternative],
     quantities: Mapping[str, QuantityEstimate],
     offsets: Sequence[str] = (),
+    layers: LayerEstimates | None = None,
 ) -> list[tuple[str, list[str]]]:
     """Name and value in each solution of all that the solutions differ in; what differs most is
     first.
@@ -156,18 +157,26 @@ def differing(
     A value in an open interval is told as its bound, since any other beyond it would do.
 
     :param offsets: names of the levels' offsets
+    :param layers: of objects that have layers
     """
     found: list[tuple[float, str, list[str]]] = []
     several = len(solutions[0].values) > 1
     for name in solutions[0].values:
         values = np.array([each.values[name] for each in solutions])
         labels = names if name != "gain" else offsets
-        words = "offset" if name == "gain" else name.replace("_", " ")
         quantity = quantities.get(name)
+        own = name.removeprefix("layer_")
+        if layers is not None and own != name:
+            labels, quantity = layers.names, layers.quantities.get(own)
+        words = "offset" if name == "gain" else own.replace("_", " ")
         unit = "dB" if quantity is None else quantity.unit
         for k, label in enumerate(labels):
             one = values[:, k]
-            scale = 1.0 if name in ("gain", "exponent") else float(np.abs(one).max())
+            scale = (
+                1.0
+                if name in ("gain", "exponent", "penetration_loss")
+                else float(np.abs(one).max())
+            )
             spread = float(np.ptp(one)) / scale if scale > 0.0 else 0.0
             if not spread > DIFFERENT:
                 continue
