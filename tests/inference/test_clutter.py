@@ -23,6 +23,7 @@ from vlmrt_dist.inference.likelihood import LinkLoss, Links, residuals
 from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check
 from vlmrt_dist.inference.options import Noise, Parameters, Prior
 from vlmrt_dist.inference.posterior import NORMAL_95
+from vlmrt_dist.inference.prior_term import PriorShape
 from vlmrt_dist.inference.problem import Assumptions, Problem, open_problem
 from vlmrt_dist.scene import SceneModel
 
@@ -41,15 +42,21 @@ def test_the_constants_are_those_of_normal_errors(loss: LinkLoss) -> None:
     assert NORMAL_SLOPE[loss] == pytest.approx(mean, abs=1e-4)
 
 
-def test_the_marginal_likelihood_is_that_of_the_normal_distribution() -> None:
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_the_marginal_likelihood_is_that_of_the_normal_distribution(correlation: float) -> None:
     rng = np.random.default_rng(0)
     rows, prior, width = rng.normal(size=(12, 3)), rng.normal(size=3), np.array([0.5, 1.0, 2.0])
     level = rng.normal(size=12)
-    data = LeastSquares(level, np.ones(12), np.ones(12, bool), prior, width)
+    shape = PriorShape(
+        np.array([1, 0, -1]), np.array([correlation, correlation, 0.0]), np.zeros(3, bool)
+    )
+    data = LeastSquares(level, np.ones(12), np.ones(12, bool), prior, width, shape=shape)
+    before = np.diag(width**2)
+    before[0, 1] = before[1, 0] = correlation * width[0] * width[1]
     linear = _Linear(lambda x: (rows @ x, sp.csr_matrix(rows)), data, rng.normal(size=3))
 
     def exact(noise: FloatArray) -> float:
-        covariance = np.diag(noise**2) + rows @ np.diag(width**2) @ rows.T
+        covariance = np.diag(noise**2) + rows @ before @ rows.T
         return float(scipy.stats.multivariate_normal(rows @ prior, covariance).logpdf(level))
 
     noises = [np.hypot(0.7, c * np.sqrt(np.arange(1.0, 13.0))) for c in (0.0, 0.3, 2.0)]

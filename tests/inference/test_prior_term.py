@@ -82,6 +82,23 @@ def test_the_slope_is_that_of_differences(shape: PriorShape, far: float) -> None
     np.testing.assert_allclose(
         term.slope(x).toarray(), np.transpose(by_differences), rtol=1e-6, atol=1e-5
     )
+    other = draws(2)[1]
+    both = [term.slope(each).toarray() for each in (x, other)]
+    np.testing.assert_allclose(term.slopes(np.array([x, other])), both, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [HEAVY, NORMAL])
+def test_nothing_within_reach_of_a_cost_is_missed(shape: PriorShape) -> None:
+    """The least cost of the others with one unknown there is that cost."""
+    term = PriorTerm(MEAN, WIDTH, shape)
+    for k, distance in enumerate(term.reach(3.0)):
+        partner = int(shape.partner[k])
+        x = np.tile(MEAN, (20_001, 1))
+        x[:, k] += distance
+        if partner >= 0:
+            x[:, partner] += np.linspace(-20.0, 20.0, len(x)) * WIDTH[partner]
+        cost = 0.5 * (term.residuals(x) ** 2).sum(axis=1)
+        assert cost.min() == pytest.approx(3.0, rel=1e-5)
 
 
 def test_near_its_centre_a_heavy_prior_is_the_normal_one() -> None:

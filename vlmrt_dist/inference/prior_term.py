@@ -106,6 +106,29 @@ class PriorTerm:
         block = self._block(factor + change * plain**2, change * plain, plain)
         return (block @ self._linear).tocsr()
 
+    def slopes(self, x: FloatArray) -> FloatArray:
+        """[S, X, X] derivatives of the residuals at vectors [S, X]."""
+        linear = self._linear.toarray()
+        if self.linear:
+            return np.broadcast_to(linear, (*x.shape, x.shape[1]))
+        plain = self._plain(x)
+        factor, change = self._shortening(plain)
+        every = np.arange(x.shape[1])
+        there = np.flatnonzero(self._other >= 0)
+        block = np.zeros((*x.shape, x.shape[1]))
+        block[:, every, every] = factor + change * plain**2
+        pulled = change[:, there] * plain[:, there] * plain[:, self._other[there]]
+        block[:, there, self._other[there]] = pulled
+        return block @ linear
+
+    def reach(self, cost: float) -> FloatArray:
+        """[X] distance from the mean at which the prior alone costs so much, whatever the others
+        are; infinite where there is no prior."""
+        most = FREEDOM + self._size
+        square = np.full(len(self._mean), 2.0 * cost)
+        square = np.where(self._heavy, most * np.expm1(np.minimum(square / most, 700.0)), square)
+        return self._width * np.sqrt(square)
+
     def precision(self, x: FloatArray) -> sp.csr_matrix:
         """[X, X] information of the prior; where tails are heavy, with the weight that the distance
         from the mean leaves, (ν + k) / (ν + k + q)."""
