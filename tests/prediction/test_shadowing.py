@@ -27,11 +27,11 @@ def drawn(seed: int, count: int = 100) -> tuple[FloatArray, FloatArray, FloatArr
 
 
 def test_the_numbers_of_drawn_residuals_are_found() -> None:
-    found = [fit_shadowing(*drawn(seed)) for seed in range(3)]
+    found = [fit_shadowing(*drawn(seed)) for seed in range(4)]
     assert np.mean([f.std_db for f in found]) == pytest.approx(4.0, rel=0.2)
-    assert np.mean([f.distance_m for f in found]) == pytest.approx(1.5, rel=0.35)
+    assert np.mean([f.distance_m for f in found]) == pytest.approx(1.5, rel=0.3)
     assert np.mean([f.between for f in found]) == pytest.approx(0.4, abs=0.15)
-    assert np.mean([f.noise_db for f in found]) == pytest.approx(1.5, rel=0.15)
+    assert np.mean([f.noise_db for f in found]) == pytest.approx(1.5, rel=0.25)
 
 
 def test_the_gradient_is_that_of_the_likelihood() -> None:
