@@ -15,4 +15,5 @@ from .places import results_place as results_place
 from .rows import SCHEMA_VERSION as SCHEMA_VERSION
 from .rows import Row as Row
 from .rows import Timing as Timing
+from .rows import column as column
 from .rows import label_of as label_of

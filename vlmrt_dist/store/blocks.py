@@ -161,7 +161,7 @@ class Blocks:
             stamps = self._stamps()
             kept = {n: b for n, b in self._blocks.items() if stamps.get(n) == b.stamp}
             try:
-                tables = self._opened([name for name in stamps if name not in kept])
+                tables = self._opened([n for n in stamps if n not in kept], columns=("key",))
             except _Gone:
                 continue
             gone = self._blocks.keys() - kept.keys() - tables.keys()
@@ -202,7 +202,7 @@ class Blocks:
         else:
             content = (self.folder / last).read()
             if content is not None:
-                fresh = pa.concat_tables([unsealed(content), fresh])
+                fresh = pa.concat_tables([unsealed(content).read(), fresh])
         self._write(f"{number:09d}.parquet", fresh)
 
     def _last(self) -> tuple[int, str | None]:
@@ -295,24 +295,26 @@ class Blocks:
                      if not wanted.isdisjoint(b.keys.to_pylist())]  # fmt: skip
         tables = self._opened(names).values()
         together = pa.concat_tables(tables) if tables else self.schema.empty_table()
-        if wanted is not None:
+        if wanted is not None and not wanted.issuperset(together["key"].to_pylist()):
             asked = pa.array(wanted, pa.string())
             together = together.filter(pc.is_in(together["key"], asked))
         return _once(together)
 
-    def _opened(self, names: Sequence[str]) -> dict[str, pa.Table]:
+    def _opened(
+        self, names: Sequence[str], columns: Sequence[str] | None = None
+    ) -> dict[str, pa.Table]:
         """Tables of the files that are whole and of this version; damaged ones are set aside.
 
-        :raises _Gone: if one is no longer there
+        :param columns: those to read; None: all
+        :raises _Gone: if a file is no longer there
         """
         with ThreadPoolExecutor(THREADS) as pool:
-            contents = pool.map(lambda name: self._open(self.folder / name), names)
-            found = dict(zip(names, contents, strict=True))
+            found = list(pool.map(lambda name: self._open(self.folder / name, columns), names))
         tables, other = {}, 0
-        for name, one in found.items():
+        for name, one in zip(names, found, strict=True):
             if isinstance(one, Damaged):
                 self._set_aside(name, str(one))
-            elif not self._same_version(one):
+            elif one is None:
                 other += 1
             else:
                 tables[name] = one
@@ -324,35 +326,36 @@ class Blocks:
             )
         return tables
 
-    def _open(self, file: Place) -> pa.Table | Damaged:
+    def _open(self, file: Place, columns: Sequence[str] | None) -> pa.Table | Damaged | None:
         content = file.read()
         if content is None:
             raise _Gone
-        return self._judged(content)
-
-    def _judged(self, content: bytes) -> pa.Table | Damaged:
-        """The rows of a file, or what is wrong with it."""
         try:
-            table = unsealed(content)
+            return self._judged(content, columns)
         except Damaged as error:
             return error
-        if not self._same_version(table):
-            return table
-        if not table.schema.equals(self.schema):
-            return Damaged("its columns are not those of this table")
-        try:
-            table.validate(full=True)
-        except pa.ArrowInvalid:
-            return Damaged("its values are invalid")
-        if any(column.null_count for column in table.columns):
-            return Damaged("it lacks values")
-        if not all(map(_KEY.fullmatch, table["key"].to_pylist())):
-            return Damaged("it holds a key that is none")
-        return table
 
-    def _same_version(self, table: pa.Table) -> bool:
+    def _judged(self, content: bytes, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """The rows of a file; None if it is of another version.
+
+        :raises Damaged: if it is not what was written
+        """
+        file = unsealed(content)
         version = b"vlmrt_schema_version"
-        return (table.schema.metadata or {}).get(version) == self.schema.metadata[version]
+        if (file.schema_arrow.metadata or {}).get(version) != self.schema.metadata[version]:
+            return None
+        if not file.schema_arrow.equals(self.schema):
+            raise Damaged("its columns are not those of this table")
+        try:
+            table = file.read(columns, use_threads=False)
+            table.validate(full=True)
+        except (pa.ArrowException, OSError) as error:
+            raise Damaged(f"it cannot be read: {error}") from None
+        if any(column.null_count for column in table.columns):
+            raise Damaged("it lacks values")
+        if not all(map(_KEY.fullmatch, table["key"].to_pylist())):
+            raise Damaged("it holds a key that is none")
+        return table
 
     def _set_aside(self, name: str, why: str) -> None:
         file, target = self.folder / name, self.damaged / unique(name)
@@ -361,9 +364,11 @@ class Blocks:
         except StorageError as error:
             raise StorageError(f"{file} is damaged ({why}) and stays in the way: {error}") from None
         content = target.read()
-        if content is not None and not isinstance(self._judged(content), Damaged):
-            file.create(content)  # another driver has replaced it in between
-            return
+        with contextlib.suppress(Damaged):
+            if content is not None:
+                self._judged(content)
+                file.create(content)  # another driver has replaced it in between
+                return
         warnings.warn(
             f"{file} is damaged ({why}); it was moved to {target}, and the next run computes its "
             "rows again",

@@ -41,8 +41,8 @@ def sealed(table: pa.Table) -> bytes:
     return blank[:at] + digest + blank[at + len(digest) :]
 
 
-def unsealed(content: bytes) -> pa.Table:
-    """The table of a file that :func:`sealed` made.
+def unsealed(content: bytes) -> pq.ParquetFile:
+    """The file that :func:`sealed` made, for reading.
 
     :raises Damaged: if any bit of it differs from what was written
     """
@@ -56,7 +56,7 @@ def unsealed(content: bytes) -> pa.Table:
     if hashlib.sha256(blank).hexdigest().encode() != content[at + len(b"sha256:") : end]:
         raise Damaged("its checksum does not match")
     try:
-        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        return pq.ParquetFile(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise Damaged(f"it cannot be read: {error}") from None
 

@@ -27,7 +27,7 @@ class Columns:
     ) -> None:
         self.table = table
         self._constants, self._more, self._others = constants, more, others
-        self._decoded: dict[str, list[Any] | _Lists] = {}
+        self._decoded: dict[str, list[Any] | Lists] = {}
 
     def value(self, name: str, index: int) -> Any:
         """Value of one column in one row.
@@ -36,6 +36,13 @@ class Columns:
         """
         if name in self._constants:
             return self._constants[name]
+        return self.decoded(name)[index]
+
+    def decoded(self, name: str) -> list[Any] | Lists:
+        """Values of one column that is no constant, in the order of the table.
+
+        :raises AttributeError: if there is no such column
+        """
         if name not in self._decoded:
             if name in self._others:
                 self._join()
@@ -43,7 +50,7 @@ class Columns:
                 self._decoded[name] = _decoded(self.table[name])
             else:
                 raise AttributeError(name)
-        return self._decoded[name][index]
+        return self._decoded[name]
 
     def _join(self) -> None:
         more = self._more()
@@ -52,7 +59,7 @@ class Columns:
             self._decoded[name] = _decoded(more[name].combine_chunks().take(place))
 
 
-class _Lists:
+class Lists:
     """A column of lists: one array of all entries, sliced for each row."""
 
     def __init__(self, column: pa.ListArray) -> None:
@@ -68,9 +75,9 @@ class _Lists:
         return found
 
 
-def _decoded(column: pa.ChunkedArray | pa.Array) -> list[Any] | _Lists:
+def _decoded(column: pa.ChunkedArray | pa.Array) -> list[Any] | Lists:
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_list(whole.type) or pa.types.is_large_list(whole.type):
-        return _Lists(whole)
+        return Lists(whole)
     values: list[Any] = whole.to_pylist()
     return values

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterable, Sequence, Set
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.signals import STOP_SIGNAL
@@ -65,8 +66,9 @@ class Ledger:
         :raises StorageError: if the place cannot be read, or a name could leave it
         """
         table = self._table("rows", study).read()
-        order = [("configuration", "ascending"), ("seed", "ascending"), ("key", "ascending")]
-        return self._rows(study, table.sort_by(order))
+        by = [(name, "ascending") for name in ("configuration", "seed", "key")]
+        rows = self._rows(study, table)
+        return [rows[i] for i in pc.sort_indices(table, by).to_pylist()]
 
     def publish(self, study: str, rows: Sequence[Row]) -> None:
         """Write rows, all together; a reader sees the whole of one or nothing of it.

@@ -202,6 +202,19 @@ SCHEMAS = {"rows": SCHEMA, "histories": HISTORY_SCHEMA, "timings": TIMING_SCHEMA
 """Schema of each table of the ledger."""
 
 
+def column(rows: Sequence[Row] | Sequence[Timing], name: str) -> list[Any]:
+    """Values of one column in rows; for stored ones without making an attribute of each.
+
+    :param name: a column other than ``study``
+    """
+    sources = {id(stored[0]): stored for row in rows if (stored := vars(row).get("_stored"))}
+    if len(sources) != 1 or not all("_stored" in vars(row) for row in rows):
+        return [getattr(row, name) for row in rows]
+    [(columns, _)] = sources.values()
+    values = columns.decoded(name)
+    return [values[vars(row)["_stored"][1]] for row in rows]
+
+
 def table_of(name: str, rows: Sequence[Row] | Sequence[Timing]) -> pa.Table:
     """Rows as a table of the ledger.
 
