@@ -6,12 +6,8 @@ import pytest
 
 import vlmrt_dist as vd
 from tests.numerics import PAPER
-from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference.importance_check import check_posterior
-from vlmrt_dist.inference.least_squares import LeastSquares
-from vlmrt_dist.inference.multistart import fit_with_prior_check
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters
 from vlmrt_dist.inference.profile_likelihood import THRESHOLD
 from vlmrt_dist.scene.model import SceneModel
@@ -66,36 +62,3 @@ def test_what_cannot_be_profiled(
     levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(ConfigurationError, match=message):
         vd.profile(room, levels, name, radio=RADIO, **options)
-
-
-def toy(bend: float) -> tuple[Any, LeastSquares]:
-    """Two levels of two unknowns; ``bend`` makes them curved."""
-    import scipy.sparse as sp
-
-    def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-        level = np.array([x[0] + bend * x[0] ** 3, x[0] + x[1]])
-        slope = [[1.0 + 3.0 * bend * x[0] ** 2, 0.0], [1.0, 1.0]]
-        return level, sp.csr_matrix(slope)
-
-    data = LeastSquares(np.zeros(2), np.ones(2), np.ones(2, bool), np.zeros(2), 2.0, -20.0, 20.0)
-    return predict, data
-
-
-def test_draws_agree_with_a_normal_posterior() -> None:
-    predict, data = toy(0.0)
-    fit = fit_with_prior_check(predict, data, np.zeros((1, 2)))
-    check = check_posterior(predict, data, fit, np.random.default_rng(0), draws=4000)
-    assert check.reliable
-    assert check.effective > 2000
-    assert not check.disagreeing.any()
-    np.testing.assert_allclose(check.high, 1.96 * fit.knowledge.std, rtol=0.1)
-
-
-def test_draws_tell_where_a_posterior_is_not_normal() -> None:
-    """Flat in the middle, x³ outside: the interval by the slope is far too wide."""
-    predict, data = toy(3.0)
-    fit = fit_with_prior_check(predict, data, np.zeros((1, 2)))
-    check = check_posterior(predict, data, fit, np.random.default_rng(0), draws=4000)
-    assert check.reliable
-    assert check.disagreeing[0]
-    assert check.high[0] < 0.7 * 1.96 * fit.knowledge.std[0]

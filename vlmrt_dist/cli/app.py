@@ -33,11 +33,13 @@ app = new_app(
 COMMANDS = {
     "doctor": "diagnosis:doctor",
     "estimate": "estimate:estimate_command",
+    "evaluate": "evaluate:evaluate_command",
     "convert": "convert:convert_command",
     "apply": "apply:apply_command",
     "simulate": "simulate:simulate_command",
     "plan": "plan:plan_command",
     "advise": "advise:advise_command",
+    "materials": "materials:materials_command",
     "export-scene": "export_scene:export_command",
     "render": "render:render_command",
     "view": "view:view_command",

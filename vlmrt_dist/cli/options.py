@@ -23,14 +23,17 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, Sto
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference import (
     ADAMS,
+    PRIOR_WIDTH,
     Adam,
     Initial,
     LevenbergMarquardt,
     LinkLoss,
     Noise,
     Parameters,
+    PosteriorShape,
     Prior,
     Quantity,
+    SharedBy,
 )
 from vlmrt_dist.placement import (
     AOptimal,
@@ -42,7 +45,15 @@ from vlmrt_dist.placement import (
     Vlm,
     VlmThenRefine,
 )
-from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
+from vlmrt_dist.scene import (
+    MaterialPrior,
+    SceneModel,
+    Tails,
+    box_room,
+    bundled_scene,
+    load_scene,
+    read_layers,
+)
 from vlmrt_dist.vlm import propose_materials
 
 Value = TypeVar("Value")
@@ -64,6 +75,8 @@ class NamedScene(Options):
         objects' names and shapes (offline) or by a vision-language model (gemini)
     :param scene_root: files of the scene may lie below this folder too; default: only beside the
         scene file
+    :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials,
+        and layers = [{material = "glass", thickness = 0.004}, ...]; default: walls are single slabs
     :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
         or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
@@ -75,6 +88,7 @@ class NamedScene(Options):
     fill_materials: Literal["offline", "gemini"] | None = None
     scene_root: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     scattering: Literal["ignore", "refuse"] = "ignore"
+    layers: Annotated[Path | None, Parameter(metavar="FILE")] = None
 
     def __post_init__(self) -> None:
         for word in self.material:
@@ -116,6 +130,9 @@ class NamedScene(Options):
             if classes:
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
+            if self.layers is not None:
+                walls = read_layers(self.layers, room.objects)
+                room = room.with_layers(walls.layers).with_extra_loss(walls.extra_loss_db)
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)
@@ -130,6 +147,7 @@ class NamedScene(Options):
             materials=classes,
             root=self.scene_root,
             scattering=self.scattering,
+            layers=self.layers,
             unstated="keep" if keep_unstated else "refuse",
         )
 
@@ -185,13 +203,26 @@ class SimulationRadio(RadioOptions):
 class PriorOptions(Options, Prior):
     """Prior on the materials.
 
-    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior
+    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior;
+        default: that of published measurements of each class, see vlmrt materials
+    :param tails: of that distribution; student_t where a material class may be wrong
+    :param correlation: of ln(conductivity) and ln(permittivity) of an object where both are
+        unknown; default: 0.5 with the published widths, 0 with --prior-width
     :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
         names), gemini, openai_compatible
     """
 
-    width: Annotated[float, Parameter(name="--prior-width")] = Prior.width
+    width: Annotated[float | None, Parameter(name="--prior-width")] = None
+    tails: Annotated[Tails, Parameter(name="--prior-tails")] = "normal"
+    correlation: Annotated[
+        float | None, Parameter(name="--prior-correlation", allow_leading_hyphen=True)
+    ] = None
     vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
+
+    def of_advisor(self, advised: MaterialPrior) -> MaterialPrior:
+        """An advisor's prior with the tails and the correlation that the options state."""
+        correlation = advised.correlation if self.correlation is None else self.correlation
+        return dataclasses.replace(advised, tails=self.tails, correlation=correlation)
 
 
 @option_group("Unknown parameters")
@@ -201,7 +232,8 @@ class ParameterOptions(Options, Parameters):
 
     :param quantities: an unknown parameter of the objects; may be repeated
     :param fixed: object of known conductivity; may be repeated
-    :param groups: objects of one material class share their values
+    :param groups: objects of one material class share their values (thickness: those of one class
+        and one declared thickness); the answer says which
     """
 
     quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)
@@ -220,11 +252,27 @@ class NoiseOptions(Options, Noise):
     :param db: standard deviation of the levels [dB]; default: the file's noise_db
     :param quantisation_db: step that the receiver rounds to [dB], if the noise does not contain it
     :param position_error_m: standard deviation of each receiver coordinate about the stated one [m]
-    :param gain_offset_db: standard deviation of an unknown offset of each setup's levels [dB]; inf:
-        any offset
+    :param gain_offset_db: standard deviation of an unknown offset of levels [dB]; inf: any offset
+    :param gain_shared: links that share one offset: those of a setup, of a transmitter (device)
+        that several setups have, of a receiver that several setups have, all (campaign)
+    :param clutter_db_per_sqrt_m: scatter by furniture that the scene lacks, its variance growing
+        with the path's length, beside the noise: fit, or a number [dB/√m]
+    :param excess_loss_db_per_m: standard deviation of an unknown mean loss a metre of path, beyond
+        the model's [dB/m]
+    :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
+        everywhere
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
+    gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
+    clutter_db_per_sqrt_m: Annotated[float | Literal["fit"] | None, Parameter(name="--clutter")] = (
+        None
+    )
+    excess_loss_db_per_m: Annotated[float | None, Parameter(name="--excess-loss")] = None
+    clutter_area: Annotated[
+        str | None,
+        Parameter(name="--clutter-area", metavar="FILE|NUMBERS", allow_leading_hyphen=True),
+    ] = None
 
 
 @option_group("Solver")
@@ -238,7 +286,8 @@ class SolverOptions(Options):
     :param initial: start at the ITU values, at their mean, at random, or at an advisor's values
     :param loss: how large residuals count; huber or student_t where some levels are grossly wrong
         (least squares only)
-    :param check: check the intervals by weighted draws (least squares only)
+    :param posterior: a normal posterior, weighted draws from it (sampled), or draws only where the
+        normal one does not hold (auto; least squares only)
     :param max_iterations: most iterations of Adam (1000), or evaluations of a least-squares start
         (100)
     :raises ConfigurationError: if an option does not go with the optimizer
@@ -248,7 +297,7 @@ class SolverOptions(Options):
     engine: Engine = "replay"
     initial: Initial = "itu"
     loss: LinkLoss | None = None
-    check: bool = False
+    posterior: PosteriorShape = "auto"
     max_iterations: int | None = None
 
     def __post_init__(self) -> None:
@@ -270,10 +319,11 @@ class SolverOptions(Options):
             return LevenbergMarquardt(
                 loss=self.loss or "squared",
                 initial=self.initial,
-                check=self.check,
+                posterior=self.posterior,
                 max_evaluations=self.max_iterations or LevenbergMarquardt.max_evaluations,
             )
-        for name, given in (("--loss", self.loss is not None), ("--check", self.check)):
+        asked = {"--loss": self.loss is not None, "--posterior": self.posterior != "auto"}
+        for name, given in asked.items():
             if given:
                 raise ConfigurationError(f"{name} goes with --optimizer levenberg_marquardt")
         return dataclasses.replace(
@@ -350,19 +400,26 @@ class DesignOptions(Options):
     """Noise and prior that a plan assumes.
 
     :param noise_db: standard deviation of each level that is expected [dB]
-    :param prior_width: standard deviation of ln(conductivity) before measuring
+    :param prior_width: standard deviation of ln(conductivity) before measuring; default: 0.5, or
+        after a measurement that of published measurements, as estimate has it
     :param fixed: object of known conductivity; may be repeated
     :raises ConfigurationError: if a width is not positive and finite
     """
 
     noise_db: float = 0.1
-    prior_width: float = 0.5
+    prior_width: float | None = None
     fixed: Annotated[tuple[str, ...], Parameter(metavar="NAME")] = ()
 
     def __post_init__(self) -> None:
         for name in ("noise_db", "prior_width"):
-            if not 0.0 < getattr(self, name) < math.inf:
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
                 raise ConfigurationError(f"--{name.replace('_', '-')} must be positive and finite")
+
+    @property
+    def planned_width(self) -> float:
+        """The width that plans without a measurement assume."""
+        return PRIOR_WIDTH if self.prior_width is None else self.prior_width
 
 
 def strategy_of(
@@ -393,7 +450,7 @@ def strategy_of(
     strategy = kinds[name](candidates=value_of(CandidateOptions, candidates), radio=radio)
     if design is not None:
         strategy = dataclasses.replace(
-            strategy, noise_db=design.noise_db, prior_width=design.prior_width, fixed=design.fixed
+            strategy, noise_db=design.noise_db, prior_width=design.planned_width, fixed=design.fixed
         )
     if start is not None and isinstance(strategy, VlmThenRefine):
         strategy = dataclasses.replace(strategy, start=start)

@@ -187,7 +187,7 @@ def plan_command(
             planned = strategy.place(room, *size, seed=seed, progress=progress)
         pool = pool_for(
             room, *size, seed=seed, radio=asked, candidates=value_of(CandidateOptions, candidates),
-            prior_width=design.prior_width, fixed=design.fixed, progress=progress,
+            prior_width=design.planned_width, fixed=design.fixed, progress=progress,
         )  # fmt: skip
         if isinstance(strategy, OptimalStrategy):
             if wanted is not None:
@@ -196,7 +196,7 @@ def plan_command(
                 planned = strategy.choose(room, pool, *size, seed=seed, progress=progress)
         report = plan_report(
             room, planned, pool, radio=asked, noise_db=design.noise_db,
-            prior_width=design.prior_width, fixed=design.fixed, seed=seed,
+            prior_width=design.planned_width, fixed=design.fixed, seed=seed,
         )  # fmt: skip
     output.write(room, planned, report.text(lines), report.to_dict(lines))
 
@@ -268,9 +268,12 @@ def _said_of_next(scene: SceneModel, ahead: NextSetup) -> tuple[str, dict[str, A
         lines.append(f"{name:<24} {percent(now):>8} {percent(then):>8}")
     if len(shown) < len(told):
         lines.append(f"{len(told) - len(shown)} more objects gain less; all of them with --json")
+    lines += ahead.sentences()
     answer = {
         "objects": objects,
         "num_links": ahead.campaign.num_links,
+        "solution_levels_dbm": ahead.level_dbm.tolist(),
+        "remarks": ahead.sentences(),
         "units": {"std": "of ln(conductivity)"},
     }
     return "\n".join(lines), answer

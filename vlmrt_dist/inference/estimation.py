@@ -11,9 +11,9 @@ from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
+from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
 from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
-from vlmrt_dist.inference.importance_check import check_posterior
 from vlmrt_dist.inference.multistart import held_out_levels
 from vlmrt_dist.inference.options import (
     Adam,
@@ -49,17 +49,19 @@ def estimate(
     """Estimate the conductivity of every object of ``scene`` from a measured campaign.
 
     Levels that the campaign calls censored count as what they are: the true one lies at or below
-    the receiver's floor. A campaign may hold setups of several carriers, see
-    :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
+    the receiver's floor, or where saturated at or above its ceiling. A campaign may hold setups of
+    several carriers, see :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the
+    carrier of ``radio``.
 
     :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param campaign: M setups with received levels [dBm]: a campaign, the path of a measurement
         file, or a data frame with the columns of one
     :param radio: radio configuration; default: that of a live scene, else 3.5 GHz; every path up to
         depth 4
-    :param prior: a width about the ITU values of the scene's own material classes (default
-        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them; its
-        classes also fill materials that the scene leaves unstated
+    :param prior: widths about the ITU values of the scene's own material classes (default: those of
+        published measurements of each class; ``Prior(width=0.5)``: one for all), or a
+        ``MaterialPrior``, whose medians and widths replace them; its classes also fill materials
+        that the scene leaves unstated
     :param parameters: which parameters of the objects are unknown; default: their conductivities
     :param noise: of the levels; default: the campaign's own
     :param solver: ``LevenbergMarquardt`` (default) on ln σ with the prior, or ``Adam`` as in the
@@ -101,7 +103,7 @@ def estimate(
         if isinstance(solver, Adam):
             solution = _adam(problem, solver, start, clock, progress)
         else:
-            solution = _least_squares(problem, solver, start, rng, clock, progress)
+            problem, solution = _least_squares(problem, solver, start, rng, clock, progress)
     return summarise(scene, problem, solver, solution, clock.seconds)
 
 
@@ -112,19 +114,21 @@ def _least_squares(
     rng: np.random.Generator,
     clock: Clock,
     progress: Progress | None,
-) -> Solution:
-    predict, data = problem.predict, problem.data
+) -> tuple[Problem, Solution]:
+    """The solution, and the problem with the clutter that was found."""
     with clock("fit"):
-        fit = fit_least_squares(problem, solver, start, rng, progress)
+        problem, fit = fit_with_clutter(
+            problem, lambda each: fit_least_squares(each, solver, start, rng, progress)
+        )
+    predict, data = problem.predict, problem.data
     with clock("uncertainty"):
         held_out = None
         if solver.folds > 1:
             scale = fit.scale if fit.scale > 1.0 else 1.0
             louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
             held_out = held_out_levels(predict, louder, fit.x, solver.folds, rng)
-        checked = check_posterior(predict, data, fit, rng) if solver.check else None
         level, _ = predict(fit.x)
-    return Solution(fit, level, held_out, checked)
+    return problem, Solution(fit, level, held_out)
 
 
 def _adam(
@@ -162,8 +166,10 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         ),
         "groups": parameters.groups is not None,
         "gain_offset_db": assumed.noise.gain_offset_db is not None,
+        "clutter and excess loss": assumed.noise.needs_lengths,
         "a prior's exponents at another carrier": given is not None and elsewhere,
-        "levels below a receiver's floor": bool(campaign.censored.any()),
+        "levels below a receiver's floor": bool(campaign.below.any()),
+        "levels that saturate a receiver": bool(campaign.saturated.any()),
     }
     for what, there in asked.items():
         if there:

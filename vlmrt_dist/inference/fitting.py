@@ -9,8 +9,10 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.adam import AdamResult
 from vlmrt_dist.inference.multistart import Fit, appraise, fit_with_prior_check, starting_points
+from vlmrt_dist.inference.open_ends import with_open_ends
 from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.inference.problem import Problem
+from vlmrt_dist.inference.sampling import sample
 from vlmrt_dist.progress import Progress
 
 
@@ -28,9 +30,13 @@ def fit_least_squares(
     """
     begin = problem.unknowns.at_conductivity(start)
     starts = starting_points(begin, problem.data, solver.starts, rng)
-    return fit_with_prior_check(
+    fit = fit_with_prior_check(
         problem.predict, problem.data, starts, solver.max_evaluations, progress
     )
+    if solver.posterior != "sampled":
+        return fit
+    fit = replace(fit, draws=sample(problem.predict, problem.data, fit, rng.spawn(1)[0]))
+    return with_open_ends(problem.predict, problem.data, fit)
 
 
 def appraise_adam(problem: Problem, run: AdamResult, index: int) -> Fit:

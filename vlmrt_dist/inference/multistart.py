@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.special
@@ -18,6 +18,7 @@ from vlmrt_dist.inference.least_squares import (
 from vlmrt_dist.inference.likelihood import information, noise_scale
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
+from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
 FALSE_ALARMS = 0.05
@@ -55,6 +56,12 @@ class Fit:
     :param residual_db: [L'] residuals of the links that were used and heard
     :param cost: half the sum of squared residuals with the declared noise, prior included (NaN: not
         known)
+    :param modes: minima within the noise of the best, the heaviest first; the best is among them
+    :param draws: weighted draws from the posterior where ``knowledge``, its normal approximation,
+        does not hold or draws were asked for; None: it holds, or was not questioned
+    :param open_ends: [2, X] lower and upper ends of the range searched that explain the levels as
+        well, see :mod:`~vlmrt_dist.inference.open_ends`; looked at where the draws suggest it
+    :param reason: how the search for the best minimum ended, as a sentence
     """
 
     x: FloatArray
@@ -65,6 +72,10 @@ class Fit:
     knowledge: Posterior
     residual_db: FloatArray
     cost: float = np.nan
+    modes: tuple[Mode, ...] = ()
+    draws: WeightedDraws | None = None
+    reason: str = ""
+    open_ends: BoolArray = field(default_factory=lambda: np.zeros((2, 0), bool))
 
 
 def fit_with_prior_check(
@@ -93,8 +104,13 @@ def fit_with_prior_check(
         if not wrong.any() or np.isinf(width).all() or widened == WIDENINGS:
             break
         width = np.where(wrong, WIDENING * width, width)
+        if data.heavy_tails:  # nothing holds on to a wrong class: it is told, and no fit is needed
+            fit = replace(fit, width=width)
+            break
         starts = fit.x[None]
-    return replace(fit, evaluations=evaluations)
+    reason = f"one minimum was kept after {evaluations} evaluations"
+    mode = Mode(fit.x, fit.cost, 1.0)
+    return replace(fit, evaluations=evaluations, modes=(mode,), reason=reason)
 
 
 def _search_further(
@@ -216,7 +232,8 @@ def appraise(predict: Predict, data: LeastSquares, x: FloatArray) -> Fit:
         louder = links._replace(noise_db=links.noise_db * scale)
         knowledge = posterior(rows, information(louder, level), x, data)
     width = np.array(np.broadcast_to(data.prior_width, x.shape))
-    return Fit(x, 0, "converged", scale, width, knowledge, residual)
+    found = (Mode(x, np.nan, 1.0),)
+    return Fit(x, 0, "converged", scale, width, knowledge, residual, modes=found)
 
 
 def held_out_levels(

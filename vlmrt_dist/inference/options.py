@@ -10,14 +10,21 @@ from typing import Literal, get_args
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine
+from vlmrt_dist.inference.offsets import GainSharing, check_sharing
+from vlmrt_dist.scene import Tails
 
-Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
-"""A material parameter; the exponent is the d of σ = c f^d."""
+Quantity = Literal[
+    "conductivity", "relative_permittivity", "thickness", "exponent", "penetration_loss"
+]
+"""A parameter of an object; the exponent is the d of σ = c f^d, the penetration loss what the
+object takes from what passes through it at normal incidence [dB], while reflection stays."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
-"""Objects that share their parameters: those of one class, or a mapping from object to group."""
+"""Objects that share their parameters: those of one class (their thickness only where it is
+declared equal), or a mapping from object to group, which shares whatever is unknown."""
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
 """Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
@@ -26,18 +33,27 @@ Initial = Literal["itu", "uniform", "random", "vlm"]
 LinkLoss = Literal["squared", "huber", "student_t"]
 """Loss of the links' residuals."""
 
+PosteriorShape = Literal["auto", "normal", "sampled"]
+"""Posterior of a fit: "normal" about its best minimum; "sampled": weighted draws; "auto": draws
+only where a quick screening finds that the normal posterior does not hold."""
+
 Space = Literal["conductivity", "log_conductivity"]
 
 PRIOR_WIDTH = 0.5
-"""Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
-
-Published conductivities of one class of material differ by about that much."""
+"""Standard deviation of ln σ about the ITU value that studies and plans assume: a factor of 2.7
+either way at 95 %. Measured specimens of one class spread more (:class:`Prior`)."""
 
 
 def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
     """:raises ConfigurationError: if ``value`` is none of ``choices``"""
     if value not in choices:
         raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
+
+
+def check_correlation(value: float | None) -> None:
+    """:raises ConfigurationError: if ``value`` is not within -1 and 1"""
+    if value is not None and not -1.0 < value < 1.0:
+        raise ConfigurationError("correlation must lie between -1 and 1, both excluded")
 
 
 def _check_initial(initial: Initial | FloatArray) -> None:
@@ -52,28 +68,48 @@ class Prior:
     Where somebody states materials of their own, a
     :class:`~vlmrt_dist.scene.MaterialPrior` takes its place.
 
-    :param width: standard deviation of ln σ; ``inf``: no prior
-    :raises ConfigurationError: if the width is not positive
+    :param width: standard deviation of ln σ of every object; ``inf``: no prior; None: that of
+        published measurements of each class at the carrier
+        (:func:`~vlmrt_dist.scene.published_spreads.spread_of`), which then also gives the width of
+        ln ε_r where :class:`Parameters` states none
+    :param tails: of the prior on ln σ and ln ε_r: "normal", or "student_t" where a class may be
+        wrong (:mod:`vlmrt_dist.inference.prior_term`)
+    :param correlation: of ln σ and ln ε_r of an object where both are unknown; None: that of
+        published pairs (:data:`~vlmrt_dist.scene.published_spreads.CORRELATION`) where ``width``
+        is None, 0 where a width is stated
+    :raises ConfigurationError: if the width is not positive, or the correlation not within -1 and 1
     """
 
-    width: float = PRIOR_WIDTH
+    width: float | None = None
+    tails: Tails = "normal"
+    correlation: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.width > 0.0:
-            raise ConfigurationError("width must be positive; use inf for no prior")
+        check_choice("tails", self.tails, get_args(Tails))
+        check_correlation(self.correlation)
+        if self.width is not None and not self.width > 0.0:
+            raise ConfigurationError(
+                "width must be positive; use inf for no prior, or leave it out for that of "
+                "published measurements"
+            )
 
 
 @dataclass(frozen=True)
 class Parameters:
     """The unknown parameters of the objects.
 
-    :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
-        of σ = c f^d, which only several carriers tell
-    :param fixed: names of objects whose material is known and stays as the scene states it
-    :param groups: objects that share their parameters: "material", those of one class; a mapping
-        from object to a group's name; None: each by itself
-    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15),
-        ln thickness ("thickness", 0.3) and d ("exponent", 0.3)
+    :param quantities: "conductivity", "relative_permittivity", "thickness", also of each layer of
+        objects that have layers; "exponent", the d of σ = c f^d, which only several carriers tell;
+        and "penetration_loss"
+    :param fixed: names of objects whose material is known and stays as the scene states it, and of
+        layers ("object/layer")
+    :param groups: objects that share their parameters: "material", those of one class, except that
+        a thickness is shared only by objects of one class whose declared thicknesses agree; a
+        mapping from object to a group's name, which share all that is unknown; None: each by itself
+    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
+        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3), d ("exponent",
+        0.3) and penetration losses ("penetration_loss", 5 dB about what the slab or the layers have
+        at normal incidence)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """
@@ -121,15 +157,36 @@ class Noise:
         about the stated ones [m]. Each link's noise grows by how much its level at the prior
         differs between displaced copies of the receiver. With coherent combining five centimetres
         are more than half a wavelength at 3.5 GHz, so that links lose most of their weight
-    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup (cable,
-        transmit power) [dB], ``inf`` if nothing is known of it; None: there is none
-    :raises ConfigurationError: if a number is negative or not finite where it has to be
+    :param gain_offset_db: standard deviation of an unknown offset of levels (cable, transmit power)
+        [dB], ``inf`` if nothing is known of it; None: there is none
+    :param gain_shared: links that share one offset: those of a "setup", of a transmitting "device"
+        (setups whose transmitters stand at one place, whatever their carriers), of a "receiver" (a
+        position that several setups have), all of the "campaign"; or a mapping from the setups'
+        numbers, counted from 1, to the names of their devices. An offset that setups share does not
+        hide what tells them apart, such as a slab that only one of them is behind
+    :param clutter_db_per_sqrt_m: scatter by what is not in the scene (furniture, people): beside
+        ``db`` each link has a variance of clutter² · length, with the power-weighted mean length
+        [m] of its paths; a number [dB/√m], or "fit", which finds it by the marginal likelihood of
+        the levels (:mod:`vlmrt_dist.inference.clutter`). ``db`` is then the error of the receiver
+        alone, such as the scatter of repeated readings. None: there is none
+    :param excess_loss_db_per_m: standard deviation, about zero, of an unknown mean loss of the
+        levels a metre of that length, beyond the model's [dB/m]. Furniture attenuates (positive);
+        paths that the model lacks, being deeper than ``max_depth`` or diffuse, add power with the
+        distance (negative). None: there is none
+    :param clutter_area: the part of the plan where both arise: lengths are those of the paths in
+        it, see :func:`~vlmrt_dist.campaign.area.area_of`; None: everywhere
+    :raises ConfigurationError: if a number is negative or not finite where it has to be, offsets
+        are shared or an area is given that nothing uses, or the area is none
     """
 
     db: float | FloatArray | None = None
     quantisation_db: float = 0.0
     position_error_m: float = 0.0
     gain_offset_db: float | None = None
+    gain_shared: GainSharing = "setup"
+    clutter_db_per_sqrt_m: float | Literal["fit"] | None = None
+    excess_loss_db_per_m: float | None = None
+    clutter_area: AreaLike | None = None
 
     def __post_init__(self) -> None:
         sizes: dict[str, float | FloatArray] = {
@@ -145,6 +202,35 @@ class Noise:
                 "gain_offset_db must be a positive number of dB, inf if nothing is known of the "
                 "offset, or None if there is none"
             )
+        check_sharing(self.gain_shared)
+        if self.gain_offset_db is None and self.gain_shared != "setup":
+            raise ConfigurationError("gain_shared says who shares an offset: give gain_offset_db")
+        self._check_clutter()
+        object.__setattr__(self, "clutter_area", area_of(self.clutter_area))
+
+    def _check_clutter(self) -> None:
+        clutter, loss = self.clutter_db_per_sqrt_m, self.excess_loss_db_per_m
+        number = isinstance(clutter, (int, float)) and 0.0 <= clutter < math.inf
+        if not (clutter is None or clutter == "fit" or number):
+            raise ConfigurationError(
+                f"clutter_db_per_sqrt_m must be 'fit', a finite number of dB/√m, not negative, or "
+                f"None; got {clutter!r}"
+            )
+        if loss is not None and not loss > 0.0:
+            raise ConfigurationError(
+                "excess_loss_db_per_m must be a positive number of dB/m, the standard deviation of "
+                "an unknown loss, inf if nothing is known of it, or None if there is none"
+            )
+        if self.clutter_area is not None and not self.needs_lengths:
+            raise ConfigurationError(
+                "clutter_area says where clutter is: give clutter_db_per_sqrt_m or "
+                "excess_loss_db_per_m"
+            )
+
+    @property
+    def needs_lengths(self) -> bool:
+        """Whether something depends on the length of the paths."""
+        return self.clutter_db_per_sqrt_m is not None or self.excess_loss_db_per_m is not None
 
 
 @dataclass(frozen=True)
@@ -171,7 +257,8 @@ class LevenbergMarquardt:
     :param folds: parts of the cross-validation over links; 0: none
     :param max_evaluations: most evaluations of one start
     :param initial: where the first start is, or conductivities [K] [S/m]
-    :param check: compare the normal posterior with draws that are weighed by the true one
+    :param posterior: normal, sampled, or as a screening decides
+    :param max_total: most evaluations of the whole search, all starts and draws together
     :raises ConfigurationError: if a choice does not exist or a number makes no sense
     """
 
@@ -180,7 +267,8 @@ class LevenbergMarquardt:
     folds: int = 5
     max_evaluations: int = 100
     initial: Initial | FloatArray = "itu"
-    check: bool = False
+    posterior: PosteriorShape = "auto"
+    max_total: int = 20_000
 
     @property
     def name(self) -> str:
@@ -189,9 +277,12 @@ class LevenbergMarquardt:
 
     def __post_init__(self) -> None:
         check_choice("loss", self.loss, get_args(LinkLoss))
+        check_choice("posterior", self.posterior, get_args(PosteriorShape))
         _check_initial(self.initial)
         if self.max_evaluations < 1:
             raise ConfigurationError("max_evaluations must be 1 or more")
+        if self.max_total < 1:
+            raise ConfigurationError("max_total must be 1 or more")
         if self.folds < 0:
             raise ConfigurationError("folds must not be negative; 0: no cross-validation")
 

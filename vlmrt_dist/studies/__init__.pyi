@@ -21,6 +21,10 @@ from .benchmarks.engine_timing import measure as measure
 from .benchmarks.engine_timing import median_seconds as median_seconds
 from .benchmarks.engine_timing import nothing_timed as nothing_timed
 from .benchmarks.engine_timing import slope as slope
+from .benchmarks.interval_coverage import CoverageTask as CoverageTask
+from .benchmarks.interval_coverage import Tally as Tally
+from .benchmarks.interval_coverage import counted as counted
+from .benchmarks.interval_coverage import coverage_cases as coverage_cases
 from .benchmarks.link_tasks import TracingTask as TracingTask
 from .benchmarks.link_tasks import sizes_of as sizes_of
 from .benchmarks.link_tasks import tracing_cost as tracing_cost
@@ -47,6 +51,8 @@ from .benchmarks.throughput import TimedSeeds as TimedSeeds
 from .benchmarks.tracing_ratios import Traced as Traced
 from .benchmarks.tracing_ratios import time_large_tracing as time_large_tracing
 from .benchmarks.tracing_ratios import time_tracing as time_tracing
+from .benchmarks.two_minima import TwoMinima as TwoMinima
+from .benchmarks.two_minima import two_minima_problems as two_minima_problems
 from .evaluation import evaluate as evaluate
 from .evaluation import hardware as hardware
 from .methods import MethodFit as MethodFit

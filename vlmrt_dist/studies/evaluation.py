@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import restarts
 from vlmrt_dist.engine import choose_variant, engine_versions
@@ -111,7 +111,7 @@ def _unheard(point: Point, levels: StudyLevels) -> list[MethodFit]:
         for start, prior in zip(levels.start, _priors(point, levels, method), strict=True):
             unknowns = unknowns_of(
                 point.scene, point.campaign, point.radio, prior, assumed.parameters,
-                gain_offset_db=assumed.noise.gain_offset_db,
+                noise=assumed.noise,
             )  # fmt: skip
             fits.append(unheard(start, unknowns))
     return fits
@@ -183,16 +183,12 @@ def _columns_of(fit: MethodFit, levels: StudyLevels, seed: int) -> dict[str, Any
         "high": fit.known.high.tolist(),
         "verdict": list(fit.known.verdict),
         "contradicts_prior": list(fit.known.contradicts_prior),
-        "coverage": float(np.mean(_inside(fit.known, sigma)[free])),
+        "coverage": float(np.mean(fit.known.holds(sigma)[free])),
         "truth": sigma.tolist(),
         "mre_history": fit.history.tolist(),
         "loss_history": fit.losses.tolist(),
         **_permittivity_columns(fit.permittivity, levels.truth, seed),
     }
-
-
-def _inside(known: QuantityEstimate, truth: FloatArray) -> BoolArray:
-    return (known.low <= truth) & (truth <= known.high)
 
 
 def _permittivity_columns(

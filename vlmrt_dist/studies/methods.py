@@ -14,11 +14,11 @@ from vlmrt_dist.inference import (
     Adam,
     Fit,
     LevenbergMarquardt,
+    Mode,
     Posterior,
     Problem,
     QuantityEstimate,
     Unknowns,
-    Verdict,
     appraise,
     appraise_adam,
     fit_least_squares,
@@ -35,7 +35,7 @@ class MethodFit:
     """Fit of one method for one seed.
 
     :param theta: [K] where the method ended [S/m]; its error is the row's
-    :param known: what is said of every object, the prior where unidentifiable
+    :param known: what is said of every object, the prior where not identified
     :param permittivity: the same of ε_r, where it was unknown
     :param seconds: time of the fit [s]
     :param history: [I] relative error along the iterations
@@ -98,9 +98,11 @@ def unheard(start: FloatArray, unknowns: Unknowns) -> MethodFit:
     """
     width = np.minimum(unknowns.width, unknowns.vague)
     size = len(width)
-    verdict: tuple[Verdict, ...] = tuple("unidentifiable" for _ in range(size))
-    nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)), verdict)
-    fit = Fit(unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0))
+    nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)))
+    mode = Mode(unknowns.mean, np.nan, 1.0)
+    fit = Fit(
+        unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0), modes=(mode,)
+    )
     return MethodFit(
         start, _conductivity(unknowns, fit), _permittivity(unknowns, fit), 0, "no_signal", 0.0,
         np.zeros(0), fitted_permittivity=_fitted_permittivity(unknowns, fit),

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from vlmrt_dist.campaign import Campaign
-from vlmrt_dist.inference import Estimate
+from vlmrt_dist.inference import VERDICT_WORDS, Estimate, Verdict
 from vlmrt_dist.report.plotting.figures import draw_objects, save_figure
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import Where
@@ -30,11 +30,13 @@ RESIDUAL_COLORS = LinearSegmentedColormap.from_list(
 )
 """Grey in the middle, where most links are, is visible on white and on objects."""
 
-VERDICT_COLORS = {
+VERDICT_COLORS: dict[Verdict, str] = {
     "estimated": "#2a7f62",
     "weak": "#e0a030",
-    "unidentifiable": "#b0b0b0",
-    "saturated": "#c0392b",
+    "at_least": "#8e5ea2",
+    "at_most": "#c87fb0",
+    "several": "#c0392b",
+    "not_identified": "#b0b0b0",
     "fixed": "#4a6fa5",
 }
 
@@ -68,7 +70,7 @@ def _draw_levels(axes: Any, result: Estimate) -> None:
     """Levels at the estimate, and as predicted by fits without the link, against measured ones."""
     links = result.links
     heard = ~np.isnan(links.replayed_dbm)
-    known, floor = heard & ~links.censored, heard & links.censored
+    known = heard & ~links.censored
     both = np.concatenate([links.measured_dbm[heard], links.replayed_dbm[heard]])
     ends = [both.min() - 2.0, both.max() + 2.0]
     axes.plot(ends, ends, color="0.6", lw=0.8)
@@ -82,11 +84,14 @@ def _draw_levels(axes: Any, result: Estimate) -> None:
         links.measured_dbm[known], links.replayed_dbm[known], "o", ms=3.5, color="#1f3b70",
         label="fitted",
     )  # fmt: skip
-    if floor.any():
-        axes.plot(
-            links.measured_dbm[floor], links.replayed_dbm[floor], "v", ms=5, color="0.5",
-            label="below the receiver's floor",
-        )  # fmt: skip
+    floor, ceiling = links.censored & ~links.saturated, links.saturated
+    bounds = ((floor, "v", "below the receiver's floor"), (ceiling, "^", "above its ceiling"))
+    for which, marker, label in bounds:
+        if (heard & which).any():
+            axes.plot(
+                links.measured_dbm[heard & which], links.replayed_dbm[heard & which], marker, ms=5,
+                color="0.5", label=label,
+            )  # fmt: skip
     axes.set(ylabel="replayed [dBm]", title=_quality(result))
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
@@ -156,12 +161,15 @@ def _draw_plan(
 def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> None:
     """95 % intervals before (grey) and after (coloured) the measurement."""
     free = [k for k, verdict in enumerate(result.verdict) if verdict != "fixed"]
+    sigma = result.calibration.quantities["conductivity"]
     shown = sorted(sorted(free, key=lambda k: _share_left(result, k))[:MAX_INTERVALS])
     for row, k in enumerate(shown):
         color = VERDICT_COLORS[result.verdict[k]]
         axes.plot([result.prior_low[k], result.prior_high[k]], [row, row], color="#d8d8d8", lw=9)
-        axes.plot([result.low[k], result.high[k]], [row, row], color=color, lw=4)
-        axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
+        for part in sigma.parts_of(k):
+            axes.plot([part.low, part.high], [row, row], color=color, lw=4)
+            if not (part.open_low or part.open_high):
+                axes.plot(part.value, row, "|", color="k", ms=11)
         if truth is not None:
             axes.plot(truth[k], row, "x", color="k", ms=7)
     # Names come from files, so a $ in one must not start mathematics.
@@ -176,7 +184,9 @@ def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> No
     axes.set_title(marks, fontsize=10)
     axes.grid(axis="x", alpha=0.3)
     present = [v for v in VERDICT_COLORS if v in {result.verdict[k] for k in shown}]
-    handles = [axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=v)[0] for v in present]
+    handles = [
+        axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=VERDICT_WORDS[v])[0] for v in present
+    ]
     axes.legend(handles=handles, fontsize=8)
 
 
