@@ -44,7 +44,7 @@ def test_the_gradient_is_that_of_the_likelihood() -> None:
 
 
 def test_held_out_residuals_are_predicted_with_their_spread() -> None:
-    tx, rx, residual = drawn(7)
+    tx, rx, residual = drawn(7, count=200)
     held = np.arange(len(residual)) % 4 == 0
     found = fit_shadowing(tx[~held], rx[~held], residual[~held])
     mean, std = found.predict(tx[held], rx[held])
