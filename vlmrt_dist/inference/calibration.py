@@ -16,8 +16,6 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.quantities import (
-    NOTHING_ALONG,
-    AlongPaths,
     JointPosterior,
     QuantityEstimate,
 )
@@ -57,7 +55,6 @@ class Calibration:
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior of all unknowns; None: not known
     :param origin: scene, radio and measurement that the values come from; None: not known
-    :param along: clutter and excess loss of the levels; a scene cannot hold them
     """
 
     names: tuple[str, ...]
@@ -66,7 +63,6 @@ class Calibration:
     quantities: dict[str, QuantityEstimate]
     joint: JointPosterior | None = None
     origin: Origin | None = None
-    along: AlongPaths = NOTHING_ALONG
 
     @property
     def values(self) -> dict[str, FloatArray]:
