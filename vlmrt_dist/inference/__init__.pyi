@@ -43,7 +43,6 @@ from .options import Solver as Solver
 from .options import StopRule as StopRule
 from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
-from .parameters import OF_LINKS as OF_LINKS
 from .parameters import Tie as Tie
 from .parameters import Unknowns as Unknowns
 from .parameters import unknowns_of as unknowns_of
