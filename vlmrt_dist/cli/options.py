@@ -23,6 +23,7 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, Sto
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference import (
     ADAMS,
+    PRIOR_WIDTH,
     Adam,
     Initial,
     LevenbergMarquardt,
@@ -130,7 +131,8 @@ class NamedScene(Options):
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
             if self.layers is not None:
-                room = room.with_layers(read_layers(self.layers, room.objects))
+                walls = read_layers(self.layers, room.objects)
+                room = room.with_layers(walls.layers).with_extra_loss(walls.extra_loss_db)
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)
@@ -230,8 +232,8 @@ class ParameterOptions(Options, Parameters):
 
     :param quantities: an unknown parameter of the objects; may be repeated
     :param fixed: object of known conductivity; may be repeated
-    :param groups: objects of one material class share their values (thickness: those of one class
-        and one declared thickness); the answer says which
+    :param groups: objects of one material class share their values (thickness and penetration
+        loss: those of one class and one declared thickness); the answer says which
     """
 
     quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)
@@ -398,19 +400,26 @@ class DesignOptions(Options):
     """Noise and prior that a plan assumes.
 
     :param noise_db: standard deviation of each level that is expected [dB]
-    :param prior_width: standard deviation of ln(conductivity) before measuring
+    :param prior_width: standard deviation of ln(conductivity) before measuring; default: 0.5, or
+        after a measurement that of published measurements, as estimate has it
     :param fixed: object of known conductivity; may be repeated
     :raises ConfigurationError: if a width is not positive and finite
     """
 
     noise_db: float = 0.1
-    prior_width: float = 0.5
+    prior_width: float | None = None
     fixed: Annotated[tuple[str, ...], Parameter(metavar="NAME")] = ()
 
     def __post_init__(self) -> None:
         for name in ("noise_db", "prior_width"):
-            if not 0.0 < getattr(self, name) < math.inf:
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
                 raise ConfigurationError(f"--{name.replace('_', '-')} must be positive and finite")
+
+    @property
+    def planned_width(self) -> float:
+        """The width that plans without a measurement assume."""
+        return PRIOR_WIDTH if self.prior_width is None else self.prior_width
 
 
 def strategy_of(
@@ -441,7 +450,7 @@ def strategy_of(
     strategy = kinds[name](candidates=value_of(CandidateOptions, candidates), radio=radio)
     if design is not None:
         strategy = dataclasses.replace(
-            strategy, noise_db=design.noise_db, prior_width=design.prior_width, fixed=design.fixed
+            strategy, noise_db=design.noise_db, prior_width=design.planned_width, fixed=design.fixed
         )
     if start is not None and isinstance(strategy, VlmThenRefine):
         strategy = dataclasses.replace(strategy, start=start)

@@ -5,6 +5,7 @@ from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective
 from .map_plane import MapCells as MapCells
 from .map_plane import MapPlane as MapPlane
+from .materials import SLAB as SLAB
 from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
@@ -17,6 +18,11 @@ from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
 from .path_power import path_powers as path_powers
+from .penetration import NormalLoss as NormalLoss
+from .penetration import conductivity_of_loss as conductivity_of_loss
+from .penetration import normal_loss as normal_loss
+from .penetration import penetration_loss as penetration_loss
+from .penetration import scene_loss as scene_loss
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced

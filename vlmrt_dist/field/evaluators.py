@@ -21,7 +21,7 @@ from vlmrt_dist.field.objective import (
     normalized_absolute_error,
 )
 from vlmrt_dist.field.replay import Replay
-from vlmrt_dist.field.walls import refuse_layers, walls_of
+from vlmrt_dist.field.walls import refuse_walls, walls_of
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import SceneModel
 
@@ -138,7 +138,7 @@ class RetraceObjective:
     Parameters as of :class:`ReplayObjective`, without the paths.
 
     :raises ConfigurationError: if the campaign names other carriers than ``radio``, or objects have
-        layers
+        layers or extra losses
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class RetraceObjective:
                 "the retrace engine has no caps on reflections or transmissions, nor straight "
                 "paths beyond max_depth; use engine='replay'"
             )
-        refuse_layers(scene, "the retrace engine", "use engine='replay'")
+        refuse_walls(scene, "the retrace engine", "use engine='replay'")
         from vlmrt_dist.field.retrace import Retrace  # imports Sionna
 
         self.num_setups = campaign.num_setups

@@ -42,3 +42,8 @@ class Materials(NamedTuple):
     thickness: FloatArray
     layers: LayerMaterials | None = None
     extra_loss_db: FloatArray | None = None
+
+    @property
+    def slab(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """σ, ε_r and thickness."""
+        return self.conductivity, self.relative_permittivity, self.thickness

@@ -45,7 +45,7 @@ _KINDS = 4  # a power of two above the kinds of interactions
 
 _NO_LAYER = 0xFFFFFFFF
 
-NEPER = np.log(10.0) / 20.0
+NEPER = float(np.log(10.0) / 20.0)
 """Natural logarithm of an amplitude per decibel."""
 
 
@@ -90,12 +90,12 @@ class Replay:
         met = np.unique(self._by_object.slab)
         self._objects = met if len(met) else np.arange(min(objects, 1))
         number = np.where(there, np.searchsorted(self._objects, table.object.T), 0)
-        self._by_slab, self._slabs, self._stack = self._by_object, self._objects, None
-        if walls is not None:
+        self._by_slab, self._slabs, self._stacked = self._by_object, self._objects, None
+        if walls is not None and walls.stack is not None:
             stack = walls.stack[self._objects]
             self._slabs = np.unique(stack[stack >= 0])
             placed = np.where(stack >= 0, np.searchsorted(self._slabs, stack), _NO_LAYER)
-            self._stack = _device(UInt, placed)
+            self._stacked = _device(UInt, placed), placed.shape[1]
             met_layers = walls.stack[table.object.T].transpose(0, 2, 1)  # [D, N, P]
             layered = np.where(there[:, None], met_layers, -1).reshape(-1, paths)
             self._by_slab = _Rows.of(table, layered, objects + walls.num_layers)
@@ -181,7 +181,7 @@ class Replay:
         """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
         the extra loss [S, K]."""
         objects = self.table.num_objects
-        names, given = list(SLAB), list(materials[: len(SLAB)])
+        names, given = list(SLAB), list(materials.slab)
         loss = materials.extra_loss_db
         if loss is None and self.walls is not None:
             loss = self.walls.extra_loss_db
@@ -194,7 +194,7 @@ class Replay:
             if x.shape not in ((1, objects), (count, objects)):
                 raise ValueError(f"{name} has shape {x.shape}, expected ({count}, {objects})")
         rows = [x if len(x) == count else np.broadcast_to(x, (count, objects)) for x in arrays]
-        if self.walls is None:
+        if self.walls is None or self.walls.stack is None:
             return rows
         layers = self.walls.layers if materials.layers is None else materials.layers
         sizes = (count, self.walls.num_layers)
@@ -239,14 +239,13 @@ class Replay:
         }[unknown]
         lanes = self._lanes_of(count)
         given = [permittivity, sigma / omega_eps, thickness * wavenumber]
-        stacked = None if self.walls is None else (self._stack, self.walls.stack.shape[1])
         given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
         values = _walk(
             (lanes.path, lanes.slab_offset, lanes.object_offset),
             lanes.filled(given),
             self._floats,
             self._encounters,
-            stacked,
+            self._stacked,
             depth,
             (factor.real, factor.imag),
             unknown,

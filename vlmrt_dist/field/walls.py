@@ -19,13 +19,14 @@ class Walls:
 
     Slabs are numbered: k < K is object k where it is a single one, K + λ is layer λ of Λ.
 
-    :param stack: [K, N] the slabs of each object from its front, -1 beyond the last one
+    :param stack: [K, N] the slabs of each object from its front, -1 beyond the last one; None:
+        every object is one slab
     :param layers: of the scene at this carrier, [Λ] each
     :param extra_loss_db: [K] loss of what passes through each object beyond that of its slabs [dB];
         None: none has any
     """
 
-    stack: IntArray
+    stack: IntArray | None
     layers: LayerMaterials
     extra_loss_db: FloatArray | None = None
 
@@ -36,27 +37,32 @@ class Walls:
 
 
 def walls_of(scene: SceneModel, frequency: float) -> Walls | None:
-    """Layers of a scene's objects at a carrier [Hz]; None where every object is one slab.
+    """Layers and extra losses of a scene's objects at a carrier [Hz]; None where every object is
+    one slab without an extra loss.
 
     :raises FrequencyError: if a layer's material is not tabulated there (names the layer)
     """
-    layers = scene.layers
+    layers, loss = scene.layers, scene.extra_loss_db
+    extra = loss if loss.any() else None
     if layers is None:
-        return None
+        none = np.zeros(0)
+        return None if extra is None else Walls(None, LayerMaterials(none, none, none), extra)
     own = np.full_like(layers.stack, -1)
     own[:, 0] = np.arange(scene.num_objects)
     stack = np.where(layers.stack >= 0, scene.num_objects + layers.stack, -1)
     materials = LayerMaterials(
         layers.conductivity(frequency), layers.relative_permittivity(frequency), layers.thickness
     )
-    return Walls(np.where(layers.stack[:, :1] >= 0, stack, own), materials)
+    return Walls(np.where(layers.stack[:, :1] >= 0, stack, own), materials, extra)
 
 
-def refuse_layers(scene: SceneModel, what: str, remedy: str) -> None:
-    """:raises ConfigurationError: if objects have layers, which ``what`` does not know"""
-    layered = [o.name for o in scene.objects if o.layered is not None]
-    if layered:
+def refuse_walls(scene: SceneModel, what: str, remedy: str) -> None:
+    """:raises ConfigurationError: if objects have layers or an extra loss, which ``what`` does not
+    know
+    """
+    walls = [o.name for o in scene.objects if o.layered is not None or o.extra_loss_db]
+    if walls:
         raise ConfigurationError(
-            f"{what} has no layers, and {listed(layered)} {'has' if len(layered) == 1 else 'have'} "
-            f"some; {remedy}, or give the scene without layers"
+            f"{what} has no layers and no extra losses, and {listed(walls)} "
+            f"{'has' if len(walls) == 1 else 'have'} some; {remedy}, or give the scene without"
         )

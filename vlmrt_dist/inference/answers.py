@@ -38,6 +38,8 @@ def quantity_of(
     prior_low, prior_high = mean - NORMAL_95 * prior_std, mean + NORMAL_95 * prior_std
 
     def value(of: FloatArray) -> FloatArray:
+        if name == "penetration_loss":  # a normal distribution reaches below none
+            of = np.clip(of, kind.low, kind.high)
         return np.where(free, np.exp(of) if kind.log else of, known)
 
     return QuantityEstimate(

@@ -13,10 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import SceneError
+from vlmrt_dist.field import SLAB, conductivity_of_loss, scene_loss
 from vlmrt_dist.inference.origin import Origin
+from vlmrt_dist.inference.parameters import LAYER
 from vlmrt_dist.inference.quantities import (
     JointPosterior,
+    LayerEstimates,
     QuantityEstimate,
 )
 from vlmrt_dist.inference.verdicts import Verdict
@@ -55,6 +59,7 @@ class Calibration:
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior of all unknowns; None: not known
     :param origin: scene, radio and measurement that the values come from; None: not known
+    :param layers: of objects that have layers; None: none were unknown
     """
 
     names: tuple[str, ...]
@@ -63,6 +68,13 @@ class Calibration:
     quantities: dict[str, QuantityEstimate]
     joint: JointPosterior | None = None
     origin: Origin | None = None
+    layers: LayerEstimates | None = None
+
+    @property
+    def slabs(self) -> dict[str, QuantityEstimate]:
+        """The quantities of objects, and those of layers under the names of :data:`LAYER`."""
+        behind = {} if self.layers is None else self.layers.quantities
+        return {**self.quantities, **{LAYER[name]: each for name, each in behind.items()}}
 
     @property
     def values(self) -> dict[str, FloatArray]:
@@ -112,10 +124,55 @@ class Calibration:
         def chosen(name: str, which: BoolArray) -> dict[str, float]:
             return {scene.names[k]: float(after[name][k]) for k in np.flatnonzero(which).tolist()}
 
-        return scene.with_materials(
+        found = scene.with_materials(
             conductivity=chosen("conductivity", electrical),
             relative_permittivity=chosen("relative_permittivity", electrical),
             thickness=chosen("thickness", changed["thickness"]),
+        )
+        return self._with_losses(self._with_layers(found), scene, order)
+
+    def check_layers(self, scene: SceneModel) -> None:
+        """Refuse a scene with other layers than those that the values are of (SceneError)."""
+        there = () if scene.layers is None else scene.layers.names
+        if self.layers is not None and there != self.layers.names:
+            raise SceneError(
+                "the estimate is about objects with other layers than the scene's: it has "
+                f"{listed(self.layers.names)}, the scene {listed(there) or 'none'}; give the "
+                "layers file that the estimate was made with (--layers, layers= of load_scene)"
+            )
+
+    def _with_layers(self, scene: SceneModel) -> SceneModel:
+        """The scene with the values of the layers.
+
+        :raises SceneError: if it has other layers
+        """
+        self.check_layers(scene)
+        if self.layers is None or scene.layers is None:
+            return scene
+        there = scene.layers.names
+        values = scene.layers.values(self.frequency)
+        own = [dict(zip(SLAB, each, strict=True)) for each in zip(*values, strict=True)]
+        stated = [dict(each) for each in own]
+        for name, quantity in self.layers.quantities.items():
+            for index, value in enumerate(quantity.value.tolist()):
+                if not np.isclose(value, own[index][name], rtol=SAME, atol=0.0):
+                    own[index][name] = value
+        return scene.with_layer_values({
+            there[i]: new for i, new in enumerate(own) if new != stated[i]
+        })  # fmt: skip
+
+    def _with_losses(self, scene: SceneModel, before: SceneModel, order: list[int]) -> SceneModel:
+        """The scene with the penetration losses, as losses beyond those of its slabs and layers."""
+        quantity = self.quantities.get("penetration_loss")
+        if quantity is None:
+            return scene
+        value = quantity.value[order]
+        free = np.array([verdict != "fixed" for verdict in quantity.verdict])[order]
+        was, now = (scene_loss(each, self.frequency) for each in (before, scene))
+        free &= ~np.isclose(value, was, rtol=SAME, atol=SAME)
+        extra = value - (now - scene.extra_loss_db)
+        return scene.with_extra_loss(
+            {scene.names[k]: float(extra[k]) for k in np.flatnonzero(free).tolist()}
         )
 
     def apply(self, scene: SionnaScene, source: SceneModel | None = None) -> LiveChange:
@@ -142,12 +199,7 @@ class Calibration:
         }
         change = set_materials(scene, numbers, self.frequency, source)
         remarks, now = self.remarks(), live_number(scene.frequency)
-        layered = [] if source is None else [o.name for o in source.objects if o.layered]
-        if layered:
-            remarks.append(
-                f"Sionna has no layers: {short_list(layered)} "
-                f"{'has' if len(layered) == 1 else 'have'} the single slab that stands for them"
-            )
+        remarks += self._missing_in_sionna(None if source is None else calibrated)
         if abs(now / self.frequency - 1.0) > 1e-6:
             remarks.append(
                 f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "
@@ -155,11 +207,36 @@ class Calibration:
             )
         return replace(change, remarks=tuple(remarks))
 
+    def _missing_in_sionna(self, scene: SceneModel | None) -> list[str]:
+        """What a live scene does not have of a calibrated one; None: the scene is not known."""
+        lines = []
+        layered = [] if scene is None else [o.name for o in scene.objects if o.layered]
+        if scene is None and self.layers is not None:
+            layered = sorted({name.rpartition("/")[0] for name in self.layers.names})
+        if layered:
+            lines.append(
+                f"Sionna has no layers: of {short_list(layered)} it has the single slab that "
+                "stands for them"
+            )
+        if scene is None:
+            if "penetration_loss" in self.quantities:
+                lines.append("Sionna knows the loss of slabs only: no penetration loss was set")
+            return lines
+        names = [o.name for o in scene.objects if o.extra_loss_db]
+        if names:
+            equal = [_equal_loss(scene, name, self.frequency) for name in names[:5]]
+            lines.append(
+                f"Sionna knows the loss of slabs only, so what passes through {short_list(names)} "
+                "does not have the penetration loss that was estimated; " + "; ".join(equal)
+            )
+        return lines
+
     def write(self, scene: SceneModel, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the scene with these numbers to ``scene.xml`` and meshes.
 
         Plain ``sionna.rt.load_scene`` opens it with exactly these numbers. A comment in the file
-        says at which carrier they were estimated, and which are the prior's.
+        says at which carrier they were estimated, and which are the prior's. Layers and penetration
+        losses, which Sionna does not have, are in ``layers.toml`` beside it.
 
         :param overwrite: write into a folder that is not empty
         :return: path of the XML file
@@ -185,3 +262,15 @@ class Calibration:
                 if names:
                     lines.append(f"the {words} of {short_list(names)} {meaning}")
         return lines
+
+
+def _equal_loss(scene: SceneModel, name: str, frequency: float) -> str:
+    """The conductivity that would give a slab the penetration loss of an object."""
+    k = scene.names.index(name)
+    loss = float(scene_loss(scene, frequency)[k])
+    sigma = None
+    if scene.objects[k].layered is None:
+        permittivity = float(scene.relative_permittivity(frequency)[k])
+        sigma = conductivity_of_loss(loss, permittivity, float(scene.thickness[k]), frequency)
+    told = "no conductivity gives its slab" if sigma is None else f"{sigma:.4g} S/m would give"
+    return f"{told} {name} its {loss:.1f} dB at normal incidence"

@@ -8,6 +8,7 @@ materials leave; geometry, noise and offsets of a receiver are not in it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,23 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig, area_of
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.field import LengthsAt, Levels, MapPlane, Materials, Parameter, point_levels
+from vlmrt_dist.field import (
+    SLAB,
+    LayerMaterials,
+    LengthsAt,
+    Levels,
+    MapPlane,
+    Materials,
+    NormalLoss,
+    Parameter,
+    normal_loss,
+    point_levels,
+    walls_of,
+)
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
-from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
+from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
@@ -32,8 +45,6 @@ from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
 ON_TRANSMITTER = 1e-3
 """Cells whose centre is nearer to the transmitter than this [m] have no level."""
-
-_SLABS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +161,7 @@ def radio_map(
     places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
-    wanted = [q for q in _SLABS if q in named or (q == "conductivity" and "exponent" in named)]
+    wanted = _wanted(named)
     cells = (plane or MapPlane()).cells_of(scene)
     free = cells.free(scene)
     points = cells.centers.reshape(-1, 3)
@@ -218,6 +229,9 @@ def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
     return places
 
 
+_AT_REFERENCE = "conductivity at the reference carrier"
+
+
 @dataclass(frozen=True, eq=False)
 class _State:
     """Materials with the uncertainty of some of them.
@@ -227,6 +241,7 @@ class _State:
     :param log_ratio: ln of the map's carrier over the one that an exponent's σ is given at
     :param loss: mean loss a metre of path beyond the model's [dB/m]
     :param loss_entry: the unknown that it is; None: there is none
+    :param slab_loss: of the slabs at that carrier, where penetration losses are uncertain
     """
 
     materials: Materials
@@ -235,6 +250,7 @@ class _State:
     log_ratio: float
     loss: float = 0.0
     loss_entry: int | None = None
+    slab_loss: NormalLoss | None = None
 
     def shared(self, joint: JointPosterior) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
@@ -254,11 +270,11 @@ class _State:
         power = levels.rss[0]
         heard = power > 0.0
         jacobian = sp.csr_matrix((len(power), len(self.covariance)))
-        by_slab: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
+        by_slab = _by_quantity(levels, self.entry, self.slab_loss)
         for quantity, entry in self.entry.items():
             # An exponent acts through the conductivity: ln σ changes by ln(f / f0) for each unit.
             exponent = quantity == "exponent"
-            by = by_slab["conductivity"] * self.log_ratio if exponent else by_slab[quantity]
+            by = levels.by["conductivity"] * self.log_ratio if exponent else by_slab[quantity]
             free = np.flatnonzero(entry >= 0)
             columns = sp.csr_matrix(
                 (np.ones(len(free)), (free, entry[free])), (len(entry), len(self.covariance))
@@ -280,6 +296,45 @@ class _State:
         return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
 
 
+def _by_quantity(
+    levels: Levels, entry: Mapping[str, IntArray], slab_loss: NormalLoss | None
+) -> dict[str, sp.csr_matrix]:
+    """Derivatives of levels by each quantity of objects and layers, the others held fixed: [L, K],
+    or [L, Λ] for :data:`LAYER`.
+
+    :param entry: for each uncertain quantity the unknown of each object, -1 where known
+    :param slab_loss: see :func:`_slab_loss_of`
+    """
+    found: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
+    found |= {LAYER[name]: by for name, by in levels.layers.items()}
+    if slab_loss is None or "penetration_loss" not in entry:
+        return found
+    by_loss = found["penetration_loss"] = found.pop("extra_loss_db")
+    objects = by_loss.shape[1]
+    by_loss = by_loss @ sp.diags((entry["penetration_loss"] >= 0).astype(np.float64))
+    for name in SLAB:  # what a slab takes is not extra
+        change = by_loss @ slab_loss.by[name]
+        if name in found:
+            found[name] = found[name] - change[:, :objects]
+        if LAYER[name] in found:
+            found[LAYER[name]] = found[LAYER[name]] - change[:, objects:]
+    return found
+
+
+def _slab_loss_of(scene: SceneModel, calibration: Calibration) -> NormalLoss | None:
+    """Losses of the slabs at the calibrated values; None where no penetration loss was unknown."""
+    at = _at({name: q.value for name, q in calibration.slabs.items()}, calibration.slabs, 0.0)
+    return _loss(scene, at, calibration.frequency)
+
+
+def _wanted(named: Collection[str]) -> list[Parameter]:
+    """What levels are differentiated by for the uncertainty of some quantities."""
+    wanted: list[Parameter] = [q for q in SLAB if q in named or LAYER[q] in named]
+    if "exponent" in named and "conductivity" not in wanted:
+        wanted.insert(0, "conductivity")
+    return [*wanted, "extra_loss_db"] if "penetration_loss" in named else wanted
+
+
 def _slabs_of(joint: JointPosterior) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
     return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
@@ -298,7 +353,7 @@ def _states(
             scene, radio.frequency, {"conductivity": known.median}, radio.frequency
         )
         width = np.where(np.isinf(known.width), KINDS["conductivity"].vague, known.width)
-        before = _independent(scene, materials, {"conductivity": (width, known.free)}, 0.0)
+        before = _independent(materials, {"conductivity": (width, known.free)}, 0.0)
     if estimate is None:
         return [before]
     if estimate.names != scene.names:
@@ -307,7 +362,8 @@ def _states(
             f"the scene {scene.num_objects}, or their names differ; give the scene that it was "
             "made for"
         )
-    quantities = estimate.quantities
+    estimate.check_layers(scene)
+    quantities = estimate.slabs
     stated = {name: q for name, q in quantities.items() if name != "exponent"}
     if prior is None and not all(np.isfinite(q.prior).all() for q in stated.values()):
         raise ConfigurationError(
@@ -319,10 +375,12 @@ def _states(
         at = _at({name: q.prior for name, q in quantities.items()}, quantities, log_ratio)
         widths = {name: (_width(name, q), _free(q)) for name, q in quantities.items()}
         materials = _materials(scene, radio.frequency, at, estimate.frequency)
-        before = _independent(scene, materials, widths, log_ratio)
+        before = _independent(materials, widths, log_ratio)
+        before = dataclasses.replace(before, slab_loss=_loss(scene, at, estimate.frequency))
         if estimate.joint is not None:
             before = before.shared(estimate.joint)
     materials = calibrated_materials(scene, estimate, radio.frequency)
+    slab_loss = _slab_loss_of(scene, estimate)
     if estimate.joint is not None:
         after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
         entry = _excess_loss(estimate)
@@ -331,7 +389,8 @@ def _states(
             after = dataclasses.replace(after, loss=loss, loss_entry=entry)
     else:
         spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
-        after = _independent(scene, materials, spread, log_ratio)
+        after = _independent(materials, spread, log_ratio)
+    after = dataclasses.replace(after, slab_loss=slab_loss)
     return [before, after]
 
 
@@ -343,7 +402,8 @@ def calibrated_materials(
         return Materials(
             scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
         )
-    quantities = calibration.quantities
+    calibration.check_layers(scene)
+    quantities = calibration.slabs
     log_ratio = float(np.log(frequency / calibration.frequency))
     at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
     return _materials(scene, frequency, at, calibration.frequency)
@@ -354,7 +414,7 @@ def _prior_materials(scene: SceneModel, calibration: Calibration, frequency: flo
     not known."""
     known = {
         name: quantity.prior
-        for name, quantity in calibration.quantities.items()
+        for name, quantity in calibration.slabs.items()
         if name != "exponent" and np.isfinite(quantity.prior).all()
     }
     known.setdefault("conductivity", scene.conductivity(calibration.frequency))
@@ -368,7 +428,11 @@ def _at(
     found = {name: value for name, value in values.items() if name != "exponent"}
     if "exponent" in values:
         change = np.nan_to_num(values["exponent"] - quantities["exponent"].prior)
+        found[_AT_REFERENCE] = found["conductivity"]
         found["conductivity"] = found["conductivity"] * np.exp(log_ratio * change)
+    if "penetration_loss" in values:  # that of objects that are fixed in it follows their slabs
+        free = _free(quantities["penetration_loss"])
+        found["penetration_loss"] = np.where(free, values["penetration_loss"], np.nan)
     return found
 
 
@@ -383,11 +447,47 @@ def _materials(
     if "relative_permittivity" in at:
         change = at["relative_permittivity"] / scene.relative_permittivity(reference)
         permittivity = permittivity * change
-    return Materials(at["conductivity"] * scale, permittivity, at.get("thickness", scene.thickness))
+    extra, loss = scene.extra_loss_db, _loss(scene, at, reference)
+    if loss is not None:
+        own = at["penetration_loss"] - loss.value
+        extra = np.where(np.isnan(own), extra, own)
+    return Materials(
+        at["conductivity"] * scale,
+        permittivity,
+        at.get("thickness", scene.thickness),
+        _layers(scene, frequency, at, reference),
+        None if loss is None else extra,
+    )
+
+
+def _layers(
+    scene: SceneModel, frequency: float, at: dict[str, FloatArray], reference: float
+) -> LayerMaterials | None:
+    """The layers at a carrier [Hz]; None: as the scene states them."""
+    if scene.layers is None or not set(LAYER.values()) & at.keys():
+        return None
+    here, there = scene.layers.values(frequency), scene.layers.values(reference)
+    found = []
+    for name, now, was in zip(SLAB, here, there, strict=True):
+        value = at.get(LAYER[name], was)
+        found.append(now * np.divide(value, was, out=np.ones(len(was)), where=was > 0.0))
+    return LayerMaterials(*found)
+
+
+def _loss(scene: SceneModel, at: dict[str, FloatArray], reference: float) -> NormalLoss | None:
+    """Losses of the slabs at the reference carrier; None where no penetration loss is stated."""
+    if "penetration_loss" not in at:
+        return None
+    own = Materials(
+        at.get(_AT_REFERENCE, at["conductivity"]),
+        at.get("relative_permittivity", scene.relative_permittivity(reference)),
+        at.get("thickness", scene.thickness),
+        _layers(scene, reference, at, reference),
+    )
+    return normal_loss(own, walls_of(scene, reference), reference)
 
 
 def _independent(
-    scene: SceneModel,
     materials: Materials,
     spread: dict[str, tuple[FloatArray, BoolArray]],
     log_ratio: float,
@@ -396,11 +496,10 @@ def _independent(
 
     :param spread: standard deviation and which objects are free [K], by quantity
     """
-    size = scene.num_objects
-    entry = {
-        name: np.where(free, i * size + np.arange(size), -1)
-        for i, (name, (_, free)) in enumerate(spread.items())
-    }
+    entry, size = {}, 0
+    for name, (_, free) in spread.items():
+        entry[name] = np.where(free, size + np.arange(len(free)), -1)
+        size += len(free)
     variance = np.concatenate([std**2 for std, _ in spread.values()])
     return _State(materials, entry, variance, log_ratio)
 

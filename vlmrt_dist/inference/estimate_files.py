@@ -19,7 +19,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.export import SUFFIXES
 from vlmrt_dist.inference.parameters import KINDS
-from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.inference.quantities import LayerEstimates, QuantityEstimate
 from vlmrt_dist.inference.verdicts import Part, Verdict
 from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
 
@@ -36,6 +36,7 @@ LOWEST = {
     "relative_permittivity": 1.0,
     "thickness": 0.0,
     "exponent": -math.inf,
+    "penetration_loss": 0.0,
 }
 """Smallest value of each quantity that a file may hold."""
 
@@ -82,6 +83,7 @@ class _Object(BaseModel):
     name: str
     material: str
     frequency: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+    layer: Annotated[bool, BeforeValidator(lambda value: value or False)] = False
 
 
 class _Value(BaseModel):
@@ -133,20 +135,40 @@ def _calibration(rows: list[Any]) -> Calibration:
         raise ValueError(f"object {twice[:60]!r} has two rows")
     if len({each.frequency for each in objects}) > 1:
         raise ValueError("its rows have several frequencies")
-    quantities = {
-        name: _quantity(name, rows)
-        for name in LOWEST
-        if name == "conductivity" or any(row.get(name) not in (None, "") for row in rows)
-    }
+    first = next((k for k, each in enumerate(objects) if each.layer), len(objects))
+    if first == 0 or not all(each.layer for each in objects[first:]):
+        raise ValueError("rows of layers do not stand behind those of objects")
     materials = tuple(each.material for each in objects)
-    return Calibration(names, materials, objects[0].frequency, quantities)
+    layers = None
+    if first < len(objects):
+        behind = _quantities(rows[first:], first, ())
+        layers = LayerEstimates(names[first:], materials[first:], behind)
+    quantities = _quantities(rows[:first], 0, ("conductivity",))
+    frequency = objects[0].frequency
+    return Calibration(names[:first], materials[:first], frequency, quantities, layers=layers)
 
 
-def _quantity(name: str, rows: list[Any]) -> QuantityEstimate:
+def _quantities(
+    rows: list[Any], before: int, always: tuple[str, ...]
+) -> dict[str, QuantityEstimate]:
+    """The quantities that rows speak of.
+
+    :param before: rows before these in the file
+    :param always: quantities that have to be there
+    :raises ValueError: if a value is missing or impossible
+    """
+    return {
+        name: _quantity(name, rows, before)
+        for name in LOWEST
+        if name in always or any(row.get(name) not in (None, "") for row in rows)
+    }
+
+
+def _quantity(name: str, rows: list[Any], before: int) -> QuantityEstimate:
     """:raises ValueError: if a value is missing or impossible"""
     prefix = "" if name == "conductivity" else f"{name}_"
     found = []
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(rows, start=before + 1):
         words = (*_NUMBERS, "verdict", "contradicts_prior", "parts")
         cells = {word: row[prefix + word] for word in words if row.get(prefix + word) is not None}
         entry = _checked(_Value, {**cells, "value": row.get(name)}, number, prefix or f"{name} ")

@@ -16,12 +16,16 @@ from vlmrt_dist.field import Engine
 from vlmrt_dist.inference.offsets import GainSharing, check_sharing
 from vlmrt_dist.scene import Tails
 
-Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
-"""A material parameter; the exponent is the d of σ = c f^d."""
+Quantity = Literal[
+    "conductivity", "relative_permittivity", "thickness", "exponent", "penetration_loss"
+]
+"""A parameter of an object; the exponent is the d of σ = c f^d, the penetration loss what the
+object takes from what passes through it at normal incidence [dB], while reflection stays."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
-"""Objects that share their parameters: those of one class (their thickness only where it is
-declared equal), or a mapping from object to group, which shares whatever is unknown."""
+"""Objects that share their parameters: those of one class (their thickness and penetration loss
+only where the thickness is declared equal), or a mapping from object to group, which shares
+whatever is unknown."""
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
 """Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
@@ -95,15 +99,19 @@ class Prior:
 class Parameters:
     """The unknown parameters of the objects.
 
-    :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
-        of σ = c f^d, which only several carriers tell
-    :param fixed: names of objects whose material is known and stays as the scene states it
+    :param quantities: "conductivity", "relative_permittivity", "thickness", also of each layer of
+        objects that have layers; "exponent", the d of σ = c f^d, which only several carriers tell;
+        and "penetration_loss"
+    :param fixed: names of objects whose material is known and stays as the scene states it, and of
+        layers ("object/layer")
     :param groups: objects that share their parameters: "material", those of one class, except that
-        a thickness is shared only by objects of one class whose declared thicknesses agree; a
-        mapping from object to a group's name, which share all that is unknown; None: each by itself
+        a thickness or a penetration loss is shared only by objects of one class whose declared
+        thicknesses agree; a mapping from object to a group's name, which share all that is unknown;
+        None: each by itself
     :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
-        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3) and d ("exponent",
-        0.3)
+        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3), d ("exponent",
+        0.3) and penetration losses ("penetration_loss", 5 dB about what the slab or the layers have
+        at normal incidence)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """

@@ -24,7 +24,7 @@ class ObjectKey(NamedTuple):
     """Content hashes of an object.
 
     :param geometry: of its mesh
-    :param material: of its class, numbers and layers
+    :param material: of its class, numbers, layers and extra loss
     """
 
     geometry: str
@@ -110,7 +110,8 @@ def object_keys(scene: SceneModel) -> tuple[ObjectKey, ...]:
         mesh.update(item.faces.astype("<i4").tobytes())
         layers = None if item.layered is None else item.layered.layers
         numbers = (item.thickness, item.relative_permittivity, item.conductivity, layers)
-        material = hashlib.sha256(repr((item.material, numbers)).encode())
+        loss = (item.extra_loss_db,) if item.extra_loss_db else ()
+        material = hashlib.sha256(repr((item.material, numbers, *loss)).encode())
         found.append(ObjectKey(mesh.hexdigest()[:16], material.hexdigest()[:16]))
     return tuple(found)
 

@@ -15,10 +15,21 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field import Materials, Objective, Parameter
+from vlmrt_dist.field import (
+    SLAB,
+    LayerMaterials,
+    Materials,
+    NormalLoss,
+    Objective,
+    Parameter,
+    Walls,
+    normal_loss,
+    penetration_loss,
+    walls_of,
+)
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
 from vlmrt_dist.inference.offsets import offsets_of
@@ -57,11 +68,20 @@ KINDS: dict[str, _Kind] = {
     "relative_permittivity": _Kind(True, 1.0, 100.0, 0.15, 2.0, ""),
     "thickness": _Kind(True, 1e-4, 10.0, 0.3, 2.0, "m"),
     "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
+    # Entry losses of buildings spread by 4.4 dB (low-loss) to 6.5 dB (high-loss) about the model of
+    # 3GPP TR 38.901, table 7.4.3-2.
+    "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
     "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
-what a metre of path loses beyond the model."""
+what a metre of path loses beyond the model; the penetration loss is that at normal incidence, which
+acts on what passes through alone."""
+
+LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
+"""Quantities of layers by those of objects."""
+
+KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
 
 OF_LINKS = ("gain", "excess_loss")
 """Kinds that belong to links, not to objects."""
@@ -105,14 +125,15 @@ class Unknowns:
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for "gain" and "excess_loss" that of each link [M · N], -1 where no
-        receiver is
+        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for "gain"
+        and "excess_loss" that of each link [M · N], -1 where no receiver is
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
     :param ties: objects that share an entry
     :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
     :param shape: correlations and tails of the prior; None: independent and normal
+    :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
     """
 
     quantity: tuple[str, ...]
@@ -127,6 +148,7 @@ class Unknowns:
     ties: tuple[Tie, ...] = ()
     length_m: FloatArray | None = None
     shape: PriorShape | None = None
+    walls: dict[float, Walls | None] = field(default_factory=dict)
 
     @property
     def low(self) -> FloatArray:
@@ -177,15 +199,16 @@ class Unknowns:
 
     def materials(self, x: FloatArray) -> dict[float, Materials]:
         """Material parameters [K] at each carrier [Hz]."""
-        sigma = self.conductivity(x)
-        thickness = self.known.thickness
-        if "thickness" in self.entry:
-            value = self.values("thickness", x)
-            thickness = np.where(np.isnan(value), thickness, value)
-        change: FloatArray | float = 1.0
-        if "relative_permittivity" in self.entry:
-            value = self.values("relative_permittivity", x)
-            change = np.where(np.isnan(value), 1.0, value / self.known.relative_permittivity)
+        return self._materials(x, self._loss(x))
+
+    def _materials(self, x: FloatArray, loss: NormalLoss | None) -> dict[float, Materials]:
+        here = self._at_reference(x)
+        change = here.relative_permittivity / self.known.relative_permittivity
+        extra = None
+        if loss is not None:
+            value = self.values("penetration_loss", x)
+            own = self.known.extra_loss_db
+            extra = np.where(np.isnan(value), 0.0 if own is None else own, value - loss.value)
         found = {}
         for carrier in self.carriers:
             scale = carrier.scale
@@ -193,15 +216,57 @@ class Unknowns:
                 more = self.values("exponent", x) - self.values("exponent", self.mean)
                 scale = scale * self._ratio(carrier) ** np.nan_to_num(more)
             found[carrier.radio.frequency] = Materials(
-                sigma * scale, carrier.relative_permittivity * change, thickness
+                here.conductivity * scale,
+                carrier.relative_permittivity * change,
+                here.thickness,
+                self._layers(x, carrier.radio.frequency),
+                extra,
             )
         return found
 
+    def _at_reference(self, x: FloatArray) -> Materials:
+        """Material parameters [K] at the reference carrier, the extra loss left out."""
+        thickness, permittivity = self.known.thickness, self.known.relative_permittivity
+        if "thickness" in self.entry:
+            value = self.values("thickness", x)
+            thickness = np.where(np.isnan(value), thickness, value)
+        if "relative_permittivity" in self.entry:
+            value = self.values("relative_permittivity", x)
+            permittivity = np.where(np.isnan(value), permittivity, value)
+        layers = self._layers(x, self.reference)
+        return Materials(self.conductivity(x), permittivity, thickness, layers)
+
+    def _layers(self, x: FloatArray, frequency: float) -> LayerMaterials | None:
+        """[Λ] parameters of the layers at a carrier; None: as the scene states them."""
+        walls = self.walls.get(frequency)
+        known = self.known.layers
+        if walls is None or known is None or not set(LAYER.values()) & self.entry.keys():
+            return None
+        found = []
+        for name, own, here in zip(SLAB, known, walls.layers, strict=True):
+            if LAYER[name] not in self.entry:
+                found.append(here)
+                continue
+            # At another carrier a value changes by as much as at the reference.
+            value, one = self.values(LAYER[name], x), np.ones(len(own))
+            ratio = np.divide(value, own, out=one, where=own > 0.0)
+            found.append(here * np.where(np.isnan(ratio), 1.0, ratio))
+        return LayerMaterials(*found)
+
+    def _loss(self, x: FloatArray) -> NormalLoss | None:
+        """Losses of the slabs and layers; None where no penetration loss is unknown."""
+        if "penetration_loss" not in self.entry:
+            return None
+        walls = self.walls.get(self.reference)
+        return normal_loss(self._at_reference(x), walls, self.reference)
+
     def predict(self, objective: Objective) -> Predict:
         """Levels [L] [dBm] as a function of x, with their derivative [L, X]."""
-        wanted: list[Parameter] = [q for q in _PARAMETERS if q in self.entry]
+        wanted: list[Parameter] = [q for q in SLAB if q in self.entry or LAYER[q] in self.entry]
         if "exponent" in self.entry and "conductivity" not in wanted:
             wanted.insert(0, "conductivity")
+        if "penetration_loss" in self.entry:
+            wanted.append("extra_loss_db")
         size = len(self.mean)
         columns = {q: _columns(entry, size) for q, entry in self.entry.items()}
         setups = sum(len(c.setups) for c in self.carriers)
@@ -218,15 +283,20 @@ class Unknowns:
         by_link_alone = sum(added) if added else None
 
         def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-            found = objective.levels(self.materials(x), wanted)
-            rss, by = found.rss, found.by
-            level = watts_to_dbm(rss).ravel()
+            loss = self._loss(x)
+            found = objective.levels(self._materials(x, loss), wanted)
+            level = watts_to_dbm(found.rss).ravel()
             jacobian = sp.csr_matrix((len(level), size))
-            for name in wanted:
+            for name in SLAB:
                 if name in columns:
-                    jacobian = jacobian + by[name] @ columns[name]
+                    jacobian = jacobian + found.by[name] @ columns[name]
+                if LAYER[name] in columns:
+                    jacobian = jacobian + found.layers[name] @ columns[LAYER[name]]
+            if loss is not None:
+                by_loss = found.by["extra_loss_db"] @ self._loss_columns(loss, columns)
+                jacobian = jacobian + by_loss
             if "exponent" in columns:
-                jacobian = jacobian + by_link @ by["conductivity"] @ columns["exponent"]
+                jacobian = jacobian + by_link @ found.by["conductivity"] @ columns["exponent"]
             if by_link_alone is not None:
                 level = level + by_link_alone @ x
                 jacobian = jacobian + by_link_alone
@@ -234,11 +304,20 @@ class Unknowns:
 
         return levels
 
+    def _loss_columns(self, loss: NormalLoss, columns: dict[str, sp.csr_matrix]) -> sp.csr_matrix:
+        """[K, X] derivative of the extra loss by x: what the slab takes is not extra."""
+        free = self.entry["penetration_loss"] >= 0
+        total = columns["penetration_loss"]
+        for name in SLAB:
+            by = sp.diags(free.astype(np.float64)) @ loss.by[name]
+            if name in columns:
+                total = total - by[:, : len(free)] @ columns[name]
+            if LAYER[name] in columns:
+                total = total - by[:, len(free) :] @ columns[LAYER[name]]
+        return total
+
     def _ratio(self, carrier: Carrier) -> float:
         return carrier.radio.frequency / self.reference
-
-
-_PARAMETERS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
 
 
 def unknowns_of(
@@ -269,26 +348,12 @@ def unknowns_of(
         raise ConfigurationError(
             "the exponent of the conductivity is only told by a campaign of several carriers"
         )
-    materials = scene.materials if given is None else given.materials
-    known = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
-    medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
+    frequencies = {radio.frequency, *(carrier.radio.frequency for carrier in carriers)}
+    walls = {frequency: walls_of(scene, frequency) for frequency in frequencies}
+    slabs = _slabs_of(scene, radio, prior, parameters, given, walls[radio.frequency])
     vector = _Vector()
     for q in parameters.quantities:
-        kind, spread = KINDS[q], _widths(q, prior, parameters)
-        shared = _groups(q, scene.names, materials, known.thickness, parameters.groups)
-        members_of: dict[tuple[bool, str], list[int]] = {}
-        for k in np.flatnonzero(prior.free).tolist():
-            members_of.setdefault(shared[k], []).append(k)
-        vector.entry[q] = np.full(scene.num_objects, -1)
-        for name, members in members_of.items():
-            vector.entry[q][members] = len(vector.mean)
-            stated = medians[q][members]
-            mean = float(np.mean([_to_x(kind, v) for v in stated]))
-            vector.append(q, name[1], mean, float(spread[members].mean()))
-            if len(members) > 1:
-                names = tuple(scene.names[k] for k in members)
-                tie = Tie(q, name[1], names, float(stated.min()), float(stated.max()))
-                vector.ties.append(tie)
+        vector.add(q, slabs, parameters, scene.num_objects)
     if noise is not None and noise.gain_offset_db is not None:
         offsets = offsets_of(campaign, noise.gain_shared)
         there = offsets.of_link >= 0
@@ -304,33 +369,87 @@ def unknowns_of(
         np.array(vector.mean),
         np.array(vector.width),
         vector.entry,
-        known,
+        slabs.known,
         carriers,
         radio.frequency,
         campaign.num_receivers,
         tuple(vector.ties),
         None if length_m is None else length_m.ravel(),
         _shape(vector, prior),
+        walls,
     )
 
 
-def _widths(q: str, prior: ConductivityPrior, parameters: Parameters) -> FloatArray:
-    """[K] prior widths of a parameter of the objects."""
-    if q == "conductivity":
-        return prior.width
-    stated = prior.permittivity_width
-    if q == "relative_permittivity" and q not in parameters.widths and stated is not None:
-        return stated
-    return np.full(len(prior.free), parameters.widths.get(q, KINDS[q].width))
+@dataclass(frozen=True, eq=False)
+class _Slabs:
+    """K objects, and behind them the Λ layers of those that have any.
+
+    :param names: [K + Λ]
+    :param materials: [K + Λ] classes
+    :param known: [K] what is not unknown, at the reference carrier
+    :param median: [K + Λ] prior median of each quantity
+    :param free: [K + Λ] slabs in which each quantity can be unknown
+    :param width: [K + Λ] prior standard deviation of each quantity, where one is stated
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    known: Materials
+    median: dict[str, FloatArray]
+    free: dict[str, BoolArray]
+    width: dict[str, FloatArray]
+
+
+def _slabs_of(
+    scene: SceneModel,
+    radio: RadioConfig,
+    prior: ConductivityPrior,
+    parameters: Parameters,
+    given: MaterialPrior | None,
+    walls: Walls | None,
+) -> _Slabs:
+    """All slabs of a scene with what is known of each, see :func:`unknowns_of`."""
+    own = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
+    layers = scene.layers
+    behind = None if walls is None or layers is None else walls.layers
+    extra = None if walls is None else walls.extra_loss_db
+    known = own._replace(layers=behind, extra_loss_db=extra)
+    names, materials = scene.names, scene.materials if given is None else given.materials
+    if layers is not None:  # of such an object only a penetration loss can be unknown, or tied
+        pairs = zip(scene.objects, materials, strict=True)
+        materials = tuple(o.layered.name if o.layered else m for o, m in pairs)
+    median: dict[str, FloatArray] = dict(zip(SLAB, own.slab, strict=True))
+    free = np.concatenate([prior.free, prior.layer_free])
+    frees: dict[str, BoolArray] = dict.fromkeys(SLAB, free)
+    if layers is not None and behind is not None:
+        names, materials = names + layers.names, tuple(materials) + layers.materials
+        median = {q: np.concatenate([median[q], x]) for q, x in zip(SLAB, behind, strict=True)}
+    none = np.zeros(len(prior.layer_free))
+    objects = np.arange(len(names)) < scene.num_objects
+    median["exponent"] = np.concatenate([_exponents(scene, radio, given), none])
+    frees["exponent"] = free & objects
+    if "penetration_loss" in parameters.quantities:
+        loss = penetration_loss(known, walls, radio.frequency)
+        kind = KINDS["penetration_loss"]
+        open_ = (loss > kind.low) & (loss < kind.high) & ~np.isin(scene.names, parameters.fixed)
+        median["penetration_loss"] = np.concatenate([loss, none])
+        frees["penetration_loss"] = np.concatenate([open_, none > 0.0])
+    width = {"conductivity": np.concatenate([prior.width, prior.layer_width])}
+    if prior.permittivity_width is not None:
+        width["relative_permittivity"] = np.concatenate(
+            [prior.permittivity_width, prior.layer_permittivity_width]
+        )
+    return _Slabs(names, tuple(materials), known, median, frees, width)
 
 
 def _shape(vector: _Vector, prior: ConductivityPrior) -> PriorShape | None:
     """Correlation of ln σ and ln ε_r of each object or group, and tails; None: there are none."""
     size = len(vector.mean)
     partner, heavy = np.full(size, -1), np.zeros(size, bool)
-    sigma, epsilon = (vector.entry.get(q) for q in ("conductivity", "relative_permittivity"))
+    electrical = ("conductivity", "relative_permittivity")
+    sigma, epsilon = (vector.of_slabs(q) for q in electrical)
     if prior.heavy:
-        heavy = np.isin(vector.quantity, ["conductivity", "relative_permittivity"])
+        heavy = np.isin(vector.quantity, [*electrical, *(LAYER[q] for q in electrical)])
     if sigma is not None and epsilon is not None and prior.correlation:
         pairs = {(int(i), int(j)) for i, j in zip(sigma, epsilon, strict=True) if i >= 0 and j >= 0}
         for i, j in pairs:
@@ -351,6 +470,38 @@ class _Vector:
     entry: dict[str, IntArray] = field(default_factory=dict)
     ties: list[Tie] = field(default_factory=list)
 
+    def add(self, quantity: str, slabs: _Slabs, parameters: Parameters, num_objects: int) -> None:
+        """The unknowns of one quantity of the objects, and of their layers where they have any."""
+        kind, count = KINDS[quantity], len(slabs.names)
+        spread = np.full(count, parameters.widths.get(quantity, kind.width))
+        if quantity not in parameters.widths:
+            spread = slabs.width.get(quantity, spread)
+        depth = slabs.median["thickness"]
+        shared = _groups(quantity, slabs.names, slabs.materials, depth, parameters.groups)
+        members_of: dict[tuple[bool, str], list[int]] = {}
+        for k in np.flatnonzero(slabs.free[quantity]).tolist():
+            members_of.setdefault(shared[k], []).append(k)
+        entry = np.full(count, -1)
+        for name, members in members_of.items():
+            entry[members] = len(self.mean)
+            stated = slabs.median[quantity][members]
+            mean = float(np.mean([_to_x(kind, v) for v in stated]))
+            told = quantity if members[0] < num_objects else LAYER[quantity]
+            self.append(told, name[1], mean, float(spread[members].mean()))
+            if len(members) > 1:
+                names = tuple(slabs.names[k] for k in members)
+                tie = Tie(quantity, name[1], names, float(stated.min()), float(stated.max()))
+                self.ties.append(tie)
+        self.entry[quantity] = entry[:num_objects]
+        if count > num_objects and quantity in LAYER:
+            self.entry[LAYER[quantity]] = entry[num_objects:]
+
+    def of_slabs(self, quantity: str) -> IntArray | None:
+        """[K + Λ] entries of the objects and of the layers; None: the quantity is known."""
+        own = self.entry.get(quantity)
+        behind = self.entry.get(LAYER[quantity], np.zeros(0, np.int64))
+        return None if own is None else np.concatenate([own, behind])
+
     def append(self, quantity: str, label: str, mean: float, width: float) -> None:
         self.quantity.append(quantity)
         self.label.append(label)
@@ -369,7 +520,7 @@ def _groups(
     if groups is None:
         return [(False, name) for name in names]
     if isinstance(groups, str):
-        if quantity != "thickness":
+        if quantity not in ("thickness", "penetration_loss"):
             return [(True, material) for material in materials]
         each = zip(materials, thickness.tolist(), strict=True)
         return [(True, f"{material}, {100.0 * depth:.6g} cm") for material, depth in each]

@@ -102,6 +102,20 @@ class QuantityEstimate:
         ], bool)  # fmt: skip
 
 
+class LayerEstimates(NamedTuple):
+    """The Λ layers of objects that have layers.
+
+    :param names: [Λ] "object/layer"
+    :param materials: [Λ]
+    :param quantities: "conductivity", "relative_permittivity" and "thickness" of the layers, as far
+        as they were unknown of anything
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    quantities: dict[str, QuantityEstimate]
+
+
 @dataclass(frozen=True, eq=False)
 class Alternative:
     """One of several solutions that explain the levels about equally well.
@@ -110,7 +124,8 @@ class Alternative:
     :param cost: half the sum of squared residuals, prior included
     :param residual_db: root mean square residual of the links used [dB]
     :param values: for each quantity that is unknown the values of the objects [K]; NaN where fixed,
-        but for the conductivity; of "gain" the offsets of :class:`Gains` [dB]
+        but for the conductivity; of "gain" the offsets of :class:`Gains` [dB]; of
+        "layer_conductivity" and its like those of the layers [Λ]
     """
 
     weight: float

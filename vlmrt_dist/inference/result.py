@@ -27,6 +27,7 @@ from vlmrt_dist.inference.quantities import (
     ExcessLoss,
     Gains,
     JointPosterior,
+    LayerEstimates,
     LinkLevels,
     QuantityEstimate,
 )
@@ -42,7 +43,7 @@ MAX_PAIRS = 10
 MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
-SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
+SOLUTIONS = "Solutions that explain the levels within the noise, and what they differ in"
 
 MOST_FACTOR = 1e4
 """A prior that allows more either way stands for none."""
@@ -76,7 +77,10 @@ class Estimate:
         fixed (the interval is the prior's where not identified)
     :param joint: posterior of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
-        "thickness", "exponent"
+        "thickness", "exponent", "penetration_loss"
+    :param layers: the layers of objects that have any, where they could be unknown; None: there are
+        none. Of such an object the conductivity here is that of the slab that stands for them, and
+        fixed
     :param gains: offsets of the levels, if they were unknown
     :param ties: objects that share an unknown
     :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
@@ -164,6 +168,7 @@ class Estimate:
     parts: tuple[tuple[Part, ...], ...] = ()
     solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
+    layers: LayerEstimates | None = None
     scene: SceneModel | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
 
@@ -266,6 +271,7 @@ class Estimate:
             asked,
             self.joint,
             self.origin,
+            self.layers,
         )
 
     def _repr_html_(self) -> str:
@@ -281,6 +287,8 @@ class Estimate:
                     f"95 % interval{unit}", "verdict")  # fmt: skip
             last = name == list(quantities)[-1] and not self.solutions
             caption = f"{name.replace('_', ' ').capitalize()} of {len(self.names)} objects"
+            if self.layers is not None and name in self.layers.quantities:
+                rows += self._layer_rows(name)
             parts.append(html_table(caption, head, rows, self._notes() if last else []))
         if self.solutions:
             parts.append(html_table(SOLUTIONS, *self._solution_rows(), self._notes()))
@@ -292,7 +300,8 @@ class Estimate:
     def _solution_rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Heading and rows of the table of solutions."""
         offsets = () if self.gains is None else self.gains.names
-        differ = differing(self.names, self.solutions, self.calibration.quantities, offsets)
+        quantities = self.calibration.quantities
+        differ = differing(self.names, self.solutions, quantities, offsets, self.layers)
         head = ("", *(f"solution {number}" for number in range(1, len(self.solutions) + 1)))
         rows = [
             ("probability", *(f"{each.weight:.0%}" for each in self.solutions)),
@@ -315,9 +324,11 @@ class Estimate:
         """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
         that was unknown, and the setups' offsets if they were."""
         asked = dict(self.calibration.quantities)
-        if self.others and set(self.verdict) == {"fixed"}:
+        if (self.others or self.layers) and set(self.verdict) == {"fixed"}:
             del asked["conductivity"]
         tables = [self._table(name, quantity) for name, quantity in asked.items()]
+        if self.layers is not None:
+            tables += [self._layer_table(name) for name in self.layers.quantities]
         if self.gains is not None:
             tables.append(_gain_table(self.gains))
         if self.solutions:
@@ -326,21 +337,12 @@ class Estimate:
 
     def _table(self, name: str, quantity: QuantityEstimate) -> Any:
         from rich.markup import escape
-        from rich.table import Table
 
-        words = name.replace("_", " ").capitalize()
-        where = f" at {self.frequency / 1e9:g} GHz" if name != "thickness" else ""
-        unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
-        table = Table(title=f"{words} of {len(self.names)} objects{where}", title_justify="left")
-        table.add_column("object")
-        table.add_column("material")
-        table.add_column(f"prior{unit}", justify="right")
-        table.add_column(f"estimate{unit}", justify="right")
-        table.add_column(f"95 % interval{unit}", justify="right")
-        table.add_column("verdict")
+        table = self._empty_table(name, quantity, "object", len(self.names))
+        spread = _spread(name, quantity)
         shown = first_rows([
-            math.inf if verdict in ("fixed", "not_identified") else spread
-            for verdict, spread in zip(quantity.verdict, quantity.high / quantity.low, strict=True)
+            math.inf if verdict in ("fixed", "not_identified") else spread[k]
+            for k, verdict in enumerate(quantity.verdict)
         ])  # fmt: skip
         for k in shown:
             # Names come from files.
@@ -354,14 +356,54 @@ class Estimate:
             table.caption_justify = "left"
         return table
 
+    def _empty_table(self, name: str, quantity: QuantityEstimate, what: str, count: int) -> Any:
+        from rich.markup import escape
+        from rich.table import Table
+
+        words = name.replace("_", " ").capitalize()
+        where = f" at {self.frequency / 1e9:g} GHz" if name != "thickness" else ""
+        unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
+        many = "s" * (count != 1)
+        table = Table(title=f"{words} of {count} {what}{many}{where}", title_justify="left")
+        table.add_column(what)
+        table.add_column("material")
+        table.add_column(f"prior{unit}", justify="right")
+        table.add_column(f"estimate{unit}", justify="right")
+        table.add_column(f"95 % interval{unit}", justify="right")
+        table.add_column("verdict")
+        return table
+
+    def _layer_table(self, name: str) -> Any:
+        from rich.markup import escape
+
+        assert self.layers is not None
+        quantity = self.layers.quantities[name]
+        table = self._empty_table(name, quantity, "layer", len(self.layers.names))
+        rows = self._layer_rows(name)
+        for row in rows[:MOST_ROWS]:
+            table.add_row(*map(escape, row))
+        if len(rows) > MOST_ROWS:
+            table.caption = f"{len(rows) - MOST_ROWS} more are in --out FILE and --json"
+            table.caption_justify = "left"
+        return table
+
+    def _layer_rows(self, name: str) -> list[tuple[str, ...]]:
+        """Name, material, prior, estimate, interval and verdict of each layer."""
+        assert self.layers is not None
+        quantity = self.layers.quantities[name]
+        pairs = zip(self.layers.names, self.layers.materials, strict=True)
+        return [(*pair, *cells(quantity, k)) for k, pair in enumerate(pairs)]
+
     def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
         """Material, prior, estimate, interval and verdict of an object; of one with layers the
         numbers of the slab that stands for them are not shown."""
-        fixed = quantity.verdict[k] == "fixed"
         layered = None if self.scene is None else self.scene.objects[k].layered
-        if fixed and layered is not None:
-            return f"{layered.name} ({len(layered.layers)} layers)", "", "", "", "fixed"
-        return self.materials[k], *cells(quantity, k)
+        if layered is None:
+            return self.materials[k], *cells(quantity, k)
+        material = f"{layered.name} ({len(layered.layers)} layers)"
+        if quantity.verdict[k] == "fixed":
+            return material, "", "", "", "fixed"
+        return material, *cells(quantity, k)
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
@@ -415,8 +457,11 @@ class Estimate:
                 f"{self.num_fragile} of {self.num_paths} {passes} within 0.1 mm of an edge; "
                 "which of them exist depends on the accuracy of the scene"
             )
-        quantities = self.calibration.quantities
-        return lines + verdict_sentences(self.names, quantities)
+        said = verdict_sentences(self.names, self.calibration.quantities)
+        if self.layers is not None:
+            said += verdict_sentences(self.layers.names, self.layers.quantities)
+        # What both say is said once, at the end.
+        return lines + list(dict.fromkeys(reversed(said)))[::-1]
 
     def _prior_widths(self) -> list[str]:
         """Factors that the priors on the conductivities allow either way at 95 %, by material."""
@@ -451,6 +496,15 @@ class Estimate:
                     f"{self.names[k]}; its interval rests on a wider prior"
                 )
         doubted = [self.contradicts_prior, *(q.contradicts_prior for q in self.others.values())]
+        of_layers = {} if self.layers is None else self.layers.quantities
+        for name, quantity in of_layers.items():
+            doubted.append(quantity.contradicts_prior)
+            for k in np.flatnonzero(quantity.contradicts_prior).tolist()[:MOST_NAMES]:
+                assert self.layers is not None
+                lines.append(
+                    f"the levels contradict the prior of the {name.replace('_', ' ')} of layer "
+                    f"{self.layers.names[k]}; its interval rests on a wider prior"
+                )
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
@@ -505,6 +559,11 @@ class Estimate:
             for name, verdict in zip(self.names, self.verdict, strict=True)
             if verdict not in ("estimated", "fixed")
         ]
+        if self.layers is not None:
+            for quantity in self.layers.quantities.values():
+                for name, verdict in zip(self.layers.names, quantity.verdict, strict=True):
+                    if verdict not in ("estimated", "fixed") and name not in unsure:
+                        unsure.append(name)
         heard = self.num_links - self.num_unheard
         if heard < self.num_unknowns:
             lines.append(
@@ -532,7 +591,12 @@ class Estimate:
         return {
             "objects": self._object_rows(),
             "frequency": self.frequency,
-            "others": self._other_rows(),
+            "others": _other_rows(self.names, self.others),
+            "layers": (
+                None
+                if self.layers is None
+                else _other_rows(self.layers.names, self.layers.quantities)
+            ),
             "gains_db": self._gain_rows(),
             "clutter": None if self.clutter is None else self.clutter._asdict(),
             "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
@@ -599,23 +663,6 @@ class Estimate:
             for each in self.solutions
         ]
 
-    def _other_rows(self) -> dict[str, list[dict[str, Any]]]:
-        return {
-            name: [
-                {
-                    "name": item,
-                    "value": _finite(quantity.value[k]),
-                    "low": _finite(quantity.low[k]),
-                    "high": _finite(quantity.high[k]),
-                    "prior": _finite(quantity.prior[k]),
-                    "verdict": quantity.verdict[k],
-                    "parts": part_list(quantity.parts, k),
-                }
-                for k, item in enumerate(self.names)
-            ]
-            for name, quantity in self.others.items()
-        }
-
     def _gain_rows(self) -> list[dict[str, Any]] | None:
         if self.gains is None:
             return None
@@ -661,6 +708,34 @@ def _plain_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]])
     for row in rows:
         table.add_row(*map(escape, row))
     return table
+
+
+def _other_rows(
+    names: tuple[str, ...], quantities: dict[str, QuantityEstimate]
+) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [
+            {
+                "name": item,
+                "value": _finite(quantity.value[k]),
+                "low": _finite(quantity.low[k]),
+                "high": _finite(quantity.high[k]),
+                "prior": _finite(quantity.prior[k]),
+                "verdict": quantity.verdict[k],
+                "parts": part_list(quantity.parts, k),
+            }
+            for k, item in enumerate(names)
+        ]
+        for name, quantity in quantities.items()
+    }
+
+
+def _spread(name: str, quantity: QuantityEstimate) -> FloatArray:
+    """Width of each interval, by which the best known objects are found."""
+    if name == "penetration_loss":
+        return quantity.high - quantity.low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return quantity.high / quantity.low
 
 
 def _db(value: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
+from vlmrt_dist.field import SLAB, penetration_loss
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
@@ -19,10 +20,11 @@ from vlmrt_dist.inference.answers import (
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
 from vlmrt_dist.inference.origin import origin_of
-from vlmrt_dist.inference.parameters import OF_LINKS
+from vlmrt_dist.inference.parameters import LAYER, OF_LINKS
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.quantities import (
     Alternative,
+    LayerEstimates,
     LinkLevels,
     QuantityEstimate,
     root_mean_square,
@@ -63,8 +65,7 @@ def summarise(
     :param seconds: wall time by phase [s]
     """
     campaign, radio, unknowns = problem.campaign, problem.assumed.radio, problem.unknowns
-    fit, given = solution.fit, problem.assumed.given
-    links = _links(problem, solution)
+    fit, given, links = solution.fit, problem.assumed.given, _links(problem, solution)
     used = problem.data.used.reshape(campaign.present.shape)
     silent = campaign.present & ~used
     found = marginals(fit, unknowns)
@@ -88,6 +89,7 @@ def summarise(
         parts=main.parts,
         solutions=_solutions(problem, fit),
         others=_others(scene, problem, fit, found),
+        layers=_layers(scene, problem, fit, found),
         gains=gains_of(unknowns, fit, found),
         ties=unknowns.ties,
         clutter=problem.clutter,
@@ -146,11 +148,29 @@ def _others(
     """Unknown quantities beside the conductivity, by name."""
     unknowns = problem.unknowns
     known = {**unknowns.known._asdict(), "exponent": np.full(scene.num_objects, np.nan)}
-    return {
-        name: quantity_of(name, unknowns, fit, known[name], found)
-        for name in unknowns.entry
-        if name != "conductivity" and name not in OF_LINKS
+    elsewhere = ("conductivity", *OF_LINKS, *LAYER.values())
+    names = [name for name in unknowns.entry if name not in elsewhere]
+    if "penetration_loss" in names:
+        walls = unknowns.walls.get(unknowns.reference)
+        known["penetration_loss"] = penetration_loss(unknowns.known, walls, unknowns.reference)
+    return {name: quantity_of(name, unknowns, fit, known[name], found) for name in names}
+
+
+def _layers(
+    scene: SceneModel, problem: Problem, fit: Fit, found: Marginals
+) -> LayerEstimates | None:
+    """The layers of objects that have any; None if none has, or nothing of layers was asked for."""
+    unknowns, layers = problem.unknowns, scene.layers
+    known = unknowns.known.layers
+    if layers is None or known is None or not set(LAYER.values()) & unknowns.entry.keys():
+        return None
+    values = known._asdict()
+    quantities: dict[str, QuantityEstimate] = {
+        name: quantity_of(LAYER[name], unknowns, fit, values[name], found)
+        for name in SLAB
+        if LAYER[name] in unknowns.entry
     }
+    return LayerEstimates(layers.names, layers.materials, quantities)
 
 
 def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:

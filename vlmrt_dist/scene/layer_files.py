@@ -13,6 +13,11 @@
 
 A layer's material is a class of ITU-R P.2040 or "air"; ``conductivity`` [S/m] and
 ``relative_permittivity`` replace the table's values, and ``name`` is what the layer is called.
+
+::
+
+    [extra_loss_db]        # loss of what passes through an object beyond that of its slab or layers
+    "lift shaft" = 12.0    # [dB], at all angles
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ import json
 import os
 import tomllib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,6 +40,12 @@ LAYERS_FILE = "layers.toml"
 
 MAX_BYTES = 4 * 2**20
 MAX_WALLS = 10_000
+MAX_OBJECTS = 1_000_000
+
+_HINT = (
+    'It holds tables [wall.NAME] with objects or materials, and layers = [{material = "glass", '
+    "thickness = 0.004}, ...]; and perhaps [extra_loss_db] with OBJECT = dB"
+)
 
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -59,24 +70,47 @@ class _Wall(_Entry):
 
 
 class _File(_Entry):
-    wall: Annotated[dict[_Name, _Wall], Field(min_length=1, max_length=MAX_WALLS)]
+    wall: Annotated[dict[_Name, _Wall], Field(max_length=MAX_WALLS)] = {}
+    extra_loss_db: Annotated[dict[_Name, _Number], Field(max_length=MAX_OBJECTS)] = {}
 
 
-def read_layers(
-    path: str | os.PathLike[str], objects: Sequence[SceneObject]
-) -> dict[str, LayeredMaterial]:
-    """Layers of a scene's objects, from a layers file.
+class WallsOfFile(NamedTuple):
+    """What a layers file says of a scene's objects.
+
+    :param layers: object name -> its layers
+    :param extra_loss_db: object name -> loss of what passes through it beyond that of its slab or
+        layers [dB]
+    """
+
+    layers: dict[str, LayeredMaterial]
+    extra_loss_db: dict[str, float]
+
+
+def read_layers(path: str | os.PathLike[str], objects: Sequence[SceneObject]) -> WallsOfFile:
+    """Layers and extra losses of a scene's objects, from a layers file.
 
     :param path: the TOML file
     :param objects: of the scene
-    :return: object name -> its layers
-    :raises SceneError: if the file cannot be read, names what the scene does not have, or gives an
-        object two walls
+    :raises SceneError: if the file cannot be read, names what the scene does not have, gives an
+        object two walls, or says nothing
     :raises MaterialError: if a layer is impossible
     """
+    document = _read(path)
+    if not document.wall and not document.extra_loss_db:
+        raise SceneError(f"the layers file {path} is empty. {_HINT}")
+    known = {o.name for o in objects}
+    for name in document.extra_loss_db:
+        if name not in known:
+            raise _unknown(f"{path}, extra_loss_db", "object", name, [o.name for o in objects])
+    return WallsOfFile(_layers(document, path, objects), document.extra_loss_db)
+
+
+def _layers(
+    document: _File, path: str | os.PathLike[str], objects: Sequence[SceneObject]
+) -> dict[str, LayeredMaterial]:
     found: dict[str, LayeredMaterial] = {}
     wall_of: dict[str, str] = {}
-    for name, wall in _read(path).wall.items():
+    for name, wall in document.wall.items():
         where = f"{path}, wall {name!r}"
         try:
             layers = [Layer(**each.model_dump()) for each in wall.layers]
@@ -93,7 +127,7 @@ def read_layers(
 
 
 def layers_text(objects: Sequence[SceneObject]) -> str:
-    """The layers file of a scene's objects; empty where none has layers."""
+    """The layers file of a scene's objects; empty where none has layers or an extra loss."""
     members: dict[LayeredMaterial, list[str]] = {}
     for item in objects:
         if item.layered is not None:
@@ -116,6 +150,9 @@ def layers_text(objects: Sequence[SceneObject]) -> str:
             stated = [f"{k} = {_value(v)}" for k, v in fields.items() if v is not None]
             parts.append("    {" + ", ".join(stated) + "},\n")
         parts.append("]\n\n")
+    losses = [f"{_text(o.name)} = {o.extra_loss_db!r}\n" for o in objects if o.extra_loss_db]
+    if losses:
+        parts += ["[extra_loss_db]\n", *losses]
     return "".join(parts).rstrip("\n") + "\n" * bool(parts)
 
 
@@ -136,10 +173,7 @@ def _read(path: str | os.PathLike[str]) -> _File:
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         place = " > ".join(str(part)[:60] for part in detail["loc"]) or "the file"
-        raise SceneError(
-            f"the layers file {path}: {place}: {detail['msg']}. It holds tables [wall.NAME] with "
-            'objects or materials, and layers = [{material = "glass", thickness = 0.004}, ...]'
-        ) from None
+        raise SceneError(f"the layers file {path}: {place}: {detail['msg']}. {_HINT}") from None
 
 
 def _members(wall: _Wall, objects: Sequence[SceneObject], where: str) -> list[str]:
@@ -150,16 +184,18 @@ def _members(wall: _Wall, objects: Sequence[SceneObject], where: str) -> list[st
     ):  # fmt: skip
         strange = [each for each in given if each not in set(known)]
         if strange:
-            more = f" and {len(known) - 8} more" if len(known) > 8 else ""
-            raise SceneError(
-                f"{where}: there is no {what} {strange[0]!r}; the scene has "
-                + ", ".join(map(repr, known[:8])) + more
-            )  # fmt: skip
+            raise _unknown(where, what, strange[0], known)
     chosen = {*wall.objects}
     members = [o.name for o in objects if o.name in chosen or o.material in wall.materials]
     if not members:
         raise SceneError(f"{where}: name its objects = [...], or materials = [...]")
     return members
+
+
+def _unknown(where: str, what: str, name: str, known: Sequence[str]) -> SceneError:
+    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+    has = ", ".join(map(repr, known[:8])) + more
+    return SceneError(f"{where}: there is no {what} {name!r}; the scene has {has}")
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -116,15 +116,22 @@ class SceneLayers:
 
     Equal layers of one object are one entry here; those of several objects are entries of each.
 
-    :param names: [Λ] "object/layer"
+    :param objects: [Λ] names of the objects
+    :param labels: [Λ] names of the layers within their objects
     :param layers: [Λ]
     :param stack: [K, N] entries of each object from its front, -1 beyond the last layer and for
         objects of one slab
     """
 
-    names: tuple[str, ...]
+    objects: tuple[str, ...]
+    labels: tuple[str, ...]
     layers: tuple[Layer, ...]
     stack: IntArray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """[Λ] "object/layer"."""
+        return tuple(map("/".join, zip(self.objects, self.labels, strict=True)))
 
     @property
     def materials(self) -> tuple[str, ...]:
@@ -135,6 +142,12 @@ class SceneLayers:
     def thickness(self) -> FloatArray:
         """[Λ] thickness [m]."""
         return np.array([layer.thickness for layer in self.layers])
+
+    def values(self, frequency: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """[Λ] conductivity [S/m], relative permittivity and thickness [m] at a frequency [Hz]."""
+        return (
+            self.conductivity(frequency), self.relative_permittivity(frequency), self.thickness
+        )  # fmt: skip
 
     def conductivity(self, frequency: float) -> FloatArray:
         """[Λ] conductivity [S/m] at a frequency [Hz].
@@ -172,17 +185,17 @@ def layers_of(
     most = max((len(each.layers) for each in layered if each is not None), default=0)
     if not most:
         return None
-    found: list[tuple[str, Layer]] = []
+    found: list[tuple[str, str, Layer]] = []
     stack = np.full((len(names), most), -1, np.int64)
     for k, (item, each) in enumerate(zip(names, layered, strict=True)):
         if each is None:
             continue
         first, own = len(found), list(each.distinct.items())
-        found += [(f"{item}/{name}", layer) for name, layer in own]
+        found += [(item, name, layer) for name, layer in own]
         values = [layer for _, layer in own]
         stack[k, : len(each.layers)] = [first + values.index(layer) for layer in each.layers]
-    labels, layers = zip(*found, strict=True)
-    return SceneLayers(labels, layers, stack)
+    items, labels, layers = zip(*found, strict=True)
+    return SceneLayers(items, labels, layers, stack)
 
 
 def check_unlayered(layered: Sequence[str], what: str) -> None:

@@ -241,14 +241,21 @@ def _material(item: SceneObject, frequency: float | None) -> _Material:
 
 def _about_layers(objects: Sequence[SceneObject]) -> list[str]:
     """Lines of a comment on what the file does not hold."""
-    layered = [item for item in objects if item.layered is not None]
-    if not layered:
-        return []
-    return [
-        f"Sionna has no layers: these objects have single slabs here, which stand for the layers "
-        f"in {LAYERS_FILE}:",
-        *(f"  {item.name}: {item.layered.name}" for item in layered if item.layered),
-    ]
+    layered = [f"  {o.name}: {o.layered.name}" for o in objects if o.layered is not None]
+    lossy = [f"  {o.name}: {o.extra_loss_db:.4g} dB" for o in objects if o.extra_loss_db]
+    if layered:
+        layered = [
+            "Sionna has no layers: these objects have single slabs here, which stand for the "
+            f"layers in {LAYERS_FILE}:",
+            *layered,
+        ]
+    if lossy:
+        lossy = [
+            "Sionna knows the loss of slabs only; these objects have a further one in "
+            f"{LAYERS_FILE}, which is missing here:",
+            *lossy,
+        ]
+    return layered + lossy
 
 
 def _unused_name(name: str, taken: set[str]) -> str:

@@ -105,7 +105,8 @@ def load_scene(
     name = file.stem if file.stem.isprintable() and file.stem.strip() else "scene"
     scene = SceneModel(name[:100], tuple(objects), bounding_bounds(tuple(objects), headroom))
     if layers is not None:
-        return scene.with_layers(read_layers(layers, objects))
+        found = read_layers(layers, objects)
+        return scene.with_layers(found.layers).with_extra_loss(found.extra_loss_db)
     beside = file.with_name(LAYERS_FILE)
     if beside.is_file():
         warnings.warn(
