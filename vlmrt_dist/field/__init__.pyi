@@ -8,6 +8,7 @@ from .materials import Parameter as Parameter
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
+from .objective import ManyObjective as ManyObjective
 from .objective import Objective as Objective
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power

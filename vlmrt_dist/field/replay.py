@@ -102,6 +102,7 @@ class Replay:
         self._floats = [_device(Float, x) for x in floats]
         self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
         self._lanes: dict[int, _Lanes] = {}
+        self._sum_pairs: tuple[NDArray[np.int64], sp.csr_matrix] | None = None
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
@@ -154,6 +155,20 @@ class Replay:
         values = derivative.by_path[self._there, 0]
         shape = (self.num_links, self.table.num_objects)
         return sp.coo_matrix((values, (self._link, self._object)), shape).tocsr()
+
+    def jacobians(self, derivative: Derivative) -> FloatArray:
+        """Dense [S, M · N, K] derivatives of the received powers of S parameter vectors
+        [W/unit]."""
+        objects = self.table.num_objects
+        if self._sum_pairs is None:
+            pair, row = np.unique(self._link * objects + self._object, return_inverse=True)
+            ones = np.ones(len(row))
+            shape = len(pair), len(derivative.by_path)
+            self._sum_pairs = pair, sp.csr_matrix((ones, (row, self._there)), shape)
+        pair, add = self._sum_pairs
+        found = np.zeros((derivative.rss.shape[1], self.num_links * objects))
+        found[:, pair] = (add @ derivative.by_path).T
+        return found.reshape(-1, self.num_links, objects)
 
     def _rows(self, materials: Materials) -> list[FloatArray]:
         objects = self.table.num_objects

@@ -8,7 +8,6 @@ import numpy as np
 import scipy.special
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.global_search import further_starts
 from vlmrt_dist.inference.least_squares import (
     MAX_DENSE_UNKNOWNS,
     LeastSquares,
@@ -141,8 +140,7 @@ def _elsewhere(
     """
     if len(x) > MAX_DENSE_UNKNOWNS:
         return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS]), 0
-    starts, evaluations = further_starts(predict, data, x, which)
-    return np.array([start.x for start in starts]), evaluations
+    raise NotImplementedError
 
 
 def _doubtful(data: LeastSquares, fit: Fit) -> BoolArray:

@@ -18,9 +18,9 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field import Materials, Objective, Parameter
+from vlmrt_dist.field import ManyObjective, Materials, Objective, Parameter
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
-from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.options import Groups, Parameters
 from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
@@ -29,7 +29,7 @@ from vlmrt_dist.scene import (
     SceneModel,
     conductivity_table,
 )
-from vlmrt_dist.units import watts_to_dbm
+from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
 
 class _Kind(NamedTuple):
@@ -58,6 +58,10 @@ KINDS: dict[str, _Kind] = {
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of a setup's levels."""
+
+
+RIPPLE = 0.35
+"""Share of the way from one transparency of a slab to the next that a search moves at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +103,29 @@ class Unknowns:
     def vague(self) -> FloatArray:
         """[X] width that stands for no prior."""
         return np.array([KINDS[q].vague for q in self.quantity])
+
+    @property
+    def spacing(self) -> FloatArray:
+        """[X] distance over which levels may rise and fall again.
+
+        A slab is transparent wherever its thickness is a multiple of half the wavelength inside,
+        λ / (2 √ε_r); a search for minima has to look at a few values between two of those.
+        """
+        index = np.sqrt(self.known.relative_permittivity)
+        turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
+        # Half wavelengths inside each object's slab, at least one.
+        halves = np.maximum(2.0 * self.known.thickness * index * turn, 1.0)
+        found = np.full(len(self.mean), SPACING)
+        for quantity, entry in self.entry.items():
+            if quantity == "gain":
+                found[entry] = np.inf
+                continue
+            free = np.flatnonzero(entry >= 0)
+            if quantity == "relative_permittivity":  # its root counts
+                np.minimum.at(found, entry[free], 2.0 * RIPPLE / halves[free])
+            elif quantity == "thickness":
+                np.minimum.at(found, entry[free], RIPPLE / halves[free])
+        return found
 
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
         """[K] values of the objects (of a gain: [M], of the setups); NaN where fixed."""
@@ -149,8 +176,8 @@ class Unknowns:
             )
         return found
 
-    def predict(self, objective: Objective) -> Predict:
-        """Levels [L] [dBm] as a function of x, with their derivative [L, X]."""
+    def predict(self, objective: Objective) -> LevelModel:
+        """Levels as a function of x, with their derivative."""
         wanted: list[Parameter] = [q for q in _PARAMETERS if q in self.entry]
         if "exponent" in self.entry and "conductivity" not in wanted:
             wanted.insert(0, "conductivity")
@@ -160,29 +187,85 @@ class Unknowns:
         log_ratio = np.zeros(setups)
         for carrier in self.carriers:
             log_ratio[carrier.setups] = np.log(self._ratio(carrier))
-        by_link = sp.diags(np.repeat(log_ratio, self.num_receivers))
         setup = np.repeat(np.arange(setups), self.num_receivers)
-        gain = self.entry.get("gain")
-        by_gain = None if gain is None else columns["gain"][setup]
-
-        def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-            rss, by = objective.levels(self.materials(x), wanted)
-            level = watts_to_dbm(rss).ravel()
-            jacobian = sp.csr_matrix((len(level), size))
-            for name in wanted:
-                if name in columns:
-                    jacobian = jacobian + by[name] @ columns[name]
-            if "exponent" in columns:
-                jacobian = jacobian + by_link @ by["conductivity"] @ columns["exponent"]
-            if gain is not None:
-                level = level + x[gain][setup]
-                jacobian = jacobian + by_gain
-            return level, jacobian
-
-        return levels
+        return LevelModel(self, objective, tuple(wanted), columns, log_ratio[setup], setup)
 
     def _ratio(self, carrier: Carrier) -> float:
         return carrier.radio.frequency / self.reference
+
+
+class LevelModel:
+    """Levels [L] [dBm] of a parameter vector x [X], with their derivative.
+
+    :param unknowns: the meaning of x
+    :param objective: evaluates the links
+    :param wanted: parameters that the objective differentiates by
+    :param columns: for each quantity [K, X] (for "gain" [M, X]) which entry of x each object
+        follows
+    :param log_ratio: [L] logarithm of each link's carrier over the reference
+    :param setup: [L] setup of each link
+    """
+
+    def __init__(
+        self,
+        unknowns: Unknowns,
+        objective: Objective,
+        wanted: tuple[Parameter, ...],
+        columns: dict[str, sp.csr_matrix],
+        log_ratio: FloatArray,
+        setup: IntArray,
+    ) -> None:
+        self._unknowns, self._objective, self._wanted = unknowns, objective, wanted
+        self._columns, self._log_ratio, self._setup = columns, log_ratio, setup
+        self._by_link = sp.diags(log_ratio)
+        self._gain = unknowns.entry.get("gain")
+        self._by_gain = None if self._gain is None else columns["gain"][setup]
+
+    def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        """Levels [L] and their sparse derivative [L, X]."""
+        rss, by = self._objective.levels(self._unknowns.materials(x), self._wanted)
+        level = watts_to_dbm(rss).ravel()
+        jacobian = sp.csr_matrix((len(level), len(x)))
+        for name in self._wanted:
+            if name in self._columns:
+                jacobian = jacobian + by[name] @ self._columns[name]
+        if "exponent" in self._columns:
+            jacobian = jacobian + self._by_link @ by["conductivity"] @ self._columns["exponent"]
+        if self._gain is not None:
+            level = level + x[self._gain][self._setup]
+            jacobian = jacobian + self._by_gain
+        return level, jacobian
+
+    def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Levels [S, L] of many vectors [S, X], and their dense derivatives [S, L, X].
+
+        :param slopes: False: the derivatives are not wanted, and are empty
+        """
+        if not isinstance(self._objective, ManyObjective):
+            found = [self(row) for row in x]
+            rows = [jacobian.toarray() for _, jacobian in found] if slopes else []
+            return np.array([level for level, _ in found]), np.array(rows)
+        each = [self._unknowns.materials(row) for row in x]
+        stacked = {
+            carrier: Materials(*(np.array(of) for of in zip(*(m[carrier] for m in each), strict=True)))
+            for carrier in each[0]
+        }
+        rss, by = self._objective.many_levels(stacked, self._wanted if slopes else ())
+        level = watts_to_dbm(rss).reshape(len(x), -1)
+        if self._gain is not None:
+            level = level + x[:, self._gain][:, self._setup]
+        if not slopes:
+            return level, np.zeros((0, level.shape[1], x.shape[1]))
+        jacobian = np.zeros((*level.shape, x.shape[1]))
+        for name in self._wanted:
+            if name in self._columns:
+                jacobian += by[name] @ self._columns[name].toarray()
+        if "exponent" in self._columns:
+            more = by["conductivity"] @ self._columns["exponent"].toarray()
+            jacobian += self._log_ratio[:, None] * more
+        if self._by_gain is not None:
+            jacobian += self._by_gain.toarray()
+        return level, jacobian
 
 
 _PARAMETERS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")

@@ -212,6 +212,7 @@ def build_problem(
         low=unknowns.low,
         high=unknowns.high,
         vague=unknowns.vague,
+        spacing=unknowns.spacing,
         censored=campaign.censored.ravel(),
         loss=assumed.loss,
     )
