@@ -97,8 +97,9 @@ class Loop:
             return vd.simulate(self.room, planned, conductivity=truth, radio=self.radio,
                                noise_db=self.noise_db, seed=noise_seed)  # fmt: skip
 
+        estimator = partial(vd.estimate, prior=vd.Prior(0.5), solver=vd.LevenbergMarquardt(folds=0))
         return vd.measure_until(self.room, measure, self.target, num_receivers=self.receivers,
-                                radio=self.radio).campaign  # fmt: skip
+                                radio=self.radio, estimator=estimator).campaign  # fmt: skip
 
 
 if __name__ == "__main__":

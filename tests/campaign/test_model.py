@@ -67,6 +67,7 @@ def full() -> Campaign:
         [[-1, -2, -3], [-4, 0, 0]],
         noise_db=0.2,
         censored=[[False, True, False], [True, False, False]],
+        saturated=[[True, False, False], [False, False, False]],
     )
 
 
@@ -75,6 +76,7 @@ def test_pickle_key_and_read_only() -> None:
     copy = pickle.loads(pickle.dumps(c))
     assert copy.key == c.key
     np.testing.assert_array_equal(copy.censored, c.censored)
+    np.testing.assert_array_equal(copy.saturated, c.saturated)
     np.testing.assert_array_equal(copy.frequency, [3.5e9, 5e9])
     for array in (copy.rx[0, 0], copy.censored[0], copy.frequency):
         with pytest.raises(ValueError, match="read-only"):
@@ -85,7 +87,18 @@ def test_nothing_is_censored_and_no_carrier_stated_unless_said() -> None:
     c = ragged()
     assert c.censored.shape == c.present.shape
     assert not c.censored.any()
+    assert not c.saturated.any()
     assert c.frequency is None
+
+
+def test_what_saturates_is_censored_and_not_below_the_floor() -> None:
+    c = full()
+    assert c.censored.tolist() == [[True, True, False], [True, False, False]]
+    assert c.below.tolist() == [[False, True, False], [True, False, False]]
+    assert "saturated" in c._repr_html_()
+    part = c.subset([1])
+    assert not part.saturated.any()
+    assert c.subset([0]).saturated.tolist() == [[True, False, False]]
 
 
 def test_subset_and_with_rss_keep_censoring_and_carriers_where_they_belong() -> None:
@@ -97,6 +110,7 @@ def test_subset_and_with_rss_keep_censoring_and_carriers_where_they_belong() -> 
     # A new level says nothing about an old one that the receiver could not hear.
     again = c.with_rss(c.rss_dbm)
     assert not again.censored.any()
+    assert not again.saturated.any()
     assert again.frequency is not None
     assert again.noise_db == 0.2
 
@@ -117,6 +131,7 @@ def test_whatever_is_measured_changes_the_key() -> None:
         base.subset([0]),
         base.subset([1, 0]),
         base.with_rss(base.rss_dbm, censored=[[True, False], [False, False]]),
+        base.with_rss(base.rss_dbm, saturated=[[True, False], [False, False]]),
         campaign(rss_dbm=base.rss_dbm, frequency=[3.5e9, 3.5e9]),
         campaign(rss_dbm=base.rss_dbm, frequency=[3.5e9, 5e9]),
     ]
@@ -156,6 +171,8 @@ def test_padding_does_not_enter_the_key() -> None:
         ({"rss_dbm": np.zeros((2, 2)), "censored": [True, False]}, "censored must be"),
         ({"rss_dbm": np.zeros((2, 2)), "censored": [[1, 0], [0, 0]]}, "censored must be"),
         ({"censored": [[True, False], [False, False]]}, "needs rss_dbm"),
+        ({"rss_dbm": np.zeros((2, 2)), "saturated": [[1, 0], [0, 0]]}, "saturated must be"),
+        ({"saturated": [[True, False], [False, False]]}, "needs rss_dbm: the ceiling"),
         ({"frequency": [3.5e9]}, "one carrier for each of 2 setups"),
         ({"frequency": 3.5e9}, "one carrier for each"),
         ({"frequency": [3.5e9, 0.0]}, "setup 2"),

@@ -127,6 +127,16 @@ def test_what_lies_below_the_floor_is_censored_there(room: SceneModel, campaign:
     np.testing.assert_array_equal(levels(found), np.maximum(clean, floor))
 
 
+def test_what_lies_above_the_ceiling_saturates(room: SceneModel, campaign: Campaign) -> None:
+    clean = levels(simulate(room, campaign, radio=PAPER))
+    low, high = (float(np.quantile(clean, q)) for q in (0.3, 0.7))
+    flaws = Flaws(noise_floor_dbm=low, saturation_dbm=high)
+    found = simulate(room, campaign, radio=PAPER, flaws=flaws)
+    np.testing.assert_array_equal(found.saturated, clean > high)
+    np.testing.assert_array_equal(found.below, clean < low)
+    np.testing.assert_array_equal(levels(found), np.clip(clean, low, high))
+
+
 def test_outliers_hit_their_share_and_leave_the_rest(room: SceneModel, campaign: Campaign) -> None:
     clean = levels(simulate(room, campaign, radio=PAPER, noise_db=0.1, seed=0))
     counts = []
@@ -225,6 +235,8 @@ def test_another_carrier_gives_what_a_radio_of_that_carrier_gives(
         ({"quantisation_db": -1.0}, "quantisation_db"),
         ({"quantisation_db": float("nan")}, "quantisation_db"),
         ({"noise_floor_dbm": float("-inf")}, "noise_floor_dbm"),
+        ({"saturation_dbm": float("nan")}, "saturation_dbm"),
+        ({"noise_floor_dbm": -20.0, "saturation_dbm": -30.0}, "must lie below"),
         ({"outlier_share": 1.5}, "outlier_share"),
         ({"outlier_db": -1.0}, "outlier_db"),
         ({"gain_offset_db": float("inf")}, "gain_offset_db"),

@@ -16,8 +16,15 @@ from vlmrt_dist.inference.likelihood import (
 ROBUST: tuple[LinkLoss, ...] = ("huber", "student_t")
 
 
-def links(count: int = 1, noise: float = 0.5, censored: bool = False, loss: LinkLoss = "squared"):
-    return Links(np.full(count, -80.0), np.full(count, noise), np.full(count, censored), loss)
+def links(
+    count: int = 1,
+    noise: float = 0.5,
+    censored: bool = False,
+    loss: LinkLoss = "squared",
+    saturated: bool = False,
+) -> Links:
+    hidden, above = np.full(count, censored or saturated), np.full(count, saturated)
+    return Links(np.full(count, -80.0), np.full(count, noise), hidden, loss, above)
 
 
 def numeric_slope(of: Links, level: FloatArray, step: float = 1e-5) -> FloatArray:
@@ -25,10 +32,10 @@ def numeric_slope(of: Links, level: FloatArray, step: float = 1e-5) -> FloatArra
 
 
 @pytest.mark.parametrize("loss", ["squared", *ROBUST])
-@pytest.mark.parametrize("censored", [False, True])
-def test_the_slope_is_the_derivative(loss: LinkLoss, censored: bool) -> None:
-    level = -80.0 + np.array([-3.0, -1.3, -0.4, 0.01, 0.4, 1.3, 9.0])
-    of = links(7, censored=censored, loss=loss)
+@pytest.mark.parametrize("bound", ["level", "censored", "saturated"])
+def test_the_slope_is_the_derivative(loss: LinkLoss, bound: str) -> None:
+    level = -80.0 + np.array([-3.0, -1.3, -0.4, 0.01, 0.4, 1.3, 3.0])
+    of = links(7, censored=bound == "censored", saturated=bound == "saturated", loss=loss)
     np.testing.assert_allclose(residuals(of, level)[1], numeric_slope(of, level), rtol=1e-6)
 
 
@@ -56,6 +63,26 @@ def test_far_below_the_floor_nothing_is_said_and_far_above_it_pulls_as_a_level_w
     np.testing.assert_allclose(high[1], 2.0, rtol=1e-3)
     told = information(of, np.array([-120.0, -80.0, -40.0])).curvature
     np.testing.assert_allclose(told, [0.0, 4.0 * 2.0 / np.pi, 4.0], rtol=1e-3, atol=1e-12)
+
+
+def test_a_level_above_the_ceiling_costs_minus_ln_of_its_probability() -> None:
+    level = -80.0 + np.linspace(-3.0, 3.0, 13)
+    bent, _ = residuals(links(13, saturated=True), level)
+    expected = -scipy.stats.norm.logsf((-80.0 - level) / 0.5)
+    np.testing.assert_allclose(0.5 * bent**2, expected, rtol=1e-10)
+    assert (bent < 0.0).all()  # the level is too low, never too high
+
+
+@pytest.mark.parametrize("loss", ["squared", *ROBUST])
+def test_the_ceiling_is_the_floor_upside_down(loss: LinkLoss) -> None:
+    offset = np.array([-40.0, -1.0, 0.0, 0.3, 2.0, 60.0])
+    floor, ceiling = links(6, censored=True, loss=loss), links(6, saturated=True, loss=loss)
+    below, above = residuals(floor, -80.0 + offset), residuals(ceiling, -80.0 - offset)
+    np.testing.assert_array_equal(above[0], -below[0])
+    np.testing.assert_array_equal(above[1], below[1])
+    told = information(floor, -80.0 + offset), information(ceiling, -80.0 - offset)
+    np.testing.assert_array_equal(told[0].curvature, told[1].curvature)
+    np.testing.assert_array_equal(told[0].variance, told[1].variance)
 
 
 def test_the_curvature_of_a_hidden_level_is_the_second_derivative() -> None:
@@ -87,7 +114,7 @@ def test_the_constants_of_the_losses_are_those_of_normal_errors(loss: LinkLoss) 
 
         return scipy.integrate.quad(weighted, -9, 9, points=[-1.345, 1.345], limit=200)[0]
 
-    of = Links(np.zeros(1), np.ones(1), np.zeros(1, bool), loss)
+    of = Links(np.zeros(1), np.ones(1), np.zeros(1, bool), loss, np.zeros(1, bool))
 
     def psi(r: FloatArray) -> FloatArray:
         bent, slope = residuals(of, r)
@@ -114,7 +141,9 @@ def test_a_few_outliers_do_not_pass_for_noise() -> None:
 
 
 def test_some_of_the_links() -> None:
-    of = Links(np.array([-1.0, -2.0]), np.array([0.1, 0.2]), np.array([False, True]), "huber")
+    marks = np.array([False, True])
+    of = Links(np.array([-1.0, -2.0]), np.array([0.1, 0.2]), marks, "huber", marks)
     part = of.at(np.array([1]))
+    assert part.saturated[0]
     assert (part.level_dbm[0], part.noise_db[0], part.censored[0]) == (-2.0, 0.2, True)
     assert part.loss == "huber"

@@ -128,6 +128,28 @@ def test_levels_below_a_floor_count_as_that(world: World) -> None:
 
 
 @pytest.mark.slow
+def test_levels_above_a_ceiling_count_as_that(world: World) -> None:
+    """A third of the links saturate: censored, they keep intervals honest; taken for levels, they
+    draw the estimates away."""
+    noise = 0.3
+    ceiling = float(np.quantile(world.predict(world.unknowns.mean)[0], 0.67))
+
+    def fit(how: str, seed: int) -> tuple[Fit, FloatArray]:
+        rng = np.random.default_rng(seed)
+        truth = world.unknowns.mean + WIDTH * rng.standard_normal(9)
+        level = world.predict(truth)[0] + noise * rng.standard_normal(24)
+        loud = level > ceiling
+        data = world.data(np.where(loud, ceiling, level), noise)
+        if how == "saturated":
+            data = replace(data, censored=loud, saturated=loud)
+        return fit_with_prior_check(world.predict, data, data.prior[None]), truth
+
+    every = {how: [fit(how, s) for s in range(SEEDS)] for how in ("saturated", "as levels")}
+    assert 0.90 <= coverage(every["saturated"]) <= 0.99
+    assert error(every["saturated"]) < error(every["as levels"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["huber", "student_t"])
 def test_outliers_with_a_robust_loss(world: World, loss: str) -> None:
     """One level in ten is 10 dB off, the others are good to 0.1 dB."""

@@ -10,7 +10,7 @@ from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.inference.conductivity_prior import prior_of
-from vlmrt_dist.inference.options import Groups, Parameters, Prior, Quantity
+from vlmrt_dist.inference.options import Groups, Noise, Parameters, Prior, Quantity
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.material_prior import MaterialPrior
@@ -25,11 +25,11 @@ def asked(
     fixed: tuple[str, ...] = (),
     quantities: tuple[Quantity, ...] = ("conductivity",),
     groups: Groups = None,
-    gain_offset_db: float | None = None,
+    noise: Noise | None = None,
 ) -> Unknowns:
     prior = prior_of(room, PAPER, Prior(0.5), fixed)
     parameters = Parameters(quantities, groups=groups)
-    return unknowns_of(room, campaign, PAPER, prior, parameters, gain_offset_db=gain_offset_db)
+    return unknowns_of(room, campaign, PAPER, prior, parameters, noise=noise)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,35 @@ def test_objects_of_a_group_share_their_values(room: SceneModel, campaign: Campa
     # A group of the name of an object is not that object.
     odd = asked(room, campaign, groups={"wall_west": "floor", "wall_east": "floor"})
     assert len(odd.mean) == 8
+
+
+def test_one_class_shares_a_thickness_only_where_it_is_declared_equal(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    thin = room.with_materials(thickness={"wall_west": 0.05, "wall_east": 0.05})
+    tied = asked(thin, campaign, groups="material", quantities=ALL)
+    of_thickness = [label for q, label in zip(tied.quantity, tied.label, strict=True)
+                    if q == "thickness"]  # fmt: skip
+    assert of_thickness[:2] == ["brick, 10 cm", "brick, 5 cm"]
+    assert tied.label[:2] == ("brick", "wood")  # σ is that of the class, whatever the thickness
+    found = tied.materials(tied.mean)[PAPER.frequency]
+    np.testing.assert_allclose(found.thickness, thin.thickness)
+    told = [str(tie) for tie in tied.ties]
+    assert told == [
+        "conductivity of 5 objects of brick", "relative permittivity of 5 objects of brick",
+        "thickness of 3 objects of brick, 10 cm", "thickness of 2 objects of brick, 5 cm",
+    ]  # fmt: skip
+
+
+def test_a_tie_of_unequal_objects_says_so(room: SceneModel, campaign: Campaign) -> None:
+    thin = room.with_materials(thickness={"wall_west": 0.05}, conductivity={"wall_west": 0.5})
+    walls = {"wall_west": "walls", "wall_east": "walls"}
+    tied = asked(thin, campaign, groups=walls, quantities=("conductivity", "thickness"))
+    sigma, thickness = map(str, tied.ties)
+    assert sigma.startswith("conductivity of 2 objects of walls, for which the scene states 0.02")
+    assert sigma.endswith("to 0.5 S/m")
+    assert thickness.endswith("of walls, for which the scene states 0.05 to 0.1 m")
+    assert asked(room, campaign).ties == ()
 
 
 def test_a_fixed_object_is_in_no_group(room: SceneModel, campaign: Campaign) -> None:
@@ -162,7 +191,8 @@ def test_the_jacobian_is_that_of_central_differences(
     radio = PAPER.replace(combining=combining)
     levels = campaign.with_rss(np.zeros((3, 8)))
     objective = ReplayObjective(room, levels, radio, table)
-    meant = asked(room, campaign, quantities=ALL, groups="material", gain_offset_db=1.0)
+    noise = Noise(gain_offset_db=1.0)
+    meant = asked(room, campaign, quantities=ALL, groups="material", noise=noise)
     expected = check_jacobian(meant, objective)
     np.testing.assert_allclose(expected[:8, -3:], [[1.0, 0.0, 0.0]] * 8, atol=1e-8)
 

@@ -12,6 +12,7 @@ LINKS = LinkLevels(
     measured_dbm=np.array([[-50.0, -95.0, -95.0], [-60.0, -61.0, NAN]]),
     noise_db=np.array([[0.5, 0.5, 0.5], [2.0, 2.0, NAN]]),
     censored=np.array([[False, True, True], [False, False, False]]),
+    saturated=np.zeros((2, 3), bool),
     replayed_dbm=np.array([[-51.0, -99.0, -94.0], [-59.0, NAN, NAN]]),
     held_out_dbm=np.array([[-53.0, -90.0, -96.0], [-60.0, NAN, NAN]]),
 )

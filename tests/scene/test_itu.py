@@ -2,6 +2,7 @@ import ast
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vlmrt_dist.errors import FrequencyError, MaterialError
@@ -74,6 +75,36 @@ def test_a_name_that_says_its_band_is_not_evaluated_in_another() -> None:
         itu.conductivity("Glass_high_freq", 3.5e9)
     with pytest.raises(FrequencyError, match=r"0\.1 to 100 GHz"):
         itu.conductivity("Glass_low_freq", 300e9)
+
+
+@pytest.mark.parametrize("name", itu.MATERIALS)
+def test_sionna_takes_the_same_row_at_every_frequency_above_100_ghz(name: str) -> None:
+    from sionna.rt.radio_materials.itu import itu_material
+
+    for f_ghz in np.concatenate([np.arange(100.0, 452.0, 0.5), [109.999, 330.001, 400.001]]):
+        frequency = f_ghz * 1e9
+        if not itu.is_tabulated(name, frequency):
+            with pytest.raises(ValueError, match="not defined"):
+                itu_material(name, frequency)
+            continue
+        epsilon, sigma = itu_material(name, frequency)
+        assert itu.relative_permittivity(name, frequency) == pytest.approx(epsilon, rel=1e-6)
+        assert itu.conductivity(name, frequency) == pytest.approx(sigma, rel=1e-6)
+
+
+def test_the_row_that_is_used_has_a_narrower_range_than_those_passed_over() -> None:
+    overlapping = set[str]()
+    for name in itu.MATERIALS:
+        for f_ghz in np.arange(100.25, 450.0, 0.5):
+            rows = itu.rows_at(name, f_ghz * 1e9)
+            if len(rows) > 1:
+                overlapping.add(name)
+                widths = [row.high - row.low for row in rows]
+                assert widths[0] == min(widths)
+                assert rows[1][:2] == (100.0, 400.0)
+    assert overlapping == {
+        "plasterboard", "wood", "glass", "ceiling_board", "plywood", "marble", "floorboard"
+    }  # fmt: skip
 
 
 def test_where_ranges_overlap_the_first_one_counts() -> None:

@@ -6,12 +6,12 @@ from vlmrt_dist.errors import MaterialError
 from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.material_prior import (
-    CLASS_WIDTH,
     MaterialPrior,
     class_spread,
     misnamed,
     prior_from_classes,
 )
+from vlmrt_dist.scene.published_spreads import spread_of
 
 FREQUENCY = 3.5e9
 TABLE = itu.conductivity_table(FREQUENCY)
@@ -35,7 +35,8 @@ def test_the_median_is_the_classes_conductivity() -> None:
 
 
 def test_full_trust_leaves_the_spread_within_the_class() -> None:
-    assert one("concrete", 1.0).width == pytest.approx(CLASS_WIDTH)
+    measured = spread_of("concrete", FREQUENCY).conductivity
+    assert one("concrete", 1.0).width == pytest.approx(measured)
     assert one("concrete", 1.0, class_width=0.1).width == pytest.approx(0.1)
 
 

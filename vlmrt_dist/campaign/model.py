@@ -75,9 +75,11 @@ class Campaign:
     :param present: which receivers exist [M,N]; None: all of them
     :param simulated_from: :func:`paths_provenance` of the paths that the levels were simulated
         with; None when they were measured. It decides which protocol an estimate is reported under.
-    :param censored: where the level is only known to lie at or below the one given, which is the
-        receiver's floor [M,N]; None: nowhere
+    :param censored: where the level given is only a bound [M,N]: the true one lies at or below it,
+        the receiver's floor, or where ``saturated`` at or above it; None: where ``saturated``
     :param frequency: carrier of each setup [M] [Hz]; None: that of the radio configuration
+    :param saturated: where the true level lies at or above the one given, since the receiver
+        saturates or compresses there [M,N]; these are censored too. None: nowhere
     :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
         a number is not finite (the message names setup and receiver, counted from 1)
     """
@@ -90,6 +92,7 @@ class Campaign:
     simulated_from: str | None = None
     censored: BoolArray = None  # type: ignore[assignment]  # always an array after construction
     frequency: FloatArray | None = None
+    saturated: BoolArray = None  # type: ignore[assignment]  # always an array after construction
 
     def __post_init__(self) -> None:
         tx, rx = floats("tx", self.tx), floats("rx", self.rx)
@@ -105,21 +108,25 @@ class Campaign:
         checks.positions(tx, rx, present)
         rx[~present] = np.nan
         rss = checks.levels(self.rss_dbm, present)
+        saturated = checks.marks("saturated", self.saturated, present, measured=rss is not None)
+        censored = checks.marks("censored", self.censored, present, measured=rss is not None)
         values = {
             "tx": tx,
             "rx": rx,
             "present": present,
             "rss_dbm": rss,
             "noise_db": checks.checked_noise(self.noise_db, present),
-            "censored": checks.censored(self.censored, present, measured=rss is not None),
+            "censored": censored | saturated,
             "frequency": checks.frequency(self.frequency, len(tx)),
+            "saturated": saturated,
         }
         for name, value in values.items():
             object.__setattr__(self, name, read_only(value))
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
-        return type(self), (*fields, self.simulated_from, self.censored, self.frequency)
+        more = (self.simulated_from, self.censored, self.frequency, self.saturated)
+        return type(self), (*fields, *more)
 
     def __repr__(self) -> str:
         state = "measured" if self.simulated_from is None else "simulated"
@@ -135,13 +142,16 @@ class Campaign:
             row = [str(m + 1), ", ".join(f"{c:.2f}" for c in self.tx[m]), str(int(there.sum()))]
             if self.rss_dbm is not None:
                 level = self.rss_dbm[m][there]
-                row += [f"{level.min():.1f} … {level.max():.1f}", str(int(self.censored[m].sum()))]
+                row += [f"{level.min():.1f} … {level.max():.1f}", str(int(self.below[m].sum()))]
+                if self.saturated.any():
+                    row.append(str(int(self.saturated[m].sum())))
             if self.frequency is not None:
                 row.append(f"{self.frequency[m] / 1e9:g}")
             rows.append(row)
         head = ["setup", "transmitter [m]", "receivers"]
         if self.rss_dbm is not None:
             head += ["levels [dBm]", "below the floor"]
+            head += ["saturated"] if self.saturated.any() else []
         if self.frequency is not None:
             head.append("carrier [GHz]")
         state = "measured" if self.simulated_from is None else "simulated"
@@ -185,6 +195,11 @@ class Campaign:
         return int(self.present.sum())
 
     @property
+    def below(self) -> BoolArray:
+        """[M,N] where the level is only known to lie at or below the receiver's floor."""
+        return self.censored & ~self.saturated
+
+    @property
     def setups(self) -> tuple[MeasurementSetup, ...]:
         """The M setups, padding left out."""
         return tuple(
@@ -209,6 +224,7 @@ class Campaign:
             self.simulated_from,
             self.censored[pick],
             None if self.frequency is None else self.frequency[pick],
+            self.saturated[pick],
         )
 
     def with_rss(
@@ -216,20 +232,24 @@ class Campaign:
         rss_dbm: npt.ArrayLike | None,
         noise_db: float | npt.ArrayLike | None = None,
         censored: npt.ArrayLike | None = None,
+        saturated: npt.ArrayLike | None = None,
     ) -> Campaign:
         """The same positions and carriers with other signal strengths [M,N] [dBm].
 
         :param noise_db: other noise; None: the noise stays
         :param censored: which of the levels are the receiver's floor [M,N]; None: none
+        :param saturated: which of them lie at or above the one given [M,N]; None: none
         """
         noise = self.noise_db if noise_db is None else floats("noise_db", noise_db)
         floors: Any = None if censored is None else np.array(censored)
+        ceilings: Any = None if saturated is None else np.array(saturated)
         return dataclasses.replace(
             self,
             rss_dbm=None if rss_dbm is None else floats("rss_dbm", rss_dbm),
             noise_db=float(noise) if np.ndim(noise) == 0 else noise,
             simulated_from=None,
             censored=floors,
+            saturated=ceilings,
         )
 
     @functools.cached_property
@@ -238,6 +258,8 @@ class Campaign:
         digest = hashlib.sha256(b"vlmrt Campaign 2\n" + repr(self.rx.shape).encode())
         digest.update(self.present.astype(np.uint8).tobytes())
         digest.update(self.censored.astype(np.uint8).tobytes())
+        if self.saturated.any():
+            digest.update(b"saturated" + self.saturated.astype(np.uint8).tobytes())
         noise = np.broadcast_to(self.noise_db, self.present.shape)
         for values in (self.tx, self.rx, self.rss_dbm, noise, self.frequency):
             if values is None:

@@ -73,19 +73,21 @@ def checked_noise(given: Any, there: BoolArray) -> float | FloatArray:
     return values
 
 
-def censored(given: Any, there: BoolArray, *, measured: bool) -> BoolArray:
-    """Which levels are a receiver's floor [M,N]; none if nothing is given.
+def marks(name: str, given: Any, there: BoolArray, *, measured: bool) -> BoolArray:
+    """Which levels are only a bound [M,N]; none if nothing is given.
 
+    :param name: "censored" or "saturated"
     :param measured: the campaign holds levels
-    :raises CampaignError: if it is no such array, or there is no level to be the floor
+    :raises CampaignError: if it is no such array, or there is no level to be the bound
     """
-    marks = np.zeros(there.shape, dtype=bool) if given is None else np.array(given)
-    if marks.dtype != np.bool_ or marks.shape != there.shape:
-        raise CampaignError(f"censored must be True or False for each receiver, {there.shape}")
-    marks &= there
-    if marks.any() and not measured:
-        raise CampaignError("a censored level needs rss_dbm: the floor of its receiver")
-    return marks
+    marked = np.zeros(there.shape, dtype=bool) if given is None else np.array(given)
+    if marked.dtype != np.bool_ or marked.shape != there.shape:
+        raise CampaignError(f"{name} must be True or False for each receiver, {there.shape}")
+    marked &= there
+    if marked.any() and not measured:
+        bound = "floor" if name == "censored" else "ceiling"
+        raise CampaignError(f"a {name} level needs rss_dbm: the {bound} of its receiver")
+    return marked
 
 
 def frequency(given: Any, num_setups: int) -> FloatArray | None:

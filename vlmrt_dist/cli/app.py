@@ -38,6 +38,7 @@ COMMANDS = {
     "simulate": "simulate:simulate_command",
     "plan": "plan:plan_command",
     "advise": "advise:advise_command",
+    "materials": "materials:materials_command",
     "export-scene": "export_scene:export_command",
     "render": "render:render_command",
     "view": "view:view_command",

@@ -39,6 +39,8 @@ class ColumnFlags(Options):
         [dBm]
     :param noise_floor_dbm: the receiver's floor [dBm]: what was not heard is censored there;
         default: it is left out
+    :param saturation_dbm: level [dBm] from which on the receiver saturates or compresses: the true
+        level is the reported one or more; default: it does not
     :param tx_power_dbm: transmit power [dBm] that turns path loss or gain into levels
     :param average: repeats of a link are averaged in decibels (db), or as power
     """
@@ -46,6 +48,7 @@ class ColumnFlags(Options):
     columns: Annotated[tuple[str, ...], Parameter(name="--column", metavar="FIELD=HEADING")] = ()
     unheard: Annotated[tuple[float, ...], Parameter(allow_leading_hyphen=True)] = ()
     noise_floor_dbm: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
+    saturation_dbm: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
     tx_power_dbm: Annotated[float, Parameter(allow_leading_hyphen=True)] = 44.0
     average: Average = "db"
 
@@ -119,6 +122,7 @@ def convert_command(
             columns=columns.columns,
             unheard=columns.unheard,
             noise_floor_dbm=columns.noise_floor_dbm,
+            saturation_dbm=columns.saturation_dbm,
             tx_power_dbm=columns.tx_power_dbm,
             average=columns.average,
             transmitters=places.transmitters,
@@ -172,10 +176,12 @@ def _ranges(campaign: Campaign) -> list[str]:
         levels = campaign.rss_dbm[campaign.present & ~campaign.censored]
         if len(levels):
             lines.append(f"  levels: {levels.min():.4g} to {levels.max():.4g} dBm")
-        if campaign.censored.any():
-            lines.append(
-                f"  below the receiver's floor: {counted(int(campaign.censored.sum()), 'link')}"
-            )
+        ends = {"below the receiver's floor": campaign.below, "saturated": campaign.saturated}
+        lines += [
+            f"  {what}: {counted(int(marks.sum()), 'link')}"
+            for what, marks in ends.items()
+            if marks.any()
+        ]
     noise = np.broadcast_to(campaign.noise_db, campaign.present.shape)[campaign.present]
     if noise.any():
         lines.append(f"  noise: {noise.min():.3g} to {noise.max():.3g} dB")
@@ -197,7 +203,7 @@ def _first_links(found: Reading) -> object:
     for m, n in list(zip(setup, receiver, strict=True))[:SHOWN_LINKS]:
         row = [escape(found.setups[m][:40]), _point(campaign.tx[m]), _point(campaign.rx[m, n])]
         if campaign.rss_dbm is not None:
-            mark = "< " if campaign.censored[m, n] else ""
+            mark = "> " if campaign.saturated[m, n] else "< " if campaign.censored[m, n] else ""
             row.append(f"{mark}{campaign.rss_dbm[m, n]:.2f}")
         table.add_row(*row)
     return table

@@ -95,8 +95,9 @@ def estimate_command(
     """The conductivity [S/m] of every object of a scene, from measured levels [dBm].
 
     :param measurements: measured levels, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z
-        [m], rss_dbm [dBm] (<-95 below a floor of -95), and optionally noise_db [dB], censored (0 or
-        1), frequency [Hz]; see vlmrt convert for files that are laid out otherwise
+        [m], rss_dbm [dBm] (<-95 below a floor of -95, >-30 above what the receiver can tell), and
+        optionally noise_db [dB], censored and saturated (0 or 1), frequency [Hz]; see vlmrt convert
+        for files that are laid out otherwise
     :param seed: seed of random starts and left-out links
     """
     chosen = solver.value()

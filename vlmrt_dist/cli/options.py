@@ -32,6 +32,7 @@ from vlmrt_dist.inference import (
     PosteriorShape,
     Prior,
     Quantity,
+    SharedBy,
 )
 from vlmrt_dist.placement import (
     AOptimal,
@@ -186,12 +187,13 @@ class SimulationRadio(RadioOptions):
 class PriorOptions(Options, Prior):
     """Prior on the materials.
 
-    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior
+    :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior;
+        default: that of published measurements of each class, see vlmrt materials
     :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
         names), gemini, openai_compatible
     """
 
-    width: Annotated[float, Parameter(name="--prior-width")] = Prior.width
+    width: Annotated[float | None, Parameter(name="--prior-width")] = None
     vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
 
 
@@ -202,7 +204,8 @@ class ParameterOptions(Options, Parameters):
 
     :param quantities: an unknown parameter of the objects; may be repeated
     :param fixed: object of known conductivity; may be repeated
-    :param groups: objects of one material class share their values
+    :param groups: objects of one material class share their values (thickness: those of one class
+        and one declared thickness); the answer says which
     """
 
     quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)
@@ -221,11 +224,13 @@ class NoiseOptions(Options, Noise):
     :param db: standard deviation of the levels [dB]; default: the file's noise_db
     :param quantisation_db: step that the receiver rounds to [dB], if the noise does not contain it
     :param position_error_m: standard deviation of each receiver coordinate about the stated one [m]
-    :param gain_offset_db: standard deviation of an unknown offset of each setup's levels [dB]; inf:
-        any offset
+    :param gain_offset_db: standard deviation of an unknown offset of levels [dB]; inf: any offset
+    :param gain_shared: links that share one offset: those of a setup, of a transmitter (device)
+        that several setups have, of a receiver that several setups have, all (campaign)
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
+    gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
 
 
 @option_group("Solver")

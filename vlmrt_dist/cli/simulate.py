@@ -129,9 +129,10 @@ def simulate_command(
             f"{len(table) - MOST_ROWS} more of {len(table)} objects: "
             f"{tallied([kind for _, kind, _ in table[MOST_ROWS:]])}; all of them with --truth-out"
         )
-    censored = int(measured.censored.sum())
-    below = f", {censored} of them censored," if censored else ""
+    parts = {"censored": measured.below, "saturated": measured.saturated}
+    told = [f"{int(marks.sum())} {what}" for what, marks in parts.items() if marks.any()]
+    bounds = f", of them {' and '.join(told)}," if told else ""
     print_result(
-        f"{measured.num_links} levels of {measured.num_setups} setups{below} written to "
+        f"{measured.num_links} levels of {measured.num_setups} setups{bounds} written to "
         f"{output.out}"
     )

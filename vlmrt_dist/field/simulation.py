@@ -44,6 +44,8 @@ class Flaws:
     :param quantisation_db: step that levels are rounded to, after noise; 0: none [dB]
     :param noise_floor_dbm: lowest level that a receiver can tell; lower ones are reported as this
         one, censored. None: everything is heard [dBm]
+    :param saturation_dbm: highest level that a receiver can tell; higher ones are reported as this
+        one, saturated. None: it tells every level [dBm]
     :param outlier_share: probability that a level is grossly wrong
     :param outlier_db: error of such a level, up or down [dB]
     :param gain_offset_db: standard deviation of an error that all levels of a setup share (cable,
@@ -55,6 +57,7 @@ class Flaws:
 
     quantisation_db: float = 0.0
     noise_floor_dbm: float | None = None
+    saturation_dbm: float | None = None
     outlier_share: float = 0.0
     outlier_db: float = 20.0
     gain_offset_db: float = 0.0
@@ -71,8 +74,13 @@ class Flaws:
             raise ConfigurationError(
                 f"outlier_share must lie between 0 and 1; got {self.outlier_share}"
             )
-        if self.noise_floor_dbm is not None and not math.isfinite(self.noise_floor_dbm):
-            raise ConfigurationError("noise_floor_dbm must be a finite level [dBm]")
+        for name in ("noise_floor_dbm", "saturation_dbm"):
+            level = getattr(self, name)
+            if level is not None and not math.isfinite(level):
+                raise ConfigurationError(f"{name} must be a finite level [dBm]")
+        floor, ceiling = self.noise_floor_dbm, self.saturation_dbm
+        if floor is not None and ceiling is not None and not floor < ceiling:
+            raise ConfigurationError("noise_floor_dbm must lie below saturation_dbm")
 
 
 def simulate(
@@ -101,7 +109,7 @@ def simulate(
         where both have every path, ``same_paths`` where both share a sampled set (the same seed);
         otherwise the protocol is ``independent``
     :param noise_db: standard deviation of the normal error of each level, one number or [M,N] [dB]
-    :param flaws: rounding, receivers' floor, outliers, offsets and wrong positions
+    :param flaws: rounding, receivers' floor and ceiling, outliers, offsets and wrong positions
     :param seed: of all that is random
     :return: the campaign with levels; without a noise floor, receivers that no path reaches are
         taken out, with a warning
@@ -138,6 +146,10 @@ def simulate(
     else:
         present, censored = campaign.present, campaign.present & (level < floor)
         level = np.where(censored, floor, level)
+    saturated = np.zeros_like(heard)
+    if flaws.saturation_dbm is not None:
+        saturated = present & (level > flaws.saturation_dbm)
+        level = np.where(saturated, flaws.saturation_dbm, level)
     kept = np.flatnonzero(present.any(axis=1))
     declared = np.hypot(noise, flaws.quantisation_db / math.sqrt(12.0))
     return Campaign(
@@ -149,6 +161,7 @@ def simulate(
         simulated_from=provenance,
         censored=censored[kept],
         frequency=None if campaign.frequency is None else campaign.frequency[kept],
+        saturated=saturated[kept],
     )
 
 

@@ -19,6 +19,8 @@ from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt
 from .multistart import Fit as Fit
 from .multistart import appraise as appraise
+from .offsets import GainSharing as GainSharing
+from .offsets import SharedBy as SharedBy
 from .options import ADAMS as ADAMS
 from .options import PRIOR_WIDTH as PRIOR_WIDTH
 from .options import Adam as Adam
@@ -34,6 +36,7 @@ from .options import Quantity as Quantity
 from .options import Solver as Solver
 from .options import StopRule as StopRule
 from .parameters import KINDS as KINDS
+from .parameters import Tie as Tie
 from .parameters import Unknowns as Unknowns
 from .parameters import unknowns_of as unknowns_of
 from .posterior import MIN_NOISE_DB as MIN_NOISE_DB
@@ -51,6 +54,7 @@ from .profile_likelihood import profile as profile
 from .quantities import JointCovariance as JointCovariance
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
+from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
 from .weighted_draws import Mode as Mode

@@ -51,12 +51,18 @@ def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> Q
 
 
 def gains_of(unknowns: Unknowns, fit: Fit) -> Gains | None:
-    """Offsets of the setups; None if there are none."""
+    """Offsets of the levels; None if there are none."""
     if "gain" not in unknowns.entry:
         return None
-    entry = unknowns.entry["gain"]
-    verdict = tuple(fit.knowledge.verdict[i] for i in entry)
-    return Gains(fit.x[entry], fit.knowledge.std[entry], verdict)
+    which = np.flatnonzero(np.array(unknowns.quantity) == "gain")
+    of_link = unknowns.entry["gain"].reshape(-1, unknowns.num_receivers)
+    return Gains(
+        fit.x[which],
+        fit.knowledge.std[which],
+        tuple(fit.knowledge.verdict[i] for i in which),
+        tuple(unknowns.label[i] for i in which),
+        np.where(of_link >= 0, of_link - which[0], -1),
+    )
 
 
 def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:

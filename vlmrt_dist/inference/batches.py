@@ -9,7 +9,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
-from vlmrt_dist.inference.likelihood import Links, residuals
+from vlmrt_dist.inference.likelihood import residuals
 
 SIZES = (4, 16, 64)
 """Numbers of vectors that are evaluated at once; the kernels keep buffers for each number."""
@@ -81,10 +81,7 @@ class Batch:
         level, jacobian = self._levels(x, slopes)
         self.evaluations += len(x)
         count, links = len(x), self._links
-        every = Links(
-            np.tile(links.level_dbm, count), np.tile(links.noise_db, count),
-            np.tile(links.censored, count), links.loss,
-        )  # fmt: skip
+        every = links.at(np.tile(np.arange(len(links.level_dbm)), count))
         flat, slope = residuals(every, level[:, self._index].ravel())
         prior = (x - self._prior) * self._regular
         residual = np.concatenate([flat.reshape(count, -1), prior], axis=1)

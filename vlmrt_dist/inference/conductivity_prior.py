@@ -13,7 +13,13 @@ from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError, NumericalError
 from vlmrt_dist.inference.options import Initial, Prior, check_choice
-from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, MaterialPrior, SceneModel
+from vlmrt_dist.scene import (
+    MAX_CONDUCTIVITY,
+    MIN_CONDUCTIVITY,
+    MaterialPrior,
+    SceneModel,
+    spread_of,
+)
 
 RANDOM_RANGE = (0.01, 0.06)
 """RandInit draws from this interval [S/m]."""
@@ -26,11 +32,13 @@ class ConductivityPrior:
     :param median: [K] conductivities [S/m]
     :param width: [K] standard deviation of ln σ; infinite for none
     :param free: [K] objects whose conductivity is unknown
+    :param permittivity_width: [K] standard deviation of ln ε_r; None: nobody says
     """
 
     median: FloatArray
     width: FloatArray
     free: BoolArray
+    permittivity_width: FloatArray | None = None
 
 
 def prior_of(
@@ -60,8 +68,8 @@ def stated_prior(
     Vacuum and metal have no gradient: they are fixed whatever is asked. So is what a
     ``MaterialPrior`` is certain of (width 0).
 
-    :param prior: a width about the ITU values of the scene's own material classes, or medians and
-        widths that somebody states
+    :param prior: widths about the values of the scene's own material classes (a number that the
+        scene states instead has the width of its class), or medians and widths that somebody states
     :param fixed: objects of known conductivity, which stay as the scene states them
     :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, or the prior is
         about other objects or is impossible
@@ -70,15 +78,21 @@ def stated_prior(
     if unknown:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
     known = np.isin(scene.names, list(fixed))
+    permittivity = None
     if isinstance(prior, MaterialPrior):
         median, widths = _checked(prior, scene, radio.frequency)
         if known.any():
             median = np.where(known, scene.conductivity(radio.frequency), median)
     else:
         median = scene.conductivity(radio.frequency)
-        widths = np.full(scene.num_objects, float(prior.width))
+        if prior.width is None:
+            spreads = {m: spread_of(m, radio.frequency) for m in set(scene.materials)}
+            widths = np.array([spreads[m].conductivity for m in scene.materials])
+            permittivity = np.array([spreads[m].relative_permittivity for m in scene.materials])
+        else:
+            widths = np.full(scene.num_objects, float(prior.width))
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
-    return ConductivityPrior(median, widths, free)
+    return ConductivityPrior(median, widths, free, permittivity)
 
 
 def _checked(

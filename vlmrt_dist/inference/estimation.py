@@ -48,17 +48,19 @@ def estimate(
     """Estimate the conductivity of every object of ``scene`` from a measured campaign.
 
     Levels that the campaign calls censored count as what they are: the true one lies at or below
-    the receiver's floor. A campaign may hold setups of several carriers, see
-    :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the carrier of ``radio``.
+    the receiver's floor, or where saturated at or above its ceiling. A campaign may hold setups of
+    several carriers, see :mod:`vlmrt_dist.campaign.carriers`; conductivities are those at the
+    carrier of ``radio``.
 
     :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param campaign: M setups with received levels [dBm]: a campaign, the path of a measurement
         file, or a data frame with the columns of one
     :param radio: radio configuration; default: that of a live scene, else 3.5 GHz; every path up to
         depth 4
-    :param prior: a width about the ITU values of the scene's own material classes (default
-        ``Prior(width=0.5)``), or a ``MaterialPrior``, whose medians and widths replace them; its
-        classes also fill materials that the scene leaves unstated
+    :param prior: widths about the ITU values of the scene's own material classes (default: those of
+        published measurements of each class; ``Prior(width=0.5)``: one for all), or a
+        ``MaterialPrior``, whose medians and widths replace them; its classes also fill materials
+        that the scene leaves unstated
     :param parameters: which parameters of the objects are unknown; default: their conductivities
     :param noise: of the levels; default: the campaign's own
     :param solver: ``LevenbergMarquardt`` (default) on ln σ with the prior, or ``Adam`` as in the
@@ -161,7 +163,8 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         "groups": parameters.groups is not None,
         "gain_offset_db": assumed.noise.gain_offset_db is not None,
         "a prior's exponents at another carrier": given is not None and elsewhere,
-        "levels below a receiver's floor": bool(campaign.censored.any()),
+        "levels below a receiver's floor": bool(campaign.below.any()),
+        "levels that saturate a receiver": bool(campaign.saturated.any()),
     }
     for what, there in asked.items():
         if there:

@@ -116,7 +116,8 @@ def link_rows(result: Estimate, campaign: Campaign, radio: RadioConfig) -> list[
         row |= zip(("rx_x", "rx_y", "rx_z"), campaign.rx[m, n].tolist(), strict=True)
         row["frequency"] = float(frequency[m])
         row |= {name: float(values[m, n]) for name, values in columns.items()}
-        rows.append(row | {"censored": bool(links.censored[m, n])})
+        bounds = {"censored": links.censored, "saturated": links.saturated}
+        rows.append(row | {name: bool(marks[m, n]) for name, marks in bounds.items()})
     return rows
 
 

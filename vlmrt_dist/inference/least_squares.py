@@ -45,7 +45,7 @@ Predict = Callable[[FloatArray], tuple[FloatArray, sp.csr_matrix]]
 class LeastSquares:
     """Data of L links and prior on X parameters.
 
-    :param level_dbm: [L] measured levels; where censored, the receiver's floor
+    :param level_dbm: [L] measured levels; where censored, the receiver's floor or ceiling
     :param noise_db: [L] standard deviation of each
     :param used: [L] links that carry information
     :param prior: [X] prior mean of the parameters
@@ -56,8 +56,10 @@ class LeastSquares:
     :param vague: [X] or one, the width that stands for no prior where an answer needs one
     :param spacing: [X] or one, distance over which levels may rise and fall again; infinite where
         they are linear
-    :param censored: [L] levels that are only known to lie at or below the one given; None: none
+    :param censored: [L] levels that are only known to lie at or below the one given, or where
+        saturated at or above it; None: none
     :param loss: how large residuals count; the prior's always count by their squares
+    :param saturated: [L] which of the censored ones lie at or above the one given; None: none
     """
 
     level_dbm: FloatArray
@@ -71,12 +73,15 @@ class LeastSquares:
     spacing: float | FloatArray = SPACING
     censored: BoolArray | None = None
     loss: LinkLoss = "squared"
+    saturated: BoolArray | None = None
 
     @property
     def links(self) -> Links:
         """The links used."""
-        hidden = np.zeros(len(self.used), bool) if self.censored is None else self.censored
-        every = Links(self.level_dbm, self.noise_db, hidden, self.loss)
+        none = np.zeros(len(self.used), bool)
+        hidden = none if self.censored is None else self.censored
+        above = none if self.saturated is None else self.saturated & hidden
+        every = Links(self.level_dbm, self.noise_db, hidden, self.loss, above)
         return every.at(np.flatnonzero(self.used))
 
 

@@ -1,9 +1,10 @@
-"""Likelihood of measured levels: normal errors, outliers, levels below a receiver's floor.
+"""Likelihood of measured levels: normal errors, outliers, levels beyond a receiver's range.
 
 Every link has a residual t whose square is twice its negative log-likelihood: for a level that was
 heard t = (level - measured) / noise; for one that is only known to lie at or below the floor
-t = √(-2 ln Φ(z)), z = (floor - level) / noise, which is zero far below the floor. A robust loss
-then transforms t, so that a gross error counts less than its square.
+t = √(-2 ln Φ(z)), z = (floor - level) / noise, which is zero far below the floor; for one at or
+above the ceiling, where the receiver saturates, t = -√(-2 ln Φ(z)), z = (level - ceiling) / noise.
+A robust loss then transforms t, so that a gross error counts less than its square.
 """
 
 from __future__ import annotations
@@ -37,20 +38,26 @@ as wide as the estimator's spread under normal errors, (mean ψ²) / (mean ψ')�
 class Links(NamedTuple):
     """Measured levels of L links.
 
-    :param level_dbm: [L] level, or the receiver's floor where censored
+    :param level_dbm: [L] level, or the receiver's floor or ceiling where censored
     :param noise_db: [L] standard deviation of each
-    :param censored: [L] where the level is only known to lie at or below the one given
+    :param censored: [L] where the true level lies at or below the one given, or where saturated at
+        or above it
     :param loss: how large residuals count
+    :param saturated: [L] which of the censored levels are the receiver's ceiling
     """
 
     level_dbm: FloatArray
     noise_db: FloatArray
     censored: BoolArray
     loss: LinkLoss
+    saturated: BoolArray
 
     def at(self, index: IntArray) -> Links:
         """Some of the links."""
-        return Links(self.level_dbm[index], self.noise_db[index], self.censored[index], self.loss)
+        return Links(
+            self.level_dbm[index], self.noise_db[index], self.censored[index], self.loss,
+            self.saturated[index],
+        )  # fmt: skip
 
 
 def residuals(links: Links, level: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -80,8 +87,9 @@ def information(links: Links, level: FloatArray) -> Information:
     """Information of each link at predicted levels [L] [dBm].
 
     Squared loss: 1/noise² where a level was heard, and the observed curvature λ(λ + z)/noise²,
-    λ = φ(z)/Φ(z), where it was not. A robust loss weighs a link by ψ(t)/t, which is next to nothing
-    for an outlier, and allows for the pull ψ(t) that the outlier still has (a sandwich estimate).
+    λ = φ(z)/Φ(z), where only a bound is known. A robust loss weighs a link by ψ(t)/t, which is next
+    to nothing for an outlier, and allows for the pull ψ(t) that the outlier still has (a sandwich
+    estimate).
     """
     t, _, base = _plain(links, level)
     if links.loss == "squared":
@@ -136,12 +144,13 @@ def _plain(links: Links, level: FloatArray) -> tuple[FloatArray, FloatArray, Flo
     curvature = slope**2
     hidden = links.censored
     if hidden.any():
-        z = -t[hidden]
+        sign = np.where(links.saturated[hidden], -1.0, 1.0)
+        z = -sign * t[hidden]
         log_phi = scipy.special.log_ndtr(z)
         mills = np.exp(-0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - log_phi)
         root = np.sqrt(-2.0 * log_phi)
-        silent = root == 0.0  # so far below the floor that nothing is left
-        t[hidden] = root
+        silent = root == 0.0  # so far beyond the bound that nothing is left
+        t[hidden] = sign * root
         slope[hidden] *= np.where(silent, 0.0, mills / np.where(silent, 1.0, root))
         share = np.where(mills > 0.0, mills * (mills + np.where(np.isfinite(z), z, 0.0)), 0.0)
         curvature[hidden] *= np.clip(share, 0.0, 1.0)  # it lies between, but for rounding

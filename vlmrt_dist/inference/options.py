@@ -12,12 +12,14 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine
+from vlmrt_dist.inference.offsets import GainSharing, check_sharing
 
 Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
 """A material parameter; the exponent is the d of σ = c f^d."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
-"""Objects that share their parameters: those of one class, or a mapping from object to group."""
+"""Objects that share their parameters: those of one class (their thickness only where it is
+declared equal), or a mapping from object to group, which shares whatever is unknown."""
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
 """Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
@@ -33,9 +35,8 @@ only where a quick screening finds that the normal posterior does not hold."""
 Space = Literal["conductivity", "log_conductivity"]
 
 PRIOR_WIDTH = 0.5
-"""Default standard deviation of ln σ about the ITU value: a factor of 2.7 either way at 95 %.
-
-Published conductivities of one class of material differ by about that much."""
+"""Standard deviation of ln σ about the ITU value that studies and plans assume: a factor of 2.7
+either way at 95 %. Measured specimens of one class spread more (:class:`Prior`)."""
 
 
 def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
@@ -56,15 +57,20 @@ class Prior:
     Where somebody states materials of their own, a
     :class:`~vlmrt_dist.scene.MaterialPrior` takes its place.
 
-    :param width: standard deviation of ln σ; ``inf``: no prior
+    :param width: standard deviation of ln σ of every object; ``inf``: no prior; None: that of
+        published measurements of each class at the carrier
+        (:func:`~vlmrt_dist.scene.published_spreads.spread_of`), which then also gives the width of
+        ln ε_r where :class:`Parameters` states none
     :raises ConfigurationError: if the width is not positive
     """
 
-    width: float = PRIOR_WIDTH
+    width: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.width > 0.0:
-            raise ConfigurationError("width must be positive; use inf for no prior")
+        if self.width is not None and not self.width > 0.0:
+            raise ConfigurationError(
+                "width must be positive; use inf for no prior, None for that of each class"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,12 @@ class Parameters:
     :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
         of σ = c f^d, which only several carriers tell
     :param fixed: names of objects whose material is known and stays as the scene states it
-    :param groups: objects that share their parameters: "material", those of one class; a mapping
-        from object to a group's name; None: each by itself
-    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15),
-        ln thickness ("thickness", 0.3) and d ("exponent", 0.3)
+    :param groups: objects that share their parameters: "material", those of one class, except that
+        a thickness is shared only by objects of one class whose declared thicknesses agree; a
+        mapping from object to a group's name, which share all that is unknown; None: each by itself
+    :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
+        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3) and d ("exponent",
+        0.3)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """
@@ -125,15 +133,22 @@ class Noise:
         about the stated ones [m]. Each link's noise grows by how much its level at the prior
         differs between displaced copies of the receiver. With coherent combining five centimetres
         are more than half a wavelength at 3.5 GHz, so that links lose most of their weight
-    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup (cable,
-        transmit power) [dB], ``inf`` if nothing is known of it; None: there is none
-    :raises ConfigurationError: if a number is negative or not finite where it has to be
+    :param gain_offset_db: standard deviation of an unknown offset of levels (cable, transmit power)
+        [dB], ``inf`` if nothing is known of it; None: there is none
+    :param gain_shared: links that share one offset: those of a "setup", of a transmitting "device"
+        (setups whose transmitters stand at one place, whatever their carriers), of a "receiver" (a
+        position that several setups have), all of the "campaign"; or a mapping from the setups'
+        numbers, counted from 1, to the names of their devices. An offset that setups share does not
+        hide what tells them apart, such as a slab that only one of them is behind
+    :raises ConfigurationError: if a number is negative or not finite where it has to be, or offsets
+        are shared that there are not
     """
 
     db: float | FloatArray | None = None
     quantisation_db: float = 0.0
     position_error_m: float = 0.0
     gain_offset_db: float | None = None
+    gain_shared: GainSharing = "setup"
 
     def __post_init__(self) -> None:
         sizes: dict[str, float | FloatArray] = {
@@ -149,6 +164,9 @@ class Noise:
                 "gain_offset_db must be a positive number of dB, inf if nothing is known of the "
                 "offset, or None if there is none"
             )
+        check_sharing(self.gain_shared)
+        if self.gain_offset_db is None and self.gain_shared != "setup":
+            raise ConfigurationError("gain_shared says who shares an offset: give gain_offset_db")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """One vector x of everything that is not known, and what its entries mean.
 
 Material parameters of the objects (or of groups of objects that share them), logarithms where a
-factor is the natural step, and an offset of all levels of a setup. The optimizer, the posterior and
-the verdicts work on x and know nothing of that; here x becomes materials and levels, and what was
-learned about x becomes values of objects.
+factor is the natural step, and offsets of the levels of links that share a device. The optimizer,
+the posterior and the verdicts work on x and know nothing of that; here x becomes materials and
+levels, and what was learned about x becomes values of objects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import ManyObjective, Materials, Objective, Parameter
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
-from vlmrt_dist.inference.options import Groups, Parameters
+from vlmrt_dist.inference.offsets import offsets_of
+from vlmrt_dist.inference.options import Groups, Noise, Parameters
 from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
@@ -57,7 +58,36 @@ KINDS: dict[str, _Kind] = {
     "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
 }
-"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of a setup's levels."""
+"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels."""
+
+
+class Tie(NamedTuple):
+    """Objects that share one unknown.
+
+    :param quantity: which
+    :param group: name of what they have in common
+    :param objects: their names, two at least
+    :param low: lowest prior median among them, the one that the scene states for one of them [unit]
+    :param high: highest
+    """
+
+    quantity: str
+    group: str
+    objects: tuple[str, ...]
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        words = self.quantity.replace("_", " ")
+        text = f"{words} of {len(self.objects)} objects of {self.group}"
+        if self.high - self.low <= DIFFERENT * abs(self.high):
+            return text
+        unit = f" {KINDS[self.quantity].unit}".rstrip()
+        return f"{text}, for which the scene states {self.low:.3g} to {self.high:.3g}{unit}"
+
+
+DIFFERENT = 1e-6
+"""Relative difference from which on two declared values are different ones."""
 
 
 RIPPLE = 0.35
@@ -73,10 +103,11 @@ class Unknowns:
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for "gain" that of each setup [M]
+        object is fixed; for "gain" that of each link [M · N], -1 where no receiver is
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
+    :param ties: objects that share an entry
     """
 
     quantity: tuple[str, ...]
@@ -88,6 +119,7 @@ class Unknowns:
     carriers: tuple[Carrier, ...]
     reference: float
     num_receivers: int
+    ties: tuple[Tie, ...] = ()
 
     @property
     def low(self) -> FloatArray:
@@ -128,7 +160,7 @@ class Unknowns:
         return found
 
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
-        """[K] values of the objects (of a gain: [M], of the setups); NaN where fixed."""
+        """[K] values of the objects (of a gain: [M · N], of the links); NaN where fixed."""
         entry = self.entry[quantity]
         value = np.where(entry >= 0, x[entry], np.nan)
         return np.exp(value) if KINDS[quantity].log else value
@@ -187,8 +219,8 @@ class Unknowns:
         log_ratio = np.zeros(setups)
         for carrier in self.carriers:
             log_ratio[carrier.setups] = np.log(self._ratio(carrier))
-        setup = np.repeat(np.arange(setups), self.num_receivers)
-        return LevelModel(self, objective, tuple(wanted), columns, log_ratio[setup], setup)
+        by_link = np.repeat(log_ratio, self.num_receivers)
+        return LevelModel(self, objective, tuple(wanted), columns, by_link)
 
     def _ratio(self, carrier: Carrier) -> float:
         return carrier.radio.frequency / self.reference
@@ -200,10 +232,9 @@ class LevelModel:
     :param unknowns: the meaning of x
     :param objective: evaluates the links
     :param wanted: parameters that the objective differentiates by
-    :param columns: for each quantity [K, X] (for "gain" [M, X]) which entry of x each object
-        follows
+    :param columns: for each quantity [K, X] (for "gain" [L, X]) which entry of x each object or
+        link follows
     :param log_ratio: [L] logarithm of each link's carrier over the reference
-    :param setup: [L] setup of each link
     """
 
     def __init__(
@@ -213,13 +244,11 @@ class LevelModel:
         wanted: tuple[Parameter, ...],
         columns: dict[str, sp.csr_matrix],
         log_ratio: FloatArray,
-        setup: IntArray,
     ) -> None:
         self._unknowns, self._objective, self._wanted = unknowns, objective, wanted
-        self._columns, self._log_ratio, self._setup = columns, log_ratio, setup
+        self._columns, self._log_ratio = columns, log_ratio
         self._by_link = sp.diags(log_ratio)
-        self._gain = unknowns.entry.get("gain")
-        self._by_gain = None if self._gain is None else columns["gain"][setup]
+        self._by_gain = columns.get("gain")
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
@@ -231,8 +260,8 @@ class LevelModel:
                 jacobian = jacobian + by[name] @ self._columns[name]
         if "exponent" in self._columns:
             jacobian = jacobian + self._by_link @ by["conductivity"] @ self._columns["exponent"]
-        if self._gain is not None:
-            level = level + x[self._gain][self._setup]
+        if self._by_gain is not None:
+            level = level + self._by_gain @ x
             jacobian = jacobian + self._by_gain
         return level, jacobian
 
@@ -247,13 +276,13 @@ class LevelModel:
             return np.array([level for level, _ in found]), np.array(rows)
         each = [self._unknowns.materials(row) for row in x]
         stacked = {
-            carrier: Materials(*(np.array(of) for of in zip(*(m[carrier] for m in each), strict=True)))
+            carrier: Materials(*map(np.array, zip(*(m[carrier] for m in each), strict=True)))
             for carrier in each[0]
         }
         rss, by = self._objective.many_levels(stacked, self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
-        if self._gain is not None:
-            level = level + x[:, self._gain][:, self._setup]
+        if self._by_gain is not None:
+            level = level + (self._by_gain @ x.T).T
         if not slopes:
             return level, np.zeros((0, level.shape[1], x.shape[1]))
         jacobian = np.zeros((*level.shape, x.shape[1]))
@@ -279,7 +308,7 @@ def unknowns_of(
     parameters: Parameters,
     *,
     given: MaterialPrior | None = None,
-    gain_offset_db: float | None = None,
+    noise: Noise | None = None,
 ) -> Unknowns:
     """The vector of all unknowns, with the prior on each.
 
@@ -287,10 +316,9 @@ def unknowns_of(
         fixed objects are fixed in everything
     :param parameters: which material parameters are unknown, their widths, objects that share them
     :param given: where ``prior`` comes from, if not from the scene's own material classes
-    :param gain_offset_db: standard deviation of an unknown offset of all levels of a setup [dB],
-        infinite for none; None: there is no offset
-    :raises ConfigurationError: if a group names an object that does not exist, or the exponent is
-        asked for and there is one carrier only
+    :param noise: whose offsets of levels are unknown; None: there are none
+    :raises ConfigurationError: if a group names an object that does not exist, the exponent is
+        asked for and there is one carrier only, or no links can share offsets as asked
     """
     carriers = tuple(_carriers(scene, campaign, radio, prior, given))
     if "exponent" in parameters.quantities and len(carriers) < 2:
@@ -298,7 +326,6 @@ def unknowns_of(
             "the exponent of the conductivity is only told by a campaign of several carriers"
         )
     materials = scene.materials if given is None else given.materials
-    shared = _groups(scene.names, materials, parameters.groups)
     known = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
     medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
     vector = _Vector()
@@ -307,18 +334,28 @@ def unknowns_of(
         spread = np.full(scene.num_objects, parameters.widths.get(q, kind.width))
         if q == "conductivity":
             spread = prior.width
+        elif q == "relative_permittivity" and q not in parameters.widths:
+            spread = spread if prior.permittivity_width is None else prior.permittivity_width
+        shared = _groups(q, scene.names, materials, known.thickness, parameters.groups)
         members_of: dict[tuple[bool, str], list[int]] = {}
         for k in np.flatnonzero(prior.free).tolist():
             members_of.setdefault(shared[k], []).append(k)
         vector.entry[q] = np.full(scene.num_objects, -1)
         for name, members in members_of.items():
             vector.entry[q][members] = len(vector.mean)
-            mean = float(np.mean([_to_x(kind, v) for v in medians[q][members]]))
+            stated = medians[q][members]
+            mean = float(np.mean([_to_x(kind, v) for v in stated]))
             vector.append(q, name[1], mean, float(spread[members].mean()))
-    if gain_offset_db is not None:
-        vector.entry["gain"] = len(vector.mean) + np.arange(campaign.num_setups)
-        for m in range(campaign.num_setups):
-            vector.append("gain", f"setup {m + 1}", 0.0, float(gain_offset_db))
+            if len(members) > 1:
+                names = tuple(scene.names[k] for k in members)
+                tie = Tie(q, name[1], names, float(stated.min()), float(stated.max()))
+                vector.ties.append(tie)
+    if noise is not None and noise.gain_offset_db is not None:
+        offsets = offsets_of(campaign, noise.gain_shared)
+        there = offsets.of_link >= 0
+        vector.entry["gain"] = np.where(there, len(vector.mean) + offsets.of_link, -1).ravel()
+        for label in offsets.names:
+            vector.append("gain", label, 0.0, float(noise.gain_offset_db))
     return Unknowns(
         tuple(vector.quantity),
         tuple(vector.label),
@@ -329,6 +366,7 @@ def unknowns_of(
         carriers,
         radio.frequency,
         campaign.num_receivers,
+        tuple(vector.ties),
     )
 
 
@@ -341,6 +379,7 @@ class _Vector:
     mean: list[float] = field(default_factory=list)
     width: list[float] = field(default_factory=list)
     entry: dict[str, IntArray] = field(default_factory=dict)
+    ties: list[Tie] = field(default_factory=list)
 
     def append(self, quantity: str, label: str, mean: float, width: float) -> None:
         self.quantity.append(quantity)
@@ -350,13 +389,20 @@ class _Vector:
 
 
 def _groups(
-    names: Sequence[str], materials: Sequence[str], groups: Groups
+    quantity: str,
+    names: Sequence[str],
+    materials: Sequence[str],
+    thickness: FloatArray,
+    groups: Groups,
 ) -> list[tuple[bool, str]]:
     """[K] (belongs to a group, name of the group or of the object)."""
     if groups is None:
         return [(False, name) for name in names]
     if isinstance(groups, str):
-        return [(True, material) for material in materials]
+        if quantity != "thickness":
+            return [(True, material) for material in materials]
+        each = zip(materials, thickness.tolist(), strict=True)
+        return [(True, f"{material}, {100.0 * depth:.6g} cm") for material, depth in each]
     strange = sorted(set(groups) - set(names))
     if strange:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, strange))}")
@@ -403,6 +449,6 @@ def _to_x(kind: _Kind, value: float) -> float:
 
 
 def _columns(entry: IntArray, size: int) -> sp.csr_matrix:
-    """[K, X] which entry of x each object (or setup) follows."""
+    """[K, X] which entry of x each object (or link) follows."""
     there = np.flatnonzero(entry >= 0)
     return sp.csr_matrix((np.ones(len(there)), (there, entry[there])), (len(entry), size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -165,7 +165,9 @@ def open_problem(
                 )
                 other = _evaluator(scene, copies, few, engine, workers, progress)
             try:
-                elsewhere = unknowns_of_problem(scene, copies, assumed, prior)
+                # An offset is the same wherever the receiver stands, and unknown.
+                still = replace(assumed, noise=Noise())
+                elsewhere = unknowns_of_problem(scene, copies, still, prior)
                 level, _ = elsewhere.predict(other.objective)(elsewhere.mean)
             finally:
                 other.close()
@@ -215,6 +217,7 @@ def build_problem(
         spacing=unknowns.spacing,
         censored=campaign.censored.ravel(),
         loss=assumed.loss,
+        saturated=campaign.saturated.ravel(),
     )
     predict = unknowns.predict(evaluator.objective)
     return Problem(campaign, assumed, prior, unknowns, evaluator, predict, data)
@@ -226,7 +229,7 @@ def unknowns_of_problem(
     """The vector of all unknowns of a campaign under some assumptions."""
     return unknowns_of(
         scene, campaign, assumed.radio, prior, assumed.parameters,
-        given=assumed.given, gain_offset_db=assumed.noise.gain_offset_db,
+        given=assumed.given, noise=assumed.noise,
     )  # fmt: skip
 
 

@@ -15,9 +15,12 @@ from vlmrt_dist.inference.posterior import Verdict
 class LinkLevels:
     """Measured and replayed levels of the links of M setups with N receivers.
 
-    :param measured_dbm: [M, N] measured levels, the receiver's floor where censored [dBm]
+    :param measured_dbm: [M, N] measured levels, the receiver's floor or ceiling where censored
+        [dBm]
     :param noise_db: [M, N] standard deviation that was declared for each [dB]
-    :param censored: [M, N] where the level is only known to lie at or below the one measured
+    :param censored: [M, N] where the level is only known to lie at or below the one measured, or
+        where saturated at or above it
+    :param saturated: [M, N] which of the censored ones lie at or above the one measured
     :param replayed_dbm: [M, N] levels at the estimate [dBm]; NaN where no receiver is or no path
         arrives
     :param held_out_dbm: [M, N] each link's level as a fit to other links predicts it [dBm]; NaN
@@ -27,12 +30,14 @@ class LinkLevels:
     measured_dbm: FloatArray
     noise_db: FloatArray
     censored: BoolArray
+    saturated: BoolArray
     replayed_dbm: FloatArray
     held_out_dbm: FloatArray
 
     @property
     def residual_db(self) -> FloatArray:
-        """[M, N] measured minus replayed; zero where both lie below a receiver's floor."""
+        """[M, N] measured minus replayed; zero where both lie beyond a receiver's floor or
+        ceiling."""
         return self._beside(self.replayed_dbm)
 
     @property
@@ -46,8 +51,7 @@ class LinkLevels:
         return self.residual_db / self.noise_db
 
     def _beside(self, level: FloatArray) -> FloatArray:
-        residual = self.measured_dbm - level
-        return np.where(self.censored, np.minimum(residual, 0.0), residual)
+        return bounded(self.measured_dbm - level, self.censored, self.saturated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,28 +83,46 @@ class QuantityEstimate:
 
 
 class Gains(NamedTuple):
-    """Offsets of all levels of M setups, where they were unknown.
+    """The G offsets of levels, where they were unknown: one for each setup, or as they are shared.
 
-    :param value: [M] measured minus predicted [dB]
-    :param std: [M] standard deviation [dB]
-    :param verdict: [M]
+    :param value: [G] measured minus predicted [dB]
+    :param std: [G] standard deviation [dB]
+    :param verdict: [G]
+    :param names: [G] what shares each: "setup 1", "transmitter of setups 1, 3", ...
+    :param of_link: [M, N] the offset of each link, -1 where no receiver is
     """
 
     value: FloatArray
     std: FloatArray
     verdict: tuple[Verdict, ...]
+    names: tuple[str, ...]
+    of_link: IntArray
+
+    @property
+    def by_link(self) -> FloatArray:
+        """[M, N] offset of each link [dB]; zero where no receiver is."""
+        return np.where(self.of_link >= 0, self.value[self.of_link], 0.0)
 
 
 class JointCovariance(NamedTuple):
     """Posterior covariance of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
-        share theirs
+        share theirs. For "gain" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
     """
 
     entry: dict[str, IntArray]
     matrix: FloatArray
+
+
+def bounded(residual: FloatArray, censored: BoolArray, saturated: BoolArray) -> FloatArray:
+    """Measured minus predicted levels [dB], zero where a censored level's bound is kept.
+
+    :param censored: the true level is at or below the measured one, or where saturated at or above
+    """
+    beyond = np.where(saturated, np.maximum(residual, 0.0), np.minimum(residual, 0.0))
+    return np.where(censored, beyond, residual)
 
 
 def root_mean_square(values: FloatArray) -> float:

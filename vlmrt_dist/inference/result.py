@@ -12,11 +12,12 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike
-from vlmrt_dist.console import MOST_NAMES, first_rows, listed, tallied
+from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.outcome import Outcome
+from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
 from vlmrt_dist.inference.quantities import (
     Gains,
@@ -67,7 +68,8 @@ class Estimate:
     :param joint: posterior covariance of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
         "thickness", "exponent"
-    :param gains: offsets of the setups, if they were unknown
+    :param gains: offsets of the levels, if they were unknown
+    :param ties: objects that share an unknown
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -92,6 +94,7 @@ class Estimate:
     :param num_links: links measured
     :param num_unheard: links that no traced path reaches, which the fit could not use
     :param num_censored: links used of which only is known that they lie below a receiver's floor
+    :param num_saturated: links used of which only is known that they lie above its ceiling
     :param num_paths: paths traced (0 for retrace)
     :param complete_to: depth to which the path sets hold every path; -1: the paths were sampled
     :param num_fragile: paths within 0.1 mm of an edge, which stand on the accuracy of the scene
@@ -136,12 +139,14 @@ class Estimate:
     joint: JointCovariance | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
+    ties: tuple[Tie, ...] = ()
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
     search: str = ""
     loss: str = "squared"
     num_censored: int = 0
+    num_saturated: int = 0
     scene: SceneModel | None = field(default=None, repr=False)
 
     @property
@@ -341,15 +346,11 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
-        if self.num_censored:
-            lines.append(
-                f"{self.num_censored} links lie below their receiver's floor, and count as that"
-            )
-        if self.num_unheard:
-            lines.append(
-                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
-                "were not used"
-            )
+        if self.ties:
+            some = [str(tie) for tie in self.ties[:MOST_NAMES]]
+            more = len(self.ties) - len(some)
+            lines.append("tied: " + "; ".join(some) + (f"; and {more} more" if more else ""))
+        lines += self._bounds()
         if 0 <= self.complete_to < self.max_depth:
             lines.append(
                 f"the path search passed its budget: of the paths with more than "
@@ -386,6 +387,25 @@ class Estimate:
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
+        return lines
+
+    def _bounds(self) -> list[str]:
+        """Links whose levels are bounds, and those that were not used."""
+        lines = []
+        if self.num_censored:
+            lines.append(
+                f"{self.num_censored} links lie below their receiver's floor, and count as that"
+            )
+        if self.num_saturated:
+            lines.append(
+                f"{self.num_saturated} links saturate their receiver, and count as levels at or "
+                "above the one reported"
+            )
+        if self.num_unheard:
+            lines.append(
+                f"{self.num_unheard} of {self.num_links} measured links have no traced path and "
+                "were not used"
+            )
         return lines
 
     def _ambiguities(self) -> list[str]:
@@ -425,6 +445,7 @@ class Estimate:
             "frequency": self.frequency,
             "others": self._other_rows(),
             "gains_db": self._gain_rows(),
+            "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
@@ -443,6 +464,7 @@ class Estimate:
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,
             "num_censored": self.num_censored,
+            "num_saturated": self.num_saturated,
             "num_paths": self.num_paths,
             "max_depth": self.max_depth,
             "complete_to": self.complete_to,
@@ -490,8 +512,14 @@ class Estimate:
         if self.gains is None:
             return None
         return [
-            {"setup": m + 1, "value": float(v), "std": float(s), "verdict": verdict}
-            for m, (v, s, verdict) in enumerate(zip(*self.gains, strict=True))
+            {
+                "name": name,
+                "setups": (np.flatnonzero((self.gains.of_link == g).any(axis=1)) + 1).tolist(),
+                "value": float(self.gains.value[g]),
+                "std": float(self.gains.std[g]),
+                "verdict": self.gains.verdict[g],
+            }
+            for g, name in enumerate(self.gains.names)
         ]
 
 
@@ -499,13 +527,18 @@ def _gain_table(gains: Gains) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title="Offset of each setup's levels", title_justify="left")
-    table.add_column("setup", justify="right")
+    table = Table(title="Offsets of the levels", title_justify="left")
+    table.add_column("shared by all links of")
     for name in ("offset [dB]", "standard deviation [dB]"):
         table.add_column(escape(name), justify="right")
     table.add_column("verdict")
-    for m, (value, std, verdict) in enumerate(zip(*gains, strict=True)):
-        table.add_row(str(m + 1), f"{value:.3f}", f"{std:.3f}", verdict)
+    every = zip(gains.names, gains.value, gains.std, gains.verdict, strict=True)
+    for name, value, std, verdict in list(every)[:MOST_ROWS]:
+        table.add_row(escape(name), f"{value:.3f}", f"{std:.3f}", verdict)
+    if len(gains.names) > MOST_ROWS:
+        rest = gains.verdict[MOST_ROWS:]
+        table.caption = f"{len(rest)} more: {tallied(rest)}; all of them with --json"
+        table.caption_justify = "left"
     return table
 
 

@@ -419,6 +419,7 @@ def joined(campaigns: Sequence[Campaign]) -> Campaign:
         present=np.concatenate([padded(c.present, c, False) for c in campaigns]),
         simulated_from=origin.pop() if len(origin) == 1 else None,
         censored=np.concatenate([padded(c.censored, c, False) for c in campaigns]),
+        saturated=np.concatenate([padded(c.saturated, c, False) for c in campaigns]),
         frequency=None
         if first.frequency is None
         else np.concatenate([c.frequency for c in campaigns if c.frequency is not None]),

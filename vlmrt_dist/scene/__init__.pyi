@@ -4,8 +4,12 @@ from .files.scene_xml import load_scene as load_scene
 from .floor_plan import Ground as Ground
 from .geometry import ray_meets as ray_meets
 from .itu import MATERIALS as MATERIALS
+from .itu import conductivity as conductivity
 from .itu import conductivity_table as conductivity_table
+from .itu import is_tabulated as is_tabulated
 from .itu import material_class as material_class
+from .itu import relative_permittivity as relative_permittivity
+from .itu import rows_at as rows_at
 from .live_materials import LiveChange as LiveChange
 from .live_materials import LiveNumbers as LiveNumbers
 from .live_materials import set_materials as set_materials
@@ -26,6 +30,10 @@ from .material_prior import misnamed as misnamed
 from .material_prior import prior_from_classes as prior_from_classes
 from .model import SceneModel as SceneModel
 from .paper_room import box_room as box_room
+from .published_spreads import CORRELATION as CORRELATION
+from .published_spreads import Spread as Spread
+from .published_spreads import pairs as pairs
+from .published_spreads import spread_of as spread_of
 from .scene_like import SceneLike as SceneLike
 from .scene_like import as_scene as as_scene
 from .scene_object import SceneObject as SceneObject

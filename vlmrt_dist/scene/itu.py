@@ -8,6 +8,19 @@ Two vintages are kept apart. ``P2040_4`` is edition 4 as Sionna RT 2.2 carries i
 this package is computed from it. ``PAPER_2040`` is the (c, d) table printed in the appendix of
 the paper, with the paper's own names and without frequency ranges; it is what a vision-language
 model is shown, and ``PAPER_ALIASES`` says which row of edition 4 each of its names stands for.
+
+Rows whose ranges overlap. Above 100 GHz seven classes (plasterboard, wood, glass, ceiling_board,
+plywood, marble, floorboard) have two rows for one frequency: one of 100 to 400 GHz, and others of
+110 to 330 or within 220 to 450 GHz. They are fits to different measurements; Table 3 states ranges
+only, no precedence. The first row in the order of the table counts, for two reasons: Sionna RT does
+the same, so that levels computed here and there agree; and its range is narrower than 100 to 400
+GHz, so the fit had less to cover. So the row of 100 to 400 GHz is taken only where there is no
+other: from 100 to 110 or 220 GHz, and from 330 to 400 GHz. Another engine differs: DiffeRT 0.12
+sorts the ranges by their lower ends and takes the row of 100 to 400 GHz. The conductivity of that
+row is 0.08 to 1.74 times the one used (floorboard 0.08 to 0.61, ceiling_board 0.44 to 0.57,
+plasterboard 0.70 to 0.85, marble 0.92 to 1.74, glass 0.97 to 1.09, plywood 1.17 to 1.23, wood 1.62
+to 1.69). :func:`rows_at` gives all rows, and :mod:`vlmrt_dist.scene.published_spreads` widens the
+prior by their disagreement.
 """
 
 from __future__ import annotations
@@ -28,8 +41,7 @@ class Band(NamedTuple):
     d: float
 
 
-# Ranges overlap in the recommendation (the 100 to 400 GHz rows); the first match wins, so the
-# order of the rows is part of the data.
+# Ranges overlap above 100 GHz. The first match counts: the order of the rows is part of the data.
 P2040_4: dict[str, tuple[Band, ...]] = {
     "vacuum": (Band(0.001, 100.0, 1.0, 0.0, 0.0, 0.0),),
     "concrete": (
@@ -172,12 +184,25 @@ def relative_permittivity(name: str, frequency: float) -> float:
     return float(band.a * (frequency / 1e9) ** band.b)
 
 
+def rows_at(name: str, frequency: float) -> tuple[Band, ...]:
+    """The rows of a material that hold a frequency [Hz]; the first one is used.
+
+    :raises MaterialError: if the name is not one of the closed list
+    :return: empty where the material is not tabulated
+
+    >>> [(row.low, row.high) for row in rows_at("wood", 140e9)]
+    [(110.0, 330.0), (100.0, 400.0)]
+    """
+    f_ghz = frequency / 1e9
+    return tuple(band for band in _resolve(name)[1] if band.low <= f_ghz <= band.high)
+
+
 def is_tabulated(name: str, frequency: float) -> bool:
     """Whether a material has values at ``frequency`` [Hz].
 
     :raises MaterialError: if the name is not one of the closed list
     """
-    return any(band.low <= frequency / 1e9 <= band.high for band in _resolve(name)[1])
+    return bool(rows_at(name, frequency))
 
 
 def conductivity_table(frequency: float) -> dict[str, tuple[float, float]]:
@@ -208,15 +233,14 @@ def _resolve(text: str) -> tuple[str, tuple[Band, ...]]:
 
 
 def _band(name: str, frequency: float) -> Band:
+    rows = rows_at(name, frequency)
+    if rows:
+        return rows[0]
     material, bands = _resolve(name)
-    f_ghz = frequency / 1e9
-    for band in bands:
-        if band.low <= f_ghz <= band.high:
-            return band
     ranges = ", ".join(f"{band.low:g} to {band.high:g} GHz" for band in bands)
     raise FrequencyError(
-        f"ITU-R P.2040 has no values for {material} at {f_ghz:g} GHz; it is tabulated for "
-        f"{ranges}. Choose a frequency there, or give the material explicit numbers."
+        f"ITU-R P.2040 has no values for {material} at {frequency / 1e9:g} GHz; it is tabulated "
+        f"for {ranges}. Choose a frequency there, or give the material explicit numbers."
     )
 
 

@@ -6,8 +6,9 @@ the second moment of that mixture:
 
     width² = w² + (1 - p) · S²,        S² = mean over the other classes j of (ln σ_j - ln σ)²
 
-w is the spread within one class. At p = 1 the width is w, at p = 0 it reaches every class of the
-table; a class at the edge of the table, which is farther from the others, gets more.
+w is the spread within one class, that of published measurements unless another is stated. At p = 1
+the width is w, at p = 0 it reaches every class of the table; a class at the edge of the table,
+which is farther from the others, gets more.
 """
 
 from __future__ import annotations
@@ -20,14 +21,10 @@ import numpy.typing as npt
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError
+from vlmrt_dist.scene.published_spreads import spread_of
 
 MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
 """Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""
-
-CLASS_WIDTH = 0.5
-"""Default spread of ln σ within one class: published conductivities of one class of material differ
-by about a factor of 2.7 either way at 95 %. Where objects are known to lie nearer to the table (the
-paper's truths: 0.1), say so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +61,7 @@ def prior_from_classes(
     table: Mapping[str, tuple[float, float]],
     *,
     frequency: float,
-    class_width: float = CLASS_WIDTH,
+    class_width: float | None = None,
 ) -> MaterialPrior:
     """The prior of K named classes with the confidence in each.
 
@@ -77,7 +74,9 @@ def prior_from_classes(
     :param sources: [K] where each comes from, for people
     :param table: class -> (c, d) of conductivity = c · f^d, f in GHz, all valid at the carrier
     :param frequency: carrier [Hz]
-    :param class_width: standard deviation of ln σ within one class
+    :param class_width: standard deviation of ln σ within one class; None: that of published
+        measurements of each class (:func:`~vlmrt_dist.scene.published_spreads.spread_of`). Where
+        objects are known to lie nearer to the table (the paper's truths: 0.1), say so
     :raises MaterialError: if a class is not in the table, a confidence is no number in [0, 1], or
         the lists differ in length
     """
@@ -86,14 +85,20 @@ def prior_from_classes(
         raise MaterialError("names, materials, confidences and sources must be equally many")
     if not ((trust >= 0.0) & (trust <= 1.0)).all():
         raise MaterialError("a confidence must be a number between 0 and 1")
-    if not 0.0 < class_width < np.inf:
+    if class_width is not None and not 0.0 < class_width < np.inf:
         raise MaterialError("class_width must be positive and finite")
     unknown = [m for m in materials if m not in table]
     if unknown:
         raise MaterialError(f"{unknown[0][:60]!r} is none of the classes " + ", ".join(table))
     spread = class_spread(table, frequency)
     distance = np.array([spread.get(m, 0.0) for m in materials])
-    width = np.sqrt(class_width**2 + (1.0 - trust) * distance**2)
+    within = np.array(
+        [
+            spread_of(m, frequency).conductivity if class_width is None else class_width
+            for m in materials
+        ]
+    )
+    width = np.sqrt(within**2 + (1.0 - trust) * distance**2)
     return MaterialPrior(
         names=tuple(names),
         materials=tuple(materials),

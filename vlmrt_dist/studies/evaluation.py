@@ -111,7 +111,7 @@ def _unheard(point: Point, levels: StudyLevels) -> list[MethodFit]:
         for start, prior in zip(levels.start, _priors(point, levels, method), strict=True):
             unknowns = unknowns_of(
                 point.scene, point.campaign, point.radio, prior, assumed.parameters,
-                gain_offset_db=assumed.noise.gain_offset_db,
+                noise=assumed.noise,
             )  # fmt: skip
             fits.append(unheard(start, unknowns))
     return fits

@@ -134,5 +134,6 @@ def _keep(campaign: Campaign, heard: BoolArray) -> Campaign:
         noise_db=0.0,
         present=heard[kept],
         censored=None,  # type: ignore[arg-type]  # none, as many as are kept
+        saturated=None,  # type: ignore[arg-type]  # likewise
         frequency=None if campaign.frequency is None else campaign.frequency[kept],
     )

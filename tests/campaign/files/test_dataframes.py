@@ -64,8 +64,9 @@ def test_every_kind_of_frame_is_the_campaign_of_its_file(
 
 
 def test_levels_below_a_floor_beside_numbers() -> None:
-    campaign = read_campaign(pd.DataFrame({**ROWS, "rss_dbm": [-31.5, "<-60", -35.0]}))
-    assert campaign.censored.tolist() == [[False, True], [False, False]]
+    campaign = read_campaign(pd.DataFrame({**ROWS, "rss_dbm": [-31.5, "<-60", ">-35.0"]}))
+    assert campaign.saturated.tolist() == [[False, False], [True, False]]
+    assert campaign.below.tolist() == [[False, True], [False, False]]
     assert campaign.rss_dbm is not None
     assert campaign.rss_dbm[0].tolist() == [-31.5, -60.0]
 

@@ -90,6 +90,32 @@ def test_a_level_below_the_floor_is_censored(tmp_path: Path) -> None:
     np.testing.assert_array_equal(campaign.rss_dbm[campaign.censored], -95.0)
 
 
+def test_a_level_above_the_ceiling_saturates(tmp_path: Path) -> None:
+    rows = with_levels("-31.5", ">-28.0", "<-95", " > -29 dBm", "-40.5")
+    campaign = read_campaign(written(tmp_path, rows))
+    assert campaign.saturated.tolist() == [[False, True, False], [True, False, False]]
+    assert campaign.below.tolist() == [[False, False, True], [False, False, False]]
+    assert campaign.rss_dbm is not None
+    np.testing.assert_array_equal(campaign.rss_dbm[campaign.saturated], [-28.0, -29.0])
+    found = problems(written(tmp_path, with_levels("-31.5", ">", "><-3", "-36", ">>-40.5")))
+    assert [line for line, _ in found] == [3, 4, 6]
+    assert "ceiling after it" in found[0][1]
+
+
+def test_a_column_may_say_what_saturates(tmp_path: Path) -> None:
+    rows = [f"{row},{mark}" for row, mark in zip(ROWS, ("0", "1", "no", "yes", "0"), strict=True)]
+    campaign = read_campaign(written(tmp_path, rows, HEADER + ",saturated"))
+    assert campaign.saturated.tolist() == [[False, True, False], [True, False, False]]
+    given = with_levels("-31.5", "<-95", ">-28", "", "-40.5")
+    rows = [f"{row},{mark}" for row, mark in zip(given, "01010", strict=True)]
+    found = problems(written(tmp_path, rows, HEADER + ",saturated"))
+    assert found == [
+        (3, "rss_dbm has a <, but saturated says that it was too loud"),
+        (4, "rss_dbm has a >, but saturated says that the receiver was not"),
+        (5, "is saturated, but has no rss_dbm: write the receiver's ceiling there"),
+    ]
+
+
 def test_a_column_may_say_what_is_censored(tmp_path: Path) -> None:
     marks = ("0", "true", "FALSE", "1", "no")
     rows = [f"{row},{mark}" for row, mark in zip(ROWS, marks, strict=True)]

@@ -15,7 +15,7 @@ from vlmrt_dist.errors import CampaignError, StorageError
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])
 @pytest.mark.parametrize(
-    "kind", ["planned", "measured", "one noise", "noise per link", "censored", "carriers"]
+    "kind", ["planned", "measured", "one noise", "noise per link", "censored", "bounds", "carriers"]
 )
 def test_what_is_written_is_read(tmp_path: Path, suffix: str, kind: str) -> None:
     campaign = ragged()
@@ -30,6 +30,11 @@ def test_what_is_written_is_read(tmp_path: Path, suffix: str, kind: str) -> None
         floors = rng.random(campaign.present.shape) < 0.5
         campaign = campaign.with_rss(campaign.rss_dbm, censored=floors)
         assert campaign.censored.any()
+    if kind == "bounds":
+        floors, ceilings = rng.random((2, *campaign.present.shape)) < 0.5
+        campaign = campaign.with_rss(campaign.rss_dbm, None, floors & ~ceilings, ceilings)
+        assert campaign.saturated.any()
+        assert campaign.below.any()
     if kind == "carriers":
         campaign = dataclasses.replace(campaign, frequency=np.array([3.5e9, 28e9, 3.5e9]))
     path = tmp_path / f"rss{suffix}"

@@ -10,7 +10,7 @@ import pytest
 
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.reading import Reading, read_measurements, read_table
-from vlmrt_dist.errors import MeasurementFileError
+from vlmrt_dist.errors import ConfigurationError, MeasurementFileError
 
 LONG = "setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rss_dbm"
 
@@ -195,6 +195,41 @@ def test_a_trace_with_a_time_column(tmp_path: Path) -> None:
     assert reading.setups == ("g1", "g2")
     np.testing.assert_allclose(levels(reading), [-36.5, -38.0, -46.0])
     assert noted(reading, "not used: 'time_s'")
+
+
+def test_repeats_that_saturate_sometimes(tmp_path: Path) -> None:
+    def rows(x: int, cells: tuple[object, ...]) -> str:
+        return "".join(f"1,0,0,1,{x},0,1,{cell}\n" for cell in cells)
+
+    text = f"{LONG}\n" + rows(2, (-31, -33, ">-30")) + rows(3, (">-30", -34, ">-29"))
+    text += rows(4, (">-30", "<-95", -50)) + rows(5, (">-30", "<-95"))
+    kept = read(tmp_path, text)
+    # Half above and half below: the level is not known, and the floor is the safer bound.
+    assert levels(kept) == [-31.0, -30.0, -50.0, -95.0]
+    assert kept.campaign.saturated.tolist() == [[False, True, False, False]]
+    assert kept.campaign.censored.tolist() == [[False, True, False, True]]
+
+
+def test_from_a_level_on_the_receiver_saturates(tmp_path: Path) -> None:
+    text = f"{LONG}\n1,0,0,1,2,0,1,-78\n1,0,0,1,3,0,1,-88\n1,0,0,1,4,0,1,-90\n1,0,0,1,5,0,1,100\n"
+    kept = read(tmp_path, text, saturation_dbm=-88.0, noise_floor_dbm=-100.0)
+    assert levels(kept) == [-78.0, -88.0, -90.0, -100.0]
+    assert kept.campaign.saturated.tolist() == [[True, True, False, False]]
+    assert kept.campaign.below.tolist() == [[False, False, False, True]]
+    with pytest.raises(ConfigurationError, match="must lie below saturation_dbm"):
+        ReadingOptions(noise_floor_dbm=-80.0, saturation_dbm=-88.0)
+    with pytest.raises(ConfigurationError, match="saturation_dbm must be a finite"):
+        ReadingOptions(saturation_dbm=math.nan)
+
+
+def test_a_delay_bin_that_saturates_makes_the_sum_a_bound(tmp_path: Path) -> None:
+    text = (
+        "setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,delay_ns,power_dbm\n"
+        "1,0,0,1,2,0,1,0,>-60\n1,0,0,1,2,0,1,5,-63\n1,0,0,1,3,0,1,0,-61\n"
+    )
+    reading = read(tmp_path, text)
+    np.testing.assert_allclose(levels(reading)[0], 10 * math.log10(1e-6 + 10**-6.3))
+    assert reading.campaign.saturated.tolist() == [[True, False]]
 
 
 def test_power_in_delay_bins_is_added_up(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def case(boxes: int = 4) -> tuple[SceneModel, Campaign, Estimate]:
     replayed[1, 1] += 20.0
     censored = np.zeros((3, 8), dtype=bool)
     censored[2, :2] = True
-    campaign = random_campaign(room, 3, 8, seed=0).with_rss(levels, 1.0, censored)
+    saturated = np.zeros((3, 8), dtype=bool)
+    saturated[2, 1] = True
+    campaign = random_campaign(room, 3, 8, seed=0).with_rss(levels, 1.0, censored, saturated)
     sigma = room.conductivity(3.5e9)
     count = room.num_objects
     result = estimate(
@@ -39,7 +41,7 @@ def case(boxes: int = 4) -> tuple[SceneModel, Campaign, Estimate]:
         fitted=sigma,
         verdict=("estimated",) * count,
         contradicts_prior=(False,) * count,
-        links=LinkLevels(levels, np.ones((3, 8)), censored, replayed, replayed + 0.5),
+        links=LinkLevels(levels, np.ones((3, 8)), censored, saturated, replayed, replayed + 0.5),
     )
     return room, campaign, result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,7 +118,7 @@ def stated_places(
         problems.add(0, "--tx takes LATITUDE,LONGITUDE,HEIGHT here; a latitude is beyond 90°")
         return np.full((len(given), 3), np.nan)
     flat = _horizontal(
-        [Numbers(first, none, none), Numbers(second, none, none)], kind, options, problems
+        [Numbers(each, none, none, none) for each in (first, second)], kind, options, problems
     )
     height = [place[2] if options.tx_height is None else options.tx_height for place in given]
     return np.concatenate([flat, np.array(height)[:, None]], axis=1)
@@ -139,7 +140,7 @@ def _heights(
     given = options.tx_height if side == "tx" else options.rx_height
     if given is not None:
         no = np.zeros(count, dtype=bool)
-        return Numbers(np.full(count, given), no, no), None
+        return Numbers(np.full(count, given), no, no, no), None
     for name in (f"{side}_z", f"{side}_height"):
         if name in understood:
             return numbers(understood.column(name), problems), name
@@ -156,7 +157,7 @@ def _heights(
         )
         return None, None
     found = numbers(understood.column(name), problems)
-    return Numbers(found.values - options.origin[2], found.missing, found.below), name
+    return dataclasses.replace(found, values=found.values - options.origin[2]), name
 
 
 def _are_angles(

@@ -47,6 +47,7 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
         rss_dbm=levels.rss_dbm,
         noise_db=noise[row],
         censored=levels.censored,
+        saturated=levels.saturated,
         unheard=levels.unheard,
         frequency=frequency,
     )

@@ -1,7 +1,8 @@
 """Cells of a column to numbers, names and flags; each that is none of these is a problem.
 
-A cell may state its unit (``-38.5 dBm``), and a level may be ``<-95``: below that floor. Cells that
-say that there is no value (empty, ``-``, ``NaN``, ``n/a``) are told apart from wrong ones.
+A cell may state its unit (``-38.5 dBm``), and a level may be ``<-95``, below that floor, or
+``>-30``, above what the receiver can tell. Cells that say that there is no value (empty, ``-``,
+``NaN``, ``n/a``) are told apart from wrong ones.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ MAX_NUMBER = 64
 
 NO_VALUE = ("", "-", "--", "---", "nan", "na", "n/a", "none", "null", "nil", "#n/a", "?")
 """Cells that stand for no value, in small letters."""
+
+BOUNDS = {"<": "floor", ">": "ceiling"}
+"""Marks before a level that is only a bound: below the receiver's floor, above its ceiling."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*([A-Za-zµμ°]{{1,10}})")
@@ -57,11 +61,13 @@ class Numbers:
     :param values: [n], converted to the campaign's units; NaN where there is none
     :param missing: cells that say that there is no value [n]
     :param below: cells with a < before them [n]
+    :param above: cells with a > before them [n]
     """
 
     values: FloatArray
     missing: BoolArray
     below: BoolArray
+    above: BoolArray
 
 
 def numbers(column: Column, problems: Problems, unit: str | None = None) -> Numbers:
@@ -70,12 +76,12 @@ def numbers(column: Column, problems: Problems, unit: str | None = None) -> Numb
     :param unit: unit of cells that state none, where the heading does not; None: the default
     """
     count = len(column.lines)
-    missing, below = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    missing, below, above = (np.zeros(count, dtype=bool) for _ in range(3))
     raw = _plain(column)
     if raw is None:
         for line in column.lines:
             problems.add(line, f"{column.name} is not a number")
-        return Numbers(np.full(count, np.nan), missing, below)
+        return Numbers(np.full(count, np.nan), missing, below, above)
     stated: dict[int, str] = {}
     if isinstance(raw, np.ndarray):
         values = raw.astype(np.float64)
@@ -87,13 +93,15 @@ def numbers(column: Column, problems: Problems, unit: str | None = None) -> Numb
                 missing[row] = True
                 continue
             try:
-                values[row], below[row], found = _number(cell, column)
+                values[row], mark, found = _number(cell, column)
             except ValueError as error:
                 problems.add(column.lines[row], f"{column.name} {error}")
                 continue
+            below[row], above[row] = mark == "<", mark == ">"
             if found is not None:
                 stated[row] = found
-    return Numbers(_in_campaign_units(values, column, unit, stated, problems), missing, below)
+    values = _in_campaign_units(values, column, unit, stated, problems)
+    return Numbers(values, missing, below, above)
 
 
 def _in_campaign_units(
@@ -159,29 +167,29 @@ def _text_or_numbers(data: Any, column: Column) -> Any:
     return values if np.isfinite(values).all() else data.to_pylist()
 
 
-def _number(cell: str, column: Column) -> tuple[float, bool, str | None]:
-    """Number, whether a < stands before it, and the unit that stands behind it.
+def _number(cell: str, column: Column) -> tuple[float, str, str | None]:
+    """Number, the < or > before it (or nothing), and the unit that stands behind it.
 
     :raises ValueError: with what is wrong, and what to write instead
     """
     text = cell.strip()
-    below = text.startswith("<") and column.meaning.dimension == "level"
-    if below:
+    mark = text[:1] if text[:1] in BOUNDS and column.meaning.dimension == "level" else ""
+    if mark:
         text = text[1:].strip()
         if not text:
-            raise ValueError("is a < without the receiver's floor after it")
+            raise ValueError(f"is a {mark} without the receiver's {BOUNDS[mark]} after it")
     if column.decimal_comma and _DECIMAL_COMMA.fullmatch(text[:MAX_NUMBER]):
         text = text.replace(",", ".")
     text = text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
     if len(text) <= MAX_NUMBER:
         if _NUMBER.fullmatch(text) or text.casefold() in _INFINITE:
-            return float(text), below, None
+            return float(text), mark, None
         parts = _WITH_UNIT.fullmatch(text)
         unit = known_unit(parts[2], column.meaning.dimension) if parts else None
         if parts is not None and unit is not None:
-            return float(parts[1]), below, unit
+            return float(parts[1]), mark, unit
         if parts is not None and column.meaning.dimension == "angle" and parts[2] in _COMPASS:
-            return float(parts[1]) * _COMPASS[parts[2]], below, None
+            return float(parts[1]) * _COMPASS[parts[2]], mark, None
         if parts is not None:
             units = known_units(column.meaning.dimension)
             raise ValueError(f"{shown(text)} is not a number; units that may follow one: {units}")

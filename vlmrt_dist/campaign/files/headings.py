@@ -19,7 +19,7 @@ from vlmrt_dist.campaign.files.units_of_columns import (
 )
 
 POSITIONS = ("tx_x", "tx_y", "tx_z", "rx_x", "rx_y", "rx_z")
-STANDARD = ("setup", *POSITIONS, "rss_dbm", "noise_db", "censored", "frequency")
+STANDARD = ("setup", *POSITIONS, "rss_dbm", "noise_db", "censored", "saturated", "frequency")
 """Columns that :func:`write_campaign` writes."""
 
 MAX_HEADING = 200
@@ -97,6 +97,7 @@ _OTHERS: dict[str, tuple[Dimension, tuple[str, ...]]] = {
          "levelstd", "stddevdb"),
     ),
     "censored": ("flag", ("censored", "belowfloor", "clipped")),
+    "saturated": ("flag", ("saturated", "aboveceiling", "overloaded", "compressed")),
     "frequency": (
         "frequency",
         ("frequency", "freq", "f", "fc", "carrier", "carrierfrequency", "carrierfreq",

@@ -25,7 +25,9 @@ class Levels:
     """Levels of rows.
 
     :param rss_dbm: [n] [dBm]; NaN where there is none
-    :param censored: the level is a receiver's floor [n]
+    :param censored: the level is only a bound: a receiver's floor, or where saturated its ceiling
+        [n]
+    :param saturated: the true level lies at or above the one given [n]
     :param unheard: there is no level, since nothing was heard [n]
     :param field: the column that they come from; None: there is none, it is a plan
     :param marks: how many rows were not heard
@@ -34,6 +36,7 @@ class Levels:
 
     rss_dbm: FloatArray
     censored: BoolArray
+    saturated: BoolArray
     unheard: BoolArray
     field: str | None
     marks: int = 0
@@ -45,6 +48,7 @@ class Levels:
             self,
             rss_dbm=self.rss_dbm[rows],
             censored=self.censored[rows],
+            saturated=self.saturated[rows],
             unheard=self.unheard[rows],
         )
 
@@ -65,29 +69,64 @@ def levels(
     no = np.zeros(count, dtype=bool)
     name = level_field(understood)
     if name is None:
-        return Levels(np.full(count, np.nan), no, no, None)
+        return Levels(np.full(count, np.nan), no, no, no, None)
     found = numbers(understood.column(name), problems, _linear(understood, name))
     _check_losses(understood, name, found, problems)
     if name == "rss_dbm":
         for row in np.flatnonzero(found.values == np.inf).tolist():
             problems.add(understood.raw.lines[row], f"{understood.heading(name)} is infinite")
-    marked = no
-    if "censored" in understood:
-        marked = flags(understood.column("censored"), problems)
-        for row in np.flatnonzero(found.below & ~marked).tolist():
+    result = at_one_power(found, name, power, options)
+    saturated = (result.saturated | _saturated(understood, name, found, problems)) & ~result.unheard
+    marked = _censored(understood, name, found, options, problems)
+    censored = (result.censored | saturated | marked) & ~result.unheard
+    return dataclasses.replace(result, censored=censored, saturated=saturated)
+
+
+def _censored(
+    understood: Understanding,
+    name: str,
+    found: Numbers,
+    options: ReadingOptions,
+    problems: Problems,
+) -> BoolArray:
+    """[n] what a column says to be only a bound."""
+    if "censored" not in understood:
+        return np.zeros(len(found.values), dtype=bool)
+    marked = flags(understood.column("censored"), problems)
+    for row in np.flatnonzero(found.below & ~marked).tolist():
+        problems.add(
+            understood.raw.lines[row],
+            f"{understood.heading(name)} has a <, but censored says that it was heard",
+        )
+    if options.noise_floor_dbm is None:
+        for row in np.flatnonzero(marked & found.missing).tolist():
             problems.add(
                 understood.raw.lines[row],
-                f"{understood.heading(name)} has a <, but censored says that it was heard",
+                f"is censored, but has no {understood.heading(name)}: write the receiver's "
+                "floor there",
             )
-        if options.noise_floor_dbm is None:
-            for row in np.flatnonzero(marked & found.missing).tolist():
-                problems.add(
-                    understood.raw.lines[row],
-                    f"is censored, but has no {understood.heading(name)}: write the receiver's "
-                    "floor there",
-                )
-    result = at_one_power(found, name, power, options)
-    return dataclasses.replace(result, censored=(result.censored | marked) & ~result.unheard)
+    return marked
+
+
+def _saturated(
+    understood: Understanding, name: str, found: Numbers, problems: Problems
+) -> BoolArray:
+    """[n] what a column says to be the receiver's ceiling."""
+    if "saturated" not in understood:
+        return np.zeros(len(found.values), dtype=bool)
+    marked = flags(understood.column("saturated"), problems)
+    level, lines = understood.heading(name), understood.raw.lines
+    wrong = {
+        f"{level} has a >, but saturated says that the receiver was not": found.above & ~marked,
+        f"{level} has a <, but saturated says that it was too loud": found.below & marked,
+        f"is saturated, but has no {level}: write the receiver's ceiling there": (
+            found.missing & marked
+        ),
+    }
+    for text, rows in wrong.items():
+        for row in np.flatnonzero(rows).tolist():
+            problems.add(lines[row], text)
+    return marked
 
 
 def at_one_power(found: Numbers, name: str, power: FloatArray, options: ReadingOptions) -> Levels:
@@ -107,11 +146,15 @@ def at_one_power(found: Numbers, name: str, power: FloatArray, options: ReadingO
         rss = options.tx_power_dbm + sign * values
     marks = int(unheard.sum())
     rss = np.where(unheard, np.nan, rss)
-    censored = found.below & ~unheard
+    saturated = found.above & ~unheard
+    if options.saturation_dbm is not None:
+        saturated |= ~unheard & (rss >= options.saturation_dbm)
+    saturated &= ~found.below
+    censored = (found.below & ~unheard) | saturated
     if options.noise_floor_dbm is not None:
         rss = np.where(unheard, options.noise_floor_dbm, rss)
-        return Levels(rss, censored | unheard, np.zeros_like(unheard), name, marks)
-    return Levels(rss, censored, unheard, name, marks, empty=bool(found.missing.all()))
+        return Levels(rss, censored | unheard, saturated, np.zeros_like(unheard), name, marks)
+    return Levels(rss, censored, saturated, unheard, name, marks, empty=bool(found.missing.all()))
 
 
 def _linear(understood: Understanding, name: str) -> str | None:

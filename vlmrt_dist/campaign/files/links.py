@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
 PRIOR_REPEATS = 4.0
 """Weight of the file's mean spread in that of each link, in repeats."""
+
+
+Bound = Literal["level", "floor", "ceiling", "unheard"]
+"""What a level of repeats is: a level, a bound from above or from below, or none."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,9 @@ class Links:
     :param rx: receivers [n,3] [m]
     :param rss_dbm: levels [n] [dBm]; NaN where there is none
     :param noise_db: declared standard deviation of each [n] [dB]; NaN where there is none
-    :param censored: the level is a receiver's floor [n]
+    :param censored: the level is only a bound: a receiver's floor, or where saturated its ceiling
+        [n]
+    :param saturated: the true level lies at or above the one given [n]
     :param unheard: no level, since the link was not heard [n]
     :param frequency: carriers [n] [Hz]; NaN where none is stated
     """
@@ -39,6 +46,7 @@ class Links:
     rss_dbm: FloatArray
     noise_db: FloatArray
     censored: BoolArray
+    saturated: BoolArray
     unheard: BoolArray
     frequency: FloatArray
 
@@ -71,19 +79,21 @@ def summed_over_delay(links: Links) -> Links:
     """One row a link: the power of its delay bins, in watts, added up.
 
     Bins at the receiver's floor add nothing where others were heard; where none was, the sum of
-    the floors is the level that the link lies below.
+    the floors is the level that the link lies below. With a bin that saturates the sum does too.
     """
-    group = same_links(links)
+    group, below = same_links(links), links.censored & ~links.saturated
     _, first = np.unique(group, return_index=True)
     watts = np.nan_to_num(dbm_to_watts(links.rss_dbm), nan=0.0)
-    heard = np.bincount(group, np.where(links.censored, 0.0, watts))
-    floors = np.bincount(group, np.where(links.censored, watts, 0.0))
+    heard = np.bincount(group, np.where(below, 0.0, watts))
+    floors = np.bincount(group, np.where(below, watts, 0.0))
+    saturated = np.bincount(group, links.saturated) > 0
     silent = heard == 0.0
     total = np.where(silent, floors, heard)
     return dataclasses.replace(
         links.take(first),
         rss_dbm=np.where(total > 0.0, watts_to_dbm(total), np.nan),
-        censored=silent & (total > 0.0),
+        censored=saturated | (silent & (total > 0.0)),
+        saturated=saturated,
         unheard=total == 0.0,
     )
 
@@ -93,8 +103,9 @@ def averaged(links: Links, average: Average) -> Links:
 
     "db" averages levels: the mean of errors that are normal in decibels, which is what an
     estimation assumes. "power" averages watts, for fading that is to be averaged out. A link that
-    was not always heard has the median of its repeats, those not heard being the lowest: it is
-    censored, or unheard, where that is one of them. The noise of a link is the standard deviation
+    was not always heard, or not always below saturation, has the median of its repeats, those not
+    heard being the lowest and those that saturate the highest: it is censored, saturated, or
+    unheard, where that is one of them. The noise of a link is the standard deviation
     of its repeats (not of their mean: what repeats at one place share is not averaged out), drawn
     towards that of the whole file by :data:`PRIOR_REPEATS`; a stated noise is kept.
     """
@@ -114,30 +125,35 @@ def averaged(links: Links, average: Average) -> Links:
         squares = np.bincount(group, np.where(heard, (level - mean[group]) ** 2, 0.0))
     result = mean if average == "db" else watts_to_dbm(np.nan_to_num(watts, nan=1.0))
     rss = np.where(num_heard == count, result, np.nan)
-    censored, unheard = np.zeros(len(count), dtype=bool), np.zeros(len(count), dtype=bool)
+    censored, saturated, unheard = (np.zeros(len(count), dtype=bool) for _ in range(3))
     for link in np.flatnonzero(num_heard < count):
         rows = order[start[link] : start[link] + count[link]]
-        rss[link], censored[link], unheard[link] = _median(links.take(rows))
+        rss[link], bound = _median(links.take(rows))
+        censored[link], saturated[link] = bound in ("floor", "ceiling"), bound == "ceiling"
+        unheard[link] = bound == "unheard"
     declared = np.bincount(group, np.nan_to_num(links.noise_db) ** 2) / count
     noise = np.sqrt(declared)
     if not np.isfinite(links.noise_db).all():
         noise = _spread(np.asarray(squares, dtype=np.float64), num_heard.astype(np.float64))
     return dataclasses.replace(
-        first, rss_dbm=rss, noise_db=noise, censored=censored, unheard=unheard
+        first, rss_dbm=rss, noise_db=noise, censored=censored, saturated=saturated, unheard=unheard
     )
 
 
-def _median(repeats: Links) -> tuple[float, bool, bool]:
-    """Level, whether it is a floor, and whether there is none, of repeats not all heard."""
-    low = repeats.censored | repeats.unheard
-    levels = np.sort(np.where(low, -np.inf, repeats.rss_dbm))
+def _median(repeats: Links) -> tuple[float, Bound]:
+    """Level of repeats of which some are only bounds, and what it is."""
+    high = repeats.saturated
+    low = (repeats.censored & ~high) | repeats.unheard
+    levels = np.sort(np.where(low, -np.inf, np.where(high, np.inf, repeats.rss_dbm)))
     middle = levels[(len(levels) - 1) // 2 : len(levels) // 2 + 1]
     if np.isfinite(middle).all():
-        return float(middle.mean()), False, False
-    floors = repeats.rss_dbm[repeats.censored]
+        return float(middle.mean()), "level"
+    if (middle == np.inf).any() and not (middle == -np.inf).any():
+        return float(repeats.rss_dbm[high].min()), "ceiling"
+    floors = repeats.rss_dbm[low & repeats.censored]
     if len(floors):
-        return float(floors.max()), True, False
-    return float("nan"), False, True
+        return float(floors.max()), "floor"
+    return float("nan"), "unheard"
 
 
 def _spread(squares: FloatArray, repeats: FloatArray) -> FloatArray:

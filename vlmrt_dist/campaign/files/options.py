@@ -21,7 +21,8 @@ FIELDS = (
     "tx_x", "tx_y", "tx_z", "tx_latitude", "tx_longitude", "tx_easting",
     "tx_northing", "tx_height", "tx_altitude", "rx_x", "rx_y", "rx_z", "rx_latitude",
     "rx_longitude", "rx_easting", "rx_northing", "rx_height", "rx_altitude", "rss_dbm",
-    "path_loss_db", "path_gain_db", "noise_db", "censored", "frequency", "delay", "tx_power_dbm",
+    "path_loss_db", "path_gain_db", "noise_db", "censored", "saturated", "frequency", "delay",
+    "tx_power_dbm",
 )  # fmt: skip
 """What a column may be called by ``columns``."""
 
@@ -37,6 +38,8 @@ class ReadingOptions:
     :param unheard: levels that stand for "not heard" besides those that cannot be levels [dBm]
     :param noise_floor_dbm: the receiver's floor [dBm]: what was not heard is censored there;
         None: it is left out
+    :param saturation_dbm: level [dBm] from which on the receiver saturates or compresses: what it
+        reports there is censored from above, the true level being that or more; None: it does not
     :param tx_power_dbm: transmit power [dBm] that turns path loss and path gain into levels, and
         to which the levels of transmitters of stated power are referred
     :param transmitters: table of the transmitters' positions, joined by name or cell identity
@@ -59,6 +62,7 @@ class ReadingOptions:
     columns: tuple[str, ...] = ()
     unheard: tuple[float, ...] = ()
     noise_floor_dbm: float | None = None
+    saturation_dbm: float | None = None
     tx_power_dbm: float = 44.0
     transmitters: Path | None = None
     points: Path | None = None
@@ -74,10 +78,14 @@ class ReadingOptions:
     def __post_init__(self) -> None:
         self.meanings()
         self.positions()
-        for name in ("noise_floor_dbm", "tx_power_dbm", "tx_height", "rx_height", "rotation"):
+        for name in ("noise_floor_dbm", "saturation_dbm", "tx_power_dbm", "tx_height", "rx_height",
+                     "rotation"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ConfigurationError(f"{name} must be a finite number")
+        floor, ceiling = self.noise_floor_dbm, self.saturation_dbm
+        if floor is not None and ceiling is not None and not floor < ceiling:
+            raise ConfigurationError("noise_floor_dbm must lie below saturation_dbm")
         if not all(math.isfinite(value) for value in self.unheard):
             raise ConfigurationError("unheard must be finite levels")
         if self.average not in get_args(Average):

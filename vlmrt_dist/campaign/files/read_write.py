@@ -2,8 +2,9 @@
 
 The columns that are written are ``setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z`` [m], ``rss_dbm``
 [dBm] (absent in a planned campaign) and optionally ``noise_db`` [dB], ``censored`` (1 where
-``rss_dbm`` is only the receiver's floor; ``<-95`` in ``rss_dbm`` says the same) and ``frequency``
-[Hz], one a setup. What is read may be laid out otherwise, see
+``rss_dbm`` is only a bound, the receiver's floor; ``<-95`` in ``rss_dbm`` says the same),
+``saturated`` (1 where that bound is the receiver's ceiling; ``>-30`` says the same) and
+``frequency`` [Hz], one a setup. What is read may be laid out otherwise, see
 :mod:`~vlmrt_dist.campaign.files.headings`.
 """
 
@@ -60,8 +61,8 @@ def write_campaign(
     """Write a campaign as ``.csv`` or ``.parquet``; all digits are kept.
 
     ``rss_dbm`` is left out of a planned campaign, ``noise_db`` where it is zero everywhere,
-    ``censored`` where nothing is, ``frequency`` where none is stated. The file appears whole or not
-    at all.
+    ``censored`` and ``saturated`` where nothing is, ``frequency`` where none is stated. The file
+    appears whole or not at all.
 
     :param setups: name of each setup [M]; None: 1 to M
     :return: the path written
@@ -88,6 +89,8 @@ def write_campaign(
         columns["noise_db"] = noise.tolist()
     if campaign.censored.any():
         columns["censored"] = campaign.censored[setup, receiver].astype(int).tolist()
+    if campaign.saturated.any():
+        columns["saturated"] = campaign.saturated[setup, receiver].astype(int).tolist()
     if campaign.frequency is not None:
         columns["frequency"] = campaign.frequency[setup].tolist()
     return write_atomic(target, (_to_csv if suffix == ".csv" else _to_parquet)(columns))

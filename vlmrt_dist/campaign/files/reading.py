@@ -154,7 +154,7 @@ def _campaign(links: Links) -> Campaign:
         )
     rx = np.full((*shape, 3), np.nan)
     rss, noise = np.full(shape, np.nan), np.full(shape, np.nan)
-    present, censored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    present, censored, saturated = (np.zeros(shape, dtype=bool) for _ in range(3))
     for m, group in enumerate(groups):
         n = len(group)
         rx[m, :n] = links.rx[group]
@@ -162,6 +162,7 @@ def _campaign(links: Links) -> Campaign:
         noise[m, :n] = np.nan_to_num(links.noise_db[group])
         present[m, :n] = True
         censored[m, :n] = links.censored[group]
+        saturated[m, :n] = links.saturated[group]
     first = [group[0] for group in groups]
     level, carriers = noise[present], links.frequency[first]
     return Campaign(
@@ -171,5 +172,6 @@ def _campaign(links: Links) -> Campaign:
         noise_db=float(level[0]) if (level == level[0]).all() else noise,
         present=present,
         censored=censored,
+        saturated=saturated,
         frequency=None if np.isnan(carriers).any() else carriers,
     )

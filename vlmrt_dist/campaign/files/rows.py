@@ -171,13 +171,14 @@ def _wide(reader: TableReader, transmitters: Transmitters | None) -> Rows | None
         if field != "rss_dbm" or np.isfinite(power).any():
             note = referred(options.tx_power_dbm)
             reader.notes += [note] if note not in reader.notes else []
-    found.without(*level_columns.LEVEL_FIELDS, "transmitter", "censored", "delay")
+    found.without(*level_columns.LEVEL_FIELDS, "transmitter", "censored", "saturated", "delay")
     silent = [name for t, name in enumerate(labels) if t not in columns.values()]
     if silent:
         reader.notes.append(f"transmitters without a column: {listed(silent)}")
     levels = Levels(
         np.stack([each.rss_dbm for each in cells], axis=1).ravel(),
         np.stack([each.censored for each in cells], axis=1).ravel(),
+        np.stack([each.saturated for each in cells], axis=1).ravel(),
         np.stack([each.unheard for each in cells], axis=1).ravel(),
         "rss_dbm",
         sum(each.marks for each in cells),
@@ -307,6 +308,8 @@ def _note_levels(reader: TableReader, levels: Levels, power: FloatArray) -> None
     name = levels.field
     if "censored" in found and name is not None:
         reader.use("censored", "whether the level is the receiver's floor")
+    if "saturated" in found and name is not None:
+        reader.use("saturated", "whether the level is the receiver's ceiling")
     if name is None:
         if others := not_understood(found):
             reader.notes.append(

@@ -316,7 +316,7 @@ function stepsOf(path) {
 
 function linkText(link) {
   const lines = [];
-  if (link.measured !== null) lines.push(`measured ${link.floor ? "below " : ""}${level(link.measured)}`);
+  if (link.measured !== null) lines.push(`measured ${link.bound ? link.bound + " " : ""}${level(link.measured)}`);
   if (link.known) lines.push(`${data.fitted ? "at the estimate" : "by the paths"} ${level(link.replayed)}`);
   if (link.residual !== null) lines.push(`residual ${level(link.residual, "dB")}`);
   return lines;

@@ -68,7 +68,7 @@ def _draw_levels(axes: Any, result: Estimate) -> None:
     """Levels at the estimate, and as predicted by fits without the link, against measured ones."""
     links = result.links
     heard = ~np.isnan(links.replayed_dbm)
-    known, floor = heard & ~links.censored, heard & links.censored
+    known = heard & ~links.censored
     both = np.concatenate([links.measured_dbm[heard], links.replayed_dbm[heard]])
     ends = [both.min() - 2.0, both.max() + 2.0]
     axes.plot(ends, ends, color="0.6", lw=0.8)
@@ -82,11 +82,14 @@ def _draw_levels(axes: Any, result: Estimate) -> None:
         links.measured_dbm[known], links.replayed_dbm[known], "o", ms=3.5, color="#1f3b70",
         label="fitted",
     )  # fmt: skip
-    if floor.any():
-        axes.plot(
-            links.measured_dbm[floor], links.replayed_dbm[floor], "v", ms=5, color="0.5",
-            label="below the receiver's floor",
-        )  # fmt: skip
+    floor, ceiling = links.censored & ~links.saturated, links.saturated
+    bounds = ((floor, "v", "below the receiver's floor"), (ceiling, "^", "above its ceiling"))
+    for which, marker, label in bounds:
+        if (heard & which).any():
+            axes.plot(
+                links.measured_dbm[heard & which], links.replayed_dbm[heard & which], marker, ms=5,
+                color="0.5", label=label,
+            )  # fmt: skip
     axes.set(ylabel="replayed [dBm]", title=_quality(result))
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)

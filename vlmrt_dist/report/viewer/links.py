@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, carriers_of
 from vlmrt_dist.field import ReplayObjective, path_powers, trace
-from vlmrt_dist.inference import Calibration, LinkLevels, calibrated_materials
+from vlmrt_dist.inference import Calibration, LinkLevels, bounded, calibrated_materials
 from vlmrt_dist.paths import NONE, PathTable, path_points
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -92,7 +92,7 @@ def view_links(
         residual = np.full(replayed.shape, np.nan)
         if campaign.rss_dbm is not None:
             residual = campaign.rss_dbm - replayed
-            residual = np.where(campaign.censored, np.minimum(residual, 0.0), residual)
+            residual = bounded(residual, campaign.censored, campaign.saturated)
     else:
         replayed, residual = levels.replayed_dbm, levels.residual_db
     met = None if campaign.rss_dbm is None else _met(table, power, residual)

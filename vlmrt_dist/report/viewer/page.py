@@ -194,7 +194,8 @@ def _links(scene: SceneModel, campaign: Campaign | None, found: LinkView | None)
         row: dict[str, Any] = {
             "name": f"setup {m + 1}, receiver {receiver + 1}", "tx": m, "rx": n,
             "measured": None if campaign.rss_dbm is None else _number(campaign.rss_dbm[at]),
-            "floor": bool(campaign.censored[at]), "known": found is not None,
+            "bound": "above" if campaign.saturated[at] else "below" if campaign.below[at] else "",
+            "known": found is not None,
             "replayed": None, "residual": None, "first": 0, "count": 0, "total": 0,
         }  # fmt: skip
         if found is not None:

@@ -105,7 +105,7 @@ def _load_compiled(radio: RadioConfig) -> None:
 
 def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: int) -> Cost:
     from vlmrt_dist.field import Materials, Replay, ReplayObjective, trace
-    from vlmrt_dist.inference import LevenbergMarquardt, estimate
+    from vlmrt_dist.inference import PRIOR_WIDTH, LevenbergMarquardt, Prior, estimate
     from vlmrt_dist.paths import prepare_scene
 
     begin = time.perf_counter()
@@ -128,9 +128,10 @@ def _measured(num_objects: int, radio: RadioConfig, num_receivers: int, seed: in
     value, value_cpu = _median(lambda: objective.value_and_grad(sigma[None]))
     jacobian, _ = _median(lambda: objective.log_jacobian(sigma))
     matrix = objective.log_jacobian(sigma)[1]
+    prior, solvers = Prior(PRIOR_WIDTH), (LevenbergMarquardt(folds=n) for n in (0, 5))
     fit, whole = (
-        estimate(room, measured, radio=radio, solver=LevenbergMarquardt(folds=folds), seed=seed)
-        for folds in (0, 5)
+        estimate(room, measured, radio=radio, prior=prior, solver=solver, seed=seed)
+        for solver in solvers
     )
     sure = np.array([v == "estimated" for v in fit.verdict])
     error = np.abs(fit.fitted - truth)[sure] / truth[sure]

@@ -18,6 +18,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.field import Differentiable, perturbed, simulate
 from vlmrt_dist.inference import (
     ADAMS,
+    PRIOR_WIDTH,
     Adam,
     LeastSquares,
     LevenbergMarquardt,
@@ -308,7 +309,9 @@ def time_phases(bench: Bench, depths: Sequence[int]) -> list[PhaseSeconds]:
             campaign = simulate(bench.room, bench.positions, conductivity=bench.truth, radio=radio)
         with empty_cache():
             solver = LevenbergMarquardt(folds=0)
-            found = estimate(bench.room, campaign, radio=radio, solver=solver)
+            found = estimate(
+                bench.room, campaign, radio=radio, prior=Prior(PRIOR_WIDTH), solver=solver
+            )
         error = found.relative_error(bench.truth)
         name = f"D = {radio.max_depth}, {words}"
         results.append(PhaseSeconds(name, found.num_paths, dict(found.seconds), error))

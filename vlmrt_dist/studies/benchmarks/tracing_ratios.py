@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.field import perturbed, simulate, trace
-from vlmrt_dist.inference import LevenbergMarquardt, estimate
+from vlmrt_dist.inference import PRIOR_WIDTH, LevenbergMarquardt, Prior, estimate
 from vlmrt_dist.paths import ExactSolver, PathTable, SearchLimits, prepare_scene, search_paths
 from vlmrt_dist.placement import AOptimal, CandidateOptions, Random
 from vlmrt_dist.progress import Progress
@@ -184,7 +184,7 @@ def _campaigns(room: SceneModel) -> Traced:
         for seed in range(CAMPAIGNS):
             campaign = random_campaign(room, 3, 8, seed=seed)
             measured = simulate(room, campaign, conductivity=perturbed(itu, seed), radio=radio)
-            estimate(room, measured, radio=radio, solver=solver)
+            estimate(room, measured, radio=radio, prior=Prior(PRIOR_WIDTH), solver=solver)
 
     _, seconds = _timed(fit_all)
     return Traced(f"{CAMPAIGNS} campaigns of 3 x 8 links traced and fitted, D = 4", seconds)
