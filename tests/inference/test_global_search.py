@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.inference.global_search import further_starts
+from vlmrt_dist.inference.batches import Batch, descend
+from vlmrt_dist.inference.global_search import Points, distinct, explore, suspicious
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.multistart import fit_with_prior_check
 
@@ -40,27 +41,77 @@ def problem(width: float) -> LeastSquares:
     )
 
 
+def lattice(data: LeastSquares) -> tuple[np.ndarray, np.ndarray]:
+    """All minima of the two unknowns on a fine lattice, by comparison with the eight neighbours."""
+    first, second = np.linspace(-9.0, 9.0, 1801), np.linspace(-9.0, 9.0, 361)
+    level = 8.0 * np.sin(2.0 * ANGLES[:, None] * first)
+    apart = level[:, :, None] + 3.0 * second - data.level_dbm[:, None, None]
+    cost = 0.5 * ((apart / data.noise_db[:, None, None]) ** 2).sum(axis=0)
+    width = float(np.max(data.prior_width))
+    cost += 0.5 * (((first - data.prior[0]) / width) ** 2)[:, None]
+    cost += 0.5 * (((second - data.prior[1]) / width) ** 2)[None]
+    low = np.pad(cost, 1, constant_values=np.inf)
+    around = [low[1 + i : low.shape[0] - 1 + i, 1 + j : low.shape[1] - 1 + j]
+              for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]  # fmt: skip
+    i, j = np.nonzero(cost < np.min(around, axis=0))
+    return np.stack([first[i], second[j]], axis=1), cost[i, j]
+
+
 @pytest.mark.parametrize("width", [2.0, np.inf])
 def test_the_minimum_that_fits_is_found_from_one_that_does_not(width: float) -> None:
     data = problem(width)
     stuck = levenberg_marquardt(predict, data, data.prior[None])
     assert abs(stuck.x[0] - TRUTH[0]) > 1.0
-    starts, evaluations = further_starts(predict, data, stuck.x, np.array([True, True]))
-    assert starts
-    assert evaluations < 200
-    assert [s.cost for s in starts] == sorted(s.cost for s in starts)
-    best = levenberg_marquardt(predict, data, np.array([s.x for s in starts]))
-    np.testing.assert_allclose(best.x, TRUTH, atol=0.1)
+    batch = Batch(predict, data)
+    found = explore(batch, data, stuck.x, 10_000)
+    assert found.complete
+    assert found.begin == pytest.approx(stuck.cost)
+    np.testing.assert_allclose(found.minima.x[0], TRUTH, atol=0.1)
     fit = fit_with_prior_check(predict, data, data.prior[None])
     np.testing.assert_allclose(fit.x, TRUTH, atol=0.1)
     assert fit.cost < stuck.cost
+    assert fit.modes[0].weight > 0.9
 
 
-def test_profiles_of_no_unknown_cost_nothing_but_the_present_value() -> None:
+def test_every_minimum_within_the_noise_is_kept() -> None:
+    quiet = problem(np.inf)
+    data = replace(quiet, noise_db=120.0 * quiet.noise_db)
+    place, cost = lattice(data)
+    near = cost < cost.min() + 4.0
+    assert near.sum() > 1
+    batch = Batch(predict, data)
+    begin = levenberg_marquardt(predict, data, data.prior[None]).x
+    found = explore(batch, data, begin, 10_000).minima
+    for z in place[near]:
+        inside = (np.abs(z) < 8.9).all()
+        assert not inside or np.abs(found.x - z).max(axis=1).min() < 0.1
+
+
+def test_a_search_ends_at_its_limit() -> None:
     data = problem(np.inf)
-    starts, evaluations = further_starts(predict, data, TRUTH, np.zeros(2, bool))
-    assert starts == []
-    assert evaluations == 1
+    batch = Batch(predict, data)
+    found = explore(batch, data, TRUTH, 1)
+    assert not found.complete
+    fit = fit_with_prior_check(predict, data, data.prior[None], max_total=30)
+    assert "max_total" in fit.reason
+
+
+def test_descents_end_where_scipy_does() -> None:
+    data = problem(2.0)
+    starts = np.random.default_rng(0).uniform(-4.0, 4.0, (12, 2))
+    ended = descend(Batch(predict, data), starts, 60)
+    for x, cost in zip(ended.x, ended.cost, strict=True):
+        polished = levenberg_marquardt(predict, data, x[None])
+        assert cost - polished.cost < 0.01
+
+
+def test_points_in_one_basin_are_one_minimum() -> None:
+    data = problem(np.inf)
+    batch = Batch(predict, data)
+    x = np.array([TRUTH, TRUTH + np.array([1e-3, 0.0]), TRUTH - np.array([0.0, 2e-3])])
+    one = distinct(batch, data, Points(x, batch.cost(x)))
+    assert len(one.x) == 1
+    assert one.cost[0] == batch.cost(x).min()
 
 
 def test_a_fit_with_one_minimum_stays_where_it_is() -> None:

@@ -116,7 +116,12 @@ class Descents:
 
 
 def descend(
-    batch: Batch, starts: FloatArray, steps: int, *, hopeless: float = np.inf, held: BoolArray | None = None
+    batch: Batch,
+    starts: FloatArray,
+    steps: int,
+    *,
+    hopeless: float = np.inf,
+    held: BoolArray | None = None,
 ) -> Descents:
     """Levenberg-Marquardt with bounds from many starts side by side.
 

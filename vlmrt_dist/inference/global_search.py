@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats.qmc
 
-from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.inference.batches import Batch, descend
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.inference.batches import Batch, descend, linear_minimum
 from vlmrt_dist.inference.least_squares import LeastSquares
 
 KEPT = 6.0
@@ -75,11 +75,16 @@ class Landscape:
 
     :param minima: the distinct minima, the best first
     :param profiles: points of the profiles that are not hopeless
+    :param log_mass: [S] logarithm of the probability about each minimum by the normal approximation
+        there, up to a constant
+    :param begin: cost of the minimum that the search began at
     :param complete: False: the evaluations were used up before the search was through
     """
 
     minima: Points
     profiles: Points
+    log_mass: FloatArray
+    begin: float
     complete: bool
 
 
@@ -126,7 +131,61 @@ def explore(
         minima = distinct(batch, data, _joined(minima, Points(ended.x, ended.cost)))
     points = _joined(*walked) if walked else minima
     near = points.cost <= minima.cost[0] + KEPT
-    return Landscape(minima, Points(points.x[near], points.cost[near]), complete)
+    root = covariance_roots(batch, data, minima.x)
+    mass = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) - minima.cost
+    return Landscape(minima, Points(points.x[near], points.cost[near]), mass, cost, complete)
+
+
+def covariance_roots(
+    batch: Batch, data: LeastSquares, x: FloatArray, *, local: BoolArray | bool = False
+) -> FloatArray:
+    """[S, X, X] Cholesky factors of the covariances that the levels' slopes at points [S, X] say,
+    within the range searched; where ``local``, no wider than the spacing of a search."""
+    size = x.shape[1]
+    slope = batch.rows(x).slope
+    spread = (batch.high - batch.low) / np.sqrt(12.0)
+    spacing = np.broadcast_to(data.spacing, size)
+    narrow = np.minimum(spread, np.where(np.isinf(spacing), spread, spacing))
+    near = np.broadcast_to(local, len(x))[:, None]
+    normal = slope.transpose(0, 2, 1) @ slope
+    normal[:, np.arange(size), np.arange(size)] += np.where(near, narrow, spread) ** -2.0
+    return np.linalg.cholesky(np.linalg.inv(normal))
+
+
+def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
+    """Whether there may be another minimum, or a plateau, within the noise of a minimum ``x``.
+
+    One evaluation at each point of every unknown's profile, where the others are put as the normal
+    approximation at ``x`` says: if the levels, taken as linear there, promise a cost near the
+    present one, and one far below what the normal approximation expects, there may be.
+    """
+    here = batch.rows(x[None])
+    cost = float(here.cost[0])
+    low, high = _range(batch, data, cost)
+    size = len(x)
+    spread = (batch.high - batch.low) / np.sqrt(12.0)
+    slope = here.slope[0]
+    covariance = np.linalg.inv(slope.T @ slope + np.diag(spread**-2.0))
+    spacing = np.broadcast_to(data.spacing, size)
+    points, unknown = [], []
+    for k in np.flatnonzero(np.isfinite(spacing)):
+        step = max(float(spacing[k]), float(high[k] - low[k]) / MOST_POINTS)
+        values = np.concatenate([
+            np.arange(x[k] - step, low[k], -step), np.arange(x[k] + step, high[k], step)
+        ])  # fmt: skip
+        shift = covariance[:, k] / covariance[k, k]
+        points.append(np.clip(x + shift * (values - x[k])[:, None], batch.low, batch.high))
+        points[-1][:, k] = values
+        unknown.append(np.full(len(values), k))
+    if not points or not sum(map(len, points)):
+        return False
+    there, index = np.concatenate(points), np.concatenate(unknown)
+    rows = batch.rows(there)
+    held = np.arange(size) == index[:, None]
+    floor = linear_minimum(batch, there, rows.residual, rows.slope, held) - cost
+    variance = covariance[index, index]
+    expected = (there[np.arange(len(there)), index] - x[index]) ** 2 / (2.0 * variance)
+    return bool(((floor < KEPT) & (floor < 0.5 * expected - 1.0)).any())
 
 
 def _range(batch: Batch, data: LeastSquares, cost: float) -> tuple[FloatArray, FloatArray]:
@@ -186,9 +245,7 @@ def _profiles(
         for j, walk in enumerate(at):
             found[walk].append((ended.x[j], float(ended.cost[j])))
     start = float(batch.cost(x[None])[0])
-    return [
-        _row(found[i], found[i + 1], x, start) for i in range(0, len(walks), 2)
-    ]
+    return [_row(found[i], found[i + 1], x, start) for i in range(0, len(walks), 2)]
 
 
 def _row(
@@ -209,9 +266,7 @@ def _lowest(row: Points) -> FloatArray:
 
 
 def _joined(*points: Points) -> Points:
-    return Points(
-        np.concatenate([p.x for p in points]), np.concatenate([p.cost for p in points])
-    )
+    return Points(np.concatenate([p.x for p in points]), np.concatenate([p.cost for p in points]))
 
 
 def distinct(batch: Batch, data: LeastSquares, points: Points) -> Points:

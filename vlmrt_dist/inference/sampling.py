@@ -17,24 +17,24 @@ import scipy.special
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.inference.batches import Batch
-from vlmrt_dist.inference.global_search import Landscape, Points, ridge
+from vlmrt_dist.inference.global_search import Landscape, Points, covariance_roots, ridge
 from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
-WANTED, WANTED_OF_SEVERAL = 400.0, 2000.0
+WANTED, WANTED_OF_SEVERAL = 400.0, 1500.0
 """Effective number of draws at which no further round is made: with one minimum, and with several,
 whose weights they have to tell."""
 
 ENOUGH = 200.0
 """Effective number of draws below which a reader is told that there are few."""
 
-ROUND = 256
-"""Draws of a round."""
+ROUND, GROWTH = 256, 0.15
+"""Draws of the first round, and of later ones as a share of those before."""
 
 TAIL = 6.0
 """Degrees of freedom of the components: longer tails than the posterior's keep weights bounded."""
 
-MOST_COMPONENTS = 40
+MOST_COMPONENTS = 30
 
 INFLATED = 1.3
 """Factor by which the first components' covariances exceed those of the posterior there."""
@@ -47,6 +47,9 @@ HEAVY = 0.01
 
 STIFF = 10.0
 """Draws that a component's own shape counts for where it is fitted to those about it."""
+
+SCREENING, NORMAL = 64, 0.6
+"""Draws by which a normal approximation is judged, and their least effective share."""
 
 DEFENCE = 0.15
 """Part of a mixture that is spread evenly over its components."""
@@ -116,15 +119,15 @@ def sample(
     pool = _Pool(len(data.prior))
     mixture = _first(batch, data, landscape)
     while True:
-        new = mixture.draw(ROUND, rng)
+        new = mixture.draw(max(ROUND, int(GROWTH * len(pool.x))), rng)
         cost = batch.cost(new)
         inside = np.isfinite(cost)
-        pool.add(mixture, ROUND, new[inside], cost[inside])
+        parts = pool.add(mixture, len(new), new[inside], cost[inside])
         weight = pool.weight()
         effective = 1.0 / np.square(weight).sum()
         if (effective >= wanted and len(pool.mixtures) > 2) or batch.evaluations >= most:
             break
-        mixture = _follow(batch, data, mixture, pool.x, weight)
+        mixture = _follow(batch, data, mixture, parts, pool.x, weight)
     kept = weight > NEGLIGIBLE
     x, weight = pool.x[kept], weight[kept] / weight[kept].sum()
     mode = assigned(batch, data, landscape.minima, x)
@@ -140,15 +143,19 @@ class _Pool:
         self._cost = np.zeros(0)
         self._log_proposal = np.zeros(0)
 
-    def add(self, mixture: Mixture, count: int, x: FloatArray, cost: FloatArray) -> None:
-        """Take in those [S, X] of ``count`` draws from a mixture that lie within the range."""
-        log_count = float(np.log(count))
-        self.mixtures.append((mixture, log_count))
-        old = np.logaddexp(self._log_proposal, mixture.log_density(self.x) + log_count)
-        each = np.array([m.log_density(x) + n for m, n in self.mixtures])
-        new = scipy.special.logsumexp(each, axis=0)
-        self._log_proposal = np.concatenate([old, new])
+    def add(self, mixture: Mixture, count: int, x: FloatArray, cost: FloatArray) -> FloatArray:
+        """Take in those [S, X] of ``count`` draws from a mixture that lie within the range.
+
+        :return: :meth:`Mixture.log_parts` of all draws
+        """
+        before = [m.log_density(x) + n for m, n in self.mixtures]
+        new = np.logaddexp.reduce(np.array([np.full(len(x), -np.inf), *before]), axis=0)
         self.x, self._cost = np.concatenate([self.x, x]), np.concatenate([self._cost, cost])
+        parts, log_count = mixture.log_parts(self.x), float(np.log(count))
+        own = np.asarray(scipy.special.logsumexp(parts, axis=1)) + log_count
+        self._log_proposal = np.logaddexp(np.concatenate([self._log_proposal, new]), own)
+        self.mixtures.append((mixture, log_count))
+        return parts
 
     def weight(self) -> FloatArray:
         """[S] normalized weights."""
@@ -165,7 +172,7 @@ def _first(batch: Batch, data: LeastSquares, landscape: Landscape) -> Mixture:
     points = Points(
         np.concatenate([minima.x, profiles.x]), np.concatenate([minima.cost, profiles.cost])
     )
-    root = _roots(batch, data, points.x, local=np.arange(len(points.x)) >= len(minima.x))
+    root = covariance_roots(batch, data, points.x, local=np.arange(len(points.x)) >= len(minima.x))
     volume = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     mass = volume - points.cost
     count = len(minima.x)
@@ -181,26 +188,16 @@ def _defended(share: FloatArray) -> FloatArray:
     return (1.0 - DEFENCE) * share / share.sum() + DEFENCE / len(share)
 
 
-def _roots(batch: Batch, data: LeastSquares, x: FloatArray, local: FloatArray) -> FloatArray:
-    """[S, X, X] Cholesky factors of the covariances that the levels' slopes at points say, within
-    the range searched; where ``local``, no wider than a search's spacing."""
-    size = x.shape[1]
-    slope = batch.rows(x).slope
-    spread = (batch.high - batch.low) / np.sqrt(12.0)
-    spacing = np.broadcast_to(data.spacing, size)
-    narrow = np.minimum(spread, np.where(np.isinf(spacing), spread, spacing))
-    least = np.where(np.asarray(local)[:, None], 1.0 / narrow**2, 1.0 / spread**2)
-    normal = slope.transpose(0, 2, 1) @ slope
-    normal[:, np.arange(size), np.arange(size)] += least
-    return np.linalg.cholesky(np.linalg.inv(normal))
-
-
 def _follow(
-    batch: Batch, data: LeastSquares, mixture: Mixture, x: FloatArray, weight: FloatArray
+    batch: Batch,
+    data: LeastSquares,
+    mixture: Mixture,
+    parts: FloatArray,
+    x: FloatArray,
+    weight: FloatArray,
 ) -> Mixture:
     """The mixture fitted to weighted draws, with new components at the heaviest."""
     size = x.shape[1]
-    parts = mixture.log_parts(x)
     belongs = np.exp(parts - scipy.special.logsumexp(parts, axis=1, keepdims=True))
     pull = belongs * weight[:, None]
     share = pull.sum(axis=0)
@@ -223,16 +220,14 @@ def _follow(
     heavy = np.argsort(-weight)[:NEW]
     heavy = heavy[weight[heavy] > HEAVY]
     if len(heavy) and len(share) < MOST_COMPONENTS:
-        new = np.sqrt(INFLATED) * _roots(batch, data, x[heavy], np.ones(len(heavy), bool))
+        new = np.sqrt(INFLATED) * covariance_roots(batch, data, x[heavy], local=True)
         own = np.maximum(weight[heavy], 0.02)
         share = np.concatenate([share, own])
         mean, root = np.concatenate([mean, x[heavy]]), np.concatenate([root, new])
     return Mixture(_defended(share), mean, root, mixture.fixed)
 
 
-def assigned(
-    batch: Batch, data: LeastSquares, minima: Points, x: FloatArray
-) -> IntArray:
+def assigned(batch: Batch, data: LeastSquares, minima: Points, x: FloatArray) -> IntArray:
     """[S] number of the minimum about which each of the points [S, X] lies.
 
     Two minima are parted at the ridge between them: by the unknown in which they are farthest
@@ -249,3 +244,23 @@ def assigned(
             won[:, i] += first
             won[:, j] += ~first
     return np.argmax(won, axis=1)
+
+
+def normal_holds(batch: Batch, data: LeastSquares, x: FloatArray, rng: np.random.Generator) -> bool:
+    """Whether the normal approximation at a minimum ``x`` holds about it: draws from it, weighed by
+    the posterior, must keep :data:`NORMAL` of their effective number.
+
+    The prior of an unknown that has none is the vague one, as in the normal posterior.
+    """
+    size = len(x)
+    slope = batch.rows(x[None]).slope[0]
+    none = np.isinf(np.broadcast_to(data.prior_width, size))
+    vague = np.where(none, np.broadcast_to(data.vague, size) ** -2.0, 0.0)
+    root = np.linalg.cholesky(np.linalg.inv(slope.T @ slope + np.diag(vague)))
+    normal = rng.standard_normal((SCREENING, size))
+    cost = batch.cost(x + normal @ root.T)
+    if not np.isfinite(cost).any():
+        return False
+    logarithm = 0.5 * (normal**2).sum(axis=1) - cost
+    weight = np.exp(logarithm - logarithm.max())
+    return bool(weight.sum() ** 2 >= NORMAL * SCREENING * (weight**2).sum())
