@@ -6,7 +6,7 @@ and `san_francisco`, 7 to 4735 objects. Transmitters stand 3 to 10 m above the s
 1.5 m, never under a roof. The truth is σ = λ σ_ITU as in the paper, the levels have noise, and the
 estimate is Levenberg-Marquardt with the prior. The estimate has every path up to D, found exactly;
 the truth has those of another solver, a union of Sionna's solves (independent). Most buildings no
-link depends on: they have to keep the prior, with the verdict "unidentifiable"; metal has nothing
+link depends on: they have to keep the prior, with the verdict "not_identified"; metal has nothing
 to estimate and is "fixed".
 
 Positions are random (as they fall in the street, so that many hear nothing) or chosen from a traced

@@ -28,9 +28,13 @@ def materials(scene: SceneModel, frequency: float = FREQUENCY, **changed: FloatA
     """The scene's materials at the carrier, with some replaced."""
     from vlmrt_dist.field.replay import Materials
 
-    return Materials(
-        scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
-    )._replace(**changed)
+    own = {
+        "conductivity": scene.conductivity(frequency),
+        "relative_permittivity": scene.relative_permittivity(frequency),
+        "thickness": scene.thickness,
+        **changed,
+    }
+    return Materials(own["conductivity"], own["relative_permittivity"], own["thickness"])
 
 
 def sketch(
@@ -95,6 +99,26 @@ def five_point(
         far = function(x + 2 * h) - function(x - 2 * h)
         columns.append((8.0 * near - far) / (12.0 * h[k]))
     return np.stack(columns, axis=-1)
+
+
+def characteristic(
+    eta: FloatArray, thick: FloatArray, cos: FloatArray, tm: bool
+) -> tuple[FloatArray, FloatArray]:
+    """R and T of layers [N, A] in vacuum by the product of their 2 × 2 matrices (M. Born and
+    E. Wolf, Principles of Optics, section 1.6.2), with tangential fields: E for TE, H for TM.
+
+    :param thick: 2π · thickness / λ
+    """
+    u = np.sqrt(eta - (1.0 - cos**2) + 0j)
+    line, vacuum = (u / eta if tm else u), cos + 0j
+    product = np.broadcast_to(np.eye(2, dtype=complex), (len(cos), 2, 2))
+    for y, q in zip(line, thick * u, strict=True):
+        layer = np.stack([np.cos(q), 1j * np.sin(q) / y, 1j * y * np.sin(q), np.cos(q)], axis=-1)
+        product = product @ layer.reshape(-1, 2, 2)
+    (m11, m12), (m21, m22) = np.moveaxis(product, 0, -1)
+    seen = (m11 + m12 * vacuum) * vacuum, m21 + m22 * vacuum
+    total = 1.0 / (seen[0] + seen[1])
+    return (seen[0] - seen[1]) * total, 2.0 * vacuum * total
 
 
 def all_concrete(room: SceneModel, **changes: Any) -> MaterialPrior:

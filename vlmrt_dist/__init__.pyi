@@ -39,9 +39,14 @@ from .placement import measure_until as measure_until
 from .placement import place as place
 from .placement import plan_next as plan_next
 from .placement import predicted_std as predicted_std
+from .prediction import Evaluation as Evaluation
+from .prediction import evaluate as evaluate
+from .prediction import leave_one_out as leave_one_out
 from .report import SceneView as SceneView
 from .report import view as view
 from .report import write_map as write_map
+from .scene import Layer as Layer
+from .scene import LayeredMaterial as LayeredMaterial
 from .scene import MaterialPrior as MaterialPrior
 from .scene import SceneModel as SceneModel
 from .scene import SceneObject as SceneObject

@@ -141,3 +141,10 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(ConfigurationError, match="regular file"):
         area_of(tmp_path / "pipe.csv")
+
+
+def test_the_share_of_lines_in_an_area() -> None:
+    area = holed(area_of("0 0 8 0 8 6 0 6; 2 2 4 2 4 4 2 4"))
+    begin = np.array([[0, 3, 0], [-2, 1, 0], [9, 9, 1], [1, 1, 0], [3, 3, 0], [1, 1, 0]], float)
+    end = np.array([[8, 3, 5], [2, 1, 0], [10, 9, 2], [1, 1, 3], [3, 3, 4], [2, 1, 0]], float)
+    np.testing.assert_allclose(area.share_of(begin, end), [0.75, 0.5, 0.0, 1.0, 0.0, 1.0])

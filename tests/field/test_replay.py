@@ -350,12 +350,13 @@ def test_objects_that_no_path_meets_change_no_bit(combining: str) -> None:
     sigma, permittivity, thickness = rng.uniform(0.01, 0.1, (3, 5, 1000))
     radio, weight = PAPER.replace(combining=combining), rng.normal(size=(5, 2, 3))
     for count in (5, 1):
-        every = Materials(sigma[:count], 50.0 * permittivity[:count], thickness[:count])
+        slabs = sigma[:count], 50.0 * permittivity[:count], thickness[:count]
+        every = Materials(*slabs)
         engines = Replay(few, radio), Replay(many, radio)
         derivatives = [
             engine.derivative(values)
             for engine, values in zip(
-                engines, (Materials(*(x[:, among] for x in every)), every), strict=True
+                engines, (Materials(*(x[:, among] for x in slabs)), every), strict=True
             )
         ]
         assert np.array_equal(derivatives[0].rss, derivatives[1].rss)

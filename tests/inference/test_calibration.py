@@ -13,8 +13,8 @@ from tests.live_scenes import expected_numbers, numbers_of, opened
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError, SceneError, StorageError
 from vlmrt_dist.inference.calibration import Calibration
-from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene import NotTakenOver, SceneModel, box_room, load_scene
 from vlmrt_dist.units import watts_to_dbm
 
@@ -38,7 +38,7 @@ def numbers(room: SceneModel = ROOM) -> Calibration:
     """Some objects estimated, the others at the table's values."""
     sigma, names = room.conductivity(F), room.names
     verdict: list[Verdict] = [
-        "estimated" if name in ESTIMATED else "unidentifiable" for name in names
+        "estimated" if name in ESTIMATED else "not_identified" for name in names
     ]
     factor = np.where([v == "estimated" for v in verdict], 1.0 / np.arange(3, len(names) + 3), 1.0)
     # As ln σ and back, which changes the last bits of what stays.

@@ -7,8 +7,9 @@ import pytest
 from tests.numerics import PAPER
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.field import MapPlane, simulate
+from vlmrt_dist.field import MapPlane, Materials, path_lengths, simulate
 from vlmrt_dist.inference import (
+    AlongPaths,
     Estimate,
     LevenbergMarquardt,
     Noise,
@@ -105,6 +106,46 @@ def test_all_unknowns_enter_and_the_prior_is_wider(room: SceneModel, measured: C
     variance = np.einsum("pi,ij,pj->p", jacobian, covariance, jacobian)
     np.testing.assert_allclose(found.std_db.ravel(), np.sqrt(variance), rtol=2e-3)
     assert np.nanmedian(found.std_db / found.prior_std_db) < 0.9
+
+
+def test_an_excess_loss_is_part_of_the_calibrated_map(room: SceneModel, measured: Campaign) -> None:
+    lossy = estimate(
+        room, measured, radio=RADIO, noise=Noise(0.5, excess_loss_db_per_m=1.0),
+        solver=LevenbergMarquardt(folds=0),
+    )  # fmt: skip
+    assert lossy.excess_loss is not None
+    assert lossy.joint is not None
+    calibration = lossy.calibration
+    found = radio_map(room, TX, estimate=lossy, plane=PLANE, radio=RADIO)
+    bare = dataclasses.replace(calibration, along=AlongPaths())
+    without = radio_map(room, TX, estimate=bare, plane=PLANE, radio=RADIO)
+    there = np.isfinite(found.prior_dbm[0])
+    cells = Campaign(TX[None], found.cell_centers[there][None])
+    at = RADIO.frequency
+    known = Materials(room.conductivity(at), room.relative_permittivity(at), room.thickness)
+    length = path_lengths(room, cells, RADIO, {at: known})[0]
+    lost = (without.level_dbm - found.level_dbm)[0][there]
+    np.testing.assert_allclose(lost, lossy.excess_loss.value * length, rtol=1e-9)
+    np.testing.assert_array_equal(without.prior_dbm, found.prior_dbm)
+    # The variance of a level: materials, loss, and twice the covariance of both.
+    twice = [
+        dataclasses.replace(
+            calibration, along=AlongPaths(None, lossy.excess_loss._replace(value=v), None)
+        )
+        for v in (lossy.excess_loss.value, lossy.excess_loss.value + 1.0)
+    ]
+    slope = np.diff([radio_map(room, TX, estimate=e, plane=PLANE, radio=RADIO).level_dbm[0][there]
+                     for e in twice], axis=0)[0]  # fmt: skip
+    np.testing.assert_allclose(slope, -length, rtol=1e-9)
+    alone = radio_map(
+        room, TX, plane=PLANE, radio=RADIO, estimate=dataclasses.replace(calibration, joint=None)
+    )
+    own = radio_map(
+        room, TX, plane=PLANE, radio=RADIO, estimate=dataclasses.replace(bare, joint=None)
+    )
+    more = alone.std_db[0][there] ** 2 - own.std_db[0][there] ** 2
+    np.testing.assert_allclose(more, (lossy.excess_loss.std * length) ** 2, rtol=1e-6)
+    assert not np.allclose(found.std_db[0][there], without.std_db[0][there])
 
 
 def test_cells_in_objects_and_cells_that_no_path_reaches_have_no_level(room: SceneModel) -> None:

@@ -13,8 +13,8 @@ from tests.inference.test_result import estimate
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.estimate_files import read_estimate
 from vlmrt_dist.inference.export import write_estimate
-from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.inference.verdicts import Part, Verdict
 
 ROW = {
     "name": "wall",
@@ -26,12 +26,17 @@ ROW = {
 
 
 def with_thickness() -> Any:
-    verdict: tuple[Verdict, ...] = ("weak", "unidentifiable", "fixed")
+    verdict: tuple[Verdict, ...] = ("several", "at_least", "fixed")
     value = np.array([0.11, 0.1 + 0.2, 1.0 / 3.0])
     column = QuantityEstimate(
-        "m", value, value, value, value, value, value, value, verdict, (False,) * 3
-    )
-    result = estimate(others={"thickness": column})
+        "m", value, value, value, value, value, value, value, verdict, (False,) * 3,
+        (
+            (Part(0.11, 0.12, 0.115, 1.0 / 3.0), Part(0.2, 0.11, 5.0, 2.0 / 3.0, open_high=True)),
+            (Part(0.2, 0.1 + 0.2, 0.3, 1.0, open_high=True),),
+            (),
+        ),
+    )  # fmt: skip
+    result = estimate(others={"thickness": column}, parts=((),) * 3)
     return dataclasses.replace(result, frequency=2.4e9)
 
 
@@ -46,7 +51,10 @@ def test_every_number_comes_back(tmp_path: Path, suffix: str) -> None:
     for name, quantity in found.quantities.items():
         for field in dataclasses.fields(quantity):
             one, other = (getattr(q, field.name) for q in (quantity, stated.quantities[name]))
-            np.testing.assert_array_equal(one, other, err_msg=f"{name} {field.name}")
+            if field.name == "parts":
+                assert one == other
+            else:
+                np.testing.assert_array_equal(one, other, err_msg=f"{name} {field.name}")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +76,9 @@ def test_every_number_comes_back(tmp_path: Path, suffix: str) -> None:
         ),
         ([{**ROW, "thickness": 0.5}], "row 1 has no thickness_verdict"),
         ([{**ROW, "verdict": "sure"}], "row 1: conductivity verdict"),
+        ([{**ROW, "parts": "[1"}], "row 1: conductivity parts.*no list of intervals"),
+        ([{**ROW, "parts": "[{}]"}], "row 1 has no conductivity parts"),
+        ([{**ROW, "parts": json.dumps([{}] * 101)}], "at most 100 intervals"),
         ([{"name": "wall"}], "row 1 has no material"),
         (["wall"], "row 1 is no object"),
         ({"a": 1}, "no rows"),

@@ -235,7 +235,7 @@ def test_without_an_interaction_nothing_is_known(room: SceneModel, planned: Camp
         levels = simulate(room, planned, radio=radio)
     for width in (0.5, float("inf")):
         found = estimate(room, levels, radio=radio, prior=Prior(width))
-        assert set(found.verdict) == {"unidentifiable"}
+        assert set(found.verdict) == {"not_identified"}
         np.testing.assert_array_equal(found.conductivity, found.prior)
         np.testing.assert_allclose([found.low, found.high], [found.prior_low, found.prior_high])
         assert found.protocol == "same_paths"
@@ -262,11 +262,11 @@ def test_an_object_that_no_link_sees_is_shown_as_the_prior(width: float) -> None
     truth = perturbed(model.conductivity(radio.frequency), seed=0)
     levels = simulate(model, places, conductivity=truth, radio=radio)
     found = estimate(model, levels, radio=radio, prior=Prior(width))
-    assert found.verdict[-1] == "unidentifiable"
+    assert found.verdict[-1] == "not_identified"
     assert found.conductivity[-1] == found.prior[-1]
     assert found.low[-1] == pytest.approx(found.prior_low[-1])
     np.testing.assert_allclose(found.fitted[:-1], truth[:-1], rtol=1e-2)
-    assert "unidentifiable" in str(found)
+    assert "not_identified" in str(found)
 
 
 @pytest.mark.slow
@@ -487,7 +487,7 @@ def test_two_links_a_setup_are_reported_as_too_few(room: SceneModel, truth: Floa
     assert found.determined <= 6.0
     line = next(line for line in found.remarks() if line.startswith("under-determined"))
     unsure = [
-        n for n, v in zip(room.names, found.verdict, strict=True) if v in ("weak", "unidentifiable")
+        n for n, v in zip(room.names, found.verdict, strict=True) if v in ("weak", "not_identified")
     ]
     assert unsure
     assert all(name in line for name in unsure)
@@ -511,7 +511,7 @@ def test_two_objects_that_only_appear_together_are_named_as_a_pair() -> None:
     found = estimate(model, levels, radio=radio, parameters=Parameters(fixed=fixed))
     assert found.entangled == (("front", "back"),)
     assert any("only their combination is determined: front and back" in r for r in found.remarks())
-    assert set(found.verdict[-2:]) <= {"weak", "unidentifiable"}
+    assert set(found.verdict[-2:]) <= {"weak", "not_identified"}
 
 
 @pytest.mark.slow
@@ -566,6 +566,15 @@ def test_adam_is_refused_what_it_does_not_know(
     levels = campaign.with_rss(np.full((3, 8), -40.0))
     with pytest.raises(VlmrtError, match=message):
         estimate(room, levels, radio=PAPER, solver=Adam(), **option)
+
+
+def test_adam_knows_no_level_that_is_a_bound(room: SceneModel, campaign: Campaign) -> None:
+    levels, one = np.full((3, 8), -40.0), np.zeros((3, 8), bool)
+    one[1, 2] = True
+    for name, message in (("censored", "below a receiver's floor"), ("saturated", "that saturate")):
+        some = campaign.with_rss(levels, **{name: one})
+        with pytest.raises(VlmrtError, match=message):
+            estimate(room, some, radio=PAPER, solver=Adam())
 
 
 def test_adam_has_no_exponents_but_the_scenes(room: SceneModel, campaign: Campaign) -> None:

@@ -15,8 +15,8 @@ from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.export import link_rows, write_estimate, write_links
-from vlmrt_dist.inference.posterior import Verdict
 from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.scene.paper_room import box_room
 
 SETUPS = [

@@ -75,7 +75,7 @@ def test_the_minimum_that_fits_is_found_from_one_that_does_not(width: float) -> 
 
 def test_every_minimum_within_the_noise_is_kept() -> None:
     quiet = problem(np.inf)
-    data = replace(quiet, noise_db=120.0 * quiet.noise_db)
+    data = replace(quiet, noise_db=120.0 * quiet.noise_db, spacing=0.6)
     place, cost = lattice(data)
     near = cost < cost.min() + 4.0
     assert near.sum() > 1
@@ -85,6 +85,17 @@ def test_every_minimum_within_the_noise_is_kept() -> None:
     for z in place[near]:
         inside = (np.abs(z) < 8.9).all()
         assert not inside or np.abs(found.x - z).max(axis=1).min() < 0.1
+
+
+def test_nothing_is_suspected_of_a_fit_with_one_minimum() -> None:
+    data = problem(np.inf)
+
+    def line(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        rows = np.column_stack([ANGLES, np.ones(len(ANGLES))])
+        return rows @ x, sp.csr_matrix(rows)
+
+    known = replace(data, level_dbm=line(np.array([1.0, 2.0]))[0])
+    assert not suspicious(Batch(line, known), known, np.array([1.0, 2.0]))
 
 
 def test_a_search_ends_at_its_limit() -> None:

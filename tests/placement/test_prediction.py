@@ -73,7 +73,7 @@ def test_verdicts_and_links_of_a_pool() -> None:
     pool = sketched()
     found = pool_prediction(ROOM, pool, np.array([0, 1]), 1.0, 0.5)
     assert found.num_links == found.num_heard == 2
-    assert found.verdict == ("estimated", "estimated", *["unidentifiable"] * 3)
+    assert found.verdict == ("estimated", "estimated", *["not_identified"] * 3)
     np.testing.assert_allclose(found.strongest, [20.0, 20.0, 0.0, 0.0, 0.0])
 
 

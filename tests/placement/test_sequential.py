@@ -71,8 +71,8 @@ def test_the_next_setup_is_for_what_is_still_unknown(room: vd.SceneModel) -> Non
     result = vd.estimate(room, measured, radio=RADIO, solver=LevenbergMarquardt(folds=0))
     ahead = plan_next(room, measured, result, num_receivers=3, radio=RADIO, candidates=SMALL)
     assert (ahead.after <= ahead.before + 1e-12).all()
-    # What is measured enters as the estimate has it; an unidentifiable object shows the prior.
-    told = np.array([v != "unidentifiable" for v in result.verdict])
+    # What is measured enters as the estimate has it; what is not identified shows the prior.
+    told = np.array([v != "not_identified" for v in result.verdict])
     stated = np.log(result.high / result.low) / (2.0 * NORMAL_95)
     np.testing.assert_allclose(ahead.before[told], stated[told], rtol=0.02)
     chance = vd.predicted_std(
@@ -129,7 +129,7 @@ def test_a_plan_knows_no_more_than_an_estimate_of_several_unknowns(
     measured = vd.simulate(room, planned, radio=radio, noise_db=0.1, seed=1)
     result = vd.estimate(room, measured, radio=radio, solver=LevenbergMarquardt(folds=0), **more)
     ahead = plan_next(room, measured, result, num_receivers=4, radio=radio, candidates=SMALL)
-    told = np.array([v != "unidentifiable" for v in result.verdict])
+    told = np.array([v != "not_identified" for v in result.verdict])
     assert told.any()
     stated = np.log(result.high / result.low) / (2.0 * NORMAL_95)
     np.testing.assert_allclose(ahead.before[told], stated[told], rtol=1e-3)

@@ -154,16 +154,16 @@ def test_an_object_of_every_class_is_seen_and_no_picture_is_black_or_burnt() -> 
     """Boxes on grey paint, from above, far from the origin: each differs from the paint."""
     size, across = (480, 360), 5
     offset = np.array([3e5, 5e5, 100.0])
-    numbers = {"relative_permittivity": 2.0, "conductivity": 0.1}
+    numbers = 0.1, 2.0, 0.1  # thickness, permittivity, conductivity
     square = np.array([[-1, -1, 0], [10, -1, 0], [10, 8, 0], [-1, 8, 0.0]])
-    objects = [SceneObject("floor", "paint", square + offset, FLOOR, **numbers)]
+    objects = [SceneObject("floor", "paint", square + offset, FLOOR, *numbers)]
     box = box_room(1).objects[-1]
     corners = (box.vertices - box.vertices.min(axis=0)) * np.array([1.2, 0.6, 0.8]) + np.array(
         [0.0, 0.0, 0.01]
     )
     for k, name in enumerate(itu.MATERIALS):
         place = offset + np.array([2.0 * (k % across), 2.0 * (k // across), 0.0])
-        objects.append(SceneObject(name, name, corners + place, box.faces, **numbers))
+        objects.append(SceneObject(name, name, corners + place, box.faces, *numbers))
     model = SceneModel("all", tuple(objects), bounding_bounds(tuple(objects)))
     image = pixels(render_scene(model, ["overhead"], width=480, height=360, samples=16)[0].png)
     assert 60.0 < image.mean() < 230.0

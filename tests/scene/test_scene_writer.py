@@ -97,9 +97,8 @@ def test_awkward_names_come_back(tmp_path: Path) -> None:
     items = []
     for k, name in enumerate(names):
         mesh = BOX.copy().apply_translation([5 * k, 0, 0])
-        numbers = {"conductivity": 0.1 * k, "relative_permittivity": 2.0}
         material = "wood" if k % 2 else name
-        items.append(SceneObject(name, material, mesh.vertices, mesh.faces, 0.1, **numbers))
+        items.append(SceneObject(name, material, mesh.vertices, mesh.faces, 0.1, 2.0, 0.1 * k))
     model = SceneModel("s", tuple(items), bounding_bounds(tuple(items)))
     again = round_trip(model, tmp_path)
     assert again.names == model.names

@@ -134,6 +134,21 @@ class Area:
 
         return np.asarray(shapely.intersects_xy(self._shape, places[:, 0], places[:, 1]))
 
+    def share_of(self, begin: FloatArray, end: FloatArray) -> FloatArray:
+        """[P] share of each straight line's length that lies in the area.
+
+        :param begin: [P, 2 or more] where the lines begin
+        :param end: [P, 2 or more] where they end; one above its beginning lies in the area wholly
+            or not at all
+        """
+        import shapely
+
+        lines = shapely.linestrings(np.stack([begin[:, :2], end[:, :2]], axis=1))
+        length = shapely.length(lines)
+        inside = shapely.length(shapely.intersection(lines, self._shape))
+        upright = self.contains(begin).astype(np.float64)
+        return np.asarray(np.divide(inside, length, out=upright, where=length > 1e-9))
+
 
 AreaLike = Area | str | os.PathLike[str] | Sequence[Sequence[float]] | npt.NDArray[np.float64]
 """An area, corners [n, 2], or text: numbers or the name of a file."""

@@ -140,7 +140,8 @@ def map_command(
     with results_only(), progress_bar() as progress:
         stated: Prior | MaterialPrior = width
         if prior.vlm is not None:
-            stated = propose_materials(prior.vlm, room, frequency=asked.frequency).prior
+            advice = propose_materials(prior.vlm, room, frequency=asked.frequency)
+            stated = prior.of_advisor(advice.prior)
         result: Estimate | Calibration | None = None
         if calibrated is not None:
             result = read_estimate(calibrated)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +27,7 @@ from vlmrt_dist.cli.options import (
 )
 from vlmrt_dist.command_line import Options, described, option_group
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
-from vlmrt_dist.errors import ConfigurationError, NumericalError
+from vlmrt_dist.errors import ConfigurationError, NumericalError, VlmrtError
 from vlmrt_dist.inference import (
     Estimate,
     LevenbergMarquardt,
@@ -35,9 +38,16 @@ from vlmrt_dist.inference import (
     estimate,
 )
 from vlmrt_dist.inference import profile as profile_likelihood
+from vlmrt_dist.placement import CandidateOptions, plan_next
 from vlmrt_dist.scene import SceneModel, check_folder
 from vlmrt_dist.studies import WorkerOptions
 from vlmrt_dist.vlm import propose_materials
+
+WIDTH = 112
+"""Most characters of a line of the tables."""
+
+MOST_OBJECTS = 100
+"""Objects of a scene up to which the estimate looks for the link that decides by itself."""
 
 TABLES = (".parquet", ".csv", ".json")
 
@@ -109,14 +119,17 @@ def estimate_command(
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
     campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
-    if noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0):
+    exact = noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
+    if exact and noise.clutter_db_per_sqrt_m is None:
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
     width = value_of(Prior, prior)
     profiles: list[Profile] = []
     with results_only(), progress_bar() as progress:
         # Asked before any actor starts: this takes the key out of the environment they inherit.
-        advised = vlm and propose_materials(vlm, room, frequency=asked.frequency).prior
+        advised = vlm and prior.of_advisor(
+            propose_materials(vlm, room, frequency=asked.frequency).prior
+        )
         room = room.fill_materials(advised.materials) if advised else room
         result = estimate(
             room, campaign, radio=asked, prior=advised or width, parameters=unknown, noise=errors,
@@ -129,11 +142,29 @@ def estimate_command(
                                    parameters=unknown, noise=errors, solver=chosen)
                 for name in output.profile
             ]  # fmt: skip
-    _print(result, profiles, output.as_json)
+        decisive = _deciding(room, campaign, result, asked, seed)
+    _print(result, profiles, decisive, output.as_json)
     _write(result, output, room, campaign, asked)
 
 
-def _print(result: Estimate, profiles: list[Profile], as_json: bool) -> None:
+def _deciding(
+    scene: SceneModel, campaign: Campaign, result: Estimate, radio: RadioConfig, seed: int
+) -> list[str]:
+    """Where several solutions explain the levels of a small scene: the link of a small pool that
+    tells them apart best."""
+    if len(result.solutions) < 2 or scene.num_objects > MOST_OBJECTS:
+        return []
+    pool = CandidateOptions(num_tx=10, num_rx=30)
+    try:
+        ahead = plan_next(
+            scene, campaign, result, num_receivers=1, radio=radio, candidates=pool, seed=seed
+        )
+    except VlmrtError:  # no free space, or no link is heard: the estimate stands without it
+        return []
+    return ahead.sentences()
+
+
+def _print(result: Estimate, profiles: list[Profile], decisive: list[str], as_json: bool) -> None:
     """:raises NumericalError: if the fit did not end at an answer"""
     if result.outcome not in ("converged", "max_iterations"):
         raise NumericalError(
@@ -141,9 +172,14 @@ def _print(result: Estimate, profiles: list[Profile], as_json: bool) -> None:
             "--initial itu, or use --optimizer levenberg_marquardt"
         )
     if not as_json:
-        print_result("\n".join([str(result), *map(str, profiles)]))
+        terminal = sys.stdout.isatty()
+        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if terminal else WIDTH
+        more = [*decisive, *map(str, profiles)]
+        if terminal:
+            more = [textwrap.fill(line, width) for line in more]
+        print_result("\n".join([result.text(width, wrap=terminal), *more]))
         return
-    for line in result.remarks():
+    for line in [*result.remarks(), *decisive]:
         say(line)
     answer = {**result.to_dict(), "profiles": [each.to_dict() for each in profiles]}
     print_result(json.dumps(answer, indent=2, allow_nan=False))

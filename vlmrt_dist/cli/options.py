@@ -44,7 +44,15 @@ from vlmrt_dist.placement import (
     Vlm,
     VlmThenRefine,
 )
-from vlmrt_dist.scene import SceneModel, box_room, bundled_scene, load_scene
+from vlmrt_dist.scene import (
+    MaterialPrior,
+    SceneModel,
+    Tails,
+    box_room,
+    bundled_scene,
+    load_scene,
+    read_layers,
+)
 from vlmrt_dist.vlm import propose_materials
 
 Value = TypeVar("Value")
@@ -66,6 +74,8 @@ class NamedScene(Options):
         objects' names and shapes (offline) or by a vision-language model (gemini)
     :param scene_root: files of the scene may lie below this folder too; default: only beside the
         scene file
+    :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials,
+        and layers = [{material = "glass", thickness = 0.004}, ...]; default: walls are single slabs
     :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
         or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
@@ -77,6 +87,7 @@ class NamedScene(Options):
     fill_materials: Literal["offline", "gemini"] | None = None
     scene_root: Annotated[Path | None, Parameter(metavar="FOLDER")] = None
     scattering: Literal["ignore", "refuse"] = "ignore"
+    layers: Annotated[Path | None, Parameter(metavar="FILE")] = None
 
     def __post_init__(self) -> None:
         for word in self.material:
@@ -118,6 +129,9 @@ class NamedScene(Options):
             if classes:
                 raise ConfigurationError("--material is for scene files; the paper's room has none")
             room = box_room(int(text.removeprefix("box_room_")) if text != "box_room" else 4)
+            if self.layers is not None:
+                walls = read_layers(self.layers, room.objects)
+                room = room.with_layers(walls.layers).with_extra_loss(walls.extra_loss_db)
             air = np.array([[0, 0, 0], [0, 0, self.headroom]])
             return dataclasses.replace(room, bounds=room.bounds + air)
         path = Path(text)
@@ -132,6 +146,7 @@ class NamedScene(Options):
             materials=classes,
             root=self.scene_root,
             scattering=self.scattering,
+            layers=self.layers,
             unstated="keep" if keep_unstated else "refuse",
         )
 
@@ -189,12 +204,24 @@ class PriorOptions(Options, Prior):
 
     :param width: standard deviation of ln(conductivity) about the ITU value; inf: no prior;
         default: that of published measurements of each class, see vlmrt materials
+    :param tails: of that distribution; student_t where a material class may be wrong
+    :param correlation: of ln(conductivity) and ln(permittivity) of an object where both are
+        unknown; default: 0.5 with the published widths, 0 with --prior-width
     :param vlm: take the materials from an advisor instead of the scene: offline (by the objects'
         names), gemini, openai_compatible
     """
 
     width: Annotated[float | None, Parameter(name="--prior-width")] = None
+    tails: Annotated[Tails, Parameter(name="--prior-tails")] = "normal"
+    correlation: Annotated[
+        float | None, Parameter(name="--prior-correlation", allow_leading_hyphen=True)
+    ] = None
     vlm: Annotated[str | None, Parameter(metavar="ADVISOR")] = None
+
+    def of_advisor(self, advised: MaterialPrior) -> MaterialPrior:
+        """An advisor's prior with the tails and the correlation that the options state."""
+        correlation = advised.correlation if self.correlation is None else self.correlation
+        return dataclasses.replace(advised, tails=self.tails, correlation=correlation)
 
 
 @option_group("Unknown parameters")
@@ -227,10 +254,24 @@ class NoiseOptions(Options, Noise):
     :param gain_offset_db: standard deviation of an unknown offset of levels [dB]; inf: any offset
     :param gain_shared: links that share one offset: those of a setup, of a transmitter (device)
         that several setups have, of a receiver that several setups have, all (campaign)
+    :param clutter_db_per_sqrt_m: scatter by furniture that the scene lacks, its variance growing
+        with the path's length, beside the noise: fit, or a number [dB/√m]
+    :param excess_loss_db_per_m: standard deviation of an unknown mean loss a metre of path, beyond
+        the model's [dB/m]
+    :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
+        everywhere
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
     gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
+    clutter_db_per_sqrt_m: Annotated[float | Literal["fit"] | None, Parameter(name="--clutter")] = (
+        None
+    )
+    excess_loss_db_per_m: Annotated[float | None, Parameter(name="--excess-loss")] = None
+    clutter_area: Annotated[
+        str | None,
+        Parameter(name="--clutter-area", metavar="FILE|NUMBERS", allow_leading_hyphen=True),
+    ] = None
 
 
 @option_group("Solver")

@@ -268,9 +268,12 @@ def _said_of_next(scene: SceneModel, ahead: NextSetup) -> tuple[str, dict[str, A
         lines.append(f"{name:<24} {percent(now):>8} {percent(then):>8}")
     if len(shown) < len(told):
         lines.append(f"{len(told) - len(shown)} more objects gain less; all of them with --json")
+    lines += ahead.sentences()
     answer = {
         "objects": objects,
         "num_links": ahead.campaign.num_links,
+        "solution_levels_dbm": ahead.level_dbm.tolist(),
+        "remarks": ahead.sentences(),
         "units": {"std": "of ln(conductivity)"},
     }
     return "\n".join(lines), answer

@@ -160,7 +160,10 @@ class ActorObjective:
         """See :meth:`~vlmrt_dist.field.objective.Objective.levels`."""
         parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted))
         by = {name: sp.vstack([p.by[name] for p in parts], "csr") for name in wanted}
-        return Levels(np.concatenate([p.rss for p in parts]), by)
+        layers = {
+            name: sp.vstack([p.layers[name] for p in parts], "csr") for name in parts[0].layers
+        }
+        return Levels(np.concatenate([p.rss for p in parts]), by, layers)
 
     def describe(self) -> list[ActorInfo]:
         """The contents of each actor, in the order of the setups."""

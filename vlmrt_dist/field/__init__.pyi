@@ -1,10 +1,15 @@
+from .cell_levels import LengthsAt as LengthsAt
+from .cell_levels import PointLevels as PointLevels
 from .cell_levels import point_levels as point_levels
 from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective
 from .map_plane import MapCells as MapCells
 from .map_plane import MapPlane as MapPlane
+from .materials import SLAB as SLAB
+from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
+from .mean_length import path_lengths as path_lengths
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
@@ -14,6 +19,11 @@ from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error
 from .path_power import path_powers as path_powers
+from .penetration import NormalLoss as NormalLoss
+from .penetration import conductivity_of_loss as conductivity_of_loss
+from .penetration import normal_loss as normal_loss
+from .penetration import penetration_loss as penetration_loss
+from .penetration import scene_loss as scene_loss
 from .replay import Replay as Replay
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
@@ -21,3 +31,5 @@ from .simulation import perturbed as perturbed
 from .simulation import simulate as simulate
 from .tracing import own_power as own_power
 from .tracing import trace as trace
+from .walls import Walls as Walls
+from .walls import walls_of as walls_of

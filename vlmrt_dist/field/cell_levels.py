@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
+from vlmrt_dist.campaign import Area, Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.mean_length import path_lengths
 from vlmrt_dist.field.objective import Levels
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths import LINKS_AT_ONCE, PathTable
@@ -21,6 +23,29 @@ BLOCK = 4 * LINKS_AT_ONCE
 """Points that are held at a time: some 60,000 paths in the paper's room at depth 4."""
 
 
+class LengthsAt(NamedTuple):
+    """How path lengths are weighted and counted, see :func:`~vlmrt_dist.field.path_lengths`.
+
+    :param materials: material parameters [K] that the paths' powers are those of
+    :param area: the part of the plan in which length counts; None: everywhere
+    """
+
+    materials: Materials
+    area: Area | None
+
+
+class PointLevels(NamedTuple):
+    """:param rows: [P'] points
+    :param levels: for each of the materials the :class:`Levels` there ([1, P'], derivatives
+        [P', K])
+    :param length_m: [P'] mean length of their paths [m], if it was asked for
+    """
+
+    rows: IntArray
+    levels: list[Levels]
+    length_m: FloatArray | None
+
+
 def point_levels(
     scene: SceneModel,
     tx: FloatArray,
@@ -28,7 +53,8 @@ def point_levels(
     radio: RadioConfig,
     materials: Sequence[Materials],
     wanted: Sequence[Parameter] = (),
-) -> Iterator[tuple[IntArray, list[Levels]]]:
+    lengths: LengthsAt | None = None,
+) -> Iterator[PointLevels]:
     """Levels at points, and their derivatives, a block at a time.
 
     Neighbouring points are traced fastest together: give them tile by tile.
@@ -37,9 +63,9 @@ def point_levels(
     :param points: receivers [P,3] [m], none of them on a surface or on the transmitter
     :param materials: material parameters [K] at the carrier of ``radio``; a result for each
     :param wanted: parameters to differentiate by
-    :return: indices [P'] of points, and for each of ``materials`` the :class:`Levels` there
-        ([1, P'], derivatives [P', K]). Points that a path reaches along a face are in no block:
-        what arrives there is not defined
+    :param lengths: ask for the lengths of the paths too
+    :return: points that a path reaches along a face are in no block: what arrives there is not
+        defined
     :raises CampaignError: if the transmitter is on a surface
     """
     for begin in range(0, len(points), BLOCK):
@@ -47,7 +73,12 @@ def point_levels(
         for some, table, campaign in _tables(scene, tx, points, index, radio):
             objective = ReplayObjective(scene, campaign, radio, table)
             levels = (objective.levels({radio.frequency: each}, wanted) for each in materials)
-            yield some, [_present(each, campaign) for each in levels]
+            found = None
+            if lengths is not None:
+                at, area = {radio.frequency: lengths.materials}, lengths.area
+                found = path_lengths(scene, campaign, radio, at, area=area, table=table)
+                found = found[campaign.present]
+            yield PointLevels(some, [_present(each, campaign) for each in levels], found)
 
 
 def _tables(
@@ -71,4 +102,5 @@ def _present(levels: Levels, campaign: Campaign) -> Levels:
     """The levels [1, P'] of receivers that exist, the setups' one after another."""
     there = np.flatnonzero(campaign.present.ravel())
     by: dict[Parameter, sp.csr_matrix] = {name: d[there] for name, d in levels.by.items()}
-    return Levels(levels.rss.reshape(1, -1)[:, there], by)
+    layers: dict[Parameter, sp.csr_matrix] = {n: d[there] for n, d in levels.layers.items()}
+    return Levels(levels.rss.reshape(1, -1)[:, there], by, layers)

@@ -22,6 +22,7 @@ from vlmrt_dist.field.objective import (
     normalized_absolute_error,
 )
 from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.walls import refuse_walls, walls_of
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import SceneModel
 
@@ -56,7 +57,7 @@ class ReplayObjective:
         if len(self._carriers) > 1:
             tables = [table.setups(c.setups.tolist()) for c in self._carriers]
         self._replays = [
-            Replay(part, carrier.radio)
+            Replay(part, carrier.radio, walls_of(scene, carrier.radio.frequency))
             for part, carrier in zip(tables, self._carriers, strict=True)
         ]
 
@@ -91,7 +92,6 @@ class ReplayObjective:
     def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
         """See :meth:`Objective.levels`."""
         rss = np.zeros(self._present.shape)
-        by: dict[Parameter, sp.csr_matrix] = {}
         parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
             here = materials[carrier.radio.frequency]
@@ -99,18 +99,22 @@ class ReplayObjective:
                 derivative = replay.derivative(here, name)
                 power = derivative.rss[:, 0]
                 per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
-                parts[name].append(
-                    _scaled(replay.jacobian(derivative), per_link, getattr(here, name))
-                )
+                jacobian = replay.jacobian(derivative, name)
+                parts[name].append(_scaled(jacobian, per_link, replay.steps(here, name)))
                 rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
             if not wanted:
                 rss[carrier.setups] = replay.rss(here)[0]
         order = np.concatenate([c.setups for c in self._carriers])
         links = np.arange(self._present.size).reshape(self._present.shape)
         back = np.argsort(links[order].ravel())
+        by: dict[Parameter, sp.csr_matrix] = {}
+        layers: dict[Parameter, sp.csr_matrix] = {}
         for name, blocks in parts.items():
-            by[name] = blocks[0] if len(blocks) == 1 else sp.vstack(blocks, "csr")[back]
-        return Levels(np.where(self._present, rss, np.nan), by)
+            whole = blocks[0] if len(blocks) == 1 else sp.vstack(blocks, "csr")[back]
+            by[name] = whole
+            if whole.shape[1] > self.num_objects:
+                by[name], layers[name] = whole[:, : self.num_objects], whole[:, self.num_objects :]
+        return Levels(np.where(self._present, rss, np.nan), by, layers)
 
     def many_levels(
         self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]
@@ -165,7 +169,8 @@ class RetraceObjective:
 
     Parameters as of :class:`ReplayObjective`, without the paths.
 
-    :raises ConfigurationError: if the campaign names other carriers than ``radio``
+    :raises ConfigurationError: if the campaign names other carriers than ``radio``, or objects have
+        layers or extra losses
     """
 
     def __init__(
@@ -188,6 +193,7 @@ class RetraceObjective:
                 "the retrace engine has no caps on reflections or transmissions, nor straight "
                 "paths beyond max_depth; use engine='replay'"
             )
+        refuse_walls(scene, "the retrace engine", "use engine='replay'")
         from vlmrt_dist.field.retrace import Retrace  # imports Sionna
 
         self.num_setups = campaign.num_setups
@@ -231,7 +237,7 @@ class RetraceObjective:
                 "the retrace engine differentiates by the conductivity only; use engine='replay'"
             )
         rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
-        return Levels(rss, {"conductivity": jacobian})
+        return Levels(rss, {"conductivity": jacobian}, {})
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""

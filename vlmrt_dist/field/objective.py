@@ -35,11 +35,13 @@ class ValueAndGrad(NamedTuple):
 class Levels(NamedTuple):
     """:param rss: [M, N] received powers [W] (NaN where no receiver is, zero where no path arrives)
     :param by: for each parameter asked for, the sparse derivative [M · N, K] of the levels [dB] by
-        its logarithm at each object (zero rows where no path arrives)
+        its logarithm at each object, or by the extra loss [dB] (zero rows where no path arrives)
+    :param layers: the same [M · N, Λ] by the logarithm at each layer; empty where no object has any
     """
 
     rss: FloatArray
     by: dict[Parameter, sp.csr_matrix]
+    layers: dict[Parameter, sp.csr_matrix]
 
 
 class ManyLevels(NamedTuple):

@@ -10,14 +10,19 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.field.materials import Materials
 from vlmrt_dist.field.replay import Replay
+from vlmrt_dist.field.walls import Walls
 from vlmrt_dist.paths import PathTable
 
 
-def path_powers(table: PathTable, radio: RadioConfig, materials: Materials) -> FloatArray:
+def path_powers(
+    table: PathTable, radio: RadioConfig, materials: Materials, walls: Walls | None = None
+) -> FloatArray:
     """[P] received power of each path [W].
 
     :param radio: what ``table`` was traced with, at the carrier of its setups
     :param materials: material parameters [K] at that carrier
+    :param walls: layers and extra losses of the objects there, see
+        :func:`~vlmrt_dist.field.walls.walls_of`
     """
     count = table.num_paths
     if count == 0:
@@ -33,4 +38,6 @@ def path_powers(table: PathTable, radio: RadioConfig, materials: Materials) -> F
         seconds=none,
         seconds_in_solver=none,
     )
-    return np.asarray(Replay(alone, radio.replace(combining="power")).rss(materials)[0, :, 0])
+    return np.asarray(
+        Replay(alone, radio.replace(combining="power"), walls).rss(materials)[0, :, 0]
+    )

@@ -104,7 +104,8 @@ def simulate(
         of a file, or a data frame with the columns of one
     :param conductivity: [K] true conductivities at the radio's carrier [S/m]; default: the scene's
         own. At other carriers they follow the objects' classes, see
-        :mod:`~vlmrt_dist.campaign.carriers`
+        :mod:`~vlmrt_dist.campaign.carriers`. Objects with layers have those of the scene, whatever
+        stands here
     :param radio: radio configuration. An estimation with the same one has the protocol ``exact``
         where both have every path, ``same_paths`` where both share a sampled set (the same seed);
         otherwise the protocol is ``independent``
@@ -206,13 +207,15 @@ def _received(
     """Received powers [M,N] [W], zero where no path arrives."""
     from vlmrt_dist.field.replay import Materials, Replay  # imports Dr.Jit
     from vlmrt_dist.field.tracing import trace
+    from vlmrt_dist.field.walls import walls_of
 
     table = trace(scene, campaign, radio)
     rss = np.zeros(campaign.present.shape)
     for carrier in carriers_of(scene, campaign, radio):
         materials = Materials(truth * carrier.scale, carrier.relative_permittivity, scene.thickness)
         part = table.setups(carrier.setups.tolist())
-        rss[carrier.setups] = Replay(part, carrier.radio).rss(materials)[0]
+        walls = walls_of(scene, carrier.radio.frequency)
+        rss[carrier.setups] = Replay(part, carrier.radio, walls).rss(materials)[0]
     return rss
 
 

@@ -11,6 +11,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import UnsupportedByReplay
 from vlmrt_dist.field.replay import Materials, Replay
+from vlmrt_dist.field.walls import walls_of
 from vlmrt_dist.paths import (
     KEPT_SECONDS,
     LINKS_AT_ONCE,
@@ -171,4 +172,5 @@ def own_power(scene: SceneModel, radio: RadioConfig, table: PathTable) -> FloatA
         scene.relative_permittivity(radio.frequency),
         scene.thickness,
     )
-    return Replay(table, radio.replace(combining="power")).rss(materials)[0]
+    walls = walls_of(scene, radio.frequency)
+    return Replay(table, radio.replace(combining="power"), walls).rss(materials)[0]

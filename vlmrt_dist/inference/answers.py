@@ -8,69 +8,102 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import Gains, JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, Gains, JointPosterior, QuantityEstimate
+from vlmrt_dist.inference.verdicts import Marginals, Part, contradicted, marginals
 
 
-def quantity_of(name: str, unknowns: Unknowns, fit: Fit, known: FloatArray) -> QuantityEstimate:
+def quantity_of(
+    name: str, unknowns: Unknowns, fit: Fit, known: FloatArray, found: Marginals | None = None
+) -> QuantityEstimate:
     """One parameter of every object after a fit.
 
     An object that the data say nothing about shows its prior.
 
     :param known: [K] values of objects that are fixed in it
+    :param found: what is said of each unknown; None: it is judged here
     """
+    found = found or marginals(fit, unknowns)
     entry = unknowns.entry.get(name, np.full(len(known), -1))
     free = entry >= 0
     at = np.where(free, entry, 0)
-    lost = free & np.array([v == "unidentifiable" for v in fit.knowledge.verdict])[at]
+    lost = free & (np.array(found.verdict) == "not_identified")[at]
+    told = free & ~lost
     prior_std = np.where(free, np.minimum(unknowns.width, unknowns.vague)[at], 0.0)
-    std = np.where(lost, prior_std, np.where(free, fit.knowledge.std[at], 0.0))
     kind = KINDS[name]
     back = np.log if kind.log else np.asarray
     fixed = np.where(free, 1.0, known)
     if kind.log:
         fixed = np.maximum(fixed, 1e-300)  # vacuum
     mean = np.where(free, unknowns.mean[at], back(fixed))
-    x = np.where(free & ~lost, fit.x[at], mean)
+    prior_low, prior_high = mean - NORMAL_95 * prior_std, mean + NORMAL_95 * prior_std
 
     def value(of: FloatArray) -> FloatArray:
+        if name == "penetration_loss":  # a normal distribution reaches below none
+            of = np.clip(of, kind.low, kind.high)
         return np.where(free, np.exp(of) if kind.log else of, known)
 
-    wider = (fit.width > unknowns.width) & np.isfinite(fit.width)
     return QuantityEstimate(
         unit=kind.unit,
-        value=value(x),
-        std=std,
-        low=value(x - NORMAL_95 * std),
-        high=value(x + NORMAL_95 * std),
+        value=value(np.where(told, found.x[at], mean)),
+        std=np.where(told, found.std[at], prior_std),
+        low=value(np.where(told, found.low[at], prior_low)),
+        high=value(np.where(told, found.high[at], prior_high)),
         prior=value(mean),
-        prior_low=value(mean - NORMAL_95 * prior_std),
-        prior_high=value(mean + NORMAL_95 * prior_std),
-        verdict=tuple(fit.knowledge.verdict[i] if i >= 0 else "fixed" for i in entry),
-        contradicts_prior=tuple(bool(w) for w in free & wider[at]),
+        prior_low=value(prior_low),
+        prior_high=value(prior_high),
+        verdict=tuple(found.verdict[i] if i >= 0 else "fixed" for i in entry),
+        contradicts_prior=tuple((free & contradicted(fit, unknowns, found)[at]).tolist()),
+        parts=tuple(_in_unit(found.parts[i], kind.log) if i >= 0 else () for i in entry),
     )
 
 
-def gains_of(unknowns: Unknowns, fit: Fit) -> Gains | None:
+def _in_unit(parts: tuple[Part, ...], log: bool) -> tuple[Part, ...]:
+    """Intervals of x as intervals of the value."""
+    if not log:
+        return parts
+    return tuple(
+        part._replace(
+            low=float(np.exp(part.low)),
+            high=float(np.exp(part.high)),
+            value=float(np.exp(part.value)),
+        )
+        for part in parts
+    )
+
+
+def gains_of(unknowns: Unknowns, fit: Fit, found: Marginals) -> Gains | None:
     """Offsets of the levels; None if there are none."""
     if "gain" not in unknowns.entry:
         return None
-    which = np.flatnonzero(np.array(unknowns.quantity) == "gain")
+    which = unknowns.offsets
     of_link = unknowns.entry["gain"].reshape(-1, unknowns.num_receivers)
     return Gains(
-        fit.x[which],
-        fit.knowledge.std[which],
-        tuple(fit.knowledge.verdict[i] for i in which),
+        found.x[which],
+        found.std[which],
+        tuple(found.verdict[i] for i in which),
         tuple(unknowns.label[i] for i in which),
         np.where(of_link >= 0, of_link - which[0], -1),
     )
 
 
-def joint_of(unknowns: Unknowns, fit: Fit) -> JointCovariance:
-    """Posterior covariance of all unknowns."""
-    return JointCovariance(dict(unknowns.entry), fit.knowledge.full_covariance)
+def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
+    """Mean loss a metre beyond the model's; None if it was not unknown."""
+    if "excess_loss" not in unknowns.quantity:
+        return None
+    i = unknowns.quantity.index("excess_loss")
+    value, low, high, std = (float(v[i]) for v in (found.x, found.low, found.high, found.std))
+    return ExcessLoss(value, low, high, std, found.verdict[i])
 
 
-def covariance_of(joint: JointCovariance, num_objects: int) -> FloatArray:
+def joint_of(unknowns: Unknowns, fit: Fit) -> JointPosterior:
+    """Posterior of all unknowns."""
+    return JointPosterior(
+        dict(unknowns.entry), fit.knowledge.full_covariance, unknowns.quantity, unknowns.label,
+        fit.x, fit.draws,
+    )  # fmt: skip
+
+
+def covariance_of(joint: JointPosterior, num_objects: int) -> FloatArray:
     """[K, K] posterior covariance of ln σ, zero where fixed."""
     entry = joint.entry.get("conductivity")
     if entry is None:

@@ -53,15 +53,14 @@ class Batch:
     :param data: levels, noise and prior
     """
 
-    def __init__(self, predict: Predict, data: LeastSquares) -> None:
+    def __init__(self, predict: Predict | ManyPredict, data: LeastSquares) -> None:
         size = len(data.prior)
         self.low, self.high = (
             np.array(np.broadcast_to(b, size), np.float64) for b in (data.low, data.high)
         )
         self.evaluations = 0
-        self._predict, self._prior = predict, data.prior
+        self._predict, self._prior = predict, data.prior_term
         self._index, self._links = np.flatnonzero(data.used), data.links
-        self._regular = 1.0 / np.broadcast_to(data.prior_width, size)
 
     def rows(self, x: FloatArray) -> Rows:
         """Residuals and their derivatives at vectors [S, X]."""
@@ -83,13 +82,12 @@ class Batch:
         count, links = len(x), self._links
         every = links.at(np.tile(np.arange(len(links.level_dbm)), count))
         flat, slope = residuals(every, level[:, self._index].ravel())
-        prior = (x - self._prior) * self._regular
+        prior = self._prior.residuals(x)
         residual = np.concatenate([flat.reshape(count, -1), prior], axis=1)
         if not slopes:
             return residual, jacobian
         rows = jacobian[:, self._index] * slope.reshape(count, -1)[:, :, None]
-        own = np.broadcast_to(np.diag(self._regular), (count, x.shape[1], x.shape[1]))
-        return residual, np.concatenate([rows, own], axis=1)
+        return residual, np.concatenate([rows, self._prior.slopes(x)], axis=1)
 
     def _levels(self, x: FloatArray, slopes: bool) -> tuple[FloatArray, FloatArray]:
         count = len(x)
@@ -168,9 +166,8 @@ def linear_minimum(
     batch: Batch, x: FloatArray, residual: FloatArray, slope: FloatArray, held: BoolArray
 ) -> FloatArray:
     """[S] lowest cost that a step within the range promises, the levels taken as linear."""
-    step, promised = _steps(
-        batch, x, residual, slope, np.full(len(x), LEAST_DAMPING), held, longest=np.inf
-    )
+    damping = np.full(len(x), LEAST_DAMPING)
+    _, promised = _steps(batch, x, residual, slope, damping, held, longest=np.inf)
     return _cost(residual) - promised
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import numpy as np
@@ -12,12 +12,15 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError, NumericalError
-from vlmrt_dist.inference.options import Initial, Prior, check_choice
+from vlmrt_dist.inference.options import Initial, Prior, check_choice, check_correlation
 from vlmrt_dist.scene import (
+    CORRELATION,
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
     MaterialPrior,
+    SceneLayers,
     SceneModel,
+    Tails,
     spread_of,
 )
 
@@ -33,12 +36,22 @@ class ConductivityPrior:
     :param width: [K] standard deviation of ln σ; infinite for none
     :param free: [K] objects whose conductivity is unknown
     :param permittivity_width: [K] standard deviation of ln ε_r; None: nobody says
+    :param correlation: of ln σ and ln ε_r of an object
+    :param heavy: tails are Student's
+    :param layer_width: [Λ] standard deviation of ln σ of the layers that objects have
+    :param layer_free: [Λ] layers of unknown conductivity
+    :param layer_permittivity_width: [Λ] as that of the objects
     """
 
     median: FloatArray
     width: FloatArray
     free: BoolArray
     permittivity_width: FloatArray | None = None
+    correlation: float = 0.0
+    heavy: bool = False
+    layer_width: FloatArray = field(default_factory=lambda: np.zeros(0))
+    layer_free: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    layer_permittivity_width: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 def prior_of(
@@ -52,7 +65,7 @@ def prior_of(
     :raises ConfigurationError: if nothing is, or as :func:`stated_prior` does
     """
     found = stated_prior(scene, radio, prior, fixed)
-    if not found.free.any():
+    if not (found.free.any() or found.layer_free.any()):
         raise ConfigurationError("every object of the scene is fixed; there is nothing to estimate")
     return found
 
@@ -66,19 +79,21 @@ def stated_prior(
     """Prior on the conductivities of a scene's objects at the carrier of ``radio``.
 
     Vacuum and metal have no gradient: they are fixed whatever is asked. So is what a
-    ``MaterialPrior`` is certain of (width 0).
+    ``MaterialPrior`` is certain of (width 0), and the slab that only stands for an object's layers.
 
     :param prior: widths about the values of the scene's own material classes (a number that the
         scene states instead has the width of its class), or medians and widths that somebody states
-    :param fixed: objects of known conductivity, which stay as the scene states them
-    :raises ConfigurationError: if a name in ``fixed`` is no object of the scene, or the prior is
-        about other objects or is impossible
+    :param fixed: objects of known conductivity, and layers ("object/layer"), which stay as the
+        scene states them; of an object with layers all of them
+    :raises ConfigurationError: if a name in ``fixed`` is no object or layer of the scene, or the
+        prior is about other objects or is impossible
     """
-    unknown = sorted(set(fixed) - set(scene.names))
+    layers = () if scene.layers is None else scene.layers.names
+    unknown = sorted(set(fixed) - {*scene.names, *layers})
     if unknown:
         raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
     known = np.isin(scene.names, list(fixed))
-    permittivity = None
+    permittivity, correlation = None, prior.correlation
     if isinstance(prior, MaterialPrior):
         median, widths = _checked(prior, scene, radio.frequency)
         if known.any():
@@ -89,10 +104,38 @@ def stated_prior(
             spreads = {m: spread_of(m, radio.frequency) for m in set(scene.materials)}
             widths = np.array([spreads[m].conductivity for m in scene.materials])
             permittivity = np.array([spreads[m].relative_permittivity for m in scene.materials])
+            correlation = CORRELATION if correlation is None else correlation
         else:
             widths = np.full(scene.num_objects, float(prior.width))
     free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY) & (widths > 0.0) & ~known
-    return ConductivityPrior(median, widths, free, permittivity)
+    free &= np.array([item.layered is None for item in scene.objects])
+    own = ConductivityPrior(
+        median, widths, free, permittivity, correlation or 0.0, prior.tails == "student_t"
+    )
+    return own if scene.layers is None else _with_layers(own, scene.layers, radio, prior, fixed)
+
+
+def _with_layers(
+    own: ConductivityPrior,
+    layers: SceneLayers,
+    radio: RadioConfig,
+    prior: Prior | MaterialPrior,
+    fixed: Sequence[str],
+) -> ConductivityPrior:
+    """The prior with that on the layers: a stated width, or those of their classes."""
+    spreads = [spread_of(material, radio.frequency) for material in layers.materials]
+    width = np.array([each.conductivity for each in spreads])
+    if isinstance(prior, Prior) and prior.width is not None:
+        width = np.full(len(width), prior.width)
+    median = layers.conductivity(radio.frequency)
+    free = (median > MIN_CONDUCTIVITY) & (median < MAX_CONDUCTIVITY)
+    free &= ~np.isin(layers.names, list(fixed)) & ~np.isin(layers.objects, list(fixed))
+    return replace(
+        own,
+        layer_width=width,
+        layer_free=free,
+        layer_permittivity_width=np.array([each.relative_permittivity for each in spreads]),
+    )
 
 
 def _checked(
@@ -105,6 +148,8 @@ def _checked(
             + listed(scene.names)
         )
     c, d, width = (np.asarray(x, np.float64) for x in (given.c, given.d, given.width))
+    check_choice("tails", given.tails, get_args(Tails))
+    check_correlation(given.correlation)
     shape = (scene.num_objects,)
     if not c.shape == d.shape == width.shape == shape:
         raise ConfigurationError(

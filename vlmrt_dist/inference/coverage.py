@@ -8,6 +8,7 @@ materials leave; geometry, noise and offsets of a receiver are not in it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +18,25 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.field import Levels, MapPlane, Materials, Parameter, point_levels
+from vlmrt_dist.field import (
+    SLAB,
+    LayerMaterials,
+    LengthsAt,
+    Levels,
+    MapPlane,
+    Materials,
+    NormalLoss,
+    Parameter,
+    normal_loss,
+    point_levels,
+    walls_of,
+)
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
-from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import JointCovariance, QuantityEstimate
+from vlmrt_dist.inference.quantities import ExcessLoss, JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -32,8 +45,6 @@ from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
 ON_TRANSMITTER = 1e-3
 """Cells whose centre is nearer to the transmitter than this [m] have no level."""
-
-_SLABS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +137,8 @@ def radio_map(
 ) -> RadioMap:
     """Levels over a plane by the exact paths, before and after calibration.
 
-    Offsets of the setups' levels, if they were estimated, are not applied: the map is that of the
-    stated transmit power.
+    Offsets of the levels, if they were estimated, are not applied: the map is that of the stated
+    transmit power. An excess loss along the paths is, in the calibrated map.
 
     :param scene: K objects: a scene model, the path of a scene file, or a live ``sionna.rt.Scene``
     :param tx: transmitter [3] or transmitters [T, 3] [m]
@@ -150,7 +161,7 @@ def radio_map(
     places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
-    wanted = [q for q in _SLABS if q in named or (q == "conductivity" and "exponent" in named)]
+    wanted = _wanted(named)
     cells = (plane or MapPlane()).cells_of(scene)
     free = cells.free(scene)
     points = cells.centers.reshape(-1, 3)
@@ -159,11 +170,13 @@ def radio_map(
     for t, place in enumerate(places):
         index = cells.in_tiles(free)
         index = index[np.linalg.norm(points[index] - place, axis=1) > ON_TRANSMITTER]
-        materials = [state.materials for state in states]
-        blocks = point_levels(scene, place, points[index], radio, materials, wanted)
-        for some, found in blocks:
+        blocks = point_levels(
+            scene, place, points[index], radio, [state.materials for state in states], wanted,
+            _lengths_at(scene, estimate, radio.frequency),
+        )  # fmt: skip
+        for some, found, lengths in blocks:
             for state, here, at in zip(states, levels, found, strict=True):
-                here[:, t, index[some]] = state.level_and_std(at)
+                here[:, t, index[some]] = state.level_and_std(at, lengths)
             done += len(some)
             if progress is not None:
                 progress("map", done, len(places) * int(free.sum()))
@@ -177,6 +190,16 @@ def radio_map(
         calibrated_std_db=after[0][1] if after else None,
         joint=estimate is None or estimate.joint is not None,
     )  # fmt: skip
+
+
+def _lengths_at(
+    scene: SceneModel, estimate: Calibration | None, frequency: float
+) -> LengthsAt | None:
+    """How the lengths of paths are counted that an excess loss needs: with the prior's powers, as
+    when it was estimated."""
+    if estimate is None or estimate.along.excess_loss is None:
+        return None
+    return LengthsAt(prior_materials(scene, estimate, frequency), estimate.along.area)
 
 
 def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
@@ -197,6 +220,9 @@ def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
     return places
 
 
+_AT_REFERENCE = "conductivity at the reference carrier"
+
+
 @dataclass(frozen=True, eq=False)
 class _State:
     """Materials with the uncertainty of some of them.
@@ -204,14 +230,20 @@ class _State:
     :param entry: for each uncertain quantity the unknown of each object [K], -1 where known
     :param covariance: [X, X] of the unknowns, or [X] variances where they are independent
     :param log_ratio: ln of the map's carrier over the one that an exponent's σ is given at
+    :param loss: mean loss a metre of path beyond the model's
+    :param loss_entry: the unknown that it is; None: independent of the others
+    :param slab_loss: of the slabs at that carrier, where penetration losses are uncertain
     """
 
     materials: Materials
     entry: dict[str, IntArray]
     covariance: FloatArray
     log_ratio: float
+    loss: ExcessLoss | None = None
+    loss_entry: int | None = None
+    slab_loss: NormalLoss | None = None
 
-    def shared(self, joint: JointCovariance) -> _State:
+    def shared(self, joint: JointPosterior) -> _State:
         """The same variances [X] for unknowns that objects of a group share."""
         variance = np.zeros(len(joint.matrix))
         for quantity, entry in _slabs_of(joint).items():
@@ -219,34 +251,88 @@ class _State:
             variance[entry[free]] = self.covariance[self.entry[quantity][free]]
         return dataclasses.replace(self, entry=_slabs_of(joint), covariance=variance)
 
-    def level_and_std(self, levels: Levels) -> tuple[FloatArray, FloatArray]:
-        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB]."""
+    def level_and_std(
+        self, levels: Levels, length_m: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """[P] levels [dBm], NaN where no path arrives, and their standard deviations [dB].
+
+        :param length_m: [P] length of the paths [m], if there may be an excess loss
+        """
         power = levels.rss[0]
         heard = power > 0.0
         jacobian = sp.csr_matrix((len(power), len(self.covariance)))
-        by_slab: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
+        by_slab = _by_quantity(levels, self.entry, self.slab_loss)
         for quantity, entry in self.entry.items():
             # An exponent acts through the conductivity: ln σ changes by ln(f / f0) for each unit.
             exponent = quantity == "exponent"
-            by = by_slab["conductivity"] * self.log_ratio if exponent else by_slab[quantity]
+            by = levels.by["conductivity"] * self.log_ratio if exponent else by_slab[quantity]
             free = np.flatnonzero(entry >= 0)
             columns = sp.csr_matrix(
                 (np.ones(len(free)), (free, entry[free])), (len(entry), len(self.covariance))
             )
             jacobian = jacobian + by @ columns
+        lost: FloatArray | float = 0.0
+        alone: FloatArray | float = 0.0
+        if self.loss is not None and length_m is not None:
+            along = np.nan_to_num(length_m)
+            lost = self.loss.value * along
+            if self.loss_entry is None:
+                alone = (self.loss.std * along) ** 2
+            else:
+                there, at = np.arange(len(along)), np.full(len(along), self.loss_entry)
+                jacobian = jacobian + sp.csr_matrix((-along, (there, at)), jacobian.shape)
         if self.covariance.ndim == 1:
             variance = np.asarray(jacobian.multiply(jacobian) @ self.covariance)
         else:
             spread = jacobian @ self.covariance
             variance = np.asarray(jacobian.multiply(spread).sum(axis=1)).ravel()
         with np.errstate(invalid="ignore"):
-            level = np.where(heard, watts_to_dbm(power), np.nan)
-        return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+            level = np.where(heard, watts_to_dbm(power) - lost, np.nan)
+        return level, np.where(heard, np.sqrt(np.maximum(variance + alone, 0.0)), np.nan)
 
 
-def _slabs_of(joint: JointCovariance) -> dict[str, IntArray]:
+def _by_quantity(
+    levels: Levels, entry: Mapping[str, IntArray], slab_loss: NormalLoss | None
+) -> dict[str, sp.csr_matrix]:
+    """Derivatives of levels by each quantity of objects and layers, the others held fixed: [L, K],
+    or [L, Λ] for :data:`LAYER`.
+
+    :param entry: for each uncertain quantity the unknown of each object, -1 where known
+    :param slab_loss: see :func:`_slab_loss_of`
+    """
+    found: dict[str, sp.csr_matrix] = {str(name): by for name, by in levels.by.items()}
+    found |= {LAYER[name]: by for name, by in levels.layers.items()}
+    if slab_loss is None or "penetration_loss" not in entry:
+        return found
+    by_loss = found["penetration_loss"] = found.pop("extra_loss_db")
+    objects = by_loss.shape[1]
+    by_loss = by_loss @ sp.diags((entry["penetration_loss"] >= 0).astype(np.float64))
+    for name in SLAB:  # what a slab takes is not extra
+        change = by_loss @ slab_loss.by[name]
+        if name in found:
+            found[name] = found[name] - change[:, :objects]
+        if LAYER[name] in found:
+            found[LAYER[name]] = found[LAYER[name]] - change[:, objects:]
+    return found
+
+
+def _slab_loss_of(scene: SceneModel, calibration: Calibration) -> NormalLoss | None:
+    """Losses of the slabs at the calibrated values; None where no penetration loss was unknown."""
+    at = _at({name: q.value for name, q in calibration.slabs.items()}, calibration.slabs, 0.0)
+    return _loss(scene, at, calibration.frequency)
+
+
+def _wanted(named: Collection[str]) -> list[Parameter]:
+    """What levels are differentiated by for the uncertainty of some quantities."""
+    wanted: list[Parameter] = [q for q in SLAB if q in named or LAYER[q] in named]
+    if "exponent" in named and "conductivity" not in wanted:
+        wanted.insert(0, "conductivity")
+    return [*wanted, "extra_loss_db"] if "penetration_loss" in named else wanted
+
+
+def _slabs_of(joint: JointPosterior) -> dict[str, IntArray]:
     """The entries of a joint covariance that belong to objects."""
-    return {quantity: entry for quantity, entry in joint.entry.items() if quantity != "gain"}
+    return {name: entry for name, entry in joint.entry.items() if name not in OF_LINKS}
 
 
 def _states(
@@ -262,7 +348,7 @@ def _states(
             scene, radio.frequency, {"conductivity": known.median}, radio.frequency
         )
         width = np.where(np.isinf(known.width), KINDS["conductivity"].vague, known.width)
-        before = _independent(scene, materials, {"conductivity": (width, known.free)}, 0.0)
+        before = _independent(materials, {"conductivity": (width, known.free)}, 0.0)
     if estimate is None:
         return [before]
     if estimate.names != scene.names:
@@ -271,7 +357,8 @@ def _states(
             f"the scene {scene.num_objects}, or their names differ; give the scene that it was "
             "made for"
         )
-    quantities = estimate.quantities
+    estimate.check_layers(scene)
+    quantities = estimate.slabs
     stated = {name: q for name, q in quantities.items() if name != "exponent"}
     if prior is None and not all(np.isfinite(q.prior).all() for q in stated.values()):
         raise ConfigurationError(
@@ -283,16 +370,22 @@ def _states(
         at = _at({name: q.prior for name, q in quantities.items()}, quantities, log_ratio)
         widths = {name: (_width(name, q), _free(q)) for name, q in quantities.items()}
         materials = _materials(scene, radio.frequency, at, estimate.frequency)
-        before = _independent(scene, materials, widths, log_ratio)
+        before = _independent(materials, widths, log_ratio)
+        before = dataclasses.replace(before, slab_loss=_loss(scene, at, estimate.frequency))
         if estimate.joint is not None:
             before = before.shared(estimate.joint)
     materials = calibrated_materials(scene, estimate, radio.frequency)
+    slab_loss = _slab_loss_of(scene, estimate)
     if estimate.joint is not None:
         after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
+        entry = estimate.joint.entry.get("excess_loss")
+        if entry is not None:
+            after = dataclasses.replace(after, loss_entry=int(entry.max()))
     else:
         spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
-        after = _independent(scene, materials, spread, log_ratio)
-    return [before, after]
+        after = _independent(materials, spread, log_ratio)
+    after = dataclasses.replace(after, slab_loss=slab_loss)
+    return [before, dataclasses.replace(after, loss=estimate.along.excess_loss)]
 
 
 def calibrated_materials(
@@ -303,10 +396,23 @@ def calibrated_materials(
         return Materials(
             scene.conductivity(frequency), scene.relative_permittivity(frequency), scene.thickness
         )
-    quantities = calibration.quantities
+    calibration.check_layers(scene)
+    quantities = calibration.slabs
     log_ratio = float(np.log(frequency / calibration.frequency))
     at = _at({name: q.value for name, q in quantities.items()}, quantities, log_ratio)
     return _materials(scene, frequency, at, calibration.frequency)
+
+
+def prior_materials(scene: SceneModel, calibration: Calibration, frequency: float) -> Materials:
+    """Materials [K] at a carrier [Hz] before the calibration; the scene's own where the prior is
+    not known."""
+    known = {
+        name: quantity.prior
+        for name, quantity in calibration.slabs.items()
+        if name != "exponent" and np.isfinite(quantity.prior).all()
+    }
+    known.setdefault("conductivity", scene.conductivity(calibration.frequency))
+    return _materials(scene, frequency, known, calibration.frequency)
 
 
 def _at(
@@ -316,7 +422,11 @@ def _at(
     found = {name: value for name, value in values.items() if name != "exponent"}
     if "exponent" in values:
         change = np.nan_to_num(values["exponent"] - quantities["exponent"].prior)
+        found[_AT_REFERENCE] = found["conductivity"]
         found["conductivity"] = found["conductivity"] * np.exp(log_ratio * change)
+    if "penetration_loss" in values:  # that of objects that are fixed in it follows their slabs
+        free = _free(quantities["penetration_loss"])
+        found["penetration_loss"] = np.where(free, values["penetration_loss"], np.nan)
     return found
 
 
@@ -331,11 +441,47 @@ def _materials(
     if "relative_permittivity" in at:
         change = at["relative_permittivity"] / scene.relative_permittivity(reference)
         permittivity = permittivity * change
-    return Materials(at["conductivity"] * scale, permittivity, at.get("thickness", scene.thickness))
+    extra, loss = scene.extra_loss_db, _loss(scene, at, reference)
+    if loss is not None:
+        own = at["penetration_loss"] - loss.value
+        extra = np.where(np.isnan(own), extra, own)
+    return Materials(
+        at["conductivity"] * scale,
+        permittivity,
+        at.get("thickness", scene.thickness),
+        _layers(scene, frequency, at, reference),
+        None if loss is None else extra,
+    )
+
+
+def _layers(
+    scene: SceneModel, frequency: float, at: dict[str, FloatArray], reference: float
+) -> LayerMaterials | None:
+    """The layers at a carrier [Hz]; None: as the scene states them."""
+    if scene.layers is None or not set(LAYER.values()) & at.keys():
+        return None
+    here, there = scene.layers.values(frequency), scene.layers.values(reference)
+    found = []
+    for name, now, was in zip(SLAB, here, there, strict=True):
+        value = at.get(LAYER[name], was)
+        found.append(now * np.divide(value, was, out=np.ones(len(was)), where=was > 0.0))
+    return LayerMaterials(*found)
+
+
+def _loss(scene: SceneModel, at: dict[str, FloatArray], reference: float) -> NormalLoss | None:
+    """Losses of the slabs at the reference carrier; None where no penetration loss is stated."""
+    if "penetration_loss" not in at:
+        return None
+    own = Materials(
+        at.get(_AT_REFERENCE, at["conductivity"]),
+        at.get("relative_permittivity", scene.relative_permittivity(reference)),
+        at.get("thickness", scene.thickness),
+        _layers(scene, reference, at, reference),
+    )
+    return normal_loss(own, walls_of(scene, reference), reference)
 
 
 def _independent(
-    scene: SceneModel,
     materials: Materials,
     spread: dict[str, tuple[FloatArray, BoolArray]],
     log_ratio: float,
@@ -344,11 +490,10 @@ def _independent(
 
     :param spread: standard deviation and which objects are free [K], by quantity
     """
-    size = scene.num_objects
-    entry = {
-        name: np.where(free, i * size + np.arange(size), -1)
-        for i, (name, (_, free)) in enumerate(spread.items())
-    }
+    entry, size = {}, 0
+    for name, (_, free) in spread.items():
+        entry[name] = np.where(free, size + np.arange(len(free)), -1)
+        size += len(free)
     variance = np.concatenate([std**2 for std, _ in spread.values()])
     return _State(materials, entry, variance, log_ratio)
 

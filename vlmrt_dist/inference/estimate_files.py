@@ -19,8 +19,8 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.export import SUFFIXES
 from vlmrt_dist.inference.parameters import KINDS
-from vlmrt_dist.inference.posterior import Verdict
-from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.inference.quantities import LayerEstimates, QuantityEstimate
+from vlmrt_dist.inference.verdicts import Part, Verdict
 from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
 
 MAX_BYTES = 64 * 2**20
@@ -28,11 +28,15 @@ MAX_BYTES = 64 * 2**20
 
 MAX_OBJECTS = 1_000_000
 
+MAX_PARTS = 100
+"""Most intervals of one object."""
+
 LOWEST = {
     "conductivity": 0.0,
     "relative_permittivity": 1.0,
     "thickness": 0.0,
     "exponent": -math.inf,
+    "penetration_loss": 0.0,
 }
 """Smallest value of each quantity that a file may hold."""
 
@@ -47,6 +51,30 @@ _Number = Annotated[
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
+class _Part(BaseModel):
+    """One of several intervals, or an open one; an open end is null."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    low: Annotated[float | None, Field(allow_inf_nan=False)]
+    high: Annotated[float | None, Field(allow_inf_nan=False)]
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    weight: Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _part_rows(text: Any) -> Any:
+    """:raises ValueError: if the text is no JSON"""
+    if text in (None, "", ()):
+        return ()
+    try:
+        found = json.loads(text)
+    except (TypeError, RecursionError, ValueError):
+        raise ValueError("is no list of intervals as JSON") from None
+    if not isinstance(found, list) or len(found) > MAX_PARTS:
+        raise ValueError(f"is no list of at most {MAX_PARTS} intervals")
+    return tuple(found)
+
+
 class _Object(BaseModel):
     """What each row says of its object."""
 
@@ -55,6 +83,7 @@ class _Object(BaseModel):
     name: str
     material: str
     frequency: Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+    layer: Annotated[bool, BeforeValidator(lambda value: value or False)] = False
 
 
 class _Value(BaseModel):
@@ -71,6 +100,7 @@ class _Value(BaseModel):
     prior_high: _Number = math.nan
     verdict: Verdict
     contradicts_prior: bool = False
+    parts: Annotated[tuple[_Part, ...], BeforeValidator(_part_rows)] = ()
 
 
 def read_estimate(path: str | os.PathLike[str]) -> Calibration:
@@ -105,21 +135,41 @@ def _calibration(rows: list[Any]) -> Calibration:
         raise ValueError(f"object {twice[:60]!r} has two rows")
     if len({each.frequency for each in objects}) > 1:
         raise ValueError("its rows have several frequencies")
-    quantities = {
-        name: _quantity(name, rows)
-        for name in LOWEST
-        if name == "conductivity" or any(row.get(name) not in (None, "") for row in rows)
-    }
+    first = next((k for k, each in enumerate(objects) if each.layer), len(objects))
+    if first == 0 or not all(each.layer for each in objects[first:]):
+        raise ValueError("rows of layers do not stand behind those of objects")
     materials = tuple(each.material for each in objects)
-    return Calibration(names, materials, objects[0].frequency, quantities)
+    layers = None
+    if first < len(objects):
+        behind = _quantities(rows[first:], first, ())
+        layers = LayerEstimates(names[first:], materials[first:], behind)
+    quantities = _quantities(rows[:first], 0, ("conductivity",))
+    frequency = objects[0].frequency
+    return Calibration(names[:first], materials[:first], frequency, quantities, layers=layers)
 
 
-def _quantity(name: str, rows: list[Any]) -> QuantityEstimate:
+def _quantities(
+    rows: list[Any], before: int, always: tuple[str, ...]
+) -> dict[str, QuantityEstimate]:
+    """The quantities that rows speak of.
+
+    :param before: rows before these in the file
+    :param always: quantities that have to be there
+    :raises ValueError: if a value is missing or impossible
+    """
+    return {
+        name: _quantity(name, rows, before)
+        for name in LOWEST
+        if name in always or any(row.get(name) not in (None, "") for row in rows)
+    }
+
+
+def _quantity(name: str, rows: list[Any], before: int) -> QuantityEstimate:
     """:raises ValueError: if a value is missing or impossible"""
     prefix = "" if name == "conductivity" else f"{name}_"
     found = []
-    for number, row in enumerate(rows, start=1):
-        words = (*_NUMBERS, "verdict", "contradicts_prior")
+    for number, row in enumerate(rows, start=before + 1):
+        words = (*_NUMBERS, "verdict", "contradicts_prior", "parts")
         cells = {word: row[prefix + word] for word in words if row.get(prefix + word) is not None}
         entry = _checked(_Value, {**cells, "value": row.get(name)}, number, prefix or f"{name} ")
         known = math.isfinite(entry.value) and entry.value >= LOWEST[name]
@@ -142,7 +192,17 @@ def _quantity(name: str, rows: list[Any]) -> QuantityEstimate:
         prior_high=column("prior_high"),
         verdict=tuple(entry.verdict for entry in found),
         contradicts_prior=tuple(entry.contradicts_prior for entry in found),
+        parts=tuple(tuple(_part(part, entry) for part in entry.parts) for entry in found),
     )
+
+
+def _part(part: _Part, entry: _Value) -> Part:
+    """An interval whose open ends are where the row's interval ends."""
+    return Part(
+        entry.low if part.low is None else part.low,
+        entry.high if part.high is None else part.high,
+        part.value, part.weight, part.low is None, part.high is None,
+    )  # fmt: skip
 
 
 def _checked(kind: type[Checked], row: Any, number: int, prefix: str) -> Checked:

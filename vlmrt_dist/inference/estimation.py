@@ -11,6 +11,7 @@ from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
+from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
 from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
 from vlmrt_dist.inference.multistart import held_out_levels
@@ -102,7 +103,7 @@ def estimate(
         if isinstance(solver, Adam):
             solution = _adam(problem, solver, start, clock, progress)
         else:
-            solution = _least_squares(problem, solver, start, rng, clock, progress)
+            problem, solution = _least_squares(problem, solver, start, rng, clock, progress)
     return summarise(scene, problem, solver, solution, clock.seconds)
 
 
@@ -113,10 +114,13 @@ def _least_squares(
     rng: np.random.Generator,
     clock: Clock,
     progress: Progress | None,
-) -> Solution:
-    predict, data = problem.predict, problem.data
+) -> tuple[Problem, Solution]:
+    """The solution, and the problem with the clutter that was found."""
     with clock("fit"):
-        fit = fit_least_squares(problem, solver, start, rng, progress)
+        problem, fit = fit_with_clutter(
+            problem, lambda each: fit_least_squares(each, solver, start, rng, progress)
+        )
+    predict, data = problem.predict, problem.data
     with clock("uncertainty"):
         held_out = None
         if solver.folds > 1:
@@ -124,7 +128,7 @@ def _least_squares(
             louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
             held_out = held_out_levels(predict, louder, fit.x, solver.folds, rng)
         level, _ = predict(fit.x)
-    return Solution(fit, level, held_out)
+    return problem, Solution(fit, level, held_out)
 
 
 def _adam(
@@ -162,6 +166,7 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         ),
         "groups": parameters.groups is not None,
         "gain_offset_db": assumed.noise.gain_offset_db is not None,
+        "clutter and excess loss": assumed.noise.needs_lengths,
         "a prior's exponents at another carrier": given is not None and elsewhere,
         "levels below a receiver's floor": bool(campaign.below.any()),
         "levels that saturate a receiver": bool(campaign.saturated.any()),

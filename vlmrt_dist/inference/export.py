@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ import numpy as np
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.inference.quantities import QuantityEstimate
+from vlmrt_dist.inference.result import Estimate, part_list
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import write_atomic
 
@@ -57,28 +59,61 @@ def write_estimate(
     """
     about = provenance(result, scene, campaign, radio)
     units = {**dict.fromkeys(CONDUCTIVITIES, "S/m"), "frequency": "Hz"}
-    for name, quantity in result.others.items():
+    behind = {} if result.layers is None else result.layers.quantities
+    for name, quantity in {**behind, **result.others}.items():
+        if name == "conductivity":
+            continue
         ends = ("", "_low", "_high", "_prior", "_prior_low", "_prior_high")
         units |= {name + end: quantity.unit for end in ends}
-    return _write(object_rows(result), units, about, path)
+    return write_rows(object_rows(result), path, units, about)
 
 
 def object_rows(result: Estimate) -> list[Row]:
-    """A row an object: its conductivity, then the other quantities that were unknown.
+    """A row an object: its conductivity, then the other quantities that were unknown; and where
+    objects have layers that could be unknown, a row a layer behind them (``layer`` true).
 
     Each states the carrier, so that a row stands for itself (``frequency`` [Hz]).
     """
-    rows: list[Row] = [
-        {**row, "frequency": result.frequency} for row in result.to_dict()["objects"]
+    calibration, layers = result.calibration, result.layers
+    rows = _rows(result.names, result.materials, calibration.quantities, result.frequency)
+    if layers is None:
+        return rows
+    more = _rows(layers.names, layers.materials, layers.quantities, result.frequency)
+    every = list(dict.fromkeys(key for row in (*rows, *more) for key in row))
+    return [
+        {**{key: row.get(key) for key in every}, "layer": k >= len(rows)}
+        for k, row in enumerate([*rows, *more])
     ]
-    for name, quantity in result.others.items():
-        for k, row in enumerate(rows):
-            row[name] = float(quantity.value[k])
+
+
+def _rows(
+    names: Sequence[str],
+    materials: Sequence[str],
+    quantities: Mapping[str, QuantityEstimate],
+    frequency: float,
+) -> list[Row]:
+    """A row each; the conductivity's columns but its value have no name before them."""
+    rows: list[Row] = []
+    for k, (name, material) in enumerate(zip(names, materials, strict=True)):
+        row: Row = {"name": name, "material": material}
+        for which, quantity in quantities.items():
+            prefix = "" if which == "conductivity" else f"{which}_"
+            row[which] = float(quantity.value[k])
             for field in ("std", "low", "high", "prior", "prior_low", "prior_high"):
-                row[f"{name}_{field}"] = float(getattr(quantity, field)[k])
-            row[f"{name}_verdict"] = quantity.verdict[k]
-            row[f"{name}_contradicts_prior"] = quantity.contradicts_prior[k]
+                row[prefix + field] = float(getattr(quantity, field)[k])
+            row[f"{prefix}verdict"] = quantity.verdict[k]
+            row[f"{prefix}contradicts_prior"] = quantity.contradicts_prior[k]
+            row[f"{prefix}parts"] = _parts_text(part_list(quantity.parts, k))
+            if which == "conductivity":
+                row["frequency"] = frequency
+        row.setdefault("frequency", frequency)
+        rows.append(row)
     return rows
+
+
+def _parts_text(parts: list[Row]) -> str:
+    """Several intervals, or an open one, as JSON text; empty where an object has one interval."""
+    return json.dumps(parts, allow_nan=False) if parts else ""
 
 
 def write_links(
@@ -91,7 +126,7 @@ def write_links(
 ) -> Path:
     """Write one row a link; otherwise as :func:`write_estimate`."""
     rows = link_rows(result, campaign, radio)
-    return _write(rows, LINK_UNITS, provenance(result, scene, campaign, radio), path)
+    return write_rows(rows, path, LINK_UNITS, provenance(result, scene, campaign, radio))
 
 
 def link_rows(result: Estimate, campaign: Campaign, radio: RadioConfig) -> list[Row]:
@@ -143,9 +178,19 @@ def provenance(
     }
 
 
-def _write(
-    rows: list[Row], units: dict[str, str], about: dict[str, Any], path: str | os.PathLike[str]
+def write_rows(
+    rows: list[Row],
+    path: str | os.PathLike[str],
+    units: dict[str, str],
+    about: dict[str, Any] | None = None,
 ) -> Path:
+    """Write rows as ``.parquet``, ``.csv`` or ``.json``, whole or not at all.
+
+    :param units: of the columns; a column without one is of names, counts or ratios
+    :param about: provenance, which a CSV has no place for
+    :raises StorageError: if the name ends in none of these, or the place cannot be written to
+    """
+    about = about or {}
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in SUFFIXES:

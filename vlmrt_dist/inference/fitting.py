@@ -12,6 +12,7 @@ from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.global_search import explore
 from vlmrt_dist.inference.least_squares import MAX_DENSE_UNKNOWNS
 from vlmrt_dist.inference.multistart import Fit, Search, appraise, search, starting_points
+from vlmrt_dist.inference.open_ends import with_open_ends
 from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.inference.problem import Problem
 from vlmrt_dist.inference.sampling import ENOUGH, normal_holds, sample
@@ -68,10 +69,11 @@ def _with_draws(
     modes = tuple(Mode(minima.x[i], float(minima.cost[i]), float(weight[i])) for i in order)
     place = np.argsort(order, kind="stable")
     ordered = WeightedDraws(draws.x, draws.weight, place[draws.mode], draws.evaluations)
-    return replace(
+    fit = replace(
         fit, evaluations=fit.evaluations + batch.evaluations, modes=modes, draws=ordered,
         reason=reason,
     )  # fmt: skip
+    return with_open_ends(problem.predict, problem.data, fit)
 
 
 def appraise_adam(problem: Problem, run: AdamResult, index: int) -> Fit:

@@ -191,8 +191,7 @@ def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
 def _range(batch: Batch, data: LeastSquares, cost: float) -> tuple[FloatArray, FloatArray]:
     """[X] ends of the range in which a minimum can lie that matters: beyond, the prior alone costs
     more than the present minimum and :data:`KEPT`."""
-    width = np.broadcast_to(data.prior_width, data.prior.shape)
-    reach = width * np.sqrt(2.0 * (cost + KEPT))
+    reach = data.prior_term.reach(cost + KEPT)
     return np.maximum(batch.low, data.prior - reach), np.minimum(batch.high, data.prior + reach)
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 
-from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.inference import sparse_lm
 from vlmrt_dist.inference.likelihood import Links, residuals
 from vlmrt_dist.inference.options import LinkLoss
 from vlmrt_dist.inference.outcome import Outcome
+from vlmrt_dist.inference.prior_term import PriorShape, PriorTerm
 from vlmrt_dist.inference.sparse_lm import Minimum
 
 NO_PRIOR_WIDTH = 5.0
@@ -58,8 +59,9 @@ class LeastSquares:
         they are linear
     :param censored: [L] levels that are only known to lie at or below the one given, or where
         saturated at or above it; None: none
-    :param loss: how large residuals count; the prior's always count by their squares
+    :param loss: how large residuals of links count
     :param saturated: [L] which of the censored ones lie at or above the one given; None: none
+    :param shape: correlations and tails of the prior; None: independent and normal
     """
 
     level_dbm: FloatArray
@@ -74,6 +76,44 @@ class LeastSquares:
     censored: BoolArray | None = None
     loss: LinkLoss = "squared"
     saturated: BoolArray | None = None
+    shape: PriorShape | None = None
+
+    @property
+    def heavy_tails(self) -> bool:
+        """Whether some unknown has a prior with heavy tails."""
+        return self.shape is not None and bool(self.shape.heavy.any())
+
+    @property
+    def prior_term(self) -> PriorTerm:
+        """Residuals of the prior."""
+        return self._term(self.prior_width)
+
+    @property
+    def proper_prior_term(self) -> PriorTerm:
+        """The same with the vague width where there is no prior."""
+        return self._term(np.minimum(self.prior_width, self.vague))
+
+    def _term(self, width: float | FloatArray) -> PriorTerm:
+        size = self.prior.shape
+        shape = PriorShape.plain(len(self.prior)) if self.shape is None else self.shape
+        # What has no prior tells nothing of another unknown.
+        shape = shape.alone(np.broadcast_to(np.isinf(self.prior_width), size))
+        return PriorTerm(self.prior, np.broadcast_to(width, size), shape)
+
+    def of_unknowns(self, index: IntArray) -> LeastSquares:
+        """The problem of some of the unknowns, with their marginal prior.
+
+        :param index: [X'] which
+        """
+        size = self.prior.shape
+        prior_width, low, high, vague = (
+            np.broadcast_to(each, size)[index]
+            for each in (self.prior_width, self.low, self.high, self.vague)
+        )
+        return replace(
+            self, prior=self.prior[index], prior_width=prior_width, low=low, high=high,
+            vague=vague, shape=None if self.shape is None else self.shape.at(index),
+        )  # fmt: skip
 
     @property
     def links(self) -> Links:
@@ -162,10 +202,10 @@ class System:
         size = len(data.prior)
         self.low, self.high = (np.broadcast_to(b, size) for b in (data.low, data.high))
         self.visited: list[FloatArray] = []
-        self._predict, self._prior, self._progress = predict, data.prior, progress
+        self._predict, self._prior, self._progress = predict, data.prior_term, progress
         self._index, self._links = np.flatnonzero(data.used), data.links
-        self._regular = 1.0 / np.broadcast_to(data.prior_width, size)
         self.sparse = len(self._index) * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
+        self._constant = self._slope(data.prior) if self._prior.linear else None
         self._last: tuple[bytes, tuple[FloatArray, Any]] | None = None
 
     def residuals(self, x: FloatArray) -> tuple[FloatArray, Any]:
@@ -186,12 +226,18 @@ class System:
             rows = sp.diags(slope) @ jacobian[self._index]
         else:
             rows = jacobian.toarray()[self._index] * slope[:, None]
-        if not self._regular.any():
+        if not self._prior.stated:
             return residual, rows
-        residual = np.concatenate([residual, (x - self._prior) * self._regular])
+        residual = np.concatenate([residual, self._prior.residuals(x)])
+        own = self._slope(x) if self._constant is None else self._constant
         if self.sparse:
-            return residual, sp.vstack([rows, sp.diags(self._regular)], "csr")
-        return residual, np.concatenate([rows, np.diag(self._regular)])
+            return residual, sp.vstack([rows, own], "csr")
+        return residual, np.concatenate([rows, own])
+
+    def _slope(self, x: FloatArray) -> Any:
+        """[X, X] derivative of the prior's residuals."""
+        slope = self._prior.slope(x)
+        return slope if self.sparse else slope.toarray()
 
 
 def _dense(

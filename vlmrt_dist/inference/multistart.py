@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.special
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.global_search import SCATTERED, Landscape, explore, suspicious
 from vlmrt_dist.inference.least_squares import (
@@ -66,6 +66,8 @@ class Fit:
     :param draws: weighted draws from the posterior where ``knowledge``, its normal approximation,
         does not hold or draws were asked for; None: it holds, or was not questioned. With a prior
         of infinite width their prior is flat in x over the range searched
+    :param open_ends: [2, X] lower and upper ends of the range searched that explain the levels as
+        well, see :mod:`~vlmrt_dist.inference.open_ends`; looked at where the draws suggest it
     :param reason: how the search for the best minimum ended, as a sentence
     """
 
@@ -80,6 +82,7 @@ class Fit:
     modes: tuple[Mode, ...] = ()
     draws: WeightedDraws | None = None
     reason: str = ""
+    open_ends: BoolArray = field(default_factory=lambda: np.zeros((2, 0), bool))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,9 @@ def search(
         if not wrong.any() or np.isinf(width).all() or widened == WIDENINGS:
             break
         width = np.where(wrong, WIDENING * width, width)
+        if data.heavy_tails:  # nothing holds on to a wrong class: it is told, and no fit is needed
+            fit = replace(fit, width=width)
+            break
         starts = fit.x[None]
     fit = replace(fit, evaluations=evaluations)
     return replace(found, fit=replace(fit, modes=_modes(fit, found.landscape)))
@@ -165,35 +171,47 @@ def _search_further(
     progress: Progress | None,
     most: int,
 ) -> Search:
-    """A better minimum than that of ``fit``, if there is one, and the others beside it."""
+    """A better minimum than that of ``fit``, if there is one, and the others beside it.
+
+    A fit that its declared noise does not explain is first compared with others by that noise: the
+    noise that its residuals show explains them by definition, wherever it is.
+    """
     if len(fit.x) > MAX_DENSE_UNKNOWNS:
         fit = _search_together(predict, data, fit, max_evaluations, progress)
         return Search(fit, data, None)
     evaluations = fit.evaluations
-    landscape = None
-    for _ in range(ROUNDS):
-        scaled = louder(data, fit)
-        batch = Batch(predict, scaled)
-        explained = fit.cost <= _explained(data)
-        if explained and not suspicious(batch, scaled, fit.x):
-            evaluations += batch.evaluations
-            reason = f"a screening of the range searched found no other minimum ({evaluations} evaluations)"
-            landscape = None
-            break
-        scattered = SCATTERED if explained else 4 * SCATTERED
-        landscape = explore(batch, scaled, fit.x, most - evaluations, scattered=scattered)
+
+    def moved(problem: LeastSquares, here: Fit) -> tuple[Landscape, Fit]:
+        """The landscape of a problem, and the fit from its best minimum if that is better."""
+        nonlocal evaluations
+        batch = Batch(predict, problem)
+        scattered = SCATTERED if here.cost <= _explained(data) else 4 * SCATTERED
+        found = explore(batch, problem, here.x, most - evaluations, scattered=scattered)
         evaluations += batch.evaluations
-        reason = _reason(landscape, evaluations)
-        if landscape.minima.cost[0] >= landscape.begin - BETTER or evaluations >= most:
-            break
-        other = _fit_least_squares(predict, data, landscape.minima.x[:1], max_evaluations, progress)
+        if found.minima.cost[0] >= found.begin - BETTER:
+            return found, here
+        other = _fit_least_squares(predict, data, found.minima.x[:1], max_evaluations, progress)
         evaluations += other.evaluations
+        return found, other
+
+    for _ in range(ROUNDS):
+        if fit.cost <= _explained(data):
+            break
+        landscape, other = moved(data, fit)
         if other.cost >= fit.cost - BETTER:
             break
         fit = other
-    return Search(
-        replace(fit, evaluations=evaluations, reason=reason), louder(data, fit), landscape
-    )
+    problem = louder(data, fit)
+    if fit.cost <= _explained(data):
+        batch = Batch(predict, problem)
+        suspected = suspicious(batch, problem, fit.x)
+        evaluations += batch.evaluations
+        if not suspected:
+            reason = f"a screening found no other minimum ({evaluations} evaluations)"
+            return Search(replace(fit, evaluations=evaluations, reason=reason), problem, None)
+    landscape, fit = moved(problem, fit)
+    reason = _reason(landscape, evaluations)
+    return Search(replace(fit, evaluations=evaluations, reason=reason), problem, landscape)
 
 
 def _reason(landscape: Landscape, evaluations: int) -> str:

@@ -10,12 +10,17 @@ from typing import Literal, get_args
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference.offsets import GainSharing, check_sharing
+from vlmrt_dist.scene import Tails
 
-Quantity = Literal["conductivity", "relative_permittivity", "thickness", "exponent"]
-"""A material parameter; the exponent is the d of σ = c f^d."""
+Quantity = Literal[
+    "conductivity", "relative_permittivity", "thickness", "exponent", "penetration_loss"
+]
+"""A parameter of an object; the exponent is the d of σ = c f^d, the penetration loss what the
+object takes from what passes through it at normal incidence [dB], while reflection stays."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
 """Objects that share their parameters: those of one class (their thickness only where it is
@@ -45,6 +50,12 @@ def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
         raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
 
 
+def check_correlation(value: float | None) -> None:
+    """:raises ConfigurationError: if ``value`` is not within -1 and 1"""
+    if value is not None and not -1.0 < value < 1.0:
+        raise ConfigurationError("correlation must lie between -1 and 1, both excluded")
+
+
 def _check_initial(initial: Initial | FloatArray) -> None:
     if isinstance(initial, str):
         check_choice("initial", initial, get_args(Initial))
@@ -61,15 +72,25 @@ class Prior:
         published measurements of each class at the carrier
         (:func:`~vlmrt_dist.scene.published_spreads.spread_of`), which then also gives the width of
         ln ε_r where :class:`Parameters` states none
-    :raises ConfigurationError: if the width is not positive
+    :param tails: of the prior on ln σ and ln ε_r: "normal", or "student_t" where a class may be
+        wrong (:mod:`vlmrt_dist.inference.prior_term`)
+    :param correlation: of ln σ and ln ε_r of an object where both are unknown; None: that of
+        published pairs (:data:`~vlmrt_dist.scene.published_spreads.CORRELATION`) where ``width``
+        is None, 0 where a width is stated
+    :raises ConfigurationError: if the width is not positive, or the correlation not within -1 and 1
     """
 
     width: float | None = None
+    tails: Tails = "normal"
+    correlation: float | None = None
 
     def __post_init__(self) -> None:
+        check_choice("tails", self.tails, get_args(Tails))
+        check_correlation(self.correlation)
         if self.width is not None and not self.width > 0.0:
             raise ConfigurationError(
-                "width must be positive; use inf for no prior, None for that of each class"
+                "width must be positive; use inf for no prior, or leave it out for that of "
+                "published measurements"
             )
 
 
@@ -77,15 +98,18 @@ class Prior:
 class Parameters:
     """The unknown parameters of the objects.
 
-    :param quantities: "conductivity", "relative_permittivity", "thickness", and "exponent", the d
-        of σ = c f^d, which only several carriers tell
-    :param fixed: names of objects whose material is known and stays as the scene states it
+    :param quantities: "conductivity", "relative_permittivity", "thickness", also of each layer of
+        objects that have layers; "exponent", the d of σ = c f^d, which only several carriers tell;
+        and "penetration_loss"
+    :param fixed: names of objects whose material is known and stays as the scene states it, and of
+        layers ("object/layer")
     :param groups: objects that share their parameters: "material", those of one class, except that
         a thickness is shared only by objects of one class whose declared thicknesses agree; a
         mapping from object to a group's name, which share all that is unknown; None: each by itself
     :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
-        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3) and d ("exponent",
-        0.3)
+        that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3), d ("exponent",
+        0.3) and penetration losses ("penetration_loss", 5 dB about what the slab or the layers have
+        at normal incidence)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """
@@ -140,8 +164,19 @@ class Noise:
         position that several setups have), all of the "campaign"; or a mapping from the setups'
         numbers, counted from 1, to the names of their devices. An offset that setups share does not
         hide what tells them apart, such as a slab that only one of them is behind
-    :raises ConfigurationError: if a number is negative or not finite where it has to be, or offsets
-        are shared that there are not
+    :param clutter_db_per_sqrt_m: scatter by what is not in the scene (furniture, people): beside
+        ``db`` each link has a variance of clutter² · length, with the power-weighted mean length
+        [m] of its paths; a number [dB/√m], or "fit", which finds it by the marginal likelihood of
+        the levels (:mod:`vlmrt_dist.inference.clutter`). ``db`` is then the error of the receiver
+        alone, such as the scatter of repeated readings. None: there is none
+    :param excess_loss_db_per_m: standard deviation, about zero, of an unknown mean loss of the
+        levels a metre of that length, beyond the model's [dB/m]. Furniture attenuates (positive);
+        paths that the model lacks, being deeper than ``max_depth`` or diffuse, add power with the
+        distance (negative). None: there is none
+    :param clutter_area: the part of the plan where both arise: lengths are those of the paths in
+        it, see :func:`~vlmrt_dist.campaign.area.area_of`; None: everywhere
+    :raises ConfigurationError: if a number is negative or not finite where it has to be, offsets
+        are shared or an area is given that nothing uses, or the area is none
     """
 
     db: float | FloatArray | None = None
@@ -149,6 +184,9 @@ class Noise:
     position_error_m: float = 0.0
     gain_offset_db: float | None = None
     gain_shared: GainSharing = "setup"
+    clutter_db_per_sqrt_m: float | Literal["fit"] | None = None
+    excess_loss_db_per_m: float | None = None
+    clutter_area: AreaLike | None = None
 
     def __post_init__(self) -> None:
         sizes: dict[str, float | FloatArray] = {
@@ -167,6 +205,32 @@ class Noise:
         check_sharing(self.gain_shared)
         if self.gain_offset_db is None and self.gain_shared != "setup":
             raise ConfigurationError("gain_shared says who shares an offset: give gain_offset_db")
+        self._check_clutter()
+        object.__setattr__(self, "clutter_area", area_of(self.clutter_area))
+
+    def _check_clutter(self) -> None:
+        clutter, loss = self.clutter_db_per_sqrt_m, self.excess_loss_db_per_m
+        number = isinstance(clutter, (int, float)) and 0.0 <= clutter < math.inf
+        if not (clutter is None or clutter == "fit" or number):
+            raise ConfigurationError(
+                f"clutter_db_per_sqrt_m must be 'fit', a finite number of dB/√m, not negative, or "
+                f"None; got {clutter!r}"
+            )
+        if loss is not None and not loss > 0.0:
+            raise ConfigurationError(
+                "excess_loss_db_per_m must be a positive number of dB/m, the standard deviation of "
+                "an unknown loss, inf if nothing is known of it, or None if there is none"
+            )
+        if self.clutter_area is not None and not self.needs_lengths:
+            raise ConfigurationError(
+                "clutter_area says where clutter is: give clutter_db_per_sqrt_m or "
+                "excess_loss_db_per_m"
+            )
+
+    @property
+    def needs_lengths(self) -> bool:
+        """Whether something depends on the length of the paths."""
+        return self.clutter_db_per_sqrt_m is not None or self.excess_loss_db_per_m is not None
 
 
 @dataclass(frozen=True)

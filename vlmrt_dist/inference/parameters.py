@@ -15,14 +15,27 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field import ManyObjective, Materials, Objective, Parameter
+from vlmrt_dist.field import (
+    SLAB,
+    LayerMaterials,
+    ManyObjective,
+    Materials,
+    NormalLoss,
+    Objective,
+    Parameter,
+    Walls,
+    normal_loss,
+    penetration_loss,
+    walls_of,
+)
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.offsets import offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
+from vlmrt_dist.inference.prior_term import PriorShape
 from vlmrt_dist.scene import (
     MAX_CONDUCTIVITY,
     MIN_CONDUCTIVITY,
@@ -56,9 +69,23 @@ KINDS: dict[str, _Kind] = {
     "relative_permittivity": _Kind(True, 1.0, 100.0, 0.15, 2.0, ""),
     "thickness": _Kind(True, 1e-4, 10.0, 0.3, 2.0, "m"),
     "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
+    # Entry losses of buildings spread by 4.4 dB (low-loss) to 6.5 dB (high-loss) about the model of
+    # 3GPP TR 38.901, table 7.4.3-2.
+    "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+    "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
 }
-"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels."""
+"""Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
+what a metre of path loses beyond the model; the penetration loss is that at normal incidence, which
+acts on what passes through alone."""
+
+LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
+"""Quantities of layers by those of objects."""
+
+KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
+
+OF_LINKS = ("gain", "excess_loss")
+"""Kinds that belong to links, not to objects."""
 
 
 class Tie(NamedTuple):
@@ -93,6 +120,9 @@ DIFFERENT = 1e-6
 RIPPLE = 0.35
 """Share of the way from one transparency of a slab to the next that a search moves at a time."""
 
+LINEAR = ("gain", "excess_loss")
+"""Quantities that levels are linear in."""
+
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
@@ -103,11 +133,15 @@ class Unknowns:
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for "gain" that of each link [M · N], -1 where no receiver is
+        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for "gain"
+        and "excess_loss" that of each link [M · N], -1 where no receiver is
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
     :param ties: objects that share an entry
+    :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
+    :param shape: correlations and tails of the prior; None: independent and normal
+    :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
     """
 
     quantity: tuple[str, ...]
@@ -120,6 +154,9 @@ class Unknowns:
     reference: float
     num_receivers: int
     ties: tuple[Tie, ...] = ()
+    length_m: FloatArray | None = None
+    shape: PriorShape | None = None
+    walls: dict[float, Walls | None] = field(default_factory=dict)
 
     @property
     def low(self) -> FloatArray:
@@ -138,26 +175,33 @@ class Unknowns:
 
     @property
     def spacing(self) -> FloatArray:
-        """[X] distance over which levels may rise and fall again.
+        """[X] distance over which levels may rise and fall again; infinite where they are linear.
 
         A slab is transparent wherever its thickness is a multiple of half the wavelength inside,
         λ / (2 √ε_r); a search for minima has to look at a few values between two of those.
         """
-        index = np.sqrt(self.known.relative_permittivity)
-        turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
-        # Half wavelengths inside each object's slab, at least one.
-        halves = np.maximum(2.0 * self.known.thickness * index * turn, 1.0)
         found = np.full(len(self.mean), SPACING)
-        for quantity, entry in self.entry.items():
-            if quantity == "gain":
-                found[entry] = np.inf
+        turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
+        layers = self.known.layers
+        for name, entry in self.entry.items():
+            if name in LINEAR:
+                found[entry[entry >= 0]] = np.inf
                 continue
+            slab = self.known if name not in LAYER.values() else layers
+            if slab is None or ("thickness" not in name and "permittivity" not in name):
+                continue
+            # Half wavelengths inside each slab, at least one.
+            depth = slab.thickness * np.sqrt(slab.relative_permittivity)
+            halves = np.maximum(2.0 * depth * turn, 1.0)
+            step = RIPPLE / halves if "thickness" in name else 2.0 * RIPPLE / halves
             free = np.flatnonzero(entry >= 0)
-            if quantity == "relative_permittivity":  # its root counts
-                np.minimum.at(found, entry[free], 2.0 * RIPPLE / halves[free])
-            elif quantity == "thickness":
-                np.minimum.at(found, entry[free], RIPPLE / halves[free])
+            np.minimum.at(found, entry[free], step[free])
         return found
+
+    @property
+    def offsets(self) -> IntArray:
+        """Places in x of the offsets of levels."""
+        return np.flatnonzero(np.array(self.quantity) == "gain")
 
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
         """[K] values of the objects (of a gain: [M · N], of the links); NaN where fixed."""
@@ -188,41 +232,86 @@ class Unknowns:
 
     def materials(self, x: FloatArray) -> dict[float, Materials]:
         """Material parameters [K] at each carrier [Hz]."""
-        sigma = self.conductivity(x)
-        thickness = self.known.thickness
-        if "thickness" in self.entry:
-            value = self.values("thickness", x)
-            thickness = np.where(np.isnan(value), thickness, value)
-        change: FloatArray | float = 1.0
-        if "relative_permittivity" in self.entry:
-            value = self.values("relative_permittivity", x)
-            change = np.where(np.isnan(value), 1.0, value / self.known.relative_permittivity)
+        return self.materials_with(x, self.loss(x))
+
+    def materials_with(self, x: FloatArray, loss: NormalLoss | None) -> dict[float, Materials]:
+        """The same for given losses of the slabs."""
+        here = self._at_reference(x)
+        change = here.relative_permittivity / self.known.relative_permittivity
+        extra = None
+        if loss is not None:
+            value = self.values("penetration_loss", x)
+            own = self.known.extra_loss_db
+            extra = np.where(np.isnan(value), 0.0 if own is None else own, value - loss.value)
         found = {}
         for carrier in self.carriers:
             scale = carrier.scale
             if "exponent" in self.entry:
                 more = self.values("exponent", x) - self.values("exponent", self.mean)
-                scale = scale * self._ratio(carrier) ** np.nan_to_num(more)
+                scale = scale * self.ratio(carrier) ** np.nan_to_num(more)
             found[carrier.radio.frequency] = Materials(
-                sigma * scale, carrier.relative_permittivity * change, thickness
+                here.conductivity * scale,
+                carrier.relative_permittivity * change,
+                here.thickness,
+                self._layers(x, carrier.radio.frequency),
+                extra,
             )
         return found
 
+    def _at_reference(self, x: FloatArray) -> Materials:
+        """Material parameters [K] at the reference carrier, the extra loss left out."""
+        thickness, permittivity = self.known.thickness, self.known.relative_permittivity
+        if "thickness" in self.entry:
+            value = self.values("thickness", x)
+            thickness = np.where(np.isnan(value), thickness, value)
+        if "relative_permittivity" in self.entry:
+            value = self.values("relative_permittivity", x)
+            permittivity = np.where(np.isnan(value), permittivity, value)
+        layers = self._layers(x, self.reference)
+        return Materials(self.conductivity(x), permittivity, thickness, layers)
+
+    def _layers(self, x: FloatArray, frequency: float) -> LayerMaterials | None:
+        """[Λ] parameters of the layers at a carrier; None: as the scene states them."""
+        walls = self.walls.get(frequency)
+        known = self.known.layers
+        if walls is None or known is None or not set(LAYER.values()) & self.entry.keys():
+            return None
+        found = []
+        for name, own, here in zip(SLAB, known, walls.layers, strict=True):
+            if LAYER[name] not in self.entry:
+                found.append(here)
+                continue
+            # At another carrier a value changes by as much as at the reference.
+            value, one = self.values(LAYER[name], x), np.ones(len(own))
+            ratio = np.divide(value, own, out=one, where=own > 0.0)
+            found.append(here * np.where(np.isnan(ratio), 1.0, ratio))
+        return LayerMaterials(*found)
+
+    def loss(self, x: FloatArray) -> NormalLoss | None:
+        """Losses of the slabs and layers; None where no penetration loss is unknown."""
+        if "penetration_loss" not in self.entry:
+            return None
+        walls = self.walls.get(self.reference)
+        return normal_loss(self._at_reference(x), walls, self.reference)
+
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
-        wanted: list[Parameter] = [q for q in _PARAMETERS if q in self.entry]
-        if "exponent" in self.entry and "conductivity" not in wanted:
-            wanted.insert(0, "conductivity")
-        size = len(self.mean)
-        columns = {q: _columns(entry, size) for q, entry in self.entry.items()}
-        setups = sum(len(c.setups) for c in self.carriers)
-        log_ratio = np.zeros(setups)
-        for carrier in self.carriers:
-            log_ratio[carrier.setups] = np.log(self._ratio(carrier))
-        by_link = np.repeat(log_ratio, self.num_receivers)
-        return LevelModel(self, objective, tuple(wanted), columns, by_link)
+        return LevelModel(self, objective)
 
-    def _ratio(self, carrier: Carrier) -> float:
+    def loss_columns(self, loss: NormalLoss, columns: dict[str, sp.csr_matrix]) -> sp.csr_matrix:
+        """[K, X] derivative of the extra loss by x: what the slab takes is not extra."""
+        free = self.entry["penetration_loss"] >= 0
+        total = columns["penetration_loss"]
+        for name in SLAB:
+            by = sp.diags(free.astype(np.float64)) @ loss.by[name]
+            if name in columns:
+                total = total - by[:, : len(free)] @ columns[name]
+            if LAYER[name] in columns:
+                total = total - by[:, len(free) :] @ columns[LAYER[name]]
+        return total
+
+    def ratio(self, carrier: Carrier) -> float:
+        """A carrier over the reference."""
         return carrier.radio.frequency / self.reference
 
 
@@ -231,38 +320,52 @@ class LevelModel:
 
     :param unknowns: the meaning of x
     :param objective: evaluates the links
-    :param wanted: parameters that the objective differentiates by
-    :param columns: for each quantity [K, X] (for "gain" [L, X]) which entry of x each object or
-        link follows
-    :param log_ratio: [L] logarithm of each link's carrier over the reference
     """
 
-    def __init__(
-        self,
-        unknowns: Unknowns,
-        objective: Objective,
-        wanted: tuple[Parameter, ...],
-        columns: dict[str, sp.csr_matrix],
-        log_ratio: FloatArray,
-    ) -> None:
-        self._unknowns, self._objective, self._wanted = unknowns, objective, wanted
-        self._columns, self._log_ratio = columns, log_ratio
-        self._by_link = sp.diags(log_ratio)
-        self._by_gain = columns.get("gain")
+    def __init__(self, unknowns: Unknowns, objective: Objective) -> None:
+        entry, size = unknowns.entry, len(unknowns.mean)
+        wanted: list[Parameter] = [q for q in SLAB if q in entry or LAYER[q] in entry]
+        if "exponent" in entry and "conductivity" not in wanted:
+            wanted.insert(0, "conductivity")
+        if "penetration_loss" in entry:
+            wanted.append("extra_loss_db")
+        self._unknowns, self._objective, self._wanted = unknowns, objective, tuple(wanted)
+        self._columns = columns = {q: _columns(each, size) for q, each in entry.items()}
+        setups = sum(len(c.setups) for c in unknowns.carriers)
+        log_ratio = np.zeros(setups)
+        for carrier in unknowns.carriers:
+            log_ratio[carrier.setups] = np.log(unknowns.ratio(carrier))
+        self._by_link = sp.diags(np.repeat(log_ratio, unknowns.num_receivers))
+        added = [columns["gain"]] if "gain" in columns else []
+        if "excess_loss" in columns:
+            lengths = np.zeros(columns["excess_loss"].shape[0])
+            if unknowns.length_m is not None:
+                lengths = np.nan_to_num(unknowns.length_m)
+            added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        self._by_link_alone = sum(added) if added else None
+        layered = bool({*LAYER.values(), "penetration_loss"} & entry.keys())
+        self._together = isinstance(objective, ManyObjective) and not layered
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
-        rss, by = self._objective.levels(self._unknowns.materials(x), self._wanted)
-        level = watts_to_dbm(rss).ravel()
+        columns = self._columns
+        loss = self._unknowns.loss(x)
+        found = self._objective.levels(self._unknowns.materials_with(x, loss), self._wanted)
+        level = watts_to_dbm(found.rss).ravel()
         jacobian = sp.csr_matrix((len(level), len(x)))
-        for name in self._wanted:
-            if name in self._columns:
-                jacobian = jacobian + by[name] @ self._columns[name]
-        if "exponent" in self._columns:
-            jacobian = jacobian + self._by_link @ by["conductivity"] @ self._columns["exponent"]
-        if self._by_gain is not None:
-            level = level + self._by_gain @ x
-            jacobian = jacobian + self._by_gain
+        for name in SLAB:
+            if name in columns:
+                jacobian = jacobian + found.by[name] @ columns[name]
+            if LAYER[name] in columns:
+                jacobian = jacobian + found.layers[name] @ columns[LAYER[name]]
+        if loss is not None:
+            by_loss = found.by["extra_loss_db"] @ self._unknowns.loss_columns(loss, columns)
+            jacobian = jacobian + by_loss
+        if "exponent" in columns:
+            jacobian = jacobian + self._by_link @ found.by["conductivity"] @ columns["exponent"]
+        if self._by_link_alone is not None:
+            level = level + self._by_link_alone @ x
+            jacobian = jacobian + self._by_link_alone
         return level, jacobian
 
     def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
@@ -270,19 +373,20 @@ class LevelModel:
 
         :param slopes: False: the derivatives are not wanted, and are empty
         """
-        if not isinstance(self._objective, ManyObjective):
+        if not self._together:
             found = [self(row) for row in x]
             rows = [jacobian.toarray() for _, jacobian in found] if slopes else []
             return np.array([level for level, _ in found]), np.array(rows)
+        assert isinstance(self._objective, ManyObjective)
         each = [self._unknowns.materials(row) for row in x]
         stacked = {
-            carrier: Materials(*map(np.array, zip(*(m[carrier] for m in each), strict=True)))
+            carrier: Materials(*(np.array([m[carrier].slab[i] for m in each]) for i in range(3)))
             for carrier in each[0]
         }
         rss, by = self._objective.many_levels(stacked, self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
-        if self._by_gain is not None:
-            level = level + (self._by_gain @ x.T).T
+        if self._by_link_alone is not None:
+            level = level + (self._by_link_alone @ x.T).T
         if not slopes:
             return level, np.zeros((0, level.shape[1], x.shape[1]))
         jacobian = np.zeros((*level.shape, x.shape[1]))
@@ -291,13 +395,10 @@ class LevelModel:
                 jacobian += by[name] @ self._columns[name].toarray()
         if "exponent" in self._columns:
             more = by["conductivity"] @ self._columns["exponent"].toarray()
-            jacobian += self._log_ratio[:, None] * more
-        if self._by_gain is not None:
-            jacobian += self._by_gain.toarray()
+            jacobian += self._by_link.diagonal()[:, None] * more
+        if self._by_link_alone is not None:
+            jacobian += self._by_link_alone.toarray()
         return level, jacobian
-
-
-_PARAMETERS: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
 
 
 def unknowns_of(
@@ -309,6 +410,7 @@ def unknowns_of(
     *,
     given: MaterialPrior | None = None,
     noise: Noise | None = None,
+    length_m: FloatArray | None = None,
 ) -> Unknowns:
     """The vector of all unknowns, with the prior on each.
 
@@ -316,7 +418,9 @@ def unknowns_of(
         fixed objects are fixed in everything
     :param parameters: which material parameters are unknown, their widths, objects that share them
     :param given: where ``prior`` comes from, if not from the scene's own material classes
-    :param noise: whose offsets of levels are unknown; None: there are none
+    :param noise: whose offsets of levels and excess loss are unknown; None: there are none
+    :param length_m: [M, N] length of each link's paths [m], if there is an excess loss; None: not
+        known yet
     :raises ConfigurationError: if a group names an object that does not exist, the exponent is
         asked for and there is one carrier only, or no links can share offsets as asked
     """
@@ -325,49 +429,115 @@ def unknowns_of(
         raise ConfigurationError(
             "the exponent of the conductivity is only told by a campaign of several carriers"
         )
-    materials = scene.materials if given is None else given.materials
-    known = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
-    medians = {**known._asdict(), "exponent": _exponents(scene, radio, given)}
+    frequencies = {radio.frequency, *(carrier.radio.frequency for carrier in carriers)}
+    walls = {frequency: walls_of(scene, frequency) for frequency in frequencies}
+    slabs = _slabs_of(scene, radio, prior, parameters, given, walls[radio.frequency])
     vector = _Vector()
     for q in parameters.quantities:
-        kind = KINDS[q]
-        spread = np.full(scene.num_objects, parameters.widths.get(q, kind.width))
-        if q == "conductivity":
-            spread = prior.width
-        elif q == "relative_permittivity" and q not in parameters.widths:
-            spread = spread if prior.permittivity_width is None else prior.permittivity_width
-        shared = _groups(q, scene.names, materials, known.thickness, parameters.groups)
-        members_of: dict[tuple[bool, str], list[int]] = {}
-        for k in np.flatnonzero(prior.free).tolist():
-            members_of.setdefault(shared[k], []).append(k)
-        vector.entry[q] = np.full(scene.num_objects, -1)
-        for name, members in members_of.items():
-            vector.entry[q][members] = len(vector.mean)
-            stated = medians[q][members]
-            mean = float(np.mean([_to_x(kind, v) for v in stated]))
-            vector.append(q, name[1], mean, float(spread[members].mean()))
-            if len(members) > 1:
-                names = tuple(scene.names[k] for k in members)
-                tie = Tie(q, name[1], names, float(stated.min()), float(stated.max()))
-                vector.ties.append(tie)
+        vector.add(q, slabs, parameters, scene.num_objects)
     if noise is not None and noise.gain_offset_db is not None:
         offsets = offsets_of(campaign, noise.gain_shared)
         there = offsets.of_link >= 0
         vector.entry["gain"] = np.where(there, len(vector.mean) + offsets.of_link, -1).ravel()
         for label in offsets.names:
             vector.append("gain", label, 0.0, float(noise.gain_offset_db))
+    if noise is not None and noise.excess_loss_db_per_m is not None:
+        vector.entry["excess_loss"] = np.where(campaign.present, len(vector.mean), -1).ravel()
+        vector.append("excess_loss", "all links", 0.0, float(noise.excess_loss_db_per_m))
     return Unknowns(
         tuple(vector.quantity),
         tuple(vector.label),
         np.array(vector.mean),
         np.array(vector.width),
         vector.entry,
-        known,
+        slabs.known,
         carriers,
         radio.frequency,
         campaign.num_receivers,
         tuple(vector.ties),
+        None if length_m is None else length_m.ravel(),
+        _shape(vector, prior),
+        walls,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Slabs:
+    """K objects, and behind them the Λ layers of those that have any.
+
+    :param names: [K + Λ]
+    :param materials: [K + Λ] classes
+    :param known: [K] what is not unknown, at the reference carrier
+    :param median: [K + Λ] prior median of each quantity
+    :param free: [K + Λ] slabs in which each quantity can be unknown
+    :param width: [K + Λ] prior standard deviation of each quantity, where one is stated
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    known: Materials
+    median: dict[str, FloatArray]
+    free: dict[str, BoolArray]
+    width: dict[str, FloatArray]
+
+
+def _slabs_of(
+    scene: SceneModel,
+    radio: RadioConfig,
+    prior: ConductivityPrior,
+    parameters: Parameters,
+    given: MaterialPrior | None,
+    walls: Walls | None,
+) -> _Slabs:
+    """All slabs of a scene with what is known of each, see :func:`unknowns_of`."""
+    own = Materials(prior.median, scene.relative_permittivity(radio.frequency), scene.thickness)
+    layers = scene.layers
+    behind = None if walls is None or layers is None else walls.layers
+    extra = None if walls is None else walls.extra_loss_db
+    known = own._replace(layers=behind, extra_loss_db=extra)
+    names, materials = scene.names, scene.materials if given is None else given.materials
+    if layers is not None:  # of such an object only a penetration loss can be unknown, or tied
+        pairs = zip(scene.objects, materials, strict=True)
+        materials = tuple(o.layered.name if o.layered else m for o, m in pairs)
+    median: dict[str, FloatArray] = dict(zip(SLAB, own.slab, strict=True))
+    free = np.concatenate([prior.free, prior.layer_free])
+    frees: dict[str, BoolArray] = dict.fromkeys(SLAB, free)
+    if layers is not None and behind is not None:
+        names, materials = names + layers.names, tuple(materials) + layers.materials
+        median = {q: np.concatenate([median[q], x]) for q, x in zip(SLAB, behind, strict=True)}
+    none = np.zeros(len(prior.layer_free))
+    objects = np.arange(len(names)) < scene.num_objects
+    median["exponent"] = np.concatenate([_exponents(scene, radio, given), none])
+    frees["exponent"] = free & objects
+    if "penetration_loss" in parameters.quantities:
+        loss = penetration_loss(known, walls, radio.frequency)
+        kind = KINDS["penetration_loss"]
+        open_ = (loss > kind.low) & (loss < kind.high) & ~np.isin(scene.names, parameters.fixed)
+        median["penetration_loss"] = np.concatenate([loss, none])
+        frees["penetration_loss"] = np.concatenate([open_, none > 0.0])
+    width = {"conductivity": np.concatenate([prior.width, prior.layer_width])}
+    if prior.permittivity_width is not None:
+        width["relative_permittivity"] = np.concatenate(
+            [prior.permittivity_width, prior.layer_permittivity_width]
+        )
+    return _Slabs(names, tuple(materials), known, median, frees, width)
+
+
+def _shape(vector: _Vector, prior: ConductivityPrior) -> PriorShape | None:
+    """Correlation of ln σ and ln ε_r of each object or group, and tails; None: there are none."""
+    size = len(vector.mean)
+    partner, heavy = np.full(size, -1), np.zeros(size, bool)
+    electrical = ("conductivity", "relative_permittivity")
+    sigma, epsilon = (vector.of_slabs(q) for q in electrical)
+    if prior.heavy:
+        heavy = np.isin(vector.quantity, [*electrical, *(LAYER[q] for q in electrical)])
+    if sigma is not None and epsilon is not None and prior.correlation:
+        pairs = {(int(i), int(j)) for i, j in zip(sigma, epsilon, strict=True) if i >= 0 and j >= 0}
+        for i, j in pairs:
+            partner[i], partner[j] = j, i
+    if not heavy.any() and not (partner >= 0).any():
+        return None
+    return PriorShape(partner, np.where(partner >= 0, prior.correlation, 0.0), heavy)
 
 
 @dataclass
@@ -380,6 +550,38 @@ class _Vector:
     width: list[float] = field(default_factory=list)
     entry: dict[str, IntArray] = field(default_factory=dict)
     ties: list[Tie] = field(default_factory=list)
+
+    def add(self, quantity: str, slabs: _Slabs, parameters: Parameters, num_objects: int) -> None:
+        """The unknowns of one quantity of the objects, and of their layers where they have any."""
+        kind, count = KINDS[quantity], len(slabs.names)
+        spread = np.full(count, parameters.widths.get(quantity, kind.width))
+        if quantity not in parameters.widths:
+            spread = slabs.width.get(quantity, spread)
+        depth = slabs.median["thickness"]
+        shared = _groups(quantity, slabs.names, slabs.materials, depth, parameters.groups)
+        members_of: dict[tuple[bool, str], list[int]] = {}
+        for k in np.flatnonzero(slabs.free[quantity]).tolist():
+            members_of.setdefault(shared[k], []).append(k)
+        entry = np.full(count, -1)
+        for name, members in members_of.items():
+            entry[members] = len(self.mean)
+            stated = slabs.median[quantity][members]
+            mean = float(np.mean([_to_x(kind, v) for v in stated]))
+            told = quantity if members[0] < num_objects else LAYER[quantity]
+            self.append(told, name[1], mean, float(spread[members].mean()))
+            if len(members) > 1:
+                names = tuple(slabs.names[k] for k in members)
+                tie = Tie(quantity, name[1], names, float(stated.min()), float(stated.max()))
+                self.ties.append(tie)
+        self.entry[quantity] = entry[:num_objects]
+        if count > num_objects and quantity in LAYER:
+            self.entry[LAYER[quantity]] = entry[num_objects:]
+
+    def of_slabs(self, quantity: str) -> IntArray | None:
+        """[K + Λ] entries of the objects and of the layers; None: the quantity is known."""
+        own = self.entry.get(quantity)
+        behind = self.entry.get(LAYER[quantity], np.zeros(0, np.int64))
+        return None if own is None else np.concatenate([own, behind])
 
     def append(self, quantity: str, label: str, mean: float, width: float) -> None:
         self.quantity.append(quantity)
@@ -399,7 +601,7 @@ def _groups(
     if groups is None:
         return [(False, name) for name in names]
     if isinstance(groups, str):
-        if quantity != "thickness":
+        if quantity not in ("thickness", "penetration_loss"):
             return [(True, material) for material in materials]
         each = zip(materials, thickness.tolist(), strict=True)
         return [(True, f"{material}, {100.0 * depth:.6g} cm") for material, depth in each]

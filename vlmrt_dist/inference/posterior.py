@@ -1,4 +1,4 @@
-"""Posterior of each unknown: Fisher information, prior, intervals, verdicts.
+"""Normal posterior of the unknowns: Fisher information, prior, covariance.
 
 Unknowns are the entries of a vector x with a normal prior (ln σ among them). At the estimate the
 levels are linear in x (Laplace's approximation), so the posterior is normal with covariance
@@ -8,7 +8,6 @@ levels are linear in x (Laplace's approximation), so the posterior is normal wit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import scipy.linalg
@@ -18,15 +17,6 @@ import scipy.sparse.csgraph as csgraph
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.likelihood import Information
-
-Verdict = Literal["estimated", "weak", "unidentifiable", "saturated", "fixed"]
-
-WEAK, UNIDENTIFIABLE = 0.5, 0.9
-"""From these shares of the prior's standard deviation on, an unknown is weak or unidentifiable."""
-
-NO_PRIOR_WEAK, NO_PRIOR_UNIDENTIFIABLE = 0.05, 0.2
-"""The same without a prior, as shares of the width that stands for none. For ln σ that is 0.25,
-from where on the levels are no longer linear in it, and 1: not even the order of magnitude."""
 
 NORMAL_95 = 1.959963984540054
 """Half width of a 95 % interval in standard deviations."""
@@ -38,15 +28,8 @@ Noise that is declared as zero would make any number look certain; this is what 
 leaves open (float32 geometry, paths of negligible power that were not found).
 """
 
-ENTANGLED = 0.95
-"""Two unknowns whose errors are correlated beyond this, and neither of which is estimated, are
-only known together."""
-
 SMALL = 100
 """Unknowns up to which nothing is gained by LAPACK's inverse, which wakes its threads for them."""
-
-SATURATED = 0.02
-"""So near to an end of the range searched, an answer is at the end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +40,12 @@ class Posterior:
     :param prior_std: [X] the same before the measurement
     :param seen: [X] unknowns that a link depends on
     :param covariance: [X', X'] covariance of the X' unknowns seen; the others keep the prior
-    :param verdict: [X]
     """
 
     std: FloatArray
     prior_std: FloatArray
     seen: BoolArray
     covariance: FloatArray
-    verdict: tuple[Verdict, ...]
 
     @property
     def unknowns(self) -> float:
@@ -82,16 +63,6 @@ class Posterior:
         full[np.ix_(self.seen, self.seen)] = self.covariance
         return full
 
-    @property
-    def entangled(self) -> list[tuple[int, int]]:
-        """Pairs of unknowns that the links only tell together."""
-        unsure = np.isin(self.verdict, ["weak", "unidentifiable"])[self.seen]
-        where = np.flatnonzero(self.seen)[unsure]
-        some = self.covariance[np.ix_(unsure, unsure)]
-        std = np.sqrt(np.diag(some))
-        first, second = np.nonzero(np.triu(np.abs(some) > ENTANGLED * np.outer(std, std), 1))
-        return [(int(where[i]), int(where[j])) for i, j in zip(first, second, strict=True)]
-
 
 def posterior(
     jacobian: sp.csr_matrix, links: Information, x: FloatArray, data: LeastSquares
@@ -107,8 +78,11 @@ def posterior(
     vague = np.broadcast_to(data.vague, x.shape)
     width = np.minimum(given, vague)
     seen = jacobian.getnnz(axis=0) > 0
-    rows = jacobian[:, np.flatnonzero(seen)]
-    prior = sp.diags(1.0 / width[seen] ** 2)
+    if data.shape is not None:  # the prior tells it of its partner
+        seen = seen | ((data.shape.partner >= 0) & seen[data.shape.partner])
+    index = np.flatnonzero(seen)
+    rows = jacobian[:, index]
+    prior = data.of_unknowns(index).proper_prior_term.precision(x[index])
     # Positive definite thanks to the prior, however little the data say.
     information = (rows.T @ sp.diags(links.curvature) @ rows + prior).tocsr()
     covariance = inverse(information)
@@ -121,19 +95,7 @@ def posterior(
         covariance *= shrink[:, None]
     std = width.copy()
     std[seen] = np.sqrt(np.diag(covariance))
-    none = np.isinf(given)
-    weak = np.where(none, NO_PRIOR_WEAK * vague, WEAK * width)
-    lost = np.where(none, NO_PRIOR_UNIDENTIFIABLE * vague, UNIDENTIFIABLE * width)
-    ended = (x <= data.low + SATURATED) | (x >= data.high - SATURATED)
-    verdict: list[Verdict] = []
-    for k in range(len(x)):
-        if std[k] >= lost[k]:
-            verdict.append("unidentifiable")
-        elif ended[k]:
-            verdict.append("saturated")
-        else:
-            verdict.append("weak" if std[k] >= weak[k] else "estimated")
-    return Posterior(std, width, seen, covariance, tuple(verdict))
+    return Posterior(std, width, seen, covariance)
 
 
 def inverse(matrix: sp.csr_matrix) -> FloatArray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, check_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig, area_of, check_campaign
 from vlmrt_dist.distributed import ActorObjective, ActorOptions
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
 from vlmrt_dist.field import Engine, Objective, displaced
@@ -19,6 +19,7 @@ from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
+from vlmrt_dist.inference.quantities import Clutter
 from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneModel
@@ -86,6 +87,11 @@ class Problem:
     :param unknowns: the vector x of everything unknown
     :param predict: levels [L] of a parameter vector
     :param data: levels, noise, prior on x, range searched
+    :param length_m: [L] power-weighted mean length of each link's paths [m], NaN where there is
+        none; None: nothing depends on it
+    :param base_db: [L] noise without what clutter adds to it [dB]
+    :param clutter: scatter of the levels beside their declared noise; None: there is none, or it
+        is not known yet
     """
 
     campaign: Campaign
@@ -95,6 +101,26 @@ class Problem:
     evaluator: Evaluator
     predict: Predict
     data: LeastSquares
+    length_m: FloatArray | None
+    base_db: FloatArray
+    clutter: Clutter | None = None
+
+    @property
+    def fits_clutter(self) -> bool:
+        """Whether the levels are to tell the clutter."""
+        return self.assumed.noise.clutter_db_per_sqrt_m == "fit"
+
+    def noise_with(self, clutter: float) -> FloatArray:
+        """[L] noise of the links with a clutter [dB/√m]."""
+        if self.length_m is None:
+            return self.base_db
+        more = clutter * np.sqrt(np.nan_to_num(self.length_m))
+        return np.minimum(np.hypot(self.base_db, more), MAX_NOISE_DB)
+
+    def with_clutter(self, clutter: Clutter) -> Problem:
+        """The same with the noise that a clutter makes."""
+        data = replace(self.data, noise_db=self.noise_with(clutter.value))
+        return replace(self, data=data, clutter=clutter)
 
     @property
     def objective(self) -> Objective:
@@ -173,7 +199,13 @@ def open_problem(
                 other.close()
             here, _ = unknowns.predict(evaluator.objective)(unknowns.mean)
             spread = _position_noise(level, here, campaign.present.shape)
-        yield build_problem(scene, campaign, assumed, evaluator, prior, spread_db=spread)
+        length = None
+        if assumed.noise.needs_lengths:
+            with clock("trace"):
+                length = _lengths(scene, campaign, assumed, unknowns, progress)
+        yield build_problem(
+            scene, campaign, assumed, evaluator, prior, spread_db=spread, length_m=length
+        )
     finally:
         evaluator.close()
 
@@ -186,6 +218,7 @@ def build_problem(
     prior: ConductivityPrior,
     *,
     spread_db: FloatArray | float = 0.0,
+    length_m: FloatArray | None = None,
 ) -> Problem:
     """The problem of a measured campaign whose paths are at hand.
 
@@ -193,6 +226,8 @@ def build_problem(
     :param evaluator: evaluates their links
     :param prior: on the conductivities, and which objects are free
     :param spread_db: further standard deviation of the levels, one number or [M, N] [dB]
+    :param length_m: [M, N] length of the links' paths that clutter goes with [m]; None: there is
+        none
     :raises NoPathsError: if no link has a path
     """
     assert campaign.rss_dbm is not None  # whoever opens a problem has checked it
@@ -201,7 +236,7 @@ def build_problem(
     used = campaign.present & audible
     if not used.any():
         raise NoPathsError(NO_PATHS)
-    unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
+    unknowns = unknowns_of_problem(scene, campaign, assumed, prior, length_m)
     deviation = np.broadcast_to(campaign.noise_db if noise.db is None else noise.db, shape)
     deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
     deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
@@ -215,21 +250,38 @@ def build_problem(
         high=unknowns.high,
         vague=unknowns.vague,
         spacing=unknowns.spacing,
+        shape=unknowns.shape,
         censored=campaign.censored.ravel(),
         loss=assumed.loss,
         saturated=campaign.saturated.ravel(),
     )
     predict = unknowns.predict(evaluator.objective)
-    return Problem(campaign, assumed, prior, unknowns, evaluator, predict, data)
+    problem = Problem(
+        campaign, assumed, prior, unknowns, evaluator, predict, data,
+        None if length_m is None else length_m.ravel(), data.noise_db,
+    )  # fmt: skip
+    given = noise.clutter_db_per_sqrt_m
+    return (
+        problem
+        if given is None or given == "fit"
+        else problem.with_clutter(Clutter(float(given), float(given), float(given), fitted=False))
+    )
 
 
 def unknowns_of_problem(
-    scene: SceneModel, campaign: Campaign, assumed: Assumptions, prior: ConductivityPrior
+    scene: SceneModel,
+    campaign: Campaign,
+    assumed: Assumptions,
+    prior: ConductivityPrior,
+    length_m: FloatArray | None = None,
 ) -> Unknowns:
-    """The vector of all unknowns of a campaign under some assumptions."""
+    """The vector of all unknowns of a campaign under some assumptions.
+
+    :param length_m: [M, N] length of the links' paths [m], if something depends on it
+    """
     return unknowns_of(
         scene, campaign, assumed.radio, prior, assumed.parameters,
-        given=assumed.given, noise=assumed.noise,
+        given=assumed.given, noise=assumed.noise, length_m=length_m,
     )  # fmt: skip
 
 
@@ -256,6 +308,22 @@ def _evaluator(
     table = trace(scene, campaign, radio, progress=progress)
     objective = ReplayObjective(scene, campaign, radio, table)
     return Evaluator(objective, table.num_paths, table.certificate, table.num_fragile)
+
+
+def _lengths(
+    scene: SceneModel,
+    campaign: Campaign,
+    assumed: Assumptions,
+    unknowns: Unknowns,
+    progress: Progress | None,
+) -> FloatArray:
+    """[M, N] length of each link's paths at the prior, in the area where clutter is [m]."""
+    from vlmrt_dist.field import path_lengths  # imports Dr.Jit
+
+    return path_lengths(
+        scene, campaign, assumed.radio, unknowns.materials(unknowns.mean),
+        area=area_of(assumed.noise.clutter_area), progress=progress,
+    )  # fmt: skip
 
 
 def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> Campaign:

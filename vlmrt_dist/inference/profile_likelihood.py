@@ -10,16 +10,15 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.multistart import fit_with_prior_check
+from vlmrt_dist.inference.open_ends import THRESHOLD, Held
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters, Prior, Quantity
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.problem import Assumptions, open_problem
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.scene import MaterialPrior, SceneLike
-
-THRESHOLD = 3.841458820694124
-"""Δχ² at the ends of a 95 % interval: the 95 % quantile of χ² with one degree of freedom."""
 
 REACH = 5.0
 """A profile spans so many standard deviations of the object to each side, as far as searched."""
@@ -123,7 +122,10 @@ def profile(
         entry = int(problem.unknowns.entry[quantity][scene.names.index(name)])
         if entry < 0:
             raise ConfigurationError(f"{name} is fixed, so there is nothing to profile")
-        fit = fit_with_prior_check(problem.predict, problem.data, problem.data.prior[None])
+        problem, fit = fit_with_clutter(
+            problem,
+            lambda each: fit_with_prior_check(each.predict, each.data, each.data.prior[None]),
+        )
         scale = fit.scale if fit.scale > 1.0 else 1.0
         width = np.array(fit.width)
         width[entry] = np.inf  # the prior on this one stays out
@@ -163,31 +165,14 @@ def _chi2(
     grid: FloatArray,
 ) -> FloatArray:
     """χ² at each value, every fit started at its neighbour's, outwards from the best."""
-    rest = np.arange(len(start)) != entry
-    width = np.broadcast_to(data.prior_width, start.shape)
-    held = replace(
-        data,
-        prior=data.prior[rest],
-        prior_width=width[rest],
-        low=np.broadcast_to(data.low, start.shape)[rest],
-        high=np.broadcast_to(data.high, start.shape)[rest],
-        vague=np.broadcast_to(data.vague, start.shape)[rest],
-    )
+    held = Held.of(predict, data, entry)
     chi2 = np.zeros(len(grid))
     middle = int(np.argmin(np.abs(grid - start[entry])))
     for order in (range(middle, -1, -1), range(middle, len(grid))):
         x = start.copy()
         for i in order:
-            x[entry] = grid[i]
-
-            def levels(others: FloatArray, at: float = grid[i]) -> Any:
-                full = np.empty(len(start))
-                full[rest], full[entry] = others, at
-                level, jacobian = predict(full)
-                return level, jacobian[:, np.flatnonzero(rest)]
-
-            fit = levenberg_marquardt(levels, held, x[rest][None])
-            x[rest] = fit.x
+            fit = held.fit(float(grid[i]), x)
+            x[held.rest] = fit.x
             chi2[i] = 2.0 * fit.cost
     return chi2
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.inference.posterior import Verdict
+from vlmrt_dist.campaign import Area
+from vlmrt_dist.inference.verdicts import Part, Verdict
+from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +61,20 @@ class QuantityEstimate:
     """One parameter of K objects.
 
     :param unit: of the values; "" for a ratio
-    :param value: [K] posterior median; the prior's where unidentifiable
+    :param value: [K] posterior median; the prior's where not identified; where there are several
+        intervals, that of the one with the heaviest minimum
     :param std: [K] standard deviation of its logarithm (of an exponent: of itself); 0 where fixed
-    :param low: [K] lower end of the 95 % interval
-    :param high: [K] upper end
+    :param low: [K] lower end of the 95 % interval, of several the lowest; see
+        :mod:`~vlmrt_dist.inference.verdicts`
+    :param high: [K] upper end, of several the highest; of an open interval the end of the range
+        searched
     :param prior: [K] prior median
     :param prior_low: [K] lower end of the prior's 95 % interval
     :param prior_high: [K] upper end
     :param verdict: [K]
-    :param contradicts_prior: [K] the levels contradict the prior, which was widened
+    :param contradicts_prior: [K] the levels contradict the prior, which was widened; never where
+        not identified
+    :param parts: [K] the intervals where there are several or one is open, else none
     """
 
     unit: str
@@ -80,6 +87,52 @@ class QuantityEstimate:
     prior_high: FloatArray
     verdict: tuple[Verdict, ...]
     contradicts_prior: tuple[bool, ...]
+    parts: tuple[tuple[Part, ...], ...] = ()
+
+    def parts_of(self, k: int) -> tuple[Part, ...]:
+        """The intervals of one object, at least one."""
+        if self.parts and self.parts[k]:
+            return self.parts[k]
+        return (Part(float(self.low[k]), float(self.high[k]), float(self.value[k]), 1.0),)
+
+    def holds(self, truth: FloatArray) -> BoolArray:
+        """[K] whether each true value lies in one of its object's intervals."""
+        return np.array([
+            any(part.low <= true <= part.high for part in self.parts_of(k))
+            for k, true in enumerate(truth.tolist())
+        ], bool)  # fmt: skip
+
+
+class LayerEstimates(NamedTuple):
+    """The Λ layers of objects that have layers.
+
+    :param names: [Λ] "object/layer"
+    :param materials: [Λ]
+    :param quantities: "conductivity", "relative_permittivity" and "thickness" of the layers, as far
+        as they were unknown of anything
+    """
+
+    names: tuple[str, ...]
+    materials: tuple[str, ...]
+    quantities: dict[str, QuantityEstimate]
+
+
+@dataclass(frozen=True, eq=False)
+class Alternative:
+    """One of several solutions that explain the levels about equally well.
+
+    :param weight: share of the posterior about it
+    :param cost: half the sum of squared residuals, prior included
+    :param residual_db: root mean square residual of the links used [dB]
+    :param values: for each quantity that is unknown the values of the objects [K]; NaN where fixed,
+        but for the conductivity; of "gain" the offsets of :class:`Gains` [dB]; of
+        "layer_conductivity" and its like those of the layers [Λ]
+    """
+
+    weight: float
+    cost: float
+    residual_db: float
+    values: dict[str, FloatArray]
 
 
 class Gains(NamedTuple):
@@ -104,16 +157,72 @@ class Gains(NamedTuple):
         return np.where(self.of_link >= 0, self.value[self.of_link], 0.0)
 
 
-class JointCovariance(NamedTuple):
-    """Posterior covariance of everything that was unknown.
+class Clutter(NamedTuple):
+    """Scatter of the levels beside their declared noise.
+
+    :param value: standard deviation at one metre [dB/√m]
+    :param low: lower end of its 95 % interval, the shortest one
+    :param high: upper end; both are ``value`` where that was given
+    :param fitted: whether the levels told it
+    """
+
+    value: float
+    low: float
+    high: float
+    fitted: bool
+
+
+class ExcessLoss(NamedTuple):
+    """Mean loss of the levels a metre of path beyond the model's, where it was unknown.
+
+    :param value: positive where furniture attenuates, negative where the model lacks paths [dB/m]
+    :param low: lower end of its 95 % interval [dB/m]
+    :param high: upper end [dB/m]
+    :param std: standard deviation [dB/m]
+    :param verdict: whether the levels tell it
+    """
+
+    value: float
+    low: float
+    high: float
+    std: float
+    verdict: Verdict
+
+
+class AlongPaths(NamedTuple):
+    """What levels have along the paths beyond the model.
+
+    :param clutter: scatter; None: there was none
+    :param excess_loss: mean loss a metre; None: it was not unknown
+    :param area: the part of the plan where length counts; None: everywhere
+    """
+
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
+    area: Area | None = None
+
+
+NOTHING_ALONG = AlongPaths()
+
+
+class JointPosterior(NamedTuple):
+    """Posterior of everything that was unknown.
 
     :param entry: for each quantity the entry of each object [K], -1 where fixed; objects of a group
-        share theirs. For "gain" that of each link [M · N]
+        share theirs. For "gain" and "excess_loss" that of each link [M · N]
     :param matrix: [X, X] covariance of the logarithms (of an exponent: of itself)
+    :param quantity: [X] what each unknown is
+    :param label: [X] the object, group or setup that it belongs to
+    :param x: [X] logarithms (of an exponent: itself) at the best minimum
+    :param draws: weighted draws where the normal posterior about it does not hold; None: it does
     """
 
     entry: dict[str, IntArray]
     matrix: FloatArray
+    quantity: tuple[str, ...]
+    label: tuple[str, ...]
+    x: FloatArray
+    draws: WeightedDraws | None = None
 
 
 def bounded(residual: FloatArray, censored: BoolArray, saturated: BoolArray) -> FloatArray:

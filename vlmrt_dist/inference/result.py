@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,36 +12,42 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import CampaignLike
+from vlmrt_dist.campaign import Area, CampaignLike
 from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
-from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95, Verdict
+from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
+    AlongPaths,
+    Alternative,
+    Clutter,
+    ExcessLoss,
     Gains,
-    JointCovariance,
+    JointPosterior,
+    LayerEstimates,
     LinkLevels,
     QuantityEstimate,
 )
 from vlmrt_dist.inference.relative_error import mean_relative_error
+from vlmrt_dist.inference.verdicts import Part, Verdict
+from vlmrt_dist.inference.wording import VERDICT_WORDS, cells, differing, verdict_sentences
 from vlmrt_dist.scene import LiveChange, SceneModel, SionnaScene
 from vlmrt_dist.viewing import Page, open_view
 
-MEANING: dict[str, str] = {
-    "estimated": "the measurement determines it",
-    "weak": "the measurement narrows the prior, not much",
-    "unidentifiable": "no link tells; the prior is shown",
-    "saturated": "at the end of the range that was searched",
-    "fixed": "given, not estimated",
-}
-"""Meaning of each verdict."""
-
-
 MAX_PAIRS = 10
 """Most pairs of inseparable unknowns that are named."""
+
+MAX_DIFFERING = 30
+"""Most values of the solutions that their table shows."""
+
+SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
+
+MOST_FACTOR = 1e4
+"""A prior that allows more either way stands for none."""
 
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
@@ -54,22 +61,33 @@ class Estimate:
     :param materials: [K] material classes
     :param frequency: reference carrier, at which conductivities and permittivities are given [Hz]
     :param conductivity: [K] posterior median (Adam, which knows no prior: where it ended); the
-        prior's where unidentifiable [S/m]
-    :param low: [K] lower end of the 95 % interval [S/m]
-    :param high: [K] upper end of the 95 % interval [S/m]
+        prior's where not identified; see
+        :class:`~vlmrt_dist.inference.quantities.QuantityEstimate`, as for all that follow [S/m]
+    :param low: [K] lower end of the 95 % interval, of several the lowest [S/m]
+    :param high: [K] upper end of the 95 % interval, of several the highest [S/m]
     :param prior: [K] prior median [S/m]
     :param prior_low: [K] lower end of the prior's 95 % interval [S/m]
     :param prior_high: [K] upper end of the prior's 95 % interval [S/m]
     :param verdict: [K]
     :param contradicts_prior: [K] the levels contradict the prior of this object, which was widened
+    :param parts: [K] the intervals of an object that has several, or an open one; else none
+    :param solutions: where several solutions explain the levels about equally well: all of them,
+        the heaviest first; else none
     :param fitted: [K] where the optimizer ended, whatever the verdict [S/m]
     :param covariance: [K, K] posterior covariance of ln σ, other unknowns averaged out; 0 where
-        fixed (the interval is the prior's where unidentifiable)
-    :param joint: posterior covariance of all unknowns together; None: not known
+        fixed (the interval is the prior's where not identified)
+    :param joint: posterior of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
-        "thickness", "exponent"
+        "thickness", "exponent", "penetration_loss"
+    :param layers: the layers of objects that have any, where they could be unknown; None: there are
+        none. Of such an object the conductivity here is that of the slab that stands for them, and
+        fixed
     :param gains: offsets of the levels, if they were unknown
     :param ties: objects that share an unknown
+    :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
+        ``links.noise_db`` contains it, and so do all intervals
+    :param excess_loss: mean loss a metre beyond the model's, if it was unknown
+    :param clutter_area: the part of the plan where both are; None: everywhere
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -102,6 +120,7 @@ class Estimate:
     :param seconds: wall time by phase: trace, compile, fit, uncertainty [s]
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
+    :param origin: scene, radio and measurement that it was made from
     """
 
     names: tuple[str, ...]
@@ -136,25 +155,33 @@ class Estimate:
     links: LinkLevels
     frequency: float = 3.5e9
     covariance: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    joint: JointCovariance | None = None
+    joint: JointPosterior | None = None
     others: dict[str, QuantityEstimate] = field(default_factory=dict)
     gains: Gains | None = None
     ties: tuple[Tie, ...] = ()
+    clutter: Clutter | None = None
+    excess_loss: ExcessLoss | None = None
+    clutter_area: Area | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
     search: str = ""
     loss: str = "squared"
     num_censored: int = 0
+    parts: tuple[tuple[Part, ...], ...] = ()
+    solutions: tuple[Alternative, ...] = ()
     num_saturated: int = 0
+    layers: LayerEstimates | None = None
     scene: SceneModel | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @property
     def std(self) -> FloatArray:
-        """[K] standard deviation of ln σ that the interval stands for; 0 where fixed."""
-        there = self.conductivity > 0.0
-        ratio = np.divide(self.high, self.conductivity, out=np.ones(len(there)), where=there)
-        return np.log(ratio) / NORMAL_95
+        """[K] standard deviation of ln σ of a normal posterior with an interval as wide; 0 where
+        fixed."""
+        there = self.low > 0.0
+        ratio = np.divide(self.high, self.low, out=np.ones(len(there)), where=there)
+        return np.log(ratio) / (2.0 * NORMAL_95)
 
     def relative_error(self, truth: FloatArray) -> float:
         """The paper's mean relative error (17) of ``fitted``.
@@ -181,7 +208,7 @@ class Estimate:
         place. Each object whose numbers change gets a ``RadioMaterial`` of its own, or one that it
         shares with objects of equal numbers, with the scattering of its old material. The numbers
         are constants for :attr:`frequency`; permittivity and thickness are those that the
-        estimation took for known or found. An unidentifiable object has its prior's.
+        estimation took for known or found. An object that is not identified has its prior's.
 
         :return: which objects were changed, and which had the numbers already
         :raises SceneError: if the scene has other objects (the message names them)
@@ -210,18 +237,26 @@ class Estimate:
         return self.scene
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int = 112, *, wrap: bool = False) -> str:
+        """Tables and remarks as plain text.
+
+        :param width: of the tables [characters]
+        :param wrap: break the remarks into lines of that width; else each is one line
+        """
         from rich.console import Console
 
         text = io.StringIO()
         # Text wherever it is printed: a notebook would get tables of its own, and codes for bold.
         console = Console(
-            file=text, width=112, no_color=True, highlight=False, force_jupyter=False,
+            file=text, width=width, no_color=True, highlight=False, force_jupyter=False,
             force_terminal=False,
         )  # fmt: skip
         for table in self.tables():
             console.print(table)
         for line in self.remarks():
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=not wrap, markup=False)
         return text.getvalue().rstrip()
 
     @property
@@ -229,10 +264,20 @@ class Estimate:
         """The values of the objects: the conductivity and what else was unknown."""
         main = QuantityEstimate(
             "S/m", self.conductivity, self.std, self.low, self.high, self.prior, self.prior_low,
-            self.prior_high, self.verdict, self.contradicts_prior,
+            self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
-        return Calibration(self.names, self.materials, self.frequency, asked, self.joint)
+        along = AlongPaths(self.clutter, self.excess_loss, self.clutter_area)
+        return Calibration(
+            self.names,
+            self.materials,
+            self.frequency,
+            asked,
+            self.joint,
+            self.origin,
+            along,
+            self.layers,
+        )
 
     def _repr_html_(self) -> str:
         """The tables and remarks of :meth:`__str__`, for notebooks."""
@@ -242,19 +287,33 @@ class Estimate:
             unit = f" [{quantity.unit}]" if quantity.unit else ""
             rows = []
             for k, item in enumerate(self.names):
-                fixed = quantity.verdict[k] == "fixed"
-                low, high = _number(quantity.low[k]), _number(quantity.high[k])
-                rows.append((
-                    item, self.materials[k], _number(quantity.prior[k]), _number(quantity.value[k]),
-                    "" if fixed else f"{low} … {high}", quantity.verdict[k],
-                ))  # fmt: skip
+                rows.append((item, *self._row(quantity, k)))
             head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                     f"95 % interval{unit}", "verdict")  # fmt: skip
-            last = name == list(quantities)[-1]
-            notes = [*self.remarks(), "In 3D: estimate.view(campaign)"] if last else []
+            last = name == list(quantities)[-1] and not self.solutions
             caption = f"{name.replace('_', ' ').capitalize()} of {len(self.names)} objects"
-            parts.append(html_table(caption, head, rows, notes))
+            if self.layers is not None and name in self.layers.quantities:
+                rows += self._layer_rows(name)
+            parts.append(html_table(caption, head, rows, self._notes() if last else []))
+        if self.solutions:
+            parts.append(html_table(SOLUTIONS, *self._solution_rows(), self._notes()))
         return "".join(parts)
+
+    def _notes(self) -> list[str]:
+        return [*self.remarks(), "In 3D: estimate.view(campaign)"]
+
+    def _solution_rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Heading and rows of the table of solutions."""
+        offsets = () if self.gains is None else self.gains.names
+        quantities = self.calibration.quantities
+        differ = differing(self.names, self.solutions, quantities, offsets, self.layers)
+        head = ("", *(f"solution {number}" for number in range(1, len(self.solutions) + 1)))
+        rows = [
+            ("probability", *(f"{each.weight:.0%}" for each in self.solutions)),
+            ("residual [dB]", *(f"{each.residual_db:.3g}" for each in self.solutions)),
+        ]
+        rows += [(title, *texts) for title, texts in differ[:MAX_DIFFERING]]
+        return head, rows
 
     def view(self, campaign: CampaignLike | None = None, **options: Any) -> Page:
         """The estimate as an interactive 3D page, which a notebook shows; ``.write("scene.html")``
@@ -270,47 +329,86 @@ class Estimate:
         """Rich tables: object, material, prior, estimate, interval and verdict for each quantity
         that was unknown, and the setups' offsets if they were."""
         asked = dict(self.calibration.quantities)
-        if self.others and set(self.verdict) == {"fixed"}:
+        if (self.others or self.layers) and set(self.verdict) == {"fixed"}:
             del asked["conductivity"]
         tables = [self._table(name, quantity) for name, quantity in asked.items()]
-        return tables if self.gains is None else [*tables, _gain_table(self.gains)]
+        if self.layers is not None:
+            tables += [self._layer_table(name) for name in self.layers.quantities]
+        if self.gains is not None:
+            tables.append(_gain_table(self.gains))
+        if self.solutions:
+            tables.append(_plain_table(SOLUTIONS, *self._solution_rows()))
+        return tables
 
     def _table(self, name: str, quantity: QuantityEstimate) -> Any:
         from rich.markup import escape
-        from rich.table import Table
 
-        words = name.replace("_", " ").capitalize()
-        where = f" at {self.frequency / 1e9:g} GHz" if name != "thickness" else ""
-        unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
-        table = Table(title=f"{words} of {len(self.names)} objects{where}", title_justify="left")
-        table.add_column("object")
-        table.add_column("material")
-        table.add_column(f"prior{unit}", justify="right")
-        table.add_column(f"estimate{unit}", justify="right")
-        table.add_column(f"95 % interval{unit}", justify="right")
-        table.add_column("verdict")
+        table = self._empty_table(name, quantity, "object", len(self.names))
+        spread = _spread(name, quantity)
         shown = first_rows([
-            math.inf if verdict in ("fixed", "unidentifiable") else spread
-            for verdict, spread in zip(quantity.verdict, quantity.high / quantity.low, strict=True)
+            math.inf if verdict in ("fixed", "not_identified") else spread[k]
+            for k, verdict in enumerate(quantity.verdict)
         ])  # fmt: skip
         for k in shown:
-            fixed = quantity.verdict[k] == "fixed"
-            table.add_row(
-                escape(self.names[k]),  # names come from files
-                escape(self.materials[k]),
-                _number(quantity.prior[k]),
-                _number(quantity.value[k]),
-                "" if fixed else f"{_number(quantity.low[k])} … {_number(quantity.high[k])}",
-                quantity.verdict[k],
-            )
+            # Names come from files.
+            table.add_row(*map(escape, (self.names[k], *self._row(quantity, k))))
         if len(shown) < len(self.names):
-            rest = [v for k, v in enumerate(quantity.verdict) if k not in set(shown)]
+            rest = [VERDICT_WORDS[v] for k, v in enumerate(quantity.verdict) if k not in set(shown)]
             table.caption = (
                 f"the {len(shown)} best known objects; {len(rest)} more: {tallied(rest)}. All of "
                 "them are in --out FILE and --json (estimate.to_dict())"
             )
             table.caption_justify = "left"
         return table
+
+    def _empty_table(self, name: str, quantity: QuantityEstimate, what: str, count: int) -> Any:
+        from rich.markup import escape
+        from rich.table import Table
+
+        words = name.replace("_", " ").capitalize()
+        where = f" at {self.frequency / 1e9:g} GHz" if name != "thickness" else ""
+        unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
+        many = "s" * (count != 1)
+        table = Table(title=f"{words} of {count} {what}{many}{where}", title_justify="left")
+        table.add_column(what)
+        table.add_column("material")
+        table.add_column(f"prior{unit}", justify="right")
+        table.add_column(f"estimate{unit}", justify="right")
+        table.add_column(f"95 % interval{unit}", justify="right")
+        table.add_column("verdict")
+        return table
+
+    def _layer_table(self, name: str) -> Any:
+        from rich.markup import escape
+
+        assert self.layers is not None
+        quantity = self.layers.quantities[name]
+        table = self._empty_table(name, quantity, "layer", len(self.layers.names))
+        rows = self._layer_rows(name)
+        for row in rows[:MOST_ROWS]:
+            table.add_row(*map(escape, row))
+        if len(rows) > MOST_ROWS:
+            table.caption = f"{len(rows) - MOST_ROWS} more are in --out FILE and --json"
+            table.caption_justify = "left"
+        return table
+
+    def _layer_rows(self, name: str) -> list[tuple[str, ...]]:
+        """Name, material, prior, estimate, interval and verdict of each layer."""
+        assert self.layers is not None
+        quantity = self.layers.quantities[name]
+        pairs = zip(self.layers.names, self.layers.materials, strict=True)
+        return [(*pair, *cells(quantity, k)) for k, pair in enumerate(pairs)]
+
+    def _row(self, quantity: QuantityEstimate, k: int) -> tuple[str, ...]:
+        """Material, prior, estimate, interval and verdict of an object; of one with layers the
+        numbers of the slab that stands for them are not shown."""
+        layered = None if self.scene is None else self.scene.objects[k].layered
+        if layered is None:
+            return self.materials[k], *cells(quantity, k)
+        material = f"{layered.name} ({len(layered.layers)} layers)"
+        if quantity.verdict[k] == "fixed":
+            return material, "", "", "", "fixed"
+        return material, *cells(quantity, k)
 
     def remarks(self) -> list[str]:
         """Remarks that belong beside the table, one sentence a line."""
@@ -329,7 +427,7 @@ class Estimate:
                 "the optimizer has not converged; the intervals say what the links tell, not how "
                 "far it was from the end"
             )
-        lines += self._doubts() + self._ambiguities()
+        lines += self._prior_widths() + self._doubts() + self._ambiguities()
         if self.noise_db <= MIN_NOISE_DB:
             lines.append("no noise was declared, so the levels count as exact to 0.001 dB")
         if math.isnan(self.noise_scale):
@@ -346,6 +444,7 @@ class Estimate:
                 "the model does not explain the levels; check frequency, transmit power, units "
                 "(dBm, metres), the scene, and that the noise is declared"
             )
+        lines += self._clutter_remarks()
         if self.ties:
             some = [str(tie) for tie in self.ties[:MOST_NAMES]]
             more = len(self.ties) - len(some)
@@ -363,11 +462,29 @@ class Estimate:
                 f"{self.num_fragile} of {self.num_paths} {passes} within 0.1 mm of an edge; "
                 "which of them exist depends on the accuracy of the scene"
             )
-        for verdict in ("weak", "unidentifiable", "saturated"):
-            count = self.verdict.count(verdict)
-            if count:
-                lines.append(f"{count} {verdict}: {MEANING[verdict]}")
-        return lines
+        said = verdict_sentences(self.names, self.calibration.quantities)
+        if self.layers is not None:
+            said += verdict_sentences(self.layers.names, self.layers.quantities)
+        # What both say is said once, at the end.
+        return lines + list(dict.fromkeys(reversed(said)))[::-1]
+
+    def _prior_widths(self) -> list[str]:
+        """Factors that the priors on the conductivities allow either way at 95 %, by material."""
+        factors: dict[str, float] = {}
+        for k, verdict in enumerate(self.verdict):
+            if verdict != "fixed" and self.prior[k] > 0.0:
+                factor = float(self.prior_high[k] / self.prior[k])
+                factors[self.materials[k]] = max(factor, factors.get(self.materials[k], 0.0))
+        if self.optimizer != "levenberg_marquardt" or not factors:
+            return []
+        if max(factors.values()) > MOST_FACTOR:
+            return []
+        frequency = f"{self.frequency / 1e9:g}e9"
+        words = [f"{material} × {factor:.2g}" for material, factor in factors.items()]
+        return [
+            f"priors either way at 95 %: {listed(words)} (vlmrt materials --frequency "
+            f"{frequency} lists published measurements)"
+        ]
 
     def _doubts(self) -> list[str]:
         """Contradictions of the priors, and doubts about the normal posterior."""
@@ -384,9 +501,40 @@ class Estimate:
                     f"{self.names[k]}; its interval rests on a wider prior"
                 )
         doubted = [self.contradicts_prior, *(q.contradicts_prior for q in self.others.values())]
+        of_layers = {} if self.layers is None else self.layers.quantities
+        for name, quantity in of_layers.items():
+            doubted.append(quantity.contradicts_prior)
+            for k in np.flatnonzero(quantity.contradicts_prior).tolist()[:MOST_NAMES]:
+                assert self.layers is not None
+                lines.append(
+                    f"the levels contradict the prior of the {name.replace('_', ' ')} of layer "
+                    f"{self.layers.names[k]}; its interval rests on a wider prior"
+                )
         more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
         if more:
             lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
+        return lines
+
+    def _clutter_remarks(self) -> list[str]:
+        """What was found of the scatter and the loss along the paths."""
+        lines = []
+        if self.clutter is not None and self.clutter.fitted:
+            lines.append(
+                f"clutter, what the scene lacks: the levels scatter by {self.clutter.value:.2g} dB "
+                f"times the root of the path's length in metres (95 %: {self.clutter.low:.2g} to "
+                f"{self.clutter.high:.2g}) beside their declared noise; all intervals contain that"
+            )
+        if self.excess_loss is not None:
+            value, low, high, _, verdict = self.excess_loss
+            why = (
+                "lose more than in the model, as among furniture" if value > 0.0 else
+                "lose less than in the model, which lacks deeper or diffuse paths; do not trust it "
+                "beyond the lengths that were measured"
+            )  # fmt: skip
+            lines.append(
+                f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
+                + ("not told by these links" if verdict == "not_identified" else f"levels {why}")
+            )
         return lines
 
     def _bounds(self) -> list[str]:
@@ -414,8 +562,13 @@ class Estimate:
         unsure = [
             name
             for name, verdict in zip(self.names, self.verdict, strict=True)
-            if verdict in ("weak", "unidentifiable")
+            if verdict not in ("estimated", "fixed")
         ]
+        if self.layers is not None:
+            for quantity in self.layers.quantities.values():
+                for name, verdict in zip(self.layers.names, quantity.verdict, strict=True):
+                    if verdict not in ("estimated", "fixed") and name not in unsure:
+                        unsure.append(name)
         heard = self.num_links - self.num_unheard
         if heard < self.num_unknowns:
             lines.append(
@@ -443,13 +596,21 @@ class Estimate:
         return {
             "objects": self._object_rows(),
             "frequency": self.frequency,
-            "others": self._other_rows(),
+            "others": _other_rows(self.names, self.others),
+            "layers": (
+                None
+                if self.layers is None
+                else _other_rows(self.layers.names, self.layers.quantities)
+            ),
             "gains_db": self._gain_rows(),
+            "clutter": None if self.clutter is None else self.clutter._asdict(),
+            "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
             "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
             "determined": self.determined,
             "search": self.search,
+            "solutions": self._solution_list(),
             "loss": self.loss,
             "outcome": self.outcome,
             "engine": self.engine,
@@ -488,25 +649,24 @@ class Estimate:
                 "prior_high": float(self.prior_high[k]),
                 "verdict": self.verdict[k],
                 "contradicts_prior": self.contradicts_prior[k],
+                "parts": part_list(self.parts, k),
             }
             for k, name in enumerate(self.names)
         ]
 
-    def _other_rows(self) -> dict[str, list[dict[str, Any]]]:
-        return {
-            name: [
-                {
-                    "name": item,
-                    "value": _finite(quantity.value[k]),
-                    "low": _finite(quantity.low[k]),
-                    "high": _finite(quantity.high[k]),
-                    "prior": _finite(quantity.prior[k]),
-                    "verdict": quantity.verdict[k],
-                }
-                for k, item in enumerate(self.names)
-            ]
-            for name, quantity in self.others.items()
-        }
+    def _solution_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "weight": each.weight,
+                "residual_db": _finite(each.residual_db),
+                "cost": _finite(each.cost),
+                "values": {
+                    name: [_finite(value) for value in values.tolist()]
+                    for name, values in each.values.items()
+                },
+            }
+            for each in self.solutions
+        ]
 
     def _gain_rows(self) -> list[dict[str, Any]] | None:
         if self.gains is None:
@@ -534,16 +694,53 @@ def _gain_table(gains: Gains) -> Any:
     table.add_column("verdict")
     every = zip(gains.names, gains.value, gains.std, gains.verdict, strict=True)
     for name, value, std, verdict in list(every)[:MOST_ROWS]:
-        table.add_row(escape(name), f"{value:.3f}", f"{std:.3f}", verdict)
+        table.add_row(escape(name), f"{value:.3f}", f"{std:.3f}", VERDICT_WORDS[verdict])
     if len(gains.names) > MOST_ROWS:
-        rest = gains.verdict[MOST_ROWS:]
+        rest = [VERDICT_WORDS[verdict] for verdict in gains.verdict[MOST_ROWS:]]
         table.caption = f"{len(rest)} more: {tallied(rest)}; all of them with --json"
         table.caption_justify = "left"
     return table
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _plain_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """A table whose first column names the rows, and whose others are numbers."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(head):
+        table.add_column(escape(name), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _other_rows(
+    names: tuple[str, ...], quantities: dict[str, QuantityEstimate]
+) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [
+            {
+                "name": item,
+                "value": _finite(quantity.value[k]),
+                "low": _finite(quantity.low[k]),
+                "high": _finite(quantity.high[k]),
+                "prior": _finite(quantity.prior[k]),
+                "verdict": quantity.verdict[k],
+                "parts": part_list(quantity.parts, k),
+            }
+            for k, item in enumerate(names)
+        ]
+        for name, quantity in quantities.items()
+    }
+
+
+def _spread(name: str, quantity: QuantityEstimate) -> FloatArray:
+    """Width of each interval, by which the best known objects are found."""
+    if name == "penetration_loss":
+        return quantity.high - quantity.low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return quantity.high / quantity.low
 
 
 def _db(value: float) -> str:
@@ -552,3 +749,16 @@ def _db(value: float) -> str:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def part_list(parts: tuple[tuple[Part, ...], ...], k: int) -> list[dict[str, Any]]:
+    """The intervals of an object that has several or an open one, with null for an open end."""
+    return [
+        {
+            "low": None if part.open_low else part.low,
+            "high": None if part.open_high else part.high,
+            "value": part.value,
+            "weight": part.weight,
+        }
+        for part in (parts[k] if parts else ())
+    ]

@@ -48,7 +48,7 @@ HEAVY = 0.01
 STIFF = 10.0
 """Draws that a component's own shape counts for where it is fitted to those about it."""
 
-SCREENING, NORMAL = 64, 0.6
+SCREENING, NORMAL = 64, 0.75
 """Draws by which a normal approximation is judged, and their least effective share."""
 
 DEFENCE = 0.15

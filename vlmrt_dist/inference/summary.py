@@ -7,20 +7,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
+from vlmrt_dist.campaign import Campaign, RadioConfig, area_of, paths_provenance
+from vlmrt_dist.field import SLAB, penetration_loss
 from vlmrt_dist.inference.answers import (
     covariance_of,
     entry_names,
+    excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
+from vlmrt_dist.inference.origin import origin_of
+from vlmrt_dist.inference.parameters import LAYER, OF_LINKS
 from vlmrt_dist.inference.problem import Problem
-from vlmrt_dist.inference.quantities import LinkLevels, QuantityEstimate, root_mean_square
+from vlmrt_dist.inference.quantities import (
+    Alternative,
+    LayerEstimates,
+    LinkLevels,
+    QuantityEstimate,
+    root_mean_square,
+)
 from vlmrt_dist.inference.result import Estimate
+from vlmrt_dist.inference.verdicts import Marginals, entangled, marginals
 from vlmrt_dist.scene import SceneModel
+
+LEAST_WEIGHT = 0.01
+"""Solutions with a smaller share of the posterior are not told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +65,11 @@ def summarise(
     :param seconds: wall time by phase [s]
     """
     campaign, radio, unknowns = problem.campaign, problem.assumed.radio, problem.unknowns
-    fit, given = solution.fit, problem.assumed.given
-    links = _links(problem, solution)
+    fit, given, links = solution.fit, problem.assumed.given, _links(problem, solution)
     used = problem.data.used.reshape(campaign.present.shape)
     silent = campaign.present & ~used
-    main = quantity_of("conductivity", unknowns, fit, problem.prior.median)
+    found = marginals(fit, unknowns)
+    main = quantity_of("conductivity", unknowns, fit, problem.prior.median, found)
     names, joint = entry_names(unknowns), joint_of(unknowns, fit)
     return Estimate(
         names=scene.names,
@@ -72,10 +86,16 @@ def summarise(
         fitted=unknowns.conductivity(fit.x),
         covariance=covariance_of(joint, scene.num_objects),
         joint=joint,
-        others=_others(scene, problem, fit),
-        gains=gains_of(unknowns, fit),
+        parts=main.parts,
+        solutions=_solutions(problem, fit),
+        others=_others(scene, problem, fit, found),
+        layers=_layers(scene, problem, fit, found),
+        gains=gains_of(unknowns, fit, found),
         ties=unknowns.ties,
-        entangled=tuple((names[i], names[j]) for i, j in fit.knowledge.entangled),
+        clutter=problem.clutter,
+        excess_loss=excess_loss_of(unknowns, found),
+        clutter_area=area_of(problem.assumed.noise.clutter_area),
+        entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
         search=fit.reason,
@@ -102,6 +122,7 @@ def summarise(
         seconds=seconds,
         links=links,
         scene=scene,
+        origin=origin_of(scene, problem, fit.scale),
     )
 
 
@@ -122,15 +143,57 @@ def _links(problem: Problem, solution: Solution) -> LinkLevels:
     )
 
 
-def _others(scene: SceneModel, problem: Problem, fit: Fit) -> dict[str, QuantityEstimate]:
+def _others(
+    scene: SceneModel, problem: Problem, fit: Fit, found: Marginals
+) -> dict[str, QuantityEstimate]:
     """Unknown quantities beside the conductivity, by name."""
     unknowns = problem.unknowns
     known = {**unknowns.known._asdict(), "exponent": np.full(scene.num_objects, np.nan)}
-    return {
-        name: quantity_of(name, unknowns, fit, known[name])
-        for name in unknowns.entry
-        if name not in ("conductivity", "gain")
+    elsewhere = ("conductivity", *OF_LINKS, *LAYER.values())
+    names = [name for name in unknowns.entry if name not in elsewhere]
+    if "penetration_loss" in names:
+        walls = unknowns.walls.get(unknowns.reference)
+        known["penetration_loss"] = penetration_loss(unknowns.known, walls, unknowns.reference)
+    return {name: quantity_of(name, unknowns, fit, known[name], found) for name in names}
+
+
+def _layers(
+    scene: SceneModel, problem: Problem, fit: Fit, found: Marginals
+) -> LayerEstimates | None:
+    """The layers of objects that have any; None if none has, or nothing of layers was asked for."""
+    unknowns, layers = problem.unknowns, scene.layers
+    known = unknowns.known.layers
+    if layers is None or known is None or not set(LAYER.values()) & unknowns.entry.keys():
+        return None
+    values = known._asdict()
+    quantities: dict[str, QuantityEstimate] = {
+        name: quantity_of(LAYER[name], unknowns, fit, values[name], found)
+        for name in SLAB
+        if LAYER[name] in unknowns.entry
     }
+    return LayerEstimates(layers.names, layers.materials, quantities)
+
+
+def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
+    """The minima within the noise of the best, where there are several."""
+    modes = sorted(fit.modes, key=lambda mode: -mode.weight)
+    modes = [mode for mode in modes if mode.weight >= LEAST_WEIGHT]
+    if len(modes) < 2:
+        return ()
+    unknowns, data = problem.unknowns, problem.data
+    heard = np.flatnonzero(data.used)
+    heard = heard[~data.links.censored]
+    found = []
+    for mode in modes:
+        level, _ = problem.predict(mode.x)
+        values = {name: unknowns.values(name, mode.x) for name in unknowns.entry}
+        if "conductivity" in values:
+            values["conductivity"] = unknowns.conductivity(mode.x)
+        if "gain" in values:
+            values["gain"] = mode.x[unknowns.offsets]
+        residual = root_mean_square(level[heard] - data.level_dbm[heard])
+        found.append(Alternative(mode.weight, mode.cost, residual, values))
+    return tuple(found)
 
 
 def _protocol(campaign: Campaign, scene: SceneModel, radio: RadioConfig, solver: Solver) -> str:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import MIN_NOISE_DB, UNIDENTIFIABLE, WEAK, Prior, Verdict, prior_of
+from vlmrt_dist.inference import MIN_NOISE_DB, NO_PRIOR_WIDTH, Prior, Verdict, limits, prior_of
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.placement.candidates import (
     CandidatePool,
@@ -74,15 +74,15 @@ class Prediction:
     @property
     def verdict(self) -> tuple[Verdict, ...]:
         """[K] verdict that an estimate is expected to give of each object."""
+        weak, lost = limits(self.prior, np.full(len(self.free), NO_PRIOR_WIDTH))
         found: list[Verdict] = []
         for k, free in enumerate(self.free):
-            share = self.posterior[k] / self.prior[k] if free else 0.0
             if not free:
                 found.append("fixed")
-            elif share >= UNIDENTIFIABLE:
-                found.append("unidentifiable")
+            elif self.posterior[k] >= lost[k]:
+                found.append("not_identified")
             else:
-                found.append("weak" if share >= WEAK else "estimated")
+                found.append("weak" if self.posterior[k] >= weak[k] else "estimated")
         return tuple(found)
 
     @property

@@ -7,7 +7,8 @@ is chosen for what is still unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMarquardt, estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.placement.candidates import candidate_pool, link_jacobians, random_positions
+from vlmrt_dist.placement.deciding import differences
 from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.prediction import spread
 from vlmrt_dist.placement.selection import DesignInformation, LinkChoice, select
@@ -31,6 +33,10 @@ from vlmrt_dist.scene import SceneLike, SceneModel
 
 LEAST_HELP = 0.02
 """The loop ends where the next setup would narrow no object above the target by this share."""
+
+DECISIVE = 4.0
+"""Least difference of a setup's levels, as the root of the sum of squares, that tells two solutions
+apart, in standard deviations."""
 
 TIED = 1e-8
 """Share of the prior's variance that a difference of tied objects is credited with; not zero."""
@@ -84,11 +90,41 @@ class NextSetup:
     :param campaign: positions of one setup
     :param before: [K] standard deviation of ln σ as it is
     :param after: [K] the same once the setup is measured, as predicted at the estimate
+    :param level_dbm: [S, N] where S solutions explain what is measured, the level that each
+        predicts for each receiver [dBm], the receiver that tells most first; else empty
+    :param noise_db: standard deviation that a level is expected to have [dB]
     """
 
     campaign: Campaign
     before: FloatArray
     after: FloatArray
+    level_dbm: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    noise_db: float = 0.0
+
+    def sentences(self) -> list[str]:
+        """How the setup decides between several solutions; nothing where there is one."""
+        if not len(self.level_dbm):
+            return []
+        tx, rx = (_point(at) for at in (self.campaign.tx[0], self.campaign.rx[0, 0]))
+        predicted = ", ".join(
+            f"{level:.1f} dBm by solution {number}"
+            for number, level in enumerate(self.level_dbm[:, 0], start=1)
+        )
+        lines = [
+            f"{len(self.level_dbm)} solutions explain what is measured. The link from {tx} to {rx} "
+            f"tells them apart: {predicted}"
+        ]
+        distance = min(
+            float(np.linalg.norm(one - other)) for one, other in combinations(self.level_dbm, 2)
+        )
+        if distance < DECISIVE * self.noise_db:
+            lines.append(
+                f"all receivers of the setup together differ by {distance:.2g} dB only, little "
+                f"against the noise of {self.noise_db:.2g} dB: try more candidates "
+                "(--num-tx-candidates, --num-rx-candidates), another area, or the mean of more "
+                "readings"
+            )
+        return lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +161,12 @@ def plan_next(
 ) -> NextSetup:
     """The next setup to measure, given what was measured and estimated.
 
-    It minimises the variances of ln σ that it is predicted to leave (A-optimal), averaged over
-    draws from the posterior. What else the estimate had to find (permittivities, offsets) makes the
-    conductivities as uncertain as it says; of the next setup it is taken as known.
+    Where several solutions explain what was measured, it is the setup at which the levels that they
+    predict differ most; see :mod:`~vlmrt_dist.placement.deciding`.
+
+    Otherwise it minimises the variances of ln σ that it is predicted to leave (A-optimal), averaged
+    over draws from the posterior. What else the estimate had to find (permittivities, offsets)
+    makes the conductivities as uncertain as it says; of the next setup it is taken as known.
 
     With a target, as few setups are planned together as are predicted to reach it, and at most
     ``target.lookahead``; the one of them that tells most by itself is returned. Where one setup is
@@ -175,13 +214,20 @@ def plan_next(
     def enough(choice: LinkChoice) -> bool:
         return target is not None and target.reached(after(choice)[known.free])
 
-    choice = _ahead(information, enough, most, num_receivers, seed)
+    levels, choice = np.zeros((0, 0)), None
+    if len(result.solutions) > 1:
+        apart = differences(scene, positions, pool.heard, result, radio, progress)
+        setup = apart.choice(num_receivers)
+        choice, levels = [setup], apart.level_dbm[:, setup[0], setup[1]]
+    choice = choice or _ahead(information, enough, most, num_receivers, seed)
     if progress is not None:
         progress("choose", 1, 1)
     return NextSetup(
         campaign=pool.subset(choice),
         before=spread(rows, known.width, known.free)[0],
         after=after(choice),
+        level_dbm=levels,
+        noise_db=noise,
     )
 
 
@@ -249,7 +295,8 @@ class _Measured:
         self._table = trace(scene, campaign, radio)
         # Not each conductivity by itself: other unknowns beside them, or objects that are tied.
         tied = result.num_unknowns < self.free.sum()
-        joint = bool(result.others) or result.gains is not None or tied
+        beside = (result.gains, result.excess_loss)
+        joint = bool(result.others) or any(each is not None for each in beside) or tied
         self._covariance = result.covariance if joint else None
 
     def rows(self, draws: FloatArray) -> list[sp.csr_matrix]:
@@ -382,6 +429,10 @@ def measure_until(
 def _estimate(scene: SceneModel, campaign: Campaign, *, radio: RadioConfig, seed: int) -> Estimate:
     """The estimate of a round: Levenberg-Marquardt with the default prior, without folds."""
     return estimate(scene, campaign, radio=radio, solver=LevenbergMarquardt(folds=0), seed=seed)
+
+
+def _point(at: FloatArray) -> str:
+    return "({:.2f}, {:.2f}, {:.2f}) m".format(*at)
 
 
 def _measured(measure: Callable[[Campaign], Campaign], planned: Campaign) -> Campaign:

@@ -31,6 +31,7 @@ from .plotting.cities import UNSEEN as UNSEEN
 from .plotting.cities import Panel as Panel
 from .plotting.cities import city_figure as city_figure
 from .plotting.coverage import map_figure as map_figure
+from .plotting.evaluation import evaluation_figure as evaluation_figure
 from .plotting.figures import comparison_figure as comparison_figure
 from .plotting.figures import positions_figure as positions_figure
 from .plotting.figures import save_both as save_both
@@ -59,6 +60,8 @@ from .sweeps.cities import cities_figure as cities_figure
 from .sweeps.cities import cities_table as cities_table
 from .sweeps.complexity import iteration_table as iteration_table
 from .sweeps.initialization import starts_table as starts_table
+from .sweeps.intervals import interval_figure as interval_figure
+from .sweeps.intervals import interval_table as interval_table
 from .sweeps.positions import labelled as labelled
 from .sweeps.positions import links_to_target_table as links_to_target_table
 from .sweeps.positions import of_method as of_method

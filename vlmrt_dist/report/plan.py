@@ -12,6 +12,7 @@ import numpy as np
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.console import first_rows, listed, tallied
+from vlmrt_dist.inference import VERDICT_WORDS
 from vlmrt_dist.placement import (
     CandidatePool,
     Prediction,
@@ -54,9 +55,11 @@ class PlanReport:
         for k in shown:
             cells = [percent(v) for v in (p.prior[k], p.posterior[k], r.posterior[k])]
             given = cells if p.free[k] else ["", "", ""]
-            table.add_row(escape(p.names[k]), escape(p.materials[k]), *given, p.verdict[k])
+            table.add_row(
+                escape(p.names[k]), escape(p.materials[k]), *given, VERDICT_WORDS[p.verdict[k]]
+            )
         if len(shown) < len(p.names):
-            rest = [v for k, v in enumerate(p.verdict) if k not in set(shown)]
+            rest = [VERDICT_WORDS[v] for k, v in enumerate(p.verdict) if k not in set(shown)]
             table.caption = (
                 f"the {len(shown)} objects that the plan tells most about; {len(rest)} more: "
                 f"{tallied(rest)}. All of them with --json"
@@ -92,9 +95,9 @@ class PlanReport:
                 f"when its conductivity grows by a factor e, at random positions by "
                 f"{r.strongest[k]:.2g} dB"
             )
-        lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "unidentifiable"]
+        lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "not_identified"]
         if lost:
-            found.append(f"not identifiable from these links: {listed(lost)}")
+            found.append(f"not identified by these links: {listed(lost)}")
         if p.num_heard < p.num_links:
             found.append(f"no path reaches {p.num_links - p.num_heard} of {p.num_links} links")
         return found

@@ -10,6 +10,10 @@ from .itu import is_tabulated as is_tabulated
 from .itu import material_class as material_class
 from .itu import relative_permittivity as relative_permittivity
 from .itu import rows_at as rows_at
+from .layer_files import read_layers as read_layers
+from .layers import Layer as Layer
+from .layers import LayeredMaterial as LayeredMaterial
+from .layers import SceneLayers as SceneLayers
 from .live_materials import LiveChange as LiveChange
 from .live_materials import LiveNumbers as LiveNumbers
 from .live_materials import set_materials as set_materials
@@ -25,6 +29,7 @@ from .live_scene import shortest_decimal as shortest_decimal
 from .material_prior import MAX_CONDUCTIVITY as MAX_CONDUCTIVITY
 from .material_prior import MIN_CONDUCTIVITY as MIN_CONDUCTIVITY
 from .material_prior import MaterialPrior as MaterialPrior
+from .material_prior import Tails as Tails
 from .material_prior import class_spread as class_spread
 from .material_prior import misnamed as misnamed
 from .material_prior import prior_from_classes as prior_from_classes

@@ -15,12 +15,13 @@ plywood, marble, floorboard) have two rows for one frequency: one of 100 to 400 
 only, no precedence. The first row in the order of the table counts, for two reasons: Sionna RT does
 the same, so that levels computed here and there agree; and its range is narrower than 100 to 400
 GHz, so the fit had less to cover. So the row of 100 to 400 GHz is taken only where there is no
-other: from 100 to 110 or 220 GHz, and from 330 to 400 GHz. Another engine differs: DiffeRT 0.12
-sorts the ranges by their lower ends and takes the row of 100 to 400 GHz. The conductivity of that
-row is 0.08 to 1.74 times the one used (floorboard 0.08 to 0.61, ceiling_board 0.44 to 0.57,
-plasterboard 0.70 to 0.85, marble 0.92 to 1.74, glass 0.97 to 1.09, plywood 1.17 to 1.23, wood 1.62
-to 1.69). :func:`rows_at` gives all rows, and :mod:`vlmrt_dist.scene.published_spreads` widens the
-prior by their disagreement.
+other: from 100 to 110 or 220 GHz, and from 330 to 400 GHz. Another engine differs: DiffeRT (source
+of August 2026) sorts the ranges by their lower ends and takes the row of 100 to 400 GHz; for brick,
+plasterboard, wood, glass, clear_acrylic and ceiling_board it also states other coefficients. The
+conductivity of the row of 100 to 400 GHz is 0.08 to 1.74 times the one used (floorboard 0.08 to
+0.61, ceiling_board 0.44 to 0.57, plasterboard 0.70 to 0.85, marble 0.92 to 1.74, glass 0.97 to
+1.09, plywood 1.17 to 1.23, wood 1.62 to 1.69). :func:`rows_at` gives all rows, and
+:mod:`vlmrt_dist.scene.published_spreads` widens the prior by their disagreement.
 """
 
 from __future__ import annotations

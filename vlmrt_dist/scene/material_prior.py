@@ -15,16 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError
-from vlmrt_dist.scene.published_spreads import spread_of
+from vlmrt_dist.scene.published_spreads import CORRELATION, spread_of
 
 MIN_CONDUCTIVITY, MAX_CONDUCTIVITY = 1e-5, 1e3
 """Range searched [S/m]: from air-like to a conductor whose reflection no longer changes."""
+
+
+Tails = Literal["normal", "student_t"]
+"""Tails of a prior: normal, or Student's with 4 degrees of freedom, which let go of a class that
+the measurement contradicts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,8 @@ class MaterialPrior:
     :param confidence: [K] confidence in each class, in [0, 1]
     :param sources: [K] where each comes from, for people ("ITU-R: Brick", "fallback: ...")
     :param width: [K] standard deviation of ln σ that goes with the confidence
+    :param tails: of the distribution
+    :param correlation: of ln σ and ln ε_r of an object, where an estimation has both unknown
     """
 
     names: tuple[str, ...]
@@ -47,6 +55,8 @@ class MaterialPrior:
     confidence: FloatArray
     sources: tuple[str, ...]
     width: FloatArray
+    tails: Tails = "normal"
+    correlation: float = 0.0
 
     def conductivity(self, frequency: float) -> FloatArray:
         """Median conductivities [K] [S/m] at ``frequency`` [Hz]: VLMInit, c · f^d."""
@@ -107,6 +117,7 @@ def prior_from_classes(
         confidence=trust,
         sources=tuple(sources),
         width=np.where([m in spread for m in materials], width, 0.0),
+        correlation=CORRELATION if class_width is None else 0.0,
     )
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.floor_plan import FloorPlan
 from vlmrt_dist.scene.geometry import SIDEWAYS, TriangleSoup
+from vlmrt_dist.scene.layers import LayeredMaterial, SceneLayers, check_unlayered, layers_of
 from vlmrt_dist.scene.scene_object import (
     DEFAULT_THICKNESS,
     MAX_SIZE,
@@ -151,6 +152,16 @@ class SceneModel:
         """Slab thickness [K] [m]."""
         return np.array([o.thickness for o in self.objects])
 
+    @functools.cached_property
+    def layers(self) -> SceneLayers | None:
+        """Layers of the objects; None where every object is one slab."""
+        return layers_of(self.names, [o.layered for o in self.objects])
+
+    @property
+    def extra_loss_db(self) -> FloatArray:
+        """Loss [K] of what passes through each object beyond that of its slab or layers [dB]."""
+        return np.array([o.extra_loss_db for o in self.objects])
+
     def conductivity(self, frequency: float) -> FloatArray:
         """Conductivity [K] [S/m]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
@@ -190,6 +201,10 @@ class SceneModel:
             numbers = (o.thickness, o.relative_permittivity, o.conductivity)
             head = (o.name, o.material, numbers, o.vertices.shape, o.faces.shape)
             digest.update(repr(head).encode())
+            if o.layered is not None:
+                digest.update(repr(o.layered.layers).encode())
+            if o.extra_loss_db:
+                digest.update(f"extra loss {o.extra_loss_db!r} dB".encode())
             digest.update((o.vertices + 0.0).astype("<f8").tobytes())
             digest.update(o.faces.astype("<i4").tobytes())
         return digest.hexdigest()
@@ -311,25 +326,31 @@ class SceneModel:
     ) -> SceneModel:
         """A copy with other materials.
 
-        :param materials: object name -> material class; the object's explicit numbers are dropped
+        :param materials: object name -> material class; the object's explicit numbers, layers and
+            extra loss are dropped
         :param conductivity: object name -> [S/m], or all K values
         :param relative_permittivity: object name -> value, or all K values
         :param thickness: object name -> [m], or all K values
-        :raises SceneError: if an object does not exist, or an array does not have K values
+        :raises SceneError: if an object does not exist, an array does not have K values, or a
+            number is given to an object with layers
         :raises MaterialError: if a material is unknown or a number impossible
         """
         changes: dict[str, dict[str, Any]] = {name: {} for name in self.names}
 
         def change(name: str, **values: Any) -> None:
-            if name not in changes:
-                raise SceneError(
-                    f"there is no object {name!r}; the objects are " + listed(self.names)
-                )
+            self._check_names([name])
             changes[name].update(values)
 
         for name, text in (materials or {}).items():
             material = itu.material_class(text)
-            change(name, material=material, relative_permittivity=None, conductivity=None)
+            change(
+                name,
+                material=material,
+                relative_permittivity=None,
+                conductivity=None,
+                layered=None,
+                extra_loss_db=0.0,
+            )
         for field, given in (
             ("conductivity", conductivity),
             ("relative_permittivity", relative_permittivity),
@@ -339,7 +360,78 @@ class SceneModel:
                 continue
             for name, value in self._by_name(field, given).items():
                 change(name, **{field: float(value)})
-        objects = tuple(dataclasses.replace(o, **changes[o.name]) for o in self.objects)
+        layered = [
+            o.name for o in self.objects if changes[o.name].get("layered", o.layered) is not None
+        ]
+        check_unlayered([n for n in layered if changes[n]], "a number of their slab has no effect")
+        return self._changed(changes)
+
+    def with_layers(self, layers: Mapping[str, LayeredMaterial | None]) -> SceneModel:
+        """A copy in which objects have layers.
+
+        :param layers: object name -> its layers; None: the object is the one slab that it was
+        :raises SceneError: if an object does not exist
+        """
+        self._check_names(layers)
+        return self._changed({name: {"layered": each} for name, each in layers.items()})
+
+    def with_layer_values(self, values: Mapping[str, Mapping[str, float]]) -> SceneModel:
+        """A copy in which layers have other numbers.
+
+        :param values: "object/layer" -> conductivity [S/m], relative_permittivity and thickness [m]
+        :raises SceneError: if a layer does not exist
+        :raises MaterialError: if a number is impossible
+        """
+        layers = self.layers
+        known = () if layers is None else layers.names
+        strange = [name for name in values if name not in known]
+        if strange or layers is None:
+            if not values:
+                return self
+            raise SceneError(f"there is no layer {strange[0]!r}; the layers are " + listed(known))
+        new = []
+        for name, layer in zip(layers.names, layers.layers, strict=True):
+            own = values.get(name, {})
+            new.append(
+                dataclasses.replace(
+                    layer,
+                    conductivity=own.get("conductivity", layer.conductivity),
+                    relative_permittivity=own.get(
+                        "relative_permittivity", layer.relative_permittivity
+                    ),
+                    thickness=own.get("thickness", layer.thickness),
+                )
+            )
+        changed: dict[str, LayeredMaterial] = {}
+        for item, row in zip(self.objects, layers.stack, strict=True):
+            if item.layered is not None:
+                stack = tuple(new[index] for index in row[row >= 0])
+                changed[item.name] = dataclasses.replace(item.layered, layers=stack)
+        return self.with_layers(changed)
+
+    def with_extra_loss(self, loss_db: Mapping[str, float]) -> SceneModel:
+        """A copy in which what passes through objects has a loss beyond that of their slabs.
+
+        :param loss_db: object name -> loss at all angles, in place of the one it had [dB]
+        :raises SceneError: if an object does not exist
+        :raises MaterialError: if a loss is impossible
+        """
+        self._check_names(loss_db)
+        return self._changed({name: {"extra_loss_db": each} for name, each in loss_db.items()})
+
+    def _check_names(self, given: Iterable[str]) -> None:
+        known = set(self.names)
+        strange = [name for name in given if name not in known]
+        if strange:
+            raise SceneError(
+                f"there is no object {strange[0]!r}; the objects are " + listed(self.names)
+            )
+
+    def _changed(self, changes: Mapping[str, Mapping[str, Any]]) -> SceneModel:
+        objects = tuple(
+            dataclasses.replace(o, **changes[o.name]) if changes.get(o.name) else o
+            for o in self.objects
+        )
         return dataclasses.replace(self, objects=objects)
 
     def fill_materials(self, materials: Sequence[str]) -> SceneModel:
@@ -353,7 +445,10 @@ class SceneModel:
         if len(materials) != self.num_objects:
             raise SceneError(f"materials must have one class for each of {self.num_objects}")
         named = dict(zip(self.names, materials, strict=True))
-        return self.with_materials({name: named[name] for name in self.unstated})
+        filled = self.with_materials({name: named[name] for name in self.unstated})
+        own = {o.name: {"layered": o.layered, "extra_loss_db": o.extra_loss_db}
+               for o in self.objects if not o.stated}  # fmt: skip
+        return filled._changed(own)
 
     def _by_name(self, field: str, given: Any) -> Mapping[str, float]:
         if isinstance(given, Mapping):
@@ -383,7 +478,9 @@ class SceneModel:
         Sionna opens the file with the numbers of this scene: objects with numbers of their own have
         a ``radio-material``, whose numbers hold at every frequency, the others an
         ``itu-radio-material``. The folder is created when needed; ``load_scene`` of the returned
-        path gives a scene with the same key, unless ``frequency`` was needed.
+        path gives a scene with the same key, unless ``frequency`` was needed. Layers and extra
+        losses, which Sionna does not have, are written to ``layers.toml`` beside it; the XML holds
+        the slabs that stand for the layers.
 
         :param frequency: carrier at which numbers that are left to the ITU table are written where
             Sionna would not take them from there: the permittivity of an object that states its

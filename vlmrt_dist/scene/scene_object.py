@@ -18,9 +18,13 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.geometry import is_closed
+from vlmrt_dist.scene.layers import LayeredMaterial
 
 DEFAULT_THICKNESS = 0.1
 """Thickness [m] of a slab where the scene does not say; Sionna's default."""
+
+MAX_EXTRA_LOSS_DB = 1000.0
+"""Largest loss that a surface may have beyond that of its slab [dB]."""
 
 BLENDER_COUNTER = re.compile(r"\.\d{3,}$")
 """What Blender appends to the name of a copy."""
@@ -50,6 +54,10 @@ class SceneObject:
     :param scattering_coefficient: Sionna's S in [0, 1]; not modelled, but kept in scenes that are
         written
     :param xpd_coefficient: Sionna's K_x in [0, 1], likewise
+    :param layered: layers of the surface; None: it is the one slab of the numbers above, which
+        otherwise only stands for the layers in scenes for Sionna
+    :param extra_loss_db: loss of what passes through the surface, at all angles, beyond that of its
+        slab or layers; negative: less [dB]
     :raises SceneError: if name or geometry is impossible
     :raises MaterialError: if a number of the material is impossible
     """
@@ -63,6 +71,8 @@ class SceneObject:
     conductivity: float | None = None
     scattering_coefficient: float = 0.0
     xpd_coefficient: float = 0.0
+    layered: LayeredMaterial | None = None
+    extra_loss_db: float = 0.0
 
     def __post_init__(self) -> None:
         check_name("object", self.name)
@@ -118,6 +128,13 @@ class SceneObject:
         if not (math.isfinite(thickness) and thickness > 0):
             raise MaterialError(f"{where}: thickness must be a positive number of metres")
         object.__setattr__(self, "thickness", thickness)
+        loss = _as_number(self.extra_loss_db)
+        if not abs(loss) <= MAX_EXTRA_LOSS_DB:
+            raise MaterialError(
+                f"{where}: extra_loss_db must be between -{MAX_EXTRA_LOSS_DB:g} and "
+                f"{MAX_EXTRA_LOSS_DB:g} dB"
+            )
+        object.__setattr__(self, "extra_loss_db", loss + 0.0)
         for field in ("scattering_coefficient", "xpd_coefficient"):
             share = _as_number(getattr(self, field))
             if not 0.0 <= share <= 1.0:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import FrequencyError, SceneError, StorageError
 from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.layer_files import LAYERS_FILE, layers_text
 from vlmrt_dist.scene.scene_object import SceneObject, check_stated
 from vlmrt_dist.store import write_atomic
 
@@ -78,6 +79,7 @@ def scene_to_xml(
             f'    <ref id={quoteattr("mat-" + ids[material])} name="bsdf"/>\n'
             "  </shape>\n"
         )
+    about = [*about, *_about_layers(objects)]
     return (
         '<scene version="2.1.0">\n' + _comment(about) + "".join(materials + shapes) + "</scene>\n"
     )
@@ -91,7 +93,7 @@ def write_scene(
     about: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write ``scene.xml`` and its meshes; the XML comes last, when all it names exists.
+    """Write ``scene.xml``, its meshes and layers; the XML comes last, when all it names exists.
 
     :param frequency: see :func:`scene_to_xml`
     :param about: lines of a comment at the beginning
@@ -115,6 +117,11 @@ def write_scene(
     # A thread waits for the disk, not for the processor.
     with ThreadPoolExecutor(_WRITERS) as pool:
         list(pool.map(write_mesh, range(len(objects))))
+    layers = layers_text(objects)
+    if layers:
+        write_atomic(folder / LAYERS_FILE, layers.encode())
+    else:  # those of a scene that is replaced
+        (folder / LAYERS_FILE).unlink(missing_ok=True)
     return write_atomic(folder / SCENE_FILE, text.encode())
 
 
@@ -230,6 +237,25 @@ def _material(item: SceneObject, frequency: float | None) -> _Material:
     except FrequencyError as error:
         raise FrequencyError(f"object {item.name!r}: {error}") from None
     return _Material(item.material, item.thickness, (sigma, permittivity), scattering)
+
+
+def _about_layers(objects: Sequence[SceneObject]) -> list[str]:
+    """Lines of a comment on what the file does not hold."""
+    layered = [f"  {o.name}: {o.layered.name}" for o in objects if o.layered is not None]
+    lossy = [f"  {o.name}: {o.extra_loss_db:.4g} dB" for o in objects if o.extra_loss_db]
+    if layered:
+        layered = [
+            "Sionna has no layers: these objects have single slabs here, which stand for the "
+            f"layers in {LAYERS_FILE}:",
+            *layered,
+        ]
+    if lossy:
+        lossy = [
+            "Sionna knows the loss of slabs only; these objects have a further one in "
+            f"{LAYERS_FILE}, which is missing here:",
+            *lossy,
+        ]
+    return layered + lossy
 
 
 def _unused_name(name: str, taken: set[str]) -> str:

@@ -21,6 +21,10 @@ from .benchmarks.engine_timing import measure as measure
 from .benchmarks.engine_timing import median_seconds as median_seconds
 from .benchmarks.engine_timing import nothing_timed as nothing_timed
 from .benchmarks.engine_timing import slope as slope
+from .benchmarks.interval_coverage import CoverageTask as CoverageTask
+from .benchmarks.interval_coverage import Tally as Tally
+from .benchmarks.interval_coverage import counted as counted
+from .benchmarks.interval_coverage import coverage_cases as coverage_cases
 from .benchmarks.link_tasks import TracingTask as TracingTask
 from .benchmarks.link_tasks import sizes_of as sizes_of
 from .benchmarks.link_tasks import tracing_cost as tracing_cost

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.distributed import restarts
 from vlmrt_dist.engine import choose_variant, engine_versions
 from vlmrt_dist.field import normalized_absolute_error
@@ -183,16 +183,12 @@ def _columns_of(fit: MethodFit, levels: StudyLevels, seed: int) -> dict[str, Any
         "high": fit.known.high.tolist(),
         "verdict": list(fit.known.verdict),
         "contradicts_prior": list(fit.known.contradicts_prior),
-        "coverage": float(np.mean(_inside(fit.known, sigma)[free])),
+        "coverage": float(np.mean(fit.known.holds(sigma)[free])),
         "truth": sigma.tolist(),
         "mre_history": fit.history.tolist(),
         "loss_history": fit.losses.tolist(),
         **_permittivity_columns(fit.permittivity, levels.truth, seed),
     }
-
-
-def _inside(known: QuantityEstimate, truth: FloatArray) -> BoolArray:
-    return (known.low <= truth) & (truth <= known.high)
 
 
 def _permittivity_columns(

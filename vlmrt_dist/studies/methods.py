@@ -19,7 +19,6 @@ from vlmrt_dist.inference import (
     Problem,
     QuantityEstimate,
     Unknowns,
-    Verdict,
     appraise,
     appraise_adam,
     fit_least_squares,
@@ -36,7 +35,7 @@ class MethodFit:
     """Fit of one method for one seed.
 
     :param theta: [K] where the method ended [S/m]; its error is the row's
-    :param known: what is said of every object, the prior where unidentifiable
+    :param known: what is said of every object, the prior where not identified
     :param permittivity: the same of ε_r, where it was unknown
     :param seconds: time of the fit [s]
     :param history: [I] relative error along the iterations
@@ -99,8 +98,7 @@ def unheard(start: FloatArray, unknowns: Unknowns) -> MethodFit:
     """
     width = np.minimum(unknowns.width, unknowns.vague)
     size = len(width)
-    verdict: tuple[Verdict, ...] = tuple("unidentifiable" for _ in range(size))
-    nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)), verdict)
+    nothing = Posterior(width, width, np.zeros(size, bool), np.zeros((0, 0)))
     mode = Mode(unknowns.mean, np.nan, 1.0)
     fit = Fit(
         unknowns.mean, 0, "no_signal", 1.0, unknowns.width, nothing, np.zeros(0), modes=(mode,)

@@ -10,7 +10,15 @@ from tests.commands import invoke
 from vlmrt_dist.campaign import Campaign, RadioConfig, write_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import simulate
-from vlmrt_dist.inference import Estimate, LevenbergMarquardt, Noise, estimate, write_estimate
+from vlmrt_dist.inference import (
+    VERDICT_WORDS,
+    Estimate,
+    LevenbergMarquardt,
+    Noise,
+    estimate,
+    value_text,
+    write_estimate,
+)
 from vlmrt_dist.report.viewer.page import SceneView, view
 from vlmrt_dist.scene import SceneModel, SceneObject
 
@@ -54,8 +62,9 @@ def test_the_page_says_what_was_estimated(
     np.testing.assert_allclose(by["width"]["values"], result.high / result.low, rtol=1e-5)
     for k, about in enumerate(held["lines"]):
         assert about[0] == f"material: {room.materials[k]}"
-        assert f"{result.conductivity[k]:.4g} S/m" in about[1]
-        assert result.verdict[k] in about[1]
+        assert VERDICT_WORDS[result.verdict[k]] in about[1]
+        shown = value_text(result.calibration.quantities["conductivity"], k)
+        assert (f"{shown} S/m" in about[1]) == (result.verdict[k] != "not_identified")
     assert len(held["links"]) == 24
     assert measured.rss_dbm is not None
     for n, link in enumerate(held["links"]):
@@ -182,7 +191,7 @@ def test_a_result_file_colours_the_objects_again(
         assert one["values"] == other["values"] or one["key"] == "residual"
     assert [link["residual"] for link in again["links"]] == pytest.approx(
         [link["residual"] for link in ours["links"]],
-        abs=0.1,  # unidentifiable: the prior's value
+        abs=0.1,  # not identified: the prior's value
     )
 
 

@@ -61,13 +61,13 @@ def test_a_finding_counts_what_is_seen_and_compares_with_the_prior() -> None:
         low=[1.1, 0.85, 0.8, 0.8, 1e7],
         high=[1.25, 1.1, 1.2, 1.2, 1e7],
         crb=[0.01, 0.4, 3.0, never, 0.0],
-        verdict=["estimated", "weak", "unidentifiable", "unidentifiable", "fixed"],
+        verdict=["estimated", "weak", "not_identified", "not_identified", "fixed"],
         contradicts_prior=[False, True, False, False, False],
     )
     np.testing.assert_array_equal(seen_by(one), [True, True, True, False, False])
     found = finding(one, prior)
     assert (found.num_seen, found.num_contradicting) == (3, 1)
-    assert dict(found.verdicts) == {"estimated": 1, "weak": 1, "unidentifiable": 2, "fixed": 1}
+    assert dict(found.verdicts) == {"estimated": 1, "weak": 1, "not_identified": 2, "fixed": 1}
     assert found.mre == pytest.approx(0.03 / 1.2)
     assert found.prior_mre == pytest.approx(0.2 / 1.2)
     # Where an answer is the prior, it is as wrong as the prior, wherever the fit ended.
@@ -129,7 +129,7 @@ def test_what_no_link_depends_on_shows_the_prior(tmp_path: Path) -> None:
     prior = city(CASE.scene).conductivity(RADIO.frequency)
     unseen = ~seen_by(one)
     assert 0 < unseen.sum() < 7
-    assert {one.verdict[k] for k in np.flatnonzero(unseen)} == {"unidentifiable"}
+    assert {one.verdict[k] for k in np.flatnonzero(unseen)} == {"not_identified"}
     np.testing.assert_allclose(np.array(one.conductivity)[unseen], prior[unseen], rtol=1e-12)
     np.testing.assert_allclose(np.array(one.std)[unseen], few.prior_width, rtol=1e-12)
     assert timing.num_links <= 3

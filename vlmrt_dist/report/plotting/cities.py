@@ -22,16 +22,22 @@ UNSEEN, FIXED = "unseen", "fixed"
 COLORS = {
     "estimated": "#1a7f37",
     "weak": "#f28e2b",
-    "unidentifiable": "#7b4fb5",
+    "at_least": "#c9a227",
+    "at_most": "#b5651d",
+    "several": "#c0392b",
+    "not_identified": "#7b4fb5",
     UNSEEN: "#c4c4c4",
     FIXED: "#ececec",
 }
-"""Colour of each verdict; "unidentifiable" objects affect some level, but too little."""
+"""Colour of each verdict; "not_identified" objects affect some level, but too little."""
 
 LABELS = {
     "estimated": "estimated",
     "weak": "weak",
-    "unidentifiable": "seen, unidentifiable",
+    "at_least": "at least",
+    "at_most": "at most",
+    "several": "several values",
+    "not_identified": "seen, not identified",
     UNSEEN: "not seen",
     FIXED: "metal (no conductivity to estimate)",
 }

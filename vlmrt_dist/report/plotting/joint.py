@@ -110,10 +110,10 @@ def _cells(side: Side | None) -> list[str]:
     if side is None:
         return ["known", "", "", ""]
     low, middle, high = 100.0 * np.quantile(side.mre, [0.1, 0.5, 0.9])
-    total = sum(side.verdicts[v] for v in ("estimated", "weak", "unidentifiable", "saturated"))
+    total = side.verdicts.total() - side.verdicts["fixed"]
     shares = [
         f"{100.0 * side.verdicts[v] / max(total, 1):.0f}"
-        for v in ("estimated", "weak", "unidentifiable")
+        for v in ("estimated", "weak", "not_identified")
     ]
     return [
         f"{middle:.3g}",

@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from vlmrt_dist.campaign import Campaign
-from vlmrt_dist.inference import Estimate
+from vlmrt_dist.inference import VERDICT_WORDS, Estimate, Verdict
 from vlmrt_dist.report.plotting.figures import draw_objects, save_figure
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import Where
@@ -30,11 +30,13 @@ RESIDUAL_COLORS = LinearSegmentedColormap.from_list(
 )
 """Grey in the middle, where most links are, is visible on white and on objects."""
 
-VERDICT_COLORS = {
+VERDICT_COLORS: dict[Verdict, str] = {
     "estimated": "#2a7f62",
     "weak": "#e0a030",
-    "unidentifiable": "#b0b0b0",
-    "saturated": "#c0392b",
+    "at_least": "#8e5ea2",
+    "at_most": "#c87fb0",
+    "several": "#c0392b",
+    "not_identified": "#b0b0b0",
     "fixed": "#4a6fa5",
 }
 
@@ -159,12 +161,15 @@ def _draw_plan(
 def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> None:
     """95 % intervals before (grey) and after (coloured) the measurement."""
     free = [k for k, verdict in enumerate(result.verdict) if verdict != "fixed"]
+    sigma = result.calibration.quantities["conductivity"]
     shown = sorted(sorted(free, key=lambda k: _share_left(result, k))[:MAX_INTERVALS])
     for row, k in enumerate(shown):
         color = VERDICT_COLORS[result.verdict[k]]
         axes.plot([result.prior_low[k], result.prior_high[k]], [row, row], color="#d8d8d8", lw=9)
-        axes.plot([result.low[k], result.high[k]], [row, row], color=color, lw=4)
-        axes.plot(result.conductivity[k], row, "|", color="k", ms=11)
+        for part in sigma.parts_of(k):
+            axes.plot([part.low, part.high], [row, row], color=color, lw=4)
+            if not (part.open_low or part.open_high):
+                axes.plot(part.value, row, "|", color="k", ms=11)
         if truth is not None:
             axes.plot(truth[k], row, "x", color="k", ms=7)
     # Names come from files, so a $ in one must not start mathematics.
@@ -179,7 +184,9 @@ def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> No
     axes.set_title(marks, fontsize=10)
     axes.grid(axis="x", alpha=0.3)
     present = [v for v in VERDICT_COLORS if v in {result.verdict[k] for k in shown}]
-    handles = [axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=v)[0] for v in present]
+    handles = [
+        axes.plot([], [], color=VERDICT_COLORS[v], lw=4, label=VERDICT_WORDS[v])[0] for v in present
+    ]
     axes.legend(handles=handles, fontsize=8)
 
 

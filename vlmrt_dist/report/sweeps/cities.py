@@ -54,7 +54,7 @@ def _cells(some: Sequence[Finding]) -> list[str]:
         f"{np.median([f.num_seen for f in some]):.0f}",
         _spread([f.verdicts["estimated"] for f in some], digits=".0f"),
         f"{np.median([f.verdicts['weak'] for f in some]):.0f}",
-        f"{np.median([f.verdicts['unidentifiable'] for f in some]):.0f}",
+        f"{np.median([f.verdicts['not_identified'] for f in some]):.0f}",
         _spread([f.num_contradicting for f in some], digits=".0f"),
         _spread([f.mre for f in some], 100.0),
         f"{_middle([f.prior_mre for f in some]):.2g}",
@@ -96,7 +96,7 @@ def cities_figure(
         row, scene = each.rows[0], places[each.case.scene]
         seen = seen_by(row)
         kinds = [
-            UNSEEN if v == "unidentifiable" and not s else v
+            UNSEEN if v == "not_identified" and not s else v
             for v, s in zip(row.verdict, seen, strict=True)
         ]
         tx = np.array(row.tx).reshape(-1, 3)

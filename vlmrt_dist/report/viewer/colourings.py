@@ -11,7 +11,13 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import FrequencyError, MaterialError
-from vlmrt_dist.inference import Calibration, QuantityEstimate
+from vlmrt_dist.inference import (
+    VERDICT_WORDS,
+    Calibration,
+    QuantityEstimate,
+    interval_text,
+    value_text,
+)
 from vlmrt_dist.report.plotting.measurement import VERDICT_COLORS
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, SceneModel
 
@@ -98,7 +104,7 @@ def _width(quantity: QuantityEstimate) -> FloatArray:
 def _verdicts(quantity: QuantityEstimate) -> Colouring:
     present = [v for v in VERDICT_COLORS if v in quantity.verdict]
     index = np.array([present.index(v) for v in quantity.verdict], np.float64)
-    classes = tuple((v, VERDICT_COLORS[v]) for v in present)
+    classes = tuple((VERDICT_WORDS[v], VERDICT_COLORS[v]) for v in present)
     return Colouring("verdict", "verdict", index, CLASSES, classes)
 
 
@@ -152,9 +158,11 @@ def _stated(name: str, quantity: QuantityEstimate) -> Sequence[str]:
     words = name.replace("_", " ")
     texts = []
     for k, verdict in enumerate(quantity.verdict):
-        interval = ""
-        if verdict != "fixed" and np.isfinite(quantity.low[k]) and np.isfinite(quantity.high[k]):
-            interval = f" ({quantity.low[k]:.3g} to {quantity.high[k]:.3g})"
         doubt = "; contradicts its prior" if quantity.contradicts_prior[k] else ""
-        texts.append(f"{words}: {quantity.value[k]:.4g}{unit}{interval}, {verdict}{doubt}")
+        if verdict == "not_identified":
+            texts.append(f"{words}: {VERDICT_WORDS[verdict]}, {interval_text(quantity, k)}{unit}")
+            continue
+        interval = f" ({interval_text(quantity, k)})" if verdict in ("estimated", "weak") else ""
+        told = f"{value_text(quantity, k)}{unit}{interval}"
+        texts.append(f"{words}: {told}, {VERDICT_WORDS[verdict]}{doubt}")
     return texts

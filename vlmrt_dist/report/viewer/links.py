@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, carriers_of
-from vlmrt_dist.field import ReplayObjective, path_powers, trace
+from vlmrt_dist.field import ReplayObjective, path_powers, trace, walls_of
 from vlmrt_dist.inference import Calibration, LinkLevels, bounded, calibrated_materials
 from vlmrt_dist.paths import NONE, PathTable, path_points
 from vlmrt_dist.progress import Progress
@@ -83,7 +83,8 @@ def view_links(
         frequency = carrier.radio.frequency
         at[frequency] = calibrated_materials(scene, calibration, frequency)
         rows = np.flatnonzero(np.isin(table.setup, carrier.setups))
-        power[rows] = path_powers(table.rows(rows), carrier.radio, at[frequency])
+        walls = walls_of(scene, frequency)
+        power[rows] = path_powers(table.rows(rows), carrier.radio, at[frequency], walls)
     if levels is None:
         silent = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
         rss = ReplayObjective(scene, silent, radio, table).levels(at, ()).rss

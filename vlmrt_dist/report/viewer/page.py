@@ -22,7 +22,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference import Calibration, Estimate
+from vlmrt_dist.inference import VERDICT_WORDS, Calibration, Estimate
 from vlmrt_dist.paths import NONE, scene_and_radio
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.report.page import POLICY
@@ -247,7 +247,9 @@ def _about(
         calibration = estimate.calibration if isinstance(estimate, Estimate) else estimate
         verdicts = calibration.quantities["conductivity"].verdict
         counts = {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
-        parts.append(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+        parts.append(
+            ", ".join(f"{count} {VERDICT_WORDS[verdict]}" for verdict, count in counts.items())
+        )
     shift = shift_of(scene)
     if shift.any():
         parts.append("axes count from ({:.0f}, {:.0f}, {:.0f}) m".format(*shift))

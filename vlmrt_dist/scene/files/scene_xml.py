@@ -7,6 +7,8 @@ arrays; no byte of it reaches Mitsuba.
 from __future__ import annotations
 
 import importlib.util
+import shlex
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -14,10 +16,11 @@ from typing import Literal
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene.files.materials import MaterialReader, Scattering
 from vlmrt_dist.scene.files.mesh_reader import DEFAULT_MAX_TRIANGLES
-from vlmrt_dist.scene.files.remarks import Remarks
+from vlmrt_dist.scene.files.remarks import Remarks, SceneFileWarning
 from vlmrt_dist.scene.files.scene_folder import SceneFolder
 from vlmrt_dist.scene.files.shapes import ShapeReader
 from vlmrt_dist.scene.files.xml_allowlist import MAX_XML_BYTES, attribute, checked_tree, quoted
+from vlmrt_dist.scene.layer_files import LAYERS_FILE, read_layers
 from vlmrt_dist.scene.model import SceneModel, bounding_bounds
 from vlmrt_dist.scene.scene_object import SceneObject, check_stated
 from vlmrt_dist.store import UnreadableFile, read_limited
@@ -36,6 +39,7 @@ def load_scene(
     materials: Mapping[str, str] | None = None,
     root: str | Path | None = None,
     scattering: Scattering = "ignore",
+    layers: str | Path | None = None,
     unstated: Literal["refuse", "keep"] = "refuse",
     max_triangles: int = DEFAULT_MAX_TRIANGLES,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -56,6 +60,8 @@ def load_scene(
         A file outside is refused, however it is named
     :param scattering: scattering coefficients, which are not modelled: "ignore" only keeps them and
         warns, "refuse" raises
+    :param layers: layers file, see :mod:`~vlmrt_dist.scene.layer_files`; one beside the scene file
+        is not read unless it is named, which a warning says
     :param unstated: objects whose material is neither an ITU class nor given by numbers: "refuse"
         raises and names all; "keep" leaves them so, for an advisor to fill
         (:meth:`SceneModel.fill_materials`), and their values raise
@@ -97,7 +103,19 @@ def load_scene(
     if unstated == "refuse":
         check_stated(objects)
     name = file.stem if file.stem.isprintable() and file.stem.strip() else "scene"
-    return SceneModel(name[:100], tuple(objects), bounding_bounds(tuple(objects), headroom))
+    scene = SceneModel(name[:100], tuple(objects), bounding_bounds(tuple(objects), headroom))
+    if layers is not None:
+        found = read_layers(layers, objects)
+        return scene.with_layers(found.layers).with_extra_loss(found.extra_loss_db)
+    beside = file.with_name(LAYERS_FILE)
+    if beside.is_file():
+        warnings.warn(
+            f"{beside} lies beside the scene file and is not read, so its walls are single slabs; "
+            f"--layers {shlex.quote(str(beside))} (layers= of load_scene) gives them their layers",
+            SceneFileWarning,
+            stacklevel=2,
+        )
+    return scene
 
 
 def _content(file: Path) -> bytes:

@@ -1,7 +1,7 @@
 """Estimations in the cities bundled with Sionna, from campaigns in their streets.
 
 Their buildings are two objects each, walls and roof, so that K is twice the number of buildings.
-Most of them are far from the streets of a campaign and have to be called unidentifiable.
+Most of them are far from the streets of a campaign and have to be called not identified.
 """
 
 from __future__ import annotations
@@ -278,8 +278,8 @@ def finding(row: Row, prior: FloatArray) -> Finding:
     """
     truth, stated = np.array(row.truth), np.array(row.conductivity)
     verdict = np.array(row.verdict)
-    # A row holds where the fit ended; what is unidentifiable is told as the prior.
-    stated = np.where(verdict == "unidentifiable", prior, stated)
+    # A row holds where the fit ended; what is not identified is told as the prior.
+    stated = np.where(verdict == "not_identified", prior, stated)
     inside = (np.array(row.low) <= truth) & (truth <= np.array(row.high))
     free = verdict != "fixed"
     sure, seen = verdict == "estimated", seen_by(row)

@@ -1,0 +1,153 @@
+"""What an estimate was made from: scene, measurement, assumptions, and whose offsets it found."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.console import listed
+from vlmrt_dist.errors import SceneError
+from vlmrt_dist.inference.parameters import Unknowns
+from vlmrt_dist.inference.problem import Assumptions, Problem
+from vlmrt_dist.scene import SceneModel
+
+OffsetsBy = Literal["transmitter", "receiver", "campaign"]
+"""What an offset of levels goes with."""
+
+
+class ObjectKey(NamedTuple):
+    """Content hashes of an object.
+
+    :param geometry: of its mesh
+    :param material: of its class, numbers, layers and extra loss
+    """
+
+    geometry: str
+    material: str
+
+
+@dataclass(frozen=True, eq=False)
+class KnownOffsets:
+    """Whose levels have which of the offsets that an estimation found.
+
+    :param by: what an offset goes with; "campaign": all levels share one
+    :param place: [P, 3] transmitters, or receivers [m]; of "campaign" one line of zeros
+    :param entry: [P] the unknown that is the offset there
+    :param width_db: prior standard deviation of an offset [dB]; infinite for none
+    """
+
+    by: OffsetsBy
+    place: FloatArray
+    entry: IntArray
+    width_db: float
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Scene, measurement and assumptions of an estimate.
+
+    :param scene: name of the scene
+    :param scene_key: content hash of its geometry and materials
+    :param campaign_key: content hash of the measurement
+    :param objects: [K] content hashes of its objects
+    :param assumed: radio, prior, parameters and noise; the noise as one number for all links [dB],
+        the clutter as it was found
+    :param noise_scale: factor by which the residuals exceed the noise (1: they do not; NaN: too few
+        links to say)
+    :param offsets: of the levels; None: there were none
+    """
+
+    scene: str
+    scene_key: str
+    campaign_key: str
+    objects: tuple[ObjectKey, ...]
+    assumed: Assumptions
+    noise_scale: float
+    offsets: KnownOffsets | None = None
+
+    @property
+    def radio(self) -> RadioConfig:
+        """Radio configuration of the estimation."""
+        return self.assumed.radio
+
+    def check(self, scene: SceneModel) -> None:
+        """Refuse another scene than the one of the estimate.
+
+        :param scene: with as many objects
+        :raises SceneError: naming the objects that differ
+        """
+        if scene.key == self.scene_key:
+            return
+        here = object_keys(scene)
+        parts = []
+        for what in ("geometry", "material"):
+            names = [
+                name for name, one, other in zip(scene.names, here, self.objects, strict=True)
+                if getattr(one, what) != getattr(other, what)
+            ]  # fmt: skip
+            if names:
+                parts.append(f"the {what} of {listed(names)}")
+        if not parts:
+            return  # names only
+        raise SceneError(
+            f"this is not the scene that the estimate was made for ({self.scene!r}): "
+            f"{' and '.join(parts)} differ{'' if len(parts) > 1 else 's'}; give that scene, with "
+            "the materials from before the calibration, or estimate again"
+        )
+
+
+def object_keys(scene: SceneModel) -> tuple[ObjectKey, ...]:
+    """Content hashes of the objects of a scene."""
+    found = []
+    for item in scene.objects:
+        mesh = hashlib.sha256(repr((item.vertices.shape, item.faces.shape)).encode())
+        mesh.update((item.vertices + 0.0).astype("<f8").tobytes())
+        mesh.update(item.faces.astype("<i4").tobytes())
+        layers = None if item.layered is None else item.layered.layers
+        numbers = (item.thickness, item.relative_permittivity, item.conductivity, layers)
+        loss = (item.extra_loss_db,) if item.extra_loss_db else ()
+        material = hashlib.sha256(repr((item.material, numbers, *loss)).encode())
+        found.append(ObjectKey(mesh.hexdigest()[:16], material.hexdigest()[:16]))
+    return tuple(found)
+
+
+def origin_of(scene: SceneModel, problem: Problem, noise_scale: float) -> Origin:
+    """The origin of a problem's solution."""
+    campaign, assumed = problem.campaign, problem.assumed
+    declared = campaign.noise_db if assumed.noise.db is None else assumed.noise.db
+    used = problem.data.used.reshape(campaign.present.shape)
+    level = np.broadcast_to(np.asarray(declared, np.float64), used.shape)[used]
+    clutter = None if problem.clutter is None else problem.clutter.value
+    noise = replace(assumed.noise, db=float(np.median(level)), clutter_db_per_sqrt_m=clutter)
+    return Origin(
+        scene=scene.name,
+        scene_key=scene.key,
+        campaign_key=campaign.key,
+        objects=object_keys(scene),
+        assumed=replace(assumed, noise=noise),
+        noise_scale=noise_scale,
+        offsets=_offsets_of(campaign, assumed, problem.unknowns),
+    )
+
+
+def _offsets_of(
+    campaign: Campaign, assumed: Assumptions, unknowns: Unknowns
+) -> KnownOffsets | None:
+    width, shared = assumed.noise.gain_offset_db, assumed.noise.gain_shared
+    if width is None or "gain" not in unknowns.entry:
+        return None
+    entry = unknowns.entry["gain"].reshape(campaign.present.shape)
+    there = campaign.present
+    if shared == "campaign":
+        return KnownOffsets("campaign", np.zeros((1, 3)), entry[there][:1], float(width))
+    if shared == "receiver":
+        which, first = np.unique(entry[there], return_index=True)
+        return KnownOffsets("receiver", campaign.rx[there][first], which, float(width))
+    first = there.argmax(axis=1)
+    of_setup = entry[np.arange(len(entry)), first]
+    return KnownOffsets("transmitter", campaign.tx, of_setup, float(width))

@@ -1,0 +1,196 @@
+"""Verdicts in words: cells of tables, and sentences that say what was found and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vlmrt_dist.console import MOST_NAMES, listed
+from vlmrt_dist.inference.quantities import Alternative, LayerEstimates, QuantityEstimate
+from vlmrt_dist.inference.verdicts import Part, Verdict
+
+VERDICT_WORDS: dict[Verdict, str] = {
+    "estimated": "estimated",
+    "weak": "weak",
+    "at_least": "at least",
+    "at_most": "at most",
+    "several": "several",
+    "not_identified": "not identified",
+    "fixed": "fixed",
+}
+"""Verdicts as people read them."""
+
+PLAN = "vlmrt plan --after LEVELS.csv --out next.csv"
+
+DIFFERENT = 0.05
+"""Relative difference from which two solutions differ in a value."""
+
+
+def number_text(value: float) -> str:
+    """A value in four digits."""
+    return f"{value:.4g}"
+
+
+def value_text(quantity: QuantityEstimate, k: int) -> str:
+    """The estimate of one object: a number, a bound, or several of them; a dash where not
+    identified."""
+    if quantity.verdict[k] == "not_identified":
+        return "–"
+    if quantity.verdict[k] == "fixed":
+        return number_text(quantity.value[k])
+    return " or ".join(_short(part) for part in quantity.parts_of(k))
+
+
+def interval_text(quantity: QuantityEstimate, k: int) -> str:
+    """The 95 % interval of one object, or its intervals with their shares; empty where fixed."""
+    verdict = quantity.verdict[k]
+    if verdict == "fixed":
+        return ""
+    low, high = number_text(quantity.low[k]), number_text(quantity.high[k])
+    if verdict == "not_identified":
+        return f"prior: {low} … {high}"
+    parts = quantity.parts_of(k)
+    if len(parts) == 1:
+        return _span(parts[0], " … ")
+    return ", ".join(f"{_span(part, ' … ')} ({part.weight:.0%})" for part in parts)
+
+
+def cells(quantity: QuantityEstimate, k: int) -> tuple[str, str, str, str]:
+    """Prior, estimate, interval and verdict of one object."""
+    return (
+        number_text(quantity.prior[k]),
+        value_text(quantity, k),
+        interval_text(quantity, k),
+        VERDICT_WORDS[quantity.verdict[k]],
+    )
+
+
+def verdict_sentences(
+    names: Sequence[str], quantities: Mapping[str, QuantityEstimate]
+) -> list[str]:
+    """What the verdicts other than "estimated" mean for the objects, and what to do next."""
+    lines: list[str] = []
+    further = False
+    for name, quantity in quantities.items():
+        words = name.replace("_", " ")
+        by: dict[Verdict, list[int]] = {}
+        for k, verdict in enumerate(quantity.verdict):
+            by.setdefault(verdict, []).append(k)
+        for k in by.get("several", [])[:MOST_NAMES]:
+            lines.append(_several(names[k], words, quantity, k))
+        for verdict in ("at_least", "at_most"):
+            for k in by.get(verdict, [])[:MOST_NAMES]:
+                lines.append(_one_sided(names[k], words, quantity, k))
+        told = [names[k] for k in by.get("weak", [])]
+        if told:
+            lines.append(
+                f"{words} of {len(told)} weak ({listed(told)}): the links narrow the prior, but "
+                "the interval is still wide"
+            )
+        told = [names[k] for k in by.get("not_identified", [])]
+        if told:
+            lines.append(
+                f"{words} of {len(told)} not identified ({listed(told)}): no link depends on it "
+                "enough to narrow the prior, which is shown and kept instead"
+            )
+        further |= bool(by.keys() & {"several", "weak", "not_identified"})
+    if further:
+        lines.append(
+            f"next: measure the links that {PLAN} finds (LEVELS.csv: your levels; with the scene "
+            "and radio options of this estimate), and estimate from all levels together"
+        )
+    return lines
+
+
+def _several(name: str, words: str, quantity: QuantityEstimate, k: int) -> str:
+    parts = [
+        f"{_span(part, ' to ')}{_unit(quantity)} (probability {part.weight:.0%})"
+        for part in quantity.parts_of(k)
+    ]
+    return (
+        f"{name}: its {words} is either {', or '.join(parts)}; each explains the measured levels. "
+        "A link whose level differs between them decides"
+    )
+
+
+def _one_sided(name: str, words: str, quantity: QuantityEstimate, k: int) -> str:
+    part = quantity.parts_of(k)[0]
+    bound, side, beyond = (
+        (part.low, "at least", "Above") if part.open_high else (part.high, "at most", "Below")
+    )
+    return (
+        f"{name}: its {words} is {side} {number_text(bound)}{_unit(quantity)} (probability 95%). "
+        f"{beyond} that the levels hardly change with it, so any such value predicts them equally "
+        f"well; {number_text(quantity.value[k])}{_unit(quantity)} is taken"
+    )
+
+
+def _unit(quantity: QuantityEstimate) -> str:
+    return f" {quantity.unit}" if quantity.unit else ""
+
+
+def _short(part: Part) -> str:
+    if part.open_high:
+        return f"≥ {number_text(part.low)}"
+    return f"≤ {number_text(part.high)}" if part.open_low else number_text(part.value)
+
+
+def _span(part: Part, to: str) -> str:
+    if part.open_high:
+        return f"{number_text(part.low)} or more"
+    if part.open_low:
+        return f"{number_text(part.high)} or less"
+    return f"{number_text(part.low)}{to}{number_text(part.high)}"
+
+
+def differing(
+    names: Sequence[str],
+    solutions: Sequence[Alternative],
+    quantities: Mapping[str, QuantityEstimate],
+    offsets: Sequence[str] = (),
+    layers: LayerEstimates | None = None,
+) -> list[tuple[str, list[str]]]:
+    """Name and value in each solution of all that the solutions differ in; what differs most is
+    first.
+
+    A value in an open interval is told as its bound, since any other beyond it would do.
+
+    :param offsets: names of the levels' offsets
+    :param layers: of objects that have layers
+    """
+    found: list[tuple[float, str, list[str]]] = []
+    several = len(solutions[0].values) > 1
+    for name in solutions[0].values:
+        values = np.array([each.values[name] for each in solutions])
+        labels = names if name != "gain" else offsets
+        quantity = quantities.get(name)
+        own = name.removeprefix("layer_")
+        if layers is not None and own != name:
+            labels, quantity = layers.names, layers.quantities.get(own)
+        words = "offset" if name == "gain" else own.replace("_", " ")
+        unit = "dB" if quantity is None else quantity.unit
+        for k, label in enumerate(labels):
+            one = values[:, k]
+            scale = (
+                1.0
+                if name in ("gain", "exponent", "penetration_loss")
+                else float(np.abs(one).max())
+            )
+            spread = float(np.ptp(one)) / scale if scale > 0.0 else 0.0
+            if not spread > DIFFERENT:
+                continue
+            texts = [_in_part(value, quantity, k) for value in one.tolist()]
+            if len(set(texts)) == 1:
+                continue
+            title = f"{words} of {label}" if several else label
+            found.append((spread, f"{title} [{unit}]" if unit else title, texts))
+    return [(title, texts) for _, title, texts in sorted(found, key=lambda each: -each[0])]
+
+
+def _in_part(value: float, quantity: QuantityEstimate | None, k: int) -> str:
+    if quantity is not None and quantity.verdict[k] not in ("fixed", "not_identified"):
+        for part in quantity.parts_of(k):
+            if (part.open_low or part.open_high) and part.low <= value <= part.high:
+                return _short(part)
+    return number_text(value)

@@ -1,0 +1,205 @@
+"""How often the intervals that go with each verdict hold the truth.
+
+Truths are drawn from the prior that the estimator is given, within the range searched, and levels
+from the noise that it is told; so the intervals should hold 95 %. The paths of a case are traced
+once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.inference import (
+    Assumptions,
+    LevenbergMarquardt,
+    Marginals,
+    Noise,
+    Prior,
+    Problem,
+    fit_least_squares,
+    marginals,
+    open_problem,
+)
+from vlmrt_dist.scene import SceneModel, box_room
+from vlmrt_dist.store import SCHEMA_VERSION, Timing
+from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
+from vlmrt_dist.studies.benchmarks.two_minima import two_minima_problems
+
+
+@dataclass(frozen=True, eq=False)
+class CoverageCase:
+    """A problem whose truths are drawn.
+
+    :param name: of the problem
+    :param group: cases of one group are counted together
+    """
+
+    name: str
+    group: str
+    scene: SceneModel
+    campaign: Campaign
+    assumed: Assumptions
+
+
+def coverage_cases(
+    widths: Sequence[float], noises_db: Sequence[float], room_positions: Campaign
+) -> list[CoverageCase]:
+    """The twenty problems with two minima at each prior width, and the paper's room at each noise.
+
+    :param widths: prior standard deviations of ln σ
+    :param noises_db: of the levels of the room [dB]; its prior has the default width
+    :param room_positions: where the room is measured
+    """
+    cases = []
+    for problem in two_minima_problems():
+        blank = problem.positions.with_rss(np.zeros(problem.positions.present.shape))
+        for width in widths:
+            assumed = problem.assumptions(width)
+            group = f"two minima, prior {width:g}"
+            cases.append(CoverageCase(problem.name, group, problem.scene, blank, assumed))
+    room = box_room()
+    blank = room_positions.with_rss(np.zeros(room_positions.present.shape))
+    for noise in noises_db:
+        assumed = Assumptions(RadioConfig(), Prior(), noise=Noise(db=noise))
+        cases.append(CoverageCase("box_room", f"room, {noise:g} dB", room, blank, assumed))
+    return cases
+
+
+class Tally(NamedTuple):
+    """Answers with one verdict.
+
+    :param answers: how many
+    :param missed: of how many of them no interval holds the truth
+    """
+
+    answers: int
+    missed: int
+
+    @property
+    def share(self) -> float:
+        """Share that is missed."""
+        return self.missed / self.answers if self.answers else float("nan")
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """95 % interval of that share (Clopper and Pearson), as if answers were independent."""
+        if self.answers == 0:
+            return 0.0, 1.0
+        found = scipy.stats.binomtest(self.missed, self.answers).proportion_ci(0.95)
+        return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True, eq=False)
+class CoverageTask:
+    """Draws of one case.
+
+    :param draws: how many truths
+    :param first: number of the first of them, which seeds it
+    """
+
+    case: CoverageCase
+    draws: int
+    first: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.case.name}, {self.case.group}: {self.draws} truths"
+
+    @property
+    def key(self) -> str:
+        """Content hash of what is counted."""
+        case = self.case
+        parts = [
+            case.name, case.group, case.scene.key, case.campaign.key, case.assumed.radio.key,
+            self.draws, self.first, engine_versions(), SCHEMA_VERSION,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def tallies(self) -> dict[str, Tally]:
+        """Answers by verdict."""
+        count: Counter[str] = Counter()
+        missed: Counter[str] = Counter()
+        case = self.case
+        with open_problem(case.scene, case.campaign, case.assumed) as problem:
+            for seed in range(self.first, self.first + self.draws):
+                rng = np.random.default_rng([seed, 11])
+                truth = draw_truth(problem, rng)
+                found = answer(problem, truth, rng)
+                for k in np.flatnonzero(told(problem)).tolist():
+                    count[found.verdict[k]] += 1
+                    missed[found.verdict[k]] += not holds(found, problem, k, float(truth[k]))
+        return {verdict: Tally(number, missed[verdict]) for verdict, number in count.items()}
+
+    def measure(self, study: str) -> Timing:
+        """The tallies as a row of the ledger; its label holds them."""
+        begin = time.perf_counter()
+        tallies = self.tallies()
+        label = {"group": self.case.group, "case": self.case.name, "tallies": tallies}
+        return nothing_timed(
+            study, self.key, json.dumps(label, sort_keys=True), "replay", self.case.assumed.radio,
+            num_objects=self.case.scene.num_objects, num_setups=self.case.campaign.num_setups,
+            num_links=self.case.campaign.num_links, num_paths=0,
+            seconds_fit=(time.perf_counter() - begin) / self.draws, iterations=self.draws,
+            outcome="converged",
+        )  # fmt: skip
+
+
+def told(problem: Problem) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """[X] the unknowns whose answers are counted: all but offsets, which are no material."""
+    return np.array([quantity != "gain" for quantity in problem.unknowns.quantity])
+
+
+def draw_truth(problem: Problem, rng: np.random.Generator) -> FloatArray:
+    """[X] a draw from the prior within the range searched."""
+    unknowns = problem.unknowns
+    width = np.minimum(unknowns.width, unknowns.vague)
+    low, high = (unknowns.low - unknowns.mean) / width, (unknowns.high - unknowns.mean) / width
+    drawn = scipy.stats.truncnorm.rvs(
+        low, high, unknowns.mean, width, size=len(width), random_state=rng
+    )
+    return np.asarray(drawn, np.float64)
+
+
+def answer(problem: Problem, truth: FloatArray, rng: np.random.Generator) -> Marginals:
+    """Intervals and verdicts from levels of a truth [X] with noise."""
+    level, _ = problem.predict(truth)
+    noise = problem.data.noise_db * rng.standard_normal(len(level))
+    measured = np.where(problem.data.used, level + noise, problem.data.level_dbm)
+    posed = replace(problem, data=replace(problem.data, level_dbm=measured))
+    fit = fit_least_squares(posed, LevenbergMarquardt(folds=0), problem.prior.median, rng)
+    return marginals(fit, problem.unknowns)
+
+
+def holds(found: Marginals, problem: Problem, k: int, truth: float) -> bool:
+    """Whether an interval of one unknown holds the truth; that of what is not identified is the
+    prior's."""
+    if found.verdict[k] == "not_identified":
+        unknowns = problem.unknowns
+        width = min(unknowns.width[k], unknowns.vague[k])
+        return bool(abs(truth - unknowns.mean[k]) <= 1.959964 * width)
+    if not found.parts[k]:
+        return bool(found.low[k] <= truth <= found.high[k])
+    return any(part.low <= truth <= part.high for part in found.parts[k])
+
+
+def counted(timings: Sequence[Timing]) -> dict[str, dict[str, Tally]]:
+    """Tallies of all cases of each group, by verdict."""
+    groups: dict[str, dict[str, Tally]] = {}
+    for timing in timings:
+        label = json.loads(timing.label)
+        group = groups.setdefault(label["group"], {})
+        for verdict, (number, missed) in label["tallies"].items():
+            before = group.get(verdict, Tally(0, 0))
+            group[verdict] = Tally(before.answers + number, before.missed + missed)
+    return groups
