@@ -41,20 +41,21 @@ def problem(width: float) -> LeastSquares:
     )
 
 
-def lattice(data: LeastSquares) -> tuple[np.ndarray, np.ndarray]:
-    """All minima of the two unknowns on a fine lattice, by comparison with the eight neighbours."""
-    first, second = np.linspace(-9.0, 9.0, 1801), np.linspace(-9.0, 9.0, 361)
-    level = 8.0 * np.sin(2.0 * ANGLES[:, None] * first)
-    apart = level[:, :, None] + 3.0 * second - data.level_dbm[:, None, None]
-    cost = 0.5 * ((apart / data.noise_db[:, None, None]) ** 2).sum(axis=0)
-    width = float(np.max(data.prior_width))
-    cost += 0.5 * (((first - data.prior[0]) / width) ** 2)[:, None]
-    cost += 0.5 * (((second - data.prior[1]) / width) ** 2)[None]
-    low = np.pad(cost, 1, constant_values=np.inf)
-    around = [low[1 + i : low.shape[0] - 1 + i, 1 + j : low.shape[1] - 1 + j]
-              for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]  # fmt: skip
-    i, j = np.nonzero(cost < np.min(around, axis=0))
-    return np.stack([first[i], second[j]], axis=1), cost[i, j]
+def basins(data: LeastSquares) -> tuple[FloatArray, FloatArray]:
+    """First unknown and cost of every minimum, by brute force on a fine lattice, that no way leads
+    out of which is less than 0.7 high. The levels are linear in the second unknown."""
+    first = np.linspace(-9.0, 9.0, 3601)
+    apart = 8.0 * np.sin(2.0 * ANGLES[:, None] * first) - data.level_dbm[:, None]
+    second = np.clip(-apart.mean(axis=0) / 3.0, -9.0, 9.0)
+    cost = 0.5 * (((apart + 3.0 * second) / data.noise_db[:, None]) ** 2).sum(axis=0)
+    kept = []
+    for i in 1 + np.flatnonzero((cost[1:-1] < cost[:-2]) & (cost[1:-1] < cost[2:])):
+        lower = np.flatnonzero(cost < cost[i])
+        nearest = [*lower[lower < i][-1:], *lower[lower > i][:1]]
+        ways = [cost[min(i, j) : max(i, j)].max() for j in nearest]
+        if all(way > cost[i] + 0.7 for way in ways):
+            kept.append(i)
+    return first[kept], cost[kept]
 
 
 @pytest.mark.parametrize("width", [2.0, np.inf])
@@ -76,15 +77,14 @@ def test_the_minimum_that_fits_is_found_from_one_that_does_not(width: float) -> 
 def test_every_minimum_within_the_noise_is_kept() -> None:
     quiet = problem(np.inf)
     data = replace(quiet, noise_db=120.0 * quiet.noise_db, spacing=0.6)
-    place, cost = lattice(data)
+    place, cost = basins(data)
     near = cost < cost.min() + 4.0
-    assert near.sum() > 1
+    assert near.sum() > 2
     batch = Batch(predict, data)
     begin = levenberg_marquardt(predict, data, data.prior[None]).x
     found = explore(batch, data, begin, 10_000).minima
-    for z in place[near]:
-        inside = (np.abs(z) < 8.9).all()
-        assert not inside or np.abs(found.x - z).max(axis=1).min() < 0.1
+    for first in place[near]:
+        assert np.abs(found.x[:, 0] - first).min() < 0.1
 
 
 def test_nothing_is_suspected_of_a_fit_with_one_minimum() -> None:

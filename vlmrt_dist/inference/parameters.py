@@ -379,10 +379,11 @@ class LevelModel:
             return np.array([level for level, _ in found]), np.array(rows)
         assert isinstance(self._objective, ManyObjective)
         each = [self._unknowns.materials(row) for row in x]
-        stacked = {
-            carrier: Materials(*(np.array([m[carrier].slab[i] for m in each]) for i in range(3)))
-            for carrier in each[0]
-        }
+        stacked = {}
+        for carrier in each[0]:
+            slabs = zip(*(m[carrier].slab for m in each), strict=True)
+            sigma, permittivity, thickness = (np.array(values) for values in slabs)
+            stacked[carrier] = Materials(sigma, permittivity, thickness)
         rss, by = self._objective.many_levels(stacked, self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
         if self._by_link_alone is not None:
