@@ -6,7 +6,7 @@ import pytest
 
 from tests.numerics import PAPER
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.errors import CampaignError, SceneError
 from vlmrt_dist.field import MapPlane, Materials, path_lengths, simulate
 from vlmrt_dist.inference import (
     AlongPaths,
@@ -197,7 +197,7 @@ def test_what_cannot_be_is_refused(room: SceneModel, result: Estimate) -> None:
         radio_map(room, [np.nan, 0.0, 1.0])
     with pytest.raises(CampaignError, match="position"):
         radio_map(room, [0.0, 1.0])
-    with pytest.raises(ConfigurationError, match="other objects"):
+    with pytest.raises(SceneError, match="other objects"):
         radio_map(room, TX, estimate=dataclasses.replace(result, names=("a",) * 9))
 
 

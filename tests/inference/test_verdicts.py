@@ -45,7 +45,7 @@ def fit_of(
     used_width: float | None = None,
     draws: WeightedDraws | None = None,
     covariance: FloatArray | None = None,
-    open_ends: bool = True,
+    open_ends: bool = False,
 ) -> Fit:
     """A fit of one unknown, or of as many as there are standard deviations."""
     deviation = np.atleast_1d(np.asarray(std, np.float64))
@@ -146,7 +146,7 @@ def test_weights_count() -> None:
 @pytest.mark.parametrize(("start", "width"), [(0.05, 0.5), (5.0, 1.5), (5.0, np.inf), (0.5, 5.0)])
 def test_a_plateau_gives_a_lower_bound(start: float, width: float) -> None:
     values = plateau(np.log(start), width, np.random.default_rng(2))
-    quantity = shown(fit_of(0.3, width, draws=drawn(values)), width)
+    quantity = shown(fit_of(0.3, width, draws=drawn(values), open_ends=True), width)
     assert quantity.verdict == ("at_least",)
     (part,) = quantity.parts[0]
     assert part.open_high
@@ -159,7 +159,7 @@ def test_a_plateau_gives_a_lower_bound(start: float, width: float) -> None:
 
 def test_a_plateau_below_gives_an_upper_bound() -> None:
     values = np.random.default_rng(3).uniform(np.log(1e-5), MEAN - 1.0, 4000)
-    found = told(fit_of(0.3, np.inf, draws=drawn(values)), np.inf)
+    found = told(fit_of(0.3, np.inf, draws=drawn(values), open_ends=True), np.inf)
     assert found.verdict == ("at_most",)
     assert found.parts[0][0].open_low
     np.testing.assert_allclose(found.low, np.log(1e-5))
@@ -169,8 +169,8 @@ def test_an_end_that_does_not_explain_the_levels_is_not_open() -> None:
     """A normal posterior of a wide likelihood far above the prior: there the prior sets the upper
     end, as it does on a plateau, but the levels would not allow any value."""
     values = np.random.default_rng(9).normal(MEAN + 0.5, 0.35, 4000)
-    assert told(fit_of(0.35, draws=drawn(values))).verdict == ("at_least",)
-    assert told(fit_of(0.35, draws=drawn(values), open_ends=False)).verdict == ("weak",)
+    assert told(fit_of(0.35, draws=drawn(values), open_ends=True)).verdict == ("at_least",)
+    assert told(fit_of(0.35, draws=drawn(values))).verdict == ("weak",)
 
 
 @pytest.mark.parametrize("width", [0.5, 2.0, 5.0])
@@ -190,7 +190,7 @@ def test_minima_that_are_apart_are_several_values_with_their_shares() -> None:
     second = plateau(np.log(5.0), np.inf, rng, 1000)
     values = np.concatenate([first, second])
     mode = np.repeat([1, 0], [3000, 1000])
-    quantity = shown(fit_of(0.05, np.inf, draws=drawn(values, mode=mode)), np.inf)
+    quantity = shown(fit_of(0.05, np.inf, draws=drawn(values, mode=mode), open_ends=True), np.inf)
     assert quantity.verdict == ("several",)
     low, high = quantity.parts[0]
     assert (low.open_low, low.open_high, high.open_low, high.open_high) == (

@@ -19,6 +19,7 @@ from vlmrt_dist.cli.options import (
     SceneOptions,
     SolverOptions,
     check_target,
+    stored_radio,
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
@@ -111,14 +112,15 @@ def evaluate_command(
     """
     if prior.vlm is not None:
         raise ConfigurationError("evaluate takes the scene's own materials; leave out --vlm")
-    asked = value_of(RadioConfig, radio)
+    stored = None if data.estimate is None else read_estimate(data.estimate)
+    asked = stored_radio(stored, value_of(RadioConfig, radio))
     room = scene.load(asked.frequency)
-    test = read_for(room, data.measurements, tx_power_dbm=radio.tx_power_dbm)
+    test = read_for(room, data.measurements, tx_power_dbm=asked.tx_power_dbm)
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
     width, chosen = value_of(Prior, prior), solver.value()
     fitted: Campaign | None = None
     if data.calibration is not None:
-        fitted = read_for(room, data.calibration, tx_power_dbm=radio.tx_power_dbm)
+        fitted = read_for(room, data.calibration, tx_power_dbm=asked.tx_power_dbm)
     with results_only(), progress_bar() as progress:
         if data.leave_out is not None:
             found = leave_one_out(
@@ -127,8 +129,8 @@ def evaluate_command(
             )  # fmt: skip
         else:
             known: Estimate | Calibration
-            if data.estimate is not None:
-                known = read_estimate(data.estimate)
+            if stored is not None:
+                known = stored
             else:
                 assert fitted is not None  # one of the two is given
                 known = estimate(

@@ -23,7 +23,9 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, Sto
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference import (
     ADAMS,
+    PRIOR_WIDTH,
     Adam,
+    Calibration,
     Initial,
     LevenbergMarquardt,
     LinkLoss,
@@ -399,19 +401,26 @@ class DesignOptions(Options):
     """Noise and prior that a plan assumes.
 
     :param noise_db: standard deviation of each level that is expected [dB]
-    :param prior_width: standard deviation of ln(conductivity) before measuring
+    :param prior_width: standard deviation of ln(conductivity) before measuring; default: 0.5, or
+        after a measurement that of published measurements, as estimate has it
     :param fixed: object of known conductivity; may be repeated
     :raises ConfigurationError: if a width is not positive and finite
     """
 
     noise_db: float = 0.1
-    prior_width: float = 0.5
+    prior_width: float | None = None
     fixed: Annotated[tuple[str, ...], Parameter(metavar="NAME")] = ()
 
     def __post_init__(self) -> None:
         for name in ("noise_db", "prior_width"):
-            if not 0.0 < getattr(self, name) < math.inf:
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
                 raise ConfigurationError(f"--{name.replace('_', '-')} must be positive and finite")
+
+    @property
+    def planned_width(self) -> float:
+        """The width that plans without a measurement assume."""
+        return PRIOR_WIDTH if self.prior_width is None else self.prior_width
 
 
 def strategy_of(
@@ -442,7 +451,7 @@ def strategy_of(
     strategy = kinds[name](candidates=value_of(CandidateOptions, candidates), radio=radio)
     if design is not None:
         strategy = dataclasses.replace(
-            strategy, noise_db=design.noise_db, prior_width=design.prior_width, fixed=design.fixed
+            strategy, noise_db=design.noise_db, prior_width=design.planned_width, fixed=design.fixed
         )
     if start is not None and isinstance(strategy, VlmThenRefine):
         strategy = dataclasses.replace(strategy, start=start)
@@ -453,6 +462,25 @@ def value_of(kind: type[Value], options: Value) -> Value:
     """The plain value that options of the command line hold."""
     names = [each.name for each in fields(cast(Any, kind))]
     return kind(**{name: getattr(options, name) for name in names})
+
+
+def stored_radio(estimate: Calibration | None, asked: RadioConfig) -> RadioConfig:
+    """The radio configuration that an estimate was made with, else the one asked for.
+
+    :raises ConfigurationError: if an option that was given contradicts it
+    """
+    if estimate is None or estimate.origin is None:
+        return asked
+    stored, plain = estimate.origin.radio, RadioConfig()
+    for each in fields(RadioConfig):
+        given = getattr(asked, each.name)
+        if given not in (getattr(plain, each.name), getattr(stored, each.name)):
+            option = "solver-seed" if each.name == "seed" else each.name.replace("_", "-")
+            raise ConfigurationError(
+                f"the estimate was made with --{option} {getattr(stored, each.name)}, not {given}; "
+                "leave the option out, or estimate again"
+            )
+    return stored
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

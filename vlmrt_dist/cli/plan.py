@@ -187,7 +187,7 @@ def plan_command(
             planned = strategy.place(room, *size, seed=seed, progress=progress)
         pool = pool_for(
             room, *size, seed=seed, radio=asked, candidates=value_of(CandidateOptions, candidates),
-            prior_width=design.prior_width, fixed=design.fixed, progress=progress,
+            prior_width=design.planned_width, fixed=design.fixed, progress=progress,
         )  # fmt: skip
         if isinstance(strategy, OptimalStrategy):
             if wanted is not None:
@@ -196,7 +196,7 @@ def plan_command(
                 planned = strategy.choose(room, pool, *size, seed=seed, progress=progress)
         report = plan_report(
             room, planned, pool, radio=asked, noise_db=design.noise_db,
-            prior_width=design.prior_width, fixed=design.fixed, seed=seed,
+            prior_width=design.planned_width, fixed=design.fixed, seed=seed,
         )  # fmt: skip
     output.write(room, planned, report.text(lines), report.to_dict(lines))
 

@@ -91,15 +91,25 @@ class Calibration:
 
         :raises SceneError: if it is another scene (the message names the objects)
         """
+        self.check(scene)
         if self.names != scene.names:
-            check_names(self.names, scene.names, f"the scene {scene.name!r}")
             raise SceneError(
                 "the objects of the scene have another order than those of the estimate"
             )
-        scene = scene.fill_materials(self.materials)
+        return scene.fill_materials(self.materials)
+
+    def check(self, scene: SceneModel) -> None:
+        """Refuse another scene than that of the estimate.
+
+        :param scene: with the materials from before the calibration; its objects in any order
+        :raises SceneError: if it has other objects, or some of another geometry or material (the
+            message names them); the latter only where the estimate says what it was made from
+        """
+        check_names(self.names, scene.names, f"the scene {scene.name!r}")
         if self.origin is not None:
-            self.origin.check(scene)
-        return scene
+            row = {name: k for k, name in enumerate(self.names)}
+            filled = scene.fill_materials([self.materials[row[name]] for name in scene.names])
+            self.origin.check(filled, self.names)
 
     def on(self, scene: SceneModel) -> SceneModel:
         """The scene with these numbers.

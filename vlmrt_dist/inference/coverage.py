@@ -145,19 +145,24 @@ def radio_map(
     :param estimate: calibrated values with their posterior; None: the prior's map only
     :param plane: default: 1.5 m above the ground, the scene's bounds, 100 cells along their longer
         side
-    :param radio: default: that of a live scene, else every path up to depth 4; at the estimate's
-        carrier. At another carrier than that, conductivities follow the classes of the scene
+    :param radio: default: that of the estimate, else of a live scene, else every path up to depth
+        4. At another carrier than the estimate's, conductivities follow the classes of the scene
     :param prior: of the map before calibration; default: that of the estimate, or ``Prior()``
     :param progress: called as "map" along the cells
-    :raises ConfigurationError: if the estimate is about other objects, or the plane is impossible
+    :raises SceneError: if the estimate is of another scene (the message says what differs)
+    :raises ConfigurationError: if the plane is impossible
     :raises CampaignError: if a transmitter is not finite, inside an object or on a surface
     """
     if isinstance(estimate, Estimate):
         estimate = estimate.calibration
     stated = radio is not None
     scene, radio = scene_and_radio(scene, radio)
-    if estimate is not None and not stated:
-        radio = radio.replace(frequency=estimate.frequency)
+    if estimate is not None:
+        scene = estimate.scene_of(scene)
+        if not stated and estimate.origin is not None:
+            radio = estimate.origin.radio
+        elif not stated:
+            radio = radio.replace(frequency=estimate.frequency)
     places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
@@ -351,12 +356,6 @@ def _states(
         before = _independent(materials, {"conductivity": (width, known.free)}, 0.0)
     if estimate is None:
         return [before]
-    if estimate.names != scene.names:
-        raise ConfigurationError(
-            f"the estimate is about other objects than the scene: it has {len(estimate.names)}, "
-            f"the scene {scene.num_objects}, or their names differ; give the scene that it was "
-            "made for"
-        )
     estimate.check_layers(scene)
     quantities = estimate.slabs
     stated = {name: q for name, q in quantities.items() if name != "exponent"}

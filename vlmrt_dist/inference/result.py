@@ -44,7 +44,7 @@ MAX_PAIRS = 10
 MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
-SOLUTIONS = "Solutions that explain the levels about equally well, and what they differ in"
+SOLUTIONS = "Solutions that explain the levels within the noise, and what they differ in"
 
 MOST_FACTOR = 1e4
 """A prior that allows more either way stands for none."""

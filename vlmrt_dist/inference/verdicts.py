@@ -60,7 +60,7 @@ NEGLIGIBLE = 0.025
 TAIL = 0.1
 """Share of the draws by which the density at an end is judged."""
 
-OPEN, CLOSED = 0.5, 0.25
+OPEN, CLOSED = 0.15, 0.25
 """Density over prior at an end, in units of that inside, from which the end may be open, and up to
 which it is closed."""
 
@@ -128,7 +128,7 @@ def marginals(fit: Fit, unknowns: Unknowns) -> Marginals:
     found = _normal(fit, unknowns)
     if fit.draws is None:
         return found
-    weak, lost = limits(fit.width, unknowns.vague)
+    weak, _ = limits(fit.width, unknowns.vague)
     verdict, parts = list(found.verdict), list(found.parts)
     x, low, high, std, inside = (
         each.copy() for each in (found.x, found.low, found.high, found.std, found.inside_prior)
@@ -143,7 +143,7 @@ def marginals(fit: Fit, unknowns: Unknowns) -> Marginals:
         x[k], low[k], high[k] = told[best].value, told[0].low, told[-1].high
         std[k] = (high[k] - low[k]) / (2.0 * NORMAL_95)
         # The range searched may cut a wide prior; intervals as wide as what is left say nothing.
-        verdict[k] = _verdict(told, weak[k], lost[k], NOT_IDENTIFIED * prior.spread)
+        verdict[k] = _verdict(told, weak[k], NOT_IDENTIFIED * prior.spread)
         parts[k] = told if verdict[k] in ("at_least", "at_most", "several") else ()
         near = np.abs(values - unknowns.mean[k]) <= NORMAL_95 * stated[k]
         inside[k] = float(fit.draws.weight[near].sum())
@@ -198,21 +198,20 @@ def _normal(fit: Fit, unknowns: Unknowns) -> Marginals:
     return Marginals(tuple(verdict), x.copy(), low, high, std.copy(), tuple(parts), unknown)
 
 
-def _verdict(parts: tuple[Part, ...], weak: float, lost: float, all_of_it: float) -> Verdict:
+def _verdict(parts: tuple[Part, ...], weak: float, lost: float) -> Verdict:
     """The verdict on the intervals of one unknown.
 
     :param weak: standard deviation from which one interval is wide
-    :param lost: from which one interval identifies nothing
-    :param all_of_it: the same for several together
+    :param lost: from which all intervals together say nothing
     """
     width = sum(part.high - part.low for part in parts) / (2.0 * NORMAL_95)
     one = parts[0]
-    if len(parts) > 1:
-        return "not_identified" if width >= all_of_it else "several"
-    if one.open_high != one.open_low:
+    if len(parts) == 1 and one.open_high != one.open_low:
         return "at_least" if one.open_high else "at_most"
-    if width >= min(lost, all_of_it):
+    if width >= lost:
         return "not_identified"
+    if len(parts) > 1:
+        return "several"
     return "weak" if width >= weak else "estimated"
 
 

@@ -77,11 +77,14 @@ def verdict_sentences(
         by: dict[Verdict, list[int]] = {}
         for k, verdict in enumerate(quantity.verdict):
             by.setdefault(verdict, []).append(k)
-        for k in by.get("several", [])[:MOST_NAMES]:
-            lines.append(_several(names[k], words, quantity, k))
-        for verdict in ("at_least", "at_most"):
-            for k in by.get(verdict, [])[:MOST_NAMES]:
-                lines.append(_one_sided(names[k], words, quantity, k))
+        for verdict, tell in (("several", _several), ("at_least", _one_sided),
+                              ("at_most", _one_sided)):  # fmt: skip
+            alike: dict[tuple[Part, ...], list[int]] = {}
+            for k in by.get(verdict, []):
+                alike.setdefault(quantity.parts_of(k), []).append(k)  # those that are tied
+            for members in list(alike.values())[:MOST_NAMES]:
+                what = f"{words} of {listed([names[k] for k in members])}"
+                lines.append(f"{what}: {tell(quantity, members[0])}")
         told = [names[k] for k in by.get("weak", [])]
         if told:
             lines.append(
@@ -91,8 +94,8 @@ def verdict_sentences(
         told = [names[k] for k in by.get("not_identified", [])]
         if told:
             lines.append(
-                f"{words} of {len(told)} not identified ({listed(told)}): no link depends on it "
-                "enough to narrow the prior, which is shown and kept instead"
+                f"{words} of {len(told)} not identified ({listed(told)}): the links do not narrow "
+                "the prior, which is shown and kept instead"
             )
         further |= bool(by.keys() & {"several", "weak", "not_identified"})
     if further:
@@ -103,26 +106,26 @@ def verdict_sentences(
     return lines
 
 
-def _several(name: str, words: str, quantity: QuantityEstimate, k: int) -> str:
+def _several(quantity: QuantityEstimate, k: int) -> str:
     parts = [
-        f"{_span(part, ' to ')}{_unit(quantity)} (probability {part.weight:.0%})"
+        f"{_span(part, ' to ', _unit(quantity))} (probability {part.weight:.0%})"
         for part in quantity.parts_of(k)
     ]
     return (
-        f"{name}: its {words} is either {', or '.join(parts)}; each explains the measured levels. "
-        "A link whose level differs between them decides"
+        f"either {', or '.join(parts)}; each explains the measured levels. A link whose level "
+        "differs between them decides"
     )
 
 
-def _one_sided(name: str, words: str, quantity: QuantityEstimate, k: int) -> str:
+def _one_sided(quantity: QuantityEstimate, k: int) -> str:
     part = quantity.parts_of(k)[0]
     bound, side, beyond = (
         (part.low, "at least", "Above") if part.open_high else (part.high, "at most", "Below")
     )
     return (
-        f"{name}: its {words} is {side} {number_text(bound)}{_unit(quantity)} (probability 95%). "
-        f"{beyond} that the levels hardly change with it, so any such value predicts them equally "
-        f"well; {number_text(quantity.value[k])}{_unit(quantity)} is taken"
+        f"{side} {number_text(bound)}{_unit(quantity)} (probability 95%). {beyond} that the "
+        "levels hardly depend on it, so any such value predicts them equally well; "
+        f"{number_text(quantity.value[k])}{_unit(quantity)} is taken"
     )
 
 
@@ -136,12 +139,12 @@ def _short(part: Part) -> str:
     return f"≤ {number_text(part.high)}" if part.open_low else number_text(part.value)
 
 
-def _span(part: Part, to: str) -> str:
+def _span(part: Part, to: str, unit: str = "") -> str:
     if part.open_high:
-        return f"{number_text(part.low)} or more"
+        return f"{number_text(part.low)}{unit} or more"
     if part.open_low:
-        return f"{number_text(part.high)} or less"
-    return f"{number_text(part.low)}{to}{number_text(part.high)}"
+        return f"{number_text(part.high)}{unit} or less"
+    return f"{number_text(part.low)}{to}{number_text(part.high)}{unit}"
 
 
 def differing(
