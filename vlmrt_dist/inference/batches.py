@@ -77,7 +77,8 @@ class Batch:
         return found
 
     def _part(self, x: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
-        level, jacobian = self._levels(x, slopes)
+        with np.errstate(all="ignore"):  # far from the prior a loss may overflow; its cost is told
+            level, jacobian = self._levels(x, slopes)
         self.evaluations += len(x)
         count, links = len(x), self._links
         every = links.at(np.tile(np.arange(len(links.level_dbm)), count))
@@ -87,6 +88,7 @@ class Batch:
         if not slopes:
             return residual, jacobian
         rows = jacobian[:, self._index] * slope.reshape(count, -1)[:, :, None]
+        rows = np.nan_to_num(rows, posinf=0.0, neginf=0.0)
         return residual, np.concatenate([rows, self._prior.slopes(x)], axis=1)
 
     def _levels(self, x: FloatArray, slopes: bool) -> tuple[FloatArray, FloatArray]:
