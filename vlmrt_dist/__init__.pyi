@@ -25,6 +25,7 @@ from .inference import estimate as estimate
 from .inference import profile as profile
 from .inference import radio_map as radio_map
 from .inference import read_estimate as read_estimate
+from .inference import write_estimate as write_estimate
 from .paths import SionnaSetup as SionnaSetup
 from .paths import from_sionna as from_sionna
 from .placement import AOptimal as AOptimal
