@@ -270,7 +270,7 @@ class LevenbergMarquardt:
     max_evaluations: int = 100
     initial: Initial | FloatArray = "itu"
     posterior: PosteriorShape = "auto"
-    max_total: int = 20_000
+    max_total: int = 25_000
 
     @property
     def name(self) -> str:
