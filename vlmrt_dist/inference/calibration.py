@@ -102,6 +102,7 @@ class Calibration:
             message names them); the latter only where the estimate says what it was made from
         """
         check_names(self.names, scene.names, f"the scene {scene.name!r}")
+        self.check_layers(scene)
         if self.origin is not None:
             row = {name: k for k, name in enumerate(self.names)}
             filled = scene.fill_materials([self.materials[row[name]] for name in scene.names])
@@ -144,7 +145,7 @@ class Calibration:
     def check_layers(self, scene: SceneModel) -> None:
         """Refuse a scene with other layers than those that the values are of (SceneError)."""
         there = () if scene.layers is None else scene.layers.names
-        if self.layers is not None and there != self.layers.names:
+        if self.layers is not None and sorted(there) != sorted(self.layers.names):
             raise SceneError(
                 "the estimate is about objects with other layers than the scene's: it has "
                 f"{listed(self.layers.names)}, the scene {listed(there) or 'none'}; give the "
@@ -160,11 +161,13 @@ class Calibration:
         if self.layers is None or scene.layers is None:
             return scene
         there = scene.layers.names
+        place = {name: index for index, name in enumerate(there)}
         values = scene.layers.values(self.frequency)
         own = [dict(zip(SLAB, each, strict=True)) for each in zip(*values, strict=True)]
         stated = [dict(each) for each in own]
         for name, quantity in self.layers.quantities.items():
-            for index, value in enumerate(quantity.value.tolist()):
+            for label, value in zip(self.layers.names, quantity.value.tolist(), strict=True):
+                index = place[label]
                 if not np.isclose(value, own[index][name], rtol=SAME, atol=0.0):
                     own[index][name] = value
         return scene.with_layer_values({
