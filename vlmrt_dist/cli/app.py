@@ -47,6 +47,7 @@ COMMANDS = {
     "map": "coverage:map_command",
     "sweep": "sweep:sweep_command",
     "report": "report:report_command",
+    "compact": "compact:compact_command",
 }
 """Module and function of each command; a module is imported when its command is called."""
 

@@ -76,6 +76,8 @@ class EvaluationData(Options):
         predicted by fits without it
     :param offset: fit an offset of the levels to the judging data too: none, one for each setup, or
         one for the campaign
+    :param shadowing: also correct the calibrated scene's levels by the residuals of nearby links of
+        the calibration
     :raises ConfigurationError: if the files named do not go together
     """
 
@@ -84,12 +86,18 @@ class EvaluationData(Options):
     estimate: Annotated[Path | None, Parameter(metavar="FILE")] = None
     leave_out: LeaveOut | None = None
     offset: Offset = "none"
+    shadowing: Annotated[bool, Parameter(negative="")] = False
 
     def __post_init__(self) -> None:
         if (self.leave_out is None) == (self.calibration is None and self.estimate is None):
             raise ConfigurationError(
                 "give either --leave-out link|setup|receiver, or what the scene is calibrated "
                 "with: --calibration FILE (measured levels), --estimate FILE, or both"
+            )
+        if self.shadowing and self.calibration is None:
+            raise ConfigurationError(
+                "--shadowing is learned from the levels that the scene is calibrated with; name "
+                "their file: --calibration FILE"
             )
 
 
@@ -139,7 +147,7 @@ def evaluate_command(
                 )  # fmt: skip
             found = evaluate(
                 room, test, estimate=known, calibration=fitted, offset=data.offset, radio=asked,
-                progress=progress,
+                shadowing=data.shadowing, progress=progress,
             )  # fmt: skip
     _finish(found, output, room)
 

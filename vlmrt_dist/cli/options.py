@@ -233,8 +233,8 @@ class ParameterOptions(Options, Parameters):
 
     :param quantities: an unknown parameter of the objects; may be repeated
     :param fixed: object of known conductivity; may be repeated
-    :param groups: objects of one material class share their values (thickness: those of one class
-        and one declared thickness); the answer says which
+    :param groups: objects of one material class share their values (thickness and penetration
+        loss: those of one class and one declared thickness); the answer says which
     """
 
     quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)

@@ -19,8 +19,6 @@ from vlmrt_dist.field import SLAB, conductivity_of_loss, scene_loss
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.parameters import LAYER
 from vlmrt_dist.inference.quantities import (
-    NOTHING_ALONG,
-    AlongPaths,
     JointPosterior,
     LayerEstimates,
     QuantityEstimate,
@@ -61,7 +59,6 @@ class Calibration:
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior of all unknowns; None: not known
     :param origin: scene, radio and measurement that the values come from; None: not known
-    :param along: clutter and excess loss of the levels; a scene cannot hold them
     :param layers: of objects that have layers; None: none were unknown
     """
 
@@ -71,7 +68,6 @@ class Calibration:
     quantities: dict[str, QuantityEstimate]
     joint: JointPosterior | None = None
     origin: Origin | None = None
-    along: AlongPaths = NOTHING_ALONG
     layers: LayerEstimates | None = None
 
     @property

@@ -8,3 +8,5 @@ from .link_errors import ModelErrors as ModelErrors
 from .link_errors import distance_bins as distance_bins
 from .new_positions import Prediction as Prediction
 from .new_positions import predict as predict
+from .shadowing import Shadowing as Shadowing
+from .shadowing import fit_shadowing as fit_shadowing
