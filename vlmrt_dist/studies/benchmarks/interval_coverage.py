@@ -39,6 +39,10 @@ from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.two_minima import two_minima_problems
 
 
+FLOOR_DBM = -120.0
+"""Floor of the receivers: behind a partition of metal nothing can be measured."""
+
+
 @dataclass(frozen=True, eq=False)
 class CoverageCase:
     """A problem whose truths are drawn.
@@ -174,11 +178,14 @@ def draw_truth(problem: Problem, rng: np.random.Generator) -> FloatArray:
 
 
 def answer(problem: Problem, truth: FloatArray, rng: np.random.Generator) -> Marginals:
-    """Intervals and verdicts from levels of a truth [X] with noise."""
+    """Intervals and verdicts from levels of a truth [X] with noise, and with a floor."""
     level, _ = problem.predict(truth)
-    noise = problem.data.noise_db * rng.standard_normal(len(level))
-    measured = np.where(problem.data.used, level + noise, problem.data.level_dbm)
-    posed = replace(problem, data=replace(problem.data, level_dbm=measured))
+    measured = level + problem.data.noise_db * rng.standard_normal(len(level))
+    measured = np.where(problem.data.used, measured, problem.data.level_dbm)
+    hidden = problem.data.used & ~(measured > FLOOR_DBM)
+    measured = np.where(hidden, FLOOR_DBM, measured)
+    data = replace(problem.data, level_dbm=measured, censored=hidden)
+    posed = replace(problem, data=data)
     fit = fit_least_squares(posed, LevenbergMarquardt(folds=0), problem.prior.median, rng)
     return marginals(fit, problem.unknowns)
 
