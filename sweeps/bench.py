@@ -16,12 +16,12 @@ installed (pip install .[bench]) it is compared on the reflections alone, D = 2.
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
 from vlmrt_dist.console import say, show
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.report import (
     TABLE_1,
@@ -132,7 +132,7 @@ def _measured(
         times.ratios += time_steps(bench, depth)
     if "every_path" in parts:
         times.ratios += time_every_path(bench, deep)
-    dr.set_thread_count(os.cpu_count() or 1)
+    dr.set_thread_count(usable_cores())
     if "fits" in parts:
         times.ratios += time_solving(bench, depth)
     if "seeds" in parts:

@@ -14,7 +14,6 @@ The search is kept in the ledger. For optuna-dashboard: python sweeps/search.py 
 search.db && optuna-dashboard sqlite:///search.db
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from typing import Any, Literal
 import vlmrt_dist as vd
 from vlmrt_dist.command_line import leave
 from vlmrt_dist.console import point_bar, show
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.placement import strategy_named
 from vlmrt_dist.report import front_figure, front_table, recommended
@@ -101,7 +101,7 @@ def main(
     elif runner == "tune":
         from vlmrt_dist.studies import run_tune
 
-        workers = workers or run.options.actors(os.cpu_count() or 1)
+        workers = workers or run.options.actors(usable_cores())
         run_tune(study, run.ledger, workers=workers)
     else:
         with point_bar(study.name) as progress:

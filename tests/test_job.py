@@ -23,7 +23,8 @@ import pytest
 from tests import ROOT
 from tests.caches import fresh_cache
 from vlmrt_dist.distributed.access import asks_for_token
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.rows import Row
 
 DEADLINE = 600.0
 PLANTED = "planted-key-4f1c77"

@@ -25,6 +25,7 @@ from .inference import estimate as estimate
 from .inference import profile as profile
 from .inference import radio_map as radio_map
 from .inference import read_estimate as read_estimate
+from .inference import write_estimate as write_estimate
 from .paths import SionnaSetup as SionnaSetup
 from .paths import from_sionna as from_sionna
 from .placement import AOptimal as AOptimal
@@ -40,8 +41,10 @@ from .placement import place as place
 from .placement import plan_next as plan_next
 from .placement import predicted_std as predicted_std
 from .prediction import Evaluation as Evaluation
+from .prediction import Prediction as Prediction
 from .prediction import evaluate as evaluate
 from .prediction import leave_one_out as leave_one_out
+from .prediction import predict as predict
 from .report import SceneView as SceneView
 from .report import view as view
 from .report import write_map as write_map

@@ -56,6 +56,7 @@ def test_an_estimate_and_leave_out_are_evaluated_too(files: tuple[Path, Path]) -
         (["--leave-out", "link", "--vlm", "offline"], "own materials"),
         (["--leave-out", "link", "--out", "x.txt"], "must end in"),
         (["--calibration", "missing.csv"], "missing.csv"),
+        (["--estimate", "a.parquet", "--shadowing"], "name their file: --calibration"),
     ],
 )
 def test_slips_are_named(words: list[str], message: str, tmp_path: Path) -> None:

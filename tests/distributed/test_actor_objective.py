@@ -19,6 +19,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
+from vlmrt_dist.distributed import actor_objective, watch
 from vlmrt_dist.distributed.actor_objective import ActorObjective
 from vlmrt_dist.distributed.session import SECRETS, ActorOptions
 from vlmrt_dist.engine.llvm import choose_variant
@@ -196,13 +197,17 @@ def test_killed_midway_the_result_has_the_same_bits(case: Case) -> None:
 
 
 @pytest.mark.ray
-def test_a_stuck_actor_is_restarted(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stuck_actor_is_restarted(
+    case: Case, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "PULSE", 2.0)
+    monkeypatch.setattr(actor_objective, "PULSE", 2.0)
     objective = case.sharded(1)
     theta = thetas(case.scene, 1, seed=9)
     pid = objective.describe()[0].pid
     os.kill(pid, signal.SIGSTOP)
     same_bits(objective.value_and_grad(theta), case.local.value_and_grad(theta))
-    assert "setups 1 to 4: no answer in 3 s" in caplog.text
+    assert "setups 1 to 4: no answer in 3 s, and it does nothing" in caplog.text
     assert objective.describe()[0].pid != pid
     assert not Path(f"/proc/{pid}").exists()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlmrt_dist.distributed import pool, session
+from vlmrt_dist.distributed import pool, session, watch
 from vlmrt_dist.distributed.pool import map_on_actors
 from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ActorFailure
@@ -37,6 +37,8 @@ def test_an_item_whose_worker_dies_or_hangs_or_dawdles_is_done_again(
     ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(session, "SHORTEST_DEADLINE", 8.0)
+    monkeypatch.setattr(watch, "PULSE", 3.0)
+    monkeypatch.setattr(pool, "PULSE", 3.0)
 
     def work(item: str) -> str:
         first = not (tmp_path / item).exists()
@@ -59,6 +61,41 @@ def test_an_item_whose_worker_dies_or_hangs_or_dawdles_is_done_again(
     assert time.monotonic() - start < 290  # less than the dawdler would take
     again = [r.getMessage() for r in caplog.records if "it is done again" in r.getMessage()]
     assert {message.partition(":")[0] for message in again} == {"hangs", "dawdles"}
+
+
+def test_an_item_whose_worker_is_late_and_works_is_left_alone(
+    ray: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(session, "SHORTEST_DEADLINE", 2.0)
+    monkeypatch.setattr(watch, "PULSE", 1.0)
+    monkeypatch.setattr(pool, "PULSE", 1.0)
+
+    def work(item: str) -> tuple[str, int]:
+        end = time.monotonic() + (15.0 if item == "works" else 0.01)
+        while time.monotonic() < end:  # without ever answering anyone
+            pass
+        return item, pool.restarts()
+
+    items = ["quick", "works"]
+    found = dict(map_on_actors(work, items, ActorOptions(1), names=items, study="late"))
+    assert found == {0: ("quick", 0), 1: ("works", 0)}
+    assert not caplog.records
+
+
+def test_quick_items_travel_in_blocks_and_the_one_that_fails_is_told(ray: Any) -> None:
+    def work(item: int) -> str:
+        if item == 900:
+            raise ZeroDivisionError("at 900")
+        return f"{item} in {__import__('ray').get_runtime_context().get_task_id()}"
+
+    found: dict[int, str] = {}
+    with pytest.raises(ZeroDivisionError, match="at 900"):
+        found.update(map_on_actors(work, range(1000), ActorOptions(1), names=["n"] * 1000))
+    found = dict(map_on_actors(work, range(800), ActorOptions(2), names=["n"] * 800))
+    assert [text.partition(" ")[0] for _, text in sorted(found.items())] == [
+        str(n) for n in range(800)
+    ]
+    assert len({text.partition(" in ")[2] for text in found.values()}) < 100
 
 
 def test_an_item_that_always_kills_its_worker_is_given_up(ray: Any) -> None:

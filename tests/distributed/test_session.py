@@ -31,7 +31,7 @@ def test_options_that_make_no_sense(wrong: dict[str, Any]) -> None:
         ActorOptions(**wrong)
 
 
-def test_without_a_stated_deadline_earlier_calls_tell_when_one_is_stuck() -> None:
+def test_without_a_stated_deadline_earlier_calls_tell_when_one_is_late() -> None:
     options = ActorOptions()
     assert options.longest([], usually=300.0) == 300.0
     assert options.longest([0.1, 0.2], usually=300.0) == SHORTEST_DEADLINE

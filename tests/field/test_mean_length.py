@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.campaign import Area, Campaign, RadioConfig, area_of
-from vlmrt_dist.field import Materials, path_lengths, path_powers, trace
-from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.field import Materials, path_lengths, path_powers, trace, walls_of
+from vlmrt_dist.scene import Layer, LayeredMaterial, SceneModel
 
 RADIO = RadioConfig(max_depth=2)
 
@@ -25,14 +25,20 @@ def test_a_direct_path_has_the_distance_of_its_antennas(room: SceneModel) -> Non
 def test_lengths_are_weighted_by_the_power_of_their_paths(
     room: SceneModel, campaign: Campaign
 ) -> None:
-    at = materials(room)
-    found = path_lengths(room, campaign, RADIO, at)
-    table = trace(room, campaign, RADIO)
-    power = path_powers(table, RADIO, at[RADIO.frequency])
-    for link in (0, 11, 23):
-        mine = table.link == link
-        mean = (power[mine] * table.length[mine]).sum() / power[mine].sum()
-        assert found.ravel()[link] == pytest.approx(mean, rel=1e-12)
+    foil = LayeredMaterial("foil", (Layer("brick", 0.1), Layer("metal", 0.01)))
+    mirrored = room.with_layers({"wall_west": foil})
+    every = []
+    for scene in (room, mirrored):
+        at = materials(scene)
+        found = path_lengths(scene, campaign, RADIO, at)
+        table = trace(scene, campaign, RADIO)
+        power = path_powers(table, RADIO, at[RADIO.frequency], walls_of(scene, RADIO.frequency))
+        for link in (0, 11, 23):
+            mine = table.link == link
+            mean = (power[mine] * table.length[mine]).sum() / power[mine].sum()
+            assert found.ravel()[link] == pytest.approx(mean, rel=1e-12)
+        every.append(found)
+    assert np.abs(every[1] - every[0]).max() > 0.05
 
 
 def test_the_part_in_an_area_and_the_rest_are_the_whole(

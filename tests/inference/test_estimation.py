@@ -266,7 +266,7 @@ def test_an_object_that_no_link_sees_is_shown_as_the_prior(width: float) -> None
     assert found.conductivity[-1] == found.prior[-1]
     assert found.low[-1] == pytest.approx(found.prior_low[-1])
     np.testing.assert_allclose(found.fitted[:-1], truth[:-1], rtol=1e-2)
-    assert "not_identified" in str(found)
+    assert "not identified" in str(found)
 
 
 @pytest.mark.slow
@@ -469,7 +469,7 @@ def test_permittivity_and_gain_beside_the_conductivity(room: SceneModel, truth: 
     assert found.gains is not None
     assert (np.abs(found.gains.value - gain) <= 4.0 * found.gains.std).all()
     text = str(found)
-    for word in ("Relative permittivity of 9 objects at 3.5 GHz", "Offset of each setup's levels"):
+    for word in ("Relative permittivity of 9 objects at 3.5 GHz", "Offsets of the levels"):
         assert word in text
     # Without them, the same levels contradict the model.
     plain = estimate(

@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.inference.global_search import further_starts
+from vlmrt_dist.inference.batches import Batch, descend
+from vlmrt_dist.inference.global_search import Points, distinct, explore, suspicious
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.multistart import fit_with_prior_check
 
@@ -40,27 +41,88 @@ def problem(width: float) -> LeastSquares:
     )
 
 
+def basins(data: LeastSquares) -> tuple[FloatArray, FloatArray]:
+    """First unknown and cost of every minimum, by brute force on a fine lattice, that no way leads
+    out of which is less than 0.7 high. The levels are linear in the second unknown."""
+    first = np.linspace(-9.0, 9.0, 3601)
+    apart = 8.0 * np.sin(2.0 * ANGLES[:, None] * first) - data.level_dbm[:, None]
+    second = np.clip(-apart.mean(axis=0) / 3.0, -9.0, 9.0)
+    cost = 0.5 * (((apart + 3.0 * second) / data.noise_db[:, None]) ** 2).sum(axis=0)
+    kept = []
+    for i in 1 + np.flatnonzero((cost[1:-1] < cost[:-2]) & (cost[1:-1] < cost[2:])):
+        lower = np.flatnonzero(cost < cost[i])
+        nearest = [*lower[lower < i][-1:], *lower[lower > i][:1]]
+        ways = [cost[min(i, j) : max(i, j)].max() for j in nearest]
+        if all(way > cost[i] + 0.7 for way in ways):
+            kept.append(i)
+    return first[kept], cost[kept]
+
+
 @pytest.mark.parametrize("width", [2.0, np.inf])
 def test_the_minimum_that_fits_is_found_from_one_that_does_not(width: float) -> None:
     data = problem(width)
     stuck = levenberg_marquardt(predict, data, data.prior[None])
     assert abs(stuck.x[0] - TRUTH[0]) > 1.0
-    starts, evaluations = further_starts(predict, data, stuck.x, np.array([True, True]))
-    assert starts
-    assert evaluations < 200
-    assert [s.cost for s in starts] == sorted(s.cost for s in starts)
-    best = levenberg_marquardt(predict, data, np.array([s.x for s in starts]))
-    np.testing.assert_allclose(best.x, TRUTH, atol=0.1)
+    batch = Batch(predict, data)
+    found = explore(batch, data, stuck.x, 10_000)
+    assert found.complete
+    assert found.begin == pytest.approx(stuck.cost)
+    np.testing.assert_allclose(found.minima.x[0], TRUTH, atol=0.1)
     fit = fit_with_prior_check(predict, data, data.prior[None])
     np.testing.assert_allclose(fit.x, TRUTH, atol=0.1)
     assert fit.cost < stuck.cost
+    assert fit.modes[0].weight > 0.9
 
 
-def test_profiles_of_no_unknown_cost_nothing_but_the_present_value() -> None:
+def test_every_minimum_within_the_noise_is_kept() -> None:
+    quiet = problem(np.inf)
+    data = replace(quiet, noise_db=120.0 * quiet.noise_db, spacing=0.6)
+    place, cost = basins(data)
+    near = cost < cost.min() + 4.0
+    assert near.sum() > 2
+    batch = Batch(predict, data)
+    begin = levenberg_marquardt(predict, data, data.prior[None]).x
+    found = explore(batch, data, begin, 10_000).minima
+    for first in place[near]:
+        assert np.abs(found.x[:, 0] - first).min() < 0.1
+
+
+def test_nothing_is_suspected_of_a_fit_with_one_minimum() -> None:
     data = problem(np.inf)
-    starts, evaluations = further_starts(predict, data, TRUTH, np.zeros(2, bool))
-    assert starts == []
-    assert evaluations == 1
+
+    def line(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        rows = np.column_stack([ANGLES, np.ones(len(ANGLES))])
+        return rows @ x, sp.csr_matrix(rows)
+
+    known = replace(data, level_dbm=line(np.array([1.0, 2.0]))[0])
+    assert not suspicious(Batch(line, known), known, np.array([1.0, 2.0]))
+
+
+def test_a_search_ends_at_its_limit() -> None:
+    data = problem(np.inf)
+    batch = Batch(predict, data)
+    found = explore(batch, data, TRUTH, 1)
+    assert not found.complete
+    fit = fit_with_prior_check(predict, data, data.prior[None], max_total=30)
+    assert "max_total" in fit.reason
+
+
+def test_descents_end_where_scipy_does() -> None:
+    data = problem(2.0)
+    starts = np.random.default_rng(0).uniform(-4.0, 4.0, (12, 2))
+    ended = descend(Batch(predict, data), starts, 60)
+    for x, cost in zip(ended.x, ended.cost, strict=True):
+        polished = levenberg_marquardt(predict, data, x[None])
+        assert cost - polished.cost < 0.01
+
+
+def test_points_in_one_basin_are_one_minimum() -> None:
+    data = problem(np.inf)
+    batch = Batch(predict, data)
+    x = np.array([TRUTH, TRUTH + np.array([1e-3, 0.0]), TRUTH - np.array([0.0, 2e-3])])
+    one = distinct(batch, data, Points(x, batch.cost(x)))
+    assert len(one.x) == 1
+    assert one.cost[0] == batch.cost(x).min()
 
 
 def test_a_fit_with_one_minimum_stays_where_it_is() -> None:

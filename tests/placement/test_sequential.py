@@ -78,6 +78,7 @@ def test_the_next_setup_is_for_what_is_still_unknown(room: vd.SceneModel) -> Non
     chance = vd.predicted_std(
         room, joined([planned, random_campaign(room, 1, 3, seed=9)]), radio=RADIO, noise_db=0.1,
         conductivity=result.conductivity,
+        prior_width=np.log(result.prior_high / result.prior) / NORMAL_95,
     )  # fmt: skip
     assert ahead.after.mean() < chance.posterior.mean()
     again = vd.plan_next(room, measured, result, num_receivers=3, radio=RADIO, candidates=SMALL)

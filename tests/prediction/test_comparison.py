@@ -191,3 +191,23 @@ def test_bins_are_round_and_hold_all(low: float, high: float, edges: list[float]
     assert 2 <= len(found) <= 9
     if edges is not None:
         assert found[:2].tolist() == edges[:2]
+
+
+def test_shadowing_is_learned_from_the_calibration_and_corrects_nearby_links(
+    room: SceneModel, trial: Campaign, known: Campaign, result: Estimate
+) -> None:
+    slope = np.array([1.0, -1.0, 1.0])[:, None]  # a slow variation over the room [dB/m]
+    tilted = []
+    for campaign in (known, trial):
+        assert campaign.rss_dbm is not None
+        tilted.append(campaign.with_rss(campaign.rss_dbm + slope * campaign.rx[:, :, 0]))
+    found = evaluate(room, tilted[1], estimate=result, calibration=tilted[0], shadowing=True)
+    corrected = found["calibrated scene and shadowing"]
+    assert found.models[1] is corrected
+    assert corrected.rms_db < 0.8 * found["calibrated scene"].rms_db
+    assert "correlated over" in corrected.description
+
+
+def test_shadowing_needs_a_calibration(room: SceneModel, trial: Campaign, result: Estimate) -> None:
+    with pytest.raises(ConfigurationError, match="learned from the residuals of a calibration"):
+        evaluate(room, trial, estimate=result, shadowing=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 import vlmrt_dist as vd
 from vlmrt_dist.campaign.free_space import random_campaign
-from vlmrt_dist.store.ledger import Row, Timing
+from vlmrt_dist.store.rows import Row, Timing
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror=hacked=1>"
 

@@ -20,7 +20,7 @@ from vlmrt_dist.report.claims import (
     receivers_claims,
     without_drt,
 )
-from vlmrt_dist.store.ledger import Row, Timing
+from vlmrt_dist.store.rows import Row, Timing
 
 
 def row(label: dict[str, object], **values: object) -> Row:

@@ -12,7 +12,7 @@ from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
 def test_every_flipped_bit_is_found() -> None:
     columns = {"key": ["k"], "x": [0.25]}
     content = sealed(pa.table(columns))
-    assert unsealed(content).to_pydict() == columns
+    assert unsealed(content).read().to_pydict() == columns
     for at in range(len(content)):
         flipped = bytearray(content)
         flipped[at] ^= 1 << (at % 8)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import pickle
 import random
 import time
 from pathlib import Path
@@ -10,11 +12,14 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.store.ledger import SCHEMA, Ledger, Row, Timing
+from vlmrt_dist.store.checksummed_parquet import sealed
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.rows import SCHEMA, Row, Timing, label_of, table_of
 
 ROW = Row(
     study="depth",
@@ -73,8 +78,14 @@ def row(key: str, **changes: Any) -> Row:
     return dataclasses.replace(ROW, key=key, **changes)
 
 
-def file_of(storage: Path, table: str = "rows", key: str = "k") -> Path:
-    return storage / table / "study=depth" / f"{key}.parquet"
+def file_of(storage: Path, table: str = "rows", number: int = 1) -> Path:
+    return storage / table / "study=depth" / f"{number:09d}.parquet"
+
+
+def files_of(storage: Path) -> list[str]:
+    """Names of the files that plain readers see."""
+    found = (p.relative_to(storage).as_posix() for p in storage.rglob("*.parquet"))
+    return sorted(name for name in found if not name.startswith("."))
 
 
 def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
@@ -83,10 +94,20 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert Ledger(tmp_path).rows("depth") == rows
     assert Ledger(tmp_path).read("depth", ["k2", "other", "k0"]) == {"k0": rows[0], "k2": rows[2]}
     assert Ledger(tmp_path).studies() == ["depth"]
-    files = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()]
-    assert sorted(files) == [
-        f"{table}/study=depth/k{n}.parquet" for table in ("histories", "rows") for n in range(3)
+    assert files_of(tmp_path) == [
+        f"{table}/study=depth/000000001.parquet" for table in ("histories", "rows")
     ]
+
+
+def test_a_stored_row_is_as_good_as_one_that_was_made(tmp_path: Path) -> None:
+    Ledger(tmp_path).publish("depth", [ROW])
+    [stored] = Ledger(tmp_path).rows("depth")
+    assert stored == ROW
+    assert repr(stored) == repr(ROW)
+    assert dataclasses.replace(stored, seed=7) == row("k", seed=7)
+    assert pickle.loads(pickle.dumps(stored)) == ROW
+    with pytest.raises(AttributeError):
+        stored.no_such_column  # type: ignore[attr-defined] # noqa: B018
 
 
 def test_the_first_of_two_rows_stays(tmp_path: Path) -> None:
@@ -136,24 +157,23 @@ def test_what_is_absent_is_missing(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("table", ["rows", "histories"])
 @pytest.mark.parametrize("size", [0, 10, 400, -1])
-def test_a_truncated_file_is_named_set_aside_and_published_again(
-    tmp_path: Path, table: str, size: int
+def test_a_truncated_file_is_named_set_aside_and_its_rows_published_again(
+    tmp_path: Path, size: int
 ) -> None:
     ledger = Ledger(tmp_path)
     ledger.publish("depth", [ROW, row("other")])
-    file = file_of(tmp_path, table)
+    file = file_of(tmp_path)
     cut = file.read_bytes()[:size]
     file.write_bytes(cut)
-    with pytest.warns(UserWarning, match=f"{table}/study=depth/k.parquet is damaged"):
-        assert list(ledger.read("depth", ["k", "other"])) == ["other"]
-    [aside] = (tmp_path / "damaged" / table / "study=depth").iterdir()
+    with pytest.warns(UserWarning, match="rows/study=depth/000000001.parquet is damaged"):
+        assert ledger.read("depth", ["k", "other"]) == {}
+    [aside] = (tmp_path / "damaged" / "rows" / "study=depth").iterdir()
     assert aside.read_bytes() == cut
     assert not file.exists()
     ledger.publish("depth", [ROW])
     assert ledger.read("depth", ["k"]) == {"k": ROW}
-    assert len(pq.read_table(tmp_path / "rows")) == 2
+    assert len(pq.read_table(tmp_path / "rows")) == 1
 
 
 def test_publishing_over_a_damaged_file_puts_it_aside(tmp_path: Path) -> None:
@@ -165,28 +185,70 @@ def test_publishing_over_a_damaged_file_puts_it_aside(tmp_path: Path) -> None:
     assert ledger.rows("depth") == [ROW]
 
 
-def test_what_another_driver_has_mended_meanwhile_is_put_back(tmp_path: Path) -> None:
+def test_rows_whose_iterations_were_damaged_are_whole(tmp_path: Path) -> None:
+    Ledger(tmp_path).publish("depth", [ROW])
+    file_of(tmp_path, "histories").write_bytes(b"half")
+    [stored] = Ledger(tmp_path).rows("depth")
+    assert stored.mre == ROW.mre
+    with (
+        pytest.warns(UserWarning, match=f"{file_of(tmp_path, 'histories')} is damaged"),
+        pytest.warns(UserWarning, match="1 rows of depth have lost their error and loss"),
+    ):
+        assert stored.mre_history == []
+
+
+def test_rows_of_another_version_are_left_where_they_are(tmp_path: Path) -> None:
+    other = SCHEMA.with_metadata({b"vlmrt_schema_version": b"older"})
+    file = file_of(tmp_path)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(sealed(table_of("rows", [ROW]).cast(other)))
+    with pytest.warns(UserWarning, match="1 files with rows of depth are of another version"):
+        assert Ledger(tmp_path).rows("depth") == []
+    assert file.exists()
+
+
+def with_column(name: str, values: list[Any]) -> pa.Table:
+    """A table with one column whose values are others."""
+    table = table_of("rows", [ROW])
+    column = pa.array(values, table.schema.field(name).type)
+    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
+
+
+FOREIGN = {
+    "fewer columns": table_of("rows", [ROW]).drop_columns(["mre"]),
+    "another type": table_of("rows", [ROW]).set_column(
+        SCHEMA.get_field_index("mre"), pa.field("mre", pa.string()), pa.array(["0.1"])
+    ),
+    "no value": with_column("label", [None]),
+    "no UTF-8": with_column("label", [pa.scalar(b"\xff").cast(pa.string(), safe=False)]),
+    "a key that leaves the folder": with_column("key", ["../k"]),
+}
+"""Tables with a valid checksum that this package did not write."""
+
+
+@pytest.mark.parametrize("table", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_foreign_file_with_a_checksum_is_named_and_set_aside(
+    tmp_path: Path, table: pa.Table
+) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.publish("depth", [row("mine")])
+    foreign = table.replace_schema_metadata(SCHEMA.metadata)
+    file_of(tmp_path, number=7).write_bytes(sealed(foreign))
+    with pytest.warns(UserWarning, match="000000007.parquet is damaged"):
+        assert [r.key for r in ledger.rows("depth")] == ["mine"]
+
+
+@pytest.mark.parametrize("label", ["no json", "[" * 100_000, "[1]", "null"])
+def test_a_label_that_is_no_object_is_none(label: str) -> None:
+    assert label_of(row("k", label=label)) is None
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.publish("depth", [ROW])
-    ledger._set_aside(ledger.folder("depth") / "k.parquet", "rows", "depth", "it was damaged")
-    assert ledger.rows("depth") == [ROW]
-
-
-def test_a_row_under_another_name_is_no_row(tmp_path: Path) -> None:
-    Ledger(tmp_path).publish("depth", [ROW])
-    file_of(tmp_path).rename(file_of(tmp_path, key="q"))
-    with pytest.warns(UserWarning, match="another row than its name says"):
-        assert Ledger(tmp_path).rows("depth") == []
-
-
-def test_rows_of_another_version_are_left_where_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Ledger(tmp_path).publish("depth", [ROW])
-    monkeypatch.setattr("vlmrt_dist.store.ledger.SCHEMA_VERSION", "next")
-    with pytest.warns(UserWarning, match="1 rows of depth are of another version"):
-        assert Ledger(tmp_path).rows("depth") == []
-    assert file_of(tmp_path).exists()
+    os.mkfifo(file_of(tmp_path, number=2))
+    with pytest.raises(StorageError, match="it is not a regular file"):
+        ledger.rows("depth")
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", ".hidden", "a b", "x" * 65, "/tmp/x"])

@@ -20,8 +20,9 @@ from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
 from vlmrt_dist.scene.material_prior import MaterialPrior
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import results_place
+from vlmrt_dist.store.rows import Row
 from vlmrt_dist.studies import levels
 from vlmrt_dist.studies import runs as study
 from vlmrt_dist.studies.truths import truth_of

@@ -33,6 +33,7 @@ app = new_app(
 COMMANDS = {
     "doctor": "diagnosis:doctor",
     "estimate": "estimate:estimate_command",
+    "predict": "predict:predict_command",
     "evaluate": "evaluate:evaluate_command",
     "convert": "convert:convert_command",
     "apply": "apply:apply_command",
@@ -46,6 +47,7 @@ COMMANDS = {
     "map": "coverage:map_command",
     "sweep": "sweep:sweep_command",
     "report": "report:report_command",
+    "compact": "compact:compact_command",
 }
 """Module and function of each command; a module is imported when its command is called."""
 

@@ -21,6 +21,7 @@ from vlmrt_dist.cli.options import (
     RadioOptions,
     SceneOptions,
     check_target,
+    stored_radio,
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
@@ -124,8 +125,8 @@ def map_command(
 
     :param tx: position of a transmitter [m]; may be repeated; default: those of the measurements
     :param measurements: measured levels (see estimate) that the materials are calibrated with
-    :param calibrated: what estimate --out wrote, instead; it holds no covariances, so that objects
-        count as independent in the standard deviation
+    :param calibrated: what estimate --out wrote, instead; a .csv holds no covariances, so that
+        objects count as independent in the standard deviation
     :raises ConfigurationError: if no transmitter is named, or both files are
     """
     if calibrated is not None and measurements is not None:
@@ -145,6 +146,7 @@ def map_command(
         result: Estimate | Calibration | None = None
         if calibrated is not None:
             result = read_estimate(calibrated)
+            asked = stored_radio(result, asked)
         if campaign is not None:
             result = estimate(
                 room, campaign, radio=asked, prior=stated,

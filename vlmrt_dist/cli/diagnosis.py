@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vlmrt_dist.command_line import described, leave
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import (
     OPEN_REMEDY,
     SECRETS,
@@ -245,7 +246,7 @@ def check_cluster(address: str) -> Check:
 
 
 def _cores() -> Check:
-    return Check("Cores", "info", f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}")
+    return Check("Cores", "info", f"{usable_cores()} usable of {os.cpu_count()}")
 
 
 def _memory() -> Check:

@@ -19,6 +19,7 @@ from vlmrt_dist.cli.options import (
     SceneOptions,
     SolverOptions,
     check_target,
+    stored_radio,
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
@@ -75,6 +76,8 @@ class EvaluationData(Options):
         predicted by fits without it
     :param offset: fit an offset of the levels to the judging data too: none, one for each setup, or
         one for the campaign
+    :param shadowing: also correct the calibrated scene's levels by the residuals of nearby links of
+        the calibration
     :raises ConfigurationError: if the files named do not go together
     """
 
@@ -83,12 +86,18 @@ class EvaluationData(Options):
     estimate: Annotated[Path | None, Parameter(metavar="FILE")] = None
     leave_out: LeaveOut | None = None
     offset: Offset = "none"
+    shadowing: Annotated[bool, Parameter(negative="")] = False
 
     def __post_init__(self) -> None:
         if (self.leave_out is None) == (self.calibration is None and self.estimate is None):
             raise ConfigurationError(
                 "give either --leave-out link|setup|receiver, or what the scene is calibrated "
                 "with: --calibration FILE (measured levels), --estimate FILE, or both"
+            )
+        if self.shadowing and self.calibration is None:
+            raise ConfigurationError(
+                "--shadowing is learned from the levels that the scene is calibrated with; name "
+                "their file: --calibration FILE"
             )
 
 
@@ -111,14 +120,15 @@ def evaluate_command(
     """
     if prior.vlm is not None:
         raise ConfigurationError("evaluate takes the scene's own materials; leave out --vlm")
-    asked = value_of(RadioConfig, radio)
+    stored = None if data.estimate is None else read_estimate(data.estimate)
+    asked = stored_radio(stored, value_of(RadioConfig, radio))
     room = scene.load(asked.frequency)
-    test = read_for(room, data.measurements, tx_power_dbm=radio.tx_power_dbm)
+    test = read_for(room, data.measurements, tx_power_dbm=asked.tx_power_dbm)
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
     width, chosen = value_of(Prior, prior), solver.value()
     fitted: Campaign | None = None
     if data.calibration is not None:
-        fitted = read_for(room, data.calibration, tx_power_dbm=radio.tx_power_dbm)
+        fitted = read_for(room, data.calibration, tx_power_dbm=asked.tx_power_dbm)
     with results_only(), progress_bar() as progress:
         if data.leave_out is not None:
             found = leave_one_out(
@@ -127,8 +137,8 @@ def evaluate_command(
             )  # fmt: skip
         else:
             known: Estimate | Calibration
-            if data.estimate is not None:
-                known = read_estimate(data.estimate)
+            if stored is not None:
+                known = stored
             else:
                 assert fitted is not None  # one of the two is given
                 known = estimate(
@@ -137,7 +147,7 @@ def evaluate_command(
                 )  # fmt: skip
             found = evaluate(
                 room, test, estimate=known, calibration=fitted, offset=data.offset, radio=asked,
-                progress=progress,
+                shadowing=data.shadowing, progress=progress,
             )  # fmt: skip
     _finish(found, output, room)
 

@@ -25,6 +25,7 @@ from vlmrt_dist.inference import (
     ADAMS,
     PRIOR_WIDTH,
     Adam,
+    Calibration,
     Initial,
     LevenbergMarquardt,
     LinkLoss,
@@ -232,8 +233,8 @@ class ParameterOptions(Options, Parameters):
 
     :param quantities: an unknown parameter of the objects; may be repeated
     :param fixed: object of known conductivity; may be repeated
-    :param groups: objects of one material class share their values (thickness: those of one class
-        and one declared thickness); the answer says which
+    :param groups: objects of one material class share their values (thickness and penetration
+        loss: those of one class and one declared thickness); the answer says which
     """
 
     quantities: Annotated[tuple[Quantity, ...], Parameter(name="--unknown")] = ("conductivity",)
@@ -461,6 +462,25 @@ def value_of(kind: type[Value], options: Value) -> Value:
     """The plain value that options of the command line hold."""
     names = [each.name for each in fields(cast(Any, kind))]
     return kind(**{name: getattr(options, name) for name in names})
+
+
+def stored_radio(estimate: Calibration | None, asked: RadioConfig) -> RadioConfig:
+    """The radio configuration that an estimate was made with, else the one asked for.
+
+    :raises ConfigurationError: if an option that was given contradicts it
+    """
+    if estimate is None or estimate.origin is None:
+        return asked
+    stored, plain = estimate.origin.radio, RadioConfig()
+    for each in fields(RadioConfig):
+        given = getattr(asked, each.name)
+        if given not in (getattr(plain, each.name), getattr(stored, each.name)):
+            option = "solver-seed" if each.name == "seed" else each.name.replace("_", "-")
+            raise ConfigurationError(
+                f"the estimate was made with --{option} {getattr(stored, each.name)}, not {given}; "
+                "leave the option out, or estimate again"
+            )
+    return stored
 
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

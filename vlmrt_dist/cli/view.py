@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.cli.measurements import read_for
-from vlmrt_dist.cli.options import NamedScene, RadioOptions, check_target, value_of
+from vlmrt_dist.cli.options import NamedScene, RadioOptions, check_target, stored_radio, value_of
 from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result, progress_bar, results_only
 from vlmrt_dist.inference import read_estimate
@@ -44,6 +44,7 @@ def view_command(
     asked = value_of(RadioConfig, radio)
     room = options.named(scene, asked.frequency, keep_unstated=True)
     calibration = None if estimate is None else read_estimate(estimate)
+    asked = stored_radio(calibration, asked)
     planned = None
     if campaign is not None:
         planned = read_for(room, campaign, tx_power_dbm=radio.tx_power_dbm)

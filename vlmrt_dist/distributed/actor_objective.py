@@ -33,6 +33,7 @@ from vlmrt_dist.distributed.session import (
     needs_of,
     reserve,
 )
+from vlmrt_dist.distributed.watch import PULSE, Watch
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad, measured_power
 from vlmrt_dist.progress import Progress
@@ -105,6 +106,7 @@ class ActorObjective:
         self._actors: list[Any] = []
         self._group: Any = None
         self._seconds: deque[float] = deque(maxlen=101)
+        self._watch = Watch(workers.start_deadline)
         try:
             bundles = [self._needs] * len(self._blocks)
             self._group = reserve(bundles, self.options.placement, self.options.start_deadline)
@@ -185,6 +187,7 @@ class ActorObjective:
         group, self._group = self._group, None
         if not ray.is_initialized():
             return
+        self._watch.close()
         for actor in actors:
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.kill(actor)
@@ -234,11 +237,11 @@ class ActorObjective:
         begun = time.monotonic()
         limit = self.options.start_deadline if starting else self._limit()
         for attempt in itertools.count(1):
-            done = set(_wait(list(calls.values()), limit, progress))
+            done = self._answered(calls, limit, starting, progress)
             problems = {}
             for index, call in calls.items():
                 if call not in done:
-                    problems[index] = f"no answer in {limit:g} s"
+                    problems[index] = f"no answer in {limit:g} s, and it does nothing"
                     continue
                 try:
                     results[index] = ray.get(call)
@@ -257,7 +260,7 @@ class ActorObjective:
             if attempt == self.options.attempts:
                 raise ActorFailure(
                     f"{name} failed {attempt} times, lastly: {problem}. Look at its machine "
-                    "(memory, GPU), or raise deadline= if the work is that long"
+                    "(memory, GPU) and at its log on Ray's dashboard"
                 )
             _log.warning(f"{name}: {problem}; its setups are evaluated again")
             calls = {
@@ -270,8 +273,22 @@ class ActorObjective:
                 )
         raise AssertionError("unreachable")
 
+    def _answered(
+        self, calls: dict[int, Any], limit: float, starting: bool, progress: Progress | None
+    ) -> set[Any]:
+        """The calls that are answered within ``limit`` seconds, or later by actors that work."""
+        done = set(_wait(list(calls.values()), limit, progress))
+        stuck: set[int] = set()
+        while late := [i for i, call in calls.items() if call not in done and i not in stuck]:
+            stuck |= {i for i in late if self._watch.stuck(self._actors[i], starting=starting)}
+            working = [calls[i] for i in late if i not in stuck]
+            done |= set(_wait(working, PULSE, progress))
+        for index in calls:
+            self._watch.forget(self._actors[index])
+        return done
+
     def _limit(self) -> float:
-        """Longest time [s] that a call may take."""
+        """Time [s] after which a call is late."""
         return self.options.longest(self._seconds, usually=CALL_DEADLINE)
 
     def _recover(self, index: int, stuck: Any, method: str, arguments: tuple[Any, ...]) -> Any:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import secrets
+import statistics
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vlmrt_dist.distributed.actor_engine import prepare_actor_engine
 from vlmrt_dist.distributed.metrics import STUDY_METRICS
@@ -24,10 +26,18 @@ from vlmrt_dist.distributed.session import (
     reserve,
     room_for,
 )
+from vlmrt_dist.distributed.watch import PULSE, Watch, announce
 from vlmrt_dist.errors import ActorFailure, VlmrtError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+BLOCK_SECONDS = 1.0
+"""Items that are quick are sent to an actor in blocks that take about so long [s]: a call of Ray
+takes milliseconds itself."""
+
+RECENT = 101
+"""So many latest blocks tell how long an item takes."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +53,7 @@ class Worker:
     """One actor of the pool."""
 
     def __init__(self, label: str, threads: int, gpu: bool) -> None:
+        announce()
         self._starts = _Starts.count()
         self._threads, self._gpu = threads, gpu
         self._label = label
@@ -51,12 +62,34 @@ class Worker:
     def __repr__(self) -> str:
         return self._label
 
-    def call(self, function: Callable[[Item], Result], item: Item) -> Result:
-        """``function(item)`` with this actor's share of the processor."""
+    def call(self, function: Callable[[Item], Result], items: Sequence[Item]) -> _Answer[Result]:
+        """``function`` of each item with this actor's share of the processor."""
         prepare_actor_engine(threads=self._threads, gpu=self._gpu)
-        result = function(item)
-        self._starts.tell()
-        return result
+        results: list[Result] = []
+        begin = time.perf_counter()
+        problem = None
+        try:
+            for item in items:
+                results.append(function(item))
+                self._starts.tell()
+        except Exception as error:
+            if not results:
+                raise
+            problem = error
+        return _Answer(results, time.perf_counter() - begin, problem)
+
+
+@dataclass(frozen=True)
+class _Answer(Generic[Result]):
+    """Results of some items.
+
+    :param seconds: time that they took in all
+    :param problem: error that the item after them raised
+    """
+
+    results: list[Result]
+    seconds: float
+    problem: Exception | None
 
 
 class _Starts:
@@ -143,9 +176,11 @@ def map_on_actors(
 ) -> Iterator[tuple[int, Result]]:
     """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
-    A caller can keep each result at once, and loses none that is there when it is told to stop. An
-    actor that dies, or takes much longer than earlier items did, is restarted and its item done
-    again, ``workers.attempts`` times at most.
+    Items that take milliseconds travel in blocks of some :data:`BLOCK_SECONDS`, as far as their
+    number allows. A caller can keep each result at once, and loses none that is there when it is
+    told to stop. An actor that dies, or is late and does nothing
+    (:mod:`vlmrt_dist.distributed.watch`), is restarted and its items done again,
+    ``workers.attempts`` times at most.
 
     :param workers: number, resources and deadlines of the actors
     :param names: name of each item on Ray's dashboard
@@ -153,21 +188,39 @@ def map_on_actors(
     :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
     :raises ConfigurationError: if the cluster has no room for the actors
     """
-    given = iter(enumerate(items))
-
-    def ask() -> tuple[str, tuple[int, Item]] | None:
-        numbered = next(given, None)
-        return None if numbered is None else (names[numbered[0]], numbered)
-
     if items:
         most = dataclasses.replace(workers, num_actors=min(workers.num_actors, len(items)))
-        numbered = partial(_numbered, function)
-        for (index, _), result in feed_actors(numbered, ask, most, study=study):
-            yield index, result
+        queue = _Queue(items, names, most.num_actors)
+        for block, answer in _answers(function, queue.ask, most, study, queue.seconds):
+            yield from zip((index for index, _ in block), answer.results, strict=False)
+            if answer.problem is not None:
+                raise answer.problem
 
 
-def _numbered(function: Callable[[Item], Result], item: tuple[int, Item]) -> Result:
-    return function(item[1])
+class _Queue(Generic[Item]):
+    """Items in blocks whose size follows from the time that the items before have taken.
+
+    :param num_actors: actors that share the items
+    """
+
+    def __init__(self, items: Sequence[Item], names: Sequence[str], num_actors: int) -> None:
+        self._items, self._names, self._num_actors = items, names, num_actors
+        self._next = 0
+        self.seconds: deque[float] = deque(maxlen=RECENT)
+
+    def ask(self) -> tuple[str, list[tuple[int, Item]]] | None:
+        """The next block, as numbered items, and its name on Ray's dashboard."""
+        first, left = self._next, len(self._items) - self._next
+        if not left:
+            return None
+        size = 1
+        if self.seconds:
+            size = int(BLOCK_SECONDS / max(statistics.median(self.seconds), 1e-6))
+        # Towards the end blocks get smaller, so that no actor has to wait for another.
+        size = max(1, min(size, left // (2 * self._num_actors)))
+        self._next += size
+        name = self._names[first] + (f" and {size - 1} more" if size > 1 else "")
+        return name, [(i, self._items[i]) for i in range(first, first + size)]
 
 
 def feed_actors(
@@ -182,6 +235,26 @@ def feed_actors(
     :param ask: gives an item and its name on Ray's dashboard whenever an actor is free; None: none
         for now, to be asked again after the next result, and, if none is awaited, none any more
     """
+
+    def block() -> tuple[str, list[tuple[int, Item]]] | None:
+        asked = ask()
+        return None if asked is None else (asked[0], [(0, asked[1])])
+
+    for [(_, item)], answer in _answers(function, block, workers, study, deque(maxlen=RECENT)):
+        yield item, answer.results[0]
+
+
+def _answers(
+    function: Callable[[Item], Result],
+    ask: Callable[[], tuple[str, list[tuple[int, Item]]] | None],
+    workers: ActorOptions,
+    study: str,
+    seconds: deque[float],
+) -> Iterator[tuple[list[tuple[int, Item]], _Answer[Result]]]:
+    """Blocks of numbered items with their answers, as they come.
+
+    :param seconds: gets the time of an item of each block [s]
+    """
     import ray
     from ray.util.placement_group import remove_placement_group
 
@@ -195,7 +268,7 @@ def feed_actors(
             for index, needs in enumerate(bundles)
         ]
         try:
-            yield from _as_they_come(ray, actors, ray.put(function), ask, workers)
+            yield from _as_they_come(ray, actors, ray.put(function), ask, workers, seconds)
         finally:
             for actor in actors:
                 ray.kill(actor)
@@ -240,14 +313,14 @@ def _actor(
 
 @dataclass
 class _Running:
-    """An item that an actor works on.
+    """Items that an actor works on.
 
-    :param since: when it was given, or its actor was last started again
-    :param attempts: how often it has begun, as far as the driver knows
+    :param since: when they were given, or their actor was last started again or seen to work
+    :param attempts: how often they have begun, as far as the driver knows
     """
 
     name: str
-    item: Any
+    items: list[Any]
     actor: Any
     since: float
     attempts: int = 1
@@ -257,55 +330,74 @@ def _as_they_come(
     ray: Any,
     actors: list[Any],
     function: Any,
-    ask: Callable[[], tuple[str, Any] | None],
+    ask: Callable[[], tuple[str, list[Any]] | None],
     workers: ActorOptions,
-) -> Iterator[tuple[Any, Any]]:
-    """One item an actor at a time, the next as soon as it is free."""
+    seconds: deque[float],
+) -> Iterator[tuple[list[Any], Any]]:
+    """One block of items an actor at a time, the next as soon as it is free."""
     idle = list(actors)
     running: dict[Any, _Running] = {}
-    seconds: list[float] = []
-    while True:
-        while idle and (asked := ask()) is not None:
-            name, item = asked
-            actor = idle.pop(0)
-            call = actor.call.options(name=name).remote(function, item)
-            running[call] = _Running(name, item, actor, time.monotonic())
-        if not running:
-            return
-        limit = workers.longest(seconds, usually=ITEM_DEADLINE)
-        oldest = min(running.values(), key=lambda item: item.since)
-        left = max(0.0, oldest.since + limit - time.monotonic())
-        done, _ = ray.wait(list(running), num_returns=1, timeout=left)
-        if not done:
-            _start_again(ray, oldest, limit, workers.attempts)
-            continue
-        finished = running.pop(done[0])
-        try:
-            result = ray.get(done[0])
-        except ray.exceptions.RayTaskError as error:
-            cause = error.cause
-            raise cause if isinstance(cause, VlmrtError) else error from None
-        except ray.exceptions.RayError as error:
-            raise ActorFailure(
-                f"{finished.name} lost its actor {workers.attempts} times: {brief(error)}. "
-                "Look at its machine (memory, GPU) and at its log on Ray's dashboard"
-            ) from error
-        seconds.append(time.monotonic() - finished.since)
-        idle.append(finished.actor)
-        yield finished.item, result
+    with contextlib.closing(Watch(workers.start_deadline)) as watch:
+        while True:
+            while idle and (asked := ask()) is not None:
+                name, items = asked
+                actor = idle.pop(0)
+                plain = [item for _, item in items]
+                call = actor.call.options(name=name).remote(function, plain)
+                running[call] = _Running(name, items, actor, time.monotonic())
+            if not running:
+                return
+            oldest = min(running.values(), key=lambda each: each.since)
+            earlier = [each * len(oldest.items) for each in seconds]
+            limit = workers.longest(earlier, usually=ITEM_DEADLINE)
+            left = max(0.0, oldest.since + limit - time.monotonic())
+            done, _ = ray.wait(list(running), num_returns=1, timeout=left)
+            if not done:
+                _look_after(ray, oldest, limit, workers.attempts, watch)
+                continue
+            finished = running.pop(done[0])
+            answer = _result(ray, done[0], finished, workers.attempts)
+            watch.forget(finished.actor)
+            seconds.append(answer.seconds / len(answer.results))
+            idle.append(finished.actor)
+            yield finished.items, answer
 
 
-def _start_again(ray: Any, stuck: _Running, limit: float, attempts: int) -> None:
-    """Start the actor of an item that is stuck again; Ray repeats the call by itself.
+def _result(ray: Any, call: Any, finished: _Running, attempts: int) -> Any:
+    """The answer of an actor.
+
+    :raises ActorFailure: if it was lost too often
+    """
+    try:
+        return ray.get(call)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        raise cause if isinstance(cause, VlmrtError) else error from None
+    except ray.exceptions.RayError as error:
+        raise ActorFailure(
+            f"{finished.name} lost its actor {attempts} times: {brief(error)}. "
+            "Look at its machine (memory, GPU) and at its log on Ray's dashboard"
+        ) from error
+
+
+def _look_after(ray: Any, late: _Running, limit: float, attempts: int, watch: Watch) -> None:
+    """Leave an actor alone that is late and works; start it again if it does nothing, and Ray
+    repeats the call by itself.
 
     :raises ActorFailure: if that has been tried often enough
     """
-    if stuck.attempts >= attempts:
+    if not watch.stuck(late.actor):
+        late.since = time.monotonic() - limit + PULSE
+        return
+    if late.attempts >= attempts:
         raise ActorFailure(
-            f"{stuck.name} took more than {limit:.0f} s, {stuck.attempts} times; look at its actor "
-            "on Ray's dashboard, or lower samples_per_src"
+            f"{late.name} took more than {limit:.0f} s and its actor did nothing, {late.attempts} "
+            "times; look at the actor's log and machine on Ray's dashboard"
         )
-    _log.warning(f"{stuck.name}: no answer in {limit:.0f} s; it is done again")
-    ray.kill(stuck.actor, no_restart=False)
-    stuck.attempts += 1
-    stuck.since = time.monotonic()
+    _log.warning(
+        f"{late.name}: no answer in {limit:.0f} s, and its actor does nothing; it is done again"
+    )
+    ray.kill(late.actor, no_restart=False)
+    watch.forget(late.actor)
+    late.attempts += 1
+    late.since = time.monotonic()

@@ -14,6 +14,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.distributed.actor_engine import prepare_actor_engine
 from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.session import SECRETS
+from vlmrt_dist.distributed.watch import announce
 from vlmrt_dist.engine import LLVM_VARIANT
 from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad
 from vlmrt_dist.paths import NOT_PROVEN
@@ -80,6 +81,7 @@ class SceneActor:
     ) -> None:
         for name in SECRETS:
             os.environ.pop(name, None)
+        announce()
         self._label = "/".join(filter(None, (study, scene.name)))
         self._metric_labels = (study or scene.name, str(engine))
         STUDY_METRICS.tell_actor_start(*self._metric_labels)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed.access import check_reachable, not_joined, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.signals import STOP_SIGNAL
@@ -26,11 +27,11 @@ SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")
 """Environment variables that only the driver may see: workers' environments end up in logs."""
 
 CALL_DEADLINE, ITEM_DEADLINE = 300.0, 3600.0
-"""Longest time of an evaluation of an objective, and of an item of a pool, unless the options state
-one [s]."""
+"""Time after which the first evaluation of an objective, and the first item of a pool, are late
+unless the options state one [s]."""
 
 SHORTEST_DEADLINE, DEADLINE_FACTOR = 60.0, 10.0
-"""A call is stuck once it takes this long [s] and this many times the median time of earlier calls.
+"""A call is late once it takes this long [s] and this many times the median time of earlier calls.
 """
 
 
@@ -62,7 +63,7 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with _without_secrets(), STOP_SIGNAL.kept():
         if address == "local":
-            ray.init(address="local", num_cpus=os.cpu_count(), include_dashboard=dashboard, **quiet)
+            ray.init(address="local", num_cpus=usable_cores(), include_dashboard=dashboard, **quiet)
             return True
         check_reachable(address)
         try:
@@ -113,9 +114,10 @@ class ActorOptions:
     :param num_cpus: cores that Ray reserves for each (> 0)
     :param threads: CPU threads of Dr.Jit in each; None: ``num_cpus``, at least one
     :param placement: "SPREAD" over the nodes or "PACK" onto few
-    :param deadline: longest time of a call before its actor is restarted [s]; None:
-        :data:`CALL_DEADLINE` for the evaluation of an objective, :data:`ITEM_DEADLINE` for an item
-        of a pool, until earlier calls tell it, see :data:`DEADLINE_FACTOR`
+    :param deadline: time after which a call is late [s]: if its actor does nothing either, it is
+        restarted. None: :data:`CALL_DEADLINE` for the evaluation of an objective,
+        :data:`ITEM_DEADLINE` for an item of a pool, until earlier calls tell it, see
+        :data:`DEADLINE_FACTOR`
     :param start_deadline: longest time that starting and tracing may take [s]
     :param attempts: tries of a call, or of an item, whose actor is stuck or lost
     :param study: a name for Ray's dashboard
@@ -158,7 +160,7 @@ class ActorOptions:
         return self.threads or max(1, int(self.num_cpus))
 
     def longest(self, earlier: Collection[float], *, usually: float) -> float:
-        """Time after which a call counts as stuck [s].
+        """Time after which a call is late [s].
 
         :param earlier: times of earlier calls [s], see :data:`DEADLINE_FACTOR`
         :param usually: the deadline where none is stated and there are no earlier calls [s]

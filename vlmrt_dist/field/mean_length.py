@@ -12,6 +12,7 @@ from vlmrt_dist.campaign import Area, Campaign, RadioConfig, carriers_of
 from vlmrt_dist.field.materials import Materials
 from vlmrt_dist.field.path_power import path_powers
 from vlmrt_dist.field.tracing import trace
+from vlmrt_dist.field.walls import walls_of
 from vlmrt_dist.paths import PathTable, path_points
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -47,7 +48,8 @@ def path_lengths(
     for carrier in carriers_of(scene, campaign, radio):
         rows = np.flatnonzero(np.isin(table.setup, carrier.setups))
         at = materials[carrier.radio.frequency]
-        power[rows] = path_powers(table.rows(rows), carrier.radio, at)
+        walls = walls_of(scene, carrier.radio.frequency)
+        power[rows] = path_powers(table.rows(rows), carrier.radio, at, walls)
     links = campaign.present.size
     length, weight = table.length, power
     if area is not None:

@@ -8,7 +8,7 @@ process evaluated which of them. Nothing here imports Dr.Jit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,6 +44,18 @@ class Levels(NamedTuple):
     layers: dict[Parameter, sp.csr_matrix]
 
 
+class ManyLevels(NamedTuple):
+    """:class:`Levels` of S parameter vectors.
+
+    :param rss: [S, M, N] received powers [W]
+    :param by: for each parameter asked for, the dense derivative [S, M · N, K] of the levels [dB]
+        by its logarithm
+    """
+
+    rss: FloatArray
+    by: dict[Parameter, FloatArray]
+
+
 class Differentiable(Protocol):
     """An evaluator as Adam needs it."""
 
@@ -77,6 +89,17 @@ class Objective(Differentiable, Protocol):
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """:meth:`levels` of conductivities [K] at the reference carrier, the scene's other
         parameters as they are: received powers [M, N], derivative [M · N, K] by ln σ."""
+        ...
+
+
+@runtime_checkable
+class ManyObjective(Protocol):
+    """An evaluator that takes many materials at once."""
+
+    def many_levels(
+        self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]
+    ) -> ManyLevels:
+        """:meth:`Objective.levels` of S parameter vectors, [S, K] each."""
         ...
 
 

@@ -108,6 +108,7 @@ class Replay:
         self._floats = [_device(Float, x) for x in floats]
         self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
         self._lanes: dict[int, _Lanes] = {}
+        self._sum_pairs: tuple[IntArray, sp.csr_matrix] | None = None
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
@@ -169,6 +170,20 @@ class Replay:
         of = self._by_object if unknown == "extra_loss_db" else self._by_slab
         values = derivative.by_path[of.there, 0]
         return sp.coo_matrix((values, (of.link, of.slab)), (self.num_links, of.num_slabs)).tocsr()
+
+    def jacobians(self, derivative: Derivative) -> FloatArray:
+        """Dense [S, M · N, K] derivatives of the received powers of S parameter vectors by a
+        parameter of the objects' own slabs [W/unit]."""
+        of = self._by_slab
+        if self._sum_pairs is None:
+            pair, row = np.unique(of.link * of.num_slabs + of.slab, return_inverse=True)
+            ones = np.ones(len(row))
+            shape = len(pair), len(derivative.by_path)
+            self._sum_pairs = pair, sp.csr_matrix((ones, (row, of.there)), shape)
+        pair, add = self._sum_pairs
+        found = np.zeros((derivative.rss.shape[1], self.num_links * of.num_slabs))
+        found[:, pair] = (add @ derivative.by_path).T
+        return found.reshape(-1, self.num_links, of.num_slabs)[:, :, : self.table.num_objects]
 
     def steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
         """Columns' factors that turn a :meth:`jacobian` by a parameter into one by its logarithm:

@@ -7,7 +7,6 @@ from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
 from .coverage import calibrated_materials as calibrated_materials
-from .coverage import prior_materials as prior_materials
 from .coverage import radio_map as radio_map
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
@@ -44,7 +43,6 @@ from .options import Solver as Solver
 from .options import StopRule as StopRule
 from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
-from .parameters import OF_LINKS as OF_LINKS
 from .parameters import Tie as Tie
 from .parameters import Unknowns as Unknowns
 from .parameters import unknowns_of as unknowns_of
@@ -58,7 +56,6 @@ from .problem import build_problem as build_problem
 from .problem import open_problem as open_problem
 from .profile_likelihood import Profile as Profile
 from .profile_likelihood import profile as profile
-from .quantities import AlongPaths as AlongPaths
 from .quantities import Alternative as Alternative
 from .quantities import Clutter as Clutter
 from .quantities import ExcessLoss as ExcessLoss

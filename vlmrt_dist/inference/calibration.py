@@ -19,8 +19,6 @@ from vlmrt_dist.field import SLAB, conductivity_of_loss, scene_loss
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.parameters import LAYER
 from vlmrt_dist.inference.quantities import (
-    NOTHING_ALONG,
-    AlongPaths,
     JointPosterior,
     LayerEstimates,
     QuantityEstimate,
@@ -61,7 +59,6 @@ class Calibration:
     :param quantities: the conductivity and the other quantities that were unknown, by name
     :param joint: posterior of all unknowns; None: not known
     :param origin: scene, radio and measurement that the values come from; None: not known
-    :param along: clutter and excess loss of the levels; a scene cannot hold them
     :param layers: of objects that have layers; None: none were unknown
     """
 
@@ -71,7 +68,6 @@ class Calibration:
     quantities: dict[str, QuantityEstimate]
     joint: JointPosterior | None = None
     origin: Origin | None = None
-    along: AlongPaths = NOTHING_ALONG
     layers: LayerEstimates | None = None
 
     @property
@@ -91,15 +87,25 @@ class Calibration:
 
         :raises SceneError: if it is another scene (the message names the objects)
         """
+        self.check(scene)
         if self.names != scene.names:
-            check_names(self.names, scene.names, f"the scene {scene.name!r}")
             raise SceneError(
                 "the objects of the scene have another order than those of the estimate"
             )
-        scene = scene.fill_materials(self.materials)
+        return scene.fill_materials(self.materials)
+
+    def check(self, scene: SceneModel) -> None:
+        """Refuse another scene than that of the estimate.
+
+        :param scene: with the materials from before the calibration; its objects in any order
+        :raises SceneError: if it has other objects, or some of another geometry or material (the
+            message names them); the latter only where the estimate says what it was made from
+        """
+        check_names(self.names, scene.names, f"the scene {scene.name!r}")
         if self.origin is not None:
-            self.origin.check(scene)
-        return scene
+            row = {name: k for k, name in enumerate(self.names)}
+            filled = scene.fill_materials([self.materials[row[name]] for name in scene.names])
+            self.origin.check(filled, self.names)
 
     def on(self, scene: SceneModel) -> SceneModel:
         """The scene with these numbers.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import RadioConfig
+from vlmrt_dist.campaign import RadioConfig, area_of
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field import (
     SLAB,
@@ -36,7 +36,7 @@ from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.options import Prior
 from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import ExcessLoss, JointPosterior, QuantityEstimate
+from vlmrt_dist.inference.quantities import JointPosterior, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -145,19 +145,24 @@ def radio_map(
     :param estimate: calibrated values with their posterior; None: the prior's map only
     :param plane: default: 1.5 m above the ground, the scene's bounds, 100 cells along their longer
         side
-    :param radio: default: that of a live scene, else every path up to depth 4; at the estimate's
-        carrier. At another carrier than that, conductivities follow the classes of the scene
+    :param radio: default: that of the estimate, else of a live scene, else every path up to depth
+        4. At another carrier than the estimate's, conductivities follow the classes of the scene
     :param prior: of the map before calibration; default: that of the estimate, or ``Prior()``
     :param progress: called as "map" along the cells
-    :raises ConfigurationError: if the estimate is about other objects, or the plane is impossible
+    :raises SceneError: if the estimate is of another scene (the message says what differs)
+    :raises ConfigurationError: if the plane is impossible
     :raises CampaignError: if a transmitter is not finite, inside an object or on a surface
     """
     if isinstance(estimate, Estimate):
         estimate = estimate.calibration
     stated = radio is not None
     scene, radio = scene_and_radio(scene, radio)
-    if estimate is not None and not stated:
-        radio = radio.replace(frequency=estimate.frequency)
+    if estimate is not None:
+        scene = estimate.scene_of(scene)
+        if not stated and estimate.origin is not None:
+            radio = estimate.origin.radio
+        elif not stated:
+            radio = radio.replace(frequency=estimate.frequency)
     places = _transmitters(scene, tx)
     states = _states(scene, radio, estimate, prior)
     named = {name for state in states for name in state.entry}
@@ -197,9 +202,18 @@ def _lengths_at(
 ) -> LengthsAt | None:
     """How the lengths of paths are counted that an excess loss needs: with the prior's powers, as
     when it was estimated."""
-    if estimate is None or estimate.along.excess_loss is None:
+    if estimate is None or _excess_loss(estimate) is None:
         return None
-    return LengthsAt(prior_materials(scene, estimate, frequency), estimate.along.area)
+    area = None if estimate.origin is None else estimate.origin.assumed.noise.clutter_area
+    return LengthsAt(_prior_materials(scene, estimate, frequency), area_of(area))
+
+
+def _excess_loss(estimate: Calibration) -> int | None:
+    """The unknown that is the loss a metre of path; None: there is none, or a result file of
+    values only does not tell it."""
+    joint = estimate.joint
+    known = joint is not None and "excess_loss" in joint.quantity
+    return joint.quantity.index("excess_loss") if joint is not None and known else None
 
 
 def _transmitters(scene: SceneModel, tx: npt.ArrayLike) -> FloatArray:
@@ -230,8 +244,8 @@ class _State:
     :param entry: for each uncertain quantity the unknown of each object [K], -1 where known
     :param covariance: [X, X] of the unknowns, or [X] variances where they are independent
     :param log_ratio: ln of the map's carrier over the one that an exponent's σ is given at
-    :param loss: mean loss a metre of path beyond the model's
-    :param loss_entry: the unknown that it is; None: independent of the others
+    :param loss: mean loss a metre of path beyond the model's [dB/m]
+    :param loss_entry: the unknown that it is; None: there is none
     :param slab_loss: of the slabs at that carrier, where penetration losses are uncertain
     """
 
@@ -239,7 +253,7 @@ class _State:
     entry: dict[str, IntArray]
     covariance: FloatArray
     log_ratio: float
-    loss: ExcessLoss | None = None
+    loss: float = 0.0
     loss_entry: int | None = None
     slab_loss: NormalLoss | None = None
 
@@ -272,15 +286,11 @@ class _State:
             )
             jacobian = jacobian + by @ columns
         lost: FloatArray | float = 0.0
-        alone: FloatArray | float = 0.0
-        if self.loss is not None and length_m is not None:
+        if self.loss_entry is not None and length_m is not None:
             along = np.nan_to_num(length_m)
-            lost = self.loss.value * along
-            if self.loss_entry is None:
-                alone = (self.loss.std * along) ** 2
-            else:
-                there, at = np.arange(len(along)), np.full(len(along), self.loss_entry)
-                jacobian = jacobian + sp.csr_matrix((-along, (there, at)), jacobian.shape)
+            lost = self.loss * along
+            there, at = np.arange(len(along)), np.full(len(along), self.loss_entry)
+            jacobian = jacobian + sp.csr_matrix((-along, (there, at)), jacobian.shape)
         if self.covariance.ndim == 1:
             variance = np.asarray(jacobian.multiply(jacobian) @ self.covariance)
         else:
@@ -288,7 +298,7 @@ class _State:
             variance = np.asarray(jacobian.multiply(spread).sum(axis=1)).ravel()
         with np.errstate(invalid="ignore"):
             level = np.where(heard, watts_to_dbm(power) - lost, np.nan)
-        return level, np.where(heard, np.sqrt(np.maximum(variance + alone, 0.0)), np.nan)
+        return level, np.where(heard, np.sqrt(np.maximum(variance, 0.0)), np.nan)
 
 
 def _by_quantity(
@@ -351,12 +361,6 @@ def _states(
         before = _independent(materials, {"conductivity": (width, known.free)}, 0.0)
     if estimate is None:
         return [before]
-    if estimate.names != scene.names:
-        raise ConfigurationError(
-            f"the estimate is about other objects than the scene: it has {len(estimate.names)}, "
-            f"the scene {scene.num_objects}, or their names differ; give the scene that it was "
-            "made for"
-        )
     estimate.check_layers(scene)
     quantities = estimate.slabs
     stated = {name: q for name, q in quantities.items() if name != "exponent"}
@@ -378,14 +382,15 @@ def _states(
     slab_loss = _slab_loss_of(scene, estimate)
     if estimate.joint is not None:
         after = _State(materials, _slabs_of(estimate.joint), estimate.joint.matrix, log_ratio)
-        entry = estimate.joint.entry.get("excess_loss")
+        entry = _excess_loss(estimate)
         if entry is not None:
-            after = dataclasses.replace(after, loss_entry=int(entry.max()))
+            loss = float(estimate.joint.x[entry])
+            after = dataclasses.replace(after, loss=loss, loss_entry=entry)
     else:
         spread = {name: (q.std, _free(q)) for name, q in quantities.items()}
         after = _independent(materials, spread, log_ratio)
     after = dataclasses.replace(after, slab_loss=slab_loss)
-    return [before, dataclasses.replace(after, loss=estimate.along.excess_loss)]
+    return [before, after]
 
 
 def calibrated_materials(
@@ -403,7 +408,7 @@ def calibrated_materials(
     return _materials(scene, frequency, at, calibration.frequency)
 
 
-def prior_materials(scene: SceneModel, calibration: Calibration, frequency: float) -> Materials:
+def _prior_materials(scene: SceneModel, calibration: Calibration, frequency: float) -> Materials:
     """Materials [K] at a carrier [Hz] before the calibration; the scene's own where the prior is
     not known."""
     known = {

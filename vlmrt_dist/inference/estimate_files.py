@@ -1,5 +1,5 @@
-"""Result files read back: what :func:`~vlmrt_dist.inference.export.write_estimate` wrote of the
-objects, as a :class:`Calibration`."""
+"""Result files read back: what :func:`~vlmrt_dist.inference.export.write_estimate` wrote, as a
+:class:`Calibration`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +20,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.export import SUFFIXES
 from vlmrt_dist.inference.parameters import KINDS
+from vlmrt_dist.inference.posterior_document import read_document
 from vlmrt_dist.inference.quantities import LayerEstimates, QuantityEstimate
 from vlmrt_dist.inference.verdicts import Part, Verdict
 from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
@@ -104,7 +106,10 @@ class _Value(BaseModel):
 
 
 def read_estimate(path: str | os.PathLike[str]) -> Calibration:
-    """The values in a result file (.parquet, .csv, .json), as ``vlmrt estimate --out`` writes it.
+    """The estimate in a result file (.parquet, .csv, .json), as ``vlmrt estimate --out`` writes it.
+
+    A .csv holds the values of the objects only, neither their covariances nor what they were
+    estimated from, so that no levels can be predicted from it.
 
     :raises StorageError: if it cannot be read or is no such file
     """
@@ -116,8 +121,13 @@ def read_estimate(path: str | os.PathLike[str]) -> Calibration:
     except UnreadableFile as error:
         raise StorageError(f"cannot read {path}: {error}") from None
     try:
-        found = {".csv": _from_csv, ".json": _from_json, ".parquet": _from_parquet}[suffix](content)
-        return _calibration(found)
+        read = {".csv": _from_csv, ".json": _from_json, ".parquet": _from_parquet}[suffix]
+        rows, document = read(content)
+        found = _calibration(rows)
+        if document is None:
+            return found
+        told = read_document(document, len(found.names))
+        return replace(found, joint=told.joint, origin=told.origin)
     except ValueError as error:
         raise StorageError(
             f"{path} is not an estimate as vlmrt estimate --out writes it: {error}"
@@ -219,15 +229,15 @@ def _checked(kind: type[Checked], row: Any, number: int, prefix: str) -> Checked
         raise ValueError(f"row {number}: {field}: {detail['msg']}") from None
 
 
-def _from_csv(content: bytes) -> list[Any]:
+def _from_csv(content: bytes) -> tuple[list[Any], None]:
     try:
         text = content.decode("utf-8-sig")
-        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True)), None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"it cannot be read as CSV ({error})") from None
 
 
-def _from_json(content: bytes) -> list[Any]:
+def _from_json(content: bytes) -> tuple[list[Any], Any]:
     try:
         document = json.loads(content)
     except (UnicodeDecodeError, RecursionError, ValueError):
@@ -235,16 +245,22 @@ def _from_json(content: bytes) -> list[Any]:
     rows = document.get("rows") if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise ValueError("it has no rows")
-    return rows
+    about = document.get("provenance")
+    return rows, about.get("posterior") if isinstance(about, dict) else None
 
 
-def _from_parquet(content: bytes) -> list[Any]:
+def _from_parquet(content: bytes) -> tuple[list[Any], Any]:
     import pyarrow as pa
 
     try:
         file, size = open_parquet(content)
         if file.metadata.num_rows > MAX_OBJECTS or size > MAX_BYTES:
             raise ValueError(f"more than {MAX_OBJECTS} objects, or {MAX_BYTES} bytes")
-        return list(file.read().to_pylist())
+        posterior = (file.schema_arrow.metadata or {}).get(b"posterior")
+        rows = list(file.read().to_pylist())
     except (pa.ArrowException, OSError, NotImplementedError):
         raise ValueError("it cannot be read as Parquet, or is damaged") from None
+    try:
+        return rows, None if posterior is None else json.loads(posterior)
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        raise ValueError("its posterior cannot be read as JSON") from None

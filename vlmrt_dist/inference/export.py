@@ -23,6 +23,7 @@ import numpy as np
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import StorageError
+from vlmrt_dist.inference.posterior_document import posterior_document
 from vlmrt_dist.inference.quantities import QuantityEstimate
 from vlmrt_dist.inference.result import Estimate, part_list
 from vlmrt_dist.scene import SceneModel
@@ -52,12 +53,18 @@ def write_estimate(
 ) -> Path:
     """Write one row an object as ``.parquet``, ``.csv`` or ``.json``, whole or not at all.
 
+    ``.parquet`` and ``.json`` hold the whole estimate, with the posterior that predictions follow
+    from; ``.csv`` the rows only. :func:`~vlmrt_dist.inference.estimate_files.read_estimate` reads
+    them.
+
     :param scene: what ``result`` was estimated for; it, ``campaign`` and ``radio`` enter the
         provenance
     :return: the path written
     :raises StorageError: if the name ends in none of these, or the place cannot be written to
     """
     about = provenance(result, scene, campaign, radio)
+    if Path(path).suffix.lower() != ".csv":
+        about["posterior"] = posterior_document(result)
     units = {**dict.fromkeys(CONDUCTIVITIES, "S/m"), "frequency": "Hz"}
     behind = {} if result.layers is None else result.layers.quantities
     for name, quantity in {**behind, **result.others}.items():

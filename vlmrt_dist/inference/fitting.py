@@ -8,11 +8,15 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.adam import AdamResult
-from vlmrt_dist.inference.multistart import Fit, appraise, fit_with_prior_check, starting_points
+from vlmrt_dist.inference.batches import Batch
+from vlmrt_dist.inference.global_search import explore
+from vlmrt_dist.inference.least_squares import MAX_DENSE_UNKNOWNS
+from vlmrt_dist.inference.multistart import Fit, Search, appraise, search, starting_points
 from vlmrt_dist.inference.open_ends import with_open_ends
 from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.inference.problem import Problem
-from vlmrt_dist.inference.sampling import sample
+from vlmrt_dist.inference.sampling import ENOUGH, normal_holds, sample
+from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
 
@@ -23,19 +27,52 @@ def fit_least_squares(
     rng: np.random.Generator,
     progress: Progress | None = None,
 ) -> Fit:
-    """Least squares with the prior, from several starts, with a check of the prior.
+    """Least squares with the prior, from several starts, with a check of the prior, a search for
+    further minima, and draws where the posterior is not normal.
 
     :param start: [K] conductivities of the first start [S/m]
     :param rng: of the further starts
     """
     begin = problem.unknowns.at_conductivity(start)
     starts = starting_points(begin, problem.data, solver.starts, rng)
-    fit = fit_with_prior_check(
-        problem.predict, problem.data, starts, solver.max_evaluations, progress
+    found = search(
+        problem.predict, problem.data, starts, solver.max_evaluations, progress, solver.max_total
     )
-    if solver.posterior != "sampled":
-        return fit
-    fit = replace(fit, draws=sample(problem.predict, problem.data, fit, rng.spawn(1)[0]))
+    if solver.posterior == "normal" or len(found.fit.x) > MAX_DENSE_UNKNOWNS:
+        return found.fit
+    # A stream of its own: what is drawn later does not depend on whether there were draws.
+    return _with_draws(problem, solver, found, rng.spawn(1)[0])
+
+
+def _with_draws(
+    problem: Problem, solver: LevenbergMarquardt, found: Search, rng: np.random.Generator
+) -> Fit:
+    """The fit with draws, if they are asked for or its posterior is not normal."""
+    fit, data, landscape = found.fit, found.data, found.landscape
+    batch = Batch(problem.predict, data)
+    several = landscape is not None and len(landscape.minima.x) > 1
+    if solver.posterior == "auto" and not several and normal_holds(batch, data, fit.x, rng):
+        return replace(fit, evaluations=fit.evaluations + batch.evaluations)
+    most = solver.max_total - fit.evaluations
+    if landscape is None:
+        landscape = explore(batch, data, fit.x, most)
+    draws = sample(batch, data, landscape, rng, most)
+    reason = fit.reason
+    if draws.effective < ENOUGH:
+        reason += (
+            f"; the posterior's shape rests on {draws.effective:.0f} effective draws only: a "
+            "higher max_total makes more"
+        )
+    minima = landscape.minima
+    weight = np.array([draws.share_of(i) for i in range(len(minima.x))])
+    order = np.argsort(-weight, kind="stable")
+    modes = tuple(Mode(minima.x[i], float(minima.cost[i]), float(weight[i])) for i in order)
+    place = np.argsort(order, kind="stable")
+    ordered = WeightedDraws(draws.x, draws.weight, place[draws.mode], draws.evaluations)
+    fit = replace(
+        fit, evaluations=fit.evaluations + batch.evaluations, modes=modes, draws=ordered,
+        reason=reason,
+    )  # fmt: skip
     return with_open_ends(problem.predict, problem.data, fit)
 
 

@@ -1,9 +1,11 @@
-"""Search for further minima of a fit: profiles of single unknowns over the whole range searched.
+"""Search for the minima of a fit over the whole range of the unknowns.
 
 The level of a link is not monotonic in a conductivity: a wall of metal reflects as a weak
-dielectric may, so that a fit has minima that lie orders of magnitude apart. A profile holds one
-unknown at each of a row of values, from the present minimum outwards in both directions, and lets
-the others follow; where it has a minimum of its own, a fit starts.
+dielectric may; a slab is transparent at every multiple of half a wavelength. So a fit has minima
+that lie orders of magnitude apart. The search walks from a minimum along each unknown to both ends
+of the range that the prior leaves possible, while the others follow (a profile), and descends from
+the minima of the profiles and from points that fill the prior evenly. It does so again from every
+minimum that it finds, until there are no new ones.
 """
 
 from __future__ import annotations
@@ -11,112 +13,329 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.stats.qmc
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.least_squares import LeastSquares, Predict, System
+from vlmrt_dist.inference.batches import Batch, descend, linear_minimum
+from vlmrt_dist.inference.least_squares import LeastSquares
 
-SPACING = 1.2
-"""Distance of a profile's values: for ln σ half a decade."""
-
-MOST_POINTS = 24
-"""Most values of a profile."""
+KEPT = 6.0
+"""Minima whose cost exceeds the best one's by more are forgotten: e^-6 of its probability."""
 
 FOLLOWING = 2
-"""Steps that the other unknowns take at each value, from where they were at its neighbour."""
+"""Steps that the other unknowns take at each value of a profile, from where they were before."""
 
-LONGEST_STEP = 1.0
-"""Longest step of one of them."""
+MOST_POINTS = 48
+"""Most values of a profile to each side."""
 
-MOST_STARTS = 10
-"""Most fits that start from the profiles of one search, the promising first."""
+DESCENT = 40
+"""Most steps of a descent from a start."""
 
-HOPELESS = 50.0
-"""A minimum of a profile is left alone whose cost exceeds three times the present one, and this."""
+HOPELESS = 40.0
+"""A start is left alone whose cost exceeds three times the best one, and this."""
+
+MOST_STARTS = 24
+"""Most descents that start from one set of profiles, the promising first."""
+
+SCATTERED = 8
+"""Starts that are spread over the prior; four times as many where the fit is not explained."""
+
+MOST_SCANNED = 4
+"""Most minima that profiles start from."""
+
+SCANNED = 3.0
+"""Of these, those within this of the best one are searched from."""
+
+SAME = 0.5
+"""Two minima are one if no point on the way between them is higher than both by more than this."""
+
+WAY = 8
+"""Points that are tried on the way between two minima."""
+
+DETOURS = 2
+"""Minima to which a way on which the other unknowns follow is tried, if a straight one does not
+lead there."""
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
-    """A minimum of a profile.
+class Points:
+    """Parameter vectors with their costs.
 
-    :param cost: half the sum of squared residuals there, prior included
-    :param x: [X] parameters
+    :param x: [S, X]
+    :param cost: [S] half the sum of squared residuals, prior included
     """
 
-    cost: float
     x: FloatArray
+    cost: FloatArray
 
 
-def further_starts(
-    predict: Predict, data: LeastSquares, x: FloatArray, which: BoolArray
-) -> tuple[list[Start], int]:
-    """Where profiles of some unknowns have minima besides the present one, the best first.
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """What a search has found.
 
-    :param x: [X] the present minimum
-    :param which: [X] unknowns to make profiles of
-    :return: the starts, and the evaluations that they took
+    :param minima: the distinct minima, the best first
+    :param profiles: points of the profiles that are not hopeless
+    :param log_mass: [S] logarithm of the probability about each minimum by the normal approximation
+        there, up to a constant
+    :param begin: cost of the minimum that the search began at
+    :param complete: False: the evaluations were used up before the search was through
     """
-    system = System(predict, data, None)
-    here = _cost(system.residuals(x)[0])
-    starts: list[Start] = []
-    for k in np.flatnonzero(which).tolist():
-        below, above = _values(system, x, k)
-        sides = [_profile(system, x, k, values) for values in (below, above)]
-        row = [*sides[0][::-1], Start(here, x), *sides[1]]
-        starts += _minima(row, len(sides[0]))
-    hopeful = [s for s in starts if s.cost < 3.0 * here + HOPELESS]
-    hopeful.sort(key=lambda start: start.cost)
-    return hopeful[:MOST_STARTS], len(system.visited)
+
+    minima: Points
+    profiles: Points
+    log_mass: FloatArray
+    begin: float
+    complete: bool
 
 
-def _values(system: System, x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Values of unknown ``k`` below the present one and above it, outwards."""
-    low, high = float(system.low[k]), float(system.high[k])
-    step = max(SPACING, (high - low) / MOST_POINTS)
-    return np.arange(x[k] - step, low, -step), np.arange(x[k] + step, high, step)
+def explore(
+    batch: Batch, data: LeastSquares, x: FloatArray, most: int, *, scattered: int = SCATTERED
+) -> Landscape:
+    """The minima of a fit, found from one of them.
 
-
-def _profile(system: System, x: FloatArray, k: int, values: FloatArray) -> list[Start]:
-    """The cost at each value of unknown ``k``, while the others follow."""
-    row = []
-    z = x.copy()
-    rest = np.arange(len(x)) != k
-    for value in values:
-        z[k] = value
-        best = Start(np.inf, z)
-        for _ in range(FOLLOWING):
-            residual, jacobian = system.residuals(z)
-            cost = _cost(residual)
-            if cost < best.cost:
-                best = Start(cost, z.copy())
-            z[rest] += _step(jacobian, residual, rest)
-            np.clip(z, system.low, system.high, out=z)
-        if not np.isfinite(best.cost):
+    :param batch: evaluates ``data``
+    :param x: [X] a minimum
+    :param most: evaluations of ``batch``, earlier ones included, after which it ends
+    :param scattered: starts that are spread over the prior
+    """
+    cost = float(batch.cost(x[None])[0])
+    minima = Points(x[None], np.array([cost]))
+    scanned: list[FloatArray] = []
+    walked: list[Points] = []
+    starts = _spread(data, batch, cost, scattered)
+    complete = True
+    while len(scanned) < MOST_SCANNED:
+        waiting = [
+            i for i in range(len(minima.x))
+            if minima.cost[i] <= minima.cost[0] + SCANNED
+            and not any(np.array_equal(minima.x[i], z) for z in scanned)
+        ]  # fmt: skip
+        if not waiting:
             break
-        z = best.x.copy()
-        row.append(best)
-    return row
+        if batch.evaluations >= most:
+            complete = False
+            break
+        here = minima.x[waiting[0]]
+        scanned.append(here)
+        rows = _profiles(batch, data, here, float(minima.cost[0]), most)
+        walked += rows
+        low = [_lowest(row) for row in rows]
+        there = np.concatenate([starts, *low])
+        starts = np.zeros((0, len(x)))
+        costs = batch.cost(there)
+        order = np.argsort(costs, kind="stable")[:MOST_STARTS]
+        order = order[costs[order] < 3.0 * minima.cost[0] + HOPELESS]
+        if not len(order):
+            continue
+        ended = descend(batch, there[order], DESCENT, hopeless=minima.cost[0] + 3.0 * KEPT)
+        minima = distinct(batch, data, _joined(minima, Points(ended.x, ended.cost)))
+    points = _joined(*walked) if walked else minima
+    near = points.cost <= minima.cost[0] + KEPT
+    root = covariance_roots(batch, data, minima.x)
+    mass = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) - minima.cost
+    return Landscape(minima, Points(points.x[near], points.cost[near]), mass, cost, complete)
 
 
-def _step(jacobian: FloatArray, residual: FloatArray, rest: BoolArray) -> FloatArray:
-    """A damped Gauss-Newton step of the other unknowns."""
-    rows = jacobian[:, rest]
-    normal = rows.T @ rows
-    normal[np.diag_indices_from(normal)] *= 1.01
-    normal[np.diag_indices_from(normal)] += 1e-6
-    step = -np.linalg.solve(normal, rows.T @ residual)
-    return np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+def covariance_roots(
+    batch: Batch, data: LeastSquares, x: FloatArray, *, local: BoolArray | bool = False
+) -> FloatArray:
+    """[S, X, X] Cholesky factors of the covariances that the levels' slopes at points [S, X] say,
+    within the range searched; where ``local``, no wider than the spacing of a search."""
+    size = x.shape[1]
+    slope = batch.rows(x).slope
+    spread = (batch.high - batch.low) / np.sqrt(12.0)
+    spacing = np.broadcast_to(data.spacing, size)
+    narrow = np.minimum(spread, np.where(np.isinf(spacing), spread, spacing))
+    near = np.broadcast_to(local, len(x))[:, None]
+    normal = slope.transpose(0, 2, 1) @ slope
+    normal[:, np.arange(size), np.arange(size)] += np.where(near, narrow, spread) ** -2.0
+    return np.linalg.cholesky(np.linalg.inv(normal))
 
 
-def _minima(row: list[Start], present: int) -> list[Start]:
-    """Entries that are lower than their neighbours, but for the present minimum."""
-    found = []
-    for i, start in enumerate(row):
-        before = row[i - 1].cost if i > 0 else np.inf
-        behind = row[i + 1].cost if i + 1 < len(row) else np.inf
-        if i != present and start.cost <= before and start.cost <= behind:
-            found.append(start)
-    return found
+def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
+    """Whether there may be another minimum, or a plateau, within the noise of a minimum ``x``.
+
+    One evaluation at each point of every unknown's profile, where the others are put as the normal
+    approximation at ``x`` says: if the levels, taken as linear there, promise a cost near the
+    present one, and one far below what the normal approximation expects, there may be.
+    """
+    here = batch.rows(x[None])
+    cost = float(here.cost[0])
+    low, high = _range(batch, data, cost)
+    size = len(x)
+    spread = (batch.high - batch.low) / np.sqrt(12.0)
+    slope = here.slope[0]
+    covariance = np.linalg.inv(slope.T @ slope + np.diag(spread**-2.0))
+    spacing = np.broadcast_to(data.spacing, size)
+    points, unknown = [], []
+    for k in np.flatnonzero(np.isfinite(spacing)):
+        step = max(float(spacing[k]), float(high[k] - low[k]) / MOST_POINTS)
+        values = np.concatenate([
+            np.arange(x[k] - step, low[k], -step), np.arange(x[k] + step, high[k], step)
+        ])  # fmt: skip
+        shift = covariance[:, k] / covariance[k, k]
+        points.append(np.clip(x + shift * (values - x[k])[:, None], batch.low, batch.high))
+        points[-1][:, k] = values
+        unknown.append(np.full(len(values), k))
+    if not points or not sum(map(len, points)):
+        return False
+    there, index = np.concatenate(points), np.concatenate(unknown)
+    rows = batch.rows(there)
+    held = np.arange(size) == index[:, None]
+    floor = linear_minimum(batch, there, rows.residual, rows.slope, held) - cost
+    variance = covariance[index, index]
+    expected = (there[np.arange(len(there)), index] - x[index]) ** 2 / (2.0 * variance)
+    return bool(((floor < KEPT) & (floor < 0.5 * expected - 1.0)).any())
 
 
-def _cost(residual: FloatArray) -> float:
-    return 0.5 * float((residual**2).sum())
+def _range(batch: Batch, data: LeastSquares, cost: float) -> tuple[FloatArray, FloatArray]:
+    """[X] ends of the range in which a minimum can lie that matters: beyond, the prior alone costs
+    more than the present minimum and :data:`KEPT`."""
+    reach = data.prior_term.reach(cost + KEPT)
+    return np.maximum(batch.low, data.prior - reach), np.minimum(batch.high, data.prior + reach)
+
+
+def _spread(data: LeastSquares, batch: Batch, cost: float, count: int) -> FloatArray:
+    """[S, X] points that fill the prior, cut to the range that matters, evenly."""
+    size = len(data.prior)
+    if count == 0:
+        return np.zeros((0, size))
+    low, high = _range(batch, data, cost)
+    share = scipy.stats.qmc.Sobol(size, seed=0).random(count)
+    flat = low + share * (high - low)
+    width = np.broadcast_to(data.prior_width, size)
+    normal = data.prior + np.where(np.isinf(width), 0.0, width) * scipy.stats.norm.ppf(
+        np.clip(share, 1e-6, 1.0 - 1e-6)
+    )
+    # Unknowns that levels are linear in are found from anywhere.
+    linear = np.isinf(np.broadcast_to(data.spacing, size))
+    found = np.where(np.isinf(width), flat, np.clip(normal, low, high))
+    return np.where(linear, data.prior, found)
+
+
+def _profiles(
+    batch: Batch, data: LeastSquares, x: FloatArray, cost: float, most: int
+) -> list[Points]:
+    """A profile along each unknown, ordered by its value, the minimum ``x`` among its points.
+
+    All unknowns and both sides take their steps together.
+    """
+    low, high = _range(batch, data, cost)
+    spacing = np.broadcast_to(data.spacing, x.shape)
+    walks = [(k, side) for k in range(len(x)) for side in (-1.0, 1.0) if np.isfinite(spacing[k])]
+    unknown = np.array([k for k, _ in walks], int)
+    side = np.array([s for _, s in walks])
+    far = np.where(side < 0.0, x[unknown] - low[unknown], high[unknown] - x[unknown])
+    step = np.maximum(spacing[unknown], far / MOST_POINTS)
+    count = np.maximum(np.floor(far / step), 0.0).astype(int)
+    here = np.repeat(x[None], len(walks), axis=0)
+    found: list[list[tuple[FloatArray, float]]] = [[] for _ in walks]
+    for i in range(1, int(count.max(initial=0)) + 1):
+        at = np.flatnonzero(count >= i)
+        if batch.evaluations >= most:
+            break
+        begin = here[at].copy()
+        begin[np.arange(len(at)), unknown[at]] = x[unknown[at]] + side[at] * i * step[at]
+        held = np.zeros(begin.shape, bool)
+        held[np.arange(len(at)), unknown[at]] = True
+        ended = descend(batch, begin, FOLLOWING, held=held)
+        finite = np.isfinite(ended.cost)
+        here[at[finite]] = ended.x[finite]
+        for j, walk in enumerate(at):
+            found[walk].append((ended.x[j], float(ended.cost[j])))
+    start = float(batch.cost(x[None])[0])
+    return [_row(found[i], found[i + 1], x, start) for i in range(0, len(walks), 2)]
+
+
+def _row(
+    below: list[tuple[FloatArray, float]],
+    above: list[tuple[FloatArray, float]],
+    x: FloatArray,
+    cost: float,
+) -> Points:
+    row = [*below[::-1], (x, cost), *above]
+    return Points(np.array([z for z, _ in row]), np.array([c for _, c in row]))
+
+
+def _lowest(row: Points) -> FloatArray:
+    """[S, X] points of a profile that are lower than their neighbours."""
+    padded = np.concatenate([[np.inf], row.cost, [np.inf]])
+    here = np.isfinite(row.cost) & (row.cost <= padded[:-2]) & (row.cost <= padded[2:])
+    return row.x[here]
+
+
+def _joined(*points: Points) -> Points:
+    return Points(np.concatenate([p.x for p in points]), np.concatenate([p.cost for p in points]))
+
+
+def distinct(batch: Batch, data: LeastSquares, points: Points) -> Points:
+    """Minima that are apart, the best first; of each, its lowest point."""
+    order = np.argsort(points.cost, kind="stable")
+    order = order[points.cost[order] <= points.cost[order[0]] + KEPT]
+    rows = batch.rows(points.x[order])
+    curvature = rows.slope.transpose(0, 2, 1) @ rows.slope
+    kept: list[int] = []
+    for place, i in enumerate(order):
+        there = [points.x[order[j]] for j in kept]
+        apart = np.array([(points.x[i] - z) @ curvature[j] @ (points.x[i] - z) / 2.0
+                          for j, z in zip(kept, there, strict=True)])  # fmt: skip
+        cost = float(points.cost[i])
+        if (apart < SAME).any() or _joined_up(batch, data, points.x[i], there, cost):
+            continue
+        kept.append(place)
+    return Points(points.x[order[kept]], points.cost[order[kept]])
+
+
+def _joined_up(
+    batch: Batch, data: LeastSquares, x: FloatArray, others: list[FloatArray], cost: float
+) -> bool:
+    """Whether a way without a ridge leads from a minimum to one of others."""
+    if not others:
+        return False
+    share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
+    ways = np.concatenate([x + share * (z - x) for z in others])
+    height = batch.cost(ways).reshape(len(others), WAY).max(axis=1) - cost
+    if (height <= SAME).any():
+        return True
+    nearest = np.argsort(height)[:DETOURS]
+    return any(ridge(batch, data, x, others[j], cost).same for j in nearest)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """The highest point on the way between two minima.
+
+    :param unknown: the one in which they are farthest apart, in units of its spacing
+    :param value: of it, at that point
+    :param height: cost there above the higher minimum's
+    """
+
+    unknown: int
+    value: float
+    height: float
+
+    @property
+    def same(self) -> bool:
+        """Whether there is no ridge to speak of."""
+        return self.height <= SAME
+
+
+def ridge(
+    batch: Batch, data: LeastSquares, one: FloatArray, other: FloatArray, cost: float
+) -> Ridge:
+    """The ridge between two minima: one unknown goes from one to the other, the rest follow.
+
+    :param cost: of the higher minimum
+    """
+    spacing = np.broadcast_to(data.spacing, one.shape)
+    apart = np.abs(one - other) / np.where(np.isinf(spacing), 1e3, spacing)
+    k = int(np.argmax(apart))
+    if apart[k] < 1e-3:
+        return Ridge(k, float(one[k]), 0.0)
+    share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
+    way = one + share * (other - one)
+    held = np.zeros(way.shape, bool)
+    held[:, k] = True
+    ended = descend(batch, way, FOLLOWING + 1, held=held)
+    top = int(np.argmax(ended.cost))
+    return Ridge(k, float(way[top, k]), float(ended.cost[top] - cost))

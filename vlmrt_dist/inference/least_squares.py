@@ -22,6 +22,9 @@ from vlmrt_dist.inference.sparse_lm import Minimum
 NO_PRIOR_WIDTH = 5.0
 """Width of the vague prior on ln σ that stands for none: a factor of 22,000 either way at 95 %."""
 
+SPACING = 1.2
+"""Distance of values of ln σ that a search for further minima tries: half a decade."""
+
 MARGIN = 0.01
 """How far inside the range searched a start has to be: one percent of a conductivity."""
 
@@ -52,6 +55,8 @@ class LeastSquares:
     :param low: [X] or one, lower end of the range searched
     :param high: [X] or one, upper end
     :param vague: [X] or one, the width that stands for no prior where an answer needs one
+    :param spacing: [X] or one, distance over which levels may rise and fall again; infinite where
+        they are linear
     :param censored: [L] levels that are only known to lie at or below the one given, or where
         saturated at or above it; None: none
     :param loss: how large residuals of links count
@@ -67,6 +72,7 @@ class LeastSquares:
     low: float | FloatArray = -np.inf
     high: float | FloatArray = np.inf
     vague: float | FloatArray = NO_PRIOR_WIDTH
+    spacing: float | FloatArray = SPACING
     censored: BoolArray | None = None
     loss: LinkLoss = "squared"
     saturated: BoolArray | None = None

@@ -8,7 +8,8 @@ import numpy as np
 import scipy.special
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.global_search import further_starts
+from vlmrt_dist.inference.batches import Batch
+from vlmrt_dist.inference.global_search import SCATTERED, Landscape, explore, suspicious
 from vlmrt_dist.inference.least_squares import (
     MAX_DENSE_UNKNOWNS,
     LeastSquares,
@@ -42,12 +43,16 @@ ROUNDS = 3
 """How often a search for further minima is made again where it has found a better one."""
 
 
+EVALUATIONS = 25_000
+"""Most evaluations of a search, all starts and draws together."""
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """Parameters where an optimizer ended, and the posterior there.
 
     :param x: [X] parameters
-    :param evaluations: evaluations, all starts together
+    :param evaluations: evaluations, all starts and draws together
     :param outcome: how the last start ended
     :param scale: factor by which the residuals exceed the declared noise (1: they do not; NaN: too
         few links to say); ``knowledge`` contains it
@@ -56,9 +61,11 @@ class Fit:
     :param residual_db: [L'] residuals of the links that were used and heard
     :param cost: half the sum of squared residuals with the declared noise, prior included (NaN: not
         known)
-    :param modes: minima within the noise of the best, the heaviest first; the best is among them
+    :param modes: minima within the noise of the best, the heaviest first; the best is among them.
+        All have their costs with one noise, the declared one times ``scale``
     :param draws: weighted draws from the posterior where ``knowledge``, its normal approximation,
-        does not hold or draws were asked for; None: it holds, or was not questioned
+        does not hold or draws were asked for; None: it holds, or was not questioned. With a prior
+        of infinite width their prior is flat in x over the range searched
     :param open_ends: [2, X] lower and upper ends of the range searched that explain the levels as
         well, see :mod:`~vlmrt_dist.inference.open_ends`; looked at where the draws suggest it
     :param reason: how the search for the best minimum ended, as a sentence
@@ -78,26 +85,59 @@ class Fit:
     open_ends: BoolArray = field(default_factory=lambda: np.zeros((2, 0), bool))
 
 
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A fit, and what the search for further minima has found.
+
+    :param fit: the best minimum
+    :param data: the problem in which minima are compared: with the noise that the residuals show,
+        and the prior widths that were used in the end
+    :param landscape: its minima and profiles; None: nothing gave rise to a search, or there are too
+        many unknowns
+    """
+
+    fit: Fit
+    data: LeastSquares
+    landscape: Landscape | None
+
+
 def fit_with_prior_check(
     predict: Predict,
     data: LeastSquares,
     starts: FloatArray,
     max_evaluations: int = 100,
     progress: Progress | None = None,
+    max_total: int = EVALUATIONS,
 ) -> Fit:
+    """The fit of :func:`search`."""
+    return search(predict, data, starts, max_evaluations, progress, max_total).fit
+
+
+def search(
+    predict: Predict,
+    data: LeastSquares,
+    starts: FloatArray,
+    max_evaluations: int = 100,
+    progress: Progress | None = None,
+    max_total: int = EVALUATIONS,
+) -> Search:
     """Least squares, again with a wider prior for parameters whose levels contradict it.
 
     A wrong material class is off by more than any spread within a class. Without this, such an
     object would be drawn towards the wrong value, with an interval that excludes the true one.
 
     :param starts: [S, X] tried in order, until one fits as well as its noise explains
+    :param max_evaluations: most evaluations of one start
+    :param max_total: no further search begins after so many evaluations
     """
     width = np.array(np.broadcast_to(data.prior_width, data.prior.shape))
     evaluations = 0
     for widened in range(WIDENINGS + 1):
         data = replace(data, prior_width=width)
         fit = _fit_least_squares(predict, data, starts, max_evaluations, progress)
-        fit = _search_further(predict, data, fit, max_evaluations, progress)
+        most = max_total - evaluations
+        found = _search_further(predict, data, fit, max_evaluations, progress, most)
+        fit = found.fit
         evaluations += fit.evaluations
         bound = -scipy.special.ndtri(FALSE_ALARMS / (2.0 * len(fit.x)))
         wrong = conflict(fit.x, data.prior, fit.knowledge) > bound
@@ -108,9 +148,19 @@ def fit_with_prior_check(
             fit = replace(fit, width=width)
             break
         starts = fit.x[None]
-    reason = f"one minimum was kept after {evaluations} evaluations"
-    mode = Mode(fit.x, fit.cost, 1.0)
-    return replace(fit, evaluations=evaluations, modes=(mode,), reason=reason)
+    fit = replace(fit, evaluations=evaluations)
+    return replace(found, fit=replace(fit, modes=_modes(fit, found.landscape)))
+
+
+def _modes(fit: Fit, landscape: Landscape | None) -> tuple[Mode, ...]:
+    """The minima, weighed by the normal approximation about each."""
+    if landscape is None:
+        return (Mode(fit.x, fit.cost, 1.0),)
+    minima, mass = landscape.minima, landscape.log_mass
+    share = np.exp(mass - mass.max())
+    share = share / share.sum()
+    order = np.argsort(-share, kind="stable")
+    return tuple(Mode(minima.x[i], float(minima.cost[i]), float(share[i])) for i in order)
 
 
 def _search_further(
@@ -119,46 +169,95 @@ def _search_further(
     fit: Fit,
     max_evaluations: int,
     progress: Progress | None,
+    most: int,
+) -> Search:
+    """A better minimum than that of ``fit``, if there is one, and the others beside it.
+
+    A fit that its declared noise does not explain is first compared with others by that noise: the
+    noise that its residuals show explains them by definition, wherever it is.
+    """
+    if len(fit.x) > MAX_DENSE_UNKNOWNS:
+        fit = _search_together(predict, data, fit, max_evaluations, progress)
+        return Search(fit, data, None)
+    evaluations = fit.evaluations
+
+    def moved(problem: LeastSquares, here: Fit) -> tuple[Landscape, Fit]:
+        """The landscape of a problem, and the fit from its best minimum if that is better."""
+        nonlocal evaluations
+        batch = Batch(predict, problem)
+        scattered = SCATTERED if here.cost <= _explained(data) else 4 * SCATTERED
+        found = explore(batch, problem, here.x, most - evaluations, scattered=scattered)
+        evaluations += batch.evaluations
+        if found.minima.cost[0] >= found.begin - BETTER:
+            return found, here
+        other = _fit_least_squares(predict, data, found.minima.x[:1], max_evaluations, progress)
+        evaluations += other.evaluations
+        return found, other
+
+    for _ in range(ROUNDS):
+        if fit.cost <= _explained(data):
+            break
+        landscape, other = moved(data, fit)
+        if other.cost >= fit.cost - BETTER:
+            break
+        fit = other
+    problem = louder(data, fit)
+    if fit.cost <= _explained(data):
+        batch = Batch(predict, problem)
+        suspected = suspicious(batch, problem, fit.x)
+        evaluations += batch.evaluations
+        if not suspected:
+            reason = f"a screening found no other minimum ({evaluations} evaluations)"
+            return Search(replace(fit, evaluations=evaluations, reason=reason), problem, None)
+    landscape, fit = moved(problem, fit)
+    reason = _reason(landscape, evaluations)
+    return Search(replace(fit, evaluations=evaluations, reason=reason), problem, landscape)
+
+
+def _reason(landscape: Landscape, evaluations: int) -> str:
+    count = len(landscape.minima.x)
+    found = "one minimum" if count == 1 else f"{count} minima within the noise of the best"
+    if landscape.complete:
+        return f"the search found {found} and no further ones ({evaluations} evaluations)"
+    return (
+        f"the search ended at its limit after {evaluations} evaluations, with {found}; a higher "
+        "max_total lets it go on"
+    )
+
+
+def louder(data: LeastSquares, fit: Fit) -> LeastSquares:
+    """The problem with the noise that the residuals of a fit show, and its prior widths."""
+    scale = fit.scale if fit.scale > 1.0 else 1.0
+    return replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
+
+
+def _search_together(
+    predict: Predict,
+    data: LeastSquares,
+    fit: Fit,
+    max_evaluations: int,
+    progress: Progress | None,
 ) -> Fit:
-    """A better minimum than that of ``fit``, if profiles of the doubtful unknowns lead to one."""
+    """A better minimum of many unknowns: the doubtful ones are moved together, since a profile of
+    each takes too long."""
     evaluations = fit.evaluations
     for _ in range(ROUNDS):
-        which = _doubtful(data, fit)
+        far = conflict(fit.x, data.prior, fit.knowledge) > SUSPICIOUS
+        which = fit.knowledge.seen & far
         if not which.any():
             break
-        there, number = _elsewhere(predict, data, fit.x, which)
-        evaluations += number
-        if not len(there):
-            break
+        there = np.array([np.where(which, fit.x + np.log(f), fit.x) for f in FAR_FACTORS])
         other = _fit_least_squares(predict, data, there, max_evaluations, progress, every=True)
         evaluations += other.evaluations
         if other.cost >= fit.cost - BETTER:
             break
         fit = other
-    return replace(fit, evaluations=evaluations)
-
-
-def _elsewhere(
-    predict: Predict, data: LeastSquares, x: FloatArray, which: BoolArray
-) -> tuple[FloatArray, int]:
-    """[S, X] starts away from a minimum ``x`` in some unknowns, and the evaluations they took.
-
-    Of many unknowns the doubtful ones are moved together, since a profile of each takes too long.
-    """
-    if len(x) > MAX_DENSE_UNKNOWNS:
-        return np.array([np.where(which, x + np.log(factor), x) for factor in FAR_FACTORS]), 0
-    starts, evaluations = further_starts(predict, data, x, which)
-    return np.array([start.x for start in starts]), evaluations
-
-
-def _doubtful(data: LeastSquares, fit: Fit) -> BoolArray:
-    """[X] unknowns that may have a better minimum elsewhere: all, if they are few, where the noise
-    does not explain the fit; else those far from their prior."""
-    seen = fit.knowledge.seen
-    if len(fit.x) <= MAX_DENSE_UNKNOWNS and fit.cost > _explained(data):
-        return seen.copy()
-    far = conflict(fit.x, data.prior, fit.knowledge) > SUSPICIOUS
-    return seen & far
+    reason = (
+        f"with more than {MAX_DENSE_UNKNOWNS} unknowns only those in conflict with their priors "
+        f"were moved, all together ({evaluations} evaluations); other minima are not told, and "
+        "there are no draws"
+    )
+    return replace(fit, evaluations=evaluations, reason=reason)
 
 
 def _fit_least_squares(

@@ -23,8 +23,9 @@ Quantity = Literal[
 object takes from what passes through it at normal incidence [dB], while reflection stays."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
-"""Objects that share their parameters: those of one class (their thickness only where it is
-declared equal), or a mapping from object to group, which shares whatever is unknown."""
+"""Objects that share their parameters: those of one class (their thickness and penetration loss
+only where the thickness is declared equal), or a mapping from object to group, which shares
+whatever is unknown."""
 
 Initial = Literal["itu", "uniform", "random", "vlm"]
 """Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
@@ -104,8 +105,9 @@ class Parameters:
     :param fixed: names of objects whose material is known and stays as the scene states it, and of
         layers ("object/layer")
     :param groups: objects that share their parameters: "material", those of one class, except that
-        a thickness is shared only by objects of one class whose declared thicknesses agree; a
-        mapping from object to a group's name, which share all that is unknown; None: each by itself
+        a thickness or a penetration loss is shared only by objects of one class whose declared
+        thicknesses agree; a mapping from object to a group's name, which share all that is unknown;
+        None: each by itself
     :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
         that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3), d ("exponent",
         0.3) and penetration losses ("penetration_loss", 5 dB about what the slab or the layers have
@@ -268,7 +270,7 @@ class LevenbergMarquardt:
     max_evaluations: int = 100
     initial: Initial | FloatArray = "itu"
     posterior: PosteriorShape = "auto"
-    max_total: int = 20_000
+    max_total: int = 25_000
 
     @property
     def name(self) -> str:

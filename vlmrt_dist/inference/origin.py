@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -75,25 +76,27 @@ class Origin:
         """Radio configuration of the estimation."""
         return self.assumed.radio
 
-    def check(self, scene: SceneModel) -> None:
+    def check(self, scene: SceneModel, names: Sequence[str]) -> None:
         """Refuse another scene than the one of the estimate.
 
-        :param scene: with as many objects
+        :param scene: with the same objects, in any order
+        :param names: [K] of the estimate
         :raises SceneError: naming the objects that differ
         """
         if scene.key == self.scene_key:
             return
         here = object_keys(scene)
+        of = dict(zip(names, self.objects, strict=True))
         parts = []
         for what in ("geometry", "material"):
             names = [
-                name for name, one, other in zip(scene.names, here, self.objects, strict=True)
-                if getattr(one, what) != getattr(other, what)
+                name for name, one in zip(scene.names, here, strict=True)
+                if getattr(one, what) != getattr(of[name], what)
             ]  # fmt: skip
             if names:
                 parts.append(f"the {what} of {listed(names)}")
         if not parts:
-            return  # names only
+            return  # the order, or what the objects are called
         raise SceneError(
             f"this is not the scene that the estimate was made for ({self.scene!r}): "
             f"{' and '.join(parts)} differ{'' if len(parts) > 1 else 's'}; give that scene, with "

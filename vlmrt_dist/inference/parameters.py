@@ -21,6 +21,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import (
     SLAB,
     LayerMaterials,
+    ManyObjective,
     Materials,
     NormalLoss,
     Objective,
@@ -31,7 +32,7 @@ from vlmrt_dist.field import (
     walls_of,
 )
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
-from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, Predict
+from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.offsets import offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
 from vlmrt_dist.inference.prior_term import PriorShape
@@ -42,7 +43,7 @@ from vlmrt_dist.scene import (
     SceneModel,
     conductivity_table,
 )
-from vlmrt_dist.units import watts_to_dbm
+from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
 
 class _Kind(NamedTuple):
@@ -116,6 +117,13 @@ DIFFERENT = 1e-6
 """Relative difference from which on two declared values are different ones."""
 
 
+RIPPLE = 0.35
+"""Share of the way from one transparency of a slab to the next that a search moves at a time."""
+
+LINEAR = ("gain", "excess_loss")
+"""Quantities that levels are linear in."""
+
+
 @dataclass(frozen=True, eq=False)
 class Unknowns:
     """X unknowns of K objects and M setups.
@@ -166,6 +174,31 @@ class Unknowns:
         return np.array([KINDS[q].vague for q in self.quantity])
 
     @property
+    def spacing(self) -> FloatArray:
+        """[X] distance over which levels may rise and fall again; infinite where they are linear.
+
+        A slab is transparent wherever its thickness is a multiple of half the wavelength inside,
+        λ / (2 √ε_r); a search for minima has to look at a few values between two of those.
+        """
+        found = np.full(len(self.mean), SPACING)
+        turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
+        layers = self.known.layers
+        for name, entry in self.entry.items():
+            if name in LINEAR:
+                found[entry[entry >= 0]] = np.inf
+                continue
+            slab = self.known if name not in LAYER.values() else layers
+            if slab is None or ("thickness" not in name and "permittivity" not in name):
+                continue
+            # Half wavelengths inside each slab, at least one.
+            depth = slab.thickness * np.sqrt(slab.relative_permittivity)
+            halves = np.maximum(2.0 * depth * turn, 1.0)
+            step = RIPPLE / halves if "thickness" in name else 2.0 * RIPPLE / halves
+            free = np.flatnonzero(entry >= 0)
+            np.minimum.at(found, entry[free], step[free])
+        return found
+
+    @property
     def offsets(self) -> IntArray:
         """Places in x of the offsets of levels."""
         return np.flatnonzero(np.array(self.quantity) == "gain")
@@ -199,9 +232,10 @@ class Unknowns:
 
     def materials(self, x: FloatArray) -> dict[float, Materials]:
         """Material parameters [K] at each carrier [Hz]."""
-        return self._materials(x, self._loss(x))
+        return self.materials_with(x, self.loss(x))
 
-    def _materials(self, x: FloatArray, loss: NormalLoss | None) -> dict[float, Materials]:
+    def materials_with(self, x: FloatArray, loss: NormalLoss | None) -> dict[float, Materials]:
+        """The same for given losses of the slabs."""
         here = self._at_reference(x)
         change = here.relative_permittivity / self.known.relative_permittivity
         extra = None
@@ -214,7 +248,7 @@ class Unknowns:
             scale = carrier.scale
             if "exponent" in self.entry:
                 more = self.values("exponent", x) - self.values("exponent", self.mean)
-                scale = scale * self._ratio(carrier) ** np.nan_to_num(more)
+                scale = scale * self.ratio(carrier) ** np.nan_to_num(more)
             found[carrier.radio.frequency] = Materials(
                 here.conductivity * scale,
                 carrier.relative_permittivity * change,
@@ -253,58 +287,18 @@ class Unknowns:
             found.append(here * np.where(np.isnan(ratio), 1.0, ratio))
         return LayerMaterials(*found)
 
-    def _loss(self, x: FloatArray) -> NormalLoss | None:
+    def loss(self, x: FloatArray) -> NormalLoss | None:
         """Losses of the slabs and layers; None where no penetration loss is unknown."""
         if "penetration_loss" not in self.entry:
             return None
         walls = self.walls.get(self.reference)
         return normal_loss(self._at_reference(x), walls, self.reference)
 
-    def predict(self, objective: Objective) -> Predict:
-        """Levels [L] [dBm] as a function of x, with their derivative [L, X]."""
-        wanted: list[Parameter] = [q for q in SLAB if q in self.entry or LAYER[q] in self.entry]
-        if "exponent" in self.entry and "conductivity" not in wanted:
-            wanted.insert(0, "conductivity")
-        if "penetration_loss" in self.entry:
-            wanted.append("extra_loss_db")
-        size = len(self.mean)
-        columns = {q: _columns(entry, size) for q, entry in self.entry.items()}
-        setups = sum(len(c.setups) for c in self.carriers)
-        log_ratio = np.zeros(setups)
-        for carrier in self.carriers:
-            log_ratio[carrier.setups] = np.log(self._ratio(carrier))
-        by_link = sp.diags(np.repeat(log_ratio, self.num_receivers))
-        added = [columns["gain"]] if "gain" in columns else []
-        if "excess_loss" in columns:
-            lengths = np.zeros(columns["excess_loss"].shape[0])
-            if self.length_m is not None:
-                lengths = np.nan_to_num(self.length_m)
-            added.append(sp.diags(-lengths) @ columns["excess_loss"])
-        by_link_alone = sum(added) if added else None
+    def predict(self, objective: Objective) -> LevelModel:
+        """Levels as a function of x, with their derivative."""
+        return LevelModel(self, objective)
 
-        def levels(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
-            loss = self._loss(x)
-            found = objective.levels(self._materials(x, loss), wanted)
-            level = watts_to_dbm(found.rss).ravel()
-            jacobian = sp.csr_matrix((len(level), size))
-            for name in SLAB:
-                if name in columns:
-                    jacobian = jacobian + found.by[name] @ columns[name]
-                if LAYER[name] in columns:
-                    jacobian = jacobian + found.layers[name] @ columns[LAYER[name]]
-            if loss is not None:
-                by_loss = found.by["extra_loss_db"] @ self._loss_columns(loss, columns)
-                jacobian = jacobian + by_loss
-            if "exponent" in columns:
-                jacobian = jacobian + by_link @ found.by["conductivity"] @ columns["exponent"]
-            if by_link_alone is not None:
-                level = level + by_link_alone @ x
-                jacobian = jacobian + by_link_alone
-            return level, jacobian
-
-        return levels
-
-    def _loss_columns(self, loss: NormalLoss, columns: dict[str, sp.csr_matrix]) -> sp.csr_matrix:
+    def loss_columns(self, loss: NormalLoss, columns: dict[str, sp.csr_matrix]) -> sp.csr_matrix:
         """[K, X] derivative of the extra loss by x: what the slab takes is not extra."""
         free = self.entry["penetration_loss"] >= 0
         total = columns["penetration_loss"]
@@ -316,8 +310,96 @@ class Unknowns:
                 total = total - by[:, len(free) :] @ columns[LAYER[name]]
         return total
 
-    def _ratio(self, carrier: Carrier) -> float:
+    def ratio(self, carrier: Carrier) -> float:
+        """A carrier over the reference."""
         return carrier.radio.frequency / self.reference
+
+
+class LevelModel:
+    """Levels [L] [dBm] of a parameter vector x [X], with their derivative.
+
+    :param unknowns: the meaning of x
+    :param objective: evaluates the links
+    """
+
+    def __init__(self, unknowns: Unknowns, objective: Objective) -> None:
+        entry, size = unknowns.entry, len(unknowns.mean)
+        wanted: list[Parameter] = [q for q in SLAB if q in entry or LAYER[q] in entry]
+        if "exponent" in entry and "conductivity" not in wanted:
+            wanted.insert(0, "conductivity")
+        if "penetration_loss" in entry:
+            wanted.append("extra_loss_db")
+        self._unknowns, self._objective, self._wanted = unknowns, objective, tuple(wanted)
+        self._columns = columns = {q: _columns(each, size) for q, each in entry.items()}
+        setups = sum(len(c.setups) for c in unknowns.carriers)
+        log_ratio = np.zeros(setups)
+        for carrier in unknowns.carriers:
+            log_ratio[carrier.setups] = np.log(unknowns.ratio(carrier))
+        self._by_link = sp.diags(np.repeat(log_ratio, unknowns.num_receivers))
+        added = [columns["gain"]] if "gain" in columns else []
+        if "excess_loss" in columns:
+            lengths = np.zeros(columns["excess_loss"].shape[0])
+            if unknowns.length_m is not None:
+                lengths = np.nan_to_num(unknowns.length_m)
+            added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        self._by_link_alone = sum(added) if added else None
+        layered = bool({*LAYER.values(), "penetration_loss"} & entry.keys())
+        self._together = isinstance(objective, ManyObjective) and not layered
+
+    def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        """Levels [L] and their sparse derivative [L, X]."""
+        columns = self._columns
+        loss = self._unknowns.loss(x)
+        found = self._objective.levels(self._unknowns.materials_with(x, loss), self._wanted)
+        level = watts_to_dbm(found.rss).ravel()
+        jacobian = sp.csr_matrix((len(level), len(x)))
+        for name in SLAB:
+            if name in columns:
+                jacobian = jacobian + found.by[name] @ columns[name]
+            if LAYER[name] in columns:
+                jacobian = jacobian + found.layers[name] @ columns[LAYER[name]]
+        if loss is not None:
+            by_loss = found.by["extra_loss_db"] @ self._unknowns.loss_columns(loss, columns)
+            jacobian = jacobian + by_loss
+        if "exponent" in columns:
+            jacobian = jacobian + self._by_link @ found.by["conductivity"] @ columns["exponent"]
+        if self._by_link_alone is not None:
+            level = level + self._by_link_alone @ x
+            jacobian = jacobian + self._by_link_alone
+        return level, jacobian
+
+    def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Levels [S, L] of many vectors [S, X], and their dense derivatives [S, L, X].
+
+        :param slopes: False: the derivatives are not wanted, and are empty
+        """
+        if not self._together:
+            found = [self(row) for row in x]
+            rows = [jacobian.toarray() for _, jacobian in found] if slopes else []
+            return np.array([level for level, _ in found]), np.array(rows)
+        assert isinstance(self._objective, ManyObjective)
+        each = [self._unknowns.materials(row) for row in x]
+        stacked = {}
+        for carrier in each[0]:
+            slabs = zip(*(m[carrier].slab for m in each), strict=True)
+            sigma, permittivity, thickness = (np.array(values) for values in slabs)
+            stacked[carrier] = Materials(sigma, permittivity, thickness)
+        rss, by = self._objective.many_levels(stacked, self._wanted if slopes else ())
+        level = watts_to_dbm(rss).reshape(len(x), -1)
+        if self._by_link_alone is not None:
+            level = level + (self._by_link_alone @ x.T).T
+        if not slopes:
+            return level, np.zeros((0, level.shape[1], x.shape[1]))
+        jacobian = np.zeros((*level.shape, x.shape[1]))
+        for name in self._wanted:
+            if name in self._columns:
+                jacobian += by[name] @ self._columns[name].toarray()
+        if "exponent" in self._columns:
+            more = by["conductivity"] @ self._columns["exponent"].toarray()
+            jacobian += self._by_link.diagonal()[:, None] * more
+        if self._by_link_alone is not None:
+            jacobian += self._by_link_alone.toarray()
+        return level, jacobian
 
 
 def unknowns_of(

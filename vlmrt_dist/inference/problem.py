@@ -249,6 +249,7 @@ def build_problem(
         low=unknowns.low,
         high=unknowns.high,
         vague=unknowns.vague,
+        spacing=unknowns.spacing,
         shape=unknowns.shape,
         censored=campaign.censored.ravel(),
         loss=assumed.loss,

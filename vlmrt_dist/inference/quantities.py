@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import Area
 from vlmrt_dist.inference.verdicts import Part, Verdict
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
@@ -187,22 +186,6 @@ class ExcessLoss(NamedTuple):
     high: float
     std: float
     verdict: Verdict
-
-
-class AlongPaths(NamedTuple):
-    """What levels have along the paths beyond the model.
-
-    :param clutter: scatter; None: there was none
-    :param excess_loss: mean loss a metre; None: it was not unknown
-    :param area: the part of the plan where length counts; None: everywhere
-    """
-
-    clutter: Clutter | None = None
-    excess_loss: ExcessLoss | None = None
-    area: Area | None = None
-
-
-NOTHING_ALONG = AlongPaths()
 
 
 class JointPosterior(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Area, CampaignLike
+from vlmrt_dist.campaign import CampaignLike
 from vlmrt_dist.console import MOST_NAMES, MOST_ROWS, first_rows, listed, tallied
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
@@ -22,7 +22,6 @@ from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB, NORMAL_95
 from vlmrt_dist.inference.quantities import (
-    AlongPaths,
     Alternative,
     Clutter,
     ExcessLoss,
@@ -87,7 +86,6 @@ class Estimate:
     :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
         ``links.noise_db`` contains it, and so do all intervals
     :param excess_loss: mean loss a metre beyond the model's, if it was unknown
-    :param clutter_area: the part of the plan where both are; None: everywhere
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -161,7 +159,6 @@ class Estimate:
     ties: tuple[Tie, ...] = ()
     clutter: Clutter | None = None
     excess_loss: ExcessLoss | None = None
-    clutter_area: Area | None = None
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -267,7 +264,6 @@ class Estimate:
             self.prior_high, self.verdict, self.contradicts_prior, self.parts,
         )  # fmt: skip
         asked = {"conductivity": main, **self.others}
-        along = AlongPaths(self.clutter, self.excess_loss, self.clutter_area)
         return Calibration(
             self.names,
             self.materials,
@@ -275,7 +271,6 @@ class Estimate:
             asked,
             self.joint,
             self.origin,
-            along,
             self.layers,
         )
 

@@ -1,57 +1,266 @@
-"""Weighted draws from the posterior of a fit, by importance sampling."""
+"""Weighted draws from a posterior of any shape, by adaptive importance sampling.
+
+Draws come from a mixture of multivariate t distributions: one about each minimum, and about points
+of the profiles, where a plateau or a curved valley leads away from them. Each round of draws is
+weighed by the posterior over the mixture of all rounds (Cornuet, Marin, Mira and Robert 2012), and
+the mixture follows the weights: its components are fitted to them, and the heaviest draws found new
+ones (Raftery and Bao 2010). Where no prior is, the posterior is that of a prior which is flat in x
+over the range searched.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 
-from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.inference.least_squares import LeastSquares, Predict
-from vlmrt_dist.inference.likelihood import residuals
-from vlmrt_dist.inference.multistart import Fit
-from vlmrt_dist.inference.prior_term import PriorTerm
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.inference.batches import Batch
+from vlmrt_dist.inference.global_search import Landscape, Points, covariance_roots, ridge
+from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
-DRAWS = 500
+WANTED, WANTED_OF_SEVERAL = 400.0, 1500.0
+"""Effective number of draws at which no further round is made: with one minimum, and with several,
+whose weights they have to tell."""
 
-TAIL = 7.0
-"""Degrees of freedom of the multivariate t that is drawn from: its tails are longer than those of
-the posterior, so that weights stay bounded."""
+ENOUGH = 200.0
+"""Effective number of draws below which a reader is told that there are few."""
+
+ROUND, GROWTH = 256, 0.15
+"""Draws of the first round, and of later ones as a share of those before."""
+
+TAIL = 6.0
+"""Degrees of freedom of the components: longer tails than the posterior's keep weights bounded."""
+
+MOST_COMPONENTS = 30
+
+INFLATED = 1.3
+"""Factor by which the first components' covariances exceed those of the posterior there."""
+
+NEW = 4
+"""Most components that a round founds at its heaviest draws."""
+
+HEAVY = 0.01
+"""Share of all weight from which on a draw founds one."""
+
+STIFF = 10.0
+"""Draws that a component's own shape counts for where it is fitted to those about it."""
+
+SCREENING, NORMAL = 64, 0.75
+"""Draws by which a normal approximation is judged, and their least effective share."""
+
+DEFENCE = 0.15
+"""Part of a mixture that is spread evenly over its components."""
+
+NEGLIGIBLE = 1e-9
+"""Draws with a smaller share of the weight are dropped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Multivariate t distributions.
+
+    :param share: [C] their shares
+    :param mean: [C, X]
+    :param root: [C, X, X] Cholesky factors of their scale matrices
+    :param fixed: so many, the first, are about minima
+    """
+
+    share: FloatArray
+    mean: FloatArray
+    root: FloatArray
+    fixed: int
+
+    def draw(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """[S, X] draws; the number of each component's is as even as can be."""
+        edges = np.cumsum(self.share) / self.share.sum()
+        which = np.searchsorted(edges, (np.arange(count) + rng.random()) / count)
+        which = np.minimum(which, len(self.share) - 1)
+        normal = rng.standard_normal((count, self.mean.shape[1]))
+        stretch = np.sqrt(rng.chisquare(TAIL, count) / TAIL)
+        step = np.einsum("sij,sj->si", self.root[which], normal / stretch[:, None])
+        return self.mean[which] + step
+
+    def log_parts(self, x: FloatArray) -> FloatArray:
+        """[S, C] logarithm of each component's density times its share."""
+        count, size = self.mean.shape
+        white = np.linalg.inv(self.root)
+        origin = (white @ self.mean[:, :, None])[:, :, 0]
+        apart = (x @ white.reshape(-1, size).T).reshape(len(x), count, size) - origin
+        distance = (apart**2).sum(axis=2)
+        volume = np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)
+        constant = (
+            scipy.special.gammaln(0.5 * (TAIL + size))
+            - scipy.special.gammaln(0.5 * TAIL)
+            - 0.5 * size * np.log(TAIL * np.pi)
+        )
+        tail = -0.5 * (TAIL + size) * np.log1p(distance / TAIL)
+        return np.asarray(np.log(self.share) - volume + constant + tail)
+
+    def log_density(self, x: FloatArray) -> FloatArray:
+        """[S] logarithm of the density."""
+        return np.asarray(scipy.special.logsumexp(self.log_parts(x), axis=1))
 
 
 def sample(
-    predict: Predict,
-    data: LeastSquares,
-    fit: Fit,
-    rng: np.random.Generator,
-    draws: int = DRAWS,
+    batch: Batch, data: LeastSquares, landscape: Landscape, rng: np.random.Generator, most: int
 ) -> WeightedDraws:
-    """Importance sampling from the posterior of ``fit``; one evaluation a draw.
+    """Draws from the posterior.
 
-    :param data: as declared; the noise scale and the prior widths are those of ``fit``
+    :param batch: evaluates ``data``
+    :param data: levels with the noise that the residuals show, and the prior
+    :param landscape: its minima and profiles
+    :param most: evaluations of ``batch``, earlier ones included, after which it ends
     """
-    scale = fit.scale if fit.scale > 1.0 else 1.0
-    data = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
-    size = len(fit.x)
-    root = np.linalg.cholesky(fit.knowledge.full_covariance)
-    normal = rng.standard_normal((draws, size))
-    stretch = np.sqrt(rng.chisquare(TAIL, draws) / TAIL)
-    points = fit.x + (normal / stretch[:, None]) @ root.T
-    distance = (normal**2).sum(1) / stretch**2
-    log_proposal = -0.5 * (TAIL + size) * np.log1p(distance / TAIL)
-    # A width that stands for no prior keeps the draws from wandering off where nothing is known.
-    prior = data.proper_prior_term
-    log_weight = np.array([_log_posterior(predict, data, prior, x) for x in points]) - log_proposal
-    weight = np.exp(log_weight - log_weight.max())
-    return WeightedDraws(points, weight / weight.sum(), np.zeros(draws, int), draws)
+    begin = batch.evaluations
+    wanted = WANTED if len(landscape.minima.x) == 1 else WANTED_OF_SEVERAL
+    pool = _Pool(len(data.prior))
+    mixture = _first(batch, data, landscape)
+    while True:
+        new = mixture.draw(max(ROUND, int(GROWTH * len(pool.x))), rng)
+        cost = batch.cost(new)
+        inside = np.isfinite(cost)
+        parts = pool.add(mixture, len(new), new[inside], cost[inside])
+        weight = pool.weight()
+        effective = 1.0 / np.square(weight).sum()
+        if (effective >= wanted and len(pool.mixtures) > 2) or batch.evaluations >= most:
+            break
+        mixture = _follow(batch, data, mixture, parts, pool.x, weight)
+    kept = weight > NEGLIGIBLE
+    x, weight = pool.x[kept], weight[kept] / weight[kept].sum()
+    mode = assigned(batch, data, landscape.minima, x)
+    return WeightedDraws(x, weight, mode, batch.evaluations - begin)
 
 
-def _log_posterior(predict: Predict, data: LeastSquares, prior: PriorTerm, x: FloatArray) -> float:
-    """Up to a constant; minus infinity outside the range searched."""
-    if (x < data.low).any() or (x > data.high).any():
-        return -np.inf
-    level, _ = predict(x)
-    robust, _ = residuals(data.links, level[np.flatnonzero(data.used)])
-    value = -0.5 * float((robust**2).sum() + (prior.residuals(x) ** 2).sum())
-    return value if np.isfinite(value) else -np.inf
+class _Pool:
+    """Draws from several mixtures, weighed as if each came from all of them together."""
+
+    def __init__(self, size: int) -> None:
+        self.x = np.zeros((0, size))
+        self.mixtures: list[tuple[Mixture, float]] = []
+        self._cost = np.zeros(0)
+        self._log_proposal = np.zeros(0)
+
+    def add(self, mixture: Mixture, count: int, x: FloatArray, cost: FloatArray) -> FloatArray:
+        """Take in those [S, X] of ``count`` draws from a mixture that lie within the range.
+
+        :return: :meth:`Mixture.log_parts` of all draws
+        """
+        before = [m.log_density(x) + n for m, n in self.mixtures]
+        new = np.logaddexp.reduce(np.array([np.full(len(x), -np.inf), *before]), axis=0)
+        self.x, self._cost = np.concatenate([self.x, x]), np.concatenate([self._cost, cost])
+        parts, log_count = mixture.log_parts(self.x), float(np.log(count))
+        own = np.asarray(scipy.special.logsumexp(parts, axis=1)) + log_count
+        self._log_proposal = np.logaddexp(np.concatenate([self._log_proposal, new]), own)
+        self.mixtures.append((mixture, log_count))
+        return parts
+
+    def weight(self) -> FloatArray:
+        """[S] normalized weights."""
+        logarithm = -self._cost - self._log_proposal
+        weight = np.exp(logarithm - logarithm.max(initial=-np.inf))
+        # Ionides, 2008: weights cut at √S times their mean; what that misses vanishes as S grows.
+        weight = np.minimum(weight, weight.mean() * np.sqrt(len(weight)))
+        return np.asarray(weight / weight.sum())
+
+
+def _first(batch: Batch, data: LeastSquares, landscape: Landscape) -> Mixture:
+    """A component about each minimum and each point of the profiles that holds some weight."""
+    minima, profiles = landscape.minima, landscape.profiles
+    points = Points(
+        np.concatenate([minima.x, profiles.x]), np.concatenate([minima.cost, profiles.cost])
+    )
+    root = covariance_roots(batch, data, points.x, local=np.arange(len(points.x)) >= len(minima.x))
+    volume = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    mass = volume - points.cost
+    count = len(minima.x)
+    more = count + np.argsort(-mass[count:], kind="stable")
+    more = more[mass[more] > mass.max() - 8.0][: max(MOST_COMPONENTS - count, 0)]
+    order = np.concatenate([np.arange(count), more])
+    share = _defended(np.exp(0.5 * (mass[order] - mass.max())))
+    return Mixture(share, points.x[order], np.sqrt(INFLATED) * root[order], count)
+
+
+def _defended(share: FloatArray) -> FloatArray:
+    """Shares of which a part is spread evenly, so that no component dies out by chance."""
+    return (1.0 - DEFENCE) * share / share.sum() + DEFENCE / len(share)
+
+
+def _follow(
+    batch: Batch,
+    data: LeastSquares,
+    mixture: Mixture,
+    parts: FloatArray,
+    x: FloatArray,
+    weight: FloatArray,
+) -> Mixture:
+    """The mixture fitted to weighted draws, with new components at the heaviest."""
+    size = x.shape[1]
+    belongs = np.exp(parts - scipy.special.logsumexp(parts, axis=1, keepdims=True))
+    pull = belongs * weight[:, None]
+    share = pull.sum(axis=0)
+    mean, root = mixture.mean.copy(), mixture.root.copy()
+    for c in np.flatnonzero(share > 1e-4):
+        own = pull[:, c] / share[c]
+        effective = 1.0 / np.square(own).sum()
+        if effective < 2.0 * size:
+            continue
+        centre = own @ x
+        apart = x - centre
+        scatter = (own[:, None] * apart).T @ apart
+        old = root[c] @ root[c].T
+        blend = effective / (effective + STIFF)
+        root[c] = np.linalg.cholesky(blend * scatter + (1.0 - blend) * old + 1e-12 * np.eye(size))
+        mean[c] = blend * centre + (1.0 - blend) * mean[c]
+    kept = share > 1e-4
+    kept[: mixture.fixed] = True  # a minimum that few draws have met so far
+    share, mean, root = share[kept], mean[kept], root[kept]
+    heavy = np.argsort(-weight)[:NEW]
+    heavy = heavy[weight[heavy] > HEAVY]
+    if len(heavy) and len(share) < MOST_COMPONENTS:
+        new = np.sqrt(INFLATED) * covariance_roots(batch, data, x[heavy], local=True)
+        own = np.maximum(weight[heavy], 0.02)
+        share = np.concatenate([share, own])
+        mean, root = np.concatenate([mean, x[heavy]]), np.concatenate([root, new])
+    return Mixture(_defended(share), mean, root, mixture.fixed)
+
+
+def assigned(batch: Batch, data: LeastSquares, minima: Points, x: FloatArray) -> IntArray:
+    """[S] number of the minimum about which each of the points [S, X] lies.
+
+    Two minima are parted at the ridge between them: by the unknown in which they are farthest
+    apart, at its value there.
+    """
+    count = len(minima.x)
+    won = np.zeros((len(x), count), int)
+    for i in range(count):
+        for j in range(i + 1, count):
+            one, other = minima.x[i], minima.x[j]
+            top = ridge(batch, data, one, other, float(max(minima.cost[i], minima.cost[j])))
+            k = top.unknown
+            first = (x[:, k] < top.value) == (one[k] < top.value)
+            won[:, i] += first
+            won[:, j] += ~first
+    return np.argmax(won, axis=1)
+
+
+def normal_holds(batch: Batch, data: LeastSquares, x: FloatArray, rng: np.random.Generator) -> bool:
+    """Whether the normal approximation at a minimum ``x`` holds about it: draws from it, weighed by
+    the posterior, must keep :data:`NORMAL` of their effective number.
+
+    The prior of an unknown that has none is the vague one, as in the normal posterior.
+    """
+    size = len(x)
+    slope = batch.rows(x[None]).slope[0]
+    none = np.isinf(np.broadcast_to(data.prior_width, size))
+    vague = np.where(none, np.broadcast_to(data.vague, size) ** -2.0, 0.0)
+    root = np.linalg.cholesky(np.linalg.inv(slope.T @ slope + np.diag(vague)))
+    normal = rng.standard_normal((SCREENING, size))
+    cost = batch.cost(x + normal @ root.T)
+    if not np.isfinite(cost).any():
+        return False
+    logarithm = 0.5 * (normal**2).sum(axis=1) - cost
+    weight = np.exp(logarithm - logarithm.max())
+    return bool(weight.sum() ** 2 >= NORMAL * SCREENING * (weight**2).sum())

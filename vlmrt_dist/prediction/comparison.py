@@ -26,6 +26,7 @@ from vlmrt_dist.prediction.baselines import (
 from vlmrt_dist.prediction.evaluation import Evaluation, Offset
 from vlmrt_dist.prediction.link_errors import ModelErrors
 from vlmrt_dist.prediction.link_geometry import LinkGeometry, link_geometry
+from vlmrt_dist.prediction.shadowing import fit_shadowing
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneLike, SceneModel
 from vlmrt_dist.units import watts_to_dbm
@@ -51,6 +52,7 @@ LEVELS: dict[str, str] = {
 }
 
 CALIBRATED, ITU = "calibrated scene", "scene with ITU values"
+SHADOWED = "calibrated scene and shadowing"
 
 
 def evaluate(
@@ -62,6 +64,7 @@ def evaluate(
     offset: Offset = "none",
     radio: RadioConfig | None = None,
     noise_db: float | None = None,
+    shadowing: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Error statistics of an estimate at a test campaign, beside those of simpler models.
@@ -80,6 +83,8 @@ def evaluate(
     :param radio: default: that of the estimate, or of a live scene
     :param noise_db: standard deviation of a level's error about the model [dB], which widens the
         intervals; default: that of the estimate
+    :param shadowing: one more model: the calibrated scene, corrected by what the residuals of the
+        calibration tell of nearby links, see :mod:`~vlmrt_dist.prediction.shadowing`
     :param progress: called along the setups
     :raises CampaignError: if a campaign holds no levels or does not fit the scene
     :raises SceneError: if the estimate is of another scene
@@ -89,6 +94,11 @@ def evaluate(
     known = estimate.calibration if isinstance(estimate, Estimate) else estimate
     if known is None and calibration is None:
         raise ConfigurationError("give an estimate, or the campaign that models are fitted to")
+    if shadowing and (known is None or calibration is None):
+        raise ConfigurationError(
+            "shadowing is learned from the residuals of a calibration: give the estimate and the "
+            "campaign that it was made from"
+        )
     check_offset(offset)
     if radio is None and known is not None and known.origin is not None:
         radio = known.origin.radio
@@ -103,11 +113,36 @@ def evaluate(
         level = level_of(known)
     columns = simple_models(room, trial, fitted, radio, level, progress)
     if posterior is not None:
-        columns = [Column(CALIBRATED, "", posterior.level_dbm), *columns]
+        first = [Column(CALIBRATED, "", posterior.level_dbm)]
+        if shadowing and known is not None and fitted is not None:
+            here = level_posterior(room, known, fitted, radio=radio, progress=progress).level_dbm
+            first.append(_shadowed(fitted, here, trial, posterior.level_dbm))
+        columns = [*first, *columns]
     if offset == "none" and fitted is None and level != "stated":
         columns = [c for c in columns if c.name != ITU]  # nothing tells its offsets
     protocol = PROTOCOLS[offset] if fitted is None else f"{PROTOCOLS[offset]}; {LEVELS[level]}"
     return compare(trial, columns, offset, protocol, posterior, noise_db)
+
+
+def _shadowed(fitted: Campaign, here: FloatArray, test: Campaign, level: FloatArray) -> Column:
+    """The calibrated scene with the shadowing that its residuals at ``fitted`` show.
+
+    :param here: [M', N'] its levels at ``fitted`` [dBm]
+    :param level: [M, N] its levels at ``test`` [dBm]
+    """
+    assert fitted.rss_dbm is not None
+    residual = fitted.rss_dbm - here
+    used = fitted.present & ~fitted.censored & np.isfinite(residual)
+    found = fit_shadowing(_transmitters(fitted)[used], fitted.rx[used], residual[used])
+    mean, _ = found.predict(_transmitters(test)[test.present], test.rx[test.present])
+    corrected = level.copy()
+    corrected[test.present] += mean
+    return Column(SHADOWED, str(found), corrected)
+
+
+def _transmitters(campaign: Campaign) -> FloatArray:
+    """[M, N, 3] transmitter of each link."""
+    return np.broadcast_to(campaign.tx[:, None], campaign.rx.shape)
 
 
 @dataclass(frozen=True, eq=False)

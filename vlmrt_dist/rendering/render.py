@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.rendering.images import SceneImage
@@ -102,7 +103,7 @@ def render_scene(
         )
     with tempfile.TemporaryDirectory(prefix="vlmrt-render-") as place:
         folder = Path(place)
-        threads = num_threads or len(os.sched_getaffinity(0))
+        threads = num_threads or usable_cores()
         request: RenderRequest = {
             "width": width,
             "height": height,

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.report.data import Group, StudyRows, groups_of, label_of, value_of, varying
+from vlmrt_dist.report.data import Group, StudyRows, label_of, value_of, varying
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES
 from vlmrt_dist.store import Timing
+from vlmrt_dist.store import column as column_of
 
 PLACES = 120
 """Most points of a curve."""
@@ -79,7 +80,7 @@ def charts_of(study: StudyRows) -> list[Chart]:
 def _error_against(study: StudyRows) -> list[Chart]:
     """The error against the varied setting, with the paper's numbers."""
     description = study.description
-    groups = [g for g in groups_of(study.rows) if _number(g.label.get(description.by))]
+    groups = [g for g in study.groups if _number(g.label.get(description.by))]
     if not description.by or len({g.label[description.by] for g in groups}) < 2:
         return []
     others = [name for name in varying(groups) if name != description.by]
@@ -109,7 +110,7 @@ def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) 
     for name, some in _by_name(groups, others).items():
         some = sorted(some, key=lambda g: g.label[study.description.by])
         x = np.array([g.label[study.description.by] for g in some], float)
-        y = np.array([100.0 * np.mean([r.coverage for r in g.rows]) for g in some])
+        y = np.array([100.0 * np.mean(column_of(g.rows, "coverage")) for g in some])
         curves.append(Curve(name, x, y, style="markers"))
     note = "Stated as 95 %." + _left_out(curves)
     return [Chart("coverage", f"{study.description.title}: coverage", study.description.axis,
@@ -118,8 +119,8 @@ def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) 
 
 def _convergence(study: StudyRows) -> list[Chart]:
     """Adam's loss and error along its iterations."""
-    groups = [g for g in groups_of(study.rows) if any(len(r.mre_history) > 1 for r in g.rows)]
-    groups = [g for g in groups if g.optimizer.startswith("adam")]
+    groups = [g for g in study.groups if g.optimizer.startswith("adam")]
+    groups = [g for g in groups if any(len(r.mre_history) > 1 for r in g.rows)]
     names = varying(groups)
     charts = []
     for key, column, what, scale in (
@@ -196,10 +197,10 @@ def _pareto(study: StudyRows) -> list[Chart]:
     """A search: the error against the links and against the time, with the Pareto fronts."""
     if study.description.sweep != "search":
         return []
-    groups = [g for g in groups_of(study.rows) if np.isfinite(g.quantiles("mre")[1])]
+    groups = [g for g in study.groups if np.isfinite(g.quantiles("mre")[1])]
     if not groups:
         return []
-    error = np.array([100.0 * float(np.mean([r.mre for r in g.rows])) for g in groups])
+    error = np.array([100.0 * float(np.mean(column_of(g.rows, "mre"))) for g in groups])
     text = tuple(", ".join(f"{k} = {v}" for k, v in g.label.items()) for g in groups)
     charts = []
     for key, what, cost in (

@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.store import Ledger, Row, Timing
+from vlmrt_dist.store import column as column_of
 from vlmrt_dist.store import label_of as label_as_json
 
 
@@ -78,6 +80,11 @@ class StudyRows:
     rows: tuple[Row, ...] = ()
     timings: tuple[Timing, ...] = ()
 
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Its rows in groups, see :func:`groups_of`."""
+        return groups_of(self.rows)
+
     @property
     def quick(self) -> bool:
         """True for the small version of its sweep."""
@@ -137,7 +144,7 @@ class Group:
 
     def quantiles(self, column: str, scale: float = 1.0) -> tuple[float, float, float]:
         """10 %, 50 % and 90 % of a column over the finite values of the seeds; NaN if none is."""
-        values = scale * np.array([getattr(r, column) for r in self.rows], float)
+        values = scale * np.array(column_of(self.rows, column), float)
         values = values[np.isfinite(values)]
         if not len(values):
             return (np.nan,) * 3
@@ -205,12 +212,18 @@ def description_of(study: str) -> StudyDescription:
 
 def groups_of(rows: Iterable[Row]) -> list[Group]:
     """Rows by label, method, protocol and combining; in the order of the label's entries."""
-    found: dict[tuple[str, str, str, str], list[Row]] = {}
-    for row in rows:
-        key = (row.label, row.optimizer, row.protocol, row.combining)
-        found.setdefault(key, []).append(row)
+    found: dict[tuple[str, str, str, str], list[tuple[int, Row]]] = {}
+    rows = list(rows)
+    keys = zip(*(column_of(rows, name) for name in ("label", "optimizer", "protocol", "combining")),
+               strict=True)  # fmt: skip
+    for key, seed, row in zip(keys, column_of(rows, "seed"), rows, strict=True):
+        found.setdefault(key, []).append((seed, row))
     groups = [
-        Group(label_of(some[0]), *key[1:], tuple(sorted(some, key=lambda r: r.seed)))
+        Group(
+            label_of(some[0][1]),
+            *key[1:],
+            tuple(row for _, row in sorted(some, key=lambda each: each[0])),
+        )
         for key, some in found.items()
     ]
     return sorted(groups, key=lambda g: [*map(_order, g.label.values()), _order(g.optimizer),

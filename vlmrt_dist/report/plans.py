@@ -47,8 +47,8 @@ def plans_of(study: StudyRows) -> tuple[list[Plan], int]:
     If each seed has its own positions, those of the first are drawn.
     """
     first: dict[str, Row] = {}
-    for row in sorted(study.rows, key=lambda r: r.seed):
-        label = label_of(row)
+    for group in sorted(study.groups, key=lambda g: g.rows[0].seed):
+        row, label = group.rows[0], group.label
         alone = "positions" in label and "scene" not in label
         name = str(label["positions"]) if alone else row.label
         first.setdefault(name, row)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vlmrt_dist.report.data import Group, Results, StudyRows, groups_of, label_of
+from vlmrt_dist.report.data import Group, Results, StudyRows, label_of
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
-from vlmrt_dist.report.paper_comparison import CUT_NOTE, OPTIMIZER_NAMES, cut_off
-from vlmrt_dist.store import Row, Timing
+from vlmrt_dist.report.paper_comparison import CUT_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.store import Row, column
 
 MOST_LINES = 400
 """Most lines of a table; a note counts those left out."""
@@ -47,7 +48,7 @@ def _printed(study: StudyRows) -> dict[int, Printed]:
 
 
 def _estimations(study: StudyRows) -> Table:
-    groups, printed = groups_of(study.rows), _printed(study)
+    groups, printed = study.groups, _printed(study)
     labels = list(dict.fromkeys(name for g in groups for name in g.label))
     priors = any(g.optimizer == "map" for g in groups)
     head = [
@@ -87,11 +88,17 @@ def _estimations(study: StudyRows) -> Table:
                      "prints it of those that are estimated.")  # fmt: skip
     if len(groups) > MOST_LINES:
         notes.append(f"{len(groups) - MOST_LINES} more lines are left out; they are in the ledger.")
-    depths = [r.complete_to for r in study.rows if cut_off(r)]
-    if depths:
-        notes.append(CUT_NOTE.format(depth=min(depths)))
+    cut = _cut_depths(study.rows)
+    if len(cut):
+        notes.append(CUT_NOTE.format(depth=cut.min()))
     caption = f"{study.description.title}{_of_the_paper(study)}"
     return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes))
+
+
+def _cut_depths(rows: Sequence[Row]) -> NDArray[np.int64]:
+    """Depths to which the path sets of rows are complete, where that is less than was asked for."""
+    complete = np.array(column(rows, "complete_to"), np.int64)
+    return complete[(complete >= 0) & (complete < np.array(column(rows, "max_depth"), np.int64))]
 
 
 def _line(
@@ -103,15 +110,16 @@ def _line(
     rows = group.rows
     low, middle, high = group.quantiles("mre", 100.0)
     iterations = group.quantiles("iterations")[1]
-    each = float(np.median([r.seconds_fit / max(r.iterations, 1) for r in rows]))
-    cut = " ‡" if any(map(cut_off, rows)) else ""
-    failed = sum(r.outcome in ("non_finite", "diverged", "no_signal") for r in rows)
+    iteration = np.maximum(column(rows, "iterations"), 1)
+    each = float(np.median(np.array(column(rows, "seconds_fit")) / iteration))
+    cut = " ‡" if len(_cut_depths(rows)) else ""
+    failed = sum(o in ("non_finite", "diverged", "no_signal") for o in column(rows, "outcome"))
     cells = [
         *(_cell(group.label.get(name, "")) for name in labels),
         OPTIMIZER_NAMES.get(group.optimizer, group.optimizer),
         group.protocol,
         group.combining,
-        str(len({r.seed for r in rows})),
+        str(len(set(column(rows, "seed")))),
         f"{group.quantiles('num_links')[1]:.0f}",
         percent(group.quantiles("initial_mre", 100.0)[1]),
         percent(middle) + cut,
@@ -127,7 +135,7 @@ def _line(
         f"{group.quantiles('held_out_db')[1]:.1e}",
     ]
     if priors:
-        cells.append(f"{100.0 * np.mean([r.coverage for r in rows]):.1f}"
+        cells.append(f"{100.0 * np.mean(column(rows, 'coverage')):.1f}"
                      if group.optimizer == "map" else "")  # fmt: skip
     return (*cells, str(failed))
 
@@ -163,7 +171,7 @@ def contradictions(study: StudyRows) -> list[str]:
     of its error and our choice of seeds.
     """
     sentences = []
-    for group in groups_of(study.rows):
+    for group in study.groups:
         value = group.label.get(study.description.by)
         printed = _printed(study).get(value) if isinstance(value, int) else None
         if printed is None or group.optimizer != "adam":
@@ -188,20 +196,23 @@ def provenance(results: Results) -> Table:
     """Origin of each study's numbers: rows, seeds, engine, hardware, versions, command."""
     lines = []
     for study in results.studies:
-        some: list[Row | Timing] = [*study.rows, *study.timings]
-        seeds = sorted({r.seed for r in study.rows})
+        seeds = sorted(set(column(study.rows, "seed")))
+
+        def all_of(name: str, study: StudyRows = study) -> set[str]:
+            return {*column(study.rows, name), *column(study.timings, name)}
+
         count = f"{len(seeds)} ({seeds[0]} … {seeds[-1]})" if seeds else ""
         lines.append((
             study.name,
             f"{len(study.rows)}",
             f"{len(study.timings)}",
             count,
-            ", ".join(sorted({r.protocol for r in study.rows})),
-            ", ".join(sorted({r.engine for r in some})),
+            ", ".join(sorted(set(column(study.rows, "protocol")))),
+            ", ".join(sorted(all_of("engine"))),
             f"{_tracing_seconds(study):.3g}",
-            f"{sum(r.seconds_fit for r in study.rows):.3g}",
-            "; ".join(sorted({r.hardware for r in some})),
-            "; ".join(sorted({_versions(r.versions) for r in some})),
+            f"{sum(column(study.rows, 'seconds_fit')):.3g}",
+            "; ".join(sorted(all_of("hardware"))),
+            "; ".join(sorted(map(_versions, all_of("versions")))),
             study.command or "not known",
         ))  # fmt: skip
     head = ("study", "rows", "timings", "seeds", "protocol", "engine", "tracing [s]", "fitting [s]",
@@ -211,8 +222,9 @@ def provenance(results: Results) -> Table:
 
 def _tracing_seconds(study: StudyRows) -> float:
     """Tracing of all configurations; its seeds and methods share it."""
-    return sum({(r.label, r.protocol, r.combining, r.seconds_trace): r.seconds_trace
-                for r in study.rows}.values())  # fmt: skip
+    names = ("label", "protocol", "combining", "seconds_trace")
+    found = set(zip(*(column(study.rows, name) for name in names), strict=True))
+    return float(sum(seconds for *_, seconds in found))
 
 
 def _versions(text: str) -> str:

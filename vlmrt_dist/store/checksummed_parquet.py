@@ -18,6 +18,7 @@ class Damaged(Exception):
 
 
 _SEAL, _BLANK = "vlmrt_sha256", b"sha256:" + b"0" * 64
+_FEW = 16
 _DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 
 
@@ -27,10 +28,10 @@ def sealed(table: pa.Table) -> bytes:
     The digest is that of the file with zeros in its place.
     """
     content = io.BytesIO()
-    # Statistics and dictionaries of a single row would only take time.
+    several = table.num_rows > _FEW  # statistics and dictionaries of few rows only take time
     with pq.ParquetWriter(
-        content, table.schema, write_page_checksum=True, write_statistics=False,
-        use_dictionary=False,
+        content, table.schema, write_page_checksum=True, write_statistics=several,
+        use_dictionary=_repeating(table.schema) if several else False, compression="zstd",
     ) as writer:  # fmt: skip
         writer.write_table(table)
         writer.add_key_value_metadata({_SEAL: _BLANK.decode()})
@@ -40,8 +41,8 @@ def sealed(table: pa.Table) -> bytes:
     return blank[:at] + digest + blank[at + len(digest) :]
 
 
-def unsealed(content: bytes) -> pa.Table:
-    """The table of a file that :func:`sealed` made.
+def unsealed(content: bytes) -> pq.ParquetFile:
+    """The file that :func:`sealed` made, for reading.
 
     :raises Damaged: if any bit of it differs from what was written
     """
@@ -55,6 +56,16 @@ def unsealed(content: bytes) -> pa.Table:
     if hashlib.sha256(blank).hexdigest().encode() != content[at + len(b"sha256:") : end]:
         raise Damaged("its checksum does not match")
     try:
-        return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        return pq.ParquetFile(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise Damaged(f"it cannot be read: {error}") from None
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Columns whose values may repeat: all but real numbers."""
+    found = []
+    for field in schema:
+        lists = pa.types.is_list(field.type)
+        if not pa.types.is_floating(field.type.value_type if lists else field.type):
+            found.append(f"{field.name}.list.element" if lists else field.name)
+    return found

@@ -14,11 +14,16 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.store.atomic_files import create_atomic, write_atomic
+from vlmrt_dist.store.atomic_files import (
+    UnreadableFile,
+    create_atomic,
+    read_limited,
+    write_atomic,
+)
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss")
 """Kinds of object storage that can create a file only if it is absent."""
@@ -26,6 +31,21 @@ SCHEMES = ("s3", "gs", "az", "abfs", "abfss")
 _NAME = re.compile(r"[A-Za-z0-9=][A-Za-z0-9=._-]*")
 MAX_ATTEMPTS, PATIENCE = 5, 60.0
 """How often a request is tried again, and for how long in all [s]."""
+
+
+MAX_BYTES = 1 << 30
+"""Largest file that is read [bytes]."""
+
+
+class Stamp(NamedTuple):
+    """Tells whether a file is the one that was seen before.
+
+    :param size: in bytes
+    :param version: changes when it is replaced
+    """
+
+    size: int
+    version: str
 
 
 @dataclass(frozen=True)
@@ -47,14 +67,15 @@ class LocalPlace:
     def read(self) -> bytes | None:
         """The content; None if there is none.
 
-        :raises StorageError: if it is there and cannot be read
+        :raises StorageError: if it is there and cannot be read, or is no regular file of at most
+            1 GiB
         """
         try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StorageError(f"cannot read {self}: {error.strerror}") from None
+            return read_limited(self.path, MAX_BYTES)
+        except UnreadableFile as error:
+            if not os.path.lexists(self.path):
+                return None
+            raise StorageError(f"cannot read {self}: {error}") from None
 
     def write(self, content: bytes) -> None:
         """Write the content, over what may be there.
@@ -83,6 +104,36 @@ class LocalPlace:
                 os.replace(self.path, other.path)
         except OSError as error:
             raise StorageError(f"cannot move {self}: {error.strerror}") from None
+
+    def remove(self) -> None:
+        """Remove the file, if it is there.
+
+        :raises StorageError: if that is not possible
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove {self}: {error.strerror}") from None
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Stamp of each file in this folder but hidden ones, by its name.
+
+        :raises StorageError: if the folder cannot be listed
+        """
+        found = {}
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if not entry.name.startswith(".") and not entry.is_dir():
+                        with contextlib.suppress(FileNotFoundError):
+                            state = entry.stat()
+                            version = f"{state.st_mtime_ns}-{state.st_ino}"
+                            found[entry.name] = Stamp(state.st_size, version)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StorageError(f"cannot list {self}: {error.strerror}") from None
+        return found
 
     def names(self) -> Iterator[str]:
         """Names of files and folders in this folder but hidden ones, in no order."""
@@ -175,6 +226,32 @@ class RemotePlace:
         with self._errors("move"), contextlib.suppress(FileNotFoundError):
             obstore.copy(self.store, self.key, other.key)
             obstore.delete(self.store, self.key)
+
+    def remove(self) -> None:
+        """Delete the object, if it is there.
+
+        :raises StorageError: if the store does not answer, or refuses
+        """
+        import obstore
+
+        with self._errors("remove"), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self.store, self.key)
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Stamp of each object directly below, by its name.
+
+        :raises StorageError: if the store does not answer, or refuses
+        """
+        import obstore
+
+        with self._errors("list"):
+            found = obstore.list_with_delimiter(self.store, f"{self.key}/" if self.key else None)
+        return {
+            entry["path"].rpartition("/")[2]: Stamp(
+                entry["size"], f"{entry['e_tag']}-{entry['last_modified'].isoformat()}"
+            )
+            for entry in found["objects"]
+        }
 
     def names(self) -> Iterator[str]:
         """Names of objects and prefixes directly below, in no order."""

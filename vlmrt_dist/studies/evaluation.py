@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import restarts
 from vlmrt_dist.engine import choose_variant, engine_versions
 from vlmrt_dist.field import normalized_absolute_error
@@ -212,4 +212,4 @@ def _permittivity_columns(
 def hardware() -> str:
     """Device, cores and processor of this machine, in words."""
     device = "GPU" if choose_variant().startswith("cuda") else "CPU"
-    return f"{device}, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+    return f"{device}, {usable_cores()} cores, {platform.machine()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from vlmrt_dist.distributed import STUDY_METRICS, ActorOptions
@@ -9,6 +10,9 @@ from vlmrt_dist.progress import Progress
 from vlmrt_dist.store import Ledger, Row
 from vlmrt_dist.studies.evaluation import evaluate
 from vlmrt_dist.studies.point import Point
+
+PATIENCE = 0.5
+"""Seconds after which rows that wait for others are published."""
 
 
 def run(
@@ -20,9 +24,9 @@ def run(
 ) -> list[Row]:
     """Evaluate what the ledger does not hold yet, and return the rows of all points.
 
-    Rows are published as soon as they are there, so a run that was killed goes on where it stopped
-    when it is started again. What a point lacks, such as seeds that are new, is evaluated as one
-    batch; what it has is not done again.
+    A run that was killed goes on where it stopped when it is started again; half a second of its
+    work is lost at most. What a point lacks, such as seeds that are new, is evaluated as one batch;
+    what it has is not done again.
 
     :param points: what to evaluate
     :param ledger: where rows are looked up and published
@@ -35,27 +39,70 @@ def run(
         found |= {(study, key): row for key, row in ledger.read(study, asked).items()}
     lacking = [{key for key in p.row_keys if (p.study, key) not in found} for p in points]
     parts = [(i, part) for i, keys in enumerate(lacking) for part in points[i].parts(keys)]
-    left = [sum(i == index for i, _ in parts) for index in range(len(points))]
+    left = [0] * len(points)
+    for index, _ in parts:
+        left[index] += 1
+    complete = left.count(0)
     if progress is not None:
-        progress("", left.count(0), len(points))
+        progress("", complete, len(points))
     missing = [part for _, part in parts]
     if workers is not None:
         evaluations = _on_actors(missing, workers)
     else:
         evaluations = enumerate(map(evaluate, missing))
-    for number, rows in evaluations:
-        index, part = parts[number]
-        publish(ledger, rows)
-        found |= {(part.study, row.key): row for row in rows}
-        left[index] -= 1
-        if progress is not None and left[index] == 0:
-            progress(str(part), left.count(0), len(points))
+    with Publisher(ledger) as publisher:
+        for number, rows in evaluations:
+            index, part = parts[number]
+            publisher.add(rows)
+            found |= {(part.study, row.key): row for row in rows}
+            left[index] -= 1
+            if left[index] == 0:
+                complete += 1
+                if progress is not None:
+                    progress(str(part), complete, len(points))
     return [found[point.study, key] for point in points for key in point.row_keys]
+
+
+class Publisher:
+    """Publishes rows together that come shortly after each other: a file takes longer to write than
+    a row to compute. At the end of its block, however that ends, the last ones.
+
+    :param ledger: where to
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiting: dict[str, list[Row]] = {}
+        self._last = -PATIENCE
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Publish the rows of a point, now or with those that follow, and tell the metrics."""
+        _tell(rows)
+        self._waiting.setdefault(rows[0].study, []).extend(rows)
+        if time.monotonic() - self._last >= PATIENCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Publish the rows that wait."""
+        for study in list(self._waiting):
+            self._ledger.publish(study, self._waiting[study])
+            del self._waiting[study]
+        self._last = time.monotonic()
 
 
 def publish(ledger: Ledger, rows: Sequence[Row]) -> None:
     """Keep the rows of a point that is done, and tell the metrics."""
+    _tell(rows)
     ledger.publish(rows[0].study, rows)
+
+
+def _tell(rows: Sequence[Row]) -> None:
     for row in rows:
         STUDY_METRICS.tell_estimation(
             row.study,

@@ -324,9 +324,10 @@ def sweep(
 def outlook(points: Sequence[Point], ledger: Ledger) -> list[str]:
     """A line a point: its methods and seeds, and how many of its rows are missing."""
     lines, lacking, total = [], 0, 0
+    there = {study: ledger.keys(study) for study in {point.study for point in points}}
     for point in points:
         keys = list(point.row_keys)
-        missing = len(keys) - len(ledger.read(point.study, keys))
+        missing = sum(key not in there[point.study] for key in keys)
         lines.append(
             f"{point}: {', '.join(point.optimizers)} × {len(point.seeds)} seeds, "
             + (f"{missing} of {len(keys)} rows missing" if missing else "complete")

@@ -22,7 +22,8 @@ from vlmrt_dist.report.plotting.misnaming import (
     trust_of,
     trust_table,
 )
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.rows import Row
 
 
 def row(seed: int, rate: float, optimizer: str, confidence: str = "none", **more: object) -> Row:

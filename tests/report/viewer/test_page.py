@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import invoke
 from vlmrt_dist.campaign import Campaign, RadioConfig, write_campaign
-from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.field import simulate
 from vlmrt_dist.inference import (
     VERDICT_WORDS,
@@ -119,7 +119,7 @@ def test_other_objects_and_endings_are_refused(
     room: SceneModel, result: Estimate, tmp_path: Path
 ) -> None:
     scene = SceneModel("one", (sheet("roof"),), np.array([[0.0, 0.0, 0.0], [3.0, 3.0, 3.0]]))
-    with pytest.raises(ConfigurationError, match="other objects"):
+    with pytest.raises(SceneError, match="other objects"):
         view(scene, None, result)
     with pytest.raises(ConfigurationError, match=r"\.html"):
         view(room).write(tmp_path / "page.pdf")

@@ -10,8 +10,9 @@ from tests.caches import fresh_cache
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import ConfigurationError, SceneError
 from vlmrt_dist.inference.parameters import KINDS
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import place_of
+from vlmrt_dist.store.rows import Row
 from vlmrt_dist.studies.benchmarks.cities import (
     Case,
     city,

@@ -14,7 +14,8 @@ import pytest
 
 import vlmrt_dist as vd
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.store.ledger import Ledger, Row
+from vlmrt_dist.store.ledger import Ledger
+from vlmrt_dist.store.rows import Row
 from vlmrt_dist.studies.runs import Point, evaluate
 from vlmrt_dist.studies.search.definition import Study, again, best, key_of
 from vlmrt_dist.studies.search.pool_runner import run_pool

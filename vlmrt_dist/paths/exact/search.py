@@ -6,7 +6,6 @@ same bits for any number of threads and however setups are split over calls.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.campaign import MeasurementSetup
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.paths.exact.antennas import check_antennas, empty_bodies
 from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_ends
@@ -76,7 +76,7 @@ def search_paths(
     places = [(setup.tx - scene.shift, setup.rx - scene.shift) for setup in setups]
     for m, (tx, rx) in enumerate(places):
         check_antennas(scene, tx, rx, m)
-    number = threads or _processors()
+    number = threads or usable_cores()
     # Few setups are split by their first reflections; of many, only some are held at a time.
     together = 4 * number
     tasks = 1 if number == 1 or len(places) >= together else together
@@ -108,13 +108,6 @@ def _search_all(part: list[_Search], tasks: int, pool: ThreadPoolExecutor) -> No
             search.gather(found[i * tasks : (i + 1) * tasks])
         waiting = [search for search in waiting if search.rows is None]
     list(pool.map(_Search.finish, part))
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Search:

@@ -87,11 +87,10 @@ def view(
     :param campaign: positions, measured or planned, or a file or data frame of them; None: objects
         only
     :param estimate: of this scene; None: the scene's own materials
-    :param radio: what paths are traced with; default: that of a live scene, at the estimate's
-        carrier
+    :param radio: what paths are traced with; default: that of the estimate, or of a live scene
     :param paths: trace the links' paths; in a large scene that takes time
     :param progress: called along the tracing
-    :raises ConfigurationError: if the estimate is about other objects
+    :raises SceneError: if the estimate is of another scene (the message says what differs)
     :raises CampaignError: if an antenna is on a surface
     """
     stated = radio is not None
@@ -104,12 +103,12 @@ def view(
         calibration = estimate.calibration
         if campaign is not None and estimate.links.measured_dbm.shape == campaign.present.shape:
             levels = estimate.links
-    if calibration is not None and calibration.names != scene.names:
-        raise ConfigurationError(
-            "the estimate is about other objects than the scene; give the scene it was made for"
-        )
-    if calibration is not None and not stated:
-        radio = radio.replace(frequency=calibration.frequency)
+    if calibration is not None:
+        calibration.scene_of(scene)
+        if not stated and calibration.origin is not None:
+            radio = calibration.origin.radio
+        elif not stated:
+            radio = radio.replace(frequency=calibration.frequency)
     links = None
     if campaign is not None and paths:
         links = view_links(scene, campaign, radio, calibration, levels, progress)

@@ -104,7 +104,7 @@ def nothing_timed(
 
     :param key: content hash of what is to be timed
     :param label: JSON object of what distinguishes it
-    :param known: other fields of :class:`~vlmrt_dist.store.ledger.Timing`
+    :param known: other fields of :class:`~vlmrt_dist.store.rows.Timing`
     """
     counts = dict.fromkeys(
         ("num_objects", "num_setups", "num_links", "num_paths", "iterations", "peak_bytes"), -1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.field import Differentiable, perturbed, simulate
 from vlmrt_dist.inference import (
     ADAMS,
@@ -170,7 +170,7 @@ class Bench:
         import drjit as dr
 
         best = np.inf
-        for threads in sorted({1, os.cpu_count() or 1}):
+        for threads in sorted({1, usable_cores()}):
             dr.set_thread_count(threads)
             # One after another, and each alone: Dr.Jit compiles the materials of every scene that
             # is alive into every kernel, which would make retrace slower than it is.

@@ -18,6 +18,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import ActorObjective, ActorOptions, map_on_actors
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.studies.runs import Point, evaluate
@@ -169,7 +170,7 @@ def nodes(simulated: int) -> Iterator[str]:
             ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         yield (
             f"{simulated} nodes that are SIMULATED on one machine with "
-            f"{len(os.sched_getaffinity(0))} cores, one actor a node; no network is crossed"
+            f"{usable_cores()} cores, one actor a node; no network is crossed"
         )
     finally:
         ray.shutdown()

@@ -74,7 +74,7 @@ class TwoMinima:
             "conductivity": np.log(self.truth.conductivity(frequency)),
             "relative_permittivity": np.log(self.truth.relative_permittivity(frequency)),
             "thickness": np.log(self.truth.thickness),
-            "gain": self.offset_db,
+            "gain": np.repeat(self.offset_db, self.positions.num_receivers),
         }
         for quantity, entry in unknowns.entry.items():
             for k in reversed(range(len(entry))):

@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, read_campaign
-from vlmrt_dist.field import simulate
+from vlmrt_dist.campaign import RadioConfig, read_campaign
 from vlmrt_dist.inference import (
     Estimate,
     LevenbergMarquardt,
@@ -20,22 +18,12 @@ from vlmrt_dist.inference import (
     Prior,
     estimate,
 )
+from vlmrt_dist.prediction import evaluate
 from vlmrt_dist.scene import SceneModel, load_scene
 
 MEASURED = Path(__file__).parents[2] / "notebooks" / "measured"
 BLE = MEASURED / "flat_ble"
 BLE_RADIO = RadioConfig(frequency=2.44e9, antenna_pattern="dipole", max_depth=4)
-
-
-def error_after_offsets(scene: SceneModel, campaign: Campaign, radio: RadioConfig) -> float:
-    """Root mean square error [dB] of a scene's levels, after one offset for each setup."""
-    level = simulate(scene, campaign, radio=radio).rss_dbm
-    assert level is not None
-    assert campaign.rss_dbm is not None
-    error: FloatArray = np.where(campaign.present, campaign.rss_dbm - level, np.nan)
-    assert np.isfinite(error[campaign.present]).all()  # every link counts
-    error = error - np.nanmean(error, axis=1, keepdims=True)
-    return float(np.sqrt(np.nanmean(error**2)))
 
 
 @pytest.fixture(scope="module")
@@ -62,18 +50,26 @@ def ble_estimate(ble_flat: SceneModel) -> Estimate:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("file", "itu_db", "calibrated_db"),
-    [("cal89.csv", 3.78, 3.41), ("test.csv", 4.12, 3.76)],
+    ("file", "links", "rms_db"),
+    [
+        ("cal89.csv", 530, (3.41, 2.70, 3.78, 4.05)),
+        ("test.csv", 288, (3.76, 3.08, 4.11, 4.18)),
+    ],
 )
-def test_the_calibrated_flat_predicts_bluetooth_levels_at_new_positions(
-    ble_flat: SceneModel,
-    ble_estimate: Estimate,
-    file: str,
-    itu_db: float,
-    calibrated_db: float,
+def test_bluetooth_levels_at_new_positions(
+    ble_flat: SceneModel, ble_estimate: Estimate, file: str, links: int, rms_db: tuple[float, ...]
 ) -> None:
     new = read_campaign(BLE / file, scene=ble_flat)
-    before = error_after_offsets(ble_flat, new, BLE_RADIO)
-    after = error_after_offsets(ble_estimate.calibrated_scene, new, BLE_RADIO)
-    assert before == pytest.approx(itu_db, abs=0.02)
-    assert after == pytest.approx(calibrated_db, abs=0.05)
+    found = evaluate(
+        ble_flat, new, estimate=ble_estimate, calibration=BLE / "cal60.csv", offset="setup",
+        shadowing=True,
+    )  # fmt: skip
+    assert [model.name for model in found.models[:4]] == [
+        "calibrated scene",
+        "calibrated scene and shadowing",
+        "scene with ITU values",
+        "log-distance and loss per wall",
+    ]
+    assert len(found.measured_dbm) == links  # every link counts
+    assert [model.rms_db for model in found.models[:4]] == pytest.approx(rms_db, abs=0.05)
+    assert 0.93 < found.models[0].inside < 0.99
