@@ -38,7 +38,6 @@ from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.two_minima import two_minima_problems
 
-
 FLOOR_DBM = -120.0
 """Floor of the receivers: behind a partition of metal nothing can be measured."""
 
