@@ -58,6 +58,7 @@ def test_values_are_the_tables_or_those_stated() -> None:
     [
         (("chalk", 0.1), "unknown material 'chalk'"),
         (("brick", 0.0), "thickness must be a positive"),
+        (("brick", 12.5), "number of metres, at most 2; got 12.5"),
         (("brick", -1.0), "thickness must be a finite"),
         (("brick", float("nan")), "thickness must be a finite"),
         (("brick", "thin"), "thickness must be a finite"),
