@@ -415,7 +415,7 @@ class Estimate:
         layered = None if self.scene is None else self.scene.objects[k].layered
         if layered is None:
             return self.materials[k], *cells(quantity, k)
-        material = f"{layered.name} ({len(layered.layers)} layers)"
+        material = str(layered)
         if quantity.verdict[k] == "fixed":
             return material, "", "", "", "fixed"
         return material, *cells(quantity, k)
