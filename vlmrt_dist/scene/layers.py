@@ -95,6 +95,9 @@ class LayeredMaterial:
                 f"{MAX_LAYERS}"
             )
 
+    def __str__(self) -> str:
+        return f"{self.name} ({len(self.layers)} layer{'s' * (len(self.layers) != 1)})"
+
     @property
     def thickness(self) -> float:
         """Thickness of all layers together [m]."""
