@@ -20,6 +20,10 @@ from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
 
+DRAWS_SEED = 1
+"""Seed of the draws from every posterior."""
+
+
 def fit_least_squares(
     problem: Problem,
     solver: LevenbergMarquardt,
@@ -40,8 +44,8 @@ def fit_least_squares(
     )
     if solver.posterior == "normal" or len(found.fit.x) > MAX_DENSE_UNKNOWNS:
         return found.fit
-    # A stream of its own: what is drawn later does not depend on whether there were draws.
-    return _with_draws(problem, solver, found, rng.spawn(1)[0])
+    # The same draws whoever asks: a study's point answers with the bits of an estimation.
+    return _with_draws(problem, solver, found, np.random.default_rng(DRAWS_SEED))
 
 
 def _with_draws(
