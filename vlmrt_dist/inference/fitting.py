@@ -19,7 +19,6 @@ from vlmrt_dist.inference.sampling import ENOUGH, normal_holds, sample
 from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
-
 DRAWS_SEED = 1
 """Seed of the draws from every posterior."""
 
