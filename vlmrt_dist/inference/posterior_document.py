@@ -19,24 +19,16 @@ from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.inference.level_prediction import evenly_weighted
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
 from vlmrt_dist.inference.origin import KnownOffsets, ObjectKey, OffsetsBy, Origin
-from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
+from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.plain_values import (
     array_from_plain,
     array_to_plain,
     built,
-    from_plain,
     to_plain,
 )
 from vlmrt_dist.inference.problem import Assumptions
-from vlmrt_dist.inference.quantities import (
-    NOTHING_ALONG,
-    AlongPaths,
-    Clutter,
-    ExcessLoss,
-    JointPosterior,
-)
+from vlmrt_dist.inference.quantities import JointPosterior
 from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 from vlmrt_dist.scene import MaterialPrior
 
@@ -57,7 +49,6 @@ class Told(NamedTuple):
 
     joint: JointPosterior
     origin: Origin
-    along: AlongPaths
 
 
 def posterior_document(result: Estimate) -> dict[str, Any] | None:
@@ -102,17 +93,7 @@ def posterior_document(result: Estimate) -> dict[str, Any] | None:
         },
         "draws": None if joint.draws is None else _draws(joint.draws),
         "offsets": None if origin.offsets is None else to_plain(origin.offsets),
-        "along": {
-            "clutter": _named(result.clutter),
-            "excess_loss": _named(result.excess_loss),
-        },
     }
-
-
-def _named(value: Clutter | ExcessLoss | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    return {name: to_plain(each) for name, each in value._asdict().items()}
 
 
 def _draws(draws: WeightedDraws) -> dict[str, Any]:
@@ -129,24 +110,25 @@ def _draws(draws: WeightedDraws) -> dict[str, Any]:
     }
 
 
-def read_document(document: Any, num_objects: int) -> Told:
+def read_document(document: Any, num_objects: int, num_layers: int = 0) -> Told:
     """What a document tells.
 
-    :param num_objects: K, as many as the file has rows
+    :param num_objects: K, as many as the file has rows of objects
+    :param num_layers: Λ, as many as it has rows of layers
     :raises ValueError: if something is missing, impossible, or does not belong together
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError("its posterior is none of this version")
     try:
-        joint = _joint(document["unknowns"], document["draws"], num_objects)
-        return Told(joint, _origin(document, joint, num_objects), _along(document))
+        joint = _joint(document["unknowns"], document["draws"], num_objects, num_layers)
+        return Told(joint, _origin(document, joint, num_objects))
     except KeyError as error:
         raise ValueError(f"its posterior lacks {str(error)[:60]}") from None
     except (TypeError, AttributeError):
         raise ValueError("a part of its posterior is of another kind than it should be") from None
 
 
-def _joint(unknowns: Any, draws: Any, num_objects: int) -> JointPosterior:
+def _joint(unknowns: Any, draws: Any, num_objects: int, num_layers: int) -> JointPosterior:
     quantity, label = _words(unknowns["quantity"]), _words(unknowns["label"])
     size = len(quantity)
     if not 0 < size <= MOST_UNKNOWNS or not set(quantity) <= set(KINDS):
@@ -164,7 +146,7 @@ def _joint(unknowns: Any, draws: Any, num_objects: int) -> JointPosterior:
     entry: dict[str, IntArray] = {}
     for name, plain in unknowns["of_objects"].items():
         of_objects = array_from_plain(plain).astype(np.int64)
-        right = of_objects.size == num_objects or name.startswith("layer")
+        right = of_objects.size == (num_layers if name in LAYER.values() else num_objects)
         if name not in KINDS or name in OF_LINKS or of_objects.ndim != 1 or not right:
             raise ValueError("its unknowns belong to other objects than the rows")
         _check_entries(of_objects, quantity, name)
@@ -178,7 +160,9 @@ def _joint(unknowns: Any, draws: Any, num_objects: int) -> JointPosterior:
 def _check_entries(entry: IntArray, quantity: Sequence[str], name: str) -> None:
     if entry.size and not (entry.min() >= -1 and entry.max() < len(quantity)):
         raise ValueError("an object's unknown is none of those that there are")
-    if any(quantity[i] != name for i in np.unique(entry[entry >= 0]).tolist()):
+    # A layer and an object of one group share an unknown, which is the object's.
+    kinds = {quantity[i].removeprefix("layer_") for i in np.unique(entry[entry >= 0]).tolist()}
+    if kinds - {name.removeprefix("layer_")}:
         raise ValueError("an object's unknown is of another kind")
 
 
@@ -248,26 +232,6 @@ def _offsets(document: Any, joint: JointPosterior) -> KnownOffsets | None:
         raise ValueError("its offsets are impossible")
     _check_entries(entry.astype(np.int64), joint.quantity, "gain")
     return replace(found, entry=entry.astype(np.int64))
-
-
-def _along(document: Any) -> AlongPaths:
-    along = document["along"]
-    clutter, loss = along["clutter"], along["excess_loss"]
-    area = document["noise"].get("clutter_area")
-    if clutter is None and loss is None:
-        return NOTHING_ALONG
-    found = AlongPaths(
-        None if clutter is None else Clutter(**clutter),
-        None if loss is None else ExcessLoss(**loss),
-        None if area is None else from_plain(area),
-    )
-    numbers: FloatArray = np.array(
-        [*(found.clutter or ())[:3], *(found.excess_loss or ())[:2]], np.float64
-    )
-    verdict = found.excess_loss is None or found.excess_loss.verdict in get_args(Verdict)
-    if not np.isfinite(numbers).all() or not verdict:
-        raise ValueError("its clutter or excess loss is impossible")
-    return found
 
 
 def _words(values: Any) -> tuple[str, ...]:
