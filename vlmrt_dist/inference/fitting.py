@@ -19,6 +19,20 @@ from vlmrt_dist.inference.sampling import ENOUGH, normal_holds, sample
 from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
+DRAWS_SEED = 1
+"""Seed of the draws from every posterior."""
+
+
+MOST_PATHS = 8_000_000
+"""Most paths that a search replays, evaluations times paths: some seconds of one core."""
+
+
+LEAST_FOR_DRAWS = 500
+"""Evaluations that draws need at least."""
+
+FEW = 50.0
+"""With a smaller effective number of draws the normal posterior is no worse."""
+
 
 def fit_least_squares(
     problem: Problem,
@@ -33,6 +47,8 @@ def fit_least_squares(
     :param start: [K] conductivities of the first start [S/m]
     :param rng: of the further starts
     """
+    paths = max(problem.evaluator.num_paths, 1)
+    solver = replace(solver, max_total=max(1, min(solver.max_total, MOST_PATHS // paths)))
     begin = problem.unknowns.at_conductivity(start)
     starts = starting_points(begin, problem.data, solver.starts, rng)
     found = search(
@@ -40,8 +56,8 @@ def fit_least_squares(
     )
     if solver.posterior == "normal" or len(found.fit.x) > MAX_DENSE_UNKNOWNS:
         return found.fit
-    # A stream of its own: what is drawn later does not depend on whether there were draws.
-    return _with_draws(problem, solver, found, rng.spawn(1)[0])
+    # The same draws whoever asks: a study's point answers with the bits of an estimation.
+    return _with_draws(problem, solver, found, np.random.default_rng(DRAWS_SEED))
 
 
 def _with_draws(
@@ -54,9 +70,14 @@ def _with_draws(
     if solver.posterior == "auto" and not several and normal_holds(batch, data, fit.x, rng):
         return replace(fit, evaluations=fit.evaluations + batch.evaluations)
     most = solver.max_total - fit.evaluations
+    if most < LEAST_FOR_DRAWS:
+        return _undrawn(fit, "no evaluations were left to draw from it")
     if landscape is None:
         landscape = explore(batch, data, fit.x, most)
     draws = sample(batch, data, landscape, rng, most)
+    if draws.effective < FEW:
+        spent = replace(fit, evaluations=fit.evaluations + batch.evaluations)
+        return _undrawn(spent, f"of its draws only {draws.effective:.0f} count")
     reason = fit.reason
     if draws.effective < ENOUGH:
         reason += (
@@ -74,6 +95,12 @@ def _with_draws(
         reason=reason,
     )  # fmt: skip
     return with_open_ends(problem.predict, problem.data, fit)
+
+
+def _undrawn(fit: Fit, why: str) -> Fit:
+    """The fit without draws that it should have had."""
+    doubt = f"; the posterior may not be normal, but {why}: a higher max_total makes more"
+    return replace(fit, reason=fit.reason + doubt)
 
 
 def appraise_adam(problem: Problem, run: AdamResult, index: int) -> Fit:

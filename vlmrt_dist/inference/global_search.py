@@ -40,6 +40,10 @@ MOST_STARTS = 24
 SCATTERED = 8
 """Starts that are spread over the prior; four times as many where the fit is not explained."""
 
+MANY, MOST_POINTS_OF_MANY = 16, 4
+"""With more unknowns, profiles have so many values to each side, start from the best minimum alone,
+and half as many descents start from them."""
+
 MOST_SCANNED = 4
 """Most minima that profiles start from."""
 
@@ -104,7 +108,8 @@ def explore(
     walked: list[Points] = []
     starts = _spread(data, batch, cost, scattered)
     complete = True
-    while len(scanned) < MOST_SCANNED:
+    many = len(x) > MANY
+    while len(scanned) < (1 if many else MOST_SCANNED):
         waiting = [
             i for i in range(len(minima.x))
             if minima.cost[i] <= minima.cost[0] + SCANNED
@@ -123,7 +128,7 @@ def explore(
         there = np.concatenate([starts, *low])
         starts = np.zeros((0, len(x)))
         costs = batch.cost(there)
-        order = np.argsort(costs, kind="stable")[:MOST_STARTS]
+        order = np.argsort(costs, kind="stable")[: MOST_STARTS // 2 if many else MOST_STARTS]
         order = order[costs[order] < 3.0 * minima.cost[0] + HOPELESS]
         if not len(order):
             continue
@@ -169,7 +174,7 @@ def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
     spacing = np.broadcast_to(data.spacing, size)
     points, unknown = [], []
     for k in np.flatnonzero(np.isfinite(spacing)):
-        step = max(float(spacing[k]), float(high[k] - low[k]) / MOST_POINTS)
+        step = max(float(spacing[k]), float(high[k] - low[k]) / _most_points(size))
         values = np.concatenate([
             np.arange(x[k] - step, low[k], -step), np.arange(x[k] + step, high[k], step)
         ])  # fmt: skip
@@ -191,8 +196,16 @@ def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
 def _range(batch: Batch, data: LeastSquares, cost: float) -> tuple[FloatArray, FloatArray]:
     """[X] ends of the range in which a minimum can lie that matters: beyond, the prior alone costs
     more than the present minimum and :data:`KEPT`."""
-    reach = data.prior_term.reach(cost + KEPT)
+    # χ² of L links and X unknowns is hardly below L - X - 2 √(2 L) anywhere.
+    links = float(data.used.sum())
+    least = 0.5 * max(links - len(data.prior) - 2.0 * np.sqrt(2.0 * links), 0.0)
+    reach = data.prior_term.reach(max(cost - least, 0.0) + KEPT)
     return np.maximum(batch.low, data.prior - reach), np.minimum(batch.high, data.prior + reach)
+
+
+def _most_points(size: int) -> int:
+    """Most values of a profile to each side."""
+    return MOST_POINTS_OF_MANY if size > MANY else MOST_POINTS
 
 
 def _spread(data: LeastSquares, batch: Batch, cost: float, count: int) -> FloatArray:
@@ -226,7 +239,7 @@ def _profiles(
     unknown = np.array([k for k, _ in walks], int)
     side = np.array([s for _, s in walks])
     far = np.where(side < 0.0, x[unknown] - low[unknown], high[unknown] - x[unknown])
-    step = np.maximum(spacing[unknown], far / MOST_POINTS)
+    step = np.maximum(spacing[unknown], far / _most_points(len(x)))
     count = np.maximum(np.floor(far / step), 0.0).astype(int)
     here = np.repeat(x[None], len(walks), axis=0)
     found: list[list[tuple[FloatArray, float]]] = [[] for _ in walks]

@@ -148,7 +148,8 @@ def search(
             fit = replace(fit, width=width)
             break
         starts = fit.x[None]
-    fit = replace(fit, evaluations=evaluations)
+    reason = f"{fit.reason} ({evaluations} evaluations)"
+    fit = replace(fit, evaluations=evaluations, reason=reason)
     return replace(found, fit=replace(fit, modes=_modes(fit, found.landscape)))
 
 
@@ -207,21 +208,21 @@ def _search_further(
         suspected = suspicious(batch, problem, fit.x)
         evaluations += batch.evaluations
         if not suspected:
-            reason = f"a screening found no other minimum ({evaluations} evaluations)"
+            reason = "a screening found no other minimum"
             return Search(replace(fit, evaluations=evaluations, reason=reason), problem, None)
     landscape, fit = moved(problem, fit)
-    reason = _reason(landscape, evaluations)
+    reason = _reason(landscape)
     return Search(replace(fit, evaluations=evaluations, reason=reason), problem, landscape)
 
 
-def _reason(landscape: Landscape, evaluations: int) -> str:
+def _reason(landscape: Landscape) -> str:
     count = len(landscape.minima.x)
     found = "one minimum" if count == 1 else f"{count} minima within the noise of the best"
     if landscape.complete:
-        return f"the search found {found} and no further ones ({evaluations} evaluations)"
+        return f"the search found {found} and no further ones"
     return (
-        f"the search ended at its limit after {evaluations} evaluations, with {found}; a higher "
-        "max_total lets it go on"
+        f"the search ended at its limit of evaluations, with {found}; a higher max_total lets it "
+        "go on"
     )
 
 
@@ -254,8 +255,7 @@ def _search_together(
         fit = other
     reason = (
         f"with more than {MAX_DENSE_UNKNOWNS} unknowns only those in conflict with their priors "
-        f"were moved, all together ({evaluations} evaluations); other minima are not told, and "
-        "there are no draws"
+        "were moved, all together; other minima are not told, and there are no draws"
     )
     return replace(fit, evaluations=evaluations, reason=reason)
 

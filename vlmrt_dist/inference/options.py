@@ -260,7 +260,8 @@ class LevenbergMarquardt:
     :param max_evaluations: most evaluations of one start
     :param initial: where the first start is, or conductivities [K] [S/m]
     :param posterior: normal, sampled, or as a screening decides
-    :param max_total: most evaluations of the whole search, all starts and draws together
+    :param max_total: after so many evaluations, all starts together, no further search or round of
+        draws begins; fewer in scenes of many paths, 8 million paths in all
     :raises ConfigurationError: if a choice does not exist or a number makes no sense
     """
 

@@ -34,15 +34,16 @@ ROUND, GROWTH = 256, 0.15
 TAIL = 6.0
 """Degrees of freedom of the components: longer tails than the posterior's keep weights bounded."""
 
-MOST_COMPONENTS = 30
+FROM_PROFILES, MOST_COMPONENTS = 16, 80
+"""Most components about points of profiles in the first mixture, and most in all."""
 
 INFLATED = 1.3
 """Factor by which the first components' covariances exceed those of the posterior there."""
 
-NEW = 4
+NEW = 6
 """Most components that a round founds at its heaviest draws."""
 
-HEAVY = 0.01
+HEAVY = 0.003
 """Share of all weight from which on a draw founds one."""
 
 STIFF = 10.0
@@ -128,6 +129,8 @@ def sample(
         if (effective >= wanted and len(pool.mixtures) > 2) or batch.evaluations >= most:
             break
         mixture = _follow(batch, data, mixture, parts, pool.x, weight)
+    # Ionides, 2008: weights cut at √S times their mean; what that misses vanishes as S grows.
+    weight = np.minimum(weight, weight.mean() * np.sqrt(len(weight)))
     kept = weight > NEGLIGIBLE
     x, weight = pool.x[kept], weight[kept] / weight[kept].sum()
     mode = assigned(batch, data, landscape.minima, x)
@@ -161,8 +164,6 @@ class _Pool:
         """[S] normalized weights."""
         logarithm = -self._cost - self._log_proposal
         weight = np.exp(logarithm - logarithm.max(initial=-np.inf))
-        # Ionides, 2008: weights cut at √S times their mean; what that misses vanishes as S grows.
-        weight = np.minimum(weight, weight.mean() * np.sqrt(len(weight)))
         return np.asarray(weight / weight.sum())
 
 
@@ -177,7 +178,7 @@ def _first(batch: Batch, data: LeastSquares, landscape: Landscape) -> Mixture:
     mass = volume - points.cost
     count = len(minima.x)
     more = count + np.argsort(-mass[count:], kind="stable")
-    more = more[mass[more] > mass.max() - 8.0][: max(MOST_COMPONENTS - count, 0)]
+    more = more[mass[more] > mass.max() - 8.0][:FROM_PROFILES]
     order = np.concatenate([np.arange(count), more])
     share = _defended(np.exp(0.5 * (mass[order] - mass.max())))
     return Mixture(share, points.x[order], np.sqrt(INFLATED) * root[order], count)
@@ -221,7 +222,7 @@ def _follow(
     heavy = heavy[weight[heavy] > HEAVY]
     if len(heavy) and len(share) < MOST_COMPONENTS:
         new = np.sqrt(INFLATED) * covariance_roots(batch, data, x[heavy], local=True)
-        own = np.maximum(weight[heavy], 0.02)
+        own = np.minimum(np.maximum(weight[heavy], 0.01), 0.05)
         share = np.concatenate([share, own])
         mean, root = np.concatenate([mean, x[heavy]]), np.concatenate([root, new])
     return Mixture(_defended(share), mean, root, mixture.fixed)

@@ -189,7 +189,7 @@ def _with_prior(
         unknowns = problem.unknowns
         clock = time.perf_counter()
         rng = np.random.default_rng([seeds[s], 3])
-        fit = fit_least_squares(problem, LevenbergMarquardt(posterior="normal"), start[s], rng)
+        fit = fit_least_squares(problem, LevenbergMarquardt(), start[s], rng)
         seconds = time.perf_counter() - clock
         theta = unknowns.conductivity(fit.x)
         history = np.array([mean_relative_error(theta[free], truth[s][free])])
