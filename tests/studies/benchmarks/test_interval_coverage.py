@@ -72,7 +72,7 @@ def test_truths_are_those_of_the_prior_within_the_range() -> None:
     [
         ("thin_walls_2", "two minima, prior 1.5"),
         ("partition_0", "two minima, prior 0.5"),
-        ("slab_0", "two minima, prior 5"),
+        ("coated_concrete", "two minima, prior 5"),
         ("box_room", "room, 0.1 dB"),
     ],
 )
