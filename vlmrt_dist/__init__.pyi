@@ -41,8 +41,10 @@ from .placement import place as place
 from .placement import plan_next as plan_next
 from .placement import predicted_std as predicted_std
 from .prediction import Evaluation as Evaluation
+from .prediction import Prediction as Prediction
 from .prediction import evaluate as evaluate
 from .prediction import leave_one_out as leave_one_out
+from .prediction import predict as predict
 from .report import SceneView as SceneView
 from .report import view as view
 from .report import write_map as write_map

@@ -33,6 +33,7 @@ app = new_app(
 COMMANDS = {
     "doctor": "diagnosis:doctor",
     "estimate": "estimate:estimate_command",
+    "predict": "predict:predict_command",
     "evaluate": "evaluate:evaluate_command",
     "convert": "convert:convert_command",
     "apply": "apply:apply_command",

@@ -127,7 +127,7 @@ def read_estimate(path: str | os.PathLike[str]) -> Calibration:
         if document is None:
             return found
         told = read_document(document, len(found.names))
-        return replace(found, joint=told.joint, origin=told.origin, along=told.along)
+        return replace(found, joint=told.joint, origin=told.origin)
     except ValueError as error:
         raise StorageError(
             f"{path} is not an estimate as vlmrt estimate --out writes it: {error}"

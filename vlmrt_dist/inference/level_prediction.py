@@ -48,6 +48,7 @@ class LevelPosterior:
     :param covariance: [Y, Y] of the unknowns
     :param draws_db: [S, M · N] levels of draws from the posterior minus ``level_dbm``, where the
         normal posterior does not hold; else None
+    :param offset_width_db: standard deviation of an offset that is not known [dB]
     """
 
     level_dbm: FloatArray
@@ -56,6 +57,7 @@ class LevelPosterior:
     jacobian: FloatArray
     covariance: FloatArray
     draws_db: FloatArray | None = None
+    offset_width_db: float = 0.0
 
     def std_db(self, index: IntArray, group: IntArray | None = None) -> FloatArray:
         """[L] standard deviation of the true levels of links [dB]; NaN where no path arrives.
@@ -184,7 +186,7 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
     scale = float(np.nan_to_num(origin.noise_scale, nan=1.0))
     return LevelPosterior(
         level.reshape(shape), scale * problem.data.noise_db.reshape(shape),
-        (stranger < 0).reshape(shape), jacobian, covariance, draws,
+        (stranger < 0).reshape(shape), jacobian, covariance, draws, width,
     )  # fmt: skip
 
 

@@ -24,19 +24,11 @@ from vlmrt_dist.inference.plain_values import (
     array_from_plain,
     array_to_plain,
     built,
-    from_plain,
     to_plain,
 )
 from vlmrt_dist.inference.problem import Assumptions
-from vlmrt_dist.inference.quantities import (
-    NOTHING_ALONG,
-    AlongPaths,
-    Clutter,
-    ExcessLoss,
-    JointPosterior,
-)
+from vlmrt_dist.inference.quantities import JointPosterior
 from vlmrt_dist.inference.result import Estimate
-from vlmrt_dist.inference.verdicts import Verdict
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 from vlmrt_dist.scene import MaterialPrior
 
@@ -57,7 +49,6 @@ class Told(NamedTuple):
 
     joint: JointPosterior
     origin: Origin
-    along: AlongPaths
 
 
 def posterior_document(result: Estimate) -> dict[str, Any] | None:
@@ -102,17 +93,7 @@ def posterior_document(result: Estimate) -> dict[str, Any] | None:
         },
         "draws": None if joint.draws is None else _draws(joint.draws),
         "offsets": None if origin.offsets is None else to_plain(origin.offsets),
-        "along": {
-            "clutter": _named(result.clutter),
-            "excess_loss": _named(result.excess_loss),
-        },
     }
-
-
-def _named(value: Clutter | ExcessLoss | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    return {name: to_plain(each) for name, each in value._asdict().items()}
 
 
 def _draws(draws: WeightedDraws) -> dict[str, Any]:
@@ -139,7 +120,7 @@ def read_document(document: Any, num_objects: int) -> Told:
         raise ValueError("its posterior is none of this version")
     try:
         joint = _joint(document["unknowns"], document["draws"], num_objects)
-        return Told(joint, _origin(document, joint, num_objects), _along(document))
+        return Told(joint, _origin(document, joint, num_objects))
     except KeyError as error:
         raise ValueError(f"its posterior lacks {str(error)[:60]}") from None
     except (TypeError, AttributeError):
@@ -248,26 +229,6 @@ def _offsets(document: Any, joint: JointPosterior) -> KnownOffsets | None:
         raise ValueError("its offsets are impossible")
     _check_entries(entry.astype(np.int64), joint.quantity, "gain")
     return replace(found, entry=entry.astype(np.int64))
-
-
-def _along(document: Any) -> AlongPaths:
-    along = document["along"]
-    clutter, loss = along["clutter"], along["excess_loss"]
-    area = document["noise"].get("clutter_area")
-    if clutter is None and loss is None:
-        return NOTHING_ALONG
-    found = AlongPaths(
-        None if clutter is None else Clutter(**clutter),
-        None if loss is None else ExcessLoss(**loss),
-        None if area is None else from_plain(area),
-    )
-    numbers: FloatArray = np.array(
-        [*(found.clutter or ())[:3], *(found.excess_loss or ())[:2]], np.float64
-    )
-    verdict = found.excess_loss is None or found.excess_loss.verdict in get_args(Verdict)
-    if not np.isfinite(numbers).all() or not verdict:
-        raise ValueError("its clutter or excess loss is impossible")
-    return found
 
 
 def _words(values: Any) -> tuple[str, ...]:

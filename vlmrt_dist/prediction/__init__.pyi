@@ -6,5 +6,7 @@ from .leave_out import LeaveOut as LeaveOut
 from .leave_out import leave_one_out as leave_one_out
 from .link_errors import ModelErrors as ModelErrors
 from .link_errors import distance_bins as distance_bins
+from .new_positions import Prediction as Prediction
+from .new_positions import predict as predict
 from .shadowing import Shadowing as Shadowing
 from .shadowing import fit_shadowing as fit_shadowing
