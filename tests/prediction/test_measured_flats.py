@@ -28,7 +28,7 @@ BLE = MEASURED / "flat_ble"
 UWB = MEASURED / "flat_uwb"
 UWB_RADIO = RadioConfig(frequency=3.9936e9, tx_power_dbm=-14.3, max_depth=4, line_of_sight="always")
 UWB_NOISE = Noise(db=4.0, gain_offset_db=np.inf, gain_shared="campaign")
-QUICK = LevenbergMarquardt(folds=0, starts=1, posterior="normal")
+QUICK = LevenbergMarquardt(folds=0, starts=1, posterior="normal", max_total=100)
 SATURATED_DBM = -70.0
 """The receiver's readings end within some 2 dB above this, however near the transmitter."""
 
@@ -53,7 +53,7 @@ def ble_estimate(ble_flat: SceneModel) -> Estimate:
             widths={"relative_permittivity": 0.15},
         ),
         noise=Noise(db=4.0, gain_offset_db=np.inf),
-        solver=LevenbergMarquardt(loss="huber", folds=0),
+        solver=LevenbergMarquardt(loss="huber", folds=0, posterior="normal", max_total=200),
     )
 
 
