@@ -147,6 +147,36 @@ def test_values_without_their_posterior_predict_nothing(
         level_posterior(room, bare, measured)
 
 
+def test_an_exponent_enters_at_other_carriers_only(room: SceneModel, campaign: Campaign) -> None:
+    both = dataclasses.replace(campaign, frequency=np.array([3.5e9, 6e9, 6e9]))
+    levels = simulate(room, both, radio=RADIO, noise_db=0.3)
+    known = estimate(
+        room, levels, radio=RADIO, solver=SOLVER,
+        parameters=Parameters(("conductivity", "exponent"), groups="material"),
+    )  # fmt: skip
+    assert known.joint is not None
+    again = level_posterior(room, known.calibration, levels)
+    np.testing.assert_allclose(again.level_dbm, known.links.replayed_dbm, atol=1e-9)
+    here = level_posterior(room, known.calibration, campaign)
+    np.testing.assert_allclose(here.level_dbm[0], known.links.replayed_dbm[0], atol=1e-9)
+    exponent = np.array(known.joint.quantity) == "exponent"
+    assert not here.jacobian[:, exponent].any()
+    assert again.jacobian[8:, exponent].any()
+
+
+def test_offsets_that_are_not_known_widen_draws_as_they_do_normal_intervals(
+    room: SceneModel, measured: Campaign, result: Estimate
+) -> None:
+    joint = result.joint
+    assert joint is not None
+    draws = WeightedDraws(np.tile(joint.x, (200, 1)), np.full(200, 0.005), np.zeros(200, int))
+    drawn = dataclasses.replace(result.calibration, joint=joint._replace(draws=draws))
+    far = random_campaign(room, 1, 2, seed=8)
+    low, high = level_posterior(room, drawn, far).bounds_db(np.arange(2))
+    np.testing.assert_allclose(high, 1.96 * 5.0, rtol=0.05)
+    np.testing.assert_allclose(low, -high, rtol=0.01)
+
+
 def test_means_of_groups_are_taken_out_of_members_only() -> None:
     left = centred(np.array([1.0, 3.0, 7.0, 9.0]), np.array([0, 0, -1, 1]))
     assert left.tolist() == [-1.0, 1.0, 7.0, 0.0]

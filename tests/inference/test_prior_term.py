@@ -14,7 +14,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import perturbed
-from vlmrt_dist.inference import least_squares, multistart
+from vlmrt_dist.inference import least_squares
 from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.likelihood import Information
@@ -245,8 +245,8 @@ def test_impossible_tails_and_correlations_are_refused(room: SceneModel) -> None
 
 
 @pytest.mark.slow
-def test_a_wrong_class_is_found_without_a_wider_prior(
-    monkeypatch: pytest.MonkeyPatch, room: SceneModel, well_placed: Callable[..., Campaign]
+def test_heavy_tails_let_go_of_a_wrong_class(
+    room: SceneModel, well_placed: Callable[..., Campaign]
 ) -> None:
     """A wall that is called plywood, eleven times brick's conductivity, at 0.1 dB."""
     radio = vd.RadioConfig.paper(max_depth=2)
@@ -264,15 +264,14 @@ def test_a_wrong_class_is_found_without_a_wider_prior(
     off = {}
     choices: tuple[Tails, ...] = ("normal", "student_t")
     for tails in choices:
-        if tails == "normal":
-            monkeypatch.setattr(multistart, "WIDENINGS", 0)
         found = vd.estimate(
             called, levels, radio=radio, prior=vd.Prior(0.5, tails=tails),
             solver=vd.LevenbergMarquardt(folds=0), noise=vd.Noise(db=0.1),
         )  # fmt: skip
         off[tails] = abs(np.log(found.fitted[k] / truth[k]))
-        monkeypatch.undo()
-        assert found.contradicts_prior[k] == (tails == "student_t")
+        if tails == "student_t":  # either plywood or brick, whose share is the larger one
+            likely = max(found.parts[k], key=lambda part: part.weight)
+            assert likely.low < truth[k] < likely.high
     assert off["student_t"] < 0.6 * off["normal"]
 
 

@@ -1,7 +1,9 @@
 """Layers and penetration losses as unknowns, from the vector x to scenes and files."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -201,10 +203,13 @@ def test_the_calibrated_scene_has_the_penetration_loss(
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
-def test_result_files_hold_layers_and_losses(levels: Campaign, tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("groups", [None, "material"])
+def test_result_files_hold_layers_and_losses(
+    levels: Campaign, tmp_path: Path, suffix: str, groups: Literal["material"] | None
+) -> None:
     result = estimate(
         LAYERED, levels, radio=RADIO, noise=Noise(0.05), solver=SOLVER,
-        parameters=Parameters(("conductivity", "penetration_loss")),
+        parameters=Parameters(("conductivity", "penetration_loss"), groups=groups),
     )  # fmt: skip
     assert result.layers is not None
     file = tmp_path / f"result.{suffix}"
@@ -215,8 +220,16 @@ def test_result_files_hold_layers_and_losses(levels: Campaign, tmp_path: Path, s
     assert calibration.layers.names == result.layers.names
     assert calibration.on(LAYERED).key == result.calibrated_scene.key
     told = level_posterior(LAYERED, result.calibration, levels)
+    if suffix != "csv":  # which holds no posterior
+        again = level_posterior(LAYERED, calibration, levels)
+        np.testing.assert_allclose(again.level_dbm, told.level_dbm, atol=1e-12)
+        np.testing.assert_allclose(again.covariance, told.covariance, atol=1e-12)
     used = np.isfinite(result.links.replayed_dbm)
     np.testing.assert_allclose(told.level_dbm[used], result.links.replayed_dbm[used], atol=1e-6)
+    turned = replace(LAYERED, objects=LAYERED.objects[::-1])
+    assert calibration.on(turned).key == replace(
+        result.calibrated_scene, objects=result.calibrated_scene.objects[::-1]
+    ).key  # fmt: skip
     for scene in (ROOM, ROOM.with_layers({"thin": GLAZING})):
         with pytest.raises(SceneError, match="give the layers file that the estimate was made"):
             calibration.on(scene)
@@ -301,3 +314,23 @@ def test_retrace_and_adam_say_what_they_do_not_know(levels: Campaign) -> None:
     with pytest.raises(ConfigurationError, match="penetration_loss"):
         estimate(ROOM, levels, radio=RADIO, solver=Adam(),
                  parameters=Parameters(("penetration_loss",)))  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_live_scene_is_told_what_sionna_does_not_know(
+    lossy: Estimate, levels: Campaign, tmp_path: Path
+) -> None:
+    import sionna.rt as rt
+
+    path = str(ROOM.write(tmp_path / "room", frequency=FREQUENCY))
+    said = str(lossy.apply(rt.load_scene(path, merge_shapes=False)))
+    assert "Sionna has no layers: of 'thin', 'thick' it has the single slab" in said
+    assert "'thin'" in said.partition("what passes through")[2]
+    result = estimate(
+        ROOM, levels, radio=RADIO, noise=Noise(0.5), solver=SOLVER,
+        parameters=Parameters(("penetration_loss",)),
+    )  # fmt: skip
+    said = str(result.apply(rt.load_scene(path, merge_shapes=False)))
+    assert re.search(r"[\d.]+ S/m would give thin its [\d.]+ dB at normal incidence", said)
+    without = str(result.calibration.apply(rt.load_scene(path, merge_shapes=False)))
+    assert "no penetration loss was set" in without

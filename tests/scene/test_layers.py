@@ -28,9 +28,11 @@ def test_equal_layers_of_an_object_are_one() -> None:
     wall = LayeredMaterial("wall", (BOARD, Layer("air", 0.05), thick, BOARD))
     assert list(wall.distinct) == ["plasterboard", "air", "plasterboard 2"]
     assert wall.thickness == pytest.approx(0.09)
+    assert str(wall) == "wall (4 layers)"
     room = box_room().with_layers({"floor": wall, "wall_east": PARTITION})
     layers = room.layers
     assert layers is not None
+    assert "partition (3 layers)" in room._repr_html_()
     assert layers.names == (
         "floor/plasterboard", "floor/air", "floor/plasterboard 2",
         "wall_east/plasterboard", "wall_east/air",
@@ -58,6 +60,7 @@ def test_values_are_the_tables_or_those_stated() -> None:
     [
         (("chalk", 0.1), "unknown material 'chalk'"),
         (("brick", 0.0), "thickness must be a positive"),
+        (("brick", 12.5), "number of metres, at most 2; got 12.5"),
         (("brick", -1.0), "thickness must be a finite"),
         (("brick", float("nan")), "thickness must be a finite"),
         (("brick", "thin"), "thickness must be a finite"),

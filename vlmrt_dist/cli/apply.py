@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from vlmrt_dist.cli.options import SceneOptions
 from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result
-from vlmrt_dist.inference import read_estimate
-from vlmrt_dist.scene import check_folder
+from vlmrt_dist.inference import Calibration, read_estimate
+from vlmrt_dist.scene import LAYERS_FILE, SceneModel, check_folder
 
 
 @described
@@ -38,5 +38,14 @@ def apply_command(
         numbers.check(room)
     path = numbers.write(room, out, overwrite=overwrite)
     print_result(f"{room.num_objects} objects written to {path}")
-    for line in numbers.remarks():
+    for line in [*numbers.remarks(), *in_layers_file(numbers.on(room), numbers)]:
         print_result(line)
+
+
+def in_layers_file(scene: SceneModel, numbers: Calibration) -> list[str]:
+    """What Sionna does not know of a scene that was written, and where it is."""
+    lines = numbers.missing_in_sionna(scene)
+    if lines:
+        lines.append(f"{LAYERS_FILE} beside the scene has what Sionna does not know; "
+                     f"read it with --layers {LAYERS_FILE}")  # fmt: skip
+    return lines

@@ -14,6 +14,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cli.apply import in_layers_file
 from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     NoiseOptions,
@@ -201,7 +202,8 @@ def _write(
     if output.scene_out is not None:
         path = result.write_scene(output.scene_out, overwrite=output.overwrite)
         say(f"the scene with the estimated numbers is written to {path}")
-        for line in result.calibration.remarks():
+        calibration = result.calibration
+        for line in [*calibration.remarks(), *in_layers_file(result.calibrated_scene, calibration)]:
             say(line)
     if output.figure is not None:
         from vlmrt_dist.report import measurement_figure

@@ -12,6 +12,7 @@ from vlmrt_dist.cli.options import NamedScene
 from vlmrt_dist.command_line import described
 from vlmrt_dist.console import print_result
 from vlmrt_dist.errors import SceneError
+from vlmrt_dist.scene import LAYERS_FILE
 
 
 @described
@@ -40,3 +41,8 @@ def export_command(
     room = options.named(name, frequency or RadioConfig.frequency)
     path = room.write(out, frequency=frequency, overwrite=overwrite)
     print_result(f"{room.num_objects} objects written to {path}")
+    if any(item.layered is not None or item.extra_loss_db for item in room.objects):
+        print_result(
+            f"Sionna has no layers and no extra losses: they are in {LAYERS_FILE} beside it; read "
+            f"it with --layers {LAYERS_FILE}"
+        )

@@ -171,6 +171,11 @@ def plan_command(
     """
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency)
+    if room.layers is not None:
+        say(
+            "note: the plan takes the layers of walls for known; it is made for the conductivities "
+            "of the other objects"
+        )
     if positions.after is not None:
         measured = read_for(room, positions.after, tx_power_dbm=asked.tx_power_dbm)
         ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)

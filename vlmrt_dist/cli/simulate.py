@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import AntennaSpace, RadioConfig, Region, write_campaign
 from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
@@ -22,10 +23,11 @@ from vlmrt_dist.cli.options import (
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import MOST_ROWS, print_result, results_only, tallied
+from vlmrt_dist.console import MOST_ROWS, listed, print_result, results_only, tallied
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field import Flaws, perturbed, simulate
 from vlmrt_dist.placement import place
+from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import write_atomic
 
 
@@ -118,17 +120,21 @@ def simulate_command(
             seed=seed + 1,
         )
     write_campaign(measured, output.out)
-    table = list(zip(room.names, room.materials, truth.tolist(), strict=True))
+    table = _truth(room, truth, asked.frequency)
     if output.truth_out is not None:
         header = ("name", "material", "conductivity")
         write_atomic(output.truth_out, csv_text(header, table).encode())
+    width = max(20, *(len(name) for name, _, _ in table[:MOST_ROWS]))
     for name, kind, value in table[:MOST_ROWS]:
-        print_result(f"{name:<20} {kind:<18} {value:>10.4g} S/m")
+        print_result(f"{name:<{width}} {kind:<18} {value:>10.4g} S/m")
     if len(table) > MOST_ROWS:
         print_result(
             f"{len(table) - MOST_ROWS} more of {len(table)} objects: "
             f"{tallied([kind for _, kind, _ in table[MOST_ROWS:]])}; all of them with --truth-out"
         )
+    lossy = [f"{o.name} {o.extra_loss_db:g} dB" for o in room.objects if o.extra_loss_db]
+    if lossy:
+        print_result(f"extra loss of what passes through: {listed(lossy)}")
     parts = {"censored": measured.below, "saturated": measured.saturated}
     told = [f"{int(marks.sum())} {what}" for what, marks in parts.items() if marks.any()]
     bounds = f", of them {' and '.join(told)}," if told else ""
@@ -136,3 +142,17 @@ def simulate_command(
         f"{measured.num_links} levels of {measured.num_setups} setups{bounds} written to "
         f"{output.out}"
     )
+
+
+def _truth(
+    scene: SceneModel, conductivity: FloatArray, frequency: float
+) -> list[tuple[str, str, float]]:
+    """Name, material and conductivity [S/m] of the objects, and of the layers of those that have
+    any in their place."""
+    own = zip(scene.objects, conductivity.tolist(), strict=True)
+    rows = [(o.name, o.material, value) for o, value in own if o.layered is None]
+    layers = scene.layers
+    if layers is None:
+        return rows
+    values = layers.conductivity(frequency).tolist()
+    return rows + list(zip(layers.names, layers.materials, values, strict=True))

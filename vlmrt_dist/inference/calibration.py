@@ -102,6 +102,7 @@ class Calibration:
             message names them); the latter only where the estimate says what it was made from
         """
         check_names(self.names, scene.names, f"the scene {scene.name!r}")
+        self.check_layers(scene)
         if self.origin is not None:
             row = {name: k for k, name in enumerate(self.names)}
             filled = scene.fill_materials([self.materials[row[name]] for name in scene.names])
@@ -144,7 +145,7 @@ class Calibration:
     def check_layers(self, scene: SceneModel) -> None:
         """Refuse a scene with other layers than those that the values are of (SceneError)."""
         there = () if scene.layers is None else scene.layers.names
-        if self.layers is not None and there != self.layers.names:
+        if self.layers is not None and sorted(there) != sorted(self.layers.names):
             raise SceneError(
                 "the estimate is about objects with other layers than the scene's: it has "
                 f"{listed(self.layers.names)}, the scene {listed(there) or 'none'}; give the "
@@ -160,11 +161,13 @@ class Calibration:
         if self.layers is None or scene.layers is None:
             return scene
         there = scene.layers.names
+        place = {name: index for index, name in enumerate(there)}
         values = scene.layers.values(self.frequency)
         own = [dict(zip(SLAB, each, strict=True)) for each in zip(*values, strict=True)]
         stated = [dict(each) for each in own]
         for name, quantity in self.layers.quantities.items():
-            for index, value in enumerate(quantity.value.tolist()):
+            for label, value in zip(self.layers.names, quantity.value.tolist(), strict=True):
+                index = place[label]
                 if not np.isclose(value, own[index][name], rtol=SAME, atol=0.0):
                     own[index][name] = value
         return scene.with_layer_values({
@@ -209,7 +212,7 @@ class Calibration:
         }
         change = set_materials(scene, numbers, self.frequency, source)
         remarks, now = self.remarks(), live_number(scene.frequency)
-        remarks += self._missing_in_sionna(None if source is None else calibrated)
+        remarks += self.missing_in_sionna(None if source is None else calibrated)
         if abs(now / self.frequency - 1.0) > 1e-6:
             remarks.append(
                 f"the live scene is at {now / 1e9:g} GHz; the numbers hold at "
@@ -217,8 +220,11 @@ class Calibration:
             )
         return replace(change, remarks=tuple(remarks))
 
-    def _missing_in_sionna(self, scene: SceneModel | None) -> list[str]:
-        """What a live scene does not have of a calibrated one; None: the scene is not known."""
+    def missing_in_sionna(self, scene: SceneModel | None) -> list[str]:
+        """What Sionna does not know of a calibrated scene, each a sentence.
+
+        :param scene: with these numbers; None: it is not known, and told of are all objects
+        """
         lines = []
         layered = [] if scene is None else [o.name for o in scene.objects if o.layered]
         if scene is None and self.layers is not None:

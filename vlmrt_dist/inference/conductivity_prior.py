@@ -91,7 +91,8 @@ def stated_prior(
     layers = () if scene.layers is None else scene.layers.names
     unknown = sorted(set(fixed) - {*scene.names, *layers})
     if unknown:
-        raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}")
+        layered = f"; the layers are {listed(layers)}" if layers else ""
+        raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}{layered}")
     known = np.isin(scene.names, list(fixed))
     permittivity, correlation = None, prior.correlation
     if isinstance(prior, MaterialPrior):

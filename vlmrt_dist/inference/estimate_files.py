@@ -126,7 +126,8 @@ def read_estimate(path: str | os.PathLike[str]) -> Calibration:
         found = _calibration(rows)
         if document is None:
             return found
-        told = read_document(document, len(found.names))
+        layers = 0 if found.layers is None else len(found.layers.names)
+        told = read_document(document, len(found.names), layers)
         return replace(found, joint=told.joint, origin=told.origin)
     except ValueError as error:
         raise StorageError(

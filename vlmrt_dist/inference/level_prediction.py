@@ -149,6 +149,9 @@ def level_posterior(
     scene = estimate.scene_of(scene)
     noise = replace(origin.assumed.noise, gain_offset_db=None, gain_shared="setup")
     assumed = replace(origin.assumed, noise=noise, radio=radio or origin.radio)
+    if _at_reference(positions, assumed.radio):  # where an exponent of conductivity does nothing
+        quantities = tuple(q for q in assumed.parameters.quantities if q != "exponent")
+        assumed = replace(assumed, parameters=replace(assumed.parameters, quantities=quantities))
     empty = positions.with_rss(np.where(positions.present, 0.0, np.nan))
     with open_problem(scene, empty, assumed, progress=progress) as problem:
         return _propagated(problem, joint, origin)
@@ -156,8 +159,10 @@ def level_posterior(
 
 def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> LevelPosterior:
     shape = problem.campaign.present.shape
-    # The same unknowns in the same order, but for the offsets, which belong to links.
-    place = np.flatnonzero(np.array(joint.quantity) != "gain")
+    # The same unknowns in the same order, but for the offsets, which belong to links, and exponents
+    # where they do nothing.
+    absent = {"gain", "exponent"} - set(problem.assumed.parameters.quantities)
+    place = np.flatnonzero(~np.isin(joint.quantity, list(absent)))
     here = zip(problem.unknowns.quantity, problem.unknowns.label, strict=True)
     if list(here) != [(joint.quantity[i], joint.label[i]) for i in place]:
         raise ConfigurationError("the posterior has other unknowns than the scene's objects")
@@ -177,9 +182,8 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
     draws = None
     if joint.draws is not None:
         x = evenly_weighted(joint.draws, MOST_DRAWS)
-        rng = np.random.default_rng(0)
         draws = np.array([problem.predict(each[place])[0] + share @ each for each in x])
-        draws += (width * rng.standard_normal((len(x), extra))) @ more.T
+        draws += width * _normal_steps(len(x), extra) @ more.T
         middle = np.where(heard, draws.mean(axis=0), np.nan)
         level, draws = middle, np.where(heard, draws - middle, 0.0)
     jacobian = np.where(heard[:, None], np.concatenate([jacobian, more], axis=1), 0.0)
@@ -188,6 +192,18 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
         level.reshape(shape), scale * problem.data.noise_db.reshape(shape),
         (stranger < 0).reshape(shape), jacobian, covariance, draws, width,
     )  # fmt: skip
+
+
+def _at_reference(positions: Campaign, radio: RadioConfig) -> bool:
+    frequency = positions.frequency
+    return frequency is None or bool((frequency == radio.frequency).all())
+
+
+def _normal_steps(count: int, size: int) -> FloatArray:
+    """[S, U] equally likely values of U normal variables, each in an order of its own."""
+    rng = np.random.default_rng(0)
+    steps = scipy.special.ndtri((np.arange(count) + 0.5) / count)
+    return np.array([rng.permutation(steps) for _ in range(size)]).reshape(size, count).T
 
 
 def _offsets(

@@ -21,7 +21,8 @@ SharedBy = Literal["setup", "device", "receiver", "campaign"]
 GainSharing = SharedBy | Mapping[int, str]
 """Links that share an unknown offset: those of one setup; those of one transmitting device, setups
 whose transmitters stand at one place, whatever their carriers; those of one receiving device, a
-position that several setups have; all of a campaign. A mapping gives setups, counted from 1, the
+position that several setups have; all of a campaign. So "device" is the transmitters' side and
+"receiver" the receivers'. A mapping gives setups, counted from 1, the
 name of their device; setups that it leaves out have offsets of their own."""
 
 

@@ -513,7 +513,7 @@ def _slabs_of(
     if "penetration_loss" in parameters.quantities:
         loss = penetration_loss(known, walls, radio.frequency)
         kind = KINDS["penetration_loss"]
-        open_ = (loss > kind.low) & (loss < kind.high) & ~np.isin(scene.names, parameters.fixed)
+        open_ = (loss > 0.0) & (loss < kind.high) & ~np.isin(scene.names, parameters.fixed)
         median["penetration_loss"] = np.concatenate([loss, none])
         frees["penetration_loss"] = np.concatenate([open_, none > 0.0])
     width = {"conductivity": np.concatenate([prior.width, prior.layer_width])}

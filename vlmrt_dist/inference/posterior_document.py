@@ -19,7 +19,7 @@ from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.inference.level_prediction import evenly_weighted
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
 from vlmrt_dist.inference.origin import KnownOffsets, ObjectKey, OffsetsBy, Origin
-from vlmrt_dist.inference.parameters import KINDS, OF_LINKS
+from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.plain_values import (
     array_from_plain,
     array_to_plain,
@@ -110,16 +110,17 @@ def _draws(draws: WeightedDraws) -> dict[str, Any]:
     }
 
 
-def read_document(document: Any, num_objects: int) -> Told:
+def read_document(document: Any, num_objects: int, num_layers: int = 0) -> Told:
     """What a document tells.
 
-    :param num_objects: K, as many as the file has rows
+    :param num_objects: K, as many as the file has rows of objects
+    :param num_layers: Λ, as many as it has rows of layers
     :raises ValueError: if something is missing, impossible, or does not belong together
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError("its posterior is none of this version")
     try:
-        joint = _joint(document["unknowns"], document["draws"], num_objects)
+        joint = _joint(document["unknowns"], document["draws"], num_objects, num_layers)
         return Told(joint, _origin(document, joint, num_objects))
     except KeyError as error:
         raise ValueError(f"its posterior lacks {str(error)[:60]}") from None
@@ -127,7 +128,7 @@ def read_document(document: Any, num_objects: int) -> Told:
         raise ValueError("a part of its posterior is of another kind than it should be") from None
 
 
-def _joint(unknowns: Any, draws: Any, num_objects: int) -> JointPosterior:
+def _joint(unknowns: Any, draws: Any, num_objects: int, num_layers: int) -> JointPosterior:
     quantity, label = _words(unknowns["quantity"]), _words(unknowns["label"])
     size = len(quantity)
     if not 0 < size <= MOST_UNKNOWNS or not set(quantity) <= set(KINDS):
@@ -145,7 +146,7 @@ def _joint(unknowns: Any, draws: Any, num_objects: int) -> JointPosterior:
     entry: dict[str, IntArray] = {}
     for name, plain in unknowns["of_objects"].items():
         of_objects = array_from_plain(plain).astype(np.int64)
-        right = of_objects.size == num_objects or name.startswith("layer")
+        right = of_objects.size == (num_layers if name in LAYER.values() else num_objects)
         if name not in KINDS or name in OF_LINKS or of_objects.ndim != 1 or not right:
             raise ValueError("its unknowns belong to other objects than the rows")
         _check_entries(of_objects, quantity, name)
@@ -159,7 +160,9 @@ def _joint(unknowns: Any, draws: Any, num_objects: int) -> JointPosterior:
 def _check_entries(entry: IntArray, quantity: Sequence[str], name: str) -> None:
     if entry.size and not (entry.min() >= -1 and entry.max() < len(quantity)):
         raise ValueError("an object's unknown is none of those that there are")
-    if any(quantity[i] != name for i in np.unique(entry[entry >= 0]).tolist()):
+    # A layer and an object of one group share an unknown, which is the object's.
+    kinds = {quantity[i].removeprefix("layer_") for i in np.unique(entry[entry >= 0]).tolist()}
+    if kinds - {name.removeprefix("layer_")}:
         raise ValueError("an object's unknown is of another kind")
 
 

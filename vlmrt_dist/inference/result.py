@@ -400,7 +400,7 @@ class Estimate:
         layered = None if self.scene is None else self.scene.objects[k].layered
         if layered is None:
             return self.materials[k], *cells(quantity, k)
-        material = f"{layered.name} ({len(layered.layers)} layers)"
+        material = str(layered)
         if quantity.verdict[k] == "fixed":
             return material, "", "", "", "fixed"
         return material, *cells(quantity, k)
@@ -520,16 +520,18 @@ class Estimate:
                 f"{self.clutter.high:.2g}) beside their declared noise; all intervals contain that"
             )
         if self.excess_loss is not None:
-            value, low, high, _, verdict = self.excess_loss
-            why = (
-                "lose more than in the model, as among furniture" if value > 0.0 else
-                "lose less than in the model, which lacks deeper or diffuse paths; do not trust it "
-                "beyond the lengths that were measured"
-            )  # fmt: skip
-            lines.append(
-                f"excess loss: {value:.2g} dB a metre of path (95 %: {low:.2g} to {high:.2g}): "
-                + ("not told by these links" if verdict == "not_identified" else f"levels {why}")
-            )
+            value, low, high, _, _ = self.excess_loss
+            if low > 0.0:
+                why = "levels lose more than in the model, as among furniture"
+            elif high < 0.0:
+                why = (
+                    "levels lose less than in the model, which lacks deeper or diffuse paths; do "
+                    "not trust it beyond the lengths that were measured"
+                )
+            else:
+                why = "none is as likely, and the intervals contain that"
+            ends = f"95 %: {low:.2g} to {high:.2g}"
+            lines.append(f"excess loss: {value:.2g} dB a metre of path ({ends}): {why}")
         return lines
 
     def _bounds(self) -> list[str]:

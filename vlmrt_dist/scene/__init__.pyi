@@ -10,6 +10,7 @@ from .itu import is_tabulated as is_tabulated
 from .itu import material_class as material_class
 from .itu import relative_permittivity as relative_permittivity
 from .itu import rows_at as rows_at
+from .layer_files import LAYERS_FILE as LAYERS_FILE
 from .layer_files import read_layers as read_layers
 from .layers import Layer as Layer
 from .layers import LayeredMaterial as LayeredMaterial

@@ -24,6 +24,9 @@ AIR = "air"
 MAX_LAYERS = 16
 """Most layers of a wall."""
 
+MAX_THICKNESS = 2.0
+"""Thickest layer [m]; what is thicker is a number of millimetres."""
+
 MAX_NAME_LENGTH = 200
 
 
@@ -50,8 +53,11 @@ class Layer:
             _check_text("a layer's material and name", text)
         where = f"layer of {self.material!r}"
         _set(self, "thickness", _number(where, "thickness", self.thickness, 0.0))
-        if self.thickness == 0.0:
-            raise MaterialError(f"{where}: thickness must be a positive number of metres")
+        if not 0.0 < self.thickness <= MAX_THICKNESS:
+            raise MaterialError(
+                f"{where}: thickness must be a positive number of metres, at most "
+                f"{MAX_THICKNESS:g}; got {self.thickness:g}"
+            )
         for field, low in (("relative_permittivity", 1.0), ("conductivity", 0.0)):
             if getattr(self, field) is not None:
                 _set(self, field, _number(where, field, getattr(self, field), low))
@@ -88,6 +94,9 @@ class LayeredMaterial:
                 f"layered material {self.name!r} has {len(self.layers)} layers; it needs 1 to "
                 f"{MAX_LAYERS}"
             )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({len(self.layers)} layer{'s' * (len(self.layers) != 1)})"
 
     @property
     def thickness(self) -> float:

@@ -106,8 +106,9 @@ class SceneModel:
         """Objects and triangles of each material class, for notebooks."""
         low, high = self.bounds
         rows = []
-        for material in sorted(set(self.materials)):
-            of_it = [o for o in self.objects if o.material == material]
+        of = {o.name: o.material if o.layered is None else str(o.layered) for o in self.objects}
+        for material in sorted(set(of.values())):
+            of_it = [o for o in self.objects if of[o.name] == material]
             names = ", ".join(o.name for o in of_it[:3]) + (", ..." if len(of_it) > 3 else "")
             triangles = sum(len(o.faces) for o in of_it)
             rows.append((material, str(len(of_it)), f"{triangles:,}", names[:200]))

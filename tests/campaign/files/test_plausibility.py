@@ -91,7 +91,7 @@ def test_a_level_below_the_floor_is_censored(tmp_path: Path) -> None:
 
 
 def test_a_level_above_the_ceiling_saturates(tmp_path: Path) -> None:
-    rows = with_levels("-31.5", ">-28.0", "<-95", " > -29 dBm", "-40.5")
+    rows = with_levels("-31.5", ">-28.0", "≤-95", " >= -29 dBm", "-40.5")
     campaign = read_campaign(written(tmp_path, rows))
     assert campaign.saturated.tolist() == [[False, True, False], [True, False, False]]
     assert campaign.below.tolist() == [[False, False, True], [False, False, False]]

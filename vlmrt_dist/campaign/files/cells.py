@@ -28,6 +28,8 @@ NO_VALUE = ("", "-", "--", "---", "nan", "na", "n/a", "none", "null", "nil", "#n
 BOUNDS = {"<": "floor", ">": "ceiling"}
 """Marks before a level that is only a bound: below the receiver's floor, above its ceiling."""
 
+_MARKS = {"<": "<", "≤": "<", ">": ">", "≥": ">"}
+
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WITH_UNIT = re.compile(rf"({_NUMBER.pattern})\s*([A-Za-zµμ°]{{1,10}})")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:[eE][+-]?[0-9]+)?")
@@ -173,9 +175,9 @@ def _number(cell: str, column: Column) -> tuple[float, str, str | None]:
     :raises ValueError: with what is wrong, and what to write instead
     """
     text = cell.strip()
-    mark = text[:1] if text[:1] in BOUNDS and column.meaning.dimension == "level" else ""
+    mark = _MARKS.get(text[:1], "") if column.meaning.dimension == "level" else ""
     if mark:
-        text = text[1:].strip()
+        text = text[1:].removeprefix("=").strip()
         if not text:
             raise ValueError(f"is a {mark} without the receiver's {BOUNDS[mark]} after it")
     if column.decimal_comma and _DECIMAL_COMMA.fullmatch(text[:MAX_NUMBER]):

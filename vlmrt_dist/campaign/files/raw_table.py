@@ -339,8 +339,8 @@ def _without_units_row(raw: RawTable) -> RawTable:
     return replace(raw, table=raw.table.slice(1), lines=raw.lines[1:], units=tuple(cells))
 
 
-_DECIMAL_COMMA = re.compile(r"[<>]?\s*[+-]?\d{1,15},\d{1,15}([eE][+-]?\d{1,3})?")
-_DECIMAL_POINT = re.compile(r"[<>]?\s*[+-]?\d{0,15}\.\d{1,15}([eE][+-]?\d{1,3})?")
+_DECIMAL_COMMA = re.compile(r"(?:[<>]=?|[≤≥])?\s*[+-]?\d{1,15},\d{1,15}([eE][+-]?\d{1,3})?")
+_DECIMAL_POINT = re.compile(r"(?:[<>]=?|[≤≥])?\s*[+-]?\d{0,15}\.\d{1,15}([eE][+-]?\d{1,3})?")
 
 
 def _has_decimal_commas(raw: RawTable) -> bool:

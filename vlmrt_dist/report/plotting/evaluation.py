@@ -11,7 +11,7 @@ from vlmrt_dist.prediction import Evaluation, distance_bins
 from vlmrt_dist.report.plotting.figures import save_figure
 from vlmrt_dist.store import Where
 
-COLOURS = ("#1b4f8a", "#d95f02", "#1b9e77", "#8c6bb1", "#7f7f7f")
+COLOURS = ("#1b4f8a", "#d95f02", "#1b9e77", "#8c6bb1", "#7f7f7f", "#c2a5cf")
 """Of the models in their order, the calibrated scene first."""
 
 FEW = 4
