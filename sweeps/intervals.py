@@ -3,9 +3,9 @@
 
 The twenty problems with two or more minima (metal or weak dielectric walls; conductivity and
 thickness of a partition; a floor slab against an offset; a wrong class in the paper's room) at
-several widths of the prior, and the paper's room (M = 3, N = 8, random positions, prior 0.5) at
-several levels of noise. Counted for each verdict: the answers none of whose intervals holds the
-truth. Of those called "estimated" these may be 7 % at most.
+several widths of the prior, and the paper's room (M = 3, N = 8, random positions, the default
+prior) at several levels of noise. Counted for each verdict: the answers none of whose intervals
+holds the truth. Of those called "estimated" these may be 7 % at most.
 """
 
 from functools import partial

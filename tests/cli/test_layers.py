@@ -47,7 +47,9 @@ def test_from_simulation_to_calibrated_scene(measured: Path) -> None:
     done = invoke(
         "estimate", "--layers", model, "--measurements", measured / "levels.csv", "--max-depth", 2,
         "--unknown", "conductivity", "--unknown", "penetration_loss", "--group-by", "material",
-        "--out", out, "--scene-out", measured / "scene",
+        "--fixed", "floor", "--fixed", "wall_south", "--fixed", "wall_north", "--fixed",
+        "box_concrete", "--fixed", "box_marble", "--fixed", "box_chipboard", "--posterior",
+        "normal", "--out", out, "--scene-out", measured / "scene",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
     assert "Penetration loss of 9 objects" in done.stdout

@@ -121,6 +121,20 @@ def test_solutions_are_shown_in_text_html_and_json() -> None:
     }  # fmt: skip
 
 
+def test_of_many_solutions_the_table_shows_the_heaviest() -> None:
+    sigma = np.array([0.0291, 0.12, 1e7])
+    many = tuple(
+        Alternative(1.0 / 7.0, 9.0, 1.0, {"conductivity": sigma * np.array([k + 1.0, 1.0, 1.0])})
+        for k in range(7)
+    )
+    result = estimate(solutions=many)
+    text = str(result)
+    assert "solution 4" in text
+    assert "solution 5" not in text
+    assert "3 further solutions hold 43% of the probability together" in text
+    assert len(result.to_dict()["solutions"]) == 7
+
+
 @pytest.mark.parametrize("width", [60, 80, 112])
 def test_the_text_keeps_to_the_width(width: int) -> None:
     text = estimate().text(width, wrap=True)

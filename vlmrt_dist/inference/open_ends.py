@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.inference.least_squares import (
     MARGIN,
     LeastSquares,
@@ -55,7 +56,11 @@ def _is_open(predict: Predict, data: LeastSquares, fit: Fit, entry: int, end: fl
     x = min(modes, key=lambda mode: abs(mode[entry] - end))
     held = Held.of(predict, data, entry)
     inside = -MARGIN if end > x[entry] else MARGIN
-    rise = held.fit(end + inside, x).cost - held.fit(float(x[entry]), x).cost
+    try:
+        there = held.fit(end + inside, x).cost
+    except NumericalError:  # no level is left there, as behind a wall of ten metres
+        return False
+    rise = there - held.fit(float(x[entry]), x).cost
     return 2.0 * rise < THRESHOLD
 
 

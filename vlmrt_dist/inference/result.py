@@ -40,6 +40,9 @@ from vlmrt_dist.viewing import Page, open_view
 MAX_PAIRS = 10
 """Most pairs of inseparable unknowns that are named."""
 
+MAX_SOLUTIONS = 4
+"""Most solutions that the table shows."""
+
 MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
@@ -302,13 +305,25 @@ class Estimate:
         offsets = () if self.gains is None else self.gains.names
         quantities = self.calibration.quantities
         differ = differing(self.names, self.solutions, quantities, offsets, self.layers)
-        head = ("", *(f"solution {number}" for number in range(1, len(self.solutions) + 1)))
+        shown = self.solutions[:MAX_SOLUTIONS]
+        head = ("", *(f"solution {number}" for number in range(1, len(shown) + 1)))
         rows = [
-            ("probability", *(f"{each.weight:.0%}" for each in self.solutions)),
-            ("residual [dB]", *(f"{each.residual_db:.3g}" for each in self.solutions)),
+            ("probability", *(f"{each.weight:.0%}" for each in shown)),
+            ("residual [dB]", *(f"{each.residual_db:.3g}" for each in shown)),
         ]
-        rows += [(title, *texts) for title, texts in differ[:MAX_DIFFERING]]
+        rows += [(title, *texts[: len(shown)]) for title, texts in differ[:MAX_DIFFERING]]
         return head, rows
+
+    def _other_solutions(self) -> list[str]:
+        """A line on the solutions that the table leaves out."""
+        rest = self.solutions[MAX_SOLUTIONS:]
+        if not rest:
+            return []
+        share = sum(each.weight for each in rest)
+        return [
+            f"{len(rest)} further solutions hold {share:.0%} of the probability together; all of "
+            "them are in --json (estimate.solutions)"
+        ]
 
     def view(self, campaign: CampaignLike | None = None, **options: Any) -> Page:
         """The estimate as an interactive 3D page, which a notebook shows; ``.write("scene.html")``
@@ -457,6 +472,7 @@ class Estimate:
                 f"{self.num_fragile} of {self.num_paths} {passes} within 0.1 mm of an edge; "
                 "which of them exist depends on the accuracy of the scene"
             )
+        lines += self._other_solutions()
         said = verdict_sentences(self.names, self.calibration.quantities)
         if self.layers is not None:
             said += verdict_sentences(self.layers.names, self.layers.quantities)

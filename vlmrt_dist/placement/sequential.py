@@ -38,6 +38,9 @@ DECISIVE = 4.0
 """Least difference of a setup's levels, as the root of the sum of squares, that tells two solutions
 apart, in standard deviations."""
 
+MOST_NAMED = 4
+"""Most solutions whose levels a sentence names, the likeliest."""
+
 TIED = 1e-8
 """Share of the prior's variance that a difference of tied objects is credited with; not zero."""
 
@@ -108,7 +111,7 @@ class NextSetup:
         tx, rx = (_point(at) for at in (self.campaign.tx[0], self.campaign.rx[0, 0]))
         predicted = ", ".join(
             f"{level:.1f} dBm by solution {number}"
-            for number, level in enumerate(self.level_dbm[:, 0], start=1)
+            for number, level in enumerate(self.level_dbm[:MOST_NAMED, 0], start=1)
         )
         lines = [
             f"{len(self.level_dbm)} solutions explain what is measured. The link from {tx} to {rx} "
