@@ -44,7 +44,7 @@ MANY, MOST_POINTS_OF_MANY = 16, 4
 """With more unknowns, profiles have so many values to each side, start from the best minimum alone,
 and half as many descents start from them."""
 
-MOST_SCANNED = 4
+MOST_SCANNED = 10
 """Most minima that profiles start from."""
 
 SCANNED = 3.0
