@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, estimate
+from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.studies import Point, evaluate
 from vlmrt_dist.studies.levels import study_levels
@@ -25,6 +25,7 @@ def test_a_point_answers_with_the_bits_of_an_estimation(
         room,
         kept.with_rss(watts_to_dbm(rss[0])),
         radio=PAPER,
+        prior=Prior(0.5),
         noise=Noise(db=noise_db),
         solver=LevenbergMarquardt(folds=0),
     )
@@ -47,6 +48,7 @@ def test_a_point_with_more_unknowns_answers_with_the_bits_of_an_estimation(
         room,
         kept.with_rss(watts_to_dbm(rss[0])),
         radio=PAPER,
+        prior=Prior(0.5),
         parameters=Parameters(("conductivity", "relative_permittivity"), groups="material"),
         noise=Noise(db=0.1, gain_offset_db=1.0),
         solver=LevenbergMarquardt(folds=0),

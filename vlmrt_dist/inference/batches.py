@@ -167,10 +167,16 @@ def descend(
 def linear_minimum(
     batch: Batch, x: FloatArray, residual: FloatArray, slope: FloatArray, held: BoolArray
 ) -> FloatArray:
-    """[S] lowest cost that a step within the range promises, the levels taken as linear."""
-    damping = np.full(len(x), LEAST_DAMPING)
-    _, promised = _steps(batch, x, residual, slope, damping, held, longest=np.inf)
-    return _cost(residual) - promised
+    """[S] lowest cost that a step within the range promises, the levels taken as linear; infinite
+    where the cost is."""
+    floor = _cost(residual)
+    there = np.isfinite(floor)
+    damping = np.full(int(there.sum()), LEAST_DAMPING)
+    _, promised = _steps(
+        batch, x[there], residual[there], slope[there], damping, held[there], longest=np.inf
+    )
+    floor[there] -= promised
+    return floor
 
 
 def _steps(

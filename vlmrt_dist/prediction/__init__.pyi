@@ -1,4 +1,6 @@
 from .baselines import PathLossModel as PathLossModel
+from .comparison import CALIBRATED as CALIBRATED
+from .comparison import ITU as ITU
 from .comparison import evaluate as evaluate
 from .evaluation import Evaluation as Evaluation
 from .evaluation import Offset as Offset

@@ -62,6 +62,8 @@ from .sweeps.complexity import iteration_table as iteration_table
 from .sweeps.initialization import starts_table as starts_table
 from .sweeps.intervals import interval_figure as interval_figure
 from .sweeps.intervals import interval_table as interval_table
+from .sweeps.mismatch import mismatch_figure as mismatch_figure
+from .sweeps.mismatch import mismatch_table as mismatch_table
 from .sweeps.positions import labelled as labelled
 from .sweeps.positions import links_to_target_table as links_to_target_table
 from .sweeps.positions import of_method as of_method

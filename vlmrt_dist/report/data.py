@@ -46,6 +46,8 @@ SWEEPS = (
     StudyDescription("rooms", "Rooms with more objects", ("Figure 7",), "K", "objects K"),
     StudyDescription("positions", "Positions selected", ("Figure 8",)),
     StudyDescription("noise", "Error and coverage against noise", (), "noise [dB]", "noise [dB]"),
+    StudyDescription("intervals", "Do the intervals hold the truth"),
+    StudyDescription("mismatch", "A flat that is more than its model"),
     StudyDescription("joint", "What may be unknown"),
     StudyDescription(
         "vlm_errors", "Misnamed materials", (), "misnamed", "share of objects misnamed"
@@ -61,7 +63,7 @@ SWEEPS = (
 
 QUICK = "_quick"
 
-PICTURED = ("rooms", "real_scenes", "many_seeds")
+PICTURED = ("rooms", "intervals", "mismatch", "real_scenes", "many_seeds")
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 
 

@@ -44,5 +44,7 @@ from .scene_like import SceneLike as SceneLike
 from .scene_like import as_scene as as_scene
 from .scene_object import SceneObject as SceneObject
 from .scene_writer import check_folder as check_folder
+from .simple_shapes import box as box
+from .simple_shapes import rectangle as rectangle
 from .street import ground as ground
 from .street import outdoors as outdoors

@@ -8,6 +8,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.scene_object import SceneObject
+from vlmrt_dist.scene.simple_shapes import box
 
 HALF_SIDE = 5.0
 """Half the side of the paper's square room [m]."""
@@ -134,14 +135,6 @@ def _shell(half: float) -> list[SceneObject]:
     ]
 
 
-# Corner number = 4x + 2y + z for the unit cube; outward orientation.
-_CUBE_CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
-_CUBE_QUADS = np.array(
-    [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
-)
-_CUBE_FACES = np.concatenate([_CUBE_QUADS[:, [0, 1, 2]], _CUBE_QUADS[:, [0, 2, 3]]]).astype("int32")
-
-
 def _box(name: str, material: str, centre: FloatArray) -> SceneObject:
     low = np.array([*centre, BOX_LIFT]) - [BOX_SIZE[0] / 2, BOX_SIZE[1] / 2, 0.0]
-    return SceneObject(name, material, low + _CUBE_CORNERS * BOX_SIZE, _CUBE_FACES)
+    return box(name, material, low, low + BOX_SIZE)

@@ -28,6 +28,10 @@ from .benchmarks.interval_coverage import coverage_cases as coverage_cases
 from .benchmarks.link_tasks import TracingTask as TracingTask
 from .benchmarks.link_tasks import sizes_of as sizes_of
 from .benchmarks.link_tasks import tracing_cost as tracing_cost
+from .benchmarks.mismatch import Counts as Counts
+from .benchmarks.mismatch import Mismatch as Mismatch
+from .benchmarks.mismatch import MismatchTask as MismatchTask
+from .benchmarks.mismatch import NoiseModel as NoiseModel
 from .benchmarks.object_tasks import GIVEN_UP as GIVEN_UP
 from .benchmarks.object_tasks import ObjectCosts as ObjectCosts
 from .benchmarks.ratios import Bench as Bench

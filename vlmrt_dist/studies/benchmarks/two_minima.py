@@ -18,7 +18,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.field import simulate
 from vlmrt_dist.inference import Assumptions, Noise, Parameters, Prior, Quantity, Unknowns
-from vlmrt_dist.scene import SceneModel, SceneObject, box_room
+from vlmrt_dist.scene import SceneModel, SceneObject, box_room, rectangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def corridor() -> SceneModel:
 def divided_room() -> SceneModel:
     """A room of 8 m × 5 m × 2.8 m with a concrete partition, 0.12 m thick, across its middle."""
     low, high = np.array([0.0, 0.0, 0.0]), np.array([8.0, 5.0, 2.8])
-    wall = _rectangle("partition", "concrete", 0, 4.0, low[1:], high[1:])
+    wall = rectangle("partition", "concrete", 0, 4.0, low[1:], high[1:])
     objects = (*_shell(low, high, ends=True), replace(wall, thickness=0.12))
     return SceneModel("divided_room", objects, np.stack([low, high]))
 
@@ -102,34 +102,22 @@ def two_storeys() -> SceneModel:
     """Two rooms of 6 m × 5 m × 2.8 m, one above the other, with a concrete slab of 0.2 m between
     them."""
     low, high = np.array([0.0, 0.0, 0.0]), np.array([6.0, 5.0, 5.6])
-    slab = _rectangle("slab", "concrete", 2, 2.8, low[:2], high[:2])
+    slab = rectangle("slab", "concrete", 2, 2.8, low[:2], high[:2])
     objects = (*_shell(low, high, ends=True), replace(slab, thickness=0.2))
     return SceneModel("two_storeys", objects, np.stack([low, high]))
 
 
 def _shell(low: FloatArray, high: FloatArray, *, ends: bool) -> list[SceneObject]:
     sides = [
-        _rectangle("floor", "concrete", 2, low[2], low[:2], high[:2]),
-        _rectangle("ceiling", "concrete", 2, high[2], low[:2], high[:2]),
-        _rectangle("left", "plasterboard", 1, low[1], low[::2], high[::2]),
-        _rectangle("right", "plasterboard", 1, high[1], low[::2], high[::2]),
+        rectangle("floor", "concrete", 2, low[2], low[:2], high[:2]),
+        rectangle("ceiling", "concrete", 2, high[2], low[:2], high[:2]),
+        rectangle("left", "plasterboard", 1, low[1], low[::2], high[::2]),
+        rectangle("right", "plasterboard", 1, high[1], low[::2], high[::2]),
     ]
     if ends:
-        sides.append(_rectangle("front", "brick", 0, low[0], low[1:], high[1:]))
-        sides.append(_rectangle("back", "brick", 0, high[0], low[1:], high[1:]))
+        sides.append(rectangle("front", "brick", 0, low[0], low[1:], high[1:]))
+        sides.append(rectangle("back", "brick", 0, high[0], low[1:], high[1:]))
     return sides
-
-
-def _rectangle(
-    name: str, material: str, axis: int, at: float, low: FloatArray, high: FloatArray
-) -> SceneObject:
-    """A rectangle at right angles to one axis; ``low`` and ``high`` [2] along the other two."""
-    u, v = (
-        np.array([low[0], high[0], high[0], low[0]]),
-        np.array([low[1], low[1], high[1], high[1]]),
-    )
-    corners = np.insert(np.stack([u, v], axis=1), axis, at, axis=1)
-    return SceneObject(name, material, corners, np.array([[0, 1, 2], [0, 2, 3]]))
 
 
 RADIO = RadioConfig(max_depth=3)
