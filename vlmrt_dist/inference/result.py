@@ -498,33 +498,26 @@ class Estimate:
         ]
 
     def _doubts(self) -> list[str]:
-        """Contradictions of the priors, and doubts about the normal posterior."""
+        """Contradictions of the priors, those of one class in one sentence."""
         lines = []
-        for k in np.flatnonzero(self.contradicts_prior).tolist()[:MOST_NAMES]:
-            lines.append(
-                f"the levels contradict the prior of {self.names[k]} ({self.materials[k]}); "
-                "check its material. Its interval rests on a wider prior"
-            )
-        for name, quantity in self.others.items():
-            for k in np.flatnonzero(quantity.contradicts_prior).tolist()[:MOST_NAMES]:
+        for material in dict.fromkeys(self.materials):
+            some = [
+                name for name, of, wrong
+                in zip(self.names, self.materials, self.contradicts_prior, strict=True)
+                if wrong and of == material
+            ]  # fmt: skip
+            if some:
+                one = len(some) == 1
+                rests = "Its interval rests" if one else "Their intervals rest"
                 lines.append(
-                    f"the levels contradict the prior of the {name.replace('_', ' ')} of "
-                    f"{self.names[k]}; its interval rests on a wider prior"
+                    f"the levels contradict the prior of {listed(some)} ({material}); check "
+                    f"{'its' if one else 'their'} material. {rests} on a wider prior"
                 )
-        doubted = [self.contradicts_prior, *(q.contradicts_prior for q in self.others.values())]
-        of_layers = {} if self.layers is None else self.layers.quantities
-        for name, quantity in of_layers.items():
-            doubted.append(quantity.contradicts_prior)
-            for k in np.flatnonzero(quantity.contradicts_prior).tolist()[:MOST_NAMES]:
-                assert self.layers is not None
-                lines.append(
-                    f"the levels contradict the prior of the {name.replace('_', ' ')} of layer "
-                    f"{self.layers.names[k]}; its interval rests on a wider prior"
-                )
-        more = sum(max(0, int(np.sum(each)) - MOST_NAMES) for each in doubted)
-        if more:
-            lines.append(f"so they do for {more} more priors, see contradicts_prior in the files")
-        return lines
+        layers = {} if self.layers is None else self.layers.quantities
+        names = () if self.layers is None else self.layers.names
+        lines += [_contradicted(n, self.names, q) for n, q in self.others.items()]
+        lines += [_contradicted(n, names, q, of="layer ") for n, q in layers.items()]
+        return [line for line in lines if line]
 
     def _clutter_remarks(self) -> list[str]:
         """What was found of the scatter and the loss along the paths."""
@@ -758,6 +751,20 @@ def _spread(name: str, quantity: QuantityEstimate) -> FloatArray:
 
 def _db(value: float) -> str:
     return f"{value:.2g} dB"
+
+
+def _contradicted(
+    name: str, names: tuple[str, ...], quantity: QuantityEstimate, of: str = ""
+) -> str:
+    """Whose prior of one quantity the levels contradict; empty if nobody's."""
+    some = [names[k] for k in np.flatnonzero(quantity.contradicts_prior)]
+    if not some:
+        return ""
+    rests = "its interval rests" if len(some) == 1 else "their intervals rest"
+    return (
+        f"the levels contradict the prior of the {name.replace('_', ' ')} of {of}{listed(some)}; "
+        f"{rests} on a wider prior"
+    )
 
 
 def _finite(value: float) -> float | None:
