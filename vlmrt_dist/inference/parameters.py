@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import (
     SLAB,
@@ -608,7 +609,9 @@ def _groups(
         return [(True, f"{material}, {100.0 * depth:.6g} cm") for material, depth in each]
     strange = sorted(set(groups) - set(names))
     if strange:
-        raise ConfigurationError(f"no object is named {', '.join(map(repr, strange))}")
+        raise ConfigurationError(
+            f"no object is named {', '.join(map(repr, strange))}; the objects are {listed(names)}"
+        )
     return [(name in groups, groups.get(name, name)) for name in names]
 
 
