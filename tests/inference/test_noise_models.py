@@ -19,8 +19,9 @@ from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check, starting_points
 from vlmrt_dist.inference.options import Parameters, Prior
-from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.parameters import Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.scene.model import SceneModel
 
 WIDTH, SEEDS = 0.1, 30

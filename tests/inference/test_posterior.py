@@ -161,7 +161,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(
     from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.inference.conductivity_prior import prior_of
     from vlmrt_dist.inference.multistart import fit_with_prior_check
-    from vlmrt_dist.inference.parameters import unknowns_of
+    from vlmrt_dist.inference.unknown_vector import unknowns_of
     from vlmrt_dist.units import watts_to_dbm
 
     campaign = well_placed(PAPER)
