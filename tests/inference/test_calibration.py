@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vlmrt_dist as vd
-from tests.inference.test_result import estimate
+from tests.inference.made_estimates import estimate
 from tests.live_scenes import expected_numbers, numbers_of, opened
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError, SceneError, StorageError
