@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vlmrt_dist as vd
-from tests.inference.test_result import estimate
+from tests.inference.made_estimates import estimate
 from tests.live_scenes import expected_numbers, numbers_of, opened
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import ConfigurationError, SceneError, StorageError
@@ -87,7 +87,7 @@ def test_objects_are_matched_by_name() -> None:
     np.testing.assert_array_equal(
         scene.conductivity(F), with_others().on(ROOM).conductivity(F)[::-1]
     )
-    with pytest.raises(SceneError, match=r"scene 'paper.*' has other objects: there is no"):
+    with pytest.raises(SceneError, match=r"'paper.*' has other objects: there is no .*; give the"):
         numbers().on(dataclasses.replace(box_room(2), name="paper"))
 
 

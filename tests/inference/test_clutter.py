@@ -20,7 +20,7 @@ from vlmrt_dist.field import Materials, path_lengths
 from vlmrt_dist.inference.clutter import NORMAL_SLOPE, _Linear, fit_with_clutter, settled
 from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.likelihood import LinkLoss, Links, residuals
-from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check
+from vlmrt_dist.inference.multistart import Fit, search
 from vlmrt_dist.inference.options import Noise, Parameters, Prior
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.prior_term import PriorShape
@@ -87,7 +87,7 @@ def drawn(problem: Problem, clutter: float, seed: int) -> tuple[Problem, FloatAr
 
 
 def local(problem: Problem) -> Fit:
-    return fit_with_prior_check(problem.predict, problem.data, problem.data.prior[None])
+    return search(problem.predict, problem.data, problem.data.prior[None]).fit
 
 
 def test_a_clutter_is_found(problem: Problem) -> None:

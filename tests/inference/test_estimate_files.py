@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.inference.made_estimates import estimate
 from tests.inference.test_export import FROM
-from tests.inference.test_result import estimate
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.estimate_files import read_estimate
 from vlmrt_dist.inference.export import write_estimate

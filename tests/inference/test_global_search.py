@@ -10,7 +10,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.batches import Batch, descend
 from vlmrt_dist.inference.global_search import Points, distinct, explore, suspicious
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
-from vlmrt_dist.inference.multistart import fit_with_prior_check
+from vlmrt_dist.inference.multistart import search
 
 ANGLES = np.linspace(0.3, 1.2, 12)
 TRUTH = np.array([4.0, 0.4])
@@ -68,7 +68,7 @@ def test_the_minimum_that_fits_is_found_from_one_that_does_not(width: float) -> 
     assert found.complete
     assert found.begin == pytest.approx(stuck.cost)
     np.testing.assert_allclose(found.minima.x[0], TRUTH, atol=0.1)
-    fit = fit_with_prior_check(predict, data, data.prior[None])
+    fit = search(predict, data, data.prior[None]).fit
     np.testing.assert_allclose(fit.x, TRUTH, atol=0.1)
     assert fit.cost < stuck.cost
     assert fit.modes[0].weight > 0.9
@@ -103,7 +103,7 @@ def test_a_search_ends_at_its_limit() -> None:
     batch = Batch(predict, data)
     found = explore(batch, data, TRUTH, 1)
     assert not found.complete
-    fit = fit_with_prior_check(predict, data, data.prior[None], max_total=30)
+    fit = search(predict, data, data.prior[None], max_total=30).fit
     assert "max_total" in fit.reason
 
 
@@ -132,7 +132,7 @@ def test_a_fit_with_one_minimum_stays_where_it_is() -> None:
         rows = np.column_stack([ANGLES, np.ones(len(ANGLES))])
         return rows @ x, sp.csr_matrix(rows)
 
-    fit = fit_with_prior_check(line, data, data.prior[None])
+    fit = search(line, data, data.prior[None]).fit
     exact = np.linalg.lstsq(np.column_stack([ANGLES, np.ones(len(ANGLES))]), data.level_dbm)[0]
     np.testing.assert_allclose(fit.x, np.clip(exact, -9.0, 9.0), rtol=1e-3)
 
@@ -155,5 +155,5 @@ def test_of_many_unknowns_the_doubtful_one_is_looked_for_elsewhere() -> None:
     )
     stuck = levenberg_marquardt(levels, data, data.prior[None])
     assert abs(stuck.x[0] - TRUTH[0]) > 1.0
-    fit = fit_with_prior_check(levels, data, data.prior[None])
+    fit = search(levels, data, data.prior[None]).fit
     np.testing.assert_allclose(fit.x[:2], TRUTH, atol=0.1)

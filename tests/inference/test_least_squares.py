@@ -13,7 +13,7 @@ from vlmrt_dist.field.objective import DB
 from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.options import Parameters, Prior
-from vlmrt_dist.inference.parameters import unknowns_of
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.scene.material_prior import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.scene.model import SceneModel
 

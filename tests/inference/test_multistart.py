@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
-from vlmrt_dist.inference.multistart import fit_with_prior_check, held_out_levels
+from vlmrt_dist.inference.multistart import held_out_levels, search
 
 
 def data_of(level: FloatArray, width: float, **more: Any) -> LeastSquares:
@@ -26,7 +26,7 @@ def constant(links: int) -> Predict:
 def test_without_a_prior_too_a_robust_loss_reaches_as_far_as_the_noise_that_shows() -> None:
     error = 6.0 * np.random.default_rng(0).exponential(size=60)
     predict, data = constant(60), data_of(error, np.inf, loss="huber")
-    fit = fit_with_prior_check(predict, data, np.zeros((1, 1)))
+    fit = search(predict, data, np.zeros((1, 1))).fit
     assert fit.scale > 2.0
 
     def best(scale: float) -> float:
@@ -40,7 +40,7 @@ def test_without_a_prior_too_a_robust_loss_reaches_as_far_as_the_noise_that_show
 
 def test_without_a_prior_squares_stay_where_they_are() -> None:
     error = 6.0 * np.random.default_rng(0).standard_normal(30)
-    fit = fit_with_prior_check(constant(30), data_of(error, np.inf), np.zeros((1, 1)))
+    fit = search(constant(30), data_of(error, np.inf), np.zeros((1, 1))).fit
     np.testing.assert_allclose(fit.x, error.mean())
     assert fit.scale > 2.0
 

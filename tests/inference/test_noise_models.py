@@ -17,10 +17,11 @@ from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
-from vlmrt_dist.inference.multistart import Fit, fit_with_prior_check, starting_points
+from vlmrt_dist.inference.multistart import Fit, search, starting_points
 from vlmrt_dist.inference.options import Parameters, Prior
-from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.parameters import Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.scene.model import SceneModel
 
 WIDTH, SEEDS = 0.1, 30
@@ -58,7 +59,7 @@ class World:
             level = disturb(self.predict(truth)[0], rng)
             data = self.data(level, noise, **more)
             starts = starting_points(data.prior, data, 8, rng)
-            found.append((fit_with_prior_check(self.predict, data, starts), truth))
+            found.append((search(self.predict, data, starts).fit, truth))
         return found
 
 
@@ -118,7 +119,7 @@ def test_levels_below_a_floor_count_as_that(world: World) -> None:
             data = replace(data, censored=hidden)
         if how == "left out":
             data = replace(data, used=~hidden)
-        return fit_with_prior_check(world.predict, data, data.prior[None]), truth
+        return search(world.predict, data, data.prior[None]).fit, truth
 
     every = {how: [fit(how, s) for s in range(SEEDS)] for how in ("censored", "left out")}
     assert 0.90 <= coverage(every["censored"]) <= 0.99
@@ -142,7 +143,7 @@ def test_levels_above_a_ceiling_count_as_that(world: World) -> None:
         data = world.data(np.where(loud, ceiling, level), noise)
         if how == "saturated":
             data = replace(data, censored=loud, saturated=loud)
-        return fit_with_prior_check(world.predict, data, data.prior[None]), truth
+        return search(world.predict, data, data.prior[None]).fit, truth
 
     every = {how: [fit(how, s) for s in range(SEEDS)] for how in ("saturated", "as levels")}
     assert 0.90 <= coverage(every["saturated"]) <= 0.99

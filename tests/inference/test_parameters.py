@@ -11,7 +11,8 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters, Prior, Quantity
-from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.parameters import Unknowns
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.scene.model import SceneModel

@@ -160,8 +160,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say(
     from vlmrt_dist.field.evaluators import ReplayObjective
     from vlmrt_dist.field.tracing import trace
     from vlmrt_dist.inference.conductivity_prior import prior_of
-    from vlmrt_dist.inference.multistart import fit_with_prior_check
-    from vlmrt_dist.inference.parameters import unknowns_of
+    from vlmrt_dist.inference.multistart import search
+    from vlmrt_dist.inference.unknown_vector import unknowns_of
     from vlmrt_dist.units import watts_to_dbm
 
     campaign = well_placed(PAPER)
@@ -185,7 +185,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(
             low=unknowns.low,
             high=unknowns.high,
         )
-        fit = fit_with_prior_check(predict, data, unknowns.mean[None])
+        fit = search(predict, data, unknowns.mean[None]).fit
         inside.append(np.abs(fit.x - truth) <= NORMAL_95 * fit.knowledge.std)
     assert 0.92 <= np.mean(inside) <= 0.98
     assert (np.mean(inside, axis=0) >= 0.88).all()  # no object by itself is far off

@@ -18,9 +18,9 @@ from vlmrt_dist.inference import least_squares
 from vlmrt_dist.inference.conductivity_prior import stated_prior
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
 from vlmrt_dist.inference.likelihood import Information
-from vlmrt_dist.inference.parameters import unknowns_of
 from vlmrt_dist.inference.posterior import posterior
 from vlmrt_dist.inference.prior_term import PriorShape, PriorTerm
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.scene import SceneModel, Tails, prior_from_classes, spread_of
 from vlmrt_dist.scene import conductivity_table as table_at
 

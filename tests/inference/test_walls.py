@@ -27,7 +27,8 @@ from vlmrt_dist.inference import (
     read_estimate,
     write_estimate,
 )
-from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.parameters import Unknowns
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.scene import Layer, LayeredMaterial, SceneModel, SceneObject, load_scene
 
 RADIO = PAPER.replace(max_depth=3, path_set="exact")

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tests.inference.test_result import estimate
+from tests.inference.made_estimates import estimate
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.fitting import fit_least_squares
 from vlmrt_dist.inference.open_ends import with_open_ends

@@ -43,7 +43,7 @@ def apply_command(
 
 
 def in_layers_file(scene: SceneModel, numbers: Calibration) -> list[str]:
-    """What Sionna does not know of a scene that was written, and where it is."""
+    """Properties of a written scene that Sionna does not know, and the file that has them."""
     lines = numbers.missing_in_sionna(scene)
     if lines:
         lines.append(f"{LAYERS_FILE} beside the scene has what Sionna does not know; "

@@ -66,7 +66,7 @@ class EvaluationOutput(Options):
 @option_group("Data")
 @dataclass(frozen=True, kw_only=True)
 class EvaluationData(Options):
-    """What judges, and what was calibrated with.
+    """Test data, and calibration data.
 
     :param measurements: measured levels (see estimate) that judge
     :param calibration: measured levels that the scene is calibrated with, and the hand-fitted

@@ -288,7 +288,7 @@ class Replay:
 
 
 class _Rows(NamedTuple):
-    """What the rows of :attr:`Derivative.by_path` belong to.
+    """Links and slabs that the rows of :attr:`Derivative.by_path` belong to.
 
     :param there: rows that belong to an interaction [R]
     :param link: [R] of each of them

@@ -1,4 +1,4 @@
-"""What objects of a scene are beyond one slab: layers, and an extra loss of what passes through."""
+"""Layers of objects, and extra losses of rays that pass through them."""
 
 from __future__ import annotations
 

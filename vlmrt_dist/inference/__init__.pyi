@@ -6,7 +6,6 @@ from .conductivity_prior import ConductivityPrior as ConductivityPrior
 from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
-from .coverage import calibrated_materials as calibrated_materials
 from .coverage import radio_map as radio_map
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
@@ -23,6 +22,7 @@ from .level_prediction import SAME_PLACE as SAME_PLACE
 from .level_prediction import LevelPosterior as LevelPosterior
 from .level_prediction import centred as centred
 from .level_prediction import level_posterior as level_posterior
+from .material_states import calibrated_materials as calibrated_materials
 from .multistart import Fit as Fit
 from .multistart import appraise as appraise
 from .offsets import GainSharing as GainSharing
@@ -45,7 +45,6 @@ from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
 from .parameters import Tie as Tie
 from .parameters import Unknowns as Unknowns
-from .parameters import unknowns_of as unknowns_of
 from .posterior import MIN_NOISE_DB as MIN_NOISE_DB
 from .posterior import NORMAL_95 as NORMAL_95
 from .posterior import Posterior as Posterior
@@ -66,6 +65,7 @@ from .quantities import QuantityEstimate as QuantityEstimate
 from .quantities import bounded as bounded
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
+from .unknown_vector import unknowns_of as unknowns_of
 from .verdicts import Marginals as Marginals
 from .verdicts import Part as Part
 from .verdicts import Verdict as Verdict

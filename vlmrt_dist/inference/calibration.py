@@ -221,7 +221,7 @@ class Calibration:
         return replace(change, remarks=tuple(remarks))
 
     def missing_in_sionna(self, scene: SceneModel | None) -> list[str]:
-        """What Sionna does not know of a calibrated scene, each a sentence.
+        """Properties of a calibrated scene that Sionna does not know, each a sentence.
 
         :param scene: with these numbers; None: it is not known, and told of are all objects
         """
@@ -265,7 +265,7 @@ class Calibration:
         )
 
     def remarks(self) -> list[str]:
-        """What a user of the numbers should know."""
+        """Remarks for users of the numbers, a sentence a line."""
         lines = [
             f"estimated at {self.frequency / 1e9:g} GHz; Sionna keeps these numbers at every "
             "frequency, and objects whose numbers did not change keep their material, which may "

@@ -105,7 +105,7 @@ def _moved(before: float, after: float) -> bool:
 
 
 def _told(problem: Problem, x: FloatArray) -> Clutter:
-    """What the levels tell of the clutter, linear about ``x``."""
+    """The clutter that the levels show, taken as linear about ``x``."""
     linear = _Linear(problem.predict, problem.data, x)
     index = linear.index
     length = np.nan_to_num(problem.length_m)[index] if problem.length_m is not None else index * 0.0

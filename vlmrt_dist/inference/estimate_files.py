@@ -78,7 +78,7 @@ def _part_rows(text: Any) -> Any:
 
 
 class _Object(BaseModel):
-    """What each row says of its object."""
+    """Columns that describe the object of a row."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -89,7 +89,7 @@ class _Object(BaseModel):
 
 
 class _Value(BaseModel):
-    """What a row says of one quantity."""
+    """Columns of one quantity."""
 
     model_config = ConfigDict(extra="ignore")
 

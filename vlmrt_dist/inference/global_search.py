@@ -75,7 +75,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What a search has found.
+    """Minima and profiles that a search has found.
 
     :param minima: the distinct minima, the best first
     :param profiles: points of the profiles that are not hopeless

@@ -18,7 +18,6 @@ import scipy.special
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 
 LinkLoss = Literal["squared", "huber", "student_t"]
-LOSSES: tuple[str, ...] = ("squared", "huber", "student_t")
 
 HUBER = 1.345
 """Residuals beyond this count linearly: 95 % as efficient as squares where errors are normal."""

@@ -101,18 +101,6 @@ class Search:
     landscape: Landscape | None
 
 
-def fit_with_prior_check(
-    predict: Predict,
-    data: LeastSquares,
-    starts: FloatArray,
-    max_evaluations: int = 100,
-    progress: Progress | None = None,
-    max_total: int = EVALUATIONS,
-) -> Fit:
-    """The fit of :func:`search`."""
-    return search(predict, data, starts, max_evaluations, progress, max_total).fit
-
-
 def search(
     predict: Predict,
     data: LeastSquares,

@@ -1,4 +1,4 @@
-"""What an estimate was made from: scene, measurement, assumptions, and whose offsets it found."""
+"""Origin of an estimate: scene, measurement, assumptions, and whose offsets it found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vlmrt_dist.inference.problem import Assumptions, Problem
 from vlmrt_dist.scene import SceneModel
 
 OffsetsBy = Literal["transmitter", "receiver", "campaign"]
-"""What an offset of levels goes with."""
+"""The links that share an offset of levels: those of a transmitter, of a receiver, or all."""
 
 
 class ObjectKey(NamedTuple):

@@ -45,7 +45,7 @@ NOT_NEGATIVE = 1e-9
 
 
 class Told(NamedTuple):
-    """What a document tells beside the values of the objects."""
+    """Contents of a document beside the values of the objects."""
 
     joint: JointPosterior
     origin: Origin
@@ -111,7 +111,7 @@ def _draws(draws: WeightedDraws) -> dict[str, Any]:
 
 
 def read_document(document: Any, num_objects: int, num_layers: int = 0) -> Told:
-    """What a document tells.
+    """Posterior and origin in a document.
 
     :param num_objects: K, as many as the file has rows of objects
     :param num_layers: Λ, as many as it has rows of layers

@@ -25,7 +25,7 @@ from vlmrt_dist.inference.likelihood import FREEDOM
 
 @dataclass(frozen=True, eq=False)
 class PriorShape:
-    """What a prior on X unknowns has beside its means and widths.
+    """Correlations and heavy tails of a prior on X unknowns.
 
     :param partner: [X] the unknown that each is correlated with, -1 for none
     :param correlation: [X] with it, in (-1, 1)

@@ -17,9 +17,10 @@ from vlmrt_dist.field import Engine, Objective, displaced
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior, prior_of
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
-from vlmrt_dist.inference.parameters import Unknowns, unknowns_of
+from vlmrt_dist.inference.parameters import Unknowns
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
 from vlmrt_dist.inference.quantities import Clutter
+from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneModel

@@ -13,7 +13,7 @@ from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
-from vlmrt_dist.inference.multistart import fit_with_prior_check
+from vlmrt_dist.inference.multistart import search
 from vlmrt_dist.inference.open_ends import THRESHOLD, Held
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters, Prior, Quantity
 from vlmrt_dist.inference.parameters import KINDS
@@ -127,7 +127,7 @@ def profile(
             raise ConfigurationError(f"{name} is fixed, so there is nothing to profile")
         problem, fit = fit_with_clutter(
             problem,
-            lambda each: fit_with_prior_check(each.predict, each.data, each.data.prior[None]),
+            lambda each: search(each.predict, each.data, each.data.prior[None]).fit,
         )
         scale = fit.scale if fit.scale > 1.0 else 1.0
         width = np.array(fit.width)

@@ -1,4 +1,4 @@
-"""What may be said of each unknown: an interval, or several where minima are apart, and a verdict.
+"""Intervals of each unknown, several where minima are apart, and its verdict.
 
 Where the posterior is normal, the interval is the estimate ± 1.96 standard deviations. Otherwise it
 comes from weighted draws. About each minimum it is equal-tailed; the shares are such that all
@@ -89,7 +89,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Marginals:
-    """What is said of each of X unknowns by itself.
+    """Value, intervals and verdict of each of X unknowns by itself.
 
     :param verdict: [X]
     :param x: [X] posterior median; of several intervals that of the one with the heaviest minimum

@@ -69,7 +69,7 @@ def cells(quantity: QuantityEstimate, k: int) -> tuple[str, str, str, str]:
 def verdict_sentences(
     names: Sequence[str], quantities: Mapping[str, QuantityEstimate]
 ) -> list[str]:
-    """What the verdicts other than "estimated" mean for the objects, and what to do next."""
+    """Meaning of the verdicts other than "estimated" for the objects, and the next thing to do."""
     lines: list[str] = []
     further = False
     for name, quantity in quantities.items():

@@ -53,7 +53,7 @@ class PathLossModel:
 
     @property
     def description(self) -> str:
-        """What was fitted, in words."""
+        """The fitted numbers in words."""
         parts = []
         if self.terms != "constant":
             parts.append(f"exponent {self.exponent:.2f}")

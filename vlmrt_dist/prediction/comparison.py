@@ -38,7 +38,7 @@ PROTOCOLS: dict[str, str] = {
 }
 
 Level = Literal["stated", "campaign", "setup"]
-"""What is fitted to the calibration data of the level itself: for the hand-fitted models one level
+"""Levels fitted to the calibration data: of the hand-fitted models one
 for all setups, or one for each where nothing was known of the transmit powers ("setup"); for the
 scene with ITU values the same, but nothing where the stated transmit power was trusted
 ("stated")."""
@@ -250,7 +250,7 @@ def itu_offsets(
 
 
 def level_of(estimate: Calibration) -> Level:
-    """What the simpler models fit beside a calibration."""
+    """Levels that the simpler models fit beside a calibration."""
     offsets = None if estimate.origin is None else estimate.origin.offsets
     if offsets is None:
         return "stated"

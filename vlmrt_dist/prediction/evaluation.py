@@ -19,7 +19,7 @@ MOST_SETUPS = 20
 
 
 Offset = Literal["none", "setup", "campaign"]
-"""What of the levels is fitted on the test data: nothing, one offset for each setup, or one."""
+"""Offsets of the levels fitted to the test data: none, one for each setup, or one for all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ def _grouped(
 
 
 def remarks(found: Evaluation) -> list[str]:
-    """What belongs beside the tables, a sentence a line."""
+    """Remarks beside the tables, a sentence a line."""
     lines = [found.protocol]
     lines += [f"{m.name}: {m.description}" for m in found.models if m.description]
     lines += [f"left out: {count} links, {reason}" for reason, count in found.left_out.items()]

@@ -45,7 +45,7 @@ from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneLike
 
 LeaveOut = Literal["link", "setup", "receiver"]
-"""What is left out at a time: a link, all links of a setup, or all links of a receiver's place."""
+"""Links left out at a time: one, all of a setup, or all of a receiver's place."""
 
 
 def leave_one_out(

@@ -16,7 +16,7 @@ from vlmrt_dist.scene import SceneModel
 
 @dataclass(frozen=True, eq=False)
 class LinkGeometry:
-    """What simple models of path loss know of the links of M setups with N receivers.
+    """The links of M setups with N receivers, as simple models of path loss see them.
 
     :param tx: [M, 3] transmitters [m]
     :param present: [M, N] which receivers exist

@@ -109,7 +109,7 @@ class Prediction:
         return found
 
     def remarks(self) -> list[str]:
-        """What belongs beside the table, a sentence a line."""
+        """Remarks beside the table, a sentence a line."""
         lines = [
             "the mean level's interval holds what the estimate leaves open of materials and "
             "offsets; that of a measurement also the noise of one level "

@@ -69,7 +69,7 @@ class Shadowing:
         )
 
     def predict(self, tx: FloatArray, rx: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """What to add to the levels of other links.
+        """Mean residuals of other links, to be added to their levels.
 
         :param tx: [P, 3] transmitters [m]
         :param rx: [P, 3] receivers [m]

@@ -75,7 +75,7 @@ class _File(_Entry):
 
 
 class WallsOfFile(NamedTuple):
-    """What a layers file says of a scene's objects.
+    """Layers and extra losses of a scene's objects, from a layers file.
 
     :param layers: object name -> its layers
     :param extra_loss_db: object name -> loss of what passes through it beyond that of its slab or

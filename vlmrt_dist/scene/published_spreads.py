@@ -203,7 +203,7 @@ REMARKS = {
         "moisture decides; the three classes of ground are its states",
     ),
 }
-"""What decides within a class, for people."""
+"""Causes of the spread within a class, for people."""
 
 
 class Spread(NamedTuple):

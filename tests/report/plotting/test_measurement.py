@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.test_result import estimate
+from tests.inference.made_estimates import estimate
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.inference import VERDICT_WORDS
