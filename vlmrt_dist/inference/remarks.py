@@ -24,8 +24,8 @@ MISFIT = 30.0
 
 
 EFFECTIVE = (
-    "The values are effective ones, with which this model comes nearest to the levels: they contain "
-    "what it lacks (layers, furniture, exact positions)"
+    "The values are effective ones, with which this model comes nearest to the levels: they "
+    "contain what it lacks (layers, furniture, exact positions)"
 )
 """What the values are where the levels scatter more than the receiver does."""
 
