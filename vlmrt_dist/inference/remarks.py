@@ -23,6 +23,13 @@ MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
 
 
+EFFECTIVE = (
+    "The values are effective ones, with which this model comes nearest to the levels: they "
+    "contain what it lacks (layers, furniture, exact positions)"
+)
+"""What the values are where the levels scatter more than the receiver does."""
+
+
 def remarks_of(result: EstimateValues) -> list[str]:
     """All remarks on an estimate, one sentence a line."""
     total = sum(result.seconds.values())
@@ -50,7 +57,7 @@ def remarks_of(result: EstimateValues) -> list[str]:
     if result.noise_scale > 1.05:
         lines.append(
             f"the residuals are {result.noise_scale:.1f} times the declared noise; the intervals "
-            "are widened by that"
+            f"are widened by that. {EFFECTIVE}"
         )
     if result.noise_scale > MISFIT:
         lines.append(
@@ -132,7 +139,8 @@ def _clutter_remarks(result: EstimateValues) -> list[str]:
         lines.append(
             f"clutter, what the scene lacks: the levels scatter by {result.clutter.value:.2g} dB "
             f"times the root of the path's length in metres (95 %: {result.clutter.low:.2g} to "
-            f"{result.clutter.high:.2g}) beside their declared noise; all intervals contain that"
+            f"{result.clutter.high:.2g}) beside their declared noise; all intervals contain that. "
+            + EFFECTIVE
         )
     if result.excess_loss is not None:
         value, low, high, _, _ = result.excess_loss

@@ -61,6 +61,8 @@ def mismatch_figure(found: Found, path: Place) -> Place:
     names = list(dict.fromkeys(WORDS[task.mismatch] for task, _ in found))
     for shift, noise in enumerate(NOISE):
         some = [(task, counts) for task, counts in found if task.noise == noise]
+        if not some:
+            continue
         share = np.array([counts.inside / counts.links for _, counts in some])
         # As if links were independent; those of one truth are not.
         half = scipy.stats.norm.ppf(0.975) * np.sqrt(
