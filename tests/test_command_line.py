@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from cyclopts import Parameter
@@ -97,7 +97,7 @@ def test_help_has_headings_units_and_defaults(capsys: pytest.CaptureFixture[str]
         (["--lamp-power", "-1"], "--lamp-power must not be negative; got -1.0"),
         (["--wave-length", "0"], "--wave-length must be positive, whatever the power"),
         (["--wave-lenght", "1"], "Unknown option: --wave-lenght. Did you mean --wave-length?"),
-        (["--lamp-power", "x"], '--lamp-power: unable to convert "x" into float; see --help'),
+        (["--lamp-power", "x"], '--lamp-power: unable to convert "x" into a number; see --help'),
         (
             ["--times", "0.5"],
             "Invalid value for --times: '0.5' is no whole number; see --help",
@@ -113,6 +113,16 @@ def test_what_is_refused_names_the_option(
     assert printed.out == ""
     assert printed.err.startswith("error: ")
     assert printed.err.endswith(f"{sentence}\n")
+
+
+def test_a_choice_or_a_number_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(clutter: float | Literal["fit"] | None = None) -> None:
+        raise AssertionError(clutter)
+
+    app = new_app("x", "x")
+    app.default(command)
+    assert run_app(app, ["--clutter", "much"]) == 2
+    assert '"much" into a number or fit; see --help' in capsys.readouterr().err
 
 
 def test_only_fields_become_options() -> None:

@@ -118,7 +118,15 @@ def _sentence(error: CycloptsError) -> str:
     error.verbose = False
     text = str(error).strip().removesuffix(".")
     text = re.sub(r'^(Command "[^"]*" parameter|Parameter) ', "option ", text)
+    text = re.sub(r"(?<=into )\S+$", lambda match: _kinds(match[0]), text)
     return text if "?" in text else f"{text}; see --help"
+
+
+def _kinds(annotation: str) -> str:
+    """What a value may be, in words: "float|Literal[fit]|None" is "a number or fit"."""
+    words = {"float": "a number", "int": "a whole number"}
+    kinds = [kind for kind in annotation.split("|") if kind != "None"]
+    return " or ".join(words.get(kind, re.sub(r"^Literal\[(.*)\]$", r"\1", kind)) for kind in kinds)
 
 
 def _unknown_command(given: str, names: Sequence[str]) -> str:

@@ -43,6 +43,9 @@ def test_another_scene_and_bare_values_are_refused(stored: Path, tmp_path: Path)
     told = invoke("predict", "--estimate", stored, "--positions", places, "--scene", "box_room_5")
     assert told.exit_code == 2
     assert "the estimate does not know" in told.output
+    told = invoke("predict", "--estimate", stored, "--positions", places, "--noise-db", "nan")
+    assert told.exit_code == 2
+    assert "--noise-db must be a finite number" in told.output
     bare = tmp_path / "rows.csv"
     bare.write_text("name,material,frequency,conductivity,verdict\nwall,brick,3.5e9,0.1,weak\n")
     told = invoke("predict", "--estimate", bare, "--positions", places)

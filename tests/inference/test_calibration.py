@@ -87,7 +87,7 @@ def test_objects_are_matched_by_name() -> None:
     np.testing.assert_array_equal(
         scene.conductivity(F), with_others().on(ROOM).conductivity(F)[::-1]
     )
-    with pytest.raises(SceneError, match=r"scene 'paper.*' has other objects: there is no"):
+    with pytest.raises(SceneError, match=r"'paper.*' has other objects: there is no .*; give the"):
         numbers().on(dataclasses.replace(box_room(2), name="paper"))
 
 

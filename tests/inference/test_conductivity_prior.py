@@ -50,7 +50,9 @@ def test_metal_and_vacuum_are_fixed(room: SceneModel) -> None:
 
 
 def test_there_has_to_be_something_to_estimate(room: SceneModel) -> None:
-    with pytest.raises(VlmrtError, match="no object is named 'box_of_gold', 'flor'"):
+    with pytest.raises(
+        VlmrtError, match="no object is named 'box_of_gold', 'flor'; the objects are "
+    ):
         prior_of(room, PAPER, Prior(0.5), ["flor", "floor", "box_of_gold"])
     with pytest.raises(VlmrtError, match="nothing to estimate"):
         prior_of(room, PAPER, Prior(0.5), room.names)

@@ -59,6 +59,7 @@ def test_the_mean_relative_error_by_hand() -> None:
         ({"parameters": Parameters(groups={"nothing": "walls"})}, "no object is named 'nothing'"),
         ({"solver": LevenbergMarquardt(initial="vlm")}, "propose_materials"),
         ({"solver": LevenbergMarquardt(initial=np.ones(3))}, "9 numbers, positive and finite"),
+        ({"prior": Prior(correlation=0.3)}, "conductivity and relative_permittivity: let both"),
         ({"seed": -1}, "seed must not be negative"),
     ],
 )

@@ -157,7 +157,7 @@ def test_a_fixed_object_is_as_the_scene_states_it_at_every_carrier(
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"groups": {"chair": "wood"}}, "no object is named 'chair'"),
+        ({"groups": {"chair": "wood"}}, "no object is named 'chair'; the objects are floor, "),
         ({"quantities": ("conductivity", "exponent")}, "several carriers"),
     ],
 )

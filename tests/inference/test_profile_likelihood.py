@@ -50,7 +50,7 @@ def test_an_object_that_the_links_do_not_tell_has_an_open_profile(
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("chair", {}, "no object is named 'chair'"),
+        ("chair", {}, "no object is named 'chair'; the objects are floor, "),
         ("floor", {"points": 3}, "5 points"),
         ("floor", {"quantity": "thickness"}, "not among the unknown quantities"),
         ("floor", {"parameters": Parameters(fixed=("floor",))}, "floor is fixed"),

@@ -125,4 +125,5 @@ def test_little_difference_is_said(
     pool = vd.CandidateOptions(num_tx=2, num_rx=6, height=(1.0, 2.0))
     radio = vd.RadioConfig(max_depth=3)
     ahead = plan_next(scene, campaign, same, num_receivers=2, radio=radio, candidates=pool)
+    assert "does not tell solutions 1 and 2 apart: at all" in ahead.sentences()[1]
     assert "little against the noise" in ahead.sentences()[1]

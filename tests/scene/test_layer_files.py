@@ -96,7 +96,7 @@ LAYER = 'layers = [{material = "wood", thickness = 0.02}]'
         ('[wall.a]\nobjects = ["wall_west"]\nlayers = []', "wall > a > layers: "),
         ('[wall.a]\nobjects = ["roof"]\n' + LAYER, "no object 'roof'; the scene has 'floor'"),
         ('[wall.a]\nmaterials = ["gold"]\n' + LAYER, "no material of an object 'gold'"),
-        ('[wall.a]\nobject = ["floor"]\n' + LAYER, "wall > a > object: Extra inputs"),
+        ('[wall.a]\nobject = ["floor"]\n' + LAYER, "wall > a > object: there is no such key"),
         (
             f'[wall.a]\nobjects = ["floor"]\n{LAYER}\n[wall.b]\nmaterials = ["brick"]\n{LAYER}',
             "wall 'b': object 'floor' has the layers of wall 'a' already",

@@ -60,7 +60,8 @@ class EstimateOutput(Options):
 
     :param as_json: print one JSON object
     :param figure: draw levels, residuals, prior and estimate to this .png or .pdf
-    :param out: write a row an object to this .parquet, .csv or .json
+    :param out: write a row an object to this .parquet, .csv or .json; .parquet and .json hold the
+        whole estimate, for predict, evaluate, map, view and apply
     :param view: write a 3D page of objects, antennas, paths and residuals to this .html
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
     :param scene_out: write the scene with the estimated numbers to scene.xml and meshes in this

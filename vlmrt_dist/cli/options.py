@@ -287,8 +287,9 @@ class SolverOptions(Options):
     :param initial: start at the ITU values, at their mean, at random, or at an advisor's values
     :param loss: how large residuals count; huber or student_t where some levels are grossly wrong
         (least squares only)
-    :param posterior: a normal posterior, weighted draws from it (sampled), or draws only where the
-        normal one does not hold (auto; least squares only)
+    :param posterior: intervals from a normal approximation (normal), from weighted draws of the
+        true posterior (sampled), or from draws only where the approximation does not hold (auto);
+        least squares only
     :param max_iterations: most iterations of Adam (1000), or evaluations of a least-squares start
         (100)
     :raises ConfigurationError: if an option does not go with the optimizer

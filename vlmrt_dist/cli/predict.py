@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +58,8 @@ def predict_command(
             f"{estimate} holds the objects' values only; give a .parquet or .json that vlmrt "
             "estimate --out wrote"
         )
+    if noise_db is not None and not 0.0 <= noise_db < math.inf:
+        raise ConfigurationError("--noise-db must be a finite number, not negative")
     room = scene.load(known.frequency, keep_unstated=True)
     places = read_for(room, positions, tx_power_dbm=known.origin.radio.tx_power_dbm)
     if places.rss_dbm is not None:

@@ -91,8 +91,11 @@ def stated_prior(
     layers = () if scene.layers is None else scene.layers.names
     unknown = sorted(set(fixed) - {*scene.names, *layers})
     if unknown:
-        layered = f"; the layers are {listed(layers)}" if layers else ""
-        raise ConfigurationError(f"no object is named {', '.join(map(repr, unknown))}{layered}")
+        layered = f", the layers {listed(layers)}" if layers else ""
+        raise ConfigurationError(
+            f"no object is named {', '.join(map(repr, unknown))}; the objects are "
+            f"{listed(scene.names)}{layered}"
+        )
     known = np.isin(scene.names, list(fixed))
     permittivity, correlation = None, prior.correlation
     if isinstance(prior, MaterialPrior):

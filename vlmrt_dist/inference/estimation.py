@@ -175,5 +175,5 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         if there:
             raise ConfigurationError(
                 f"Adam, as in the paper, knows conductivities and their levels only, not {what}; "
-                "use LevenbergMarquardt"
+                "use least squares (levenberg_marquardt)"
             )

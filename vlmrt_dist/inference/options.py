@@ -215,8 +215,8 @@ class Noise:
         number = isinstance(clutter, (int, float)) and 0.0 <= clutter < math.inf
         if not (clutter is None or clutter == "fit" or number):
             raise ConfigurationError(
-                f"clutter_db_per_sqrt_m must be 'fit', a finite number of dB/√m, not negative, or "
-                f"None; got {clutter!r}"
+                "clutter_db_per_sqrt_m must be fit or a finite number of dB/√m, not negative; got "
+                f"{clutter!r}"
             )
         if loss is not None and not loss > 0.0:
             raise ConfigurationError(

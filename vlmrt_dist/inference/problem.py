@@ -44,6 +44,7 @@ class Assumptions:
     :param parameters: which of them are unknown
     :param noise: of the levels
     :param loss: how large residuals count
+    :raises ConfigurationError: if the prior correlates quantities of which one is known
     """
 
     radio: RadioConfig = field(default_factory=RadioConfig)
@@ -51,6 +52,14 @@ class Assumptions:
     parameters: Parameters = field(default_factory=Parameters)
     noise: Noise = field(default_factory=Noise)
     loss: LinkLoss = "squared"
+
+    def __post_init__(self) -> None:
+        both = {"conductivity", "relative_permittivity"} <= {*self.parameters.quantities}
+        if isinstance(self.prior, Prior) and self.prior.correlation and not both:
+            raise ConfigurationError(
+                "a prior correlation is that of conductivity and relative_permittivity: let both "
+                "be unknown, or leave the correlation out"
+            )
 
     @property
     def given(self) -> MaterialPrior | None:

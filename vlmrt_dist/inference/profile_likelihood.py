@@ -9,6 +9,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import CampaignLike, RadioConfig, as_campaign
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
@@ -110,7 +111,9 @@ def profile(
         solver.loss,
     )  # fmt: skip
     if name not in scene.names:
-        raise ConfigurationError(f"no object is named {name!r}")
+        raise ConfigurationError(
+            f"no object is named {name!r}; the objects are {listed(scene.names)}"
+        )
     if points < 5:
         raise ConfigurationError("a profile needs 5 points or more")
     asked = assumed.parameters.quantities

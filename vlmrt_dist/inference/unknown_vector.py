@@ -9,6 +9,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
+from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import SLAB, Materials, Walls, penetration_loss, walls_of
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
@@ -225,7 +226,9 @@ def _groups(
         return [(True, f"{material}, {100.0 * depth:.6g} cm") for material, depth in each]
     strange = sorted(set(groups) - set(names))
     if strange:
-        raise ConfigurationError(f"no object is named {', '.join(map(repr, strange))}")
+        raise ConfigurationError(
+            f"no object is named {', '.join(map(repr, strange))}; the objects are {listed(names)}"
+        )
     return [(name in groups, groups.get(name, name)) for name in names]
 
 

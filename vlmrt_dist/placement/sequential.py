@@ -115,15 +115,18 @@ class NextSetup:
         )
         lines = [
             f"{len(self.level_dbm)} solutions explain what is measured. The link from {tx} to {rx} "
-            f"tells them apart: {predicted}"
+            f"tells most about which holds: {predicted}"
         ]
-        distance = min(
-            float(np.linalg.norm(one - other)) for one, other in combinations(self.level_dbm, 2)
+        pairs = combinations(enumerate(self.level_dbm, start=1), 2)
+        distance, one, other = min(
+            (float(np.linalg.norm(level - levels)), first, second)
+            for (first, level), (second, levels) in pairs
         )
         if distance < DECISIVE * self.noise_db:
             lines.append(
-                f"all receivers of the setup together differ by {distance:.2g} dB only, little "
-                f"against the noise of {self.noise_db:.2g} dB: try more candidates "
+                f"the setup does not tell solutions {one} and {other} apart: at all its receivers "
+                f"together they differ by {distance:.2g} dB, little against the noise of "
+                f"{self.noise_db:.2g} dB. To decide between them try more candidates "
                 "(--num-tx-candidates, --num-rx-candidates), another area, or the mean of more "
                 "readings"
             )

@@ -173,7 +173,9 @@ def _read(path: str | os.PathLike[str]) -> _File:
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         place = " > ".join(str(part)[:60] for part in detail["loc"]) or "the file"
-        raise SceneError(f"the layers file {path}: {place}: {detail['msg']}. {_HINT}") from None
+        unknown = detail["type"] == "extra_forbidden"
+        problem = "there is no such key" if unknown else detail["msg"]
+        raise SceneError(f"the layers file {path}: {place}: {problem}. {_HINT}") from None
 
 
 def _members(wall: _Wall, objects: Sequence[SceneObject], where: str) -> list[str]:

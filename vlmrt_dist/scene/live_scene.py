@@ -205,10 +205,10 @@ def check_names(
     if extra:
         wrong.append(f"the estimate does not know {short_list(extra)}")
     if wrong:
-        hint = "; load it with merge_shapes=False, so that objects keep their names"
-        raise SceneError(
-            f"{where} has other objects: {', and '.join(wrong)}{hint if merged else ''}"
-        )
+        hint = "give the scene that the estimate was made for"
+        if merged:
+            hint = "load it with merge_shapes=False, so that objects keep their names"
+        raise SceneError(f"{where} has other objects: {', and '.join(wrong)}; {hint}")
 
 
 def short_list(names: Sequence[str]) -> str:
