@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import pty
@@ -61,3 +62,20 @@ def test_long_lists_are_cut_and_counted() -> None:
     assert console.first_rows([3.0, 5.0, 1.0, math.inf], most=3) == [0, 1, 2]
     assert console.first_rows([3.0, math.inf, 1.0, math.inf], most=3) == [0, 2]
     assert console.tallied(["weak", "fixed", "weak"]) == "2 weak, 1 fixed"
+
+
+def test_a_bar_without_a_known_end_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", screen)
+    with console.progress_bar() as step:
+        assert step is not None
+        for done in (50, 150):
+            step("fit", done, 0)
+    assert "fitting, step 150" in screen.getvalue()
+    assert "100%" not in screen.getvalue()

@@ -65,9 +65,11 @@ def progress_bar() -> Iterator[Progress | None]:
         tasks: dict[str, Any] = {}
 
         def update(phase: str, done: int, total: int) -> None:
+            label = PHASES.get(phase, phase)
             if phase not in tasks:
-                tasks[phase] = bar.add_task(PHASES.get(phase, phase))
-            bar.update(tasks[phase], completed=done, total=total or None)
+                tasks[phase] = bar.add_task(label, total=None)
+            shown = label if total else f"{label}, step {done}"
+            bar.update(tasks[phase], completed=done, total=total or None, description=shown)
 
         yield update
 

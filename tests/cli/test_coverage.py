@@ -60,8 +60,8 @@ def test_a_result_file_calibrates_too(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ([], "give --tx X,Y,Z, or --measurements FILE"),
-        (["--tx", "1,2"], "--tx takes 3 numbers"),
-        (["--tx", "1,2,nan"], "--tx takes 3 numbers"),
+        (["--tx", "1,2"], "--tx takes 3 finite numbers"),
+        (["--tx", "1,2,nan"], "--tx takes 3 finite numbers"),
         (["--tx", "1,2,1", "--region", "0 0 1"], "region"),
         (["--tx", "1,2,1", "--cell-size", "-1"], "--cell-size must be"),
         (["--tx", "1,2,1", "--map-height", "inf"], "--map-height must be"),

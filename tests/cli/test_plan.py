@@ -146,7 +146,7 @@ def test_the_setup_after_a_measurement_and_its_table(tmp_path: Path) -> None:
     result = plan("--setups", "1", "--receivers", "4", "--out", first, *CHEAP)
     assert result.exit_code == 0, result.stderr
     assert "expected verdict" in result.stdout
-    assert f"4 links of 1 setups written to {first}" in result.stdout
+    assert f"4 links of 1 setup written to {first}" in result.stdout
     levels = ["simulate", "--campaign", first, "--noise-db", "0.1", "--out", rss, *CHEAP[:4]]
     assert invoke(*levels).exit_code == 0
     figure = tmp_path / "next.png"

@@ -191,6 +191,6 @@ def position_of(text: str) -> list[float]:
         values = []
     if len(values) != 3 or not np.isfinite(values).all():
         raise ConfigurationError(
-            f"--tx takes 3 numbers with commas and without spaces; got {text!r}"
+            f"--tx takes 3 finite numbers with commas and without spaces; got {text!r}"
         )
     return values

@@ -26,7 +26,15 @@ from vlmrt_dist.cli.options import (
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import first_rows, listed, print_result, progress_bar, results_only, say
+from vlmrt_dist.console import (
+    counted,
+    first_rows,
+    listed,
+    print_result,
+    progress_bar,
+    results_only,
+    say,
+)
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
 from vlmrt_dist.placement import (
@@ -143,7 +151,8 @@ class PlanOutput(Options):
         else:
             print_result(text)
             print_result(
-                f"{planned.num_links} links of {planned.num_setups} setups written to {self.out}"
+                f"{counted(planned.num_links, 'link')} of {counted(planned.num_setups, 'setup')} "
+                f"written to {self.out}"
             )
         if self.figure is not None:
             from vlmrt_dist.report import positions_figure

@@ -23,7 +23,7 @@ from vlmrt_dist.cli.options import (
     value_of,
 )
 from vlmrt_dist.command_line import Options, described, option_group
-from vlmrt_dist.console import MOST_ROWS, listed, print_result, results_only, tallied
+from vlmrt_dist.console import MOST_ROWS, counted, listed, print_result, results_only, tallied
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field import Flaws, perturbed, simulate
 from vlmrt_dist.placement import place
@@ -139,8 +139,8 @@ def simulate_command(
     told = [f"{int(marks.sum())} {what}" for what, marks in parts.items() if marks.any()]
     bounds = f", of them {' and '.join(told)}," if told else ""
     print_result(
-        f"{measured.num_links} levels of {measured.num_setups} setups{bounds} written to "
-        f"{output.out}"
+        f"{counted(measured.num_links, 'level')} of {counted(measured.num_setups, 'setup')}"
+        f"{bounds} written to {output.out}"
     )
 
 

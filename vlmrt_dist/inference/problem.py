@@ -184,7 +184,9 @@ def open_problem(
         raise ConfigurationError("seed must not be negative")
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
-        raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
+        raise CampaignError(
+            "the campaign holds positions only, no levels; measure or simulate it (vlmrt simulate)"
+        )
     prior = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
     unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
     with clock("trace"):

@@ -73,8 +73,8 @@ def _empty_table(
     unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
     many = "s" * (count != 1)
     table = Table(title=f"{words} of {count} {what}{many}{where}", title_justify="left")
-    table.add_column(what)
-    table.add_column("material")
+    table.add_column(what, overflow="fold")
+    table.add_column("material", overflow="fold")
     table.add_column(f"prior{unit}", justify="right")
     table.add_column(f"estimate{unit}", justify="right")
     table.add_column(f"95 % interval{unit}", justify="right")

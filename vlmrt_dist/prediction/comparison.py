@@ -279,7 +279,9 @@ def measured(scene: SceneModel, campaign: Campaign) -> Campaign:
     """
     check_campaign(scene, campaign)
     if campaign.rss_dbm is None:
-        raise CampaignError("the campaign holds positions only; measure it, or use vd.simulate")
+        raise CampaignError(
+            "the campaign holds positions only, no levels; measure or simulate it (vlmrt simulate)"
+        )
     return campaign
 
 
