@@ -10,7 +10,7 @@ from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.global_search import explore
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.sampling import ENOUGH, assigned, normal_holds, sample
+from vlmrt_dist.inference.sampling import ENOUGH, about_minima, assigned, normal_holds, sample
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 
@@ -93,3 +93,19 @@ def test_the_same_seed_makes_the_same_draws() -> None:
     one, other = (drawn_from(*bimodal(0.5), seed=3)[0] for _ in range(2))
     np.testing.assert_array_equal(one.x, other.x)
     np.testing.assert_array_equal(one.weight, other.weight)
+
+
+def test_without_evaluations_every_minimum_is_drawn_about_by_its_mass() -> None:
+    def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        centre, slope = (-2.0, 10.0) if x[0] < 0.5 else (2.0, 5.0)
+        return np.array([slope * (x[0] - centre)]), sp.csr_matrix([[slope]])
+
+    data = bimodal(0.0)[1]
+    batch = Batch(predict, data)
+    landscape = explore(batch, data, np.array([-2.0]), 10_000)
+    drawn = about_minima(batch, data, landscape, np.random.default_rng(0))
+    shares = [drawn.share_of(0), drawn.share_of(1)]
+    np.testing.assert_allclose(shares, [2.0 / 3.0, 1.0 / 3.0], atol=0.03)
+    right, left = (drawn.x[drawn.mode == mode, 0] for mode in (0, 1))
+    np.testing.assert_allclose([left.mean(), right.mean()], [-2.0, 2.0], atol=0.05)
+    np.testing.assert_allclose([left.std(), right.std()], [0.1, 0.2], rtol=0.1)

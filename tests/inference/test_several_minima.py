@@ -1,5 +1,7 @@
 """The suite of problems with several minima: the best is found, and modes have their weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from tests.inference.two_minima_references import best_of_many_starts, declared,
 from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.fitting import fit_least_squares
 from vlmrt_dist.inference.global_search import Points
-from vlmrt_dist.inference.options import LevenbergMarquardt
+from vlmrt_dist.inference.options import LevenbergMarquardt, Prior
 from vlmrt_dist.inference.problem import open_problem
 from vlmrt_dist.inference.sampling import ENOUGH, assigned
 from vlmrt_dist.studies.benchmarks.two_minima import TwoMinima, two_minima_problems
@@ -30,6 +32,20 @@ def excess(case: TwoMinima, width: float, starts: int) -> float:
 @pytest.mark.parametrize("name", ["metal_called_glass", "thin_walls_2"])
 def test_the_best_minimum_is_found_without_a_prior(name: str) -> None:
     assert excess(SUITE[name], np.inf, 10) < 0.05
+
+
+def test_minima_that_no_evaluations_are_left_to_draw_about_count_all_the_same() -> None:
+    case = SUITE["partition_0"]
+    assumed = replace(case.assumptions(0.5), prior=Prior())
+    with open_problem(case.scene, case.measured(), assumed) as problem:
+        rng = np.random.default_rng(0)
+        solver = LevenbergMarquardt(max_total=400)
+        fit = fit_least_squares(problem, solver, problem.prior.median, rng)
+    assert "no evaluations were left" in fit.reason
+    assert len(fit.modes) > 3
+    assert fit.draws is not None
+    shares = [fit.draws.share_of(number) for number in range(len(fit.modes))]
+    np.testing.assert_allclose(shares, [mode.weight for mode in fit.modes], atol=0.03)
 
 
 @pytest.mark.slow

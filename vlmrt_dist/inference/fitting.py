@@ -9,13 +9,13 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.adam import AdamResult
 from vlmrt_dist.inference.batches import Batch
-from vlmrt_dist.inference.global_search import explore
-from vlmrt_dist.inference.least_squares import MAX_DENSE_UNKNOWNS
+from vlmrt_dist.inference.global_search import Landscape, explore
+from vlmrt_dist.inference.least_squares import MAX_DENSE_UNKNOWNS, LeastSquares
 from vlmrt_dist.inference.multistart import Fit, Search, appraise, search, starting_points
 from vlmrt_dist.inference.open_ends import with_open_ends
 from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.inference.problem import Problem
-from vlmrt_dist.inference.sampling import ENOUGH, normal_holds, sample
+from vlmrt_dist.inference.sampling import ENOUGH, about_minima, normal_holds, sample
 from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
 from vlmrt_dist.progress import Progress
 
@@ -71,13 +71,15 @@ def _with_draws(
         return replace(fit, evaluations=fit.evaluations + batch.evaluations)
     most = solver.max_total - fit.evaluations
     if most < LEAST_FOR_DRAWS:
-        return _undrawn(fit, "no evaluations were left to draw from it")
+        fit = _undrawn(fit, "no evaluations were left to draw from it")
+        return _told_apart(fit, batch, data, landscape, rng) if landscape and several else fit
     if landscape is None:
         landscape = explore(batch, data, fit.x, most)
     draws = sample(batch, data, landscape, rng, most)
     if draws.effective < FEW:
         spent = replace(fit, evaluations=fit.evaluations + batch.evaluations)
-        return _undrawn(spent, f"of its draws only {draws.effective:.0f} count")
+        fit = _undrawn(spent, f"of its draws only {draws.effective:.0f} count")
+        return _told_apart(fit, batch, data, landscape, rng) if several else fit
     reason = fit.reason
     if draws.effective < ENOUGH:
         reason += (
@@ -101,6 +103,14 @@ def _undrawn(fit: Fit, why: str) -> Fit:
     """The fit without draws that it should have had."""
     doubt = f"; the posterior may not be normal, but {why}: a higher max_total makes more"
     return replace(fit, reason=fit.reason + doubt)
+
+
+def _told_apart(
+    fit: Fit, batch: Batch, data: LeastSquares, landscape: Landscape, rng: np.random.Generator
+) -> Fit:
+    """The fit with draws from the normal approximations about its minima, so that an interval is
+    not that of the best of them alone."""
+    return replace(fit, draws=about_minima(batch, data, landscape, rng))
 
 
 def appraise_adam(problem: Problem, run: AdamResult, index: int) -> Fit:

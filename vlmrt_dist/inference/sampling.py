@@ -55,6 +55,9 @@ SCREENING, NORMAL = 64, 0.75
 DEFENCE = 0.15
 """Part of a mixture that is spread evenly over its components."""
 
+UNWEIGHED = 4000
+"""Draws that are made where no evaluations are left to weigh them."""
+
 NEGLIGIBLE = 1e-9
 """Draws with a smaller share of the weight are dropped."""
 
@@ -135,6 +138,22 @@ def sample(
     x, weight = pool.x[kept], weight[kept] / weight[kept].sum()
     mode = assigned(batch, data, landscape.minima, x)
     return WeightedDraws(x, weight, mode, batch.evaluations - begin)
+
+
+def about_minima(
+    batch: Batch, data: LeastSquares, landscape: Landscape, rng: np.random.Generator
+) -> WeightedDraws:
+    """Draws from the normal approximations about all minima, as many about each as its mass says;
+    the levels are not evaluated at them. Modes are numbered by their masses, the largest first.
+    """
+    order = np.argsort(-landscape.log_mass, kind="stable")
+    mass, minima = landscape.log_mass[order], landscape.minima.x[order]
+    root = covariance_roots(batch, data, minima, local=np.zeros(len(minima), bool))
+    share = np.exp(mass - mass.max())
+    mode = rng.choice(len(share), UNWEIGHED, p=share / share.sum())
+    step = rng.standard_normal((UNWEIGHED, minima.shape[1]))
+    x = np.clip(minima[mode] + np.einsum("sij,sj->si", root[mode], step), data.low, data.high)
+    return WeightedDraws(x, np.full(UNWEIGHED, 1.0 / UNWEIGHED), mode)
 
 
 class _Pool:
