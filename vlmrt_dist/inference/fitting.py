@@ -23,7 +23,7 @@ DRAWS_SEED = 1
 """Seed of the draws from every posterior."""
 
 
-MOST_PATHS = 8_000_000
+MOST_PATHS = 16_000_000
 """Most paths that a search replays, evaluations times paths: some seconds of one core."""
 
 

@@ -261,7 +261,7 @@ class LevenbergMarquardt:
     :param initial: where the first start is, or conductivities [K] [S/m]
     :param posterior: normal, sampled, or as a screening decides
     :param max_total: after so many evaluations, all starts together, no further search or round of
-        draws begins; fewer in scenes of many paths, 8 million paths in all
+        draws begins; fewer in scenes of many paths, 16 million paths in all
     :raises ConfigurationError: if a choice does not exist or a number makes no sense
     """
 
