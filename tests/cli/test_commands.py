@@ -250,7 +250,7 @@ def test_empty_and_planned_campaigns(tmp_path: Path) -> None:
     (tmp_path / "header.csv").write_text(header + "\n")
     (tmp_path / "nothing.csv").write_text("")
     write_campaign(random_campaign(box_room(), 1, 2, seed=0), tmp_path / "plan.csv")
-    for name, word in (("header", "empty"), ("nothing", "empty"), ("plan", "measure it")):
+    for name, word in (("header", "empty"), ("nothing", "empty"), ("plan", "or simulate it")):
         result = invoke("estimate", "--measurements", tmp_path / f"{name}.csv")
         assert (result.exit_code, result.stdout) == (2, "")
         assert word in result.stderr

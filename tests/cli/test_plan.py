@@ -113,7 +113,7 @@ def test_what_is_to_be_planned_after_needs_levels(tmp_path: Path) -> None:
     write_campaign(random_campaign(box_room(), 1, 2, seed=0), file)
     result = plan("--out", tmp_path / "plan.csv", "--after", file)
     assert result.exit_code == 2
-    assert "measure it" in result.stderr
+    assert "measure or simulate it" in result.stderr
 
 
 @pytest.mark.slow

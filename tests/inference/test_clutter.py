@@ -191,7 +191,7 @@ def test_clutter_in_a_part_of_the_plan(room: SceneModel) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clutter_db_per_sqrt_m": "guess"}, "'fit', a finite number"),
+        ({"clutter_db_per_sqrt_m": "guess"}, "fit or a finite number"),
         ({"clutter_db_per_sqrt_m": -1.0}, "not negative"),
         ({"clutter_db_per_sqrt_m": float("nan")}, "a finite number"),
         ({"excess_loss_db_per_m": 0.0}, "a positive number of dB/m"),
