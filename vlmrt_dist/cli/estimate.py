@@ -30,6 +30,7 @@ from vlmrt_dist.command_line import Options, described, option_group
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError, NumericalError, VlmrtError
 from vlmrt_dist.inference import (
+    RESULT_SUFFIXES,
     Estimate,
     LevenbergMarquardt,
     Noise,
@@ -49,8 +50,6 @@ WIDTH = 112
 
 MOST_OBJECTS = 100
 """Objects of a scene up to which the estimate looks for the link that decides by itself."""
-
-TABLES = (".parquet", ".csv", ".json")
 
 
 @option_group("Output")
@@ -82,8 +81,8 @@ class EstimateOutput(Options):
     def __post_init__(self) -> None:
         check_target(self.figure, ".png", ".pdf")
         check_target(self.view, ".html", ".htm")
-        check_target(self.out, *TABLES)
-        check_target(self.links, *TABLES)
+        check_target(self.out, *RESULT_SUFFIXES)
+        check_target(self.links, *RESULT_SUFFIXES)
         if self.scene_out is not None:
             check_folder(self.scene_out, overwrite=self.overwrite)
         elif self.overwrite:

@@ -26,6 +26,7 @@ from vlmrt_dist.command_line import Options, described, option_group
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import (
+    RESULT_SUFFIXES,
     Calibration,
     Estimate,
     Noise,
@@ -38,8 +39,6 @@ from vlmrt_dist.inference import (
 from vlmrt_dist.prediction import Evaluation, LeaveOut, Offset, evaluate, leave_one_out
 from vlmrt_dist.report import evaluation_figure
 from vlmrt_dist.scene import SceneModel
-
-TABLES = (".parquet", ".csv", ".json")
 
 
 @option_group("Output")
@@ -59,7 +58,7 @@ class EvaluationOutput(Options):
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
 
     def __post_init__(self) -> None:
-        check_target(self.out, *TABLES)
+        check_target(self.out, *RESULT_SUFFIXES)
         check_target(self.figure, ".png", ".pdf")
 
 

@@ -15,7 +15,7 @@ from vlmrt_dist.cli.options import SceneOptions, check_target
 from vlmrt_dist.command_line import Options, described, option_group
 from vlmrt_dist.console import print_result, progress_bar, results_only, say
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference import read_estimate, write_rows
+from vlmrt_dist.inference import RESULT_SUFFIXES, read_estimate, write_rows
 from vlmrt_dist.prediction import predict
 
 
@@ -32,7 +32,7 @@ class PredictionOutput(Options):
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
 
     def __post_init__(self) -> None:
-        check_target(self.out, ".parquet", ".csv", ".json")
+        check_target(self.out, *RESULT_SUFFIXES)
 
 
 @described

@@ -9,6 +9,7 @@ from .coverage import RadioMap as RadioMap
 from .coverage import radio_map as radio_map
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
+from .export import RESULT_SUFFIXES as RESULT_SUFFIXES
 from .export import link_rows as link_rows
 from .export import write_estimate as write_estimate
 from .export import write_links as write_links

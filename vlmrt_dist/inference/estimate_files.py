@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.inference.calibration import Calibration
-from vlmrt_dist.inference.export import SUFFIXES
+from vlmrt_dist.inference.export import RESULT_SUFFIXES
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior_document import read_document
 from vlmrt_dist.inference.quantities import LayerEstimates, QuantityEstimate
@@ -114,8 +114,10 @@ def read_estimate(path: str | os.PathLike[str]) -> Calibration:
     :raises StorageError: if it cannot be read or is no such file
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise StorageError(f"cannot read {path}: its name must end in {' or '.join(SUFFIXES)}")
+    if suffix not in RESULT_SUFFIXES:
+        raise StorageError(
+            f"cannot read {path}: its name must end in {' or '.join(RESULT_SUFFIXES)}"
+        )
     try:
         content = read_limited(path, MAX_BYTES)
     except UnreadableFile as error:

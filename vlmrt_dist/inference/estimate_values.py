@@ -8,6 +8,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.likelihood import known_factor
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
@@ -145,6 +146,11 @@ class EstimateValues:
     layers: LayerEstimates | None = None
     scene: SceneModel | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
+
+    @property
+    def noise_factor(self) -> float:
+        """``noise_scale``, and 1 where the links are too few to say."""
+        return known_factor(self.noise_scale)
 
     @property
     def std(self) -> FloatArray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
@@ -14,7 +12,7 @@ from vlmrt_dist.inference.adam import run_adam
 from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
 from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
-from vlmrt_dist.inference.multistart import held_out_levels
+from vlmrt_dist.inference.multistart import held_out_levels, louder
 from vlmrt_dist.inference.options import (
     Adam,
     LevenbergMarquardt,
@@ -124,9 +122,7 @@ def _least_squares(
     with clock("uncertainty"):
         held_out = None
         if solver.folds > 1:
-            scale = fit.scale if fit.scale > 1.0 else 1.0
-            louder = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
-            held_out = held_out_levels(predict, louder, fit.x, solver.folds, rng)
+            held_out = held_out_levels(predict, louder(data, fit), fit.x, solver.folds, rng)
         level, _ = predict(fit.x)
     return problem, Solution(fit, level, held_out)
 

@@ -29,7 +29,8 @@ from vlmrt_dist.inference.result import Estimate, part_list
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import write_atomic
 
-SUFFIXES = (".parquet", ".csv", ".json")
+RESULT_SUFFIXES = (".parquet", ".csv", ".json")
+"""Endings of result files."""
 
 CONDUCTIVITIES = ("conductivity", "low", "high", "prior", "prior_low", "prior_high")
 LINK_UNITS = {
@@ -200,8 +201,10 @@ def write_rows(
     about = about or {}
     target = Path(path)
     suffix = target.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise StorageError(f"cannot write {target}: its name must end in {' or '.join(SUFFIXES)}")
+    if suffix not in RESULT_SUFFIXES:
+        raise StorageError(
+            f"cannot write {target}: its name must end in {' or '.join(RESULT_SUFFIXES)}"
+        )
     rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
     units = {name: units.get(name, "") for name in rows[0]}
     if suffix == ".json":

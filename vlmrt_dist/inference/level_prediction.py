@@ -17,6 +17,7 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.likelihood import known_factor
 from vlmrt_dist.inference.origin import KnownOffsets, Origin
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior import NORMAL_95
@@ -187,7 +188,7 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
         middle = np.where(heard, draws.mean(axis=0), np.nan)
         level, draws = middle, np.where(heard, draws - middle, 0.0)
     jacobian = np.where(heard[:, None], np.concatenate([jacobian, more], axis=1), 0.0)
-    scale = float(np.nan_to_num(origin.noise_scale, nan=1.0))
+    scale = known_factor(origin.noise_scale)
     return LevelPosterior(
         level.reshape(shape), scale * problem.data.noise_db.reshape(shape),
         (stranger < 0).reshape(shape), jacobian, covariance, draws, width,

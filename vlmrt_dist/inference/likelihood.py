@@ -123,6 +123,11 @@ def noise_scale(residual: FloatArray, unknowns: float, loss: LinkLoss = "squared
     return scale * float(scipy.special.stdtrit(freedom, 0.975) / scipy.special.ndtri(0.975))
 
 
+def known_factor(scale: float) -> float:
+    """The factor of :func:`noise_scale`, and 1 where it cannot be told (NaN)."""
+    return scale if scale > 1.0 else 1.0
+
+
 def _robust_scale(residual: FloatArray, freedom: float) -> float:
     """The scale s >= 1 at which Σ ψ(residual / s)² is what normal errors would have."""
 

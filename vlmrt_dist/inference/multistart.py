@@ -16,7 +16,7 @@ from vlmrt_dist.inference.least_squares import (
     Predict,
     levenberg_marquardt,
 )
-from vlmrt_dist.inference.likelihood import information, noise_scale
+from vlmrt_dist.inference.likelihood import information, known_factor, noise_scale
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.posterior import Posterior, conflict, posterior
 from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
@@ -83,6 +83,11 @@ class Fit:
     draws: WeightedDraws | None = None
     reason: str = ""
     open_ends: BoolArray = field(default_factory=lambda: np.zeros((2, 0), bool))
+
+    @property
+    def noise_factor(self) -> float:
+        """``scale``, and 1 where the links are too few to say."""
+        return known_factor(self.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,8 +221,7 @@ def _reason(landscape: Landscape) -> str:
 
 def louder(data: LeastSquares, fit: Fit) -> LeastSquares:
     """The problem with the noise that the residuals of a fit show, and its prior widths."""
-    scale = fit.scale if fit.scale > 1.0 else 1.0
-    return replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
+    return replace(data, noise_db=data.noise_db * fit.noise_factor, prior_width=fit.width)
 
 
 def _search_together(

@@ -21,7 +21,7 @@ from vlmrt_dist.inference.least_squares import (
     Predict,
     levenberg_marquardt,
 )
-from vlmrt_dist.inference.multistart import Fit
+from vlmrt_dist.inference.multistart import Fit, louder
 from vlmrt_dist.inference.verdicts import Bounded, SortedDraws, apart
 
 THRESHOLD = 3.841458820694124
@@ -35,8 +35,7 @@ def with_open_ends(predict: Predict, data: LeastSquares, fit: Fit) -> Fit:
     """
     if fit.draws is None:
         return fit
-    scale = fit.scale if fit.scale > 1.0 else 1.0
-    data = replace(data, noise_db=data.noise_db * scale, prior_width=fit.width)
+    data = louder(data, fit)
     low, high = (np.broadcast_to(end, fit.x.shape) for end in (data.low, data.high))
     found = np.zeros((2, len(fit.x)), bool)
     for k in np.flatnonzero(fit.knowledge.seen).tolist():

@@ -13,7 +13,7 @@ from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict, levenberg_marquardt
-from vlmrt_dist.inference.multistart import search
+from vlmrt_dist.inference.multistart import louder, search
 from vlmrt_dist.inference.open_ends import THRESHOLD, Held
 from vlmrt_dist.inference.options import LevenbergMarquardt, Noise, Parameters, Prior, Quantity
 from vlmrt_dist.inference.parameters import KINDS
@@ -129,10 +129,9 @@ def profile(
             problem,
             lambda each: search(each.predict, each.data, each.data.prior[None]).fit,
         )
-        scale = fit.scale if fit.scale > 1.0 else 1.0
         width = np.array(fit.width)
         width[entry] = np.inf  # the prior on this one stays out
-        data = replace(problem.data, noise_db=problem.data.noise_db * scale, prior_width=width)
+        data = replace(louder(problem.data, fit), prior_width=width)
         free = levenberg_marquardt(problem.predict, data, fit.x[None])
         grid = _grid(data, free.x[entry], fit.knowledge.std[entry], entry, points)
         chi2 = _chi2(problem.predict, data, free.x, entry, grid)

@@ -109,11 +109,10 @@ def differences(
     measured = result.links.measured_dbm
     floor = float(np.nanmin(measured)) if np.isfinite(measured).any() else -np.inf
     levels = np.array([level(each) for each in result.solutions])
-    scale = result.noise_scale if result.noise_scale > 1.0 else 1.0
     return Differences(
         level_dbm=np.maximum(np.nan_to_num(levels, nan=floor), floor),
         heard=heard,
         weight=np.array([each.weight for each in result.solutions]),
-        noise_db=max(result.noise_db, MIN_NOISE_DB) * scale,
+        noise_db=max(result.noise_db, MIN_NOISE_DB) * result.noise_factor,
         centred=result.gains is not None,
     )

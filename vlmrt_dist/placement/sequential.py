@@ -292,7 +292,7 @@ class _Measured:
         one = np.ones(len(self.free))
         self.width = np.log(np.divide(result.prior_high, result.prior, out=one, where=self.free))
         self.width /= NORMAL_95
-        self.scale = result.noise_scale if result.noise_scale > 1.0 else 1.0  # NaN: unknown
+        self.scale = result.noise_factor
         # A censored level says less than a level does; it is left out of what is known.
         self._used = np.flatnonzero((campaign.present & ~campaign.censored).ravel())
         self._noise = np.maximum(result.links.noise_db.ravel()[self._used], MIN_NOISE_DB)

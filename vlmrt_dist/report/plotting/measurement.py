@@ -121,7 +121,7 @@ def _draw_plan(
 ) -> None:
     """Links coloured by their residual; the largest residuals are thick and named."""
     draw_objects(axes, scene, ["#c4c4c4"] * scene.num_objects)
-    scale = result.noise_scale if result.noise_scale > 1.0 else 1.0
+    scale = result.noise_factor
     residual = result.links.standardised / scale
     pairs = np.argwhere(campaign.present)
     score = residual[campaign.present]
