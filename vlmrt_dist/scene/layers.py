@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.errors import FrequencyError, MaterialError, SceneError
+from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.electrical import Field, electrical
 
 AIR = "air"
 """Material of a cavity: permittivity 1 and conductivity 0 at every frequency."""
@@ -163,24 +164,17 @@ class SceneLayers:
 
         :raises FrequencyError: if a material is not tabulated there (names the layer)
         """
-        return self._electrical("conductivity", itu.conductivity, frequency)
+        return self._electrical("conductivity", frequency)
 
     def relative_permittivity(self, frequency: float) -> FloatArray:
         """[Λ] relative permittivity at a frequency [Hz].
 
         :raises FrequencyError: if a material is not tabulated there (names the layer)
         """
-        return self._electrical("relative_permittivity", itu.relative_permittivity, frequency)
+        return self._electrical("relative_permittivity", frequency)
 
-    def _electrical(self, field: str, table: Any, frequency: float) -> FloatArray:
-        values = np.empty(len(self.layers))
-        for index, layer in enumerate(self.layers):
-            explicit = getattr(layer, field)
-            try:
-                values[index] = table(layer.material, frequency) if explicit is None else explicit
-            except FrequencyError as error:
-                raise FrequencyError(f"layer {self.names[index]!r}: {error}") from None
-        return values
+    def _electrical(self, field: Field, frequency: float) -> FloatArray:
+        return electrical(self.layers, field, frequency, lambda k: f"layer {self.names[k]!r}")
 
 
 def layers_of(

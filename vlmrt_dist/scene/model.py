@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.console import listed
-from vlmrt_dist.errors import FrequencyError, SceneError
+from vlmrt_dist.errors import SceneError
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.scene import itu
+from vlmrt_dist.scene.electrical import Field, electrical
 from vlmrt_dist.scene.floor_plan import FloorPlan
 from vlmrt_dist.scene.geometry import SIDEWAYS, TriangleSoup
 from vlmrt_dist.scene.layers import LayeredMaterial, SceneLayers, check_unlayered, layers_of
@@ -169,7 +170,7 @@ class SceneModel:
         :raises FrequencyError: if a material is not tabulated there (names the object)
         :raises MaterialError: if materials are unstated (names all)
         """
-        return self._electrical("conductivity", itu.conductivity, frequency)
+        return self._electrical("conductivity", frequency)
 
     def relative_permittivity(self, frequency: float) -> FloatArray:
         """Relative permittivity [K]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
@@ -177,18 +178,13 @@ class SceneModel:
         :raises FrequencyError: if a material is not tabulated there (names the object)
         :raises MaterialError: if materials are unstated (names all)
         """
-        return self._electrical("relative_permittivity", itu.relative_permittivity, frequency)
+        return self._electrical("relative_permittivity", frequency)
 
-    def _electrical(self, field: str, table: Any, frequency: float) -> FloatArray:
+    def _electrical(self, field: Field, frequency: float) -> FloatArray:
         check_stated(self.objects)
-        values = np.empty(self.num_objects)
-        for k, item in enumerate(self.objects):
-            explicit = getattr(item, field)
-            try:
-                values[k] = table(item.material, frequency) if explicit is None else explicit
-            except FrequencyError as error:
-                raise FrequencyError(f"object {item.name!r}: {error}") from None
-        return values
+        return electrical(
+            self.objects, field, frequency, lambda k: f"object {self.objects[k].name!r}"
+        )
 
     @functools.cached_property
     def key(self) -> str:

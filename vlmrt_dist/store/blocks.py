@@ -58,7 +58,7 @@ class _Gone(Exception):
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a compaction did.
+    """Numbers of files before and after a compaction.
 
     :param before: files before it
     :param after: files after it
@@ -70,7 +70,7 @@ class Compaction:
 
 @dataclass(frozen=True)
 class _Block:
-    """What is known of a file.
+    """Keys of a file, as long as it is the same.
 
     :param stamp: of the file whose keys these are
     """

@@ -207,12 +207,12 @@ def column(rows: Sequence[Row] | Sequence[Timing], name: str) -> list[Any]:
 
     :param name: a column other than ``study``
     """
-    sources = {id(stored[0]): stored for row in rows if (stored := vars(row).get("_stored"))}
-    if len(sources) != 1 or not all("_stored" in vars(row) for row in rows):
+    places = [vars(row).get("_stored", (None, 0)) for row in rows]
+    columns = places[0][0] if places else None
+    if columns is None or any(each is not columns for each, _ in places):
         return [getattr(row, name) for row in rows]
-    [(columns, _)] = sources.values()
     values = columns.decoded(name)
-    return [values[vars(row)["_stored"][1]] for row in rows]
+    return [values[index] for _, index in places]
 
 
 def table_of(name: str, rows: Sequence[Row] | Sequence[Timing]) -> pa.Table:
