@@ -123,7 +123,7 @@ def _sentence(error: CycloptsError) -> str:
 
 
 def _kinds(annotation: str) -> str:
-    """What a value may be, in words: "float|Literal[fit]|None" is "a number or fit"."""
+    """Values that a type allows, in words: "float|Literal[fit]|None" is "a number or fit"."""
     words = {"float": "a number", "int": "a whole number"}
     kinds = [kind for kind in annotation.split("|") if kind != "None"]
     return " or ".join(words.get(kind, re.sub(r"^Literal\[(.*)\]$", r"\1", kind)) for kind in kinds)

@@ -53,7 +53,7 @@ REASONS = (
     "is inside a building without a roof",
     TOO_NEAR,
 )
-"""What is wrong with a position, in the order of the checks; the first: nothing."""
+"""Reasons against a position, in the order of the checks; the first: none."""
 
 _CODES = {text: code for code, text in enumerate(REASONS)}
 
@@ -181,7 +181,7 @@ class AntennaSpace:
         return points, self.reasons(points, transmitter=transmitter) == 0
 
     def reasons(self, points: FloatArray, *, transmitter: bool = False) -> IntArray:
-        """What is wrong with positions [P, 3]: indices [P] into :data:`REASONS`, 0 if nothing."""
+        """Reasons against positions [P, 3]: indices [P] into :data:`REASONS`, 0 if none."""
         heights = self.heights(transmitter=transmitter)
         return self._reasons(points, heights, self._ground(points))
 
@@ -234,7 +234,7 @@ class AntennaSpace:
         return Ground(level, top)
 
     def _wanted(self, points: FloatArray) -> IntArray:
-        """What the plan alone says against positions [P, 3]."""
+        """Reasons against positions [P, 3] by the plan alone."""
         reason = np.zeros(len(points), np.int64)
         low, high = self.scene.bounds[:, :2]
         within = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(axis=1)  # false for NaN

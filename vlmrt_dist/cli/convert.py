@@ -31,7 +31,7 @@ Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
 @option_group("Columns and levels")
 @dataclass(frozen=True)
 class ColumnFlags(Options):
-    """What columns and levels mean.
+    """Meaning of columns and levels.
 
     :param columns: what a heading stands for, as in rss_dbm=RSRP, rss_mw=P, path_loss_db=L,
         frequency_ghz=f, rx_x_cm=X, transmitter=PCI; may be repeated

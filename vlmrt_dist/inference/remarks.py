@@ -27,7 +27,7 @@ EFFECTIVE = (
     "The values are effective ones, with which this model comes nearest to the levels: they "
     "contain what it lacks (layers, furniture, exact positions)"
 )
-"""What the values are where the levels scatter more than the receiver does."""
+"""Meaning of the values where the levels scatter more than the receiver does."""
 
 
 def remarks_of(result: EstimateValues) -> list[str]:

@@ -45,7 +45,7 @@ class Antenna(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SionnaSetup:
-    """What a live scene of Sionna holds, as values.
+    """Contents of a live scene of Sionna, as values.
 
     :param scene: geometry and materials
     :param radio: carrier, transmit power and antennas; the solver's settings are no part of a

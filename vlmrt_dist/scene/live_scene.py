@@ -39,7 +39,7 @@ COUNTED = re.compile(re.escape(ID_COUNTER) + r"\d+$")
 
 
 class SionnaScene(Protocol):
-    """What is used of a ``sionna.rt.Scene``."""
+    """The part of a ``sionna.rt.Scene`` that is used."""
 
     @property
     def objects(self) -> dict[str, Any]:

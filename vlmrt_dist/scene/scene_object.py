@@ -27,7 +27,7 @@ MAX_EXTRA_LOSS_DB = 1000.0
 """Largest loss that a surface may have beyond that of its slab [dB]."""
 
 BLENDER_COUNTER = re.compile(r"\.\d{3,}$")
-"""What Blender appends to the name of a copy."""
+"""Ending that Blender gives the name of a copy."""
 
 MAX_NAME_LENGTH = 200
 _SHOWN = 3

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 from vlmrt_dist.errors import CampaignError, MeasurementFileError
 
 NAME = "the data frame"
-"""What messages call a table that is no file."""
+"""Name of a table that is no file, in messages."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""What the headings of a measurement file mean: quantity, antenna, unit.
+"""Meaning of the headings of a measurement file: quantity, antenna, unit.
 
 A heading is understood in any letter case, with or without separators, with its unit in brackets,
 after a slash or at its end: ``tx_x [m]``, ``Rx X``, ``freq (GHz)``, ``RSS_dBm``, ``P / mW``. A
@@ -111,7 +111,7 @@ _OTHERS: dict[str, tuple[Dimension, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a heading means.
+    """Meaning of a heading.
 
     :param field: a column of the campaign, or what one is computed from; "x" to "altitude" stand
         for a position of an antenna that the heading does not name
@@ -173,7 +173,7 @@ def squeezed(text: str) -> str:
 
 
 def meaning_of(heading: str) -> Meaning | None:
-    """What a heading means; None if it is none of those known, or its unit is not of its kind."""
+    """Meaning of a heading; None if it is none of those known, or its unit is not of its kind."""
     text = heading.strip()[:MAX_HEADING]
     for pattern in (_BRACKETS, _AFTER):
         parts = pattern.fullmatch(text)

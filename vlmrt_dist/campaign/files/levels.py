@@ -14,7 +14,7 @@ from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.understanding import LEVEL_FIELDS, Understanding
 
 NO_LEVELS = (100.0, -9999.0, -1000.0, -999.0, 999.0, 1000.0, 9999.0)
-"""What instruments and data sets write as level [dBm] where nothing was received."""
+"""Levels [dBm] that instruments and data sets write where nothing was received."""
 
 LARGEST_LOSS_DB = 400.0
 """Path losses beyond this are ratios."""

@@ -17,7 +17,7 @@ PRIOR_REPEATS = 4.0
 
 
 Bound = Literal["level", "floor", "ceiling", "unheard"]
-"""What a level of repeats is: a level, a bound from above or from below, or none."""
+"""Kind of a level of repeats: a level, a bound from above or from below, or none."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ FIELDS = (
     "path_loss_db", "path_gain_db", "noise_db", "censored", "saturated", "frequency", "delay",
     "tx_power_dbm",
 )  # fmt: skip
-"""What a column may be called by ``columns``."""
+"""Fields that ``columns`` may give a column."""
 
 _GRID = re.compile(r"(?:epsg:(\d{4,6})|utm:?\s*(\d{1,2})\s*([ns]))", re.IGNORECASE)
 

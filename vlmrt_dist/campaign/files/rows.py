@@ -41,7 +41,7 @@ WORDS = {"rss_dbm": "level", "path_loss_db": "path loss", "path_gain_db": "path 
 
 
 class Transmission(NamedTuple):
-    """What is known of the transmitter of each row [n]; a name is empty where there is none."""
+    """Transmitter of each row [n] as far as it is known; a name is empty where there is none."""
 
     points: FloatArray
     frequency: FloatArray
@@ -69,7 +69,7 @@ class Rows(NamedTuple):
 
 
 class TableReader:
-    """What is read of one table so far: fields, used columns, notes, and whether its levels are
+    """A table as far as it is read: fields, used columns, notes, and whether its levels are
     stated in dBm."""
 
     def __init__(self, raw: RawTable, options: ReadingOptions, problems: Problems) -> None:

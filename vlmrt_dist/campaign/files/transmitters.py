@@ -269,7 +269,7 @@ def looks_wide(found: Understanding) -> list[str]:
 
 
 def kind_of_cells(heading: str) -> tuple[str, Dimension]:
-    """What the column of a transmitter holds, by the words around its name."""
+    """Quantity in the column of a transmitter, by the words around its name."""
     name = heading.strip().casefold()
     if re.match(r"path[ _]?loss|pl[ _\[(]", name):
         return "path_loss_db", "loss"

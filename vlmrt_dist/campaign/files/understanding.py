@@ -34,7 +34,7 @@ MAX_LISTED = 12
 
 @dataclass
 class Understanding:
-    """What the columns of a table are.
+    """Quantities of the columns of a table.
 
     :param raw: the table
     :param fields: index of the column of each field

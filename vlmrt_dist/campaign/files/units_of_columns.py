@@ -28,7 +28,7 @@ FACTORS: dict[Dimension, dict[str, float]] = {
     },
     "loss": {"db": 1.0, "linear": 0.0, "lin": 0.0},
 }  # fmt: skip
-"""What one of a unit is in the campaign's: metres, degrees, hertz, nanoseconds, decibels; watts."""
+"""Size of each unit in a campaign's: metres, degrees, hertz, nanoseconds, decibels; watts."""
 
 LOWEST_CARRIER = 1e6
 """No material is tabulated at frequencies [Hz] below this."""

@@ -23,7 +23,7 @@ WORDS = {
     "shadowing": "shadowing of 2 dB",
     "all": "all of these",
 }
-"""What the model lacks."""
+"""Names of what is missing in the model."""
 
 NOISE = {"receiver": "receiver's error", "clutter": "and clutter, fitted"}
 

@@ -1,4 +1,4 @@
-"""What the objects of a 3D page can be coloured by, and the lines shown about each."""
+"""Quantities by which the objects of a 3D page are coloured, and the lines shown about each."""
 
 from __future__ import annotations
 

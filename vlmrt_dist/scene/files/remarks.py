@@ -1,4 +1,4 @@
-"""What a reader of scene files has to tell its user, one sentence a kind."""
+"""Remarks of a reader of scene files for its user, one sentence a kind."""
 
 from __future__ import annotations
 

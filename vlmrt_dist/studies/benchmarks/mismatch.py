@@ -30,10 +30,10 @@ from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 
 Mismatch = Literal["none", "layers", "furniture", "positions", "shadowing", "all"]
-"""What the truth has and the model lacks."""
+"""Part of the truth that is missing in the model."""
 
 NoiseModel = Literal["receiver", "clutter"]
-"""What the estimation assumes of errors: those of the receiver, or a scatter that grows with the
+"""Errors that the estimation assumes: those of the receiver, or a scatter that grows with the
 paths beside them, which is fitted."""
 
 SIZE = np.array([10.0, 8.0, 2.7])
@@ -185,7 +185,7 @@ class World:
         return Campaign(first.tx, random_campaign(scene, SETUPS, receivers, seed=97 + number).rx)
 
     def measured(self, receivers: int, number: int, radio: RadioConfig) -> Campaign:
-        """What is measured there."""
+        """The campaign as it is measured there."""
         noise = np.hypot(RECEIVER_DB, SHADOWING_DB if self.has("shadowing") else 0.0)
         flaws = Flaws(position_error_m=POSITION_ERROR if self.has("positions") else 0.0)
         with _silent_receivers():

@@ -109,7 +109,7 @@ def _say(progress: Progress | None, row: Traced) -> None:
 
 
 def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
-    """What ``work`` returns, and the processor seconds that it takes."""
+    """The result of ``work``, and the processor seconds that it takes."""
     begin = time.process_time()
     result = work()
     return result, time.process_time() - begin

@@ -166,7 +166,7 @@ def positions_question(
 
 
 def _rules(space: AntennaSpace) -> str:
-    """What a region or a street adds to the rules of a position, a line each."""
+    """Rules of a position that a region or a street adds, a line each."""
     lines = ["- stand in the street under the open sky, not inside or on a building;"]
     lines = lines if space.street else []
     for who, transmitter in (("transmitter", True), ("receiver", False)):
