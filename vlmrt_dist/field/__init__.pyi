@@ -16,6 +16,7 @@ from .objective import Levels as Levels
 from .objective import ManyObjective as ManyObjective
 from .objective import Objective as Objective
 from .objective import PowerLoss as PowerLoss
+from .objective import Slopes as Slopes
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import power_loss as power_loss

@@ -18,6 +18,7 @@ bits for any number of threads, any number of parameter vectors and any sharding
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.field.materials import SLAB, Materials, Parameter
+from vlmrt_dist.field.objective import Slopes
 from vlmrt_dist.field.slabs import VARIANT, Complex, dr, slab, stack
 from vlmrt_dist.field.walls import Walls
 from vlmrt_dist.paths import NONE, REFLECTION, TRANSMISSION, PathTable
@@ -44,6 +46,9 @@ _ALIGNMENT = 64
 _KINDS = 4  # a power of two above the kinds of interactions
 
 _NO_LAYER = 0xFFFFFFFF
+
+BY_ETA: frozenset[Parameter] = frozenset({"conductivity", "relative_permittivity"})
+"""Parameters that levels depend on through η alone."""
 
 NEPER = float(np.log(10.0) / 20.0)
 """Natural logarithm of an amplitude per decibel."""
@@ -108,11 +113,11 @@ class Replay:
         self._floats = [_device(Float, x) for x in floats]
         self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
         self._lanes: dict[int, _Lanes] = {}
-        self._sum_pairs: tuple[IntArray, sp.csr_matrix] | None = None
+        self._pairs_of: dict[bool, _Pairs] = {}
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
-        rss = self.derivative(materials, "conductivity").rss
+        rss, _ = self.slopes(materials, ())
         return rss.T.reshape(-1, self.table.num_setups, self.table.num_receivers)
 
     def derivative(self, materials: Materials, unknown: Parameter = "conductivity") -> Derivative:
@@ -121,15 +126,52 @@ class Replay:
         :raises ValueError: if materials are not those of K objects, or an extra loss is given or
             differentiated by without walls that have one
         """
-        rows = self._rows(materials, unknown)
-        count, step = len(rows[0]), max(1, MAX_LANES // max(self.table.num_paths, 1))
-        if count <= step:
-            return self._derivative(rows, unknown)
-        parts = [
-            self._derivative([x[i : i + step] for x in rows], unknown)
-            for i in range(0, count, step)
-        ]
-        return Derivative(*(np.concatenate(p, axis=1) for p in zip(*parts, strict=True)))
+        return self.derivatives(materials, (unknown,))[unknown]
+
+    def derivatives(
+        self, materials: Materials, wanted: Sequence[Parameter]
+    ) -> dict[Parameter, Derivative]:
+        """:meth:`derivative` for each of several parameters. Conductivity and permittivity are
+        parts of one complex number, so paths are walked once for both."""
+        found: dict[Parameter, Derivative] = {}
+        for group in _walks(wanted):
+            parts = [self._derivative(rows, group) for rows in self._parts(materials, group)]
+            whole = parts[0]
+            if len(parts) > 1:
+                joined = (np.concatenate(p, axis=1) for p in zip(*parts, strict=True))
+                whole = Derivative(*joined)
+            each = np.split(whole.by_path, len(group))
+            found |= {n: Derivative(whole.rss, rows) for n, rows in zip(group, each, strict=True)}
+        return found
+
+    def slopes(
+        self, materials: Materials, wanted: Sequence[Parameter]
+    ) -> tuple[FloatArray, dict[Parameter, Slopes]]:
+        """Received powers [L, S] of S parameter vectors, and their derivatives [W/unit] by each of
+        several parameters, summed over the paths of a link."""
+        found: dict[Parameter, Slopes] = {}
+        for group in _walks(wanted):
+            pairs = [self._pairs(name) for name in group]
+            powers, values = [], []
+            for rows in self._parts(materials, group):
+                rss, by_path = self._derivative(rows, group)
+                powers.append(rss)
+                each = np.split(by_path, len(group))
+                values.append([p.sum @ part for p, part in zip(pairs, each, strict=True)])
+            for name, p, parts in zip(group, pairs, zip(*values, strict=True), strict=True):
+                found[name] = Slopes(p.link, p.slab, _beside(parts))
+        if not wanted:
+            powers = [self._derivative(rows, ()).rss for rows in self._parts(materials, ())]
+        return _beside(powers), found
+
+    def _parts(
+        self, materials: Materials, wanted: tuple[Parameter, ...]
+    ) -> Iterator[list[FloatArray]]:
+        """The materials of so many parameter vectors at a time as one kernel launch may walk."""
+        rows = self._rows(materials, "extra_loss_db" in wanted)
+        step = max(1, MAX_LANES // max(self.table.num_paths, 1))
+        for i in range(0, len(rows[0]), step):
+            yield rows if len(rows[0]) <= step else [x[i : i + step] for x in rows]
 
     def gradient(
         self,
@@ -167,40 +209,36 @@ class Replay:
         :return: [M · N, K] for an extra loss, or where no object has layers; otherwise
             [M · N, K + Λ], the layers behind the objects
         """
-        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
-        values = derivative.by_path[of.there, 0]
-        return sp.coo_matrix((values, (of.link, of.slab)), (self.num_links, of.num_slabs)).tocsr()
+        pairs = self._pairs(unknown)
+        values = pairs.sum @ derivative.by_path[:, 0]
+        return sp.csr_matrix(
+            (values, pairs.slab, pairs.begin), (len(pairs.begin) - 1, pairs.num_slabs)
+        )
 
-    def jacobians(self, derivative: Derivative) -> FloatArray:
-        """Dense [S, M · N, K] derivatives of the received powers of S parameter vectors by a
-        parameter of the objects' own slabs [W/unit]."""
-        of = self._by_slab
-        if self._sum_pairs is None:
-            pair, row = np.unique(of.link * of.num_slabs + of.slab, return_inverse=True)
-            ones = np.ones(len(row))
-            shape = len(pair), len(derivative.by_path)
-            self._sum_pairs = pair, sp.csr_matrix((ones, (row, of.there)), shape)
-        pair, add = self._sum_pairs
-        found = np.zeros((derivative.rss.shape[1], self.num_links * of.num_slabs))
-        found[:, pair] = (add @ derivative.by_path).T
-        return found.reshape(-1, self.num_links, of.num_slabs)[:, :, : self.table.num_objects]
+    def _pairs(self, unknown: Parameter) -> _Pairs:
+        """The pairs of links and objects, or of links and slabs, that a parameter changes."""
+        of_objects = unknown == "extra_loss_db"
+        if of_objects not in self._pairs_of:
+            rows = self._by_object if of_objects else self._by_slab
+            self._pairs_of[of_objects] = _Pairs.of(rows, self.num_links)
+        return self._pairs_of[of_objects]
 
     def steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
-        """Columns' factors that turn a :meth:`jacobian` by a parameter into one by its logarithm:
-        the values of one parameter vector; of an extra loss [dB] ones."""
+        """[S, K] or [S, K + Λ] columns' factors that turn a :meth:`jacobian` by a parameter into
+        one by its logarithm: its values; of an extra loss [dB] ones."""
         if unknown == "extra_loss_db":
-            return np.ones(self.table.num_objects)
-        return self._rows(materials, unknown)[SLAB.index(unknown)][0]
+            return np.ones((1, self.table.num_objects))
+        return self._rows(materials)[SLAB.index(unknown)]
 
-    def _rows(self, materials: Materials, unknown: Parameter) -> list[FloatArray]:
-        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
-        the extra loss [S, K]."""
+    def _rows(self, materials: Materials, by_loss: bool = False) -> list[FloatArray]:
+        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one or
+        it is differentiated by, the extra loss [S, K]."""
         objects = self.table.num_objects
         names, given = list(SLAB), list(materials.slab)
         loss = materials.extra_loss_db
         if loss is None and self.walls is not None:
             loss = self.walls.extra_loss_db
-        if loss is not None or unknown == "extra_loss_db":
+        if loss is not None or by_loss:
             names.append("extra_loss_db")
             given.append(np.zeros(objects) if loss is None else loss)
         arrays = [np.array(x, np.float64, ndmin=2, copy=None) for x in given]
@@ -236,7 +274,7 @@ class Replay:
             )
         return self._lanes[count]
 
-    def _derivative(self, rows: list[FloatArray], unknown: Parameter) -> Derivative:
+    def _derivative(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> Derivative:
         paths, depth = self.table.num_paths, self.table.max_depth
         count = len(rows[0])
         if paths == 0:
@@ -251,7 +289,7 @@ class Replay:
             "relative_permittivity": 1.0 + 0j,
             "thickness": wavenumber + 0j,
             "extra_loss_db": -NEPER + 0j,
-        }[unknown]
+        }
         lanes = self._lanes_of(count)
         given = [permittivity, sigma / omega_eps, thickness * wavenumber]
         given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
@@ -262,8 +300,8 @@ class Replay:
             self._encounters,
             self._stacked,
             depth,
-            (factor.real, factor.imag),
-            unknown,
+            tuple((factor[name].real, factor[name].imag) for name in wanted),
+            "eta" if set(wanted) <= BY_ETA else wanted[0],
             coherent,
         )
         return self._summed([v.numpy().reshape(paths, count) for v in values])
@@ -320,6 +358,32 @@ class _Rows(NamedTuple):
         total = sp.csr_matrix((np.ones(len(own)), (row, own)), shape)
         link = np.tile(table.link, blocks)[there]
         return _Rows(there, link, flat[there].astype(np.int64), num_slabs, met, total)
+
+
+class _Pairs(NamedTuple):
+    """Pairs of a link and a slab that one of its paths meets, in order.
+
+    :param link: [R] of each pair
+    :param slab: [R] of each pair
+    :param begin: [L + 1] the first pair of each link, and how many there are
+    :param num_slabs: K'
+    :param sum: [R, rows of :attr:`Derivative.by_path`] sums what belongs to each pair
+    """
+
+    link: IntArray
+    slab: IntArray
+    begin: IntArray
+    num_slabs: int
+    sum: sp.csr_matrix
+
+    @staticmethod
+    def of(rows: _Rows, num_links: int) -> _Pairs:
+        entry, row = np.unique(rows.link * rows.num_slabs + rows.slab, return_inverse=True)
+        shape = len(entry), rows.sum.shape[1]
+        total = sp.csr_matrix((np.ones(len(row)), (row, rows.there)), shape)
+        begin = np.searchsorted(entry, np.arange(num_links + 1) * rows.num_slabs)
+        link, slab = np.divmod(entry, max(rows.num_slabs, 1))
+        return _Pairs(link, slab, begin, rows.num_slabs, total)
 
 
 class _Lanes(NamedTuple):
@@ -380,12 +444,12 @@ def _walk(
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
     depth: int,
-    factor: tuple[float, float],
-    unknown: Parameter,
+    factors: tuple[tuple[float, float], ...],
+    unknown: str,
     coherent: bool,
 ) -> list[Any]:
-    """Amplitude and its derivative for each interaction and layer (``coherent``: real and imaginary
-    parts apart), or power and its derivatives.
+    """Amplitude and, for each factor, its derivative for each interaction and layer (``coherent``:
+    real and imaginary parts apart), or power and its derivatives.
 
     :param lanes: [P · S] path of each lane (None: lanes are paths), and where its parameters of
         slabs and of objects begin (None: at the beginning)
@@ -395,7 +459,9 @@ def _walk(
         rotations (D + 1 each), cosines of incidence (D)
     :param encounters: object and kind of each interaction as one number (D)
     :param stacked: slabs of each object [K'' · N], and N; None: every object is one
-    :param factor: derivative of η, of the thickness in radians, or of ln T, by the unknown
+    :param factors: derivatives of η, of the thickness in radians, or of ln T, by the parameters
+        that are differentiated by; none: by none
+    :param unknown: which of the three: "eta", "thickness", "extra_loss_db"
     """
     path, slab_offset, object_offset = lanes
     column, encounter = floats, encounters
@@ -446,11 +512,24 @@ def _walk(
             change.append(after[0] * d_te * before[d][0] + after[1] * d_tm * before[d][1])
         te, tm = coefficient[d]
         after = _turn([te * after[0], tm * after[1]], cos[d], -sin[d])
-    change = [value * Complex(*factor) for value in reversed(change)]
+    change = [value * Complex(*factor) for factor in factors for value in reversed(change)]
     if coherent:
         return [part(value) for value in (amplitude, *change) for part in (dr.real, dr.imag)]
     pointer = 2.0 * dr.conj(amplitude)
     return [dr.squared_norm(amplitude), *(dr.real(pointer * value) for value in change)]
+
+
+def _walks(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
+    """The parameters that one walk differentiates by: all that levels depend on through η, or one
+    other."""
+    by_eta = tuple(name for name in wanted if name in BY_ETA)
+    if by_eta:
+        yield by_eta
+    yield from ((name,) for name in wanted if name not in BY_ETA)
+
+
+def _beside(parts: Sequence[FloatArray]) -> FloatArray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _turn(field: list[Any], cos: Any, sin: Any) -> list[Any]:

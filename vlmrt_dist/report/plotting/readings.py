@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vlmrt_dist.report.plotting.figures import save_both
-from vlmrt_dist.report.sweeps.readings import by_reading
+from vlmrt_dist.report.printed_numbers import by_reading
 from vlmrt_dist.store import Row, Where
 
 MARGIN = 3.0
@@ -25,7 +25,7 @@ def readings_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
     figure.suptitle(title)
     axes = figure.subplots(2, len(columns), squeeze=False, sharey="row")
     readings = list(dict.fromkeys(reading for _, reading, _ in found))
-    printed = {"mre": [], "iterations": []}  # type: dict[str, list[float]]
+    printed: dict[str, list[float]] = {"mre": [], "iterations": []}
     for column, (table, place) in enumerate(columns):
         for row, name in enumerate(printed):
             here = axes[row, column]
