@@ -56,7 +56,7 @@ def test_readings_are_printed_and_drawn_with_their_hits(tmp_path: Path) -> None:
     made = rows("literal", 0.003, 1000) + rows("patience", 0.0006, 300)
     table, *notes = readings_table("Readings", made)
     inside = list(table.columns[-2].cells)
-    # 0.18 … 0.42 % hold 0.273 and 0.185; 0.036 … 0.084 % hold 0.070 twice; no cell has 300 iterations
+    # 0.18 … 0.42 % hold 0.273 and 0.185; 0.036 … 0.084 % hold 0.070 twice; none has 300 steps
     assert inside == ["2 of 16", "2 of 16"]
     assert any("not what was run" in note for note in notes)
     figure = readings_figure("Readings", made, tmp_path / "readings.png")
