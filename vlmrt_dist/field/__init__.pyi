@@ -15,6 +15,7 @@ from .objective import Engine as Engine
 from .objective import Levels as Levels
 from .objective import ManyObjective as ManyObjective
 from .objective import Objective as Objective
+from .objective import Slopes as Slopes
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
 from .objective import normalized_absolute_error as normalized_absolute_error

@@ -17,6 +17,7 @@ from vlmrt_dist.field.objective import (
     Levels,
     ManyLevels,
     NormalizedError,
+    Slopes,
     ValueAndGrad,
     measured_power,
     normalized_absolute_error,
@@ -95,12 +96,11 @@ class ReplayObjective:
         parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
             here = materials[carrier.radio.frequency]
-            for name in wanted:
-                derivative = replay.derivative(here, name)
+            for name, derivative in replay.derivatives(here, wanted).items():
                 power = derivative.rss[:, 0]
                 per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
                 jacobian = replay.jacobian(derivative, name)
-                parts[name].append(_scaled(jacobian, per_link, replay.steps(here, name)))
+                parts[name].append(_scaled(jacobian, per_link, replay.steps(here, name)[0]))
                 rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
             if not wanted:
                 rss[carrier.setups] = replay.rss(here)[0]
@@ -126,25 +126,19 @@ class ReplayObjective:
         :param wanted: parameters to differentiate by
         """
         count = len(next(iter(materials.values())).conductivity)
-        links = self._present.size
         rss = np.zeros((count, *self._present.shape))
-        size = self.num_objects
-        by: dict[Parameter, FloatArray] = {n: np.zeros((count, links, size)) for n in wanted}
-        numbers = np.arange(links).reshape(self._present.shape)
+        parts: dict[Parameter, list[Slopes]] = {name: [] for name in wanted}
+        numbers = np.arange(self._present.size).reshape(self._present.shape)
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
             here = materials[carrier.radio.frequency]
-            rows = numbers[carrier.setups].ravel()
-            for name in wanted:
-                derivative = replay.derivative(here, name)
-                power = derivative.rss.T
-                per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
-                jacobian = replay.jacobians(derivative)
-                jacobian *= per_link[:, :, None]
-                jacobian *= getattr(here, name)[:, None, :]
-                by[name][:, rows] = jacobian
-                rss[:, carrier.setups] = power.reshape(count, -1, self._present.shape[1])
-            if not wanted:
-                rss[:, carrier.setups] = replay.rss(here)
+            power, slopes = replay.slopes(here, wanted)
+            rss[:, carrier.setups] = power.T.reshape(count, -1, self._present.shape[1])
+            per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+            for name, (link, slab, value) in slopes.items():
+                value *= per_link[link]
+                value *= replay.steps(here, name).T[slab]
+                parts[name].append(Slopes(numbers[carrier.setups].ravel()[link], slab, value))
+        by = {name: Slopes.joined(each) for name, each in parts.items()}
         return ManyLevels(np.where(self._present, rss, np.nan), by)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:

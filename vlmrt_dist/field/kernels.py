@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.field.materials import SLAB, Parameter
+from vlmrt_dist.field.materials import SLAB
 from vlmrt_dist.field.slabs import VARIANT, Complex, dr, slab, stack
 from vlmrt_dist.paths import NONE, REFLECTION, TRANSMISSION
 
@@ -57,12 +57,12 @@ def walk(
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
     depth: int,
-    factor: tuple[float, float],
-    unknown: Parameter,
+    factors: tuple[tuple[float, float], ...],
+    unknown: str,
     coherent: bool,
 ) -> list[Any]:
-    """Amplitude and its derivative for each interaction and layer (``coherent``: real and imaginary
-    parts apart), or power and its derivatives.
+    """Amplitude and, for each factor, its derivative for each interaction and layer (``coherent``:
+    real and imaginary parts apart), or power and its derivatives.
 
     :param lanes: [P · S] path of each lane (None: lanes are paths), and where its parameters of
         slabs and of objects begin (None: at the beginning)
@@ -73,7 +73,9 @@ def walk(
         incidence (D)
     :param encounters: object and kind of each interaction as one number (D)
     :param stacked: slabs of each object [K'' · N], and N; None: every object is one
-    :param factor: derivative of η, of the thickness in radians, or of ln T, by the unknown
+    :param factors: derivatives of η, of the thickness in radians, or of ln T, by the parameters
+        that are differentiated by; none: by none
+    :param unknown: which of the three: "eta", "thickness", "extra_loss_db"
     """
     column, coefficient, derivative = _interactions(
         lanes, materials, floats, encounters, stacked, depth, unknown
@@ -103,7 +105,7 @@ def walk(
             change.append(after[0] * d_te * before[d][0] + after[1] * d_tm * before[d][1])
         te, tm = coefficient[d]
         after = _turn([te * after[0], tm * after[1]], cos[d], -sin[d])
-    change = [value * Complex(*factor) for value in reversed(change)]
+    change = [value * Complex(*factor) for factor in factors for value in reversed(change)]
     if coherent:
         return [part(value) for value in (amplitude, *change) for part in (dr.real, dr.imag)]
     pointer = 2.0 * dr.conj(amplitude)
@@ -117,7 +119,7 @@ def _interactions(
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
     depth: int,
-    unknown: Parameter,
+    unknown: str,
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Columns of the lanes; coefficients of each interaction; derivatives of these for each layer.
 
@@ -168,11 +170,12 @@ def transfer(
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
     depth: int,
-    factor: tuple[float, float],
-    unknown: Parameter,
+    factors: tuple[tuple[float, float], ...],
+    unknown: str,
 ) -> list[Any]:
     """Transfer matrix T of each path, from (θ̂, φ̂) at its departure to those at its arrival, and its
-    derivative for each interaction and layer: T_θθ, T_θφ, T_φθ, T_φφ, real and imaginary parts.
+    derivative for each factor, interaction and layer: T_θθ, T_θφ, T_φθ, T_φφ, real and imaginary
+    parts.
 
     Parameters as of :func:`walk`, but ``floats`` has no columns of antennas.
     """
@@ -194,14 +197,15 @@ def transfer(
         for slope in reversed(derivative[d]):
             change.append(
                 [
-                    (out[0] * slope[0] * into[0] + out[1] * slope[1] * into[1]) * Complex(*factor)
+                    out[0] * slope[0] * into[0] + out[1] * slope[1] * into[1]
                     for out in after
                     for into in before[d]
                 ]
             )
         te, tm = coefficient[d]
         after = [_turn([te * out[0], tm * out[1]], cos[d], -sin[d]) for out in after]
-    found += reversed(change)
+    for factor in factors:
+        found += [[value * Complex(*factor) for value in each] for each in reversed(change)]
     return [part(value) for each in found for value in each for part in (dr.real, dr.imag)]
 
 

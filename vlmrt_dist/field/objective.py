@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import scipy.sparse as sp
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.field.materials import Materials, Parameter
@@ -44,16 +44,37 @@ class Levels(NamedTuple):
     layers: dict[Parameter, sp.csr_matrix]
 
 
+class Slopes(NamedTuple):
+    """Derivatives of what links of S parameter vectors receive by a parameter of each slab, or by
+    the extra loss of each object, where they are not zero.
+
+    :param link: [R] number of the link, of M · N
+    :param slab: [R] number of the slab: objects first, layers behind them; of the object
+    :param value: [R, S]
+    """
+
+    link: IntArray
+    slab: IntArray
+    value: FloatArray
+
+    @staticmethod
+    def joined(parts: Sequence[Slopes]) -> Slopes:
+        """Those of links that are apart."""
+        if len(parts) == 1:
+            return parts[0]
+        return Slopes(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
 class ManyLevels(NamedTuple):
     """:class:`Levels` of S parameter vectors.
 
     :param rss: [S, M, N] received powers [W]
-    :param by: for each parameter asked for, the dense derivative [S, M · N, K] of the levels [dB]
-        by its logarithm
+    :param by: derivatives of the levels [dB] by the logarithm of each parameter asked for, or by
+        the extra loss [dB]
     """
 
     rss: FloatArray
-    by: dict[Parameter, FloatArray]
+    by: dict[Parameter, Slopes]
 
 
 class Differentiable(Protocol):

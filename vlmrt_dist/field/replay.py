@@ -20,6 +20,7 @@ bits for any number of threads, any number of parameter vectors and any sharding
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ from vlmrt_dist.field.kernels import (
     walk,
 )
 from vlmrt_dist.field.materials import SLAB, Materials, Parameter
+from vlmrt_dist.field.objective import Slopes
 from vlmrt_dist.field.polarimetry import (
     Ends,
     PortAverages,
@@ -53,6 +55,9 @@ from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 MAX_LANES = 1 << 18
 """Paths times parameter vectors that one kernel launch walks; bounds the memory of a batch."""
+
+BY_ETA: frozenset[Parameter] = frozenset({"conductivity", "relative_permittivity"})
+"""Parameters that levels depend on through η alone."""
 
 NEPER = float(np.log(10.0) / 20.0)
 """Natural logarithm of an amplitude per decibel."""
@@ -126,7 +131,7 @@ class Replay:
         self._phase = np.exp(-1j * np.remainder(turns, 2.0 * np.pi))[:, None]
         self._load(turning)
         self._lanes: dict[int, _Lanes] = {}
-        self._sum_pairs: tuple[IntArray, sp.csr_matrix] | None = None
+        self._pairs_of: dict[bool, _Pairs] = {}
 
     def _load(self, turning: bool) -> None:
         """The kernel's inputs: of each path, or of the different ones, of which all rows are."""
@@ -156,12 +161,12 @@ class Replay:
         """Received powers of one parameter vector and their derivatives by the orientations that
         :meth:`aim` was given: yaw, pitch and roll of the transmitter, then of the receiver
         (``by_path`` [6 · P, 1] [W/rad])."""
-        rows = self._rows(materials, "conductivity")
+        rows = self._rows(materials)
         assert self._which is not None  # a replay whose antennas do not turn has no matrices
         if self.table.num_paths == 0:
             return Derivative(np.zeros((self.num_links, 1)), np.zeros((0, 1)))
         coherent = self.radio.combining == "coherent"
-        matrix = matrices(self._kernel(rows, "conductivity", coherent))[0]
+        matrix = matrices(self._kernel(rows, (), coherent))[0]
         tx, rx = self._ends
         ends = [Ends(slope, rx) for slope in self._turned[0]]
         ends += [Ends(tx, slope) for slope in self._turned[1]]
@@ -171,7 +176,7 @@ class Replay:
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
-        rss = self.derivative(materials, "conductivity").rss
+        rss, _ = self.slopes(materials, ())
         return rss.T.reshape(-1, self.table.num_setups, self.table.num_receivers)
 
     def derivative(self, materials: Materials, unknown: Parameter = "conductivity") -> Derivative:
@@ -180,15 +185,52 @@ class Replay:
         :raises ValueError: if materials are not those of K objects, or an extra loss is given or
             differentiated by without walls that have one
         """
-        rows = self._rows(materials, unknown)
-        count, step = len(rows[0]), max(1, MAX_LANES // max(self.table.num_paths, 1))
-        if count <= step:
-            return self._derivative(rows, unknown)
-        parts = [
-            self._derivative([x[i : i + step] for x in rows], unknown)
-            for i in range(0, count, step)
-        ]
-        return Derivative(*(np.concatenate(p, axis=1) for p in zip(*parts, strict=True)))
+        return self.derivatives(materials, (unknown,))[unknown]
+
+    def derivatives(
+        self, materials: Materials, wanted: Sequence[Parameter]
+    ) -> dict[Parameter, Derivative]:
+        """:meth:`derivative` for each of several parameters. Conductivity and permittivity are
+        parts of one complex number, so paths are walked once for both."""
+        found: dict[Parameter, Derivative] = {}
+        for group in _walks(wanted):
+            parts = [self._derivative(rows, group) for rows in self._parts(materials, group)]
+            whole = parts[0]
+            if len(parts) > 1:
+                joined = (np.concatenate(p, axis=1) for p in zip(*parts, strict=True))
+                whole = Derivative(*joined)
+            each = np.split(whole.by_path, len(group))
+            found |= {n: Derivative(whole.rss, rows) for n, rows in zip(group, each, strict=True)}
+        return found
+
+    def slopes(
+        self, materials: Materials, wanted: Sequence[Parameter]
+    ) -> tuple[FloatArray, dict[Parameter, Slopes]]:
+        """Received powers [L, S] of S parameter vectors, and their derivatives [W/unit] by each of
+        several parameters, summed over the paths of a link."""
+        found: dict[Parameter, Slopes] = {}
+        for group in _walks(wanted):
+            pairs = [self._pairs(name) for name in group]
+            powers, values = [], []
+            for rows in self._parts(materials, group):
+                rss, by_path = self._derivative(rows, group)
+                powers.append(rss)
+                each = np.split(by_path, len(group))
+                values.append([p.sum @ part for p, part in zip(pairs, each, strict=True)])
+            for name, p, parts in zip(group, pairs, zip(*values, strict=True), strict=True):
+                found[name] = Slopes(p.link, p.slab, _beside(parts))
+        if not wanted:
+            powers = [self._derivative(rows, ()).rss for rows in self._parts(materials, ())]
+        return _beside(powers), found
+
+    def _parts(
+        self, materials: Materials, wanted: tuple[Parameter, ...]
+    ) -> Iterator[list[FloatArray]]:
+        """The materials of so many parameter vectors at a time as one kernel launch may walk."""
+        rows = self._rows(materials, "extra_loss_db" in wanted)
+        step = max(1, MAX_LANES // max(self.table.num_paths, 1))
+        for i in range(0, len(rows[0]), step):
+            yield rows if len(rows[0]) <= step else [x[i : i + step] for x in rows]
 
     def gradient(
         self,
@@ -226,40 +268,36 @@ class Replay:
         :return: [M · N, K] for an extra loss, or where no object has layers; otherwise
             [M · N, K + Λ], the layers behind the objects
         """
-        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
-        values = derivative.by_path[of.there, 0]
-        return sp.coo_matrix((values, (of.link, of.slab)), (self.num_links, of.num_slabs)).tocsr()
+        pairs = self._pairs(unknown)
+        values = pairs.sum @ derivative.by_path[:, 0]
+        return sp.csr_matrix(
+            (values, pairs.slab, pairs.begin), (len(pairs.begin) - 1, pairs.num_slabs)
+        )
 
-    def jacobians(self, derivative: Derivative) -> FloatArray:
-        """Dense [S, M · N, K] derivatives of the received powers of S parameter vectors by a
-        parameter of the objects' own slabs [W/unit]."""
-        of = self._by_slab
-        if self._sum_pairs is None:
-            pair, row = np.unique(of.link * of.num_slabs + of.slab, return_inverse=True)
-            ones = np.ones(len(row))
-            shape = len(pair), len(derivative.by_path)
-            self._sum_pairs = pair, sp.csr_matrix((ones, (row, of.there)), shape)
-        pair, add = self._sum_pairs
-        found = np.zeros((derivative.rss.shape[1], self.num_links * of.num_slabs))
-        found[:, pair] = (add @ derivative.by_path).T
-        return found.reshape(-1, self.num_links, of.num_slabs)[:, :, : self.table.num_objects]
+    def _pairs(self, unknown: Parameter) -> _Pairs:
+        """The pairs of links and objects, or of links and slabs, that a parameter changes."""
+        of_objects = unknown == "extra_loss_db"
+        if of_objects not in self._pairs_of:
+            rows = self._by_object if of_objects else self._by_slab
+            self._pairs_of[of_objects] = _Pairs.of(rows, self.num_links)
+        return self._pairs_of[of_objects]
 
     def steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
-        """Columns' factors that turn a :meth:`jacobian` by a parameter into one by its logarithm:
-        the values of one parameter vector; of an extra loss [dB] ones."""
+        """[S, K] or [S, K + Λ] columns' factors that turn a :meth:`jacobian` by a parameter into
+        one by its logarithm: its values; of an extra loss [dB] ones."""
         if unknown == "extra_loss_db":
-            return np.ones(self.table.num_objects)
-        return self._rows(materials, unknown)[SLAB.index(unknown)][0]
+            return np.ones((1, self.table.num_objects))
+        return self._rows(materials)[SLAB.index(unknown)]
 
-    def _rows(self, materials: Materials, unknown: Parameter) -> list[FloatArray]:
-        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
-        the extra loss [S, K]."""
+    def _rows(self, materials: Materials, by_loss: bool = False) -> list[FloatArray]:
+        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one or
+        it is differentiated by, the extra loss [S, K]."""
         objects = self.table.num_objects
         names, given = list(SLAB), list(materials.slab)
         loss = materials.extra_loss_db
         if loss is None and self.walls is not None:
             loss = self.walls.extra_loss_db
-        if loss is not None or unknown == "extra_loss_db":
+        if loss is not None or by_loss:
             names.append("extra_loss_db")
             given.append(np.zeros(objects) if loss is None else loss)
         arrays = [np.array(x, np.float64, ndmin=2, copy=None) for x in given]
@@ -295,24 +333,24 @@ class Replay:
             )
         return self._lanes[count]
 
-    def _derivative(self, rows: list[FloatArray], unknown: Parameter) -> Derivative:
+    def _derivative(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> Derivative:
         if self.table.num_paths == 0:
             count = len(rows[0])
             return Derivative(np.zeros((self.num_links, count)), np.zeros((0, count)))
-        return self._summed(self._columns(rows, unknown, self.radio.combining == "coherent"))
+        return self._summed(self._columns(rows, wanted, self.radio.combining == "coherent"))
 
     def _columns(
-        self, rows: list[FloatArray], unknown: Parameter, coherent: bool
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
     ) -> list[FloatArray]:
         """What the kernel gives for each path, [P, S] each, see :func:`walk`."""
-        columns = self._kernel(rows, unknown, coherent)
+        columns = self._kernel(rows, wanted, coherent)
         if self._which is None:
             return columns
         amplitude, *changes = (self._ends.amplitude(m, self._which) for m in matrices(columns))
         return columns_of(amplitude, changes, coherent)
 
     def _kernel(
-        self, rows: list[FloatArray], unknown: Parameter, coherent: bool
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
     ) -> list[FloatArray]:
         """Columns [P, S] of :func:`walk`, or of :func:`transfer` for the different paths."""
         paths, depth = self._lane_paths, self.table.max_depth
@@ -326,7 +364,7 @@ class Replay:
             "relative_permittivity": 1.0 + 0j,
             "thickness": wavenumber + 0j,
             "extra_loss_db": -NEPER + 0j,
-        }[unknown]
+        }
         lanes = self._lanes_of(count)
         given = [permittivity, sigma / omega_eps, thickness * wavenumber]
         given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
@@ -337,8 +375,8 @@ class Replay:
             self._encounters,
             self._stacked,
             depth,
-            (factor.real, factor.imag),
-            unknown,
+            tuple((factor[name].real, factor[name].imag) for name in wanted),
+            "eta" if set(wanted) <= BY_ETA else wanted[0],
         )
         if self._which is None:
             return [v.numpy().reshape(paths, count) for v in walk(*common, coherent)]
@@ -415,6 +453,32 @@ class _Rows(NamedTuple):
         return _Rows(there, link, flat[there].astype(np.int64), num_slabs, met, total)
 
 
+class _Pairs(NamedTuple):
+    """Pairs of a link and a slab that one of its paths meets, in order.
+
+    :param link: [R] of each pair
+    :param slab: [R] of each pair
+    :param begin: [L + 1] the first pair of each link, and how many there are
+    :param num_slabs: K'
+    :param sum: [R, rows of :attr:`Derivative.by_path`] sums what belongs to each pair
+    """
+
+    link: IntArray
+    slab: IntArray
+    begin: IntArray
+    num_slabs: int
+    sum: sp.csr_matrix
+
+    @staticmethod
+    def of(rows: _Rows, num_links: int) -> _Pairs:
+        entry, row = np.unique(rows.link * rows.num_slabs + rows.slab, return_inverse=True)
+        shape = len(entry), rows.sum.shape[1]
+        total = sp.csr_matrix((np.ones(len(row)), (row, rows.there)), shape)
+        begin = np.searchsorted(entry, np.arange(num_links + 1) * rows.num_slabs)
+        link, slab = np.divmod(entry, max(rows.num_slabs, 1))
+        return _Pairs(link, slab, begin, rows.num_slabs, total)
+
+
 class _Lanes(NamedTuple):
     """Inputs of the kernel for one number of parameter vectors.
 
@@ -443,3 +507,16 @@ class _Lanes(NamedTuple):
         for buffer, x in zip(self.buffers, values, strict=False):
             buffer[:] = x.ravel()
         return self.arrays[: len(values)]
+
+
+def _walks(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
+    """The parameters that one walk differentiates by: all that levels depend on through η, or one
+    other."""
+    by_eta = tuple(name for name in wanted if name in BY_ETA)
+    if by_eta:
+        yield by_eta
+    yield from ((name,) for name in wanted if name not in BY_ETA)
+
+
+def _beside(parts: Sequence[FloatArray]) -> FloatArray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
