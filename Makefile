@@ -53,7 +53,7 @@ SWEEPS := depth rays initialization complexity placement receivers positions roo
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	for sweep in $(SWEEPS); do $(PY) sweeps/$$sweep.py --storage $(STORAGE) $(OPTIONS) || exit 1; done
-	.venv/bin/vlmrt report $(STORAGE) -o report.html
+	.venv/bin/vlmrt report $(STORAGE) -o report.html --overwrite
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -48,6 +48,8 @@ class Step:
     :param reset: break the connection instead of answering
     :param repeat: send the raw body so often, until the client hangs up
     :param drip: send the body in single bytes, so many seconds apart
+    :param pieces: send these instead of a response, ``pause`` seconds apart, until the client hangs
+        up
     """
 
     text: str | Callable[[Asked], str] | None = None
@@ -59,6 +61,7 @@ class Step:
     reset: bool = False
     repeat: int = 1
     drip: float = 0.0
+    pieces: Sequence[bytes] = ()
 
 
 @dataclass
@@ -69,6 +72,7 @@ class ModelServer:
     script: list[Step] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     bytes_sent: int = 0
+    pieces_sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -121,7 +125,7 @@ def chat_envelope(text: str | None, **choice: Any) -> dict[str, Any]:
     }
 
 
-@contextmanager
+@contextlib.contextmanager
 def model_server() -> Iterator[ModelServer]:
     """The server, on a free port, until the block ends."""
     state = ModelServer()
@@ -142,6 +146,14 @@ def model_server() -> Iterator[ModelServer]:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 self.connection.close()
                 self.close_connection = True
+                return
+            if step.pieces:
+                self.close_connection = True
+                with contextlib.suppress(OSError):
+                    for piece in step.pieces:
+                        self.wfile.write(piece)
+                        state.pieces_sent += 1
+                        time.sleep(step.pause)
                 return
             content = step.raw
             if content is None:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("planted_keys")
         ({"base_url": "http://127.0.0.1/?key=1"}, "base URL"),
         ({"base_url": "http://127.0.0.1:99999"}, "base URL"),
         ({"base_url": "http://models.example"}, "clear text"),
+        ({"base_url": "http://models.localhost"}, "clear text"),
         ({"base_url": "http://[::1"}, "base URL"),
         ({"timeout": 0.0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),

@@ -16,7 +16,7 @@ from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.session import SECRETS
 from vlmrt_dist.distributed.watch import announce
 from vlmrt_dist.engine import LLVM_VARIANT
-from vlmrt_dist.field import Engine, Levels, Materials, Parameter, ValueAndGrad
+from vlmrt_dist.field import Engine, Levels, Materials, Parameter, PowerLoss, ValueAndGrad
 from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.scene import SceneModel
 
@@ -105,10 +105,10 @@ class SceneActor:
         assert self._info is not None
         return self._info
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """Losses [S, m] and gradients [S, m, K] of conductivities [S, K]."""
         start = time.perf_counter()
-        result = self._built().value_and_grad(theta)
+        result = self._built().value_and_grad(theta, loss)
         STUDY_METRICS.tell_evaluation(*self._metric_labels, time.perf_counter() - start)
         return result
 

@@ -15,9 +15,11 @@ from .objective import Engine as Engine
 from .objective import Levels as Levels
 from .objective import ManyObjective as ManyObjective
 from .objective import Objective as Objective
+from .objective import PowerLoss as PowerLoss
+from .objective import Slopes as Slopes
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
-from .objective import normalized_absolute_error as normalized_absolute_error
+from .objective import power_loss as power_loss
 from .path_power import path_powers as path_powers
 from .penetration import NormalLoss as NormalLoss
 from .penetration import conductivity_of_loss as conductivity_of_loss

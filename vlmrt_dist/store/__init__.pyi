@@ -1,4 +1,5 @@
 from .atomic_files import UnreadableFile as UnreadableFile
+from .atomic_files import name_first as name_first
 from .atomic_files import read_limited as read_limited
 from .atomic_files import replacing as replacing
 from .atomic_files import write_atomic as write_atomic
@@ -8,11 +9,15 @@ from .cache import empty_cache as empty_cache
 from .foreign_parquet import Limits as Limits
 from .foreign_parquet import read_parquet as read_parquet
 from .ledger import Ledger as Ledger
+from .places import OWN_MARK as OWN_MARK
 from .places import LocalPlace as LocalPlace
 from .places import Place as Place
 from .places import Where as Where
+from .places import own_file as own_file
 from .places import place_of as place_of
 from .places import results_place as results_place
+from .read_only import is_read_only as is_read_only
+from .read_only import nothing_written as nothing_written
 from .rows import SCHEMA_VERSION as SCHEMA_VERSION
 from .rows import Row as Row
 from .rows import Timing as Timing

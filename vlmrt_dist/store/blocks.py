@@ -34,6 +34,7 @@ from vlmrt_dist.store.folder_exchange import exchange, prepared_folder
 from vlmrt_dist.store.folder_lock import folder_lock
 from vlmrt_dist.store.foreign_parquet import Limits, checked_pages, plain
 from vlmrt_dist.store.places import LocalPlace, Place, Stamp, unique
+from vlmrt_dist.store.read_only import is_read_only
 
 BLOCK_ROWS, BLOCK_BYTES = 4096, 1 << 20
 """A block with so many rows or bytes is full."""
@@ -212,11 +213,12 @@ class Blocks:
         self._write(f"{number:09d}.parquet", fresh)
 
     def _last(self) -> tuple[int, str | None]:
-        """The highest number in use, and the last block if rows may be added to it."""
-        numbered = {int(m[1]): name for name in self._blocks if (m := _BLOCK.fullmatch(name))}
+        """The highest number in use, also by files of another version, and the last block if rows
+        may be added to it."""
+        numbered = {int(m[1]): name for name in self._stamps() if (m := _BLOCK.fullmatch(name))}
         number = max(numbered, default=0)
         name = numbered.get(number)
-        if name is None or "-" in name:
+        if name is None or "-" in name or name not in self._blocks:
             return number, None
         block = self._blocks[name]
         full = len(block.keys) >= BLOCK_ROWS or block.stamp.size >= BLOCK_BYTES
@@ -367,6 +369,9 @@ class Blocks:
 
     def _set_aside(self, name: str, why: str) -> None:
         file, target = self.folder / name, self.damaged / unique(name)
+        if is_read_only():
+            warnings.warn(f"{file} is damaged ({why}); its rows are left out", stacklevel=2)
+            return
         try:
             file.move_to(target)  # type: ignore[arg-type]
         except StorageError as error:

@@ -13,18 +13,22 @@ parameters, each an option::
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
+import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
 from cyclopts import Group, Parameter
 
 from vlmrt_dist.command_line import (
     CommandExit,
+    Options,
     described_hint,
     leave,
     new_app,
@@ -36,7 +40,7 @@ from vlmrt_dist.console import point_bar, show
 from vlmrt_dist.distributed import ActorOptions, call, map_on_actors
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.signals import STOP_SIGNAL
-from vlmrt_dist.store import Ledger, Place, Row, Timing, results_place
+from vlmrt_dist.store import Ledger, Place, Row, Timing, nothing_written, own_file, results_place
 from vlmrt_dist.studies.point import Point
 from vlmrt_dist.studies.runs import run
 from vlmrt_dist.studies.workers import WorkerOptions
@@ -69,7 +73,8 @@ class CommonOptions(WorkerOptions):
     :param seeds: number of seeds 0, 1, ... of what is random
     :param storage: folder, or URL of object storage (s3://bucket/folder), for what is written;
         default: results; in a Ray job ~/vlmrt_results of its node
-    :param dry_run: list what would be computed, and how much of it is stored already
+    :param dry_run: list what would be computed, and how much of it is stored already; writes
+        nothing
     :raises ConfigurationError: if a number is too small
     """
 
@@ -107,8 +112,8 @@ class Sweep:
 
     @property
     def workers(self) -> ActorOptions | None:
-        """The actors that compute; None: this process."""
-        return self.options.value()
+        """The actors that compute; None: this process, as in a dry run, since Ray writes files."""
+        return None if self.options.dry_run else self.options.value()
 
     @cached_property
     def folder(self) -> Place:
@@ -120,13 +125,26 @@ class Sweep:
         """Ledger of the rows."""
         return Ledger(self.folder)
 
-    def variant(self, name: str | None) -> Sweep:
-        """The same under a name of its own: ``depth_offline``; None: itself."""
-        return dataclasses.replace(self, study=f"{self.study}_{name}") if name else self
+    def variant(self, *names: str | None) -> Sweep:
+        """The same under a name of its own: ``depth_offline``; None adds nothing."""
+        return dataclasses.replace(self, study="_".join([self.study, *filter(None, names)]))
 
     def figure(self, suffix: str = "") -> Place:
-        """Place of a figure."""
-        return self.folder / f"{self.study}{suffix}.png"
+        """Place of a figure, which a PDF is to stand beside.
+
+        :raises StorageError: if somebody else's file is there
+        """
+        name = f"{self.study}{suffix}"
+        own_file(self.folder / f"{name}.pdf")
+        return own_file(self.folder / f"{name}.png")
+
+    def file(self, name: str) -> Place:
+        """Place of another file that the sweep writes; it has to hold
+        :data:`~vlmrt_dist.store.OWN_MARK`.
+
+        :raises StorageError: if somebody else's file is there
+        """
+        return own_file(self.folder / name)
 
     def call(self, function: Callable[[], Result], name: str) -> Result:
         """``function()``, on an actor if there are any."""
@@ -222,18 +240,33 @@ class SweepCommand:
     def __call__(self, **options: Any) -> None:
         """Run the sweep in this process.
 
-        :param options: common options and axes by name; what is not given has its default
+        :param options: common options and axes by name, and fields of axes that are options
+            themselves; what is not given has its default
         :raises VlmrtError: as the sweep does
         """
-        values = self._defaults | (dict(self._quick) if options.get("quick") else {}) | options
+        quick = dict(self._quick) if options.get("quick") else {}
+        values = self._defaults | self._with_fields(quick | options)
         axes = {name: values.pop(name) for name in self._axes}
         try:
             common = CommonOptions(**values)
             study = f"{self.name}_quick" if common.quick else self.name
-            self.ask(Sweep(study, common), **axes)
+            with _dry() if common.dry_run else contextlib.nullcontext():
+                self.ask(Sweep(study, common), **axes)
         except CommandExit as end:
             if end.code:
                 raise
+
+    def _with_fields(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Options whose fields became parts of the axes that have them."""
+        given = dict(given)
+        for axis in self._axes:
+            default = self._defaults[axis]
+            if isinstance(default, Options):
+                names = {each.name for each in fields(cast(Any, default))} - set(self._defaults)
+                own = {name: given.pop(name) for name in names & given.keys()}
+                if own:
+                    given[axis] = dataclasses.replace(given.get(axis, cast(Any, default)), **own)
+        return given
 
     def run(self, arguments: Sequence[str] | None = None) -> int:
         """Run the sweep as a command.
@@ -291,6 +324,18 @@ class SweepCommand:
         if name in self._quick:
             shown.append(f"quick: {shown_default(self._quick[name])}")
         return "; ".join(shown) or False
+
+
+@contextlib.contextmanager
+def _dry() -> Iterator[None]:
+    """What a dry run needs to find out positions, without files of it: the package's cache is only
+    read, and Dr.Jit's kernels go to a folder that is removed."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(nothing_written())
+        if "drjit" not in sys.modules and "DRJIT_CACHE_DIR" not in os.environ:
+            os.environ["DRJIT_CACHE_DIR"] = stack.enter_context(tempfile.TemporaryDirectory())
+            stack.callback(os.environ.pop, "DRJIT_CACHE_DIR")
+        yield
 
 
 def _flowing(text: str) -> str:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import threading
 import time
 import traceback
 import tracemalloc
@@ -123,6 +124,69 @@ def test_a_server_that_drips_is_given_up(provider: str, server: ModelServer) -> 
     server.answers(Step(raw=b" " * 1000, drip=0.05))
     with pytest.raises(VlmError, match="did not answer within"):
         ask(advisor(provider, server, timeout=0.2, retries=0))
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nx-long: "
+HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+
+
+@pytest.mark.parametrize("pieces", [(HEAD, *[b"a"] * 600), (HINTS,) * 600], ids=["header", "103"])
+def test_a_server_that_never_begins_its_answer_is_given_up(
+    server: ModelServer, pieces: tuple[bytes, ...]
+) -> None:
+    """Each byte of a header comes in time, or one provisional response after the other."""
+    server.answers(Step(pieces=pieces, pause=0.02))
+    before = threading.active_count()
+    with pytest.raises(VlmError, match=r"did not answer within 0\.2 s"):
+        ask(advisor("gemini", server, timeout=0.2, retries=0))
+    for thread in threading.enumerate():
+        if thread.name == "request to a model":
+            thread.join(10.0)
+    assert threading.active_count() <= before + 1  # the server's
+    assert server.pieces_sent < len(pieces)  # so the connection was cut
+
+
+def retry_info(delay: Any) -> bytes:
+    """A refusal of Gemini, as the service words it."""
+    details = [
+        {"@type": "type.googleapis.com/google.rpc.Help", "links": []},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay},
+    ]
+    error = {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED", "details": details}
+    return json.dumps({"error": error}).encode()
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (Step(status=429, raw=retry_info("17s")), 17.0),
+        (Step(status=429, raw=retry_info("0.250000001s")), 0.250000001),
+        (Step(status=503, raw=retry_info("17s"), headers={"retry-after": "4"}), 4.0),
+        (Step(status=429, raw=retry_info("86400s")), 60.0),
+        (Step(status=429, raw=retry_info("-5s")), None),
+        (Step(status=429, raw=retry_info("1e9s")), None),
+        (Step(status=429, raw=retry_info(["17s"])), None),
+        (Step(status=429, raw=b'{"error": {"details": 7}}'), None),
+        (Step(status=429, raw=b'{"error": {"details": [1, {"@type": 2}]}}'), None),
+        (Step(status=429, raw=b'[{"error": 1}]'), None),
+    ],
+)
+def test_the_pause_that_a_server_asks_for_is_kept_up_to_a_limit(
+    server: ModelServer, step: Step, expected: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The waiting is noted instead of done, but for that of other threads."""
+    waited: list[float] = []
+    real = time.sleep
+
+    def sleep(seconds: float) -> None:
+        ours = threading.current_thread() is threading.main_thread()
+        waited.append(seconds) if ours else real(seconds)
+
+    monkeypatch.setattr("vlmrt_dist.vlm.providers.transport.time.sleep", sleep)
+    server.answers(step, GOOD)
+    assert ask(advisor("gemini", server)).usage.attempts == 2
+    [pause] = waited
+    assert pause < 0.01 if expected is None else pause == pytest.approx(expected, rel=1e-12)
 
 
 def test_no_server_is_said_at_once(

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.store import UnreadableFile, cache_folder, read_limited, write_atomic
+from vlmrt_dist.store import UnreadableFile, cache_folder, is_read_only, read_limited, write_atomic
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, read_object
 from vlmrt_dist.vlm.questions import Reply
 
@@ -44,6 +44,8 @@ class AnswerCache:
 
     def save(self, fingerprint: str, reply: Reply) -> None:
         """Store a reply; a failure to write is a warning, not an error."""
+        if is_read_only():
+            return
         file = self._file(fingerprint)
         entry = reply.model_dump_json()[:-1] + f',"sha256":"{checksum(fingerprint, reply)}"}}\n'
         try:

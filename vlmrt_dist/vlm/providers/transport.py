@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from vlmrt_dist.vlm.budget import Meter
 from vlmrt_dist.vlm.options import Connection, check_base_url
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, printable, read_object
 from vlmrt_dist.vlm.providers.api_key import Key
+from vlmrt_dist.vlm.providers.deadline import Trace, within
 
 MAX_RESPONSE_BYTES = 2 * 1024 * 1024
 """Longest response; reading stops there."""
@@ -36,6 +38,11 @@ MAX_ERROR_TEXT = 300
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 MAX_WAIT = 60.0
 """Longest pause before a retry [s], also where a server asks for a longer one."""
+
+RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
+"""Detail of an error that holds the pause which a server asks for, in place of ``Retry-After``."""
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
 PLACEHOLDER_KEY = "held-by-the-wire"
 """Stands in for the key in the client libraries."""
@@ -143,7 +150,9 @@ class Wire(httpx2.BaseTransport):
             self.meter.set_aside(self.most_usd)
             wait = None
             try:
-                response = self._send(request, body)
+                response = within(
+                    self.connection.timeout, functools.partial(self._send, request, body)
+                )
             except (httpx2.TransportError, httpx2.DecodingError) as error:
                 failed = RequestFailed(_trouble(error, self.host, self.connection.timeout))
                 again = not isinstance(error, (httpx2.ConnectError, httpx2.UnsupportedProtocol))
@@ -156,7 +165,7 @@ class Wire(httpx2.BaseTransport):
                 self.meter.settle(self.most_usd, 0.0)
                 failed = RequestFailed(self._status_text(response), response.status_code)
                 again = response.status_code in RETRIED_STATUSES
-                wait = _retry_after(response)
+                wait = _asked_pause(response)
             if not again or attempt >= self.connection.retries:
                 tries = "" if attempt == 0 else f" ({attempt + 1} attempts)"
                 raise RequestFailed(failed.text + tries, failed.status)
@@ -183,15 +192,18 @@ class Wire(httpx2.BaseTransport):
             "ALL_PROXY and NO_PROXY"
         )
 
-    def _send(self, request: httpx2.Request, body: bytes) -> httpx2.Response:
+    def _send(self, request: httpx2.Request, body: bytes, trace: Trace) -> httpx2.Response:
         headers = {name: request.headers[name] for name in _HEADERS_SENT if name in request.headers}
         headers |= {"accept-encoding": "identity", "user-agent": "vlmrt_dist"}
         if self.key is not None:
             headers[self.key_header] = self.key_prefix + self.key.reveal()
-        end = time.monotonic() + self.connection.timeout
         content = bytearray()
         with self._sender.stream(
-            request.method, str(request.url), headers=headers, content=body
+            request.method,
+            str(request.url),
+            headers=headers,
+            content=body,
+            extensions={"trace": trace},
         ) as response:
             if response.headers.get("content-encoding", "identity").lower() != "identity":
                 raise RequestFailed(f"{self.host} answered compressed, which was not asked for")
@@ -201,8 +213,6 @@ class Wire(httpx2.BaseTransport):
                     raise RequestFailed(
                         f"the answer of {self.host} is longer than {MAX_RESPONSE_BYTES} bytes"
                     )
-                if time.monotonic() > end:
-                    raise httpx2.ReadTimeout("the answer comes too slowly")
             return httpx2.Response(
                 response.status_code,
                 headers={
@@ -250,7 +260,9 @@ def tls() -> ssl.SSLContext:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether a host is this machine for certain: a name below localhost is whatever the network's
+    name server says."""
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -266,18 +278,33 @@ def _trouble(error: Exception, host: str, timeout: float) -> str:
     return f"the connection to {host} broke: {printable(str(error), 200) or type(error).__name__}"
 
 
-def _retry_after(response: httpx2.Response) -> float | None:
-    text = response.headers["retry-after"]
-    return float(text) if text.isascii() and text.isdigit() else None
+def _asked_pause(response: httpx2.Response) -> float | None:
+    """The pause that a server asks for [s], in a header or in the body; None: it asks for none."""
+    header = response.headers["retry-after"]
+    if header.isascii() and header.isdigit():
+        return float(header)
+    error = _error(response.content.decode(errors="replace"))
+    details = error.get("details") if isinstance(error, dict) else None
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict) and detail.get("@type") == RETRY_INFO:
+            asked = _DURATION.fullmatch(str(detail.get("retryDelay")))
+            if asked:
+                return float(asked[1])
+    return None
+
+
+def _error(text: str) -> Any:
+    """What a response has under ``error``; None where there is no such thing."""
+    try:
+        return read_object(text, max_nesting=MAX_RESPONSE_NESTING).get("error")
+    except UnreadableAnswer:
+        return None
 
 
 def _message(content: bytes) -> str:
     """The server's message: ``error.message`` if there is one, else the beginning of the text."""
     text = content[:20_000].decode(errors="replace")
-    try:
-        found: Any = read_object(text, max_nesting=MAX_RESPONSE_NESTING).get("error")
-    except UnreadableAnswer:
-        return text
+    found = _error(text)
     if isinstance(found, dict):
         found = found.get("message")
     return found if isinstance(found, str) else text
