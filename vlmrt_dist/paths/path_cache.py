@@ -64,9 +64,10 @@ class PathCache:
 
     @staticmethod
     def read(file: Path) -> PathTable | None:
-        """The table kept in ``file``, by memory map; None if there is none, or it is damaged."""
+        """The table kept in ``file``, by memory map; None if there is none, it is damaged, or its
+        name was another one."""
         try:
-            return load_paths(file)
+            return load_paths(file, request=file.stem)
         except StorageError:
             return None
 
@@ -77,7 +78,7 @@ class PathCache:
             return
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            stream_paths(file, tables)
+            stream_paths(file, tables, request=file.stem)
         except (OSError, StorageError) as error:
             warnings.warn(
                 f"the path cache cannot be written and is done without: {error}; name another "

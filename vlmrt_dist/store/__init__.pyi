@@ -6,7 +6,8 @@ from .atomic_files import write_atomic as write_atomic
 from .blocks import Compaction as Compaction
 from .cache import cache_folder as cache_folder
 from .cache import empty_cache as empty_cache
-from .foreign_parquet import open_parquet as open_parquet
+from .foreign_parquet import Limits as Limits
+from .foreign_parquet import read_parquet as read_parquet
 from .ledger import Ledger as Ledger
 from .places import OWN_MARK as OWN_MARK
 from .places import LocalPlace as LocalPlace
