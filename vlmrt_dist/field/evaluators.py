@@ -164,8 +164,8 @@ class RetraceObjective:
 
     Parameters as of :class:`ReplayObjective`, without the paths.
 
-    :raises ConfigurationError: if the campaign names other carriers than ``radio``, or objects have
-        layers or extra losses
+    :raises ConfigurationError: if the campaign names other carriers or antennas than ``radio``, or
+        objects have layers or extra losses
     """
 
     def __init__(
@@ -187,6 +187,11 @@ class RetraceObjective:
             raise ConfigurationError(
                 "the retrace engine has no caps on reflections or transmissions, nor straight "
                 "paths beyond max_depth; use engine='replay'"
+            )
+        if campaign.antennas is not None:
+            raise ConfigurationError(
+                "the retrace engine knows the radio configuration's antennas only; use "
+                "engine='replay' for a campaign that states its own"
             )
         refuse_walls(scene, "the retrace engine", "use engine='replay'")
         from vlmrt_dist.field.retrace import Retrace  # imports Sionna

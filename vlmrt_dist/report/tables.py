@@ -138,8 +138,8 @@ def _estimations(study: StudyRows) -> Table:
     protocols = len({g.protocol for g in groups}) > 1
     combined = {"combining"} if len({g.combining for g in groups}) > 1 else set()
     brief = tuple(i for i, name in enumerate(head) if i < len(labels) or name in BRIEF | combined)
-    group = head.index("protocol") if protocols else None
-    return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes), brief, group)
+    by = head.index("protocol") if protocols else None
+    return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes), brief, by)
 
 
 def _cut_depths(rows: Sequence[Row]) -> NDArray[np.int64]:
