@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.store import Ledger, Row, Timing
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.store import Ledger, Row, Timing, nothing_written
 from vlmrt_dist.store import column as column_of
 from vlmrt_dist.store import label_of as label_as_json
 
@@ -165,6 +167,11 @@ def gather(ledger: Ledger) -> Results:
 
     :raises StorageError: if the place cannot be read
     """
+    with nothing_written():
+        return _gathered(ledger)
+
+
+def _gathered(ledger: Ledger) -> Results:
     names = ledger.studies()
     found = [n for n in names if not (n.endswith(QUICK) and n.removesuffix(QUICK) in names)]
     studies = []
@@ -197,14 +204,15 @@ def _pictures(ledger: Ledger) -> tuple[Picture, ...]:
 
 
 def _set_aside(ledger: Ledger) -> list[str]:
-    """Files that were found damaged, now or earlier."""
-    place = ledger.storage / "damaged"
-    return sorted(
-        str(place / table / study / file)
-        for table in place.names()
-        for study in (place / table).names()
-        for file in (place / table / study).names()
-    )
+    """Files that were set aside as damaged; a name that is none of ours is left out."""
+    found, place = [], ledger.storage / "damaged"
+    for table in place.names():
+        with contextlib.suppress(StorageError):
+            for study in (place / table).names():
+                with contextlib.suppress(StorageError):
+                    folder = place / table / study
+                    found += [f"{folder}/{file}" for file in folder.names()]
+    return sorted(found)
 
 
 def description_of(study: str) -> StudyDescription:
