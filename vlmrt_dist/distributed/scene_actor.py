@@ -17,7 +17,7 @@ from vlmrt_dist.distributed.session import SECRETS
 from vlmrt_dist.distributed.watch import announce
 from vlmrt_dist.engine import LLVM_VARIANT
 from vlmrt_dist.field import Engine, Levels, Materials, Parameter, PowerLoss, ValueAndGrad
-from vlmrt_dist.paths import NOT_PROVEN
+from vlmrt_dist.paths import NOT_PROVEN, Turns
 from vlmrt_dist.scene import SceneModel
 
 if TYPE_CHECKING:
@@ -116,9 +116,18 @@ class SceneActor:
         """Received powers [S, m, N] in watts of conductivities [S, K]."""
         return self._built().rss(theta)
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
-        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K]."""
-        return self._built().levels(materials, wanted)
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
+        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K].
+
+        :param turns: of the whole campaign
+        """
+        own = None if turns is None else turns.of_setups(slice(*self._setups))
+        return self._built().levels(materials, wanted, own)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Received powers [m, N] in watts, and derivatives [m · N, K] of the levels by ln σ."""

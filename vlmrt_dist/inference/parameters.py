@@ -28,8 +28,10 @@ from vlmrt_dist.field import (
     Walls,
     normal_loss,
 )
+from vlmrt_dist.inference.devices import ANGLES, RX_ANGLES, TX_ANGLES
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.prior_term import PriorShape
+from vlmrt_dist.paths import Turns
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
@@ -66,6 +68,8 @@ KINDS: dict[str, _Kind] = {
     "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
     "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
+    "tx_power": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+    **dict.fromkeys(ANGLES, _Kind(False, -np.pi, np.pi, np.radians(10.0), np.pi, "rad")),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
 what a metre of path loses beyond the model; the penetration loss is that at normal incidence, which
@@ -76,7 +80,7 @@ LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
 
 KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
 
-OF_LINKS = ("gain", "excess_loss")
+OF_LINKS = ("gain", "excess_loss", "tx_power", *ANGLES)
 """Kinds that belong to links, not to objects."""
 
 
@@ -111,7 +115,10 @@ DIFFERENT = 1e-6
 RIPPLE = 0.35
 """Share of the way from one transparency of a slab to the next that a search moves at a time."""
 
-LINEAR = ("gain", "excess_loss")
+TURN_SPACING = 0.5
+"""Angle between values of an orientation that a search for minima looks at [rad]."""
+
+LINEAR = ("gain", "excess_loss", "tx_power")
 """Quantities that levels are linear in."""
 
 
@@ -119,13 +126,13 @@ LINEAR = ("gain", "excess_loss")
 class Unknowns:
     """X unknowns of K objects and M setups.
 
-    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or "gain"
+    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or one of :data:`OF_LINKS`
     :param label: [X] the object, the group or the setup that it belongs to
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for "gain"
-        and "excess_loss" that of each link [M · N], -1 where no receiver is
+        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for those
+        of links (:data:`OF_LINKS`) that of each link [M · N], -1 where no receiver is
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
@@ -175,8 +182,8 @@ class Unknowns:
         turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
         layers = self.known.layers
         for name, entry in self.entry.items():
-            if name in LINEAR:
-                found[entry[entry >= 0]] = np.inf
+            if name in LINEAR or name in ANGLES:
+                found[entry[entry >= 0]] = np.inf if name in LINEAR else TURN_SPACING
                 continue
             slab = self.known if name not in LAYER.values() else layers
             if slab is None or ("thickness" not in name and "permittivity" not in name):
@@ -292,6 +299,21 @@ class Unknowns:
         walls = self.walls.get(self.reference)
         return normal_loss(self._at_reference(x), walls, self.reference)
 
+    def turns(self, x: FloatArray) -> Turns | None:
+        """Changes of the antennas' orientations; None where none is unknown."""
+        if not set(ANGLES) & self.entry.keys():
+            return None
+        setups = sum(len(c.setups) for c in self.carriers)
+        found = []
+        for angles in (TX_ANGLES, RX_ANGLES):
+            entries = [self.entry.get(name, np.full(setups * self.num_receivers, -1))
+                       for name in angles]  # fmt: skip
+            entry = np.stack(entries, axis=1).reshape(setups, self.num_receivers, 3)
+            if angles == TX_ANGLES:  # alike for all receivers of a setup; -1 where there is none
+                entry = entry.max(axis=1)
+            found.append(np.where(entry >= 0, x[entry], 0.0))
+        return Turns(*found)
+
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
         return LevelModel(self, objective)
@@ -340,16 +362,21 @@ class LevelModel:
             if unknowns.length_m is not None:
                 lengths = np.nan_to_num(unknowns.length_m)
             added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        if "tx_power" in columns:
+            added.append(columns["tx_power"])
         self._by_link_alone = sum(added) if added else None
         lossy = "penetration_loss" in entry
-        self._together = isinstance(objective, ManyObjective) and not lossy
+        turning = bool(set(ANGLES) & entry.keys())
+        self._together = isinstance(objective, ManyObjective) and not (lossy or turning)
         self._places: dict[str, _Places] = {}
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
         columns = self._columns
         loss = self._unknowns.loss(x)
-        found = self._objective.levels(self._unknowns.materials_with(x, loss), self._wanted)
+        turns = self._unknowns.turns(x)
+        materials = self._unknowns.materials_with(x, loss)
+        found = self._objective.levels(materials, self._wanted, turns)
         level = watts_to_dbm(found.rss).ravel()
         jacobian = sp.csr_matrix((len(level), len(x)))
         for name in SLAB:
@@ -362,6 +389,10 @@ class LevelModel:
             jacobian = jacobian + by_loss
         if "exponent" in columns:
             jacobian = jacobian + self._by_link @ found.by["conductivity"] @ columns["exponent"]
+        if found.by_turn is not None:
+            for angle, by_angle in zip(ANGLES, found.by_turn.T, strict=True):
+                if angle in columns:
+                    jacobian = jacobian + sp.diags(by_angle) @ columns[angle]
         if self._by_link_alone is not None:
             level = level + self._by_link_alone @ x
             jacobian = jacobian + self._by_link_alone

@@ -11,12 +11,14 @@ from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
 from vlmrt_dist.field import SLAB, penetration_loss
 from vlmrt_dist.inference.answers import (
     covariance_of,
+    devices_found,
     entry_names,
     excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
+from vlmrt_dist.inference.devices import ANGLES, directional
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.options import Adam, Solver
 from vlmrt_dist.inference.origin import origin_of
@@ -67,7 +69,6 @@ def summarise(
     campaign, radio, unknowns = problem.campaign, problem.assumed.radio, problem.unknowns
     fit, given, links = solution.fit, problem.assumed.given, _links(problem, solution)
     used = problem.data.used.reshape(campaign.present.shape)
-    silent = campaign.present & ~used
     found = marginals(fit, unknowns)
     main = quantity_of("conductivity", unknowns, fit, problem.prior.median, found)
     names, joint = entry_names(unknowns), joint_of(unknowns, fit)
@@ -94,6 +95,8 @@ def summarise(
         ties=unknowns.ties,
         clutter=problem.clutter,
         excess_loss=excess_loss_of(unknowns, found),
+        devices=devices_found(unknowns, found),
+        directional=not set(ANGLES) & unknowns.entry.keys() and directional(problem.campaign),
         entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -111,7 +114,7 @@ def summarise(
         residual_db=root_mean_square(fit.residual_db),
         held_out_db=root_mean_square(links.held_out_residual_db),
         num_links=int(campaign.present.sum()),
-        num_unheard=int((silent & ~campaign.below).sum()),
+        num_unheard=int((campaign.present & ~used & ~campaign.below).sum()),
         num_censored=int((used & campaign.below).sum()),
         num_saturated=int((used & campaign.saturated).sum()),
         num_paths=problem.evaluator.num_paths,
@@ -185,7 +188,11 @@ def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
     found = []
     for mode in modes:
         level, _ = problem.predict(mode.x)
-        values = {name: unknowns.values(name, mode.x) for name in unknowns.entry}
+        values = {
+            name: unknowns.values(name, mode.x)
+            for name in unknowns.entry
+            if name != "tx_power" and name not in ANGLES
+        }
         if "conductivity" in values:
             values["conductivity"] = unknowns.conductivity(mode.x)
         if "gain" in values:
