@@ -1,11 +1,16 @@
+from .campaign import Antenna as Antenna
 from .campaign import Campaign as Campaign
 from .campaign import MeasurementSetup as MeasurementSetup
+from .campaign import PatternTable as PatternTable
 from .campaign import RadioConfig as RadioConfig
 from .campaign import Reading as Reading
 from .campaign import ReadingOptions as ReadingOptions
 from .campaign import Region as Region
+from .campaign import planar_array as planar_array
 from .campaign import read_campaign as read_campaign
 from .campaign import read_measurements as read_measurements
+from .campaign import read_pattern as read_pattern
+from .campaign import with_devices as with_devices
 from .campaign import write_campaign as write_campaign
 from .distributed import ActorOptions as ActorOptions
 from .errors import VlmrtError as VlmrtError

@@ -117,7 +117,7 @@ def estimate_command(
         )
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
-    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
+    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm, devices=radio.devices)
     exact = noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
     if exact and noise.clutter_db_per_sqrt_m is None:
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
