@@ -15,12 +15,15 @@ from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import (
     DB,
     Levels,
+    LinkOffsets,
     ManyLevels,
     NormalizedError,
+    Observed,
     ValueAndGrad,
     measured_power,
     normalized_absolute_error,
 )
+from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.walls import refuse_walls, walls_of
 from vlmrt_dist.paths import PathTable
@@ -60,6 +63,9 @@ class ReplayObjective:
             Replay(part, carrier.radio, walls_of(scene, carrier.radio.frequency))
             for part, carrier in zip(tables, self._carriers, strict=True)
         ]
+        self._observables = None
+        if campaign.observables:
+            self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
 
     def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
@@ -147,6 +153,16 @@ class ReplayObjective:
                 rss[:, carrier.setups] = replay.rss(here)
         return ManyLevels(np.where(self._present, rss, np.nan), by)
 
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`Objective.observe`."""
+        assert self._observables is not None  # whoever asks has a campaign with some
+        return self._observables(materials, wanted, offsets)
+
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`."""
         materials = {c.radio.frequency: self._materials(c, theta) for c in self._carriers}
@@ -194,6 +210,11 @@ class RetraceObjective:
                 "paths beyond max_depth; use engine='replay'"
             )
         refuse_walls(scene, "the retrace engine", "use engine='replay'")
+        if campaign.observables:
+            raise ConfigurationError(
+                f"the retrace engine knows received powers only, not "
+                f"{campaign.observables[0].name}; use engine='replay'"
+            )
         from vlmrt_dist.field.retrace import Retrace  # imports Sionna
 
         self.num_setups = campaign.num_setups
@@ -238,6 +259,16 @@ class RetraceObjective:
             )
         rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
         return Levels(rss, {"conductivity": jacobian}, {})
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`Objective.observe`; there are no observables."""
+        none = np.zeros((len(offsets.delay_ns), 0))
+        return Observed(none, {}, none, none)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""

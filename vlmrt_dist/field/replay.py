@@ -63,6 +63,15 @@ class Derivative(NamedTuple):
     by_path: FloatArray
 
 
+class PathValues(NamedTuple):
+    """:param value: [P, S] power [W], or complex amplitude [√W], of each path
+    :param by_path: [D · P, S] its derivative, row by row as of :class:`Derivative`
+    """
+
+    value: NDArray[Any]
+    by_path: NDArray[Any]
+
+
 class Replay:
     """Received signal strengths of the paths in a table, as a function of the materials.
 
@@ -109,6 +118,7 @@ class Replay:
         self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
         self._lanes: dict[int, _Lanes] = {}
         self._sum_pairs: tuple[IntArray, sp.csr_matrix] | None = None
+        self._sum_met: dict[int, tuple[IntArray, sp.csr_matrix]] = {}
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
@@ -130,6 +140,46 @@ class Replay:
             for i in range(0, count, step)
         ]
         return Derivative(*(np.concatenate(p, axis=1) for p in zip(*parts, strict=True)))
+
+    def by_path(self, materials: Materials, unknown: Parameter, *, coherent: bool) -> PathValues:
+        """Powers or amplitudes of single paths and their derivatives.
+
+        :param coherent: amplitudes at the carrier, with their phase; else powers
+        """
+        rows, paths = self._rows(materials, unknown), self.table.num_paths
+        count, step = len(rows[0]), max(1, MAX_LANES // max(paths, 1))
+        if paths == 0:
+            kind = np.complex128 if coherent else np.float64
+            return PathValues(np.zeros((0, count), kind), np.zeros((0, count), kind))
+        parts = [
+            self._columns([x[i : i + step] for x in rows], unknown, coherent)
+            for i in range(0, count, step)
+        ]
+        columns = [np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]
+        if coherent:
+            pairs = zip(columns[::2], columns[1::2], strict=True)
+            columns = [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
+        none = np.zeros((0, count), columns[0].dtype)
+        return PathValues(columns[0], np.concatenate(columns[1:] or [none]))
+
+    def by_object(self, by_path: NDArray[Any], unknown: Parameter) -> NDArray[Any]:
+        """Dense [S, P, K] derivatives of the paths' values by a parameter of the objects (behind
+        them the layers, as of :meth:`jacobian`), from those at each interaction [D · P, S].
+
+        :param unknown: what :meth:`by_path` was asked for
+        """
+        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
+        paths, slabs = self.table.num_paths, of.num_slabs
+        if id(of) not in self._sum_met:
+            pair, row = np.unique(of.there % max(paths, 1) * slabs + of.slab, return_inverse=True)
+            shape = len(pair), len(by_path)
+            self._sum_met[id(of)] = (
+                pair, sp.csr_matrix((np.ones(len(row)), (row, of.there)), shape)
+            )  # fmt: skip
+        pair, add = self._sum_met[id(of)]
+        found = np.zeros((by_path.shape[1], paths * slabs), by_path.dtype)
+        found[:, pair] = (add @ by_path).T
+        return found.reshape(-1, paths, slabs)
 
     def gradient(
         self,
@@ -188,9 +238,13 @@ class Replay:
     def steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
         """Columns' factors that turn a :meth:`jacobian` by a parameter into one by its logarithm:
         the values of one parameter vector; of an extra loss [dB] ones."""
+        return self.all_steps(materials, unknown)[0]
+
+    def all_steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
+        """:meth:`steps` of S parameter vectors, a row each."""
         if unknown == "extra_loss_db":
-            return np.ones(self.table.num_objects)
-        return self._rows(materials, unknown)[SLAB.index(unknown)][0]
+            return np.ones((len(self._rows(materials, unknown)[0]), self.table.num_objects))
+        return self._rows(materials, unknown)[SLAB.index(unknown)]
 
     def _rows(self, materials: Materials, unknown: Parameter) -> list[FloatArray]:
         """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
@@ -237,14 +291,20 @@ class Replay:
         return self._lanes[count]
 
     def _derivative(self, rows: list[FloatArray], unknown: Parameter) -> Derivative:
+        if self.table.num_paths == 0:
+            count = len(rows[0])
+            return Derivative(np.zeros((self.num_links, count)), np.zeros((0, count)))
+        return self._summed(self._columns(rows, unknown, self.radio.combining == "coherent"))
+
+    def _columns(
+        self, rows: list[FloatArray], unknown: Parameter, coherent: bool
+    ) -> list[FloatArray]:
+        """What the kernel gives for each path, [P, S] each, see :func:`_walk`."""
         paths, depth = self.table.num_paths, self.table.max_depth
         count = len(rows[0])
-        if paths == 0:
-            return Derivative(np.zeros((self.num_links, count)), np.zeros((0, count)))
         sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
         omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
         wavenumber = 2.0 * np.pi / self.radio.wavelength
-        coherent = self.radio.combining == "coherent"
         # dη/dσ = -j/(ωε_0), dη/dε_r = 1; the kernel's thickness is in radians.
         factor = {
             "conductivity": -1j / omega_eps,
@@ -266,7 +326,7 @@ class Replay:
             unknown,
             coherent,
         )
-        return self._summed([v.numpy().reshape(paths, count) for v in values])
+        return [v.numpy().reshape(paths, count) for v in values]
 
     def _summed(self, columns: list[FloatArray]) -> Derivative:
         """Powers of links from what the kernel gave for each path [P, S]."""

@@ -19,6 +19,7 @@ from vlmrt_dist.campaign import Carrier
 from vlmrt_dist.field import (
     SLAB,
     LayerMaterials,
+    LinkOffsets,
     ManyObjective,
     Materials,
     NormalLoss,
@@ -65,9 +66,11 @@ KINDS: dict[str, _Kind] = {
     "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
     "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
+    "delay_offset": _Kind(False, -1000.0, 1000.0, 1.0, 100.0, "ns"),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
-what a metre of path loses beyond the model; the penetration loss is that at normal incidence, which
+what a metre of path loses beyond the model, the delay offset by how much measured delays exceed
+those of the paths; the penetration loss is that at normal incidence, which
 acts on what passes through alone."""
 
 LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
@@ -75,7 +78,7 @@ LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
 
 KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
 
-OF_LINKS = ("gain", "excess_loss")
+OF_LINKS = ("gain", "excess_loss", "delay_offset")
 """Kinds that belong to links, not to objects."""
 
 
@@ -123,8 +126,8 @@ class Unknowns:
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for "gain"
-        and "excess_loss" that of each link [M · N], -1 where no receiver is
+        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for those
+        of links (:data:`OF_LINKS`) that of each link [M · N], -1 where there is none
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
@@ -132,6 +135,8 @@ class Unknowns:
     :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
     :param shape: correlations and tails of the prior; None: independent and normal
     :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
+    :param row_link: [R] link of each row of the campaign's observables
+    :param delay_spacing: distance over which powers in delay bins may rise and fall again [ns]
     """
 
     quantity: tuple[str, ...]
@@ -147,6 +152,8 @@ class Unknowns:
     length_m: FloatArray | None = None
     shape: PriorShape | None = None
     walls: dict[float, Walls | None] = field(default_factory=dict)
+    row_link: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    delay_spacing: float = np.inf
 
     @property
     def low(self) -> FloatArray:
@@ -176,6 +183,9 @@ class Unknowns:
         for name, entry in self.entry.items():
             if name in LINEAR:
                 found[entry[entry >= 0]] = np.inf
+                continue
+            if name == "delay_offset":
+                found[entry[entry >= 0]] = self.delay_spacing
                 continue
             slab = self.known if name not in LAYER.values() else layers
             if slab is None or ("thickness" not in name and "permittivity" not in name):
@@ -284,6 +294,14 @@ class Unknowns:
         walls = self.walls.get(self.reference)
         return normal_loss(self._at_reference(x), walls, self.reference)
 
+    def of_links(self, quantity: str, x: FloatArray) -> FloatArray:
+        """[S, M · N] values of a quantity of links at vectors [S, X]; zero where there is none."""
+        links = self.num_receivers * sum(len(c.setups) for c in self.carriers)
+        entry = self.entry.get(quantity)
+        if entry is None:
+            return np.zeros((len(x), links))
+        return np.where(entry >= 0, x[:, entry], 0.0)
+
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
         return LevelModel(self, objective)
@@ -306,7 +324,8 @@ class Unknowns:
 
 
 class LevelModel:
-    """Levels [L] [dBm] of a parameter vector x [X], with their derivative.
+    """Values of a parameter vector x [X] that were measured, with their derivative: the levels [L]
+    [dBm], and behind them the rows of the campaign's observables [R] in their own units.
 
     :param unknowns: the meaning of x
     :param objective: evaluates the links
@@ -321,6 +340,7 @@ class LevelModel:
             wanted.append("extra_loss_db")
         self._unknowns, self._objective, self._wanted = unknowns, objective, tuple(wanted)
         self._columns = columns = {q: _columns(each, size) for q, each in entry.items()}
+        self._dense = {q: each.toarray() for q, each in columns.items() if q not in OF_LINKS}
         setups = sum(len(c.setups) for c in unknowns.carriers)
         log_ratio = np.zeros(setups)
         for carrier in unknowns.carriers:
@@ -356,7 +376,42 @@ class LevelModel:
         if self._by_link_alone is not None:
             level = level + self._by_link_alone @ x
             jacobian = jacobian + self._by_link_alone
-        return level, jacobian
+        if not len(self._unknowns.row_link):
+            return level, jacobian
+        values, rows = self._observed(x[None])
+        jacobian = sp.vstack([jacobian, sp.csr_matrix(rows[0])], "csr")
+        return np.concatenate([level, values[0]]), jacobian
+
+    def _observed(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Rows of the observables [S, R] of vectors [S, X], and their derivatives [S, R, X]."""
+        unknowns, dense = self._unknowns, self._dense
+        offsets = LinkOffsets(unknowns.of_links("delay_offset", x), unknowns.of_links("gain", x))
+        losses = [unknowns.loss(row) for row in x]
+        each = [unknowns.materials_with(row, loss) for row, loss in zip(x, losses, strict=True)]
+        found = self._objective.observe(stacked(each), self._wanted if slopes else (), offsets)
+        if not slopes:
+            return found.value, np.zeros((len(x), 0, 0))
+        total = np.zeros((*found.value.shape, x.shape[1]))
+        objects = len(unknowns.known.conductivity)
+        for name in SLAB:
+            if name in dense:
+                total += found.by[name][:, :, :objects] @ dense[name]
+            if LAYER[name] in dense:
+                total += found.by[name][:, :, objects:] @ dense[LAYER[name]]
+        for s, loss in enumerate(losses):
+            if loss is not None:
+                columns = unknowns.loss_columns(loss, self._columns)
+                total[s] += found.by["extra_loss_db"][s, :, :objects] @ columns.toarray()
+        if "exponent" in dense:
+            ratio = self._by_link.diagonal()[unknowns.row_link, None]
+            total += ratio * (found.by["conductivity"][:, :, :objects] @ dense["exponent"])
+        rows = np.arange(total.shape[1])
+        for kind, slope in (("gain", found.by_gain), ("delay_offset", found.by_delay)):
+            if kind in unknowns.entry:
+                entry = unknowns.entry[kind][unknowns.row_link]
+                free = entry >= 0
+                total[:, rows[free], entry[free]] += slope[:, free]
+        return found.value, total
 
     def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
         """Levels [S, L] of many vectors [S, X], and their dense derivatives [S, L, X].
@@ -369,16 +424,12 @@ class LevelModel:
             return np.array([level for level, _ in found]), np.array(rows)
         assert isinstance(self._objective, ManyObjective)
         each = [self._unknowns.materials(row) for row in x]
-        stacked = {}
-        for carrier in each[0]:
-            slabs = zip(*(m[carrier].slab for m in each), strict=True)
-            sigma, permittivity, thickness = (np.array(values) for values in slabs)
-            stacked[carrier] = Materials(sigma, permittivity, thickness)
-        rss, by = self._objective.many_levels(stacked, self._wanted if slopes else ())
+        rss, by = self._objective.many_levels(stacked(each), self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
         if self._by_link_alone is not None:
             level = level + (self._by_link_alone @ x.T).T
         if not slopes:
+            level = self._with_rows(level, x)
             return level, np.zeros((0, level.shape[1], x.shape[1]))
         jacobian = np.zeros((*level.shape, x.shape[1]))
         for name in self._wanted:
@@ -389,7 +440,28 @@ class LevelModel:
             jacobian += self._by_link.diagonal()[:, None] * more
         if self._by_link_alone is not None:
             jacobian += self._by_link_alone.toarray()
-        return level, jacobian
+        if not len(self._unknowns.row_link):
+            return level, jacobian
+        values, behind = self._observed(x)
+        return np.concatenate([level, values], 1), np.concatenate([jacobian, behind], 1)
+
+    def _with_rows(self, level: FloatArray, x: FloatArray) -> FloatArray:
+        """Levels [S, L] with the rows of the observables behind them."""
+        if not len(self._unknowns.row_link):
+            return level
+        return np.concatenate([level, self._observed(x, slopes=False)[0]], axis=1)
+
+
+def stacked(each: list[dict[float, Materials]]) -> dict[float, Materials]:
+    """Materials [S, K] at each carrier, of S vectors; layers and losses of one vector alone."""
+    if len(each) == 1:
+        return each[0]
+    found = {}
+    for carrier in each[0]:
+        slabs = zip(*(m[carrier].slab for m in each), strict=True)
+        sigma, permittivity, thickness = (np.array(values) for values in slabs)
+        found[carrier] = Materials(sigma, permittivity, thickness)
+    return found
 
 
 def _columns(entry: IntArray, size: int) -> sp.csr_matrix:
