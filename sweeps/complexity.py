@@ -16,11 +16,10 @@ from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.console import show
 from vlmrt_dist.field import Engine
 from vlmrt_dist.report import (
-    CLAIMS,
     HARDWARE,
-    complexity_claims,
     complexity_figure,
     iteration_table,
+    of_the_paper,
 )
 from vlmrt_dist.studies import Sweep, Timed, measure, sweep
 
@@ -59,8 +58,7 @@ def main(
     show(iteration_table("Figure 1a: M = 1", "K", timings))
     show(iteration_table("Figure 1b: K = 9", "M", timings))
     show(f"ours on {timings[0].hardware}, the paper's on {HARDWARE}; its seconds are not printed")
-    show(f"the paper's Figure 1a: {CLAIMS['Figure 1a']}")
-    show(f"the paper's Figure 1b: {CLAIMS['Figure 1b']}", *map(str, complexity_claims(timings)))
+    show(*of_the_paper(run.study, timings=timings))
     run.close(
         complexity_figure(f"N = {receivers}, D = {depth}", timings, run.figure()), timings=True
     )

@@ -14,19 +14,18 @@ independent   the estimate has every path up to D, the truth those of another so
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
-from vlmrt_dist.inference import LinkLoss
-from vlmrt_dist.report import CLAIMS, TABLE_1, comparison, comparison_figure, depth_claims
+from vlmrt_dist.report import TABLE_1, comparison, comparison_figure, of_the_paper
 from vlmrt_dist.studies import (
     Method,
     Point,
+    PositionOptions,
     Protocol,
     ReportedProtocol,
+    StudyOptions,
     Sweep,
-    advised,
-    solved_with,
+    differing,
     sweep,
 )
-from vlmrt_dist.vlm import AdvisorName
 
 
 @sweep("depth", seeds=20, quick={"seeds": 5, "depths": (1, 4)})
@@ -36,9 +35,8 @@ def main(
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
     protocols: tuple[ReportedProtocol, ...] = ("same_paths", "exact", "independent"),
-    rate: float | None = None,
-    loss: LinkLoss = "squared",
-    vlm: AdvisorName | None = None,
+    options: StudyOptions = StudyOptions(),
+    where: PositionOptions = PositionOptions(),
 ) -> None:
     """Print the paper's Table 1 (error against ray-tracing depth) beside ours.
 
@@ -46,33 +44,31 @@ def main(
     :param rays: rays of the one solve of same_paths
     :param methods: optimizers
     :param protocols: which paths truth and estimate have
-    :param rate: Adam's η [S/m]; default: the method's own
-    :param loss: how large residuals count for the methods that are not Adam
-    :param vlm: advisor that gives VLMInit and VLMSel; default: none
+    :param options: configuration, truth and solver
+    :param where: positions of the antennas
     """
-    run = run.variant(vlm)
-    sampled = vd.RadioConfig.paper(samples_per_src=rays)
+    run = run.variant(where.vlm, options.variant)
     cases: dict[ReportedProtocol, tuple[vd.RadioConfig, Protocol]] = {
-        "same_paths": (sampled, "same_paths"),
-        "exact": (vd.RadioConfig(), "same_paths"),
-        "independent": (vd.RadioConfig(), "independent"),
+        "same_paths": (options.radio(samples_per_src=rays), "same_paths"),
+        "exact": (options.exact_radio(), "same_paths"),
+        "independent": (options.exact_radio(), "independent"),
     }
     room = vd.box_room()
-    advice, positions = advised(run, vlm, room, vd.RadioConfig.paper(max_depth=min(depths)))
+    advice, positions = where.chosen(run, room, options.radio(max_depth=min(depths)))
+    others = where.label | differing({"U": (rays, 5000)})
     points = [
         Point(run.study, room, positions, radio.replace(max_depth=depth), methods,
               "vlm" if advice else "itu", protocol, seeds=run.seeds,
-              label={"D": depth} | (advice.label if advice else {}),
+              label={"D": depth} | others | (advice.label if advice else {}),
               priors=(advice.prior,) * len(run.seeds) if advice else None)
         for depth in depths
         for radio, protocol in map(cases.__getitem__, protocols)
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
+    rows = run.rows([part for point in points for part in options.points(point)])
     title = f"Table 1: error against depth, {len(run.seeds)} seeds"
     paper = {depth: TABLE_1.get(depth) for depth in depths}
     figure = comparison_figure(title, "max_depth", "D", paper, rows, run.figure())
-    show(*comparison(title, "max_depth", "D", paper, rows))
-    show(f"the paper: {CLAIMS['Table 1']}", *map(str, depth_claims(rows)))
+    show(*comparison(title, "max_depth", "D", paper, rows), *of_the_paper(run.study, rows))
     if advice:
         show(str(advice))
     run.close(figure)

@@ -16,19 +16,26 @@ Iterations are those until the error stays below 1 %, because Adam's stop rule (
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
-from vlmrt_dist.inference import Initial, LinkLoss
+from vlmrt_dist.inference import Initial
 from vlmrt_dist.report import (
-    CLAIMS,
     cdf_figure,
     convergence_figure,
-    initialization_claims,
     labelled,
     of_method,
+    of_the_paper,
     starts_table,
     without_drt,
 )
-from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
-from vlmrt_dist.vlm import AdvisorName
+from vlmrt_dist.studies import (
+    Method,
+    Point,
+    PositionOptions,
+    Protocol,
+    StudyOptions,
+    Sweep,
+    differing,
+    sweep,
+)
 
 
 @sweep("initialization", seeds=100, quick={"seeds": 10})
@@ -38,9 +45,8 @@ def main(
     depth: int = 4,
     methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
     protocol: Protocol = "same_paths",
-    rate: float | None = None,
-    loss: LinkLoss = "squared",
-    vlm: AdvisorName | None = None,
+    options: StudyOptions = StudyOptions(),
+    where: PositionOptions = PositionOptions(),
 ) -> None:
     """Print the errors behind the paper's Figures 3 and 4 and draw both.
 
@@ -48,34 +54,33 @@ def main(
     :param depth: ray-tracing depth D
     :param methods: optimizers; the figures show adam
     :param protocol: which paths the truth has
-    :param rate: Adam's η [S/m]; default: the method's own
-    :param loss: how large residuals count for the methods that are not Adam
-    :param vlm: advisor that gives VLMInit and VLMSel; default: none
+    :param options: configuration, truth and solver
+    :param where: positions of the antennas
     """
-    run, count = run.variant(vlm), len(run.seeds)
-    room, radio = vd.box_room(), vd.RadioConfig.paper(samples_per_src=rays, max_depth=depth)
-    advice, positions = advised(run, vlm, room, radio)
+    run, count = run.variant(where.vlm, options.variant), len(run.seeds)
+    room, radio = vd.box_room(), options.radio(samples_per_src=rays, max_depth=depth)
+    advice, positions = where.chosen(run, room, radio)
     starts: dict[str, Initial] = {
         "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
     }  # fmt: skip
+    others = where.label | differing({"D": (depth, 4), "U": (rays, 5000)})
     points = [
         Point(run.study, room, positions, radio, methods, start, protocol, seeds=run.seeds,
-              label={"start": name, **(advice.label if advice else {})},
+              label={"start": name, **others, **(advice.label if advice else {})},
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
         for name, start in starts.items()
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
+    rows = run.rows([part for point in points for part in options.points(point)])
     by_start = {name: labelled(rows, start=name) for name in starts}
     show(starts_table(f"Figures 3 and 4: starts, {count} seeds", by_start))
-    show(f"the paper's Figure 3: {CLAIMS['Figure 3']}")
-    show(f"the paper's Figure 4: {CLAIMS['Figure 4']}", *map(str, initialization_claims(rows)))
+    show(*of_the_paper(run.study, rows))
     if advice:
         show(str(advice))
     adam = {name: of_method(some, "adam") for name, some in by_start.items()}
     curves = {"VLMInit w/o DRT": without_drt(adam["VLMInit"])} | adam
     initial = {name: [100.0 * r.initial_mre for r in some] for name, some in adam.items()}
     run.close(
-        convergence_figure("Figure 3: Adam, η = 1e-3, N = 8", curves, run.figure()),
+        convergence_figure(f"Figure 3: Adam, N = {where.receivers}", curves, run.figure()),
         cdf_figure(f"Figure 4: {count} truths", "initial MRE [%]", initial, run.figure("_cdf")),
     )
 

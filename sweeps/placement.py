@@ -19,14 +19,13 @@ from vlmrt_dist.console import show
 from vlmrt_dist.inference import Initial
 from vlmrt_dist.placement import strategy_named
 from vlmrt_dist.report import (
-    CLAIMS,
     convergence_figure,
     labelled,
     of_method,
-    placement_claims,
+    of_the_paper,
     placement_table,
 )
-from vlmrt_dist.studies import Method, Point, Sweep, sweep
+from vlmrt_dist.studies import Method, Point, StudyOptions, Sweep, differing, sweep
 
 NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal",
          "a_optimal": "A-optimal", "d_optimal_refined": "D-optimal, refined",
@@ -51,8 +50,8 @@ def main(
     depth: int = 4,
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
-    noise_db: float = 0.0,
     pools: int = 1,
+    options: StudyOptions = StudyOptions(),
 ) -> None:
     """Print the errors behind the paper's Figure 5 and draw their convergence.
 
@@ -63,31 +62,35 @@ def main(
     :param depth: ray-tracing depth D
     :param rays: rays of the one solve
     :param methods: optimizers
-    :param noise_db: noise of a level [dB]
     :param pools: random pools for each optimal strategy; where there are several, the seeds' truths
         have one each
+    :param options: configuration, truth and solver
     """
-    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth, samples_per_src=rays)
+    run = run.variant(options.variant)
+    room, radio = vd.box_room(), options.radio(max_depth=depth, samples_per_src=rays)
     size = (setups, receivers)
     campaigns = {s: run.call(partial(positions, room, radio, s, size, run.seeds, pools), s)
                  for s in placements}  # fmt: skip
     predicted = {NAMES.get(s, s): run.call(partial(spread, room, radio, campaigns[s]), s)
                  for s in placements}  # fmt: skip
+    others = differing(
+        {"setups": (setups, 3), "N": (receivers, 3), "D": (depth, 4), "U": (rays, 5000)}
+    )
     points = [
         Point(run.study, room, campaign, radio, methods, start, "same_paths",
               run.seeds if len(some) == 1 else (run.seeds[i],),
-              {"positions": NAMES.get(strategy, strategy), "start": STARTS.get(start, start)},
-              noise_db=noise_db)
+              {"positions": NAMES.get(strategy, strategy), "start": STARTS.get(start, start),
+               **others})
         for strategy, some in campaigns.items() for start in starts
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    rows = run.rows(points)
+    rows = run.rows([part for point in points for part in options.points(point)])
     show(placement_table(f"Figure 5: positions and start, {len(run.seeds)} seeds", rows, predicted))
-    show(f"the paper: {CLAIMS['Figure 5']}", *map(str, placement_claims(rows)))
+    show(*of_the_paper(run.study, rows))
     curves = {f"{STARTS.get(s, s)} & {name}":
               of_method(labelled(rows, positions=name, start=STARTS.get(s, s)), "adam")
               for name in predicted for s in starts}  # fmt: skip
-    run.close(convergence_figure(f"Adam, η = 1e-3, N = {receivers}", curves, run.figure()))
+    run.close(convergence_figure(f"Adam, N = {receivers}", curves, run.figure()))
 
 
 def positions(

@@ -11,8 +11,8 @@ from functools import partial
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
-from vlmrt_dist.report import CLAIMS, positions_figure, positions_table
-from vlmrt_dist.studies import Method, Point, Sweep, planned, sweep
+from vlmrt_dist.report import of_the_paper, positions_figure, positions_table
+from vlmrt_dist.studies import Method, Point, StudyOptions, Sweep, differing, planned, sweep
 
 NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 
@@ -25,6 +25,7 @@ def main(
     depth: int = 4,
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
+    options: StudyOptions = StudyOptions(),
 ) -> None:
     """Draw the positions of the paper's Figure 8 and print the predicted uncertainty of each.
 
@@ -33,18 +34,22 @@ def main(
     :param depth: ray-tracing depth D
     :param rays: rays of the one solve
     :param methods: optimizers
+    :param options: configuration, truth and solver
     """
-    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth, samples_per_src=rays)
+    run = run.variant(options.variant)
+    room, radio = vd.box_room(), options.radio(max_depth=depth, samples_per_src=rays)
     plans = {(s, n): run.call(partial(planned, room, s, n, radio), f"{s} N={n}")
              for n in receivers for s in placements}  # fmt: skip
-    rows = run.rows([
+    others = differing({"D": (depth, 4), "U": (rays, 5000)})
+    points = [
         Point(run.study, room, campaign, radio, methods, "itu", "same_paths", run.seeds,
-              {"positions": NAMES.get(s, s), "N": n})
+              {"positions": NAMES.get(s, s), "N": n, **others})
         for (s, n), (campaign, _) in plans.items()
-    ])  # fmt: skip
+    ]  # fmt: skip
+    rows = run.rows([part for point in points for part in options.points(point)])
     expected = {(NAMES.get(s, s), n): prediction for (s, n), (_, prediction) in plans.items()}
     title = f"Figure 8: positions, M = 3, {len(run.seeds)} seeds"
-    show(positions_table(title, rows, expected), f"the paper's Figure 8: {CLAIMS['Figure 8']}")
+    show(positions_table(title, rows, expected), *of_the_paper(run.study, rows))
     figures = []
     for (s, n), (campaign, _) in plans.items():
         title, file = f"{NAMES.get(s, s)}, M = 3, N = {n}", run.figure(f"_{s}_N{n}")

@@ -12,10 +12,17 @@ independent   one solve of U rays makes the estimate, the truth has every path, 
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
-from vlmrt_dist.inference import LinkLoss
-from vlmrt_dist.report import CLAIMS, TABLE_2, comparison, comparison_figure, rays_claims
-from vlmrt_dist.studies import Method, Point, Protocol, Sweep, advised, solved_with, sweep
-from vlmrt_dist.vlm import AdvisorName
+from vlmrt_dist.report import TABLE_2, comparison, comparison_figure, of_the_paper
+from vlmrt_dist.studies import (
+    Method,
+    Point,
+    PositionOptions,
+    Protocol,
+    StudyOptions,
+    Sweep,
+    differing,
+    sweep,
+)
 
 BEYOND = (10_000, 100_000, 1_000_000)
 """Rays beyond the paper's."""
@@ -28,9 +35,8 @@ def main(
     depth: int = 4,
     methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
     protocols: tuple[Protocol, ...] = ("same_paths", "independent"),
-    rate: float | None = None,
-    loss: LinkLoss = "squared",
-    vlm: AdvisorName | None = None,
+    options: StudyOptions = StudyOptions(),
+    where: PositionOptions = PositionOptions(),
 ) -> None:
     """Print the paper's Table 2 (error against number of rays) beside ours.
 
@@ -38,26 +44,25 @@ def main(
     :param depth: ray-tracing depth D
     :param methods: optimizers
     :param protocols: which paths the truth has
-    :param rate: Adam's η [S/m]; default: the method's own
-    :param loss: how large residuals count for the methods that are not Adam
-    :param vlm: advisor that gives VLMInit and VLMSel; default: none
+    :param options: configuration, truth and solver
+    :param where: positions of the antennas
     """
-    run = run.variant(vlm)
-    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth)
-    advice, positions = advised(run, vlm, room, radio)
+    run = run.variant(where.vlm, options.variant)
+    room, radio = vd.box_room(), options.radio(max_depth=depth)
+    advice, positions = where.chosen(run, room, radio)
+    others = where.label | differing({"D": (depth, 4)})
     points = [
         Point(run.study, room, positions, radio.replace(samples_per_src=u), methods,
               "vlm" if advice else "itu", protocol, seeds=run.seeds,
-              label={"U": u} | (advice.label if advice else {}),
+              label={"U": u} | others | (advice.label if advice else {}),
               priors=(advice.prior,) * len(run.seeds) if advice else None)
         for u in rays
         for protocol in protocols
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in solved_with(point, rate, loss)])
+    rows = run.rows([part for point in points for part in options.points(point)])
     title = f"Table 2: error against rays, {len(run.seeds)} seeds"
     paper = {u: TABLE_2.get(u) for u in rays}
-    show(*comparison(title, "samples_per_src", "U", paper, rows))
-    show(f"the paper: {CLAIMS['Table 2']}", *map(str, rays_claims(rows)))
+    show(*comparison(title, "samples_per_src", "U", paper, rows), *of_the_paper(run.study, rows))
     if advice:
         show(str(advice))
     run.close(comparison_figure(title, "samples_per_src", "U", paper, rows, run.figure()))

@@ -13,14 +13,13 @@ from functools import partial
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import (
-    CLAIMS,
     convergence_figure,
     labelled,
     of_method,
-    receivers_claims,
+    of_the_paper,
     receivers_table,
 )
-from vlmrt_dist.studies import Method, Point, Sweep, planned, sweep
+from vlmrt_dist.studies import Method, Point, StudyOptions, Sweep, differing, planned, sweep
 
 NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 
@@ -33,6 +32,7 @@ def main(
     depth: int = 4,
     rays: int = 5000,
     methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
+    options: StudyOptions = StudyOptions(),
 ) -> None:
     """Print the errors behind the paper's Figure 6 and draw their convergence.
 
@@ -41,22 +41,26 @@ def main(
     :param depth: ray-tracing depth D
     :param rays: rays of the one solve
     :param methods: optimizers
+    :param options: configuration, truth and solver
     """
-    room, radio = vd.box_room(), vd.RadioConfig.paper(max_depth=depth, samples_per_src=rays)
+    run = run.variant(options.variant)
+    room, radio = vd.box_room(), options.radio(max_depth=depth, samples_per_src=rays)
     plans = {(NAMES.get(s, s), n): run.call(partial(planned, room, s, n, radio), f"{s} N={n}")
              for s in placements for n in receivers}  # fmt: skip
-    rows = run.rows([
+    others = differing({"D": (depth, 4), "U": (rays, 5000)})
+    points = [
         Point(run.study, room, campaign, radio, methods, "itu", "same_paths", run.seeds,
-              {"positions": name, "N": n})
+              {"positions": name, "N": n, **others})
         for (name, n), (campaign, _) in plans.items()
-    ])  # fmt: skip
+    ]  # fmt: skip
+    rows = run.rows([part for point in points for part in options.points(point)])
     expected = {size: prediction for size, (_, prediction) in plans.items()}
     title = f"Figure 6: receivers, {len(run.seeds)} seeds"
     show(receivers_table(title, rows, expected, room.names))
-    show(f"the paper: {CLAIMS['Figure 6']}", *map(str, receivers_claims(rows)))
+    show(*of_the_paper(run.study, rows))
     curves = {f"{name}, N = {n}": of_method(labelled(rows, positions=name, N=n), "adam")
               for name, n in plans}  # fmt: skip
-    run.close(convergence_figure("Adam, η = 1e-3, M = 3", curves, run.figure()))
+    run.close(convergence_figure("Adam, M = 3", curves, run.figure()))
 
 
 if __name__ == "__main__":

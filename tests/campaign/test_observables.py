@@ -52,7 +52,12 @@ def every_block() -> tuple[object, ...]:
         DelayMoment(link, 1 - link, "mean", np.array([13.0, 14.5]), np.full(2, 0.25)),
         DelayMoment(link, 1 - link, "mean", np.array([1.0, 2.5]), np.full(2, 0.25), "first_path"),
         FrequencyResponse(
-            ONE, ONE, frequency[:1], np.array([1e-4 + 2e-4j]), np.array([1e-6]), np.array([3])
+            link[:1],
+            link[:1],
+            frequency[:1],
+            np.array([1e-4 + 2e-4j]),
+            np.array([1e-6]),
+            np.array([3]),
         ),
         ResponseMagnitude(link, link, frequency, np.array([-80.0, -70.5]), np.full(2, 1.5)),
     )

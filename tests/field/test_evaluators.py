@@ -1,4 +1,5 @@
 import dataclasses
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from tests.numerics import PAPER, five_point
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
-from vlmrt_dist.field.objective import DB
+from vlmrt_dist.field.objective import DB, PowerLoss
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.units import watts_to_dbm
@@ -22,17 +23,18 @@ def measured(room: SceneModel, campaign: Campaign, table: PathTable) -> Campaign
     return campaign.with_rss(watts_to_dbm(rss), noise_db=0.1)
 
 
+@pytest.mark.parametrize("loss", get_args(PowerLoss))
 def test_the_gradient_is_that_of_central_differences(
-    room: SceneModel, measured: Campaign, table: PathTable
+    room: SceneModel, measured: Campaign, table: PathTable, loss: PowerLoss
 ) -> None:
     objective = ReplayObjective(room, measured, PAPER, table)
     theta = room.conductivity(PAPER.frequency)
-    value = objective.value_and_grad(np.stack([theta, 1.3 * theta]))
+    value = objective.value_and_grad(np.stack([1.05 * theta, 1.3 * theta]), loss)
     assert value.loss.shape == (2, 3)
     assert value.gradient.shape == (2, 3, 9)
-    for s, factor in enumerate((1.0, 1.3)):
+    for s, factor in enumerate((1.05, 1.3)):
         expected = five_point(
-            lambda x: objective.value_and_grad(x[None]).loss[0], factor * theta, 1e-4
+            lambda x: objective.value_and_grad(x[None], loss).loss[0], factor * theta, 1e-4
         )
         size = np.abs(expected).max(1, keepdims=True)
         np.testing.assert_allclose(value.gradient[s] / size, expected / size, rtol=1e-6, atol=1e-8)

@@ -1,6 +1,8 @@
 """Observables of replayed paths against Sionna, closed forms and central differences."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -30,6 +32,7 @@ from vlmrt_dist.units import SPEED_OF_LIGHT, dbm_to_watts
 
 RADIO = RadioConfig(max_depth=2)
 SUBCARRIERS = np.linspace(-50e6, 50e6, 8)
+Known = Literal["known", "unknown"]
 NAMES: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
 
 
@@ -53,14 +56,14 @@ def bins(plan: Campaign, edges: FloatArray, floor: float = np.nan) -> DelayPower
     )  # fmt: skip
 
 
-def responses(plan: Campaign, phase: str, timing: str) -> FrequencyResponse:
+def responses(plan: Campaign, phase: Known, timing: Known) -> FrequencyResponse:
     m, n = (np.repeat(x, len(SUBCARRIERS)) for x in np.nonzero(plan.present))
     rng = np.random.default_rng(1)
     value = 1e-4 * (rng.standard_normal(len(m)) + 1j * rng.standard_normal(len(m)))
     return FrequencyResponse(
         m, n, np.tile(SUBCARRIERS, plan.num_links), value, np.full(len(m), 1e-5),
         phase=phase, timing=timing,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def magnitudes(plan: Campaign) -> ResponseMagnitude:
@@ -70,13 +73,13 @@ def magnitudes(plan: Campaign) -> ResponseMagnitude:
     return ResponseMagnitude(m, n, frequency, nothing, np.ones(len(m)))
 
 
-def moments(plan: Campaign, moment: str) -> DelayMoment:
+def moments(plan: Campaign, moment: Literal["mean", "rms_spread"]) -> DelayMoment:
     m, n = np.nonzero(plan.present)
     nothing = np.full(len(m), np.nan)
-    return DelayMoment(m, n, moment, nothing, np.ones(len(m)))  # type: ignore[arg-type]
+    return DelayMoment(m, n, moment, nothing, np.ones(len(m)))
 
 
-BLOCKS = {
+BLOCKS: dict[str, Callable[[Campaign], Observable]] = {
     "bins": lambda plan: bins(plan, np.arange(0.0, 120.0, 4.0), -120.0),
     "mean": lambda plan: moments(plan, "mean"),
     "rms_spread": lambda plan: moments(plan, "rms_spread"),
@@ -100,7 +103,12 @@ def observe(
 ) -> Observed:  # fmt: skip
     shape = 1, 8
     offsets = LinkOffsets(np.full(shape, delay), np.full(shape, gain))
-    return of.observe({RADIO.frequency: Materials(*values)}, wanted, offsets)
+    return of.observe({RADIO.frequency: materials(values)}, wanted, offsets)
+
+
+def materials(values: list[FloatArray]) -> Materials:
+    sigma, permittivity, thickness = values
+    return Materials(sigma, permittivity, thickness)
 
 
 def own(room: SceneModel) -> list[FloatArray]:
@@ -131,7 +139,7 @@ def test_sharp_bins_hold_the_paths_that_arrive_in_them(
     found = dbm_to_watts(observe(of, own(room)).value[0]).reshape(8, -1)
     from vlmrt_dist.field.replay import Replay
 
-    each = Replay(paths, RADIO).by_path(Materials(*own(room)), "conductivity", coherent=False)
+    each = Replay(paths, RADIO).by_path(materials(own(room)), (), coherent=False)
     delay = 1e9 * paths.length / SPEED_OF_LIGHT
     for link in range(8):
         here = paths.link == link
@@ -145,7 +153,7 @@ def test_moments_are_those_of_the_paths(room: SceneModel, plan: Campaign, paths:
 
     of = objective(room, plan, paths, moments(plan, "mean"), moments(plan, "rms_spread"))
     mean, spread = observe(of, own(room)).value[0].reshape(2, -1)
-    each = Replay(paths, RADIO).by_path(Materials(*own(room)), "conductivity", coherent=False)
+    each = Replay(paths, RADIO).by_path(materials(own(room)), (), coherent=False)
     delay = 1e9 * paths.length / SPEED_OF_LIGHT
     for link in range(8):
         here = paths.link == link
@@ -189,7 +197,7 @@ def test_many_vectors_have_the_bits_of_one(
     of = objective(room, plan, paths, *(make(plan) for make in BLOCKS.values()))
     two = [np.stack([x, 1.1 * x]) for x in own(room)]
     offsets = LinkOffsets(np.zeros((2, 8)), np.zeros((2, 8)))
-    both = of.observe({RADIO.frequency: Materials(*two)}, NAMES, offsets)
+    both = of.observe({RADIO.frequency: materials(two)}, NAMES, offsets)
     alone = observe(of, own(room), NAMES)
     assert np.array_equal(both.value[0], alone.value[0])
     assert np.array_equal(both.by["thickness"][0], alone.by["thickness"][0])
@@ -208,7 +216,7 @@ def test_a_split_of_the_setups_changes_no_bit(
             room, replace(part, rss_dbm=np.zeros((1, 4))), RADIO, paths.setups([m])
         )
         offsets = LinkOffsets(np.zeros((1, 4)), np.zeros((1, 4)))
-        found = of.observe({RADIO.frequency: Materials(*own(room))}, NAMES, offsets)
+        found = of.observe({RADIO.frequency: materials(own(room))}, NAMES, offsets)
         rows = np.concatenate(
             [s + np.flatnonzero(b.row_setup == m) for s, b in zip(start, blocks, strict=False)]
         )

@@ -10,8 +10,10 @@ from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.field import replay
+from vlmrt_dist.field.kernels import dr
+from vlmrt_dist.field.kernels import walk as walk_of_kernels
 from vlmrt_dist.field.materials import Parameter
-from vlmrt_dist.field.replay import Materials, Replay, dr
+from vlmrt_dist.field.replay import Materials, Replay
 from vlmrt_dist.paths import sionna_solver
 from vlmrt_dist.paths.image_method import planes_of
 from vlmrt_dist.paths.path_table import NONE, PathTable, concatenate_setups, unite
@@ -387,7 +389,7 @@ def test_a_gradient_is_scaled_object_by_object(room: SceneModel, table: PathTabl
 
 
 def test_later_evaluations_compile_nothing(room: SceneModel, table: PathTable) -> None:
-    walk: Any = replay._walk
+    walk: Any = walk_of_kernels
     engine = Replay(table, PAPER)
     sigma = draws(room, 6)
     with dr.scoped_set_flag(dr.JitFlag.KernelHistory, True):  # a recording depends on the flags

@@ -12,8 +12,9 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.evaluators import ReplayObjective, RetraceObjective
+from vlmrt_dist.field.kernels import dr
 from vlmrt_dist.field.materials import SLAB, LayerMaterials, Materials, Parameter
-from vlmrt_dist.field.replay import Replay, dr
+from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.simulation import simulate
 from vlmrt_dist.field.slabs import Complex, slab, stack
 from vlmrt_dist.field.tracing import trace

@@ -6,9 +6,9 @@ import scipy.sparse as sp
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.errors import NumericalError
-from vlmrt_dist.field.objective import ValueAndGrad
+from vlmrt_dist.field.objective import PowerLoss, ValueAndGrad
 from vlmrt_dist.inference.adam import run_adam
-from vlmrt_dist.inference.options import Adam, StopRule
+from vlmrt_dist.inference.options import Adam, NoImprovement, StepDecay, StopRule
 from vlmrt_dist.scene.material_prior import MIN_CONDUCTIVITY
 
 
@@ -20,7 +20,7 @@ class Bowl:
         self.num_setups, self.num_objects = weight.shape
         self.asked: list[FloatArray] = []
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         self.asked.append(theta.copy())
         away = theta[:, None, :] - self.centre
         return ValueAndGrad((self.weight * away**2).sum(2), 2.0 * self.weight * away)
@@ -41,7 +41,12 @@ def bowl(num_setups: int = 2) -> Bowl:
 
 
 def published_adam(
-    objective: Bowl, start: FloatArray, steps: int, rate: float, log: bool
+    objective: Bowl,
+    start: FloatArray,
+    steps: int,
+    rate: float,
+    log: bool,
+    decay: StepDecay | None = None,
 ) -> FloatArray:
     """[steps, K] iterates of Kingma and Ba (2015), Algorithm 1, projected to positive.
 
@@ -54,7 +59,8 @@ def published_adam(
         visited.append(sigma.copy())
         g = objective.value_and_grad(sigma[None]).gradient[0].sum(0) * (sigma if log else 1.0)
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-        x = x - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-15)
+        now = rate * decay.factor ** ((t - 1) // decay.every) if decay else rate
+        x = x - now * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-15)
         if not log:
             x = np.maximum(x, MIN_CONDUCTIVITY)
     return np.array(visited)
@@ -80,6 +86,58 @@ def test_adam_is_the_published_one(logarithmic: bool) -> None:
     np.testing.assert_array_equal(run.iterations, [40])
 
 
+def test_a_rate_falls_in_steps() -> None:
+    objective, start, decay = bowl(), np.array([0.03, 0.06, 0.01]), StepDecay(0.25, 7)
+    run = run_adam(objective, start[None], Adam(rate=1e-3, decay=decay, max_iterations=30))
+    expected = published_adam(objective, start, 30, 1e-3, False, decay)
+    np.testing.assert_allclose(run.path[:, 0], expected, rtol=1e-9)
+    steady = published_adam(objective, start, 30, 1e-3, False)
+    assert np.abs(expected - steady).max() > 1e-3
+
+
+def first_stop(losses: FloatArray, path: FloatArray, stop: StopRule | NoImprovement) -> int:
+    """The iteration (from 1) at which a rule first holds, by its words."""
+    for i in range(1, len(losses) + 1):
+        if isinstance(stop, NoImprovement):
+            lowest, since = np.inf, 0
+            for loss in losses[:i]:
+                since = 0 if loss < lowest - stop.loss_tolerance else since + 1
+                lowest = min(lowest, loss) if since == 0 else lowest
+            if since >= stop.patience:
+                return i
+            continue
+        pairs = [(j - stop.lag, j) for j in range(i - stop.patience - 1, i)]
+        if pairs[0][0] >= 0 and all(
+            abs(losses[a] - losses[b]) <= stop.loss_tolerance
+            and np.abs(path[a] - path[b]).max() <= stop.step_tolerance
+            for a, b in pairs
+        ):
+            return i
+    return len(losses)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        NoImprovement(1e-6, 20),
+        NoImprovement(1e-3, 1),
+        StopRule(1e-4, 1e-3, patience=0, lag=30),
+        StopRule(1e-4, 1e-3, patience=8, lag=5),
+    ],
+)
+def test_a_stop_rule_holds_when_its_words_say_so(stop: StopRule | NoImprovement) -> None:
+    """On two vectors of different length, against the record of a run that never stops."""
+    objective = bowl()
+    start = np.array([[0.03, 0.06, 0.01], [0.2, 0.06, 0.01]])
+    never = StopRule(0.0, 0.0, patience=10**6)
+    record = run_adam(objective, start, Adam(max_iterations=600, stop=never))
+    run = run_adam(objective, start, Adam(max_iterations=600, stop=stop))
+    expected = [first_stop(record.losses[:, s], record.path[:, s], stop) for s in range(2)]
+    assert run.iterations.tolist() == expected
+    assert expected[0] < expected[1] <= 600
+    np.testing.assert_array_equal(run.theta[0], record.path[expected[0] - 1, 0])
+
+
 def test_adam_stays_positive_by_projection() -> None:
     """Pulled towards a negative value, it stops at the lower end and leaves it again."""
     objective = Bowl(np.array([-1.0]), np.array([[1.0]]))
@@ -96,7 +154,7 @@ def test_adam_on_the_logarithm_stays_in_range_and_comes_back() -> None:
     """What is clipped must not run away underneath: the way back would take as long."""
 
     class Pull(Bowl):
-        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
             self.asked.append(theta.copy())
             sign = 1.0 if len(self.asked) <= 60 else -1.0
             return ValueAndGrad(np.ones((1, 1)), np.full((1, 1, 1), sign) / theta[:, None])
@@ -118,11 +176,11 @@ class Stall(Bowl):
         super().__init__(np.zeros(2), np.zeros((1, 2)))
         self.quiet_from = quiet_from
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         self.asked.append(theta.copy())
         i = len(self.asked)
-        loss = 10.0 - 0.1 * min(i, self.quiet_from)
-        return ValueAndGrad(np.full((len(theta), 1), loss), np.zeros((len(theta), 1, 2)))
+        value = 10.0 - 0.1 * min(i, self.quiet_from)
+        return ValueAndGrad(np.full((len(theta), 1), value), np.zeros((len(theta), 1, 2)))
 
 
 @pytest.mark.parametrize(("quiet_from", "patience"), [(1, 50), (7, 50), (7, 3), (4, 0)])
@@ -139,11 +197,11 @@ def test_both_tolerances_count() -> None:
     """A loss that rests while σ moves by more than β, or the other way, is no convergence."""
 
     class Slide(Bowl):
-        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
             return ValueAndGrad(np.ones((1, 1)), np.ones((1, 1, 1)))
 
     class Sink(Bowl):
-        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
             self.asked.append(theta)
             return ValueAndGrad(np.full((1, 1), -1e-4 * len(self.asked)), np.zeros((1, 1, 1)))
 
@@ -183,8 +241,8 @@ def test_what_is_not_free_stays() -> None:
 
 def test_adam_reports_progress_and_keeps_the_last_finite_values() -> None:
     class Breaks(Bowl):
-        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
-            value = super().value_and_grad(theta)
+        def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
+            value = super().value_and_grad(theta, loss)
             if len(self.asked) >= 6:
                 value.gradient[0] = np.nan
             return value
@@ -207,7 +265,7 @@ def test_adam_reports_progress_and_keeps_the_last_finite_values() -> None:
 
 def test_a_loss_that_is_never_finite_ends_at_once_without_a_warning() -> None:
     class Never(Bowl):
-        def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+        def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
             return ValueAndGrad(np.full((1, 1), np.nan), np.zeros((1, 1, 1)))
 
     start = np.array([[0.02]])

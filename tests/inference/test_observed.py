@@ -19,13 +19,13 @@ QUICK = LevenbergMarquardt(posterior="normal", folds=0)
 
 
 def measured(
-    room: SceneModel, campaign: Campaign, words: str, flaws: Flaws = Flaws(), seed: int = 0
+    room: SceneModel, campaign: Campaign, words: str, flaws: Flaws | None = None
 ) -> Campaign:
     power, plans = parse_observables(words)
     truth = perturbed(room.conductivity(3.5e9), 1, 0.5, 0.9)
     return simulate(
-        room, campaign, conductivity=truth, radio=RADIO, noise_db=0.2, flaws=flaws,
-        observables=plans, power=power, seed=seed,
+        room, campaign, conductivity=truth, radio=RADIO, noise_db=0.2, flaws=flaws or Flaws(),
+        observables=plans, power=power,
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_delays_before_the_straight_path_are_named(room: SceneModel, campaign: C
     block = given.observables[0]
     assert isinstance(block, DelayPower)
     early = replace(block, start_ns=block.start_ns - 40, stop_ns=block.stop_ns - 40)
-    with pytest.raises(CampaignError, match="straight path takes .* excess_delay_ns"):
+    with pytest.raises(CampaignError, match=r"straight path takes .* excess_delay_ns"):
         vd.estimate(room, replace(given, observables=(early,)), radio=RADIO)
 
 
@@ -110,7 +110,7 @@ def test_what_only_levels_have_is_refused(room: SceneModel, campaign: Campaign) 
     for noise in (Noise(position_error_m=0.1), Noise(clutter_db_per_sqrt_m=1.0)):
         with pytest.raises(ConfigurationError, match="received powers only"):
             vd.estimate(room, given, radio=RADIO, noise=noise)
-    with pytest.raises(ConfigurationError, match="Adam.*beside received powers"):
+    with pytest.raises(ConfigurationError, match=r"Adam.*beside received powers"):
         vd.estimate(room, given, radio=RADIO, solver=vd.Adam())
     powers = measured(room, campaign, "power")
     with pytest.raises(ConfigurationError, match="the campaign has none"):

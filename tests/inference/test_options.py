@@ -43,6 +43,7 @@ INFINITE, NO_NUMBER = float("inf"), float("nan")
         (Adam, {"initial": "gpt"}, "unknown initial 'gpt'"),
         (Adam, {"rate": INFINITE}, "rate of Adam must be positive and finite"),
         (Adam, {"max_iterations": 0}, "max_iterations"),
+        (Adam, {"loss": "huber"}, "unknown loss 'huber'; use one of nae, decibel_squares"),
     ],
 )
 def test_a_value_that_makes_no_sense_cannot_be_made(
@@ -52,7 +53,7 @@ def test_a_value_that_makes_no_sense_cannot_be_made(
         kind(**options)
 
 
-@pytest.mark.parametrize("options", [{"loss": "huber"}, {"check": True}, {"folds": 5}])
+@pytest.mark.parametrize("options", [{"starts": 2}, {"check": True}, {"folds": 5}])
 def test_adam_has_no_options_of_least_squares(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         Adam(**options)

@@ -63,8 +63,6 @@ def test_a_damaged_cache_file_is_traced_again(room: SceneModel, campaign: Campai
         {"path_set": "exact"},
         {"path_set": "united_solves"},
         {"max_reflections": 1},
-        {"antenna_pattern": "dipole"},
-        {"polarization": "H"},
     ],
 )
 def test_the_cache_key_changes_with_the_radio(
@@ -73,6 +71,17 @@ def test_the_cache_key_changes_with_the_radio(
     setup = campaign.setups[0]
     key = PathCache(room, PAPER).setup_file(setup)
     assert PathCache(room, PAPER.replace(**change)).setup_file(setup) != key
+
+
+@pytest.mark.parametrize(
+    "change", [{"antenna_pattern": "dipole"}, {"polarization": "H"}, {"tx_power_dbm": 10.0}]
+)
+def test_other_antennas_have_the_same_paths(
+    room: SceneModel, campaign: Campaign, change: dict[str, object]
+) -> None:
+    setup = campaign.setups[0]
+    key = PathCache(room, PAPER).setup_file(setup)
+    assert PathCache(room, PAPER.replace(**change)).setup_file(setup) == key
 
 
 def test_the_cache_key_changes_with_the_scene_and_the_positions(

@@ -1,3 +1,8 @@
+from .antenna import Antenna as Antenna
+from .antenna import Antennas as Antennas
+from .antenna import PortAverage as PortAverage
+from .antenna import antennas_of as antennas_of
+from .antenna import planar_array as planar_array
 from .antenna_space import AT_HEIGHT as AT_HEIGHT
 from .antenna_space import REASONS as REASONS
 from .antenna_space import RESOLUTION as RESOLUTION
@@ -42,6 +47,7 @@ from .observables import FrequencyResponse as FrequencyResponse
 from .observables import Observable as Observable
 from .observables import ResponseMagnitude as ResponseMagnitude
 from .observables import joined as joined
+from .pattern_table import PatternTable as PatternTable
 from .radio_config import MAX_DEPTH_LIMIT as MAX_DEPTH_LIMIT
 from .radio_config import AntennaPattern as AntennaPattern
 from .radio_config import Combining as Combining

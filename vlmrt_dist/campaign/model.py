@@ -14,6 +14,13 @@ import numpy.typing as npt
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import validation as checks
+from vlmrt_dist.campaign.antenna import (
+    Antennas,
+    PortAverage,
+    SomeAntennas,
+    antennas_of,
+    split_by_port,
+)
 from vlmrt_dist.campaign.observables import Observable, checked_blocks, observed_links
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.campaign.validation import floats, read_only
@@ -83,6 +90,8 @@ class Campaign:
         saturates or compresses there [M,N]; these are censored too. None: nowhere
     :param observables: what was measured of the links beside their level, a block a kind; a link
         that is in one may have no level (NaN)
+    :param antennas: antenna of each transmitter and receiver, see :meth:`with_antennas`; None: all
+        have that of the radio configuration
     :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
         a number is not finite (the message names setup and receiver, counted from 1)
     """
@@ -97,6 +106,7 @@ class Campaign:
     frequency: FloatArray | None = None
     saturated: BoolArray = None  # type: ignore[assignment]  # always an array after construction
     observables: tuple[Observable, ...] = ()
+    antennas: Antennas | None = None
 
     def __post_init__(self) -> None:
         tx, rx = floats("tx", self.tx), floats("rx", self.rx)
@@ -116,6 +126,12 @@ class Campaign:
         rss = checks.levels(self.rss_dbm, present, observed_links(blocks, present.shape))
         saturated = checks.marks("saturated", self.saturated, present, measured=rss is not None)
         censored = checks.marks("censored", self.censored, present, measured=rss is not None)
+        antennas = _fitting(self.antennas, present)
+        if blocks and antennas is not None and antennas.average is not None:
+            raise CampaignError(
+                "an average over ports is a level; of its observables each pair of ports has its "
+                "own: give each antenna its port"
+            )
         values = {
             "tx": tx,
             "rx": rx,
@@ -126,6 +142,7 @@ class Campaign:
             "frequency": carriers,
             "saturated": saturated,
             "observables": blocks,
+            "antennas": antennas,
         }
         for name, value in values.items():
             object.__setattr__(self, name, read_only(value))
@@ -133,7 +150,7 @@ class Campaign:
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
         more = (self.simulated_from, self.censored, self.frequency, self.saturated)
-        return type(self), (*fields, *more, self.observables)
+        return type(self), (*fields, *more, self.observables, self.antennas)
 
     def __repr__(self) -> str:
         state = "measured" if self.simulated_from is None else "simulated"
@@ -251,6 +268,7 @@ class Campaign:
             None if self.frequency is None else self.frequency[pick],
             self.saturated[pick],
             tuple(block.of_setups(pick) for block in self.observables),
+            None if self.antennas is None else self.antennas.subset(pick),
         )
 
     def with_rss(
@@ -278,14 +296,54 @@ class Campaign:
             saturated=ceilings,
         )
 
+    def with_antennas(
+        self,
+        tx: SomeAntennas | None = None,
+        rx: SomeAntennas | None = None,
+        *,
+        average: PortAverage | None = None,
+        split: bool = False,
+    ) -> Campaign:
+        """The campaign with the antenna of each device.
+
+        :param tx: antenna of every transmitter, or [M]; None: isotropic, vertically polarized
+        :param rx: of every receiver; [N], alike in all setups; or [M][N]; None likewise
+        :param average: of links with several pairs of ports the receiver reports the mean level
+            "db", or the level of the mean "power"; None: each link has one pair
+        :param split: make each pair of ports a link of its own: a transmitter of several ports
+            becomes as many setups, a receiver as many receivers, port by port
+        :raises CampaignError: if there are not as many antennas as devices, a link has several
+            pairs of ports that nothing is said about, or levels are to be split
+        """
+        if not split:
+            antennas = antennas_of(self.present, tx, rx, average)
+            return dataclasses.replace(self, antennas=antennas)
+        if self.rss_dbm is not None:
+            raise CampaignError(
+                "levels were measured, which ports they are of is not known; give each link's "
+                "antenna its port, or split a planned campaign"
+            )
+        setup, receiver, antennas = split_by_port(antennas_of(self.present, tx, rx, "db"))
+        there = receiver >= 0
+        return Campaign(
+            self.tx[setup],
+            np.where(there[..., None], self.rx[setup[:, None], receiver], np.nan),
+            present=there,
+            frequency=None if self.frequency is None else self.frequency[setup],
+            antennas=antennas,
+        )
+
     @functools.cached_property
     def key(self) -> str:
-        """Content hash (SHA-256, hexadecimal) over positions, carriers, signal strengths, noise."""
+        """Content hash (SHA-256, hexadecimal) over positions, carriers, antennas, signal strengths,
+        noise."""
         digest = hashlib.sha256(b"vlmrt Campaign 2\n" + repr(self.rx.shape).encode())
         digest.update(self.present.astype(np.uint8).tobytes())
         digest.update(self.censored.astype(np.uint8).tobytes())
         if self.saturated.any():
             digest.update(b"saturated" + self.saturated.astype(np.uint8).tobytes())
+        if self.antennas is not None:
+            digest.update(b"antennas" + self.antennas.key.encode())
         noise = np.broadcast_to(self.noise_db, self.present.shape)
         for values in (self.tx, self.rx, self.rss_dbm, noise, self.frequency):
             if values is None:
@@ -299,3 +357,20 @@ class Campaign:
         for block in self.observables:
             digest.update(block.digest())
         return digest.hexdigest()
+
+
+def _fitting(antennas: Antennas | None, present: BoolArray) -> Antennas | None:
+    """The antennas of the receivers that exist.
+
+    :raises CampaignError: if they are those of another campaign
+    """
+    if antennas is None:
+        return None
+    if not isinstance(antennas, Antennas):
+        raise CampaignError("antennas are of class Antennas; with_antennas makes them")
+    if antennas.rx.shape != present.shape or (antennas.rx[present] < 0).any():
+        raise CampaignError(
+            f"antennas must be those of {present.shape[0]} setups of {present.shape[1]} receivers; "
+            "with_antennas makes them"
+        )
+    return antennas.where(present)

@@ -133,9 +133,10 @@ class RadioConfig:
 
     @property
     def paths_key(self) -> str:
-        """Content hash over the fields that decide which paths are traced, and how; an exact set
-        depends on no seed and no number of rays."""
+        """Content hash over the fields that decide which paths are traced, and how; no set depends
+        on the antennas, and an exact one on no seed and no number of rays."""
         same: dict[str, Any] = {"combining": "power", "tx_power_dbm": 0.0}
+        same |= {"antenna_pattern": "iso", "polarization": "V"}
         if self.path_set == "exact":
             same |= {"samples_per_src": 1, "seed": 0}
         return self.replace(**same).key

@@ -42,6 +42,7 @@ from vlmrt_dist.field import (
     Materials,
     Observed,
     Parameter,
+    PowerLoss,
     ValueAndGrad,
     measured_power,
 )
@@ -152,12 +153,12 @@ class ActorObjective:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """See :meth:`~vlmrt_dist.field.objective.Objective.value_and_grad`."""
-        parts: list[ValueAndGrad] = self._gather("value_and_grad", theta)
-        loss = np.concatenate([p.loss for p in parts], axis=1)
-        STUDY_METRICS.tell_iteration(*self._labels, float(loss.sum(axis=1).min()))
-        return ValueAndGrad(loss, np.concatenate([p.gradient for p in parts], axis=1))
+        parts: list[ValueAndGrad] = self._gather("value_and_grad", theta, loss)
+        value = np.concatenate([p.loss for p in parts], axis=1)
+        STUDY_METRICS.tell_iteration(*self._labels, float(value.sum(axis=1).min()))
+        return ValueAndGrad(value, np.concatenate([p.gradient for p in parts], axis=1))
 
     def rss(self, theta: FloatArray) -> FloatArray:
         """See :meth:`~vlmrt_dist.field.objective.Objective.rss`."""

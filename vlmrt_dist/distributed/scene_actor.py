@@ -23,6 +23,7 @@ from vlmrt_dist.field import (
     Materials,
     Observed,
     Parameter,
+    PowerLoss,
     ValueAndGrad,
 )
 from vlmrt_dist.paths import NOT_PROVEN
@@ -114,10 +115,10 @@ class SceneActor:
         assert self._info is not None
         return self._info
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """Losses [S, m] and gradients [S, m, K] of conductivities [S, K]."""
         start = time.perf_counter()
-        result = self._built().value_and_grad(theta)
+        result = self._built().value_and_grad(theta, loss)
         STUDY_METRICS.tell_evaluation(*self._metric_labels, time.perf_counter() - start)
         return result
 

@@ -17,9 +17,11 @@ from .objective import LinkOffsets as LinkOffsets
 from .objective import ManyObjective as ManyObjective
 from .objective import Objective as Objective
 from .objective import Observed as Observed
+from .objective import PowerLoss as PowerLoss
+from .objective import Slopes as Slopes
 from .objective import ValueAndGrad as ValueAndGrad
 from .objective import measured_power as measured_power
-from .objective import normalized_absolute_error as normalized_absolute_error
+from .objective import power_loss as power_loss
 from .path_power import path_powers as path_powers
 from .penetration import NormalLoss as NormalLoss
 from .penetration import conductivity_of_loss as conductivity_of_loss

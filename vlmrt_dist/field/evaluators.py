@@ -17,11 +17,13 @@ from vlmrt_dist.field.objective import (
     Levels,
     LinkOffsets,
     ManyLevels,
-    NormalizedError,
     Observed,
+    PowerErrors,
+    PowerLoss,
+    Slopes,
     ValueAndGrad,
     measured_power,
-    normalized_absolute_error,
+    power_loss,
 )
 from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
@@ -55,7 +57,7 @@ class ReplayObjective:
         self._present = campaign.present
         self._carriers = carriers_of(scene, campaign, radio)
         power = measured_power(campaign, measured)
-        self._errors = [NormalizedError(power[:, c.setups]) for c in self._carriers]
+        self._errors = [PowerErrors(power[:, c.setups]) for c in self._carriers]
         tables = [table]
         if len(self._carriers) > 1:
             tables = [table.setups(c.setups.tolist()) for c in self._carriers]
@@ -67,26 +69,26 @@ class ReplayObjective:
         if campaign.observables:
             self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
-        parts = [self._at_carrier(i, theta) for i in range(len(self._carriers))]
+        parts = [self._at_carrier(i, theta, loss) for i in range(len(self._carriers))]
         if len(parts) == 1:
             return parts[0]
         count = len(parts[0].loss)
-        loss = np.zeros((count, self.num_setups))
+        total = np.zeros((count, self.num_setups))
         gradient = np.zeros((count, self.num_setups, self.num_objects))
         for carrier, part in zip(self._carriers, parts, strict=True):
-            loss[:, carrier.setups], gradient[:, carrier.setups] = part
-        return ValueAndGrad(loss, gradient)
+            total[:, carrier.setups], gradient[:, carrier.setups] = part
+        return ValueAndGrad(total, gradient)
 
-    def _at_carrier(self, index: int, theta: FloatArray) -> ValueAndGrad:
+    def _at_carrier(self, index: int, theta: FloatArray, loss: PowerLoss) -> ValueAndGrad:
         """Loss and gradient of the setups at one carrier; one vector may meet several truths."""
         carrier, replay = self._carriers[index], self._replays[index]
         derivative = replay.derivative(self._materials(carrier, theta))
         shape = (len(theta), len(carrier.setups), self._present.shape[1])
-        loss, weight = self._errors[index](derivative.rss.T.reshape(shape))
+        value, weight = self._errors[index](derivative.rss.T.reshape(shape), loss)
         scale = None if carrier.at_reference else carrier.scale
-        return ValueAndGrad(loss, replay.gradient(derivative, weight, scale))
+        return ValueAndGrad(value, replay.gradient(derivative, weight, scale))
 
     def rss(self, theta: FloatArray) -> FloatArray:
         """See :meth:`Objective.rss`."""
@@ -101,12 +103,11 @@ class ReplayObjective:
         parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
             here = materials[carrier.radio.frequency]
-            for name in wanted:
-                derivative = replay.derivative(here, name)
+            for name, derivative in replay.derivatives(here, wanted).items():
                 power = derivative.rss[:, 0]
                 per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
                 jacobian = replay.jacobian(derivative, name)
-                parts[name].append(_scaled(jacobian, per_link, replay.steps(here, name)))
+                parts[name].append(_scaled(jacobian, per_link, replay.steps(here, name)[0]))
                 rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
             if not wanted:
                 rss[carrier.setups] = replay.rss(here)[0]
@@ -132,25 +133,19 @@ class ReplayObjective:
         :param wanted: parameters to differentiate by
         """
         count = len(next(iter(materials.values())).conductivity)
-        links = self._present.size
         rss = np.zeros((count, *self._present.shape))
-        size = self.num_objects
-        by: dict[Parameter, FloatArray] = {n: np.zeros((count, links, size)) for n in wanted}
-        numbers = np.arange(links).reshape(self._present.shape)
+        parts: dict[Parameter, list[Slopes]] = {name: [] for name in wanted}
+        numbers = np.arange(self._present.size).reshape(self._present.shape)
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
             here = materials[carrier.radio.frequency]
-            rows = numbers[carrier.setups].ravel()
-            for name in wanted:
-                derivative = replay.derivative(here, name)
-                power = derivative.rss.T
-                per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
-                jacobian = replay.jacobians(derivative)
-                jacobian *= per_link[:, :, None]
-                jacobian *= getattr(here, name)[:, None, :]
-                by[name][:, rows] = jacobian
-                rss[:, carrier.setups] = power.reshape(count, -1, self._present.shape[1])
-            if not wanted:
-                rss[:, carrier.setups] = replay.rss(here)
+            power, slopes = replay.slopes(here, wanted)
+            rss[:, carrier.setups] = power.T.reshape(count, -1, self._present.shape[1])
+            per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+            for name, (link, slab, value) in slopes.items():
+                value *= per_link[link]
+                value *= replay.steps(here, name).T[slab]
+                parts[name].append(Slopes(numbers[carrier.setups].ravel()[link], slab, value))
+        by = {name: Slopes.joined(each) for name, each in parts.items()}
         return ManyLevels(np.where(self._present, rss, np.nan), by)
 
     def observe(
@@ -185,8 +180,8 @@ class RetraceObjective:
 
     Parameters as of :class:`ReplayObjective`, without the paths.
 
-    :raises ConfigurationError: if the campaign names other carriers than ``radio``, or objects have
-        layers or extra losses
+    :raises ConfigurationError: if the campaign names other carriers or antennas than ``radio``, or
+        objects have layers or extra losses
     """
 
     def __init__(
@@ -209,6 +204,11 @@ class RetraceObjective:
                 "the retrace engine has no caps on reflections or transmissions, nor straight "
                 "paths beyond max_depth; use engine='replay'"
             )
+        if campaign.antennas is not None:
+            raise ConfigurationError(
+                "the retrace engine knows the radio configuration's antennas only; use "
+                "engine='replay' for a campaign that states its own"
+            )
         refuse_walls(scene, "the retrace engine", "use engine='replay'")
         if campaign.observables:
             raise ConfigurationError(
@@ -224,21 +224,19 @@ class RetraceObjective:
         self._measured = measured_power(campaign, measured)
         self._retrace = Retrace(scene, campaign, radio)
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
         count = len(theta)
-        loss = np.zeros((count, self.num_setups))
+        value = np.zeros((count, self.num_setups))
         gradient = np.zeros((count, self.num_setups, self.num_objects))
         for s, sigma in enumerate(theta):
             truth = self._measured[min(s, len(self._measured) - 1)]
             for m in range(self.num_setups):
                 measured = truth[m][self._present[m]]
-                weigh = partial(_error_weight, measured=measured)
+                weigh = partial(_error_weight, measured=measured, loss=loss)
                 rss, gradient[s, m] = self._retrace.rss_and_gradient(sigma, m, weigh)
-                loss[s, m] = normalized_absolute_error(rss[None, None], measured[None, None])[0][
-                    0, 0
-                ]
-        return ValueAndGrad(loss, gradient)
+                value[s, m] = power_loss(rss[None, None], measured[None, None], loss)[0][0, 0]
+        return ValueAndGrad(value, gradient)
 
     def rss(self, theta: FloatArray) -> FloatArray:
         """See :meth:`Objective.rss`."""
@@ -285,9 +283,9 @@ class RetraceObjective:
         return rss, sp.csr_matrix(rows.reshape(-1, self.num_objects))
 
 
-def _error_weight(rss: FloatArray, measured: FloatArray) -> FloatArray:
-    """Derivative [n] of one setup's loss (8) by its received powers [n]."""
-    return normalized_absolute_error(rss[None, None], measured[None, None])[1][0, 0]
+def _error_weight(rss: FloatArray, measured: FloatArray, loss: PowerLoss) -> FloatArray:
+    """Derivative [n] of one setup's loss by its received powers [n]."""
+    return power_loss(rss[None, None], measured[None, None], loss)[1][0, 0]
 
 
 def _one_weight(rss: FloatArray, position: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The protocol of an objective, which estimation minimises, and the paper's loss (8).
+"""The protocol of an objective, which estimation minimises, and losses of received powers.
 
 An objective takes S conductivity vectors at once and returns a loss and a gradient for each of the
 M setups. The caller sums the setups, in setup order, so that the result does not depend on which
@@ -13,13 +13,17 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import scipy.sparse as sp
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.units import dbm_to_watts
 
 Engine = Literal["replay", "retrace"]
+
+PowerLoss = Literal["nae", "decibel_squares"]
+"""Loss of a setup's received powers, a mean over its receivers: "nae", the paper's normalized
+absolute error (8), |r - r_RT| / r; or "decibel_squares", the squared difference of levels [dB²]."""
 
 DB = 10.0 / np.log(10.0)
 """Decibels per natural logarithm of a power."""
@@ -44,16 +48,37 @@ class Levels(NamedTuple):
     layers: dict[Parameter, sp.csr_matrix]
 
 
+class Slopes(NamedTuple):
+    """Derivatives of what links of S parameter vectors receive by a parameter of each slab, or by
+    the extra loss of each object, where they are not zero.
+
+    :param link: [R] number of the link, of M · N
+    :param slab: [R] number of the slab: objects first, layers behind them; of the object
+    :param value: [R, S]
+    """
+
+    link: IntArray
+    slab: IntArray
+    value: FloatArray
+
+    @staticmethod
+    def joined(parts: Sequence[Slopes]) -> Slopes:
+        """Those of links that are apart."""
+        if len(parts) == 1:
+            return parts[0]
+        return Slopes(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
 class ManyLevels(NamedTuple):
     """:class:`Levels` of S parameter vectors.
 
     :param rss: [S, M, N] received powers [W]
-    :param by: for each parameter asked for, the dense derivative [S, M · N, K] of the levels [dB]
-        by its logarithm
+    :param by: derivatives of the levels [dB] by the logarithm of each parameter asked for, or by
+        the extra loss [dB]
     """
 
     rss: FloatArray
-    by: dict[Parameter, FloatArray]
+    by: dict[Parameter, Slopes]
 
 
 class Observed(NamedTuple):
@@ -84,10 +109,11 @@ class LinkOffsets(NamedTuple):
 class Differentiable(Protocol):
     """An evaluator as Adam needs it."""
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
-        """The normalized absolute error (8) of each setup and its gradient.
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
+        """The loss of each setup and its gradient.
 
         :param theta: [S, K] conductivities at the reference carrier [S/m]
+        :param loss: of the received powers; default: the paper's (8)
         """
         ...
 
@@ -165,8 +191,8 @@ def measured_power(campaign: Campaign, measured: FloatArray | None) -> FloatArra
     return np.where(campaign.present, power, np.nan)
 
 
-class NormalizedError:
-    """The terms of the paper's loss (8): per setup, the mean over its receivers of |r - r_RT| / r.
+class PowerErrors:
+    """Losses of powers against those that were measured once.
 
     :param measured: [S or 1, M, N] measured powers, NaN where there is no receiver
     """
@@ -178,19 +204,36 @@ class NormalizedError:
         self._count = np.maximum(there.sum(2), 1)
         self._scale = np.where(there, 1.0 / (self._count[:, :, None] * measured), 0.0)
 
-    def __call__(self, rss: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def __call__(self, rss: FloatArray, loss: PowerLoss = "nae") -> tuple[FloatArray, FloatArray]:
         """Loss [S, M] of simulated powers [S, M, N], and its derivative by each [S, M, N]."""
+        return self._absolute(rss) if loss == "nae" else self._decibel_squares(rss)
+
+    def _absolute(self, rss: FloatArray) -> tuple[FloatArray, FloatArray]:
         error = (rss - self._measured) / self._measured
         if self._absent is not None:
             error[np.broadcast_to(self._absent, error.shape)] = 0.0
-        # A running sum adds receivers one after another, whatever the array's shape; NumPy's own
-        # sum would pair them.
-        loss = np.cumsum(np.abs(error), axis=2)[:, :, -1]
-        return loss / self._count, np.sign(error) * self._scale
+        return _in_order(np.abs(error)) / self._count, np.sign(error) * self._scale
+
+    def _decibel_squares(self, rss: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Infinite where no power is simulated."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = DB * np.log(rss / self._measured)
+            weight = 2.0 * DB * error / (self._count[:, :, None] * rss)
+        if self._absent is not None:
+            absent = np.broadcast_to(self._absent, error.shape)
+            error[absent] = weight[absent] = 0.0
+        return _in_order(error**2) / self._count, weight
 
 
-def normalized_absolute_error(
-    rss: FloatArray, measured: FloatArray
+def _in_order(terms: FloatArray) -> FloatArray:
+    """[S, M] sum over receivers of [S, M, N]. A running sum adds them one after another, whatever
+    the array's shape; NumPy's own sum would pair them."""
+    total: FloatArray = np.cumsum(terms, axis=2)[:, :, -1]
+    return total
+
+
+def power_loss(
+    rss: FloatArray, measured: FloatArray, loss: PowerLoss = "nae"
 ) -> tuple[FloatArray, FloatArray]:
-    """:class:`NormalizedError` of powers that are measured once."""
-    return NormalizedError(measured)(rss)
+    """:class:`PowerErrors` of one evaluation."""
+    return PowerErrors(measured)(rss, loss)

@@ -33,6 +33,7 @@ from vlmrt_dist.campaign import (
     DelayPower,
     FrequencyResponse,
     Observable,
+    RadioConfig,
     ResponseMagnitude,
 )
 from vlmrt_dist.field.materials import Materials, Parameter
@@ -94,7 +95,7 @@ class ObservableReplay:
         self._parts: list[tuple[Carrier, Replay, list[_Placed]]] = []
         self._num_rows = sum(len(block.row_setup) for block in campaign.observables)
         self._receivers = campaign.num_receivers
-        first = _first_delays(table)
+        first, power = _first_delays(table), _transmit_powers(campaign)
         for carrier, replay in zip(carriers, replays, strict=True):
             placed, start = [], 0
             number = np.full(campaign.num_setups, -1)
@@ -107,7 +108,7 @@ class ObservableReplay:
                     some = block.take(here)
                     link = some.setup * self._receivers + some.receiver
                     lines = _Lines.of(some, number[some.setup], replay, first[link])
-                    placed.append(_Placed(rows, link, _model(some, lines, replay)))
+                    placed.append(_Placed(rows, link, _model(some, lines, replay.radio, power)))
             self._parts.append((carrier, replay, placed))
 
     def __call__(
@@ -129,17 +130,17 @@ class ObservableReplay:
             here = materials[carrier.radio.frequency]
             for coherent in (False, True):
                 which = [each for each in placed if each.model.coherent == coherent]
-                sums: list[list[_Sum]] = []
-                for q in (wanted or ("conductivity",)) if which else ():
-                    paths = replay.by_path(here, q, coherent=coherent)
-                    sums = sums or [each.sums(paths.value, offsets) for each in which]
-                    if wanted:
-                        slopes = replay.by_object(paths.by_path, q)
-                        slopes *= replay.all_steps(here, q)[:, None, :]
-                        total = by.setdefault(q, np.zeros((*shape, slopes.shape[2])))
-                        for each, found in zip(which, sums, strict=True):
-                            for s, one in enumerate(found):
-                                total[s, each.rows] = _rows(one, slopes[s])
+                if not which:
+                    continue
+                paths = replay.by_path(here, wanted, coherent=coherent)
+                sums = [each.sums(paths.value, offsets) for each in which]
+                for q, by_path in paths.by_path.items():
+                    slopes = replay.by_object(by_path, q)
+                    slopes *= replay.steps(here, q)[:, None, :]
+                    total = by.setdefault(q, np.zeros((*shape, slopes.shape[2])))
+                    for each, found in zip(which, sums, strict=True):
+                        for s, one in enumerate(found):
+                            total[s, each.rows] = _rows(one, slopes[s])
                 for each, found in zip(which, sums, strict=True):
                     for s, one in enumerate(found):
                         value[s, each.rows] = one.value
@@ -227,14 +228,27 @@ def _first_delays(table: PathTable) -> FloatArray:
     return np.where(np.isfinite(first), 1e9 * first / SPEED_OF_LIGHT, 0.0)
 
 
-def _model(block: Observable, lines: _Lines, replay: Replay) -> _Model:
+def _transmit_powers(campaign: Campaign) -> FloatArray:
+    """[M] transmit power of each setup [W]; NaN where it is the radio configuration's."""
+    found = np.full(campaign.num_setups, np.nan)
+    if campaign.antennas is not None:
+        for m, kind in enumerate(campaign.antennas.tx.tolist()):
+            own = campaign.antennas.kinds[kind].power_dbm
+            found[m] = np.nan if own is None else float(dbm_to_watts(own))
+    return found
+
+
+def _model(block: Observable, lines: _Lines, radio: RadioConfig, power: FloatArray) -> _Model:
+    """:param power: [M] transmit powers of setups that have one of their own [W]"""
     if isinstance(block, DelayPower):
         return _Bins(block, lines)
     if isinstance(block, DelayMoment):
         return _Moments(block, lines)
+    own = power[block.setup]
+    turns = _turns(block.frequency_hz, lines, np.where(np.isnan(own), radio.tx_power, own))
     if isinstance(block, ResponseMagnitude):
-        return _Magnitudes(block, lines, replay)
-    return _Responses(block, lines, replay)
+        return _Magnitudes(lines, turns)
+    return _Responses(block, lines, turns)
 
 
 class _Bins:
@@ -260,14 +274,14 @@ class _Bins:
         line, path = lines.line[near], lines.path[near]
         power = paths[path]
         heard = np.bincount(line, share * power, lines.num).astype(np.float64)
-        moved = np.bincount(line, slope * power, lines.num).astype(np.float64)
+        moved: FloatArray = np.bincount(line, slope * power, lines.num).astype(np.float64)
         gain = np.exp(2.0 * NEPER * gain_db)
         total = gain * heard + self._floor
         per_watt = np.divide(DB * gain, total, out=np.zeros_like(total), where=total > 0.0)
         begin = np.searchsorted(line, np.arange(lines.num + 1))
         weights = sp.csr_matrix((share * per_watt[line], path, begin), (lines.num, len(paths)))
         by_gain = 2.0 * NEPER * heard * per_watt
-        by_delay = np.array(per_watt * moved, np.float64)
+        by_delay: FloatArray = per_watt * moved
         return _Sum(watts_to_dbm(total), weights, by_delay, by_gain)
 
 
@@ -288,7 +302,8 @@ class _Moments:
         none = np.zeros(lines.num)
         if self._mean:
             weights = lines.matrix(away / one[lines.line], len(paths))
-            return _Sum(np.where(there, mean + delay_ns, np.nan), weights, there * 1.0, none)
+            by_delay = np.where(there, 1.0, 0.0)
+            return _Sum(np.where(there, mean + delay_ns, np.nan), weights, by_delay, none)
         square = lines.total(power * away**2) / one
         spread = np.sqrt(square)
         # One path has no spread, and no derivative of it.
@@ -300,9 +315,8 @@ class _Moments:
 class _Magnitudes:
     coherent = True
 
-    def __init__(self, block: ResponseMagnitude, lines: _Lines, replay: Replay) -> None:
-        self._lines = lines
-        self._turn = _turns(block.frequency_hz, lines, replay)
+    def __init__(self, lines: _Lines, turns: NDArray[np.complex128]) -> None:
+        self._lines, self._turn = lines, turns
 
     def __call__(
         self, paths: NDArray[np.complex128], delay_ns: FloatArray, gain_db: FloatArray
@@ -335,9 +349,10 @@ class _Real:
 class _Responses:
     coherent = True
 
-    def __init__(self, block: FrequencyResponse, lines: _Lines, replay: Replay) -> None:
-        self._block, self._lines = block, lines
-        self._turn = _turns(block.frequency_hz, lines, replay)
+    def __init__(
+        self, block: FrequencyResponse, lines: _Lines, turns: NDArray[np.complex128]
+    ) -> None:
+        self._block, self._lines, self._turn = block, lines, turns
         noise = block.noise_of_parts
         stated = np.isfinite(noise) & (noise > 0.0)
         weight = np.where(stated, 1.0 / np.where(stated, noise, 1.0) ** 2, 1.0)
@@ -504,10 +519,13 @@ def _changes(aligned: Any, change: NDArray[np.complex128]) -> NDArray[np.complex
     return np.asarray(aligned.lines(change[:, None])[:, 0])
 
 
-def _turns(frequency: FloatArray, lines: _Lines, replay: Replay) -> NDArray[np.complex128]:
-    """[Q] phase of each pair at its subcarrier, over the transmitted amplitude."""
+def _turns(frequency: FloatArray, lines: _Lines, power: FloatArray) -> NDArray[np.complex128]:
+    """[Q] phase of each pair at its subcarrier, over the transmitted amplitude.
+
+    :param power: [E] transmit power [W]
+    """
     turns = np.remainder(1e-9 * frequency[lines.line] * lines.delay_ns, 1.0)
-    return np.exp(-2j * np.pi * turns) / np.sqrt(replay.radio.tx_power)
+    return np.asarray(np.exp(-2j * np.pi * turns) / np.sqrt(power)[lines.line])
 
 
 def _parts_of(values: NDArray[np.complex128]) -> FloatArray:

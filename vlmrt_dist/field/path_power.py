@@ -17,7 +17,7 @@ from vlmrt_dist.paths import PathTable
 def path_powers(
     table: PathTable, radio: RadioConfig, materials: Materials, walls: Walls | None = None
 ) -> FloatArray:
-    """[P] received power of each path [W].
+    """[P] received power of each path, for its pair of ports [W].
 
     :param radio: what ``table`` was traced with, at the carrier of its setups
     :param materials: material parameters [K] at that carrier
@@ -37,6 +37,7 @@ def path_powers(
         complete_to=np.zeros(count, np.int32),
         seconds=none,
         seconds_in_solver=none,
+        ports=None,
     )
     return np.asarray(
         Replay(alone, radio.replace(combining="power"), walls).rss(materials)[0, :, 0]

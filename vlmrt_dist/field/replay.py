@@ -10,7 +10,9 @@ equations (43) and (44). These are holomorphic functions of the complex relative
 η = ε_r - jσ/(ωε_0) and of the thickness, so one complex derivative a path and interaction holds
 the derivatives for σ, ε_r and thickness; it is written out, not taped. Where objects have layers or
 an extra loss (:class:`~vlmrt_dist.field.walls.Walls`) the coefficients are those of the stack, and
-there is one such derivative for each layer.
+there is one such derivative for each layer. Where several pairs of ports share a path, or antennas
+turn, its 2×2 matrix is computed once, and every pair's amplitude from it
+(:mod:`~vlmrt_dist.field.polarimetry`).
 
 Kernels are elementwise and every sum over paths is done in path order, so the result has the same
 bits for any number of threads, any number of parameter vectors and any sharding of the setups.
@@ -18,6 +20,7 @@ bits for any number of threads, any number of parameter vectors and any sharding
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,24 +29,35 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
+from vlmrt_dist.field.kernels import (
+    KINDS,
+    NO_LAYER,
+    ON_CUDA,
+    Float,
+    UInt,
+    aligned,
+    device,
+    transfer,
+    walk,
+)
 from vlmrt_dist.field.materials import SLAB, Materials, Parameter
-from vlmrt_dist.field.slabs import VARIANT, Complex, dr, slab, stack
+from vlmrt_dist.field.objective import Slopes
+from vlmrt_dist.field.polarimetry import (
+    Ends,
+    PortAverages,
+    columns_of,
+    different_paths,
+    matrices,
+)
 from vlmrt_dist.field.walls import Walls
-from vlmrt_dist.paths import NONE, REFLECTION, TRANSMISSION, PathTable
+from vlmrt_dist.paths import NONE, EndFields, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
-
-_backend = dr.cuda if VARIANT.startswith("cuda") else dr.llvm
-Float: Any = _backend.Float64
-UInt: Any = _backend.UInt32
 
 MAX_LANES = 1 << 18
 """Paths times parameter vectors that one kernel launch walks; bounds the memory of a batch."""
 
-_ALIGNMENT = 64
-
-_KINDS = 4  # a power of two above the kinds of interactions
-
-_NO_LAYER = 0xFFFFFFFF
+BY_ETA: frozenset[Parameter] = frozenset({"conductivity", "relative_permittivity"})
+"""Parameters that levels depend on through η alone."""
 
 NEPER = float(np.log(10.0) / 20.0)
 """Natural logarithm of an amplitude per decibel."""
@@ -65,11 +79,11 @@ class Derivative(NamedTuple):
 
 class PathValues(NamedTuple):
     """:param value: [P, S] power [W], or complex amplitude [√W], of each path
-    :param by_path: [D · P, S] its derivative, row by row as of :class:`Derivative`
+    :param by_path: for each parameter its derivative, row by row as of :class:`Derivative`
     """
 
     value: NDArray[Any]
-    by_path: NDArray[Any]
+    by_path: dict[Parameter, NDArray[Any]]
 
 
 class Replay:
@@ -79,18 +93,31 @@ class Replay:
     :param radio: carrier, transmit power and how paths combine; must be what the table was traced
         with
     :param walls: layers and extra losses of the objects; None: every object is one slab
+    :param turning: :meth:`aim` is going to turn the antennas
     """
 
-    def __init__(self, table: PathTable, radio: RadioConfig, walls: Walls | None = None) -> None:
+    def __init__(
+        self,
+        table: PathTable,
+        radio: RadioConfig,
+        walls: Walls | None = None,
+        *,
+        turning: bool = False,
+    ) -> None:
         self.table = table
         self.radio = radio
         self.walls = walls
         self.num_links = table.num_setups * table.num_receivers
+        self._path_link = table.link
+        several = table.ports is not None and table.ports.pairs.max(initial=1) > 1
+        self._averages = PortAverages(table) if several else None
+        self._target, targets = self._path_link, self.num_links
+        if self._averages is not None:
+            self._target, targets = self._averages.of_path, self._averages.num_pairs
         paths = table.num_paths
         self._sum_links = sp.csr_matrix(
-            (np.ones(paths), (table.link, np.arange(paths))), (self.num_links, paths)
+            (np.ones(paths), (self._target, np.arange(paths))), (targets, paths)
         )
-        self._path_link = table.link
         there = table.kind.T != NONE
         objects = table.num_objects
         self._by_object = _Rows.of(table, np.where(there, table.object.T, -1), objects)
@@ -98,31 +125,68 @@ class Replay:
         # one at least where there is one: Dr.Jit has no empty arrays to gather from.
         met = np.unique(self._by_object.slab)
         self._objects = met if len(met) else np.arange(min(objects, 1))
-        number = np.where(there, np.searchsorted(self._objects, table.object.T), 0)
         self._by_slab, self._slabs, self._stacked = self._by_object, self._objects, None
         if walls is not None and walls.stack is not None:
             stack = walls.stack[self._objects]
             self._slabs = np.unique(stack[stack >= 0])
-            placed = np.where(stack >= 0, np.searchsorted(self._slabs, stack), _NO_LAYER)
-            self._stacked = _device(UInt, placed), placed.shape[1]
+            placed = np.where(stack >= 0, np.searchsorted(self._slabs, stack), NO_LAYER)
+            self._stacked = device(UInt, placed), placed.shape[1]
             met_layers = walls.stack[table.object.T].transpose(0, 2, 1)  # [D, N, P]
             layered = np.where(there[:, None], met_layers, -1).reshape(-1, paths)
             self._by_slab = _Rows.of(table, layered, objects + walls.num_layers)
         # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
-        scale = radio.wavelength / (4.0 * np.pi * table.length) * np.sqrt(radio.tx_power)
+        self._scale = radio.wavelength / (4.0 * np.pi * table.length) * np.sqrt(radio.tx_power)
         turns = 2.0 * np.pi * table.length / radio.wavelength
         self._phase = np.exp(-1j * np.remainder(turns, 2.0 * np.pi))[:, None]
-        floats = [table.tx_field[:, 0] * scale, table.tx_field[:, 1] * scale, *table.rx_field.T]
-        floats += [*table.rotation[:, :, 0].T, *table.rotation[:, :, 1].T, *table.cosine.T]
-        self._floats = [_device(Float, x) for x in floats]
-        self._encounters = [_device(UInt, x) for x in number * _KINDS + table.kind.T]
+        self._load(turning)
         self._lanes: dict[int, _Lanes] = {}
-        self._sum_pairs: tuple[IntArray, sp.csr_matrix] | None = None
+        self._pairs_of: dict[bool, _Pairs] = {}
         self._sum_met: dict[int, tuple[IntArray, sp.csr_matrix]] = {}
+
+    def _load(self, turning: bool) -> None:
+        """The kernel's inputs: of each path, or of the different ones, of which all rows are."""
+        table, first = self.table, slice(None)
+        self._which: IntArray | None = None
+        self._lane_paths = table.num_paths
+        ends = [table.tx_field * self._scale[:, None], table.rx_field]
+        self._ends = Ends(*ends)
+        floats = [part for end in ends for column in end.T for part in _parts_of(column, ends)]
+        different, which = different_paths(table)
+        if turning or len(different) < table.num_paths:
+            self._which, self._lane_paths, floats = which, len(different), []
+            first = different  # type: ignore[assignment]
+        rotation = table.rotation[first]
+        floats += [*rotation[:, :, 0].T, *rotation[:, :, 1].T, *table.cosine[first].T]
+        self._floats = [device(Float, x) for x in floats]
+        kind, met = table.kind[first].T, table.object[first].T
+        number = np.where(kind != NONE, np.searchsorted(self._objects, met), 0)
+        self._encounters = [device(UInt, x) for x in number * KINDS + kind]
+
+    def aim(self, tx: EndFields, rx: EndFields) -> None:
+        """Replace the fields of the antennas, of a replay whose antennas turn."""
+        self._ends = Ends(tx.value * self._scale[:, None], rx.value)
+        self._turned = tx.by_turn * self._scale[:, None], rx.by_turn
+
+    def by_turn(self, materials: Materials) -> Derivative:
+        """Received powers of one parameter vector and their derivatives by the orientations that
+        :meth:`aim` was given: yaw, pitch and roll of the transmitter, then of the receiver
+        (``by_path`` [6 · P, 1] [W/rad])."""
+        rows = self._rows(materials)
+        assert self._which is not None  # a replay whose antennas do not turn has no matrices
+        if self.table.num_paths == 0:
+            return Derivative(np.zeros((self.num_links, 1)), np.zeros((0, 1)))
+        coherent = self.radio.combining == "coherent"
+        matrix = matrices(self._kernel(rows, (), coherent))[0]
+        tx, rx = self._ends
+        ends = [Ends(slope, rx) for slope in self._turned[0]]
+        ends += [Ends(tx, slope) for slope in self._turned[1]]
+        changes = [end.amplitude(matrix, self._which) for end in ends]
+        value = self._ends.amplitude(matrix, self._which)
+        return self._summed(columns_of(value, changes, coherent))
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
-        rss = self.derivative(materials, "conductivity").rss
+        rss, _ = self.slopes(materials, ())
         return rss.T.reshape(-1, self.table.num_setups, self.table.num_receivers)
 
     def derivative(self, materials: Materials, unknown: Parameter = "conductivity") -> Derivative:
@@ -131,42 +195,89 @@ class Replay:
         :raises ValueError: if materials are not those of K objects, or an extra loss is given or
             differentiated by without walls that have one
         """
-        rows = self._rows(materials, unknown)
-        count, step = len(rows[0]), max(1, MAX_LANES // max(self.table.num_paths, 1))
-        if count <= step:
-            return self._derivative(rows, unknown)
-        parts = [
-            self._derivative([x[i : i + step] for x in rows], unknown)
-            for i in range(0, count, step)
-        ]
-        return Derivative(*(np.concatenate(p, axis=1) for p in zip(*parts, strict=True)))
+        return self.derivatives(materials, (unknown,))[unknown]
 
-    def by_path(self, materials: Materials, unknown: Parameter, *, coherent: bool) -> PathValues:
+    def derivatives(
+        self, materials: Materials, wanted: Sequence[Parameter]
+    ) -> dict[Parameter, Derivative]:
+        """:meth:`derivative` for each of several parameters. Conductivity and permittivity are
+        parts of one complex number, so paths are walked once for both."""
+        found: dict[Parameter, Derivative] = {}
+        for group in _walks(wanted):
+            parts = [self._derivative(rows, group) for rows in self._parts(materials, group)]
+            whole = parts[0]
+            if len(parts) > 1:
+                joined = (np.concatenate(p, axis=1) for p in zip(*parts, strict=True))
+                whole = Derivative(*joined)
+            each = np.split(whole.by_path, len(group))
+            found |= {n: Derivative(whole.rss, rows) for n, rows in zip(group, each, strict=True)}
+        return found
+
+    def slopes(
+        self, materials: Materials, wanted: Sequence[Parameter]
+    ) -> tuple[FloatArray, dict[Parameter, Slopes]]:
+        """Received powers [L, S] of S parameter vectors, and their derivatives [W/unit] by each of
+        several parameters, summed over the paths of a link."""
+        found: dict[Parameter, Slopes] = {}
+        for group in _walks(wanted):
+            pairs = [self._pairs(name) for name in group]
+            powers, values = [], []
+            for rows in self._parts(materials, group):
+                rss, by_path = self._derivative(rows, group)
+                powers.append(rss)
+                each = np.split(by_path, len(group))
+                values.append([p.sum @ part for p, part in zip(pairs, each, strict=True)])
+            for name, p, parts in zip(group, pairs, zip(*values, strict=True), strict=True):
+                found[name] = Slopes(p.link, p.slab, _beside(parts))
+        if not wanted:
+            powers = [self._derivative(rows, ()).rss for rows in self._parts(materials, ())]
+        return _beside(powers), found
+
+    def _parts(
+        self, materials: Materials, wanted: tuple[Parameter, ...]
+    ) -> Iterator[list[FloatArray]]:
+        """The materials of so many parameter vectors at a time as one kernel launch may walk."""
+        rows = self._rows(materials, "extra_loss_db" in wanted)
+        step = max(1, MAX_LANES // max(self.table.num_paths, 1))
+        for i in range(0, len(rows[0]), step):
+            yield rows if len(rows[0]) <= step else [x[i : i + step] for x in rows]
+
+    def by_path(
+        self, materials: Materials, wanted: Sequence[Parameter], *, coherent: bool
+    ) -> PathValues:
         """Powers or amplitudes of single paths and their derivatives.
 
         :param coherent: amplitudes at the carrier, with their phase; else powers
         """
-        rows, paths = self._rows(materials, unknown), self.table.num_paths
-        count, step = len(rows[0]), max(1, MAX_LANES // max(paths, 1))
-        if paths == 0:
-            kind = np.complex128 if coherent else np.float64
-            return PathValues(np.zeros((0, count), kind), np.zeros((0, count), kind))
-        parts = [
-            self._columns([x[i : i + step] for x in rows], unknown, coherent)
-            for i in range(0, count, step)
-        ]
-        columns = [np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]
-        if coherent:
-            pairs = zip(columns[::2], columns[1::2], strict=True)
-            columns = [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
-        none = np.zeros((0, count), columns[0].dtype)
-        return PathValues(columns[0], np.concatenate(columns[1:] or [none]))
+        found: dict[Parameter, NDArray[Any]] = {}
+        value: NDArray[Any] = np.zeros((0, 0))
+        for group in tuple(_walks(wanted)) or ((),):
+            every = [
+                self._of_paths(rows, group, coherent) for rows in self._parts(materials, group)
+            ]
+            columns = [_beside(each) for each in zip(*every, strict=True)]
+            value = columns[0]
+            if group:
+                rows = np.concatenate(columns[1:] or [value[:0]])
+                found |= zip(group, np.split(rows, len(group)), strict=True)
+        return PathValues(value, found)
+
+    def _of_paths(
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+    ) -> list[NDArray[Any]]:
+        if self.table.num_paths == 0:
+            return [np.zeros((0, len(rows[0])), np.complex128 if coherent else np.float64)]
+        columns = self._columns(rows, wanted, coherent)
+        if not coherent:
+            return list(columns)
+        pairs = zip(columns[::2], columns[1::2], strict=True)
+        return [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
 
     def by_object(self, by_path: NDArray[Any], unknown: Parameter) -> NDArray[Any]:
         """Dense [S, P, K] derivatives of the paths' values by a parameter of the objects (behind
         them the layers, as of :meth:`jacobian`), from those at each interaction [D · P, S].
 
-        :param unknown: what :meth:`by_path` was asked for
+        :param unknown: parameter that they are by
         """
         of = self._by_object if unknown == "extra_loss_db" else self._by_slab
         paths, slabs = self.table.num_paths, of.num_slabs
@@ -217,44 +328,36 @@ class Replay:
         :return: [M · N, K] for an extra loss, or where no object has layers; otherwise
             [M · N, K + Λ], the layers behind the objects
         """
-        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
-        values = derivative.by_path[of.there, 0]
-        return sp.coo_matrix((values, (of.link, of.slab)), (self.num_links, of.num_slabs)).tocsr()
+        pairs = self._pairs(unknown)
+        values = pairs.sum @ derivative.by_path[:, 0]
+        return sp.csr_matrix(
+            (values, pairs.slab, pairs.begin), (len(pairs.begin) - 1, pairs.num_slabs)
+        )
 
-    def jacobians(self, derivative: Derivative) -> FloatArray:
-        """Dense [S, M · N, K] derivatives of the received powers of S parameter vectors by a
-        parameter of the objects' own slabs [W/unit]."""
-        of = self._by_slab
-        if self._sum_pairs is None:
-            pair, row = np.unique(of.link * of.num_slabs + of.slab, return_inverse=True)
-            ones = np.ones(len(row))
-            shape = len(pair), len(derivative.by_path)
-            self._sum_pairs = pair, sp.csr_matrix((ones, (row, of.there)), shape)
-        pair, add = self._sum_pairs
-        found = np.zeros((derivative.rss.shape[1], self.num_links * of.num_slabs))
-        found[:, pair] = (add @ derivative.by_path).T
-        return found.reshape(-1, self.num_links, of.num_slabs)[:, :, : self.table.num_objects]
+    def _pairs(self, unknown: Parameter) -> _Pairs:
+        """The pairs of links and objects, or of links and slabs, that a parameter changes."""
+        of_objects = unknown == "extra_loss_db"
+        if of_objects not in self._pairs_of:
+            rows = self._by_object if of_objects else self._by_slab
+            self._pairs_of[of_objects] = _Pairs.of(rows, self.num_links)
+        return self._pairs_of[of_objects]
 
     def steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
-        """Columns' factors that turn a :meth:`jacobian` by a parameter into one by its logarithm:
-        the values of one parameter vector; of an extra loss [dB] ones."""
-        return self.all_steps(materials, unknown)[0]
-
-    def all_steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
-        """:meth:`steps` of S parameter vectors, a row each."""
+        """[S, K] or [S, K + Λ] columns' factors that turn a :meth:`jacobian` by a parameter into
+        one by its logarithm: its values; of an extra loss [dB] ones."""
         if unknown == "extra_loss_db":
-            return np.ones((len(self._rows(materials, unknown)[0]), self.table.num_objects))
-        return self._rows(materials, unknown)[SLAB.index(unknown)]
+            return np.ones((1, self.table.num_objects))
+        return self._rows(materials)[SLAB.index(unknown)]
 
-    def _rows(self, materials: Materials, unknown: Parameter) -> list[FloatArray]:
-        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one,
-        the extra loss [S, K]."""
+    def _rows(self, materials: Materials, by_loss: bool = False) -> list[FloatArray]:
+        """σ, ε_r and thickness of the slabs, [S, K] or [S, K + Λ] each; and, where there is one or
+        it is differentiated by, the extra loss [S, K]."""
         objects = self.table.num_objects
         names, given = list(SLAB), list(materials.slab)
         loss = materials.extra_loss_db
         if loss is None and self.walls is not None:
             loss = self.walls.extra_loss_db
-        if loss is not None or unknown == "extra_loss_db":
+        if loss is not None or by_loss:
             names.append("extra_loss_db")
             given.append(np.zeros(objects) if loss is None else loss)
         arrays = [np.array(x, np.float64, ndmin=2, copy=None) for x in given]
@@ -276,31 +379,41 @@ class Replay:
         if count not in self._lanes:
             path = slab_offset = object_offset = None
             if count > 1:
-                every = np.arange(self.table.num_paths, dtype=np.uint32)
+                every = np.arange(self._lane_paths, dtype=np.uint32)
                 vector = np.arange(count, dtype=np.uint32)
-                path = _device(UInt, np.repeat(every, count))
+                path = device(UInt, np.repeat(every, count))
                 slab_offset, object_offset = (
-                    _device(UInt, np.tile(vector * n, len(every)))
+                    device(UInt, np.tile(vector * n, len(every)))
                     for n in (len(self._slabs), len(self._objects))
                 )
             sizes = (*(count * len(self._slabs),) * len(SLAB), count * len(self._objects))
-            buffers = [_aligned(Float, size) for size in sizes]
+            buffers = [aligned(Float, size) for size in sizes]
             self._lanes[count] = _Lanes(
                 path, slab_offset, object_offset, buffers, [*map(Float, buffers)]
             )
         return self._lanes[count]
 
-    def _derivative(self, rows: list[FloatArray], unknown: Parameter) -> Derivative:
+    def _derivative(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> Derivative:
         if self.table.num_paths == 0:
             count = len(rows[0])
             return Derivative(np.zeros((self.num_links, count)), np.zeros((0, count)))
-        return self._summed(self._columns(rows, unknown, self.radio.combining == "coherent"))
+        return self._summed(self._columns(rows, wanted, self.radio.combining == "coherent"))
 
     def _columns(
-        self, rows: list[FloatArray], unknown: Parameter, coherent: bool
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
     ) -> list[FloatArray]:
-        """What the kernel gives for each path, [P, S] each, see :func:`_walk`."""
-        paths, depth = self.table.num_paths, self.table.max_depth
+        """What the kernel gives for each path, [P, S] each, see :func:`walk`."""
+        columns = self._kernel(rows, wanted, coherent)
+        if self._which is None:
+            return columns
+        amplitude, *changes = (self._ends.amplitude(m, self._which) for m in matrices(columns))
+        return columns_of(amplitude, changes, coherent)
+
+    def _kernel(
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+    ) -> list[FloatArray]:
+        """Columns [P, S] of :func:`walk`, or of :func:`transfer` for the different paths."""
+        paths, depth = self._lane_paths, self.table.max_depth
         count = len(rows[0])
         sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
         omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
@@ -311,40 +424,58 @@ class Replay:
             "relative_permittivity": 1.0 + 0j,
             "thickness": wavenumber + 0j,
             "extra_loss_db": -NEPER + 0j,
-        }[unknown]
+        }
         lanes = self._lanes_of(count)
         given = [permittivity, sigma / omega_eps, thickness * wavenumber]
         given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
-        values = _walk(
+        common = (
             (lanes.path, lanes.slab_offset, lanes.object_offset),
             lanes.filled(given),
             self._floats,
             self._encounters,
             self._stacked,
             depth,
-            (factor.real, factor.imag),
-            unknown,
-            coherent,
+            tuple((factor[name].real, factor[name].imag) for name in wanted),
+            "eta" if set(wanted) <= BY_ETA else wanted[0],
         )
-        return [v.numpy().reshape(paths, count) for v in values]
+        if self._which is None:
+            return [v.numpy().reshape(paths, count) for v in walk(*common, coherent)]
+        # What does not depend on a path, as the depth zero has it, is one number.
+        shape = (paths * count,)
+        found = [np.broadcast_to(v.numpy(), shape) for v in transfer(*common)]
+        return [v.reshape(paths, count) for v in found]
 
     def _summed(self, columns: list[FloatArray]) -> Derivative:
         """Powers of links from what the kernel gave for each path [P, S]."""
-        count = columns[0].shape[1]
+        found = self._of_targets(columns)
+        if self._averages is None:
+            return found
+        return Derivative(*self._averages.folded(*found))
+
+    def _of_targets(self, columns: list[FloatArray]) -> Derivative:
+        """Powers of the links, or where they have several of the pairs of ports."""
+        count, targets = columns[0].shape[1], self._sum_links.shape[0]
         if self.radio.combining == "power":
             by_path = np.concatenate(columns[1:]) if len(columns) > 1 else np.zeros((0, count))
             if count == 1:  # the same sum in the same order, without scipy's overhead
                 power = columns[0][:, 0]
-                rss = np.bincount(self._path_link, power, self.num_links).astype(np.float64)
+                rss = np.bincount(self._target, power, targets).astype(np.float64)
                 return Derivative(rss[:, None], by_path)
             return Derivative(self._sum_links @ columns[0], by_path)
         amplitude = (columns[0] + 1j * columns[1]) * self._phase
         field = self._sum_links @ amplitude
-        pointer = 2.0 * np.conj(field)[self._path_link] * self._phase
+        pointer = 2.0 * np.conj(field)[self._target] * self._phase
         parts = zip(columns[2::2], columns[3::2], strict=True)
         change = [(pointer * (real + 1j * imaginary)).real for real, imaginary in parts]
         by_path = np.concatenate(change or [np.zeros((0, count))])
         return Derivative(field.real**2 + field.imag**2, by_path)
+
+
+def _parts_of(column: NDArray[Any], ends: list[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    """The kernel's columns of one component of a field: complex ones if any component is."""
+    if any(np.iscomplexobj(end) for end in ends):
+        return column.real, column.imag
+    return (column,)
 
 
 class _Rows(NamedTuple):
@@ -382,6 +513,32 @@ class _Rows(NamedTuple):
         return _Rows(there, link, flat[there].astype(np.int64), num_slabs, met, total)
 
 
+class _Pairs(NamedTuple):
+    """Pairs of a link and a slab that one of its paths meets, in order.
+
+    :param link: [R] of each pair
+    :param slab: [R] of each pair
+    :param begin: [L + 1] the first pair of each link, and how many there are
+    :param num_slabs: K'
+    :param sum: [R, rows of :attr:`Derivative.by_path`] sums what belongs to each pair
+    """
+
+    link: IntArray
+    slab: IntArray
+    begin: IntArray
+    num_slabs: int
+    sum: sp.csr_matrix
+
+    @staticmethod
+    def of(rows: _Rows, num_links: int) -> _Pairs:
+        entry, row = np.unique(rows.link * rows.num_slabs + rows.slab, return_inverse=True)
+        shape = len(entry), rows.sum.shape[1]
+        total = sp.csr_matrix((np.ones(len(row)), (row, rows.there)), shape)
+        begin = np.searchsorted(entry, np.arange(num_links + 1) * rows.num_slabs)
+        link, slab = np.divmod(entry, max(rows.num_slabs, 1))
+        return _Pairs(link, slab, begin, rows.num_slabs, total)
+
+
 class _Lanes(NamedTuple):
     """Inputs of the kernel for one number of parameter vectors.
 
@@ -405,138 +562,21 @@ class _Lanes(NamedTuple):
         running any more once its results are NumPy arrays, and to make and free Dr.Jit arrays
         takes as long as a small kernel.
         """
-        if _backend is dr.cuda:
-            return [_device(Float, x) for x in values]
+        if ON_CUDA:
+            return [device(Float, x) for x in values]
         for buffer, x in zip(self.buffers, values, strict=False):
             buffer[:] = x.ravel()
         return self.arrays[: len(values)]
 
 
-def _aligned(kind: Any, size: int) -> NDArray[Any]:
-    """Uninitialised memory for a Dr.Jit array.
-
-    On the CPU Dr.Jit reads NumPy's memory in place, and a frozen kernel is recorded again whenever
-    the alignment of one of its arrays differs; so they all get the same.
-    """
-    dtype = np.dtype(np.float64 if kind is Float else np.uint32)
-    buffer = np.empty(size * dtype.itemsize + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + size * dtype.itemsize].view(dtype)
+def _walks(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
+    """The parameters that one walk differentiates by: all that levels depend on through η, or one
+    other."""
+    by_eta = tuple(name for name in wanted if name in BY_ETA)
+    if by_eta:
+        yield by_eta
+    yield from ((name,) for name in wanted if name not in BY_ETA)
 
 
-def _device(kind: Any, values: NDArray[Any]) -> Any:
-    """``values``, flattened, as a Dr.Jit array."""
-    aligned = _aligned(kind, values.size)
-    aligned[:] = values.ravel()
-    return kind(aligned)
-
-
-# A recording for each depth and combining is in order, so no warning before there are very many.
-@dr.freeze(state_fn=None, warn_after=10_000)
-def _walk(
-    lanes: tuple[Any, Any, Any],
-    materials: list[Any],
-    floats: list[Any],
-    encounters: list[Any],
-    stacked: tuple[Any, int] | None,
-    depth: int,
-    factor: tuple[float, float],
-    unknown: Parameter,
-    coherent: bool,
-) -> list[Any]:
-    """Amplitude and its derivative for each interaction and layer (``coherent``: real and imaginary
-    parts apart), or power and its derivatives.
-
-    :param lanes: [P · S] path of each lane (None: lanes are paths), and where its parameters of
-        slabs and of objects begin (None: at the beginning)
-    :param materials: ε_r, σ/(ωε_0) and 2π · thickness / λ, [S · K'] each; and, where there is an
-        extra loss, the share of the amplitude that it leaves [S · K'']
-    :param floats: columns of the path table: F_tx (2, scaled), F_rx (2), cos and sin of the
-        rotations (D + 1 each), cosines of incidence (D)
-    :param encounters: object and kind of each interaction as one number (D)
-    :param stacked: slabs of each object [K'' · N], and N; None: every object is one
-    :param factor: derivative of η, of the thickness in radians, or of ln T, by the unknown
-    """
-    path, slab_offset, object_offset = lanes
-    column, encounter = floats, encounters
-    if path is not None:
-        column = [dr.gather(Float, x, path) for x in floats]
-        encounter = [dr.gather(UInt, x, path) for x in encounters]
-    tx, rx = column[0:2], column[2:4]
-    cos, sin = column[4 : 5 + depth], column[5 + depth : 6 + 2 * depth]
-    incidence = column[6 + 2 * depth :]
-
-    coefficient, derivative = [], []
-    for d in range(depth):
-        k, kind = encounter[d] // _KINDS, encounter[d] % _KINDS
-        slabs = _slabs_of(materials, k, slab_offset, stacked)
-        by_thickness = unknown == "thickness"
-        if stacked is None:
-            both = slab(incidence[d], *slabs[0], kind == REFLECTION, by_thickness)
-            value, changes = both[:2], [both[2:]]
-        else:
-            value, changes = stack(incidence[d], slabs, kind == REFLECTION, by_thickness)
-        if len(materials) > len(SLAB):
-            at = k if object_offset is None else k + object_offset
-            through = kind == TRANSMISSION
-            share = dr.select(through, dr.gather(Float, materials[-1], at), 1.0)
-            value = [x * share for x in value]
-            changes = [[x * share for x in pair] for pair in changes]
-            if unknown == "extra_loss_db":
-                changes = [[dr.select(through, x, Complex(0.0)) for x in value]]
-        passes = kind == NONE
-        coefficient.append([dr.select(passes, Complex(1.0), x) for x in value])
-        derivative.append([[dr.select(passes, Complex(0.0), x) for x in pair] for pair in changes])
-
-    # Forwards: the field before and after each interaction.
-    field = [Complex(tx[0]), Complex(tx[1])]
-    before = []
-    for d in range(depth):
-        field = _turn(field, cos[d], sin[d])
-        before.append(field)
-        field = [coefficient[d][0] * field[0], coefficient[d][1] * field[1]]
-    field = _turn(field, cos[depth], sin[depth])
-    amplitude = field[0] * rx[0] + field[1] * rx[1]
-
-    # Backwards: what a change of the field behind each interaction does to the amplitude.
-    after = _turn([Complex(rx[0]), Complex(rx[1])], cos[depth], -sin[depth])
-    change = []
-    for d in range(depth - 1, -1, -1):
-        for d_te, d_tm in reversed(derivative[d]):
-            change.append(after[0] * d_te * before[d][0] + after[1] * d_tm * before[d][1])
-        te, tm = coefficient[d]
-        after = _turn([te * after[0], tm * after[1]], cos[d], -sin[d])
-    change = [value * Complex(*factor) for value in reversed(change)]
-    if coherent:
-        return [part(value) for value in (amplitude, *change) for part in (dr.real, dr.imag)]
-    pointer = 2.0 * dr.conj(amplitude)
-    return [dr.squared_norm(amplitude), *(dr.real(pointer * value) for value in change)]
-
-
-def _turn(field: list[Any], cos: Any, sin: Any) -> list[Any]:
-    return [field[0] * cos + field[1] * sin, field[1] * cos - field[0] * sin]
-
-
-def _slabs_of(
-    materials: list[Any], k: Any, offset: Any, stacked: tuple[Any, int] | None
-) -> list[tuple[Any, Any]]:
-    """η and 2π · thickness / λ of the slabs of object ``k``, from its front.
-
-    Of objects with fewer layers than others the last ones are vacuum of no thickness.
-    """
-    permittivity, loss, thickness = materials[: len(SLAB)]
-    if stacked is None:
-        if offset is not None:
-            k = k + offset
-        eta = Complex(dr.gather(Float, permittivity, k), -dr.gather(Float, loss, k))
-        return [(eta, dr.gather(Float, thickness, k))]
-    slabs, (stack_, most) = [], stacked
-    for layer in range(most):
-        at = dr.gather(UInt, stack_, k * most + layer)
-        there = at != _NO_LAYER
-        if offset is not None:
-            at = at + offset
-        real = dr.select(there, dr.gather(Float, permittivity, at, there), 1.0)
-        eta = Complex(real, -dr.gather(Float, loss, at, there))
-        slabs.append((eta, dr.gather(Float, thickness, at, there)))
-    return slabs
+def _beside(parts: Sequence[FloatArray]) -> FloatArray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

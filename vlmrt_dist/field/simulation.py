@@ -176,6 +176,7 @@ def simulate(
         censored=censored[kept],
         frequency=None if campaign.frequency is None else campaign.frequency[kept],
         saturated=saturated[kept],
+        antennas=None if campaign.antennas is None else campaign.antennas.subset(kept),
     )
     if not observables:
         return result
@@ -206,7 +207,10 @@ def displaced(
     """
     moved = campaign.rx + error * rng.standard_normal(campaign.rx.shape)
     for _ in range(MAX_DISPLACEMENTS):
-        trial = Campaign(campaign.tx, moved, present=campaign.present, frequency=campaign.frequency)
+        trial = Campaign(
+            campaign.tx, moved, present=campaign.present, frequency=campaign.frequency,
+            antennas=campaign.antennas,
+        )  # fmt: skip
         wrong = [(at.setup, at.receiver) for at in misplaced(scene, trial)]
         if not wrong:
             return trial

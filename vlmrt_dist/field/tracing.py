@@ -20,10 +20,12 @@ from vlmrt_dist.paths import (
     PathCache,
     PathTable,
     concatenate_setups,
+    geometry_of,
     load_paths,
     searched_together,
     stream_paths,
     warn_of_sionna_limits,
+    with_antennas,
 )
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
@@ -51,6 +53,9 @@ def trace(
     Warns with :class:`~vlmrt_dist.paths.SionnaLimits` of links that a sampled set gets wrong
     because Sionna drops short segments and computes in float32.
 
+    Paths do not depend on the antennas: those of isotropic ones are kept, and links of equal
+    positions share them, so that another pattern, orientation or port needs no search.
+
     :param scene: the scene; for a single solve its own conductivities steer Sionna's sampling
     :param campaign: M setups of N receivers
     :param radio: carrier, antennas, depth and path set
@@ -67,6 +72,24 @@ def trace(
     :raises StorageError: if ``keep`` cannot be written to
     """
     _check_supported(radio)
+    plain = radio.replace(antenna_pattern="iso", polarization="V")
+    if campaign.antennas is None and radio == plain:
+        return _isotropic(scene, campaign, radio, cache, threads, progress, keep)
+    geometry, link = geometry_of(campaign)
+    table = _isotropic(scene, geometry, plain, cache, threads, progress, keep)
+    return with_antennas(table, link, scene, campaign, radio)
+
+
+def _isotropic(
+    scene: SceneModel,
+    campaign: Campaign,
+    radio: RadioConfig,
+    cache: bool,
+    threads: int | None,
+    progress: Progress | None,
+    keep: str | os.PathLike[str] | None,
+) -> PathTable:
+    """:func:`trace` for isotropic, vertically polarized antennas, whose field is one."""
     if radio.path_set != "exact":
         warn_of_sionna_limits(scene, campaign, radio, partial(own_power, scene, radio))
     kept = PathCache(scene, radio) if cache else None

@@ -36,12 +36,14 @@ from .options import Groups as Groups
 from .options import Initial as Initial
 from .options import LevenbergMarquardt as LevenbergMarquardt
 from .options import LinkLoss as LinkLoss
+from .options import NoImprovement as NoImprovement
 from .options import Noise as Noise
 from .options import Parameters as Parameters
 from .options import PosteriorShape as PosteriorShape
 from .options import Prior as Prior
 from .options import Quantity as Quantity
 from .options import Solver as Solver
+from .options import StepDecay as StepDecay
 from .options import StopRule as StopRule
 from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
@@ -65,6 +67,10 @@ from .quantities import JointPosterior as JointPosterior
 from .quantities import LinkLevels as LinkLevels
 from .quantities import QuantityEstimate as QuantityEstimate
 from .quantities import bounded as bounded
+from .readings import READINGS as READINGS
+from .readings import Reading as Reading
+from .readings import ReadingName as ReadingName
+from .readings import reading_named as reading_named
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
 from .unknown_vector import unknowns_of as unknowns_of

@@ -12,7 +12,7 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.errors import NumericalError
 from vlmrt_dist.field import Differentiable
-from vlmrt_dist.inference.options import Adam
+from vlmrt_dist.inference.options import Adam, NoImprovement
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
@@ -26,8 +26,8 @@ class AdamResult:
     """Runs of Adam on S parameter vectors.
 
     :param theta: [S, K] conductivities where each vector stopped [S/m]
-    :param loss: [S] total loss (8) there
-    :param iterations: [S] iterations until (13) held, or the maximum
+    :param loss: [S] total loss there
+    :param iterations: [S] iterations until the stopping criterion held, or the maximum
     :param outcome: [S] how each ended
     :param losses: [I, S] total loss at each iteration; NaN after a vector stopped
     :param path: [I, S, K] conductivities at each iteration [S/m]; NaN after a vector stopped
@@ -53,9 +53,9 @@ def run_adam(
 
     Conductivities that are stepped themselves are kept positive by projection.
 
-    :param objective: evaluates loss (8) and its gradient
+    :param objective: evaluates the loss and its gradient
     :param initial: [S, K] initial conductivities [S/m]
-    :param options: step size η, space, most iterations, stopping criterion (13)
+    :param options: loss, step size η, space, most iterations, stopping criterion
     :param free: [K] False where the conductivity is to stay as it is
     :param progress: called after each iteration
     :raises NumericalError: if an initial value is not positive and finite
@@ -69,7 +69,7 @@ def run_adam(
     stepper = _Adam(np.log(begin) if logarithmic else begin, options.rate)
     run = _Run(theta, options)
     for i in range(1, options.max_iterations + 1):
-        value = objective.value_and_grad(theta)
+        value = objective.value_and_grad(theta, options.loss)
         gradient = _in_setup_order(value.gradient)
         run.record(i, theta, _in_setup_order(value.loss), gradient)
         if progress is not None:
@@ -77,6 +77,8 @@ def run_adam(
         if not run.running.any() or i == options.max_iterations:
             break
         gradient = np.where(run.running[:, None], gradient, 0.0)[:, movable]
+        if options.decay is not None and i > 1 and (i - 1) % options.decay.every == 0:
+            stepper.scale_rate(options.decay.factor)
         if logarithmic:
             bounds = np.log([MIN_CONDUCTIVITY, MAX_CONDUCTIVITY]).tolist()
             theta[:, movable] = np.exp(stepper.step(gradient * theta[:, movable], bounds))
@@ -93,6 +95,7 @@ class _Run:
         self.running = np.ones(count, bool)
         self._stop = options.stop
         self._calm = np.zeros(count, np.int64)
+        self._lowest = np.full(count, np.inf)
         self._final, self._final_loss = theta.copy(), np.full(count, np.nan)
         self._iterations = np.full(count, options.max_iterations)
         self._outcome: list[Outcome] = ["max_iterations"] * count
@@ -104,19 +107,28 @@ class _Run:
         self._losses.append(np.where(self.running, loss, np.nan))
         self._path.append(np.where(self.running[:, None], theta, np.nan))
         finite = np.isfinite(loss) & np.isfinite(gradient).all(axis=1)
-        if i > 1:
-            step = np.abs(self._path[-1] - self._path[-2]).max(axis=1)
-            still = step <= self._stop.step_tolerance
-            change = np.abs(self._losses[-1] - self._losses[-2])
-            still &= change <= self._stop.loss_tolerance
-            self._calm = np.where(still, self._calm + 1, 0)
-        ended = self.running & (~finite | (self._calm > self._stop.patience))
+        ended = self.running & (~finite | self._settled())
         for s in np.flatnonzero(ended):
             self._outcome[s] = "converged" if finite[s] else "non_finite"
             self._iterations[s] = i
         last = self.running & finite
         self._final[last], self._final_loss[last] = theta[last], loss[last]
         self.running &= ~ended
+
+    def _settled(self) -> BoolArray:
+        """[S] whether the criterion holds after the latest iteration."""
+        loss, stop = self._losses[-1], self._stop
+        if isinstance(stop, NoImprovement):
+            lower = loss < self._lowest - stop.loss_tolerance
+            self._lowest = np.where(lower, loss, self._lowest)
+            self._calm = np.where(lower, 0, self._calm + 1)
+            return self._calm >= stop.patience
+        if len(self._losses) > stop.lag:
+            step = np.abs(self._path[-1] - self._path[-1 - stop.lag]).max(axis=1)
+            still = step <= stop.step_tolerance
+            still &= np.abs(loss - self._losses[-1 - stop.lag]) <= stop.loss_tolerance
+            self._calm = np.where(still, self._calm + 1, 0)
+        return self._calm > stop.patience
 
     def result(self) -> AdamResult:
         """The run as a value."""
@@ -147,9 +159,14 @@ class _Adam:
 
         backend = dr.cuda if variant.startswith("cuda") else dr.llvm
         self._float: Any = backend.ad.Float64
-        self._dr = dr
+        self._dr, self._rate = dr, learning_rate
         self._shape = values.shape
         self._adam = Adam(lr=learning_rate, params={"x": self._float(values.ravel())})
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate of the steps to come."""
+        self._rate *= factor
+        self._adam.set_learning_rate(self._rate)
 
     def step(self, gradient: FloatArray, bounds: Sequence[float]) -> FloatArray:
         """The values after one step, projected into ``bounds``."""

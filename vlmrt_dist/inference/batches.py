@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.inference.least_squares import LeastSquares, Predict
+from vlmrt_dist.inference.least_squares import LeastSquares, ManyPredict, Predict
 from vlmrt_dist.inference.likelihood import residuals
 
 SIZES = (4, 16, 64)
@@ -22,16 +22,6 @@ LONGEST = 2.0
 
 CONVERGED = 1e-3
 """A vector whose cost promises to sink by less than this is at its minimum."""
-
-
-@runtime_checkable
-class ManyPredict(Protocol):
-    """A level model that takes many parameter vectors at once."""
-
-    def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
-        """Levels [S, L] of vectors [S, X], and their derivatives [S, L, X] (empty without
-        ``slopes``)."""
-        ...
 
 
 class Rows(NamedTuple):

@@ -70,7 +70,7 @@ class EstimateValues:
     :param search: how the search for the best minimum ended, as a sentence
     :param outcome: how the optimizer ended
     :param iterations: iterations of Adam, evaluations of Levenberg-Marquardt
-    :param losses: [I] loss (8) along Adam's iterations (empty for Levenberg-Marquardt)
+    :param losses: [I] loss along Adam's iterations (empty for Levenberg-Marquardt)
     :param engine: "replay" or "retrace"
     :param optimizer: its name
     :param loss: how large residuals counted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.optimize
@@ -40,6 +40,20 @@ MAX_DENSE_UNKNOWNS = 50
 
 Predict = Callable[[FloatArray], tuple[FloatArray, sp.csr_matrix]]
 """A parameter vector x [X] -> levels [L] [dBm], and their sparse derivative [L, X] by x."""
+
+
+@runtime_checkable
+class ManyPredict(Protocol):
+    """A level model that takes many parameter vectors at once."""
+
+    def __call__(self, x: FloatArray, /) -> tuple[FloatArray, sp.csr_matrix]:
+        """See :data:`Predict`."""
+        ...
+
+    def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Levels [S, L] of vectors [S, X], and their derivatives [S, L, X] (empty without
+        ``slopes``)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +220,8 @@ class System:
         size = len(data.prior)
         self.low, self.high = (np.broadcast_to(b, size) for b in (data.low, data.high))
         self.visited: list[FloatArray] = []
-        self._predict, self._prior, self._progress = predict, data.prior_term, progress
+        self._predict: Predict | ManyPredict = predict
+        self._prior, self._progress = data.prior_term, progress
         self._index, self._links = np.flatnonzero(data.used), data.links
         self.sparse = len(self._index) * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
         self._constant = self._slope(data.prior) if self._prior.linear else None
@@ -223,13 +238,10 @@ class System:
         self.visited.append(x.copy())
         if self._progress is not None:
             self._progress(len(self.visited))
-        level, jacobian = self._predict(x)
+        level, jacobian = self._levels(x)
         residual, slope = residuals(self._links, level[self._index])
-        rows: Any
-        if self.sparse:
-            rows = sp.diags(slope) @ jacobian[self._index]
-        else:
-            rows = jacobian.toarray()[self._index] * slope[:, None]
+        rows = jacobian[self._index]
+        rows = sp.diags(slope) @ rows if self.sparse else rows * slope[:, None]
         if not self._prior.stated:
             return residual, rows
         residual = np.concatenate([residual, self._prior.residuals(x)])
@@ -237,6 +249,14 @@ class System:
         if self.sparse:
             return residual, sp.vstack([rows, own], "csr")
         return residual, np.concatenate([rows, own])
+
+    def _levels(self, x: FloatArray) -> tuple[FloatArray, Any]:
+        """Levels [L] and their derivative [L, X], sparse or dense."""
+        if not self.sparse and isinstance(self._predict, ManyPredict):
+            level, jacobian = self._predict.many(x[None])
+            return level[0], jacobian[0]
+        found = self._predict(x)
+        return found if self.sparse else (found[0], found[1].toarray())
 
     def _slope(self, x: FloatArray) -> Any:
         """[X, X] derivative of the prior's residuals."""

@@ -12,7 +12,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field import Engine
+from vlmrt_dist.field import Engine, PowerLoss
 from vlmrt_dist.inference.offsets import DelaySharing, GainSharing, check_sharing
 from vlmrt_dist.scene import Tails
 
@@ -256,11 +256,62 @@ class StopRule:
     :param loss_tolerance: α, largest change of the loss
     :param step_tolerance: β, largest change of any conductivity [S/m]
     :param patience: J, iterations over which both must hold
+    :param lag: iterations between the values that are compared; (13) as printed compares each with
+        the next
+    :raises ConfigurationError: if a number makes no sense
     """
 
     loss_tolerance: float = 1e-5
     step_tolerance: float = 1e-4
     patience: int = 50
+    lag: int = 1
+
+    def __post_init__(self) -> None:
+        _check_tolerances(self.loss_tolerance, self.step_tolerance)
+        if self.patience < 0 or self.lag < 1:
+            raise ConfigurationError("patience must not be negative, and lag must be 1 or more")
+
+
+@dataclass(frozen=True)
+class NoImprovement:
+    """Stop once the loss improves no more, for each parameter vector by itself.
+
+    :param loss_tolerance: α, by how much a loss must be below the lowest so far to count
+    :param patience: J, iterations without such a loss after which a vector stops
+    :raises ConfigurationError: if a number makes no sense
+    """
+
+    loss_tolerance: float = 1e-5
+    patience: int = 50
+
+    def __post_init__(self) -> None:
+        _check_tolerances(self.loss_tolerance)
+        if self.patience < 1:
+            raise ConfigurationError("patience must be 1 or more")
+
+
+def _check_tolerances(*tolerances: float) -> None:
+    if not all(0.0 <= tolerance < math.inf for tolerance in tolerances):
+        raise ConfigurationError("tolerances must be finite and not negative")
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """A rate that falls in steps: ``rate · factor^⌊i / every⌋`` after i steps.
+
+    :param factor: of the rate at each fall, between 0 and 1
+    :param every: iterations between falls
+    :raises ConfigurationError: if a number makes no sense
+    """
+
+    factor: float = 0.5
+    every: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.factor < 1.0:
+            raise ConfigurationError("factor must lie between 0 and 1, both excluded")
+        if self.every < 1:
+            raise ConfigurationError("every must be 1 or more iterations")
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,10 +359,15 @@ class LevenbergMarquardt:
 class Adam:
     """The paper's Algorithm 1: Adam on loss (8), without a prior, on conductivities only.
 
+    What the paper leaves open are options; :data:`~vlmrt_dist.inference.readings.READINGS` has
+    named choices of them.
+
     :param rate: η, the size of a step: in S/m, or of ln σ
     :param space: step the conductivities themselves, as the paper does, or their logarithms
+    :param loss: of the received powers: "nae", the paper's (8), or "decibel_squares"
+    :param decay: how the rate falls; None: it stays
     :param max_iterations: most iterations
-    :param stop: criterion (13)
+    :param stop: criterion (13), or another
     :param initial: where it begins, or conductivities [K] [S/m]
     :param engine: "replay" of traced paths, or "retrace" in every step as the paper does
     :raises ConfigurationError: if a choice does not exist or a number makes no sense
@@ -319,8 +375,10 @@ class Adam:
 
     rate: float = 1e-3
     space: Space = "conductivity"
+    loss: PowerLoss = "nae"
+    decay: StepDecay | None = None
     max_iterations: int = 1000
-    stop: StopRule = field(default_factory=StopRule)
+    stop: StopRule | NoImprovement = field(default_factory=StopRule)
     initial: Initial | FloatArray = "itu"
     engine: Engine = "replay"
 
@@ -331,6 +389,7 @@ class Adam:
 
     def __post_init__(self) -> None:
         check_choice("space", self.space, get_args(Space))
+        check_choice("loss", self.loss, get_args(PowerLoss))
         check_choice("engine", self.engine, get_args(Engine))
         _check_initial(self.initial)
         if not 0.0 < self.rate < math.inf:

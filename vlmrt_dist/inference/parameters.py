@@ -25,6 +25,7 @@ from vlmrt_dist.field import (
     NormalLoss,
     Objective,
     Parameter,
+    Slopes,
     Walls,
     normal_loss,
 )
@@ -203,14 +204,20 @@ class Unknowns:
         """Places in x of the offsets of levels."""
         return np.flatnonzero(np.array(self.quantity) == "gain")
 
+    @property
+    def num_layers(self) -> int:
+        """Λ"""
+        return 0 if self.known.layers is None else len(self.known.layers.conductivity)
+
     def values(self, quantity: str, x: FloatArray) -> FloatArray:
-        """[K] values of the objects (of a gain: [M · N], of the links); NaN where fixed."""
+        """[..., K] values of the objects (of a gain: [..., M · N], of the links) for parameters
+        [..., X]; NaN where fixed."""
         entry = self.entry[quantity]
-        value = np.where(entry >= 0, x[entry], np.nan)
+        value = np.where(entry >= 0, x[..., entry], np.nan)
         return np.exp(value) if KINDS[quantity].log else value
 
     def conductivity(self, x: FloatArray) -> FloatArray:
-        """[K] conductivities at the reference carrier [S/m], fixed ones as they are known."""
+        """[..., K] conductivities at the reference carrier [S/m], fixed ones as they are known."""
         if "conductivity" not in self.entry:
             return self.known.conductivity
         value = self.values("conductivity", x)
@@ -231,7 +238,8 @@ class Unknowns:
         return x
 
     def materials(self, x: FloatArray) -> dict[float, Materials]:
-        """Material parameters [K] at each carrier [Hz]."""
+        """Material parameters [K] at each carrier [Hz]; of parameters [S, X], [S, K] where they
+        differ."""
         return self.materials_with(x, self.loss(x))
 
     def materials_with(self, x: FloatArray, loss: NormalLoss | None) -> dict[float, Materials]:
@@ -282,8 +290,8 @@ class Unknowns:
                 found.append(here)
                 continue
             # At another carrier a value changes by as much as at the reference.
-            value, one = self.values(LAYER[name], x), np.ones(len(own))
-            ratio = np.divide(value, own, out=one, where=own > 0.0)
+            value = self.values(LAYER[name], x)
+            ratio = np.divide(value, own, out=np.ones_like(value), where=own > 0.0)
             found.append(here * np.where(np.isnan(ratio), 1.0, ratio))
         return LayerMaterials(*found)
 
@@ -353,8 +361,9 @@ class LevelModel:
                 lengths = np.nan_to_num(unknowns.length_m)
             added.append(sp.diags(-lengths) @ columns["excess_loss"])
         self._by_link_alone = sum(added) if added else None
-        layered = bool({*LAYER.values(), "penetration_loss"} & entry.keys())
-        self._together = isinstance(objective, ManyObjective) and not layered
+        lossy = "penetration_loss" in entry
+        self._together = isinstance(objective, ManyObjective) and not lossy
+        self._places: dict[str, _Places] = {}
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
@@ -386,9 +395,9 @@ class LevelModel:
         """Rows of the observables [S, R] of vectors [S, X], and their derivatives [S, R, X]."""
         unknowns, dense = self._unknowns, self._dense
         offsets = LinkOffsets(unknowns.of_links("delay_offset", x), unknowns.of_links("gain", x))
-        losses = [unknowns.loss(row) for row in x]
-        each = [unknowns.materials_with(row, loss) for row, loss in zip(x, losses, strict=True)]
-        found = self._objective.observe(stacked(each), self._wanted if slopes else (), offsets)
+        loss = unknowns.loss(x[0])  # with one, vectors come one by one
+        materials = self._materials(x) if loss is None else unknowns.materials_with(x[0], loss)
+        found = self._objective.observe(materials, self._wanted if slopes else (), offsets)
         if not slopes:
             return found.value, np.zeros((len(x), 0, 0))
         total = np.zeros((*found.value.shape, x.shape[1]))
@@ -398,10 +407,9 @@ class LevelModel:
                 total += found.by[name][:, :, :objects] @ dense[name]
             if LAYER[name] in dense:
                 total += found.by[name][:, :, objects:] @ dense[LAYER[name]]
-        for s, loss in enumerate(losses):
-            if loss is not None:
-                columns = unknowns.loss_columns(loss, self._columns)
-                total[s] += found.by["extra_loss_db"][s, :, :objects] @ columns.toarray()
+        if loss is not None:
+            columns = unknowns.loss_columns(loss, self._columns).toarray()
+            total += found.by["extra_loss_db"][:, :, :objects] @ columns
         if "exponent" in dense:
             ratio = self._by_link.diagonal()[unknowns.row_link, None]
             total += ratio * (found.by["conductivity"][:, :, :objects] @ dense["exponent"])
@@ -419,31 +427,40 @@ class LevelModel:
         :param slopes: False: the derivatives are not wanted, and are empty
         """
         if not self._together:
-            found = [self(row) for row in x]
-            rows = [jacobian.toarray() for _, jacobian in found] if slopes else []
-            return np.array([level for level, _ in found]), np.array(rows)
+            alone = [self(row) for row in x]
+            rows = [jacobian.toarray() for _, jacobian in alone] if slopes else []
+            return np.array([level for level, _ in alone]), np.array(rows)
         assert isinstance(self._objective, ManyObjective)
-        each = [self._unknowns.materials(row) for row in x]
-        rss, by = self._objective.many_levels(stacked(each), self._wanted if slopes else ())
+        rss, by = self._objective.many_levels(self._materials(x), self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
         if self._by_link_alone is not None:
             level = level + (self._by_link_alone @ x.T).T
         if not slopes:
             level = self._with_rows(level, x)
             return level, np.zeros((0, level.shape[1], x.shape[1]))
-        jacobian = np.zeros((*level.shape, x.shape[1]))
+        jacobian = np.zeros((level.shape[1] * x.shape[1], len(x)))
         for name in self._wanted:
-            if name in self._columns:
-                jacobian += by[name] @ self._columns[name].toarray()
+            if name in self._columns or LAYER[name] in self._columns:
+                self._placed(name, by[name]).add(jacobian, by[name].value)
         if "exponent" in self._columns:
-            more = by["conductivity"] @ self._columns["exponent"].toarray()
-            jacobian += self._by_link.diagonal()[:, None] * more
+            found = by["conductivity"]
+            ratio = self._by_link.diagonal()[found.link, None]
+            self._placed("exponent", found).add(jacobian, ratio * found.value)
+        jacobian = jacobian.T.reshape(*level.shape, x.shape[1])
         if self._by_link_alone is not None:
-            jacobian += self._by_link_alone.toarray()
+            jacobian = jacobian + self._by_link_alone.toarray()
         if not len(self._unknowns.row_link):
             return level, jacobian
         values, behind = self._observed(x)
         return np.concatenate([level, values], 1), np.concatenate([jacobian, behind], 1)
+
+    def _materials(self, x: FloatArray) -> dict[float, Materials]:
+        """Material parameters of vectors [S, X] at each carrier [Hz]."""
+        shape = len(x), self._objective.num_objects
+        return {
+            carrier: each._replace(conductivity=np.broadcast_to(each.conductivity, shape))
+            for carrier, each in self._unknowns.materials(x).items()
+        }
 
     def _with_rows(self, level: FloatArray, x: FloatArray) -> FloatArray:
         """Levels [S, L] with the rows of the observables behind them."""
@@ -451,17 +468,44 @@ class LevelModel:
             return level
         return np.concatenate([level, self._observed(x, slopes=False)[0]], axis=1)
 
+    def _placed(self, quantity: str, found: Slopes) -> _Places:
+        """Where derivatives by a quantity of the slabs belong in those by x."""
+        if quantity not in self._places:
+            entry = self._unknowns.entry
+            none = np.full(self._objective.num_objects, -1)
+            behind = entry.get(LAYER.get(quantity, ""), np.full(self._unknowns.num_layers, -1))
+            of_slab = np.concatenate([entry.get(quantity, none), behind])
+            size = len(self._unknowns.mean)
+            self._places[quantity] = _Places.of(found.link, of_slab[found.slab], size)
+        return self._places[quantity]
 
-def stacked(each: list[dict[float, Materials]]) -> dict[float, Materials]:
-    """Materials [S, K] at each carrier, of S vectors; layers and losses of one vector alone."""
-    if len(each) == 1:
-        return each[0]
-    found = {}
-    for carrier in each[0]:
-        slabs = zip(*(m[carrier].slab for m in each), strict=True)
-        sigma, permittivity, thickness = (np.array(values) for values in slabs)
-        found[carrier] = Materials(sigma, permittivity, thickness)
-    return found
+
+class _Places(NamedTuple):
+    """Entries of a dense [L · X] derivative that R sparse ones belong to.
+
+    :param kept: those of the R whose slab follows an unknown
+    :param entry: [R'] distinct entries
+    :param sum: [R', kept] sums what belongs to each; None: one belongs to each
+    """
+
+    kept: IntArray
+    entry: IntArray
+    sum: sp.csr_matrix | None
+
+    @staticmethod
+    def of(link: IntArray, column: IntArray, size: int) -> _Places:
+        kept = np.flatnonzero(column >= 0)
+        entry, place = np.unique(link[kept] * size + column[kept], return_inverse=True)
+        ones = np.ones(len(kept))
+        total = sp.csr_matrix((ones, (place, np.arange(len(kept)))), (len(entry), len(kept)))
+        if len(entry) == len(kept):
+            return _Places(kept[np.argsort(place)], entry, None)
+        return _Places(kept, entry, total)
+
+    def add(self, jacobian: FloatArray, value: FloatArray) -> None:
+        """Add derivatives [R, S] to [L · X, S]."""
+        own = value[self.kept]
+        jacobian[self.entry] += own if self.sum is None else self.sum @ own
 
 
 def _columns(entry: IntArray, size: int) -> sp.csr_matrix:

@@ -360,6 +360,7 @@ def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> C
         np.concatenate([c.rx for c in moved], axis=1),
         present=np.concatenate([c.present for c in moved], axis=1),
         frequency=campaign.frequency,
+        antennas=None if campaign.antennas is None else campaign.antennas.repeated(len(moved)),
     )
 
 

@@ -104,7 +104,7 @@ def summarise(
         losses=solution.losses,
         engine=solver.engine if isinstance(solver, Adam) else "replay",
         optimizer=solver.name,
-        loss="nae" if isinstance(solver, Adam) else solver.loss,
+        loss=solver.loss,
         protocol=_protocol(campaign, scene, radio, solver),
         combining=radio.combining,
         noise_db=_median_noise(problem),

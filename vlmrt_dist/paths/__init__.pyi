@@ -1,3 +1,8 @@
+from .antenna_fields import AntennaFields as AntennaFields
+from .antenna_fields import EndFields as EndFields
+from .antenna_fields import Turns as Turns
+from .antenna_fields import geometry_of as geometry_of
+from .antenna_fields import with_antennas as with_antennas
 from .antenna_patterns import antenna_field as antenna_field
 from .exact.faces import CoincidentSurfaces as CoincidentSurfaces
 from .exact.faces import PreparedScene as PreparedScene
@@ -22,6 +27,7 @@ from .path_table import NOT_PROVEN as NOT_PROVEN
 from .path_table import REFLECTION as REFLECTION
 from .path_table import TRANSMISSION as TRANSMISSION
 from .path_table import PathTable as PathTable
+from .path_table import PortRows as PortRows
 from .path_table import concatenate_setups as concatenate_setups
 from .polylines import path_points as path_points
 from .sionna_limits import SionnaLimits as SionnaLimits

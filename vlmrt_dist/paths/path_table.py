@@ -12,13 +12,13 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import MAX_DEPTH_LIMIT
+from vlmrt_dist.campaign import MAX_DEPTH_LIMIT, PortAverage
 from vlmrt_dist.errors import NumericalError
 
 NONE, REFLECTION, TRANSMISSION = 0, 1, 2
@@ -31,6 +31,25 @@ NOT_PROVEN = -1
 """:attr:`PathTable.complete_to` of a setup whose paths were sampled."""
 
 _FORMAT = 2
+
+
+class PortRows(NamedTuple):
+    """Rows of a table whose links have several ports, or share paths.
+
+    :param geometry: [P] number of each row's path; rows of one number differ in their antennas only
+    :param pair: [P] pair of ports of the link that the row is for
+    :param pairs: [P] how many pairs of ports that link has
+    :param average: how their levels make that of the link, where there are several
+    """
+
+    geometry: IntArray
+    pair: IntArray
+    pairs: IntArray
+    average: PortAverage | None
+
+    def rows(self, index: IntArray | BoolArray) -> PortRows:
+        """Those of some of the rows."""
+        return PortRows(self.geometry[index], self.pair[index], self.pairs[index], self.average)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +73,8 @@ class PathTable:
     :param plane: [P, D] plane of the face interacted with (0 where there is none)
     :param cosine: [P, D] cosine of the angle of incidence (1 where there is none)
     :param rotation: [P, D + 1, 2] cosine and sine of each change of basis
-    :param tx_field: [P, 2] transmit antenna's field pattern at departure
+    :param tx_field: [P, 2] transmit antenna's field pattern at departure, complex where its phase
+        is not zero (elements beside the device, measured fields)
     :param rx_field: [P, 2] receive antenna's field pattern at arrival
     :param margin: [P] edge margin: how far the path is from gaining or losing an interaction [m]
         (infinite: no edge is near; NaN: unknown, the path was sampled)
@@ -62,6 +82,7 @@ class PathTable:
         where the paths were sampled
     :param seconds: [M] wall time that tracing each setup took, when it was traced [s]
     :param seconds_in_solver: [M] the part of it that the search, or Sionna's path solver, took [s]
+    :param ports: ports of the rows; None: each link has one pair, and no path but its own
     """
 
     num_setups: int
@@ -75,12 +96,13 @@ class PathTable:
     plane: NDArray[np.int32]
     cosine: FloatArray
     rotation: FloatArray
-    tx_field: FloatArray
-    rx_field: FloatArray
+    tx_field: NDArray[Any]
+    rx_field: NDArray[Any]
     margin: FloatArray
     complete_to: NDArray[np.int32]
     seconds: FloatArray
     seconds_in_solver: FloatArray
+    ports: PortRows | None = None
 
     def __post_init__(self) -> None:
         for name in ("length", "cosine", "rotation", "tx_field", "rx_field"):
@@ -155,10 +177,9 @@ class PathTable:
 
     def rows(self, index: IntArray | BoolArray) -> PathTable:
         """The table with only the paths that ``index`` selects."""
-        return dataclasses.replace(
-            self,
-            **{name: getattr(self, name)[index].copy() for name in ROWS},
-        )
+        kept: dict[str, Any] = {name: getattr(self, name)[index].copy() for name in ROWS}
+        ports = None if self.ports is None else self.ports.rows(index)
+        return dataclasses.replace(self, **kept, ports=ports)
 
     def signature(self) -> IntArray:
         """[P, 2 + 3 D] integers that two paths share if and only if they are the same path."""
@@ -255,8 +276,21 @@ def _packed(table: PathTable) -> list[IntArray]:
 def _join(parts: list[PathTable]) -> PathTable:
     depth = max(t.max_depth for t in parts)
     padded = [_pad(t, depth) for t in parts]
-    rows = {name: np.concatenate([getattr(t, name) for t in padded]) for name in ROWS}
-    return dataclasses.replace(padded[0], **rows)  # type: ignore[arg-type]
+    rows: dict[str, Any] = {n: np.concatenate([getattr(t, n) for t in padded]) for n in ROWS}
+    return dataclasses.replace(padded[0], **rows, ports=_joined_ports(parts))
+
+
+def _joined_ports(parts: list[PathTable]) -> PortRows | None:
+    """The ports of the rows of several tables, whose paths are not the same ones."""
+    ports = [t.ports for t in parts if t.ports is not None]
+    if len(ports) < len(parts):
+        return None
+    sizes = [int(each.geometry.max(initial=-1)) + 1 for each in ports]
+    first = np.cumsum([0, *sizes])
+    geometry = [p.geometry + f for p, f in zip(ports, first, strict=False)]
+    pair = np.concatenate([p.pair for p in ports])
+    pairs = np.concatenate([p.pairs for p in ports])
+    return PortRows(np.concatenate(geometry), pair, pairs, ports[0].average)
 
 
 def _pad(table: PathTable, depth: int) -> PathTable:

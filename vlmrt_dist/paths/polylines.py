@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import MeasurementSetup
+from vlmrt_dist.campaign import Campaign, MeasurementSetup
 from vlmrt_dist.paths.exact_solver import prepared_scene
 from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
 from vlmrt_dist.paths.path_table import NONE, NOT_PROVEN, REFLECTION, PathTable
@@ -42,6 +42,20 @@ def path_points(
         mirrored = image - 2.0 * height[:, None] * normal
         image = np.where((table.kind[:, d] == REFLECTION)[:, None], mirrored, image)
     return points + shift
+
+
+def end_directions(
+    scene: SceneModel, campaign: Campaign, table: PathTable
+) -> tuple[FloatArray, FloatArray]:
+    """Directions of travel [P, 3] in which each path leaves its transmitter, and arrives.
+
+    :param campaign: that ``table`` numbers setups and receivers of
+    """
+    planes, shift = _planes(scene, table)
+    tx = campaign.tx[table.setup] - shift
+    rx = campaign.rx[table.setup, table.receiver] - shift
+    _, direction = unfold(planes, tx, rx, table.kind, table.plane)
+    return direction[:, 0], direction[:, -1]
 
 
 def _planes(scene: SceneModel, table: PathTable) -> tuple[Planes, FloatArray]:

@@ -1,12 +1,7 @@
 from .claims import NEAR as NEAR
 from .claims import claims_of as claims_of
-from .claims import complexity_claims as complexity_claims
-from .claims import depth_claims as depth_claims
-from .claims import initialization_claims as initialization_claims
 from .claims import iterations_until as iterations_until
-from .claims import placement_claims as placement_claims
-from .claims import rays_claims as rays_claims
-from .claims import receivers_claims as receivers_claims
+from .claims import of_the_paper as of_the_paper
 from .claims import without_drt as without_drt
 from .data import command_of as command_of
 from .data import gather as gather
@@ -44,6 +39,7 @@ from .plotting.misnaming import search_table as search_table
 from .plotting.misnaming import trust_table as trust_table
 from .plotting.noise import noise_figure as noise_figure
 from .plotting.noise import noise_table as noise_table
+from .plotting.readings import readings_figure as readings_figure
 from .plotting.search import front_figure as front_figure
 from .plotting.search import front_table as front_table
 from .plotting.search import recommended as recommended
@@ -74,12 +70,13 @@ from .sweeps.ratios import phases_table as phases_table
 from .sweeps.ratios import ratio_tables as ratio_tables
 from .sweeps.ratios import steps_beside_the_paper as steps_beside_the_paper
 from .sweeps.ratios import tracing_table as tracing_table
+from .sweeps.readings import readings_table as readings_table
 from .sweeps.scaling import scaling_figure as scaling_figure
 from .sweeps.scaling import scaling_tables as scaling_tables
 from .sweeps.throughput import throughput_figure as throughput_figure
 from .sweeps.throughput import throughput_growth as throughput_growth
 from .sweeps.throughput import throughput_table as throughput_table
-from .tables import contradictions as contradictions
+from .tables import differences as differences
 from .tables import provenance as provenance
 from .tables import tables_of as tables_of
 from .viewer.page import SceneView as SceneView

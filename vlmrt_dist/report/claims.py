@@ -1,7 +1,9 @@
-"""Claims of the paper, compared with our rows: a sentence with the numbers for each claim.
+"""Claims of the paper, held against our rows: a verdict with an interval for each claim.
 
-A claim is judged if the rows it needs are there, so a part of a study gives a part of the claims.
-Errors are medians over the seeds, those of Adam with the paper's step.
+A claim is judged from the seeds that all of its groups share, by the paper's method (Adam) under
+the reading that the rows name; never from a quick run, and never where one of the paper's values
+was not run. Errors compare as ratios of medians over the seeds, whose intervals are bootstrapped
+over the seeds; times by the slope of a line, with its t interval.
 """
 
 from __future__ import annotations
@@ -9,221 +11,269 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from vlmrt_dist.report.data import QUICK, description_of
+from vlmrt_dist.report.paper import CLAIMS, TABLE_1, TABLE_2
+from vlmrt_dist.report.verdicts import (
+    MIN_SEEDS,
+    MIN_SIZES,
+    SMALLEST,
+    Interval,
+    Judged,
+    Statistic,
+    at_least,
+    bootstrap,
+    exponent,
+    paired,
+    ratio_of_medians,
+    ratio_of_seeds,
+    within,
+)
 from vlmrt_dist.store import Row, Timing, label_of
-from vlmrt_dist.studies import backward, slope
+from vlmrt_dist.studies import backward
 
 NEAR = 0.01
 """Relative error up to which estimates count as converged (MRE of 1 %)."""
 
-START_RATIO = 3.0
-"""Least ratio of another start's initial error to that of VLMInit."""
+CONSTANT, LINEAR = (-0.5, 0.5), (0.7, 1.3)
+"""Log-log slopes of a nearly constant time, and of one that grows about linearly."""
 
-CONSTANT, LINEAR = 0.5, (0.7, 1.3)
-"""Greatest log-log slope of a nearly constant time; slopes of an about linear one."""
+SUPERLINEAR = (1.1, math.inf)
 
-SAME = 0.1
-"""Greatest relative difference of two errors that count as equal."""
+HARDLY = (-0.25, 0.25)
+"""Log-log slope of a time that hardly depends on a size."""
 
-ALIKE = 1.25
-"""Greatest ratio of times that count as hardly different."""
+RETRACE = "the retrace engine"
 
+QUICK_NOTE = "a quick run prints numbers and no verdict; leave --quick out"
 
-@dataclass(frozen=True)
-class Judged:
-    """A claim of the paper and the result of our rows.
+_READINGS = {"reading", "vlm", "prompt", "images", "said", "remarks"}
+"""Entries of a label that say how the paper was read, or what an advisor answered."""
 
-    :param source: table or figure of the paper
-    :param claim: the claim, in short
-    :param holds: true if our rows agree
-    :param numbers: of our rows, in words
-    """
-
-    source: str
-    claim: str
-    holds: bool
-    numbers: str
-
-    def __str__(self) -> str:
-        verdict = "holds" if self.holds else "CONTRADICTED by our result"
-        return f"{self.source}, {self.claim}: {verdict}; {self.numbers}"
+Groups = dict[tuple[object, ...], list[Row]]
 
 
 def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -> list[Judged]:
-    """The claims that the rows of a study can judge; none for studies that are not the paper's.
+    """The claims that the rows of a study can judge; none for studies that are not the paper's, and
+    for quick ones.
 
-    :param study: its name; the part after the first underscore (``_quick``, an advisor) is ignored
+    :param study: its name; the part after the first underscore (a reading, an advisor) is ignored
     :param timings: those of the study
     """
     name = study.split("_")[0]
+    if QUICK in study:
+        return []
     if name == "complexity":
         return complexity_claims(timings)
     return _JUDGES[name](rows) if name in _JUDGES else []
 
 
+def of_the_paper(
+    study: str, rows: Sequence[Row] = (), timings: Sequence[Timing] = ()
+) -> list[str]:  # fmt: skip
+    """What the paper says of a study's subject, and the verdicts on it, as lines."""
+    lines = [f"the paper's {source}: {CLAIMS[source]}" for source in description_of(study).paper]
+    if QUICK in study:
+        return [*lines, QUICK_NOTE]
+    return lines + [str(judged) for judged in claims_of(study, rows, timings)]
+
+
 def complexity_claims(timings: Sequence[Timing]) -> list[Judged]:
-    """Figures 1a and 1b, from timings of retrace, the paper's algorithm."""
+    """Figures 1a and 1b, and the times of Tables 1 and 2, from timings of retrace, the paper's
+    algorithm."""
     judged = []
     for source, varies in (("Figure 1a", "K"), ("Figure 1b", "M")):
-        mine = [t for t in timings
-                if t.engine == "retrace"
-                and (label_of(t) or {}).get("varies") == varies]  # fmt: skip
-        sizes = [t.num_objects if varies == "K" else t.num_setups for t in mine]
-        if len(set(sizes)) < 2:
+        some = _retraced(timings, varies)
+        sizes = [t.num_objects if varies == "K" else t.num_setups for t in some]
+        if len(set(sizes)) < MIN_SIZES:
             continue
-        passes = [t.seconds_value for t in mine], [backward(t) for t in mine]
-        scene, forward, back = (
-            slope(sizes, seconds) for seconds in ([t.seconds_scene for t in mine], *passes)
-        )
-        low, high = LINEAR
-        superlinear = varies == "K"
-        grows = "super-linearly" if superlinear else "about linearly"
-        judged += [
-            Judged(source, f"building the scene takes nearly the same time for every {varies}",
-                   scene <= CONSTANT, f"its slope is {scene:.2f}"),
-            Judged(source, f"the forward pass grows about linearly with {varies}",
-                   low <= forward <= high, f"its slope is {forward:.2f}"),
-            Judged(source, f"the backward pass grows {grows} with {varies}",
-                   back > 1.1 if superlinear else low <= back <= high,
-                   f"its slope is {back:.2f}"),
-        ]  # fmt: skip
+        grows = "super-linearly" if varies == "K" else "about linearly"
+        for claim, seconds, asked in (
+            (f"building the scene takes nearly the same time for every {varies}",
+             [t.seconds_scene for t in some], CONSTANT),
+            (f"the forward pass grows about linearly with {varies}",
+             [t.seconds_value for t in some], LINEAR),
+            (f"the backward pass grows {grows} with {varies}", [backward(t) for t in some],
+             SUPERLINEAR if varies == "K" else LINEAR),
+        ):  # fmt: skip
+            judged.append(_growth(source, claim, varies, sizes, seconds, asked))
+    for source, varies in (("Table 1", "D"), ("Table 2", "U")):
+        some = _retraced(timings, varies)
+        sizes = [t.max_depth if varies == "D" else t.samples_per_src for t in some]
+        if len(set(sizes)) >= MIN_SIZES:
+            claim = f"the time of an iteration hardly depends on {varies}"
+            seconds = [t.seconds_gradient for t in some]
+            judged.append(_growth(source, claim, varies, sizes, seconds, HARDLY))
     return judged
 
 
+def _retraced(timings: Sequence[Timing], varies: str) -> list[Timing]:
+    return [
+        t for t in timings
+        if t.engine == "retrace" and (label_of(t) or {}).get("varies") == varies
+    ]  # fmt: skip
+
+
+def _growth(
+    source: str,
+    claim: str,
+    symbol: str,
+    sizes: Sequence[int],
+    seconds: Sequence[float],
+    asked: tuple[float, float],
+) -> Judged:
+    timed = [(size, s) for size, s in zip(sizes, seconds, strict=True) if s > 0.0]
+    sizes, seconds = [size for size, _ in timed], [s for _, s in timed]
+    interval = exponent(sizes, seconds)
+    count = len(set(sizes))
+    low, high = asked
+    words = f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
+    listed = ", ".join(
+        f"{1e3 * s:.3g} ms at {symbol} = {size}"
+        for size, s in (
+            (size, float(np.median([s for z, s in zip(sizes, seconds, strict=True) if z == size])))
+            for size in sorted(set(sizes))
+        )
+    )
+    return Judged(
+        source, claim, within(interval, low, high, count), RETRACE,
+        f"exponent of {symbol}", interval, words, listed, f"{count} sizes",
+    )  # fmt: skip
+
+
 def depth_claims(rows: Sequence[Row]) -> list[Judged]:
-    """Table 1: the deepest is the most accurate and the quickest."""
-    return _trend("Table 1", "D", "max_depth", "the deepest tracing", rows)
+    """Table 1: the deepest is the most accurate and needs the fewest iterations."""
+    return _trend("Table 1", "D", "max_depth", TABLE_1, rows)
 
 
 def rays_claims(rows: Sequence[Row]) -> list[Judged]:
-    """Table 2: the most rays are the most accurate and the quickest, of the paper's numbers."""
-    return _trend("Table 2", "U", "samples_per_src", "the largest number of rays", rows)
+    """Table 2: the most rays are the most accurate and need the fewest iterations, of the paper's
+    numbers."""
+    return _trend("Table 2", "U", "samples_per_src", TABLE_2, rows)
 
 
-def _trend(source: str, symbol: str, column: str, best: str, rows: Sequence[Row]) -> list[Judged]:
+def _trend(
+    source: str, symbol: str, column: str, printed: Iterable[int], rows: Sequence[Row]
+) -> list[Judged]:
     judged = []
-    for protocol in sorted({r.protocol for r in rows}):
-        groups: dict[float, list[Row]] = {}
-        for row in _adam(rows):
-            if row.protocol == protocol:
-                groups.setdefault(getattr(row, column), []).append(row)
-        values = sorted(groups)
-        if len(values) < 2:
+    *others, best = sorted(printed)
+    for (protocol, reading), mine in _grouped(_papers(rows, {symbol}), "protocol").items():
+        groups = {v: [r for r in mine if getattr(r, column) == v] for v in (*others, best)}
+        if not all(groups.values()):
             continue
-        errors = [_error(groups[v]) for v in values]
-        first, last = errors[0], errors[-1]
-        listed = ", ".join(
-            f"{_percent(e)} at {symbol} = {v:g}" for v, e in zip(values, errors, strict=True)
-        )
-        judged.append(
-            Judged(source, f"{best} gives the smallest error ({protocol})",
-                   last <= min(errors) and last < (1.0 - SAME) * first, listed)
-        )  # fmt: skip
-        steps = [float(np.median([r.iterations for r in groups[v]])) for v in values]
-        judged.append(
-            Judged(source, f"{best} needs the fewest iterations ({protocol})",
-                   steps[-1] <= min(steps) and steps[-1] < steps[0],
-                   f"{steps[0]:.0f} for every {symbol}" if len(set(steps)) == 1 else
-                   ", ".join(f"{i:.0f} at {symbol} = {v:g}"
-                             for v, i in zip(values, steps, strict=True)))
-        )  # fmt: skip
-        spent = [
-            1e3 * float(np.median([r.seconds_fit / max(r.iterations, 1) for r in groups[v]]))
-            for v in values
-        ]
-        paths = [groups[v][0].num_paths for v in values]
-        judged.append(
-            Judged(source, f"the time of an iteration hardly depends on {symbol} ({protocol})",
-                   max(spent) <= ALIKE * min(spent),
-                   f"{spent[0]:.2g} ms with {paths[0]} paths at {symbol} = {values[0]:g}, "
-                   f"{spent[-1]:.2g} ms with {paths[-1]} at {symbol} = {values[-1]:g}: "
-                   "replay follows every path, and launches no rays")
-        )  # fmt: skip
+        where = f"{symbol} = {best}"
+        for claim, of, name, shown in (
+            (f"{where} gives the smallest error", _error, "error", _percent),
+            (f"{where} needs the fewest iterations", _iterations, "iterations", _steps),
+        ):
+            judged.append(_ratio(
+                source, f"{claim} ({protocol})", reading, list(groups.values()), of,
+                f"least {name} elsewhere over that at {where}", SMALLEST,
+                {f"{symbol} = {v}": shown(_median(some, of)) for v, some in groups.items()},
+            ))  # fmt: skip
     return judged
 
 
 def initialization_claims(rows: Sequence[Row]) -> list[Judged]:
     """Figure 4: VLMInit starts nearer. Figure 3: the others need more iterations of Adam."""
-    groups = _by_label(_adam(rows), "start")
     judged = []
-    ours = groups.get("VLMInit")
-    if not ours:
-        return []
-    for other, times in (("UnifInit", 2.0), ("RandInit", 4.0)):
-        theirs = groups.get(other)
-        if not theirs:
-            continue
-        here, there = (float(np.median([r.initial_mre for r in g])) for g in (ours, theirs))
-        judged.append(
-            Judged("Figure 4", f"VLMInit starts at least {START_RATIO:g} times nearer than {other}",
-                   there >= START_RATIO * here,
-                   f"{_percent(here)} against {_percent(there)}, {there / here:.1f} times")
-        )  # fmt: skip
-        quick, slow = (
-            float(np.median([iterations_until(r, NEAR) for r in g])) for g in (ours, theirs)
-        )
-        arrived = sum(math.isfinite(iterations_until(r, NEAR)) for r in theirs)
-        numbers = (
-            f"{_steps(quick)} against {_steps(slow)} to stay below {_percent(NEAR)} "
-            f"({arrived} of {len(theirs)} {other} seeds do)"
-        )
-        if math.isfinite(slow) and math.isfinite(quick):
-            numbers += f", {slow / quick:.1f} times"
-        judged.append(Judged("Figure 3", f"{other} needs more iterations of Adam than VLMInit",
-                             slow > quick, numbers))  # fmt: skip
-        judged.append(Judged("Figure 3", f"{other} needs over {times:g} times more iterations",
-                             math.isfinite(quick) and slow > times * quick, numbers))  # fmt: skip
+    for (reading,), mine in _grouped(_papers(rows, {"start"})).items():
+        groups = _by_label(mine, "start")
+        ours = groups.get(("VLMInit",))
+        for other, times, nearer in (("UnifInit", 2.0, 10.0), ("RandInit", 4.0, 3.0)):
+            theirs = groups.get((other,))
+            if not ours or not theirs:
+                continue
+            both = {"VLMInit": ours, other: theirs}
+            starts = {name: _percent(_median(some, _start)) for name, some in both.items()}
+            judged.append(_ratio(
+                "Figure 4", f"VLMInit starts nearer than {other}", reading, [theirs, ours],
+                _start, f"initial error of {other} over that of VLMInit", SMALLEST, starts,
+            ))  # fmt: skip
+            judged.append(_ratio(
+                "Figure 4", f"VLMInit starts up to {nearer:g} times nearer than {other}", reading,
+                [theirs, ours], _start, "the same of the tenth of the seeds where it is largest",
+                nearer, starts, ratio_of_seeds(0.9),
+            ))  # fmt: skip
+            steps = {name: _steps(_median(some, _until_near)) for name, some in both.items()}
+            arrived = sum(math.isfinite(_until_near(r)) for r in theirs)
+            steps[f"{other} seeds that arrive"] = f"{arrived} of {len(theirs)}"
+            for claim, asked in (
+                (f"{other} needs more iterations of Adam than VLMInit", SMALLEST),
+                (f"{other} needs over {times:g} times more iterations", times),
+            ):
+                judged.append(_ratio(
+                    "Figure 3", claim, reading, [theirs, ours], _until_near,
+                    f"iterations of {other} until the error stays below {_percent(NEAR)}, over "
+                    "those of VLMInit", asked, steps,
+                ))  # fmt: skip
     return judged
 
 
 def placement_claims(rows: Sequence[Row]) -> list[Judged]:
     """Figure 5: positions of VLMSel, and starts of VLMInit, end at less error."""
-    error = {
-        tuple((label_of(g[0]) or {})[name] for name in ("positions", "start")): _error(g)
-        for g in _by_label(_adam(rows), "positions", "start").values()
-    }
     judged = []
-    for start in ("VLMInit", "RandInit"):
-        for selected in ("VLMSel (offline)", "D-optimal"):
-            pair = error.get((selected, start)), error.get(("RandSel", start))
-            if pair[0] is not None and pair[1] is not None:
-                claim = f"{selected} ends at about 10 (5 or more) times less error than RandSel"
-                judged.append(_less(f"{claim}, from {start}", pair[0], pair[1], 5.0))
-    for selected in ("RandSel", "VLMSel (offline)", "D-optimal"):
-        pair = error.get((selected, "VLMInit")), error.get((selected, "RandInit"))
-        if pair[0] is not None and pair[1] is not None:
-            claim = "VLMInit ends at 10 to 100 times less error than RandInit"
-            judged.append(_less(f"{claim}, at {selected} positions", pair[0], pair[1], 10.0))
+    for (reading,), mine in _grouped(_papers(rows, {"positions", "start"})).items():
+        groups = _by_label(mine, "positions", "start")
+
+        def compare(
+            claim: str,
+            few: tuple[str, str],
+            many: tuple[str, str],
+            asked: float,
+            reading: str = reading,
+            groups: Groups = groups,
+        ) -> None:
+            if few in groups and many in groups:
+                both = {" & ".join(name): groups[name] for name in (many, few)}
+                judged.append(_ratio(
+                    "Figure 5", claim, reading, list(both.values()), _error,
+                    "error of " + " over that of ".join(both), asked,
+                    {name: _percent(_median(some, _error)) for name, some in both.items()},
+                ))  # fmt: skip
+
+        for start in ("VLMInit", "RandInit"):
+            for selected in ("VLMSel (offline)", "D-optimal"):
+                compare(
+                    f"{selected} ends at about 10 (5 or more) times less error than RandSel, from "
+                    f"{start}", (selected, start), ("RandSel", start), 5.0,
+                )  # fmt: skip
+        for selected in ("RandSel", "VLMSel (offline)", "D-optimal"):
+            compare(
+                "VLMInit ends at 10 to 100 (10 or more) times less error than RandInit, at "
+                f"{selected} positions", (selected, "VLMInit"), (selected, "RandInit"), 10.0,
+            )  # fmt: skip
     return judged
 
 
 def receivers_claims(rows: Sequence[Row]) -> list[Judged]:
     """Figure 6: two receivers are too few, eight the most accurate."""
     judged = []
-    for positions, mine in _by_label(_adam(rows), "positions").items():
-        by_count = {int(n): g for n, g in _by_label(mine, "N").items() if n.isdecimal()}
-        error = {n: _error(g) for n, g in by_count.items()}
-        listed = ", ".join(f"{_percent(error[n])} at N = {n}" for n in sorted(error))
-        more = [error[n] for n in (3, 4, 8) if n in error]
-        if 2 in error and more:
-            judged.append(Judged("Figure 6", f"N = 2 is worse than N = 3, 4, 8 ({positions})",
-                                 error[2] > max(more), listed))  # fmt: skip
-        if 8 in error and len(error) > 1:
-            judged.append(Judged("Figure 6", f"N = 8 is the most accurate ({positions})",
-                                 error[8] <= min(error.values()), listed))  # fmt: skip
-        steps = {
-            n: float(np.median([iterations_until(r, NEAR) for r in g])) for n, g in by_count.items()
-        }
-        if {3, 4, 8} <= set(steps):
-            judged.append(Judged(
-                "Figure 6", f"N = 8 is twice as fast as N = 3 and 4 ({positions})",
-                math.isfinite(steps[8]) and 2.0 * steps[8] <= min(steps[3], steps[4]),
-                ", ".join(f"{_steps(steps[n])} at N = {n}" for n in (3, 4, 8))
-                + f" to stay below {_percent(NEAR)}",
-            ))  # fmt: skip
+    for (reading,), every in _grouped(_papers(rows, {"positions", "N"})).items():
+        for (positions,), mine in _by_label(every, "positions").items():
+            groups = {key[0]: some for key, some in _by_label(mine, "N").items()}
+            if not {2, 3, 4, 8} <= set(groups):
+                continue
+            errors = {f"N = {n}": _percent(_median(groups[n], _error)) for n in (2, 3, 4, 8)}
+            steps = {f"N = {n}": _steps(_median(groups[n], _until_near)) for n in (3, 4, 8)}
+
+            def of(*counts: int, groups: dict[object, list[Row]] = groups) -> list[list[Row]]:
+                return [groups[n] for n in counts]
+
+            judged += [
+                _ratio("Figure 6", f"N = 2 is worse than N = 3, 4, 8 ({positions})", reading,
+                       of(3, 4, 8, 2), _error, "error at N = 2 over the largest elsewhere",
+                       SMALLEST, errors, _last_over_largest),
+                _ratio("Figure 6", f"N = 8 is the most accurate ({positions})", reading,
+                       of(2, 3, 4, 8), _error, "least error elsewhere over that at N = 8",
+                       SMALLEST, errors),
+                _ratio("Figure 6", f"N = 8 is twice as fast as N = 3 and 4 ({positions})", reading,
+                       of(3, 4, 8), _until_near,
+                       f"least iterations elsewhere until the error stays below {_percent(NEAR)}, "
+                       "over those at N = 8", 2.0, steps),
+            ]  # fmt: skip
     return judged
 
 
@@ -234,6 +284,36 @@ _JUDGES: dict[str, Callable[[Sequence[Row]], list[Judged]]] = {
     "placement": placement_claims,
     "receivers": receivers_claims,
 }
+
+
+def _ratio(
+    source: str,
+    claim: str,
+    reading: str,
+    groups: Sequence[Sequence[Row]],
+    of: Callable[[Row], float],
+    effect: str,
+    asked: float,
+    numbers: dict[str, str],
+    statistic: Statistic = ratio_of_medians,
+) -> Judged:
+    """A claim that a ratio is ``asked`` or more."""
+    values = paired([{row.seed: of(row) for row in group} for group in groups])
+    count = values.shape[1]
+    interval = bootstrap(values, statistic) if count else Interval(math.nan, 0.0, math.inf)
+    told = f"{count} seeds" + (f" of the {MIN_SEEDS} needed" if count < MIN_SEEDS else "")
+    listed = ", ".join(f"{value} at {name}" for name, value in numbers.items())
+    return Judged(
+        source, claim, at_least(interval, asked, count), f"reading {reading}", effect, interval,
+        f"{asked:g} or more", listed, told,
+    )  # fmt: skip
+
+
+def _last_over_largest(values: np.ndarray) -> np.ndarray:
+    """The last group's median over the largest of the others."""
+    middle = np.median(values, axis=-1)
+    swapped = np.stack([middle[..., -1], middle[..., :-1].max(axis=-1)], axis=-1)
+    return ratio_of_medians(swapped[..., None])
 
 
 def iterations_until(row: Row, error: float) -> float:
@@ -257,27 +337,55 @@ def without_drt(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _less(claim: str, few: float, many: float, times: float) -> Judged:
-    numbers = f"{_percent(few)} against {_percent(many)}, {many / few:.1f} times"
-    return Judged("Figure 5", claim, many >= times * few, numbers)
-
-
-def _adam(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row.optimizer == "adam"]
-
-
-def _error(rows: Sequence[Row]) -> float:
-    """Median; a seed without a finite error counts as worse than any."""
-    return float(np.median([r.mre if math.isfinite(r.mre) else math.inf for r in rows]))
-
-
-def _by_label(rows: Iterable[Row], *names: str) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
+def _papers(rows: Iterable[Row], axes: set[str]) -> list[Row]:
+    """Rows of the paper's method whose label has the study's axes, and nothing else but how the
+    paper was read."""
+    found = []
     for row in rows:
         label = label_of(row) or {}
-        if all(name in label for name in names):
-            groups.setdefault(" ".join(str(label[name]) for name in names), []).append(row)
+        if row.optimizer == "adam" and axes <= set(label) <= axes | _READINGS:
+            found.append(row)
+    return found
+
+
+def _grouped(rows: Iterable[Row], *columns: str) -> dict[tuple[str, ...], list[Row]]:
+    """Rows by columns, and the reading last."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        reading = str((label_of(row) or {}).get("reading", "literal"))
+        key = (*(str(getattr(row, name)) for name in columns), reading)
+        groups.setdefault(key, []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def _by_label(rows: Iterable[Row], *names: str) -> Groups:
+    groups: Groups = {}
+    for row in rows:
+        label = label_of(row) or {}
+        groups.setdefault(tuple(label[name] for name in names), []).append(row)
     return groups
+
+
+def _median(rows: Sequence[Row], of: Callable[[Row], float]) -> float:
+    """A seed without a number counts as worse than any."""
+    values = [of(row) for row in rows]
+    return float(np.median([math.inf if math.isnan(value) else value for value in values]))
+
+
+def _error(row: Row) -> float:
+    return row.mre
+
+
+def _start(row: Row) -> float:
+    return row.initial_mre
+
+
+def _iterations(row: Row) -> float:
+    return float(row.iterations)
+
+
+def _until_near(row: Row) -> float:
+    return iterations_until(row, NEAR)
 
 
 def _percent(share: float) -> str:

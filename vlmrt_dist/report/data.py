@@ -37,6 +37,7 @@ class StudyDescription:
 SWEEPS = (
     StudyDescription("depth", "Error against ray-tracing depth", ("Table 1",), "D", "depth D"),
     StudyDescription("rays", "Error against the number of rays", ("Table 2",), "U", "rays U"),
+    StudyDescription("readings", "Readings of the paper", ("Table 1", "Table 2")),
     StudyDescription("initialization", "Where the estimation starts", ("Figure 3", "Figure 4")),
     StudyDescription("complexity", "Time of an iteration", ("Figure 1a", "Figure 1b")),
     StudyDescription("placement", "Positions and start", ("Figure 5",)),

@@ -10,6 +10,7 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from typing import get_args
 
 from vlmrt_dist.report.charts import charts_of
 from vlmrt_dist.report.claims import claims_of
@@ -17,7 +18,8 @@ from vlmrt_dist.report.data import Picture, Results, StudyRows, command_of
 from vlmrt_dist.report.paper import CLAIMS
 from vlmrt_dist.report.plans import plans_of
 from vlmrt_dist.report.plots import chart_json, plan_json
-from vlmrt_dist.report.tables import Table, contradictions, provenance, tables_of
+from vlmrt_dist.report.tables import Table, differences, provenance, tables_of
+from vlmrt_dist.report.verdicts import Verdict
 
 TITLE = "Conductivities by differentiable ray tracing: results"
 
@@ -81,20 +83,26 @@ def _summary(results: Results) -> str:
     judged = [
         j for study in results.studies for j in claims_of(study.name, study.rows, study.timings)
     ]
-    lines = [(j.source, j.claim, "holds" if j.holds else "contradicted", j.numbers) for j in judged]
+    lines = [
+        (j.source, j.claim, j.told, f"{j.effect} {j.interval}; {j.asked}", j.numbers)
+        for j in judged
+    ]
     parts = []
     if lines:
-        head = ("of the paper", "claim", "ours", "our numbers")
+        head = ("of the paper", "claim", "verdict", "effect, 95 % interval; asked for", "medians")
         claims = Table("Claims of the paper, held against our rows", head, tuple(lines))
         parts.append(table_html(claims, marked=2))
     else:
         parts.append("<p>No study in the ledger can judge a claim of the paper yet.</p>")
-    wrong = sum(not j.holds for j in judged)
+    counts = {v: sum(j.verdict == v for j in judged) for v in get_args(Verdict)}
     if judged:
-        parts.insert(0, f"<p>{len(judged) - wrong} of {len(judged)} claims hold; {wrong} "
-                     f"contradicted by our result.</p>")  # fmt: skip
+        parts.insert(0, f"<p>Of {len(judged)} claims {counts['holds']} hold, "
+                     f"{counts['not reproduced']} are not reproduced under the reading that was "
+                     f"run, and {counts['undecided']} are undecided.</p>")  # fmt: skip
     if any(study.quick for study in results.studies):
-        parts.append('<p class="note">Studies named <em>quick</em> have few seeds.</p>')
+        parts.append(
+            '<p class="note">Studies named <em>quick</em> have few seeds, and no verdicts.</p>'
+        )
     if results.missing:
         items = [
             f"{_text(q.title)}{_text(_of(q.paper))}: <code>{_text(command_of(q.sweep))}</code>"
@@ -112,10 +120,9 @@ def _study(study: StudyRows, picture: Picture | None) -> str:
     for source in description.paper:
         if source in CLAIMS:
             parts.append(f"<p>The paper, {_text(source)}: {_text(CLAIMS[source])}.</p>")
-    against = [str(j) for j in claims_of(study.name, study.rows, study.timings) if not j.holds]
-    against += contradictions(study)
+    against = differences(study)
     if against:
-        parts.append('<div class="against"><h3>Where our result contradicts the paper</h3>'
+        parts.append('<div class="against"><h3>Where our numbers are not the printed ones</h3>'
                      + _list(map(_text, against)) + "</div>")  # fmt: skip
     parts += [table_html(table) for table in tables_of(study)]
     for chart in charts_of(study):
@@ -181,7 +188,7 @@ def _provenance(results: Results) -> str:
 def table_html(table: Table, marked: int | None = None) -> str:
     """A table in a box that scrolls in a narrow window.
 
-    :param marked: column whose cells "contradicted" are highlighted
+    :param marked: column of verdicts, which are highlighted
     """
     head = "".join(
         f'<th scope="col"{_kind(i in table.paper, "paper")}>{_text(name)}</th>'
@@ -196,7 +203,8 @@ def table_html(table: Table, marked: int | None = None) -> str:
             else:
                 kind = " ".join(
                     [*(["paper"] if i in table.paper else []),
-                     *([cell] if i == marked else []),
+                     *([cell.split(" under")[0].split(" (")[0].replace(" ", "-")]
+                       if i == marked else []),
                      *(["number"] if _is_number(cell) else [])]
                 )  # fmt: skip
                 cells.append(f"<td{_kind(bool(kind), kind)}>{_text(cell)}</td>")

@@ -11,7 +11,7 @@ from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.store import Row
 
 OPTIMIZER_NAMES = {
-    "adam": "Adam, η = 1e-3 (paper mode)",
+    "adam": "Adam, as the paper",
     "adam_fine": "Adam, η = 1e-4",
     "adam_log": "Adam on ln σ",
     "levenberg_marquardt": "Levenberg-Marquardt",

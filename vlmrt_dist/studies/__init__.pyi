@@ -65,10 +65,8 @@ from .point import Method as Method
 from .point import Point as Point
 from .point import Protocol as Protocol
 from .point import ReportedProtocol as ReportedProtocol
-from .positions import advised as advised
 from .positions import optimal as optimal
 from .positions import planned as planned
-from .positions import solved_with as solved_with
 from .runs import run as run
 from .search.definition import Found as Found
 from .search.definition import Study as Study
@@ -81,6 +79,10 @@ from .search.space import Choice as Choice
 from .search.space import Range as Range
 from .search.space import Space as Space
 from .search.tune_runner import run_tune as run_tune
+from .study_options import PositionName as PositionName
+from .study_options import PositionOptions as PositionOptions
+from .study_options import StudyOptions as StudyOptions
+from .study_options import differing as differing
 from .sweeps import PROGRAM as PROGRAM
 from .sweeps import CommonOptions as CommonOptions
 from .sweeps import Sweep as Sweep

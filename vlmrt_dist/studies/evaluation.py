@@ -13,7 +13,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import restarts
 from vlmrt_dist.engine import choose_variant, engine_versions
-from vlmrt_dist.field import normalized_absolute_error
+from vlmrt_dist.field import power_loss
 from vlmrt_dist.inference import (
     Assumptions,
     ConductivityPrior,
@@ -100,7 +100,7 @@ def _fits(
         if fit.level_dbm is not None:
             measured = rss[f % len(point.seeds)][None]
             level = dbm_to_watts(fit.level_dbm).reshape(measured.shape)
-            losses[f] = normalized_absolute_error(level, measured)[0].sum()
+            losses[f] = power_loss(level, measured)[0].sum()
     return fits, bounds, losses
 
 

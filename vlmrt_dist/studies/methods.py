@@ -39,7 +39,7 @@ class MethodFit:
     :param permittivity: the same of ε_r, where it was unknown
     :param seconds: time of the fit [s]
     :param history: [I] relative error along the iterations
-    :param losses: [I] loss (8) along Adam's iterations
+    :param losses: [I] loss along Adam's iterations
     :param fitted_permittivity: [K] ε_r where the method ended
     :param level_dbm: [L] levels at the fit where more than conductivities was unknown; None: those
         that ``theta`` gives
@@ -74,7 +74,8 @@ def run_method(
         return _with_prior(point.seeds, problems, start, truth)
     if method == "levenberg_marquardt":
         return _maximum_likelihood(problems, start, truth)
-    solver = ADAMS[method]
+    most = point.adam.max_iterations
+    solver = point.adam if method == "adam" else replace(ADAMS[method], max_iterations=most)
     if point.learning_rate:
         solver = replace(solver, rate=point.learning_rate)
     return _adam(solver, problems, start, truth)

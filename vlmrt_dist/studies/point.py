@@ -14,7 +14,15 @@ import numpy as np
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference import PRIOR_WIDTH, Initial, LinkLoss, Noise, Parameters, Quantity
+from vlmrt_dist.inference import (
+    PRIOR_WIDTH,
+    Adam,
+    Initial,
+    LinkLoss,
+    Noise,
+    Parameters,
+    Quantity,
+)
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION
 
@@ -36,6 +44,9 @@ STUDY_VERSION = 5
 
 JOINT_VERSION = 1
 """The same for points where permittivities or offsets are unknown too."""
+
+TRUTH_WIDTH = 0.1
+"""Standard deviation of the factors λ of the paper's truths."""
 
 WIDEST = 0.5
 """Truths reach to twice their width below one, so that from here on some would be negative."""
@@ -65,7 +76,9 @@ class Point:
     :param gain_offset_db: standard deviation of an unknown offset of each setup's levels ("map"
         only)
     :param widths: see :func:`vlmrt_dist.estimate`
+    :param adam: what the method "adam" does; others take their most iterations from it
     :param learning_rate: Adam's η (> 0); None: the optimizer's own
+    :param truth_width: standard deviation of λ in the truths σ = λ σ_ITU, truncated at twice that
     :param loss: how large residuals count for the methods that are not Adam
     :param held_out: whether fits are tried on a random setup too; anywhere in a city, as good as
         nothing is received
@@ -89,7 +102,9 @@ class Point:
     groups: Literal["material"] | None = None
     gain_offset_db: float | None = None
     widths: dict[str, float] = field(default_factory=dict)
+    adam: Adam = field(default_factory=Adam)
     learning_rate: float | None = None
+    truth_width: float = TRUTH_WIDTH
     loss: LinkLoss = "squared"
     held_out: bool = True
 
@@ -111,6 +126,8 @@ class Point:
             raise ConfigurationError("learning_rate must be positive, and is Adam's only")
         if self.loss not in get_args(LinkLoss) or (self.loss != "squared" and adams):
             raise ConfigurationError("loss is squared, huber or student_t, and not Adam's")
+        if not 0.0 < self.truth_width < WIDEST:
+            raise ConfigurationError(f"truth_width must lie between 0 and {WIDEST:g}")
         if not self.prior_width > 0.0:
             raise ConfigurationError("prior_width must be positive; use inf for no prior")
         if "conductivity" not in self.unknowns or set(self.unknowns) - {
@@ -164,6 +181,11 @@ class Point:
         ]
         if self.learning_rate is not None or self.loss != "squared":
             parts.append([self.learning_rate, self.loss])
+        adam = _plain_adam(self.adam)
+        if optimizer.startswith("adam") and adam != _plain_adam(Adam()):
+            parts.append(adam)
+        if self.truth_width != TRUTH_WIDTH:
+            parts.append({"truth_width": self.truth_width})
         if not self.held_out:
             parts.append("no held-out setup")
         return _hash(parts)
@@ -232,6 +254,12 @@ class Point:
 
 def _hash(parts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _plain_adam(adam: Adam) -> dict[str, Any]:
+    """Options of Adam as plain values for a key; where it starts and its engine are the point's."""
+    values = dataclasses.asdict(adam) | {"stop_kind": type(adam.stop).__name__}
+    return {name: value for name, value in values.items() if name not in ("initial", "engine")}
 
 
 def _plain(prior: MaterialPrior) -> list[Any]:

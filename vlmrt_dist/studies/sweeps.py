@@ -19,12 +19,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
 from cyclopts import Group, Parameter
 
 from vlmrt_dist.command_line import (
     CommandExit,
+    Options,
     described_hint,
     leave,
     new_app,
@@ -120,9 +121,9 @@ class Sweep:
         """Ledger of the rows."""
         return Ledger(self.folder)
 
-    def variant(self, name: str | None) -> Sweep:
-        """The same under a name of its own: ``depth_offline``; None: itself."""
-        return dataclasses.replace(self, study=f"{self.study}_{name}") if name else self
+    def variant(self, *names: str | None) -> Sweep:
+        """The same under a name of its own: ``depth_offline``; None adds nothing."""
+        return dataclasses.replace(self, study="_".join([self.study, *filter(None, names)]))
 
     def figure(self, suffix: str = "") -> Place:
         """Place of a figure."""
@@ -222,10 +223,12 @@ class SweepCommand:
     def __call__(self, **options: Any) -> None:
         """Run the sweep in this process.
 
-        :param options: common options and axes by name; what is not given has its default
+        :param options: common options and axes by name, and fields of axes that are options
+            themselves; what is not given has its default
         :raises VlmrtError: as the sweep does
         """
-        values = self._defaults | (dict(self._quick) if options.get("quick") else {}) | options
+        quick = dict(self._quick) if options.get("quick") else {}
+        values = self._defaults | self._with_fields(quick | options)
         axes = {name: values.pop(name) for name in self._axes}
         try:
             common = CommonOptions(**values)
@@ -234,6 +237,18 @@ class SweepCommand:
         except CommandExit as end:
             if end.code:
                 raise
+
+    def _with_fields(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Options whose fields became parts of the axes that have them."""
+        given = dict(given)
+        for axis in self._axes:
+            default = self._defaults[axis]
+            if isinstance(default, Options):
+                names = {each.name for each in fields(cast(Any, default))} - set(self._defaults)
+                own = {name: given.pop(name) for name in names & given.keys()}
+                if own:
+                    given[axis] = dataclasses.replace(given.get(axis, cast(Any, default)), **own)
+        return given
 
     def run(self, arguments: Sequence[str] | None = None) -> int:
         """Run the sweep as a command.

@@ -50,7 +50,10 @@ def truth_of(point: Point, free: BoolArray) -> Truth:
         shared = [scene.materials.index(m) for m in scene.materials]
     itu = scene.conductivity(radio.frequency)
     one = np.ones(scene.num_objects)
-    factor = np.array([perturbed(one, seed)[shared] for seed in point.seeds])
+    factor = np.array([
+        perturbed(one, seed, point.truth_width, 2.0 * point.truth_width)[shared]
+        for seed in point.seeds
+    ])  # fmt: skip
     sigma = np.where(free, itu * factor, itu)  # what is fixed is known
     permittivity = None
     if "relative_permittivity" in point.unknowns:

@@ -14,7 +14,8 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.field import ValueAndGrad
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.field import PowerLoss, ValueAndGrad
 from vlmrt_dist.paths import LiveScene, dr, mi, rt
 from vlmrt_dist.scene import SceneModel
 
@@ -171,12 +172,19 @@ class DiffeRT:
         powers = [np.asarray(self._powers(sigma, *each), np.float64) for each in self._paths]
         return np.array(powers)[None] * self._radio.tx_power
 
-    def value_and_grad(self, theta: FloatArray) -> ValueAndGrad:
-        """Loss [1, 1] and gradient [1, 1, K] of one vector of conductivities [1, K] [S/m]."""
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
+        """Loss [1, 1] and gradient [1, 1, K] of one vector of conductivities [1, K] [S/m].
+
+        :raises ConfigurationError: if another loss than the paper's is asked for
+        """
         import jax.numpy as jnp
 
-        loss, gradient = self._step(jnp.asarray(theta[0], jnp.float32))
-        return ValueAndGrad(np.array([[float(loss)]]), np.asarray(gradient, np.float64)[None, None])
+        if loss != "nae":
+            raise ConfigurationError("the DiffeRT baseline knows the loss nae only")
+        value, gradient = self._step(jnp.asarray(theta[0], jnp.float32))
+        return ValueAndGrad(
+            np.array([[float(value)]]), np.asarray(gradient, np.float64)[None, None]
+        )
 
     def _powers(self, sigma: Any, paths: Any, receiver: Any) -> Any:
         """[N] received over transmitted power."""

@@ -15,7 +15,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.cores import usable_cores
-from vlmrt_dist.field import Differentiable, perturbed, simulate
+from vlmrt_dist.field import Differentiable, PowerLoss, ValueAndGrad, perturbed, simulate
 from vlmrt_dist.inference import (
     ADAMS,
     PRIOR_WIDTH,
@@ -364,11 +364,11 @@ class _Watched:
         self._objective, self._truth = objective, truth
         self.steps = 0
 
-    def value_and_grad(self, theta: FloatArray) -> Any:
+    def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         if mean_relative_error(theta[0], self._truth) <= SOLVED:
             raise _Solved
         self.steps += 1
-        return self._objective.value_and_grad(theta)
+        return self._objective.value_and_grad(theta, loss)
 
 
 def _least_squares(bench: Bench, objective: Any) -> tuple[int, float]:

@@ -1,0 +1,238 @@
+"""Kernels that walk stored paths through their interactions, in float64 with Dr.Jit.
+
+Each lane is one path of one parameter vector. What a path meets enters as the diagonal C of a
+slab's, or a stack's, TE and TM coefficients with its derivatives, and the changes of basis R
+between; see :mod:`~vlmrt_dist.field.replay`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlmrt_dist.field.materials import SLAB
+from vlmrt_dist.field.slabs import VARIANT, Complex, dr, slab, stack
+from vlmrt_dist.paths import NONE, REFLECTION, TRANSMISSION
+
+ON_CUDA = VARIANT.startswith("cuda")
+_backend = dr.cuda if ON_CUDA else dr.llvm
+Float: Any = _backend.Float64
+UInt: Any = _backend.UInt32
+
+KINDS = 4
+"""A power of two above the kinds of interactions: object and kind of one are KINDS · k + kind."""
+
+NO_LAYER = 0xFFFFFFFF
+
+_ALIGNMENT = 64
+
+
+def aligned(kind: Any, size: int) -> NDArray[Any]:
+    """Uninitialised memory for a Dr.Jit array.
+
+    On the CPU Dr.Jit reads NumPy's memory in place, and a frozen kernel is recorded again whenever
+    the alignment of one of its arrays differs; so they all get the same.
+    """
+    dtype = np.dtype(np.float64 if kind is Float else np.uint32)
+    buffer = np.empty(size * dtype.itemsize + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + size * dtype.itemsize].view(dtype)
+
+
+def device(kind: Any, values: NDArray[Any]) -> Any:
+    """``values``, flattened, as a Dr.Jit array."""
+    memory = aligned(kind, values.size)
+    memory[:] = values.ravel()
+    return kind(memory)
+
+
+# A recording for each depth and combining is in order, so no warning before there are very many.
+@dr.freeze(state_fn=None, warn_after=10_000)
+def walk(
+    lanes: tuple[Any, Any, Any],
+    materials: list[Any],
+    floats: list[Any],
+    encounters: list[Any],
+    stacked: tuple[Any, int] | None,
+    depth: int,
+    factors: tuple[tuple[float, float], ...],
+    unknown: str,
+    coherent: bool,
+) -> list[Any]:
+    """Amplitude and, for each factor, its derivative for each interaction and layer (``coherent``:
+    real and imaginary parts apart), or power and its derivatives.
+
+    :param lanes: [P · S] path of each lane (None: lanes are paths), and where its parameters of
+        slabs and of objects begin (None: at the beginning)
+    :param materials: ε_r, σ/(ωε_0) and 2π · thickness / λ, [S · K'] each; and, where there is an
+        extra loss, the share of the amplitude that it leaves [S · K'']
+    :param floats: columns of the path table: F_tx (2, scaled), F_rx (2) (4 each where they are
+        complex: real and imaginary parts), cos and sin of the rotations (D + 1 each), cosines of
+        incidence (D)
+    :param encounters: object and kind of each interaction as one number (D)
+    :param stacked: slabs of each object [K'' · N], and N; None: every object is one
+    :param factors: derivatives of η, of the thickness in radians, or of ln T, by the parameters
+        that are differentiated by; none: by none
+    :param unknown: which of the three: "eta", "thickness", "extra_loss_db"
+    """
+    column, coefficient, derivative = _interactions(
+        lanes, materials, floats, encounters, stacked, depth, unknown
+    )
+    ends, (cos, sin) = column[: -3 * depth - 2], _rotations(column, depth)
+    if len(ends) == 4:
+        tx, rx = ends[0:2], ends[2:4]
+    else:
+        pairs = [Complex(*ends[i : i + 2]) for i in range(0, 8, 2)]
+        tx, rx = pairs[0:2], pairs[2:4]
+
+    # Forwards: the field before and after each interaction.
+    field = [Complex(tx[0]), Complex(tx[1])]
+    before = []
+    for d in range(depth):
+        field = _turn(field, cos[d], sin[d])
+        before.append(field)
+        field = [coefficient[d][0] * field[0], coefficient[d][1] * field[1]]
+    field = _turn(field, cos[depth], sin[depth])
+    amplitude = field[0] * rx[0] + field[1] * rx[1]
+
+    # Backwards: what a change of the field behind each interaction does to the amplitude.
+    after = _turn([Complex(rx[0]), Complex(rx[1])], cos[depth], -sin[depth])
+    change = []
+    for d in range(depth - 1, -1, -1):
+        for d_te, d_tm in reversed(derivative[d]):
+            change.append(after[0] * d_te * before[d][0] + after[1] * d_tm * before[d][1])
+        te, tm = coefficient[d]
+        after = _turn([te * after[0], tm * after[1]], cos[d], -sin[d])
+    change = [value * Complex(*factor) for factor in factors for value in reversed(change)]
+    if coherent:
+        return [part(value) for value in (amplitude, *change) for part in (dr.real, dr.imag)]
+    pointer = 2.0 * dr.conj(amplitude)
+    return [dr.squared_norm(amplitude), *(dr.real(pointer * value) for value in change)]
+
+
+def _interactions(
+    lanes: tuple[Any, Any, Any],
+    materials: list[Any],
+    floats: list[Any],
+    encounters: list[Any],
+    stacked: tuple[Any, int] | None,
+    depth: int,
+    unknown: str,
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Columns of the lanes; coefficients of each interaction; derivatives of these for each layer.
+
+    Parameters as of :func:`walk`.
+    """
+    path, slab_offset, object_offset = lanes
+    column, encounter = floats, encounters
+    if path is not None:
+        column = [dr.gather(Float, x, path) for x in floats]
+        encounter = [dr.gather(UInt, x, path) for x in encounters]
+    incidence = column[len(column) - depth :]
+
+    coefficient, derivative = [], []
+    for d in range(depth):
+        k, kind = encounter[d] // KINDS, encounter[d] % KINDS
+        slabs = _slabs_of(materials, k, slab_offset, stacked)
+        by_thickness = unknown == "thickness"
+        if stacked is None:
+            both = slab(incidence[d], *slabs[0], kind == REFLECTION, by_thickness)
+            value, changes = both[:2], [both[2:]]
+        else:
+            value, changes = stack(incidence[d], slabs, kind == REFLECTION, by_thickness)
+        if len(materials) > len(SLAB):
+            at = k if object_offset is None else k + object_offset
+            through = kind == TRANSMISSION
+            share = dr.select(through, dr.gather(Float, materials[-1], at), 1.0)
+            value = [x * share for x in value]
+            changes = [[x * share for x in pair] for pair in changes]
+            if unknown == "extra_loss_db":
+                changes = [[dr.select(through, x, Complex(0.0)) for x in value]]
+        passes = kind == NONE
+        coefficient.append([dr.select(passes, Complex(1.0), x) for x in value])
+        derivative.append([[dr.select(passes, Complex(0.0), x) for x in pair] for pair in changes])
+    return column, coefficient, derivative
+
+
+def _rotations(column: list[Any], depth: int) -> tuple[list[Any], list[Any]]:
+    """Cosines and sines of the D + 1 changes of basis, from the lanes' columns."""
+    first = len(column) - 3 * depth - 2
+    return column[first : first + depth + 1], column[first + depth + 1 : first + 2 * depth + 2]
+
+
+@dr.freeze(state_fn=None, warn_after=10_000)
+def transfer(
+    lanes: tuple[Any, Any, Any],
+    materials: list[Any],
+    floats: list[Any],
+    encounters: list[Any],
+    stacked: tuple[Any, int] | None,
+    depth: int,
+    factors: tuple[tuple[float, float], ...],
+    unknown: str,
+) -> list[Any]:
+    """Transfer matrix T of each path, from (θ̂, φ̂) at its departure to those at its arrival, and its
+    derivative for each factor, interaction and layer: T_θθ, T_θφ, T_φθ, T_φφ, real and imaginary
+    parts.
+
+    Parameters as of :func:`walk`, but ``floats`` has no columns of antennas.
+    """
+    column, coefficient, derivative = _interactions(
+        lanes, materials, floats, encounters, stacked, depth, unknown
+    )
+    cos, sin = _rotations(column, depth)
+    one, none = Complex(1.0), Complex(0.0)
+    fields, before = [[one, none], [none, one]], []
+    for d in range(depth):
+        fields = [_turn(field, cos[d], sin[d]) for field in fields]
+        before.append(fields)
+        fields = [[coefficient[d][i] * field[i] for i in range(2)] for field in fields]
+    fields = [_turn(field, cos[depth], sin[depth]) for field in fields]
+    found = [[fields[j][i] for i in range(2) for j in range(2)]]
+    after = [_turn(unit, cos[depth], -sin[depth]) for unit in ([one, none], [none, one])]
+    change = []
+    for d in range(depth - 1, -1, -1):
+        for slope in reversed(derivative[d]):
+            change.append(
+                [
+                    out[0] * slope[0] * into[0] + out[1] * slope[1] * into[1]
+                    for out in after
+                    for into in before[d]
+                ]
+            )
+        te, tm = coefficient[d]
+        after = [_turn([te * out[0], tm * out[1]], cos[d], -sin[d]) for out in after]
+    for factor in factors:
+        found += [[value * Complex(*factor) for value in each] for each in reversed(change)]
+    return [part(value) for each in found for value in each for part in (dr.real, dr.imag)]
+
+
+def _turn(field: list[Any], cos: Any, sin: Any) -> list[Any]:
+    return [field[0] * cos + field[1] * sin, field[1] * cos - field[0] * sin]
+
+
+def _slabs_of(
+    materials: list[Any], k: Any, offset: Any, stacked: tuple[Any, int] | None
+) -> list[tuple[Any, Any]]:
+    """η and 2π · thickness / λ of the slabs of object ``k``, from its front.
+
+    Of objects with fewer layers than others the last ones are vacuum of no thickness.
+    """
+    permittivity, loss, thickness = materials[: len(SLAB)]
+    if stacked is None:
+        if offset is not None:
+            k = k + offset
+        eta = Complex(dr.gather(Float, permittivity, k), -dr.gather(Float, loss, k))
+        return [(eta, dr.gather(Float, thickness, k))]
+    slabs, (stack_, most) = [], stacked
+    for layer in range(most):
+        at = dr.gather(UInt, stack_, k * most + layer)
+        there = at != NO_LAYER
+        if offset is not None:
+            at = at + offset
+        real = dr.select(there, dr.gather(Float, permittivity, at, there), 1.0)
+        eta = Complex(real, -dr.gather(Float, loss, at, there))
+        slabs.append((eta, dr.gather(Float, thickness, at, there)))
+    return slabs
