@@ -115,6 +115,7 @@ def convert_command(
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     columns: ColumnFlags = ColumnFlags(),
     places: PlaceFlags = PlaceFlags(),
+    overwrite: bool = False,
     scene: str | None = None,
     reading: NamedScene = NamedScene(),
 ) -> None:
@@ -122,9 +123,10 @@ def convert_command(
 
     :param file: measured levels as they came: .csv, .tsv, .txt, .dat, .parquet
     :param out: the campaign to write, .csv or .parquet; default: only show
+    :param overwrite: replace a file that is there already
     :param scene: check the positions against this scene (see estimate)
     """
-    check_target(out, ".csv", ".parquet")
+    check_target(out, ".csv", ".parquet", overwrite=overwrite)
     with naming_options(ColumnFlags), naming_options(PlaceFlags):
         options = ReadingOptions(
             columns=columns.columns,
@@ -148,9 +150,10 @@ def convert_command(
         )
     room = reading.named(scene, keep_unstated=True) if scene is not None else None
     found = read_measurements(file, scene=room, options=options)
-    _show(found)
     if out is not None:
         write_campaign(found.campaign, out, setups=found.setups)
+    _show(found)
+    if out is not None:
         print_result(f"written to {out}")
 
 

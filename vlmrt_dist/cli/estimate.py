@@ -65,7 +65,7 @@ class EstimateOutput(Options):
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
     :param scene_out: write the scene with the estimated numbers to scene.xml and meshes in this
         folder, for sionna.rt.load_scene
-    :param overwrite: replace a scene that is in that folder already
+    :param overwrite: replace files, and the scene in that folder, that are there already
     :param profile: print the profile likelihood of this object too; may be repeated
     """
 
@@ -79,14 +79,12 @@ class EstimateOutput(Options):
     profile: Annotated[tuple[str, ...], Parameter(metavar="OBJECT")] = ()
 
     def __post_init__(self) -> None:
-        check_target(self.figure, ".png", ".pdf")
-        check_target(self.view, ".html", ".htm")
-        check_target(self.out, *RESULT_SUFFIXES)
-        check_target(self.links, *RESULT_SUFFIXES)
+        check_target(self.figure, ".png", ".pdf", overwrite=self.overwrite)
+        check_target(self.view, ".html", ".htm", overwrite=self.overwrite)
+        check_target(self.out, *RESULT_SUFFIXES, overwrite=self.overwrite)
+        check_target(self.links, *RESULT_SUFFIXES, overwrite=self.overwrite)
         if self.scene_out is not None:
             check_folder(self.scene_out, overwrite=self.overwrite)
-        elif self.overwrite:
-            raise ConfigurationError("--overwrite goes with --scene-out")
 
 
 @described
@@ -150,8 +148,13 @@ def estimate_command(
                 for name in output.profile
             ]  # fmt: skip
         decisive = _deciding(room, campaign, result, asked, seed)
-    _print(result, profiles, decisive, output.as_json)
+    if result.outcome not in ("converged", "max_iterations"):
+        raise NumericalError(
+            f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
+            "--initial itu, or use --optimizer levenberg_marquardt"
+        )
     _write(result, output, room, campaign, asked)
+    _print(result, profiles, decisive, output.as_json)
 
 
 def _deciding(
@@ -172,12 +175,6 @@ def _deciding(
 
 
 def _print(result: Estimate, profiles: list[Profile], decisive: list[str], as_json: bool) -> None:
-    """:raises NumericalError: if the fit did not end at an answer"""
-    if result.outcome not in ("converged", "max_iterations"):
-        raise NumericalError(
-            f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
-            "--initial itu, or use --optimizer levenberg_marquardt"
-        )
     if not as_json:
         terminal = sys.stdout.isatty()
         width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if terminal else WIDTH

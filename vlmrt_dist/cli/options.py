@@ -496,12 +496,13 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def check_target(path: Path | None, *suffixes: str) -> None:
-    """Refuse before the work what could not be written after it.
+def check_target(path: Path | None, *suffixes: str, overwrite: bool) -> None:
+    """Refuse before the work what could not, or must not, be written after it.
 
     :param path: None: nothing is to be written
+    :param overwrite: whether a file that is there may be replaced
     :raises CampaignError: if its name has another ending
-    :raises StorageError: if its folder is not there or not writable
+    :raises StorageError: if its folder is not there or not writable, or the file is there already
     """
     if path is None:
         return
@@ -509,3 +510,7 @@ def check_target(path: Path | None, *suffixes: str) -> None:
         raise CampaignError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise StorageError(f"cannot write {path}: there is no such folder, or it is not writable")
+    if not overwrite and os.path.lexists(path):
+        raise StorageError(
+            f"{path} is there already; name another file, or replace it with --overwrite"
+        )

@@ -137,6 +137,7 @@ class PlanOutput(Options):
 
     :param out: the file to write, .csv or .parquet
     :param figure: draw the positions to this .png
+    :param overwrite: replace files that are there already
     :param as_json: print one JSON object
     :param compare: print what each of these would determine at the positions, as in
         power,delay:20ns,power+response:64 (see simulate --observe; + joins what is measured
@@ -145,12 +146,13 @@ class PlanOutput(Options):
 
     out: Annotated[Path, Parameter(metavar="FILE")]
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
     as_json: Annotated[bool, Parameter(name="--json")] = False
     compare: Annotated[str | None, Parameter(metavar="WORDS")] = None
 
     def __post_init__(self) -> None:
-        check_target(self.out, ".csv", ".parquet")
-        check_target(self.figure, ".png")
+        check_target(self.out, ".csv", ".parquet", overwrite=self.overwrite)
+        check_target(self.figure, ".png", overwrite=self.overwrite)
         for words in self.alternatives:
             parse_observables(words.replace("+", ","))
 
@@ -163,12 +165,17 @@ class PlanOutput(Options):
         return [] if self.compare is None else self.compare.split(",")
 
     def write(self, scene: SceneModel, planned: Campaign, text: str, answer: Any) -> None:
-        """Write the positions, print what is said of them, draw them.
+        """Write the positions, draw them, print what is said of them.
 
         :param text: a table
         :param answer: the same for JSON
         """
         write_campaign(planned, self.out)
+        if self.figure is not None:
+            from vlmrt_dist.report import positions_figure
+
+            positions_figure(scene, planned, self.figure)
+            say(f"figure written to {self.figure}")
         if self.as_json:
             print_result(json.dumps(answer, indent=2, allow_nan=False))
         else:
@@ -177,11 +184,6 @@ class PlanOutput(Options):
                 f"{counted(planned.num_links, 'link')} of {counted(planned.num_setups, 'setup')} "
                 f"written to {self.out}"
             )
-        if self.figure is not None:
-            from vlmrt_dist.report import positions_figure
-
-            positions_figure(scene, planned, self.figure)
-            say(f"figure written to {self.figure}")
 
 
 @described

@@ -90,17 +90,19 @@ class TruthOptions(Options):
 
     :param out: the file to write, .csv or .parquet
     :param truth_out: where the truth [S/m] goes, .csv
+    :param overwrite: replace files that are there already
     :param perturb_seed: seed of a truth up to 20 % about the scene's own values; default: these
     :raises StorageError: if a file cannot be written
     """
 
     out: Annotated[Path, Parameter(metavar="FILE")]
     truth_out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
     perturb_seed: int | None = None
 
     def __post_init__(self) -> None:
-        check_target(self.out, ".csv", ".parquet")
-        check_target(self.truth_out, ".csv")
+        check_target(self.out, ".csv", ".parquet", overwrite=self.overwrite)
+        check_target(self.truth_out, ".csv", overwrite=self.overwrite)
         if self.truth_out is not None and self.truth_out.absolute() == self.out.absolute():
             raise StorageError("--out and --truth-out name the same file")
         if self.perturb_seed is not None and self.perturb_seed < 0:

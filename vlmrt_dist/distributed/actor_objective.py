@@ -46,6 +46,7 @@ from vlmrt_dist.field import (
     ValueAndGrad,
     measured_power,
 )
+from vlmrt_dist.paths import Turns
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -169,14 +170,21 @@ class ActorObjective:
         parts = self._gather("log_jacobian", theta)
         return np.concatenate([p[0] for p in parts]), sp.vstack([p[1] for p in parts], "csr")
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
         """See :meth:`~vlmrt_dist.field.objective.Objective.levels`."""
-        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted))
+        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted), turns)
         by = {name: sp.vstack([p.by[name] for p in parts], "csr") for name in wanted}
         layers = {
             name: sp.vstack([p.layers[name] for p in parts], "csr") for name in parts[0].layers
         }
-        return Levels(np.concatenate([p.rss for p in parts]), by, layers)
+        turned = [p.by_turn for p in parts if p.by_turn is not None]
+        by_turn = np.concatenate(turned) if turned else None
+        return Levels(np.concatenate([p.rss for p in parts]), by, layers, by_turn)
 
     def observe(
         self,

@@ -26,7 +26,7 @@ from vlmrt_dist.field import (
     PowerLoss,
     ValueAndGrad,
 )
-from vlmrt_dist.paths import NOT_PROVEN
+from vlmrt_dist.paths import NOT_PROVEN, Turns
 from vlmrt_dist.scene import SceneModel
 
 if TYPE_CHECKING:
@@ -126,9 +126,18 @@ class SceneActor:
         """Received powers [S, m, N] in watts of conductivities [S, K]."""
         return self._built().rss(theta)
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
-        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K]."""
-        return self._built().levels(materials, wanted)
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
+        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K].
+
+        :param turns: of the whole campaign
+        """
+        own = None if turns is None else turns.of_setups(slice(*self._setups))
+        return self._built().levels(materials, wanted, own)
 
     def observe(
         self,

@@ -41,7 +41,7 @@ from vlmrt_dist.field.kernels import (
     walk,
 )
 from vlmrt_dist.field.materials import SLAB, Materials, Parameter
-from vlmrt_dist.field.objective import Slopes
+from vlmrt_dist.field.objective import DB, Slopes
 from vlmrt_dist.field.polarimetry import (
     Ends,
     PortAverages,
@@ -167,14 +167,14 @@ class Replay:
         self._ends = Ends(tx.value * self._scale[:, None], rx.value)
         self._turned = tx.by_turn * self._scale[:, None], rx.by_turn
 
-    def by_turn(self, materials: Materials) -> Derivative:
-        """Received powers of one parameter vector and their derivatives by the orientations that
+    def by_turn(self, materials: Materials) -> FloatArray:
+        """[L, 6] derivatives of the levels of one parameter vector by the orientations that
         :meth:`aim` was given: yaw, pitch and roll of the transmitter, then of the receiver
-        (``by_path`` [6 · P, 1] [W/rad])."""
+        [dB/rad]; zero where no path arrives."""
         rows = self._rows(materials)
         assert self._which is not None  # a replay whose antennas do not turn has no matrices
         if self.table.num_paths == 0:
-            return Derivative(np.zeros((self.num_links, 1)), np.zeros((0, 1)))
+            return np.zeros((self.num_links, 6))
         coherent = self.radio.combining == "coherent"
         matrix = matrices(self._kernel(rows, (), coherent))[0]
         tx, rx = self._ends
@@ -182,7 +182,12 @@ class Replay:
         ends += [Ends(tx, slope) for slope in self._turned[1]]
         changes = [end.amplitude(matrix, self._which) for end in ends]
         value = self._ends.amplitude(matrix, self._which)
-        return self._summed(columns_of(value, changes, coherent))
+        rss, by_path = self._summed(columns_of(value, changes, coherent))
+        power = rss[:, 0]
+        per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+        slopes = by_path.reshape(len(changes), -1)
+        summed = [np.bincount(self._path_link, each, self.num_links) for each in slopes]
+        return np.stack(summed, axis=1) * per_link[:, None]
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""

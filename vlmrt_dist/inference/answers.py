@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.inference.devices import ANGLES
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import (
     DelayOffsets,
+    DeviceEstimate,
     ExcessLoss,
     Gains,
     JointPosterior,
@@ -114,6 +116,21 @@ def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
     i = unknowns.quantity.index("excess_loss")
     value, low, high, std = (float(v[i]) for v in (found.x, found.low, found.high, found.std))
     return ExcessLoss(value, low, high, std, found.verdict[i])
+
+
+def devices_found(unknowns: Unknowns, found: Marginals) -> tuple[DeviceEstimate, ...]:
+    """Orientations and transmit powers that were unknown, as differences to those stated."""
+    values = []
+    for i, name in enumerate(unknowns.quantity):
+        if name != "tx_power" and name not in ANGLES:
+            continue
+        unit, scale = ("dB", 1.0) if name == "tx_power" else ("°", 180.0 / np.pi)
+        value, std, low, high = (
+            scale * float(v[i]) for v in (found.x, found.std, found.low, found.high)
+        )
+        label, verdict = unknowns.label[i], found.verdict[i]
+        values.append(DeviceEstimate(name, label, value, std, low, high, verdict, unit))
+    return tuple(values)
 
 
 def joint_of(unknowns: Unknowns, fit: Fit) -> JointPosterior:

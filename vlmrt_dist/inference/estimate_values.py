@@ -18,6 +18,7 @@ from vlmrt_dist.inference.quantities import (
     Alternative,
     Clutter,
     DelayOffsets,
+    DeviceEstimate,
     ExcessLoss,
     Gains,
     JointPosterior,
@@ -63,6 +64,10 @@ class EstimateValues:
     :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
         ``links.noise_db`` contains it, and so do all intervals
     :param excess_loss: mean loss a metre beyond the model's, if it was unknown
+    :param devices: orientations of antennas and transmit powers that were unknown, as differences
+        to those stated
+    :param directional: antennas have patterns that turning changes in azimuth, and orientations
+        that were taken for known
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -138,6 +143,8 @@ class EstimateValues:
     ties: tuple[Tie, ...] = ()
     clutter: Clutter | None = None
     excess_loss: ExcessLoss | None = None
+    devices: tuple[DeviceEstimate, ...] = ()
+    directional: bool = False
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0

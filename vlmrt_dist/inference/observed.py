@@ -91,13 +91,14 @@ def check_observables(campaign: Campaign, noise: Noise) -> None:
             )
         return
     powers_only = {
-        "clutter_db_per_sqrt_m and excess_loss_db_per_m": noise.needs_lengths,
+        "clutter_db_per_sqrt_m or excess_loss_db_per_m": noise.needs_lengths,
         "position_error_m": noise.position_error_m > 0.0,
+        "orientation_deg": noise.orientation_deg is not None,
     }
     for what, asked in powers_only.items():
         if asked:
             raise ConfigurationError(
-                f"{what} are known for received powers only; leave them out, or leave out the "
+                f"{what} goes with received powers only; leave it out, or leave out the "
                 f"{campaign.observables[0].name}"
             )
     for block in campaign.observables:

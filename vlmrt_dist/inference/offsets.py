@@ -77,8 +77,8 @@ def offsets_of(campaign: Campaign, shared: GainSharing) -> Offsets:
         names = [f"setup {m + 1}" for m in range(shape[0])]
         group = np.arange(shape[0])
     elif shared == "device":
-        group = _same(campaign.tx)
-        names = [f"transmitter of {_setups(group == g)}" for g in range(group.max() + 1)]
+        group = same_points(campaign.tx)
+        names = [f"transmitter of {setup_list(group == g)}" for g in range(group.max() + 1)]
     elif shared == "campaign":
         names, group = ["the campaign"], np.zeros(shape[0], np.int64)
     else:
@@ -126,7 +126,8 @@ def _of_mapping(count: int, shared: Mapping[int, str]) -> tuple[list[str], IntAr
     numbers = {key: g for g, key in enumerate(dict.fromkeys(keys))}
     group = np.array([numbers[key] for key in keys])
     names = [
-        f"{name} ({_setups(group == g)})" if given else name for (given, name), g in numbers.items()
+        f"{name} ({setup_list(group == g)})" if given else name
+        for (given, name), g in numbers.items()
     ]
     return names, group
 
@@ -134,7 +135,7 @@ def _of_mapping(count: int, shared: Mapping[int, str]) -> tuple[list[str], IntAr
 def _of_receivers(campaign: Campaign) -> Offsets:
     there = campaign.present
     places = campaign.rx[there]
-    group = _same(places)
+    group = same_points(places)
     if len(np.unique(group)) == len(group):
         raise ConfigurationError(
             "receivers cannot have offsets of their own here: none stands at one position in "
@@ -148,7 +149,7 @@ def _of_receivers(campaign: Campaign) -> Offsets:
     return Offsets(names, of_link)
 
 
-def _same(points: FloatArray) -> IntArray:
+def same_points(points: FloatArray) -> IntArray:
     """[n] number of each position, equal for equal ones, in the order of first appearance."""
     _, first, group = np.unique(points + 0.0, axis=0, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
@@ -156,6 +157,7 @@ def _same(points: FloatArray) -> IntArray:
     return np.asarray(rank[group.reshape(-1)])
 
 
-def _setups(which: np.ndarray) -> str:
+def setup_list(which: np.ndarray) -> str:
+    """The setups that are True, counted from 1, as words."""
     numbers = [str(m + 1) for m in np.flatnonzero(which)]
     return f"setup{'s' if len(numbers) > 1 else ''} {listed(numbers)}"

@@ -29,8 +29,10 @@ from vlmrt_dist.field import (
     Walls,
     normal_loss,
 )
+from vlmrt_dist.inference.devices import ANGLES, RX_ANGLES, TX_ANGLES
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.prior_term import PriorShape
+from vlmrt_dist.paths import Turns
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
@@ -68,6 +70,8 @@ KINDS: dict[str, _Kind] = {
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
     "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
     "delay_offset": _Kind(False, -1000.0, 1000.0, 1.0, 100.0, "ns"),
+    "tx_power": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+    **dict.fromkeys(ANGLES, _Kind(False, -np.pi, np.pi, np.radians(10.0), np.pi, "rad")),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
 what a metre of path loses beyond the model, the delay offset by how much measured delays exceed
@@ -79,7 +83,7 @@ LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
 
 KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
 
-OF_LINKS = ("gain", "excess_loss", "delay_offset")
+OF_LINKS = ("gain", "excess_loss", "tx_power", "delay_offset", *ANGLES)
 """Kinds that belong to links, not to objects."""
 
 
@@ -114,7 +118,10 @@ DIFFERENT = 1e-6
 RIPPLE = 0.35
 """Share of the way from one transparency of a slab to the next that a search moves at a time."""
 
-LINEAR = ("gain", "excess_loss")
+TURN_SPACING = 0.5
+"""Angle between values of an orientation that a search for minima looks at [rad]."""
+
+LINEAR = ("gain", "excess_loss", "tx_power")
 """Quantities that levels are linear in."""
 
 
@@ -122,7 +129,7 @@ LINEAR = ("gain", "excess_loss")
 class Unknowns:
     """X unknowns of K objects and M setups.
 
-    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or "gain"
+    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or one of :data:`OF_LINKS`
     :param label: [X] the object, the group or the setup that it belongs to
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
@@ -182,8 +189,8 @@ class Unknowns:
         turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
         layers = self.known.layers
         for name, entry in self.entry.items():
-            if name in LINEAR:
-                found[entry[entry >= 0]] = np.inf
+            if name in LINEAR or name in ANGLES:
+                found[entry[entry >= 0]] = np.inf if name in LINEAR else TURN_SPACING
                 continue
             if name == "delay_offset":
                 found[entry[entry >= 0]] = self.delay_spacing
@@ -310,6 +317,21 @@ class Unknowns:
             return np.zeros((len(x), links))
         return np.where(entry >= 0, x[:, entry], 0.0)
 
+    def turns(self, x: FloatArray) -> Turns | None:
+        """Changes of the antennas' orientations; None where none is unknown."""
+        if not set(ANGLES) & self.entry.keys():
+            return None
+        setups = sum(len(c.setups) for c in self.carriers)
+        found = []
+        for angles in (TX_ANGLES, RX_ANGLES):
+            entries = [self.entry.get(name, np.full(setups * self.num_receivers, -1))
+                       for name in angles]  # fmt: skip
+            entry = np.stack(entries, axis=1).reshape(setups, self.num_receivers, 3)
+            if angles == TX_ANGLES:  # alike for all receivers of a setup; -1 where there is none
+                entry = entry.max(axis=1)
+            found.append(np.where(entry >= 0, x[entry], 0.0))
+        return Turns(*found)
+
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
         return LevelModel(self, objective)
@@ -360,16 +382,21 @@ class LevelModel:
             if unknowns.length_m is not None:
                 lengths = np.nan_to_num(unknowns.length_m)
             added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        if "tx_power" in columns:
+            added.append(columns["tx_power"])
         self._by_link_alone = sum(added) if added else None
         lossy = "penetration_loss" in entry
-        self._together = isinstance(objective, ManyObjective) and not lossy
+        turning = bool(set(ANGLES) & entry.keys())
+        self._together = isinstance(objective, ManyObjective) and not (lossy or turning)
         self._places: dict[str, _Places] = {}
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
         columns = self._columns
         loss = self._unknowns.loss(x)
-        found = self._objective.levels(self._unknowns.materials_with(x, loss), self._wanted)
+        turns = self._unknowns.turns(x)
+        materials = self._unknowns.materials_with(x, loss)
+        found = self._objective.levels(materials, self._wanted, turns)
         level = watts_to_dbm(found.rss).ravel()
         jacobian = sp.csr_matrix((len(level), len(x)))
         for name in SLAB:
@@ -382,6 +409,10 @@ class LevelModel:
             jacobian = jacobian + by_loss
         if "exponent" in columns:
             jacobian = jacobian + self._by_link @ found.by["conductivity"] @ columns["exponent"]
+        if found.by_turn is not None:
+            for angle, by_angle in zip(ANGLES, found.by_turn.T, strict=True):
+                if angle in columns:
+                    jacobian = jacobian + sp.diags(by_angle) @ columns[angle]
         if self._by_link_alone is not None:
             level = level + self._by_link_alone @ x
             jacobian = jacobian + self._by_link_alone
@@ -394,7 +425,8 @@ class LevelModel:
     def _observed(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
         """Rows of the observables [S, R] of vectors [S, X], and their derivatives [S, R, X]."""
         unknowns, dense = self._unknowns, self._dense
-        offsets = LinkOffsets(unknowns.of_links("delay_offset", x), unknowns.of_links("gain", x))
+        gain = unknowns.of_links("gain", x) + unknowns.of_links("tx_power", x)
+        offsets = LinkOffsets(unknowns.of_links("delay_offset", x), gain)
         loss = unknowns.loss(x[0])  # with one, vectors come one by one
         materials = self._materials(x) if loss is None else unknowns.materials_with(x[0], loss)
         found = self._objective.observe(materials, self._wanted if slopes else (), offsets)
@@ -414,7 +446,8 @@ class LevelModel:
             ratio = self._by_link.diagonal()[unknowns.row_link, None]
             total += ratio * (found.by["conductivity"][:, :, :objects] @ dense["exponent"])
         rows = np.arange(total.shape[1])
-        for kind, slope in (("gain", found.by_gain), ("delay_offset", found.by_delay)):
+        slope_of = {"gain": found.by_gain, "tx_power": found.by_gain}
+        for kind, slope in {**slope_of, "delay_offset": found.by_delay}.items():
             if kind in unknowns.entry:
                 entry = unknowns.entry[kind][unknowns.row_link]
                 free = entry >= 0

@@ -205,6 +205,29 @@ class ExcessLoss(NamedTuple):
     verdict: Verdict
 
 
+class DeviceEstimate(NamedTuple):
+    """What a fit found about an unknown of a device.
+
+    :param quantity: "tx_yaw", "tx_pitch", "tx_roll", those of "rx", or "tx_power"
+    :param device: which
+    :param value: difference to what was stated: degrees, or dB
+    :param std: standard deviation
+    :param low: lower end of the 95 % interval
+    :param high: upper end
+    :param verdict: whether the levels tell it
+    :param unit: "°" or "dB"
+    """
+
+    quantity: str
+    device: str
+    value: float
+    std: float
+    low: float
+    high: float
+    verdict: Verdict
+    unit: str
+
+
 class JointPosterior(NamedTuple):
     """Posterior of everything that was unknown.
 

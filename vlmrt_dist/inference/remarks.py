@@ -22,6 +22,8 @@ MOST_FACTOR = 1e4
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
 
+BADLY_AIMED = 3.0
+"""Residuals so many times the declared noise may mean an antenna that looks elsewhere."""
 
 EFFECTIVE = (
     "The values are effective ones, with which this model comes nearest to the levels: they "
@@ -58,11 +60,7 @@ def remarks_of(result: EstimateValues) -> list[str]:
             f"the residuals are {result.noise_scale:.1f} times the declared noise; the intervals "
             f"are widened by that. {EFFECTIVE}"
         )
-    if result.noise_scale > MISFIT:
-        lines.append(
-            "the model does not explain the levels; check frequency, transmit power, units "
-            "(dBm, metres), the scene, and that the noise is declared"
-        )
+    lines += _misfit(result)
     lines += _clutter_remarks(result)
     if result.ties:
         some = [str(tie) for tie in result.ties[:MOST_NAMES]]
@@ -87,6 +85,22 @@ def remarks_of(result: EstimateValues) -> list[str]:
         said += verdict_sentences(result.layers.names, result.layers.quantities)
     # What both say is said once, at the end.
     return lines + list(dict.fromkeys(reversed(said)))[::-1]
+
+
+def _misfit(result: EstimateValues) -> list[str]:
+    """Levels that the model does not explain."""
+    if result.noise_scale > MISFIT:
+        return [
+            "the model does not explain the levels; check frequency, transmit power, units "
+            "(dBm, metres), the scene, and that the noise is declared"
+        ]
+    if result.noise_scale > BADLY_AIMED and result.directional:
+        return [
+            "the model does not explain the levels; antennas of the campaign are directional, and "
+            "their orientations were taken as stated: check them, or let them be unknown "
+            "(--orientation-deg 20)"
+        ]
+    return []
 
 
 def _prior_widths(result: EstimateValues) -> list[str]:

@@ -157,6 +157,7 @@ class Estimate(EstimateValues):
             ],
             "clutter": None if self.clutter is None else self.clutter._asdict(),
             "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
+            "devices": [each._asdict() for each in self.devices],
             "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,

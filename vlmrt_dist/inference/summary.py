@@ -12,12 +12,14 @@ from vlmrt_dist.field import SLAB, penetration_loss
 from vlmrt_dist.inference.answers import (
     covariance_of,
     delay_offsets_in,
+    devices_found,
     entry_names,
     excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
+from vlmrt_dist.inference.devices import ANGLES, directional
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.observed import fits_of
 from vlmrt_dist.inference.options import Adam, Solver
@@ -67,11 +69,9 @@ def summarise(
     :param seconds: wall time by phase [s]
     """
     campaign, radio, unknowns = problem.campaign, problem.assumed.radio, problem.unknowns
-    fit, given, evaluator = solution.fit, problem.assumed.given, problem.evaluator
-    used, silent = _used_and_silent(problem)
-    found, links = marginals(fit, unknowns), _links(problem, solution)
-    main = quantity_of("conductivity", unknowns, fit, problem.prior.median, found)
-    joint = joint_of(unknowns, fit)
+    fit, given, joint = solution.fit, problem.assumed.given, joint_of(unknowns, solution.fit)
+    found, (used, silent) = marginals(fit, unknowns), _used_and_silent(problem)
+    main, links = _conductivities(problem, fit, found), _links(problem, solution)
     return Estimate(
         names=scene.names,
         materials=scene.materials if given is None else given.materials,
@@ -95,6 +95,8 @@ def summarise(
         ties=unknowns.ties,
         clutter=problem.clutter,
         excess_loss=excess_loss_of(unknowns, found),
+        devices=devices_found(unknowns, found),
+        directional=_known_direction(problem),
         entangled=_entangled(entry_names(unknowns), fit, found),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
@@ -115,9 +117,9 @@ def summarise(
         num_unheard=int((silent & ~campaign.below).sum()),
         num_censored=int((used & campaign.below).sum()),
         num_saturated=int((used & campaign.saturated).sum()),
-        num_paths=evaluator.num_paths,
-        complete_to=evaluator.complete_to,
-        num_fragile=evaluator.num_fragile,
+        num_paths=problem.evaluator.num_paths,
+        complete_to=problem.evaluator.complete_to,
+        num_fragile=problem.evaluator.num_fragile,
         max_depth=radio.max_depth,
         seconds=seconds,
         links=links,
@@ -126,6 +128,15 @@ def summarise(
         delay_offsets=delay_offsets_in(unknowns, found),
         observables=fits_of(campaign, solution.level_dbm, problem.data),
     )
+
+
+def _known_direction(problem: Problem) -> bool:
+    """Whether an antenna has a direction, and orientations count as known."""
+    return not set(ANGLES) & problem.unknowns.entry.keys() and directional(problem.campaign)
+
+
+def _conductivities(problem: Problem, fit: Fit, found: Marginals) -> QuantityEstimate:
+    return quantity_of("conductivity", problem.unknowns, fit, problem.prior.median, found)
 
 
 def _used_and_silent(problem: Problem) -> tuple[BoolArray, BoolArray]:
@@ -240,7 +251,11 @@ def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
     found = []
     for mode in modes:
         level, _ = problem.predict(mode.x)
-        values = {name: unknowns.values(name, mode.x) for name in unknowns.entry}
+        values = {
+            name: unknowns.values(name, mode.x)
+            for name in unknowns.entry
+            if name != "tx_power" and name not in ANGLES
+        }
         if "conductivity" in values:
             values["conductivity"] = unknowns.conductivity(mode.x)
         if "gain" in values:
