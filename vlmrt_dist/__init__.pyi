@@ -1,11 +1,15 @@
 from .campaign import Antenna as Antenna
 from .campaign import Campaign as Campaign
+from .campaign import DelayMoment as DelayMoment
+from .campaign import DelayPower as DelayPower
+from .campaign import FrequencyResponse as FrequencyResponse
 from .campaign import MeasurementSetup as MeasurementSetup
 from .campaign import PatternTable as PatternTable
 from .campaign import RadioConfig as RadioConfig
 from .campaign import Reading as Reading
 from .campaign import ReadingOptions as ReadingOptions
 from .campaign import Region as Region
+from .campaign import ResponseMagnitude as ResponseMagnitude
 from .campaign import planar_array as planar_array
 from .campaign import read_campaign as read_campaign
 from .campaign import read_measurements as read_measurements

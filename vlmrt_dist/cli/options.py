@@ -26,6 +26,7 @@ from vlmrt_dist.inference import (
     PRIOR_WIDTH,
     Adam,
     Calibration,
+    DelaySharing,
     Initial,
     LevenbergMarquardt,
     LinkLoss,
@@ -264,6 +265,9 @@ class NoiseOptions(Options, Noise):
         with the path's length, beside the noise: fit, or a number [dB/√m]
     :param excess_loss_db_per_m: standard deviation of an unknown mean loss a metre of path, beyond
         the model's [dB/m]
+    :param delay_offset_ns: standard deviation of an unknown offset of measured delays [ns]; inf:
+        any offset; default: one bin where delays count from the first path, else none
+    :param delay_shared: links that share one offset of delays: none (link), or as --share
     :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
         everywhere
     :param orientation_deg: standard deviation of yaw, pitch and roll of each transmitter's antenna
@@ -274,6 +278,7 @@ class NoiseOptions(Options, Noise):
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
     gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
+    delay_shared: Annotated[DelaySharing, Parameter(name="--share-delays")] = "link"
     clutter_db_per_sqrt_m: Annotated[float | Literal["fit"] | None, Parameter(name="--clutter")] = (
         None
     )

@@ -145,9 +145,13 @@ def _whole(given: dict[str, Any], name: str, *, least: int) -> int | None:
     return int(text)
 
 
-def antenna_columns(campaign: Campaign) -> dict[str, list[Any]]:
-    """Columns that state the antennas of a campaign, a row a link; none where it states none.
+def antenna_columns(
+    campaign: Campaign, setup: IntArray, receiver: IntArray
+) -> dict[str, list[Any]]:
+    """Columns that state the antennas of a campaign; none where it states none.
 
+    :param setup: [n] of each row
+    :param receiver: [n] of each row, within its setup
     :raises CampaignError: if an antenna cannot be stated so
     """
     antennas = campaign.antennas
@@ -158,7 +162,6 @@ def antenna_columns(campaign: Campaign) -> dict[str, list[Any]]:
             "a file cannot say that levels are averages over ports; keep the antennas in Python "
             "(with_antennas), or in a table of devices"
         )
-    setup, receiver = np.nonzero(campaign.present)
     columns: dict[str, list[Any]] = {}
     for prefix, which in (("tx_", antennas.tx[setup]), ("rx_", antennas.rx[setup, receiver])):
         cells = {k: _cells(antennas.kinds[k]) for k in np.unique(which).tolist()}
