@@ -15,7 +15,9 @@ from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import (
     DB,
     Levels,
+    LinkOffsets,
     ManyLevels,
+    Observed,
     PowerErrors,
     PowerLoss,
     Slopes,
@@ -23,6 +25,7 @@ from vlmrt_dist.field.objective import (
     measured_power,
     power_loss,
 )
+from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.walls import refuse_walls, walls_of
 from vlmrt_dist.paths import AntennaFields, PathTable, Turns
@@ -63,6 +66,9 @@ class ReplayObjective:
             Replay(self._part(c), c.radio, walls_of(scene, c.radio.frequency))
             for c in self._carriers
         ]
+        self._observables = None
+        if campaign.observables:
+            self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
         self._turning: list[tuple[Replay, AntennaFields]] = []
 
     def _part(self, carrier: Carrier) -> PathTable:
@@ -175,6 +181,16 @@ class ReplayObjective:
         by = {name: Slopes.joined(each) for name, each in parts.items()}
         return ManyLevels(np.where(self._present, rss, np.nan), by)
 
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`Objective.observe`."""
+        assert self._observables is not None  # whoever asks has a campaign with some
+        return self._observables(materials, wanted, offsets)
+
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`."""
         materials = {c.radio.frequency: self._materials(c, theta) for c in self._carriers}
@@ -227,6 +243,11 @@ class RetraceObjective:
                 "engine='replay' for a campaign that states its own"
             )
         refuse_walls(scene, "the retrace engine", "use engine='replay'")
+        if campaign.observables:
+            raise ConfigurationError(
+                f"the retrace engine knows received powers only, not "
+                f"{campaign.observables[0].name}; use engine='replay'"
+            )
         from vlmrt_dist.field.retrace import Retrace  # imports Sionna
 
         self.num_setups = campaign.num_setups
@@ -278,6 +299,16 @@ class RetraceObjective:
             )
         rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
         return Levels(rss, {"conductivity": jacobian}, {})
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`Objective.observe`; there are no observables."""
+        none = np.zeros((len(offsets.delay_ns), 0))
+        return Observed(none, {}, none, none)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""

@@ -85,6 +85,31 @@ class ManyLevels(NamedTuple):
     by: dict[Parameter, Slopes]
 
 
+class Observed(NamedTuple):
+    """Predicted values of the R rows of a campaign's observables for S parameter vectors.
+
+    :param value: [S, R] in the rows' own units; -inf dB where no path arrives
+    :param by: for each parameter asked for, [S, R, K] derivatives by its logarithm at each object,
+        or by the extra loss [dB]; layers behind the objects
+    :param by_delay: [S, R] by the offset of the link's delays [1/ns]
+    :param by_gain: [S, R] by the link's gain [1/dB]
+    """
+
+    value: FloatArray
+    by: dict[Parameter, FloatArray]
+    by_delay: FloatArray
+    by_gain: FloatArray
+
+
+class LinkOffsets(NamedTuple):
+    """:param delay_ns: [S, M · N] by which a link's measured delays exceed the paths' [ns]
+    :param gain_db: [S, M · N] by which its power exceeds the paths' [dB]
+    """
+
+    delay_ns: FloatArray
+    gain_db: FloatArray
+
+
 class Differentiable(Protocol):
     """An evaluator as Adam needs it."""
 
@@ -120,6 +145,20 @@ class Objective(Differentiable, Protocol):
         :param wanted: parameters to differentiate by
         :param turns: changes of the antennas' orientations, also to differentiate by; None: they
             are as the campaign states them
+        """
+        ...
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """Values of the campaign's observables for S parameter vectors, and their derivatives.
+
+        :param materials: those at each carrier [Hz] of the campaign, [S, K] or, of one, [K] each
+        :param wanted: parameters to differentiate by
+        :param offsets: of the links
         """
         ...
 

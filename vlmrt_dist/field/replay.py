@@ -77,6 +77,15 @@ class Derivative(NamedTuple):
     by_path: FloatArray
 
 
+class PathValues(NamedTuple):
+    """:param value: [P, S] power [W], or complex amplitude [√W], of each path
+    :param by_path: for each parameter its derivative, row by row as of :class:`Derivative`
+    """
+
+    value: NDArray[Any]
+    by_path: dict[Parameter, NDArray[Any]]
+
+
 class Replay:
     """Received signal strengths of the paths in a table, as a function of the materials.
 
@@ -132,6 +141,7 @@ class Replay:
         self._load(turning)
         self._lanes: dict[int, _Lanes] = {}
         self._pairs_of: dict[bool, _Pairs] = {}
+        self._sum_met: dict[int, tuple[IntArray, sp.csr_matrix]] = {}
 
     def _load(self, turning: bool) -> None:
         """The kernel's inputs: of each path, or of the different ones, of which all rows are."""
@@ -236,6 +246,56 @@ class Replay:
         step = max(1, MAX_LANES // max(self.table.num_paths, 1))
         for i in range(0, len(rows[0]), step):
             yield rows if len(rows[0]) <= step else [x[i : i + step] for x in rows]
+
+    def by_path(
+        self, materials: Materials, wanted: Sequence[Parameter], *, coherent: bool
+    ) -> PathValues:
+        """Powers or amplitudes of single paths and their derivatives.
+
+        :param coherent: amplitudes at the carrier, with their phase; else powers
+        """
+        found: dict[Parameter, NDArray[Any]] = {}
+        value: NDArray[Any] = np.zeros((0, 0))
+        for group in tuple(_walks(wanted)) or ((),):
+            every = [
+                self._of_paths(rows, group, coherent) for rows in self._parts(materials, group)
+            ]
+            columns = [_beside(each) for each in zip(*every, strict=True)]
+            value = columns[0]
+            if group:
+                rows = np.concatenate(columns[1:] or [value[:0]])
+                found |= zip(group, np.split(rows, len(group)), strict=True)
+        return PathValues(value, found)
+
+    def _of_paths(
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+    ) -> list[NDArray[Any]]:
+        if self.table.num_paths == 0:
+            return [np.zeros((0, len(rows[0])), np.complex128 if coherent else np.float64)]
+        columns = self._columns(rows, wanted, coherent)
+        if not coherent:
+            return list(columns)
+        pairs = zip(columns[::2], columns[1::2], strict=True)
+        return [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
+
+    def by_object(self, by_path: NDArray[Any], unknown: Parameter) -> NDArray[Any]:
+        """Dense [S, P, K] derivatives of the paths' values by a parameter of the objects (behind
+        them the layers, as of :meth:`jacobian`), from those at each interaction [D · P, S].
+
+        :param unknown: parameter that they are by
+        """
+        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
+        paths, slabs = self.table.num_paths, of.num_slabs
+        if id(of) not in self._sum_met:
+            pair, row = np.unique(of.there % max(paths, 1) * slabs + of.slab, return_inverse=True)
+            shape = len(pair), len(by_path)
+            self._sum_met[id(of)] = (
+                pair, sp.csr_matrix((np.ones(len(row)), (row, of.there)), shape)
+            )  # fmt: skip
+        pair, add = self._sum_met[id(of)]
+        found = np.zeros((by_path.shape[1], paths * slabs), by_path.dtype)
+        found[:, pair] = (add @ by_path).T
+        return found.reshape(-1, paths, slabs)
 
     def gradient(
         self,

@@ -10,6 +10,7 @@ from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import (
+    DelayOffsets,
     DeviceEstimate,
     ExcessLoss,
     Gains,
@@ -85,6 +86,21 @@ def gains_of(unknowns: Unknowns, fit: Fit, found: Marginals) -> Gains | None:
     which = unknowns.offsets
     of_link = unknowns.entry["gain"].reshape(-1, unknowns.num_receivers)
     return Gains(
+        found.x[which],
+        found.std[which],
+        tuple(found.verdict[i] for i in which),
+        tuple(unknowns.label[i] for i in which),
+        np.where(of_link >= 0, of_link - which[0], -1),
+    )
+
+
+def delay_offsets_in(unknowns: Unknowns, found: Marginals) -> DelayOffsets | None:
+    """Offsets of the delays; None if there are none."""
+    which = np.flatnonzero(np.array(unknowns.quantity) == "delay_offset")
+    if not len(which):
+        return None
+    of_link = unknowns.entry["delay_offset"].reshape(-1, unknowns.num_receivers)
+    return DelayOffsets(
         found.x[which],
         found.std[which],
         tuple(found.verdict[i] for i in which),

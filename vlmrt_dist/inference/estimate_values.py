@@ -9,6 +9,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.likelihood import known_factor
+from vlmrt_dist.inference.observed import ObservableFit
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
@@ -16,6 +17,7 @@ from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import (
     Alternative,
     Clutter,
+    DelayOffsets,
     DeviceEstimate,
     ExcessLoss,
     Gains,
@@ -99,6 +101,8 @@ class EstimateValues:
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
     :param origin: scene, radio and measurement that it was made from
+    :param delay_offsets: offsets of measured delays, if they were unknown
+    :param observables: how what was measured beside received powers is met, one for each kind
     """
 
     names: tuple[str, ...]
@@ -153,6 +157,8 @@ class EstimateValues:
     layers: LayerEstimates | None = None
     scene: SceneModel | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
+    delay_offsets: DelayOffsets | None = None
+    observables: tuple[ObservableFit, ...] = ()
 
     @property
     def noise_factor(self) -> float:

@@ -12,7 +12,13 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import (
+    Campaign,
+    DelayMoment,
+    DelayPower,
+    FrequencyResponse,
+    Observable,
+)
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 
@@ -24,6 +30,10 @@ whose transmitters stand at one place, whatever their carriers; those of one rec
 position that several setups have; all of a campaign. So "device" is the transmitters' side and
 "receiver" the receivers'. A mapping gives setups, counted from 1, the
 name of their device; setups that it leaves out have offsets of their own."""
+
+
+DelaySharing = Literal["link", "setup", "device", "receiver", "campaign"]
+"""Links that share an unknown offset of delays."""
 
 
 class Offsets(NamedTuple):
@@ -74,6 +84,36 @@ def offsets_of(campaign: Campaign, shared: GainSharing) -> Offsets:
     else:
         names, group = _of_mapping(shape[0], shared)
     return Offsets(tuple(names), np.where(campaign.present, group[setups], -1))
+
+
+def delay_offsets_of(campaign: Campaign, shared: DelaySharing) -> Offsets:
+    """The offsets of a campaign's delays, of the links that have any.
+
+    :raises ConfigurationError: as :func:`offsets_of`
+    """
+    there = np.zeros(campaign.present.shape, bool)
+    for block in campaign.observables:
+        if has_delays(block):
+            there[block.setup, block.receiver] = True
+    if shared == "link":
+        names = tuple(f"setup {m + 1}, receiver {n + 1}" for m, n in np.argwhere(there).tolist())
+        of_link = np.full(there.shape, -1)
+        of_link[there] = np.arange(len(names))
+        return Offsets(names, of_link)
+    names, every = offsets_of(campaign, shared)
+    which, number = np.unique(every[there], return_inverse=True)
+    of_link = np.full(there.shape, -1)
+    of_link[there] = number.reshape(-1)
+    return Offsets(tuple(names[g] for g in which.tolist()), of_link)
+
+
+def has_delays(block: Observable) -> bool:
+    """Whether an offset of delays changes the values of a block."""
+    if isinstance(block, FrequencyResponse):
+        return block.phase == "known" or block.timing == "known"
+    return isinstance(block, DelayPower) or (
+        isinstance(block, DelayMoment) and block.moment == "mean"
+    )
 
 
 def _of_mapping(count: int, shared: Mapping[int, str]) -> tuple[list[str], IntArray]:

@@ -14,7 +14,7 @@ from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine, PowerLoss
 from vlmrt_dist.inference.devices import OrientationPrior, orientation_widths
-from vlmrt_dist.inference.offsets import GainSharing, check_sharing
+from vlmrt_dist.inference.offsets import DelaySharing, GainSharing, check_sharing
 from vlmrt_dist.scene import Tails
 
 Quantity = Literal[
@@ -176,6 +176,12 @@ class Noise:
         levels a metre of that length, beyond the model's [dB/m]. Furniture attenuates (positive);
         paths that the model lacks, being deeper than ``max_depth`` or diffuse, add power with the
         distance (negative). None: there is none
+    :param delay_offset_ns: standard deviation, about zero, of an unknown offset of measured delays
+        [ns]: of a clock, or of the arrival that a receiver takes for the first path; ``inf`` if
+        nothing is known of it. None: of delays that count from the first path one bin, of others
+        none
+    :param delay_shared: links that share one such offset: each "link" has its own, or as of
+        ``gain_shared``
     :param orientation_deg: standard deviation of the antennas' orientations about those that the
         campaign states [°]: one number for yaw, pitch and roll of every transmitter, or a mapping
         from angles (tx_yaw, ..., rx_roll) to numbers; None: they are as stated
@@ -195,6 +201,8 @@ class Noise:
     clutter_db_per_sqrt_m: float | Literal["fit"] | None = None
     excess_loss_db_per_m: float | None = None
     clutter_area: AreaLike | None = None
+    delay_offset_ns: float | None = None
+    delay_shared: DelaySharing = "link"
     orientation_deg: OrientationPrior | None = None
     tx_power_db: float | None = None
 
@@ -218,6 +226,12 @@ class Noise:
         orientation_widths(self.orientation_deg)
         self._check_power()
         self._check_clutter()
+        if self.delay_offset_ns is not None and not self.delay_offset_ns > 0.0:
+            raise ConfigurationError(
+                "delay_offset_ns must be a positive number of ns, inf if nothing is known of the "
+                "offset"
+            )
+        check_choice("delay_shared", self.delay_shared, get_args(DelaySharing))
         object.__setattr__(self, "clutter_area", area_of(self.clutter_area))
 
     def _check_power(self) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
+from vlmrt_dist.campaign import Campaign, Carrier, DelayPower, RadioConfig, carriers_of
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import SLAB, Materials, Walls, penetration_loss, walls_of
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.devices import devices_of, orientation_widths
-from vlmrt_dist.inference.offsets import Offsets, offsets_of
+from vlmrt_dist.inference.offsets import Offsets, delay_offsets_of, has_delays, offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
 from vlmrt_dist.inference.parameters import KINDS, LAYER, Tie, Unknowns
 from vlmrt_dist.inference.prior_term import PriorShape
@@ -67,6 +67,8 @@ def unknowns_of(
     if noise is not None and noise.excess_loss_db_per_m is not None:
         vector.entry["excess_loss"] = np.where(campaign.present, len(vector.mean), -1).ravel()
         vector.append("excess_loss", "all links", 0.0, float(noise.excess_loss_db_per_m))
+    if noise is not None:
+        _add_delay_offsets(vector, campaign, noise)
     return Unknowns(
         tuple(vector.quantity),
         tuple(vector.label),
@@ -81,7 +83,39 @@ def unknowns_of(
         None if length_m is None else length_m.ravel(),
         _shape(vector, prior),
         walls,
+        _row_links(campaign),
+        _delay_spacing(campaign),
     )
+
+
+def _row_links(campaign: Campaign) -> IntArray:
+    """[R] link of each row of the observables."""
+    links = [b.row_setup * campaign.num_receivers + b.row_receiver for b in campaign.observables]
+    return np.concatenate([*links, np.zeros(0, np.int64)])
+
+
+def _delay_spacing(campaign: Campaign) -> float:
+    """Half the narrowest delay bin [ns]; infinite where there are none."""
+    bins = [b.narrowest for b in campaign.observables if isinstance(b, DelayPower)]
+    return 0.5 * min(bins, default=np.inf)
+
+
+def _add_delay_offsets(vector: _Vector, campaign: Campaign, noise: Noise) -> None:
+    """Offsets of the delays, where they are unknown."""
+    moved = [block for block in campaign.observables if has_delays(block)]
+    first = [b for b in moved if getattr(b, "counted_from", "") == "first_path"]
+    width = noise.delay_offset_ns
+    if width is None and first:
+        bins = [b.narrowest for b in first if isinstance(b, DelayPower)]
+        width = min(bins, default=KINDS["delay_offset"].width)
+    if width is None or not moved:
+        return
+    offsets = delay_offsets_of(campaign, noise.delay_shared)
+    there = offsets.of_link >= 0
+    entry = np.where(there, len(vector.mean) + offsets.of_link, -1)
+    vector.entry["delay_offset"] = entry.ravel()
+    for label in offsets.names:
+        vector.append("delay_offset", label, 0.0, float(width))
 
 
 @dataclass(frozen=True, eq=False)
