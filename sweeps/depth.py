@@ -12,6 +12,8 @@ independent   the estimate has every path up to D, the truth those of another so
               Sionna's solves
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import TABLE_1, comparison, comparison_figure, of_the_paper

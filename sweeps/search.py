@@ -14,6 +14,8 @@ The search is kept in the ledger. For optuna-dashboard: python sweeps/search.py 
 --optuna search.db && optuna-dashboard sqlite:///search.db
 """
 
+import vlmrt_dist.program  # isort: split
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
