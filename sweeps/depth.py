@@ -69,11 +69,10 @@ def main(
     rows = run.rows([part for point in points for part in options.points(point)])
     title = f"Table 1: error against depth, {len(run.seeds)} seeds"
     paper = {depth: TABLE_1.get(depth) for depth in depths}
-    figure = comparison_figure(title, "max_depth", "D", paper, rows, run.figure())
     show(*comparison(title, "max_depth", "D", paper, rows), *of_the_paper(run.study, rows))
     if advice:
         show(str(advice))
-    run.close(figure)
+    run.close(comparison_figure(title, "max_depth", "D", paper, rows, run.figure()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Commands whose standard streams are closed, full, read by nobody, or of a narrow encoding."""
+"""Commands whose standard streams are closed, full, read by nobody, or of a narrow encoding; and
+with little memory."""
 
 from __future__ import annotations
 
@@ -97,3 +98,14 @@ def test_a_file_that_is_opened_does_not_get_what_libraries_print(tmp_path: Path)
     )
     assert bash('"$@" 2>&-', sys.executable, "-c", script).returncode == 0
     assert (tmp_path / "rows").read_text() == "row"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path_set", ["exact", "single_solve"])
+def test_too_little_address_space_is_said(path_set: str, tmp_path: Path) -> None:
+    simulate = (*MATERIALS[:-1], "simulate", "--max-depth", "1", "--path-set", path_set)
+    done = bash('ulimit -v 1900000; "$@"', *simulate, "--out", str(tmp_path / "rss.csv"))
+    assert done.returncode == 2
+    said = done.stderr.decode().splitlines()[-1]
+    assert said.startswith("error: a process may have 1.9 GB of address space here (ulimit -v)")
+    assert b"Traceback" not in done.stderr

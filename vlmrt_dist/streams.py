@@ -57,6 +57,11 @@ def close_streams() -> bool:
     return fine
 
 
+def spelled(text: str) -> str:
+    """A text in ASCII."""
+    return "".join(sign if sign.isascii() else _word(sign) for sign in text)
+
+
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
     """Error handler of a codec: signs in words, letters without their accents, all else as an
     escape."""
