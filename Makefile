@@ -1,7 +1,7 @@
 # Set-up happens by itself before the first of run, test, check and bench, and again when
 # pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench reproduce clean
+.PHONY: help setup run test check fuzz bench gpu-check reproduce clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -40,8 +40,18 @@ check: $(READY) ## lint, format, types, layers, the quick tests
 	.venv/bin/lint-imports --no-logo
 	$(PYTEST) $(SHARED)
 
+MINUTES := 10
+
+fuzz: $(READY) ## files changed at random through every reader, bounded; MINUTES=10
+	FUZZ_MINUTES=$(MINUTES) FUZZ_KEEP=fuzz-faults $(PYTEST) -m fuzz tests/fuzz
+
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py
+
+VARIANT := cuda
+
+gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm rehearses on the CPU
+	$(PY) cluster/gpu_check.py --variant $(VARIANT)
 
 STORAGE := results
 SWEEPS := depth rays initialization complexity placement receivers positions rooms

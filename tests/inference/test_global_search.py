@@ -11,6 +11,7 @@ from vlmrt_dist.inference.batches import Batch, descend
 from vlmrt_dist.inference.global_search import Points, distinct, explore, suspicious
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.multistart import search
+from vlmrt_dist.inference.ridges import Ridges
 
 ANGLES = np.linspace(0.3, 1.2, 12)
 TRUTH = np.array([4.0, 0.4])
@@ -120,7 +121,7 @@ def test_points_in_one_basin_are_one_minimum() -> None:
     data = problem(np.inf)
     batch = Batch(predict, data)
     x = np.array([TRUTH, TRUTH + np.array([1e-3, 0.0]), TRUTH - np.array([0.0, 2e-3])])
-    one = distinct(batch, data, Points(x, batch.cost(x)))
+    one = distinct(batch, Ridges(data), Points(x, batch.cost(x)))
     assert len(one.x) == 1
     assert one.cost[0] == batch.cost(x).min()
 

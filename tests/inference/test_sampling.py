@@ -10,7 +10,8 @@ from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.global_search import explore
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.sampling import ENOUGH, about_minima, assigned, normal_holds, sample
+from vlmrt_dist.inference.ridges import Basins, Ridges
+from vlmrt_dist.inference.sampling import ENOUGH, WEIGHT_ERROR, about_minima, normal_holds, sample
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 
@@ -85,8 +86,17 @@ def test_two_modes_have_the_weights_of_their_areas() -> None:
     batch = Batch(predict, data)
     minima = explore(batch, data, np.array([-2.0]), 10_000).minima
     assert len(minima.x) == 2
-    np.testing.assert_array_equal(drawn.mode, assigned(batch, data, minima, drawn.x))
+    basins = Basins(batch, Ridges(data), minima.x, minima.cost)
+    np.testing.assert_array_equal(drawn.mode, basins.of(drawn.x))
     np.testing.assert_allclose(drawn.share_of(1), right, atol=1e-3)
+
+
+def test_a_minimum_of_little_weight_gets_its_draws() -> None:
+    predict, data = bimodal(1.9)
+    exact = 2.0 * np.exp(-1.9) / (1.0 + 2.0 * np.exp(-1.9))
+    found = [drawn_from(predict, data, seed)[0].share_of(1) for seed in range(8)]
+    np.testing.assert_allclose(found, exact, rtol=3.0 * WEIGHT_ERROR)
+    assert abs(np.mean(found) / exact - 1.0) < 1.5 * WEIGHT_ERROR
 
 
 def test_the_same_seed_makes_the_same_draws() -> None:

@@ -8,10 +8,10 @@ import pytest
 from tests.inference.two_minima_references import best_of_many_starts, declared, lattice
 from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.fitting import fit_least_squares
-from vlmrt_dist.inference.global_search import Points
 from vlmrt_dist.inference.options import LevenbergMarquardt, Prior
 from vlmrt_dist.inference.problem import open_problem
-from vlmrt_dist.inference.sampling import ENOUGH, assigned
+from vlmrt_dist.inference.ridges import Basins, Ridges
+from vlmrt_dist.inference.sampling import ENOUGH
 from vlmrt_dist.studies.benchmarks.two_minima import TwoMinima, two_minima_problems
 
 SUITE = {problem.name: problem for problem in two_minima_problems()}
@@ -73,8 +73,9 @@ def test_modes_have_the_weights_of_a_dense_lattice(name: str) -> None:
         x, log = lattice(problem, data, ends, {"conductivity": 250, "thickness": 700})
         weight = np.exp(np.nan_to_num(log, nan=-np.inf) - np.nanmax(log))
         held = weight > 1e-7 * weight.max()
-        minima = Points(np.array([m.x for m in fit.modes]), np.array([m.cost for m in fit.modes]))
-        mode = assigned(Batch(problem.predict, data), data, minima, x[held])
-        near = np.flatnonzero(minima.cost <= minima.cost.min() + 2.0)
+        minima, cost = (np.array([getattr(m, name) for m in fit.modes]) for name in ("x", "cost"))
+        basins = Basins(Batch(problem.predict, data), Ridges(data), minima, cost)
+        mode = basins.of(x[held])
+        near = np.flatnonzero(cost <= cost.min() + 2.0)
         exact = [weight[held][mode == i].sum() / weight.sum() for i in near]
         np.testing.assert_allclose([fit.modes[i].weight for i in near], exact, rtol=0.2)

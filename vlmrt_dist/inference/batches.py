@@ -11,7 +11,7 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.least_squares import LeastSquares, ManyPredict, Predict
 from vlmrt_dist.inference.likelihood import residuals
 
-SIZES = (4, 16, 64)
+SIZES = (1, 4, 8, 16, 32, 64)
 """Numbers of vectors that are evaluated at once; the kernels keep buffers for each number."""
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e6

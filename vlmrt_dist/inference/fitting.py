@@ -30,6 +30,9 @@ MOST_PATHS = 16_000_000
 LEAST_FOR_DRAWS = 500
 """Evaluations that draws need at least."""
 
+KEPT_FOR_DRAWS = 0.3
+"""Share of all evaluations that a search leaves for draws."""
+
 FEW = 50.0
 """With a smaller effective number of draws the normal posterior is no worse."""
 
@@ -51,8 +54,11 @@ def fit_least_squares(
     solver = replace(solver, max_total=max(1, min(solver.max_total, MOST_PATHS // paths)))
     begin = problem.unknowns.at_conductivity(start)
     starts = starting_points(begin, problem.data, solver.starts, rng)
+    for_search = solver.max_total
+    if solver.posterior != "normal":
+        for_search -= int(KEPT_FOR_DRAWS * solver.max_total)
     found = search(
-        problem.predict, problem.data, starts, solver.max_evaluations, progress, solver.max_total
+        problem.predict, problem.data, starts, solver.max_evaluations, progress, for_search
     )
     if solver.posterior == "normal" or len(found.fit.x) > MAX_DENSE_UNKNOWNS:
         return found.fit

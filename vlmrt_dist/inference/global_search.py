@@ -18,6 +18,7 @@ import scipy.stats.qmc
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.batches import Batch, descend, linear_minimum
 from vlmrt_dist.inference.least_squares import LeastSquares
+from vlmrt_dist.inference.ridges import SAME, WAY, Ridges
 
 KEPT = 6.0
 """Minima whose cost exceeds the best one's by more are forgotten: e^-6 of its probability."""
@@ -50,12 +51,6 @@ MOST_SCANNED = 10
 SCANNED = 3.0
 """Of these, those within this of the best one are searched from."""
 
-SAME = 0.5
-"""Two minima are one if no point on the way between them is higher than both by more than this."""
-
-WAY = 8
-"""Points that are tried on the way between two minima."""
-
 DETOURS = 2
 """Minima to which a way on which the other unknowns follow is tried, if a straight one does not
 lead there."""
@@ -83,6 +78,7 @@ class Landscape:
         there, up to a constant
     :param begin: cost of the minimum that the search began at
     :param complete: False: the evaluations were used up before the search was through
+    :param ridges: between the minima, as far as they are known
     """
 
     minima: Points
@@ -90,6 +86,7 @@ class Landscape:
     log_mass: FloatArray
     begin: float
     complete: bool
+    ridges: Ridges
 
 
 def explore(
@@ -103,7 +100,7 @@ def explore(
     :param scattered: starts that are spread over the prior
     """
     cost = float(batch.cost(x[None])[0])
-    minima = Points(x[None], np.array([cost]))
+    minima, ridges = Points(x[None], np.array([cost])), Ridges(data)
     scanned: list[FloatArray] = []
     walked: list[Points] = []
     starts = _spread(data, batch, cost, scattered)
@@ -133,12 +130,13 @@ def explore(
         if not len(order):
             continue
         ended = descend(batch, there[order], DESCENT, hopeless=minima.cost[0] + 3.0 * KEPT)
-        minima = distinct(batch, data, _joined(minima, Points(ended.x, ended.cost)))
+        minima = distinct(batch, ridges, _joined(minima, Points(ended.x, ended.cost)))
     points = _joined(*walked) if walked else minima
     near = points.cost <= minima.cost[0] + KEPT
     root = covariance_roots(batch, data, minima.x)
     mass = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) - minima.cost
-    return Landscape(minima, Points(points.x[near], points.cost[near]), mass, cost, complete)
+    profiles = Points(points.x[near], points.cost[near])
+    return Landscape(minima, profiles, mass, cost, complete, ridges)
 
 
 def covariance_roots(
@@ -281,74 +279,41 @@ def _joined(*points: Points) -> Points:
     return Points(np.concatenate([p.x for p in points]), np.concatenate([p.cost for p in points]))
 
 
-def distinct(batch: Batch, data: LeastSquares, points: Points) -> Points:
-    """Minima that are apart, the best first; of each, its lowest point."""
+def distinct(batch: Batch, ridges: Ridges, points: Points) -> Points:
+    """Minima that are apart, the best first; of each, its lowest point.
+
+    :param batch: evaluates the problem
+    :param ridges: of the problem
+    """
     order = np.argsort(points.cost, kind="stable")
     order = order[points.cost[order] <= points.cost[order[0]] + KEPT]
     rows = batch.rows(points.x[order])
     curvature = rows.slope.transpose(0, 2, 1) @ rows.slope
     kept: list[int] = []
     for place, i in enumerate(order):
-        there = [points.x[order[j]] for j in kept]
-        apart = np.array([(points.x[i] - z) @ curvature[j] @ (points.x[i] - z) / 2.0
-                          for j, z in zip(kept, there, strict=True)])  # fmt: skip
-        cost = float(points.cost[i])
-        if (apart < SAME).any() or _joined_up(batch, data, points.x[i], there, cost):
-            continue
-        kept.append(place)
+        x, cost = points.x[i], float(points.cost[i])
+        there = points.x[order[kept]]
+        apart = np.einsum("px,pxy,py->p", x - there, curvature[kept], x - there) / 2.0
+        if not (apart < SAME).any() and not _joined_up(batch, ridges, x, there, cost):
+            kept.append(place)
     return Points(points.x[order[kept]], points.cost[order[kept]])
 
 
 def _joined_up(
-    batch: Batch, data: LeastSquares, x: FloatArray, others: list[FloatArray], cost: float
+    batch: Batch, ridges: Ridges, x: FloatArray, others: FloatArray, cost: float
 ) -> bool:
-    """Whether a way without a ridge leads from a minimum to one of others."""
-    if not others:
+    """Whether a way without a ridge leads from a minimum [X] to one of others [P, X]."""
+    known = [ridges.known(x, z) for z in others]
+    if any(ridge is not None and ridge.same for ridge in known):
+        return True
+    others = others[[i for i, ridge in enumerate(known) if ridge is None]]
+    if not len(others):
         return False
     share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
-    ways = np.concatenate([x + share * (z - x) for z in others])
-    height = batch.cost(ways).reshape(len(others), WAY).max(axis=1) - cost
+    ways = x + share * (others - x)[:, None]
+    height = batch.cost(ways.reshape(-1, len(x))).reshape(len(others), WAY).max(axis=1) - cost
     if (height <= SAME).any():
         return True
-    nearest = np.argsort(height)[:DETOURS]
-    return any(ridge(batch, data, x, others[j], cost).same for j in nearest)
-
-
-@dataclass(frozen=True)
-class Ridge:
-    """The highest point on the way between two minima.
-
-    :param unknown: the one in which they are farthest apart, in units of its spacing
-    :param value: of it, at that point
-    :param height: cost there above the higher minimum's
-    """
-
-    unknown: int
-    value: float
-    height: float
-
-    @property
-    def same(self) -> bool:
-        """Whether there is no ridge to speak of."""
-        return self.height <= SAME
-
-
-def ridge(
-    batch: Batch, data: LeastSquares, one: FloatArray, other: FloatArray, cost: float
-) -> Ridge:
-    """The ridge between two minima: one unknown goes from one to the other, the rest follow.
-
-    :param cost: of the higher minimum
-    """
-    spacing = np.broadcast_to(data.spacing, one.shape)
-    apart = np.abs(one - other) / np.where(np.isinf(spacing), 1e3, spacing)
-    k = int(np.argmax(apart))
-    if apart[k] < 1e-3:
-        return Ridge(k, float(one[k]), 0.0)
-    share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
-    way = one + share * (other - one)
-    held = np.zeros(way.shape, bool)
-    held[:, k] = True
-    ended = descend(batch, way, FOLLOWING + 1, held=held)
-    top = int(np.argmax(ended.cost))
-    return Ridge(k, float(way[top, k]), float(ended.cost[top] - cost))
+    near = others[np.argsort(height, kind="stable")[:DETOURS]]
+    here = np.broadcast_to(x, near.shape)
+    return any(r.same for r in ridges.between(batch, here, near, np.full(len(near), cost)))

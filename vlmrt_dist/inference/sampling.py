@@ -10,20 +10,25 @@ over the range searched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.special
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.inference.batches import Batch
-from vlmrt_dist.inference.global_search import Landscape, Points, covariance_roots, ridge
+from vlmrt_dist.inference.global_search import Landscape, Points, covariance_roots
 from vlmrt_dist.inference.least_squares import LeastSquares
+from vlmrt_dist.inference.ridges import Basins
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
-WANTED, WANTED_OF_SEVERAL = 400.0, 1500.0
-"""Effective number of draws at which no further round is made: with one minimum, and with several,
-whose weights they have to tell."""
+WANTED = 400.0
+"""Effective number of draws at which no further round is made, if the weights of the minima are
+told as well."""
+
+NEAR, WEIGHT_ERROR = 2.0, 0.07
+"""Minima whose cost exceeds the best one's by no more than this get draws until the relative
+standard error of their weight is this."""
 
 ENOUGH = 200.0
 """Effective number of draws below which a reader is told that there are few."""
@@ -119,7 +124,9 @@ def sample(
     :param most: evaluations of ``batch``, earlier ones included, after which it ends
     """
     begin = batch.evaluations
-    wanted = WANTED if len(landscape.minima.x) == 1 else WANTED_OF_SEVERAL
+    minima = landscape.minima
+    basins = Basins(batch, landscape.ridges, minima.x, minima.cost)
+    near = minima.cost <= minima.cost.min() + NEAR
     pool = _Pool(len(data.prior))
     mixture = _first(batch, data, landscape)
     while True:
@@ -127,17 +134,37 @@ def sample(
         cost = batch.cost(new)
         inside = np.isfinite(cost)
         parts = pool.add(mixture, len(new), new[inside], cost[inside])
-        weight = pool.weight()
+        weight, mode = pool.weight(), basins.of(pool.x)
         effective = 1.0 / np.square(weight).sum()
-        if (effective >= wanted and len(pool.mixtures) > 2) or batch.evaluations >= most:
+        told = effective >= WANTED and (_error(weight, mode, len(near))[near] <= WEIGHT_ERROR).all()
+        if (told and len(pool.mixtures) > 2) or batch.evaluations >= most:
             break
         mixture = _follow(batch, data, mixture, parts, pool.x, weight)
+        mixture = _levelled(mixture, basins.of(mixture.mean))
     # Ionides, 2008: weights cut at √S times their mean; what that misses vanishes as S grows.
     weight = np.minimum(weight, weight.mean() * np.sqrt(len(weight)))
     kept = weight > NEGLIGIBLE
-    x, weight = pool.x[kept], weight[kept] / weight[kept].sum()
-    mode = assigned(batch, data, landscape.minima, x)
-    return WeightedDraws(x, weight, mode, batch.evaluations - begin)
+    weight = weight[kept] / weight[kept].sum()
+    return WeightedDraws(pool.x[kept], weight, mode[kept], batch.evaluations - begin)
+
+
+def _error(weight: FloatArray, mode: IntArray, count: int) -> FloatArray:
+    """[C] relative standard error of the weight of each minimum."""
+    share = np.bincount(mode, weight, count)
+    own = np.bincount(mode, weight**2, count)
+    variance = own * (1.0 - share) ** 2 + (own.sum() - own) * share**2
+    return np.sqrt(variance) / np.maximum(share, 1e-300)
+
+
+def _levelled(mixture: Mixture, mode: IntArray) -> Mixture:
+    """The mixture with the shares of the minima drawn together, by the square root of each: a
+    minimum of little weight needs as many draws about it as one of much.
+
+    :param mode: [C] minimum about which each component lies
+    """
+    of_mode = np.bincount(mode, mixture.share)
+    share = mixture.share / np.sqrt(of_mode)[mode]
+    return replace(mixture, share=share / share.sum())
 
 
 def about_minima(
@@ -245,25 +272,6 @@ def _follow(
         share = np.concatenate([share, own])
         mean, root = np.concatenate([mean, x[heavy]]), np.concatenate([root, new])
     return Mixture(_defended(share), mean, root, mixture.fixed)
-
-
-def assigned(batch: Batch, data: LeastSquares, minima: Points, x: FloatArray) -> IntArray:
-    """[S] number of the minimum about which each of the points [S, X] lies.
-
-    Two minima are parted at the ridge between them: by the unknown in which they are farthest
-    apart, at its value there.
-    """
-    count = len(minima.x)
-    won = np.zeros((len(x), count), int)
-    for i in range(count):
-        for j in range(i + 1, count):
-            one, other = minima.x[i], minima.x[j]
-            top = ridge(batch, data, one, other, float(max(minima.cost[i], minima.cost[j])))
-            k = top.unknown
-            first = (x[:, k] < top.value) == (one[k] < top.value)
-            won[:, i] += first
-            won[:, j] += ~first
-    return np.argmax(won, axis=1)
 
 
 def normal_holds(batch: Batch, data: LeastSquares, x: FloatArray, rng: np.random.Generator) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ SWEEPS = (
 
 QUICK = "_quick"
 
-PICTURED = ("rooms", "intervals", "mismatch", "real_scenes", "many_seeds")
+PICTURED = ("rooms", "readings", "intervals", "mismatch", "real_scenes", "many_seeds")
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 
 
@@ -247,9 +248,39 @@ def label_of(row: Row | Timing) -> dict[str, Any]:
     return {"label": row.label} if label is None else label
 
 
+LABEL_WORDS = {
+    "D": "depth D", "U": "rays U", "K": "objects K", "N": "receivers N", "M": "setups M",
+    "misnamed": "share misnamed", "vlm": "advisor", "truth_width": "std of the truths",
+    "noise_db": "noise [dB]", "tx_power_dbm": "power [dBm]", "frequency": "carrier [Hz]",
+    "rate": "η", "adam_loss": "loss of Adam", "placement": "positions",
+}  # fmt: skip
+"""Headings of label entries."""
+
+FOR_PROGRAMS = ("said", "remarks", "prompt", "images")
+"""Label entries that are too long for a table; they are in the ledger."""
+
+_HASH = re.compile(r"[0-9a-f]{12,}")
+
+
+def words_of(name: str) -> str:
+    """Heading of a label entry."""
+    return LABEL_WORDS.get(name, name.replace("_", " "))
+
+
+def shown_names(labels: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Entries of labels that a reader can use: no lists, no content hashes, no long answers."""
+    names: dict[str, None] = {}
+    for label in labels:
+        for name, value in label.items():
+            hidden = isinstance(value, list | dict) or _HASH.fullmatch(str(value))
+            if not hidden and name not in FOR_PROGRAMS:
+                names[name] = None
+    return list(names)
+
+
 def varying(groups: Sequence[Group]) -> list[str]:
     """Names of the label entries and fields that differ among groups."""
-    names = list(dict.fromkeys(name for g in groups for name in g.label))
+    names = shown_names(g.label for g in groups)
     names = [n for n in names if len({str(g.label.get(n)) for g in groups}) > 1]
     fields = ("optimizer", "protocol", "combining")
     return names + [f for f in fields if len({getattr(g, f) for g in groups}) > 1]

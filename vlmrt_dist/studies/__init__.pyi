@@ -21,6 +21,10 @@ from .benchmarks.engine_timing import measure as measure
 from .benchmarks.engine_timing import median_seconds as median_seconds
 from .benchmarks.engine_timing import nothing_timed as nothing_timed
 from .benchmarks.engine_timing import slope as slope
+from .benchmarks.gpu_check import GpuCheck as GpuCheck
+from .benchmarks.gpu_check import check_as_json as check_as_json
+from .benchmarks.gpu_check import check_as_markdown as check_as_markdown
+from .benchmarks.gpu_check import machine as machine
 from .benchmarks.interval_coverage import CoverageTask as CoverageTask
 from .benchmarks.interval_coverage import Tally as Tally
 from .benchmarks.interval_coverage import counted as counted

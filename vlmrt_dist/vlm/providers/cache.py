@@ -36,9 +36,9 @@ class AnswerCache:
         with contextlib.suppress(UnreadableFile, UnreadableAnswer, ValidationError, UnicodeError):
             text = read_limited(self._file(fingerprint), MAX_ENTRY_BYTES).decode()
             entry = read_object(text, max_bytes=MAX_ENTRY_BYTES)
-            checksum = entry.pop("sha256", None)
+            stated = entry.pop("sha256", None)
             reply = Reply.model_validate(entry)
-            if checksum == _checksum(reply):
+            if stated == checksum(fingerprint, reply):
                 return reply
         return None
 
@@ -47,7 +47,7 @@ class AnswerCache:
         if is_read_only():
             return
         file = self._file(fingerprint)
-        entry = reply.model_dump_json()[:-1] + f',"sha256":"{_checksum(reply)}"}}\n'
+        entry = reply.model_dump_json()[:-1] + f',"sha256":"{checksum(fingerprint, reply)}"}}\n'
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomic(file, entry.encode(), private=True)
@@ -62,5 +62,6 @@ class AnswerCache:
         return self.folder / f"{hashlib.sha256(fingerprint.encode()).hexdigest()}.json"
 
 
-def _checksum(reply: Reply) -> str:
-    return hashlib.sha256(reply.model_dump_json().encode()).hexdigest()
+def checksum(fingerprint: str, reply: Reply) -> str:
+    """SHA-256 of a reply with its question, so that a file under another name is none."""
+    return hashlib.sha256(f"{fingerprint}\n{reply.model_dump_json()}".encode()).hexdigest()
