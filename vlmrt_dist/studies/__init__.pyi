@@ -1,3 +1,4 @@
+from .benchmarks.antenna_ratios import time_antennas as time_antennas
 from .benchmarks.baselines import DiffeRT as DiffeRT
 from .benchmarks.baselines import OneSolve as OneSolve
 from .benchmarks.baselines import UsualLoop as UsualLoop
