@@ -123,7 +123,7 @@ def estimate_command(
         )
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
-    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
+    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm, devices=radio.devices)
     exact = (
         campaign.has_level.any()
         and noise.db is None

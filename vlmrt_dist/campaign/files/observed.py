@@ -169,9 +169,9 @@ def _concatenated(first: Links, second: Links) -> Links:
     arrays = {
         each.name: np.concatenate([getattr(first, each.name), getattr(second, each.name)])
         for each in dataclasses.fields(first)
-        if each.name != "setups"
+        if each.name not in ("setups", "kinds")
     }
-    return Links(setups=first.setups, **arrays)
+    return Links(setups=first.setups, kinds=first.kinds, **arrays)
 
 
 def with_links(table: ObservedTable, levels: Links) -> Links:
