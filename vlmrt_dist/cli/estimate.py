@@ -105,8 +105,10 @@ def estimate_command(
 
     :param measurements: measured levels, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z
         [m], rss_dbm [dBm] (<-95 below a floor of -95, >-30 above what the receiver can tell), and
-        optionally noise_db [dB], censored and saturated (0 or 1), frequency [Hz]; see vlmrt convert
-        for files that are laid out otherwise
+        optionally noise_db [dB], censored and saturated (0 or 1), frequency [Hz]. Further lines may
+        hold powers in delay bins (delay_ns or excess_delay_ns, rss_dbm), delay_spread_ns,
+        mean_delay_ns, or a frequency response (subcarrier_hz with response_re and response_im, or
+        magnitude_db). See vlmrt convert for files that are laid out otherwise
     :param seed: seed of random starts and left-out links
     """
     chosen = solver.value()
@@ -117,8 +119,12 @@ def estimate_command(
         )
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
-    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
-    exact = noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
+    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm, devices=radio.devices)
+    exact = (
+        campaign.has_level.any()
+        and noise.db is None
+        and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
+    )
     if exact and noise.clutter_db_per_sqrt_m is None:
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)

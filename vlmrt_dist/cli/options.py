@@ -26,6 +26,7 @@ from vlmrt_dist.inference import (
     PRIOR_WIDTH,
     Adam,
     Calibration,
+    DelaySharing,
     Initial,
     LevenbergMarquardt,
     LinkLoss,
@@ -184,9 +185,13 @@ class RadioOptions(Options, RadioConfig):
         Sionna's finds, as in the paper; united_solves: the union of such solves
     :param samples_per_src: rays launched by each transmitter in one of Sionna's solves
     :param seed: seed of the first of Sionna's solves
+    :param devices: table of the antennas of single devices: columns device (tx or rx), setup or x,
+        y, z, pattern, polarization, yaw, pitch, roll [°] or look_at_x, _y, _z [m], tx_power_dbm;
+        default: those that the measurement file states, else --antenna-pattern for all
     """
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
+    devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
     diffuse: Annotated[bool, Parameter(parse=False)] = False
     diffraction: Annotated[bool, Parameter(parse=False)] = False
 
@@ -260,16 +265,25 @@ class NoiseOptions(Options, Noise):
         with the path's length, beside the noise: fit, or a number [dB/√m]
     :param excess_loss_db_per_m: standard deviation of an unknown mean loss a metre of path, beyond
         the model's [dB/m]
+    :param delay_offset_ns: standard deviation of an unknown offset of measured delays [ns]; inf:
+        any offset; default: one bin where delays count from the first path, else none
+    :param delay_shared: links that share one offset of delays: none (link), or as --share
     :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
         everywhere
+    :param orientation_deg: standard deviation of yaw, pitch and roll of each transmitter's antenna
+        about those stated [°]; default: they are as stated
+    :param tx_power_db: standard deviation of each transmitter's power about the one stated [dB];
+        inf: any power
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
     gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
+    delay_shared: Annotated[DelaySharing, Parameter(name="--share-delays")] = "link"
     clutter_db_per_sqrt_m: Annotated[float | Literal["fit"] | None, Parameter(name="--clutter")] = (
         None
     )
     excess_loss_db_per_m: Annotated[float | None, Parameter(name="--excess-loss")] = None
+    orientation_deg: float | None = None
     clutter_area: Annotated[
         str | None,
         Parameter(name="--clutter-area", metavar="FILE|NUMBERS", allow_leading_hyphen=True),

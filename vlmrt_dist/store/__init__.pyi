@@ -6,6 +6,13 @@ from .atomic_files import write_atomic as write_atomic
 from .blocks import Compaction as Compaction
 from .cache import cache_folder as cache_folder
 from .cache import empty_cache as empty_cache
+from .cache_size import KINDS as KINDS
+from .cache_size import cache_files as cache_files
+from .cache_size import clear_cache as clear_cache
+from .cache_size import count_written as count_written
+from .cache_size import mark_used as mark_used
+from .cache_size import max_cache_bytes as max_cache_bytes
+from .cache_size import trim_cache as trim_cache
 from .foreign_parquet import Limits as Limits
 from .foreign_parquet import read_parquet as read_parquet
 from .ledger import Ledger as Ledger

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign.files.antennas import Places, places
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign.antenna import Antenna
+from vlmrt_dist.campaign.files.antenna_columns import ANGLES, WORDS, antennas_of_rows
+from vlmrt_dist.campaign.files.antennas import SIDES, Places, places
 from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.links import Links, averaged, same_links, summed_over_delay
+from vlmrt_dist.campaign.files.observed import holds_delay_bins, observed_of, with_links
+from vlmrt_dist.campaign.files.observed_table import VALUES
 from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.rows import Rows, TableReader, receivers_of, rows_of
 from vlmrt_dist.campaign.files.transmitters import Transmitters
+from vlmrt_dist.campaign.files.understanding import LEVEL_FIELDS
 from vlmrt_dist.campaign.files.units_of_columns import LOWEST_CARRIER, frequency_unit, shown_unit
 from vlmrt_dist.console import counted
 
 MANY_SETUPS = 20
 """From so many setups on it is said that fewer would do."""
-
-LONGEST_DELAY_NS = 1e5
-"""Longest delay of a path [ns], 30 km; a longer one is that of a packet."""
 
 
 def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | None:
@@ -32,12 +36,12 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
     if rows is None or receivers is None:
         return None
     reader.use_places("rx", receivers)
-    _note_rows_left_out(reader, rows, receivers)
     kept = rows.take(rows.transmission.known & ~receivers.without[rows.row])
     row, transmission, levels = kept
     carriers = transmission.frequency
     frequency = np.where(np.isfinite(carriers), carriers, frequency[row])
-    setup, setups = _setups(reader, kept, frequency)
+    kinds, of_tx, of_rx = _antennas(reader)
+    setup, setups = _setups(reader, kept, frequency, of_tx)
     links = Links(
         line=found.raw.lines[row],
         setup=setup,
@@ -50,13 +54,31 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
         saturated=levels.saturated,
         unheard=levels.unheard,
         frequency=frequency,
+        kinds=kinds,
+        tx_antenna=of_tx[row],
+        rx_antenna=of_rx[row],
     )
+    reader.observed = observed_of(reader, row, links)
+    _note_rows_left_out(reader, rows, receivers)
     if problems:
         usable = np.isfinite(links.tx).all(axis=1) & np.isfinite(links.rx).all(axis=1)
         return links.take(usable & (np.isfinite(links.rss_dbm) | (levels.field is None)))
-    links = _one_row_a_link(reader, links, levels)
+    links = _links(reader, links, levels)
     _note_if_exchanged_is_smaller(reader, links)
     return links
+
+
+def _links(reader: TableReader, links: Links, levels: Levels) -> Links:
+    """One row a link, those with a level first."""
+    observed = reader.observed
+    if observed is None:
+        return _one_row_a_link(reader, links, levels)
+    of_levels = links.take(~observed.without_level)
+    if levels.field is not None and len(of_levels):
+        of_levels = _one_row_a_link(reader, of_levels, levels)
+    else:
+        of_levels = of_levels.take(np.zeros(len(of_levels), bool))
+    return with_links(observed, of_levels)
 
 
 def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> None:
@@ -64,7 +86,9 @@ def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> N
     if without:
         reader.notes.append(f"{counted(without, 'row')} left out for want of a position")
     marks = rows.levels.marks
-    if marks == 0 or rows.levels.empty:
+    if reader.observed is not None:  # what holds another value is no level that was not heard
+        marks -= int((reader.observed.used & ~np.isfinite(reader.observed.links.rss_dbm)).sum())
+    if marks <= 0 or rows.levels.empty:
         return
     floor = reader.options.noise_floor_dbm
     what = (
@@ -122,19 +146,56 @@ def _noise(reader: TableReader) -> FloatArray:
     reader.use("noise_db", "standard deviation of the level [dB]")
     heading, lines = found.heading("noise_db"), found.raw.lines
     if not values.missing.all():
-        for row in np.flatnonzero(values.missing).tolist():
+        for row in np.flatnonzero(values.missing & _in_decibels(reader)).tolist():
             problems.add(lines[row], f"{heading} is empty, but other lines have one")
     for row in np.flatnonzero((values.values < 0.0) | np.isinf(values.values)).tolist():
         problems.add(lines[row], f"{heading} must be finite and not negative")
     return values.values
 
 
+def _antennas(reader: TableReader) -> tuple[tuple[Antenna, ...], IntArray, IntArray]:
+    """The antennas that the file states, if any, and which of them the transmitter and the receiver
+    of each row have [n]."""
+    found, none = reader.found, np.zeros(len(reader.found.raw.lines), dtype=np.int64)
+    file = Path(found.raw.name)
+    folder = file.parent if file.is_file() else None
+    sides = {p: antennas_of_rows(found, p, folder, reader.problems) for p in ("tx_", "rx_")}
+    if not any(sides.values()):
+        return (), none, none
+    number: dict[Antenna, int] = {}
+    which = []
+    for prefix, told in sides.items():
+        kinds, index = told or ((Antenna(),), none)
+        places = np.array([number.setdefault(kind, len(number)) for kind in kinds])
+        which.append(places[index])
+        for name in (*ANGLES, *WORDS):
+            if prefix + name in found:
+                unit = f" [{found.unit(prefix + name)}]" if name in ANGLES else ""
+                reader.use(prefix + name, f"{SIDES[prefix[:2]]}'s {name.replace('_', ' ')}{unit}")
+        if told is None:
+            reader.notes.append(
+                f"antennas of the {SIDES[prefix[:2]]}s are not stated: isotropic, vertical"
+            )
+    return tuple(number), which[0], which[1]
+
+
+def _in_decibels(reader: TableReader) -> BoolArray:
+    """[n] rows of the file with a value that a noise in decibels belongs to."""
+    found = reader.found
+    if not any(field in found for field in VALUES):
+        return np.ones(len(found.raw.lines), bool)
+    fields = [field for field in (*LEVEL_FIELDS, "magnitude_db") if field in found]
+    there = [~numbers(found.column(field), Problems()).missing for field in fields]
+    return np.any([np.zeros(len(found.raw.lines), bool), *there], axis=0)
+
+
 def _setups(
-    reader: TableReader, rows: Rows, frequency: FloatArray
+    reader: TableReader, rows: Rows, frequency: FloatArray, antenna: IntArray
 ) -> tuple[IntArray, tuple[str, ...]]:
     """Setup of each row, and the names of the setups.
 
-    A column states it; else the rows of one transmitter (by position and name) and carrier are one.
+    A column states it; else the rows of one transmitter (by position, name and antenna) and carrier
+    are one.
     """
     found = reader.found
     setups = [""] * len(rows.row)
@@ -150,22 +211,13 @@ def _setups(
     else:
         points = map(tuple, rows.transmission.points.tolist())
         carriers = np.nan_to_num(frequency, nan=-1.0).tolist()
-        key = list(zip(rows.transmission.names, points, carriers, strict=True))
+        own = antenna[rows.row].tolist()
+        key = list(zip(rows.transmission.names, points, carriers, own, strict=True))
     number = {each: code for code, each in enumerate(dict.fromkeys(key))}
     texts = [" ".join(text for text in each if isinstance(text, str) and text) for each in number]
     if not all(texts) or len(set(texts)) < len(texts):
         texts = [f"{text} {code}".strip() for code, text in enumerate(texts, start=1)]
     return np.array([number[each] for each in key], dtype=np.int64), tuple(texts)
-
-
-def _holds_delay_bins(reader: TableReader) -> bool:
-    """Whether a column holds delays of paths: its unit is stated, and they are shorter than those
-    of packets."""
-    found = reader.found
-    if "delay" not in found or found.column("delay").meaning.unit is None:
-        return False
-    delays = numbers(found.column("delay"), Problems()).values
-    return bool((np.abs(delays[np.isfinite(delays)]) < LONGEST_DELAY_NS).all())
 
 
 def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
@@ -181,7 +233,7 @@ def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
                 f"{counted(len(links) - len(first), 'row')} left out: repeats of a link"
             )
         return links.take(first)
-    if _holds_delay_bins(reader) and len(links):
+    if holds_delay_bins(reader) and len(links):
         bins = len(links)
         summed = summed_over_delay(links)
         if len(summed) < bins:
