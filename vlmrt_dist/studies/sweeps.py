@@ -170,7 +170,8 @@ class Sweep:
             with contextlib.suppress(ValueError):
                 return json.loads(content)
         value = self.call(compute, name)
-        file.write(json.dumps(value).encode())
+        if not self.options.dry_run:
+            file.write(json.dumps(value).encode())
         return value
 
     def rows(self, points: Sequence[Point]) -> list[Row]:
