@@ -1,7 +1,7 @@
 # Set-up happens by itself before the first of run, test, check and bench, and again when
 # pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fuzz bench reproduce clean
+.PHONY: help setup run test check fuzz bench gpu-check reproduce clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -47,6 +47,11 @@ fuzz: $(READY) ## files changed at random through every reader, bounded; MINUTES
 
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py
+
+VARIANT := cuda
+
+gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm rehearses on the CPU
+	$(PY) cluster/gpu_check.py --variant $(VARIANT)
 
 STORAGE := results
 SWEEPS := depth,rays,initialization,complexity,receivers,positions,rooms

@@ -37,6 +37,7 @@ from .inference import read_estimate as read_estimate
 from .inference import write_estimate as write_estimate
 from .paths import SionnaSetup as SionnaSetup
 from .paths import from_sionna as from_sionna
+from .paths import place_devices as place_devices
 from .placement import AOptimal as AOptimal
 from .placement import CandidateOptions as CandidateOptions
 from .placement import DOptimal as DOptimal

@@ -1,3 +1,4 @@
+from .benchmarks.antenna_ratios import time_antennas as time_antennas
 from .benchmarks.baselines import DiffeRT as DiffeRT
 from .benchmarks.baselines import OneSolve as OneSolve
 from .benchmarks.baselines import UsualLoop as UsualLoop
@@ -21,6 +22,10 @@ from .benchmarks.engine_timing import measure as measure
 from .benchmarks.engine_timing import median_seconds as median_seconds
 from .benchmarks.engine_timing import nothing_timed as nothing_timed
 from .benchmarks.engine_timing import slope as slope
+from .benchmarks.gpu_check import GpuCheck as GpuCheck
+from .benchmarks.gpu_check import check_as_json as check_as_json
+from .benchmarks.gpu_check import check_as_markdown as check_as_markdown
+from .benchmarks.gpu_check import machine as machine
 from .benchmarks.interval_coverage import CoverageTask as CoverageTask
 from .benchmarks.interval_coverage import Tally as Tally
 from .benchmarks.interval_coverage import counted as counted
