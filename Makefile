@@ -65,6 +65,11 @@ reproduce: $(READY) ## every table and figure of the paper, and the report; STOR
 	wait $$beside || ended=$$?; cat "$$told"; exit $$ended
 	.venv/bin/vlmrt report $(STORAGE) -o report.html --overwrite
 
+# Rows, figures and answers of models, which cost money, stay.
+CACHE := $(or $(VLMRT_CACHE_DIR),$(HOME)/.cache/vlmrt_dist)
+
 clean: ## remove the environment and every cache
+	rm -rf $(foreach part,paths compiled,"$(CACHE)/$(part)")
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
-	find vlmrt_dist sweeps tests cluster -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find vlmrt_dist sweeps tests cluster notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+		-prune -exec rm -rf {} + 2>/dev/null || true

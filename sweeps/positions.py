@@ -7,6 +7,8 @@ deviation of ln σ at 0.1 dB of noise and a prior of 50 %), and tried on seeds o
 values, truth and estimate on one solve of 5000 rays (same_paths).
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import of_the_paper, positions_figure, positions_table

@@ -8,6 +8,8 @@ stand-in) and D-optimal ones. Truth and estimate share one solve of 5000 rays (s
 An object has no bound where the links alone, without a prior, leave a direction of it open.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import (

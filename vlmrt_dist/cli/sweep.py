@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import runpy
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,11 @@ def sweep_command(
                 + (f"; did you mean {near[0]}?" if near else ".")
                 + f" The sweeps are {', '.join(files)}"
             )
+    if len(names) == 1:
+        sys.argv = [asked, *options]
+        told = {PROGRAM: f"vlmrt sweep {asked}"}
+        runpy.run_path(str(files[asked]), init_globals=told, run_name="__main__")
+        return
     STOP_SIGNAL.install(f"stopped (SIGTERM); {KEPT}\n")
     for name in names:
         told = {PROGRAM: f"vlmrt sweep {name}"}

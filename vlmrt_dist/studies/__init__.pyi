@@ -85,7 +85,10 @@ from .search.sampler import write_optuna as write_optuna
 from .search.space import Choice as Choice
 from .search.space import Range as Range
 from .search.space import Space as Space
+from .search.trackers import TrackerName as TrackerName
+from .search.trackers import trackers_named as trackers_named
 from .search.tune_runner import run_tune as run_tune
+from .search.tune_runner import tune_study as tune_study
 from .study_options import PositionName as PositionName
 from .study_options import PositionOptions as PositionOptions
 from .study_options import StudyOptions as StudyOptions
