@@ -18,6 +18,8 @@ DiffeRT, another differentiable ray tracer, reflects but does not pass through w
 installed (pip install .[bench]) it is compared on the reflections alone, D = 2.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import json
 from dataclasses import dataclass, field
 from functools import partial
