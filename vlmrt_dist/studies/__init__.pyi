@@ -39,6 +39,8 @@ from .benchmarks.mismatch import MismatchTask as MismatchTask
 from .benchmarks.mismatch import NoiseModel as NoiseModel
 from .benchmarks.object_tasks import GIVEN_UP as GIVEN_UP
 from .benchmarks.object_tasks import ObjectCosts as ObjectCosts
+from .benchmarks.observable_coverage import ObservableCoverage as ObservableCoverage
+from .benchmarks.observable_coverage import observable_tallies as observable_tallies
 from .benchmarks.ratios import Bench as Bench
 from .benchmarks.ratios import PhaseSeconds as PhaseSeconds
 from .benchmarks.ratios import Ratio as Ratio

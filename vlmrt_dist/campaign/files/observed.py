@@ -275,6 +275,8 @@ def _bins(table: ObservedTable, at: IntArray, options: ReadingOptions) -> list[D
         )  # fmt: skip
         if options.delay_bin_ns is not None:
             block = block.merged(max(1, round(options.delay_bin_ns / block.narrowest)))
+        if options.delay_range_db is not None:
+            block = block.within(options.delay_range_db)
         found.append(dataclasses.replace(block, bandwidth_hz=each) if each > 0.0 else block)
     return found
 
