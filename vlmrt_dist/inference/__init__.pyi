@@ -7,6 +7,8 @@ from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
 from .coverage import radio_map as radio_map
+from .estimate_files import EstimateLike as EstimateLike
+from .estimate_files import calibration_of as calibration_of
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import RESULT_SUFFIXES as RESULT_SUFFIXES
