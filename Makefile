@@ -1,7 +1,7 @@
 # Set-up happens by itself before the first of run, test, check and bench, and again when
 # pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench reproduce clean
+.PHONY: help setup run test check fuzz bench reproduce clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -40,6 +40,11 @@ check: $(READY) ## lint, format, types, layers, the quick tests
 	.venv/bin/lint-imports --no-logo
 	$(PYTEST) $(SHARED)
 
+MINUTES := 10
+
+fuzz: $(READY) ## files changed at random through every reader, bounded; MINUTES=10
+	FUZZ_MINUTES=$(MINUTES) FUZZ_KEEP=fuzz-faults $(PYTEST) -m fuzz tests/fuzz
+
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py
 
@@ -48,7 +53,7 @@ SWEEPS := depth rays initialization complexity placement receivers positions roo
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	for sweep in $(SWEEPS); do $(PY) sweeps/$$sweep.py --storage $(STORAGE) $(OPTIONS) || exit 1; done
-	.venv/bin/vlmrt report $(STORAGE) -o report.html
+	.venv/bin/vlmrt report $(STORAGE) -o report.html --overwrite
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -30,6 +30,7 @@ from vlmrt_dist.report import (
     steps_beside_the_paper,
     tracing_table,
 )
+from vlmrt_dist.store import OWN_MARK
 from vlmrt_dist.studies import (
     Bench,
     PhaseSeconds,
@@ -96,8 +97,9 @@ def main(
         show(phases_table(times.phases))
     if times.depths:
         show(*steps_beside_the_paper(times.depths))
-    path = run.folder / "bench.json"
+    path = run.file("bench.json")
     written = {
+        "program": OWN_MARK,
         "paths": [row._asdict() for row in times.traced],
         "ratios": [ratio._asdict() for ratio in times.ratios],
     }

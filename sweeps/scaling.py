@@ -63,7 +63,7 @@ def main(
             results.seeds.append((count, seeds_per_second(points[: 3 * count], workers)))
             say(f"{count} of up to {counts[-1]} actors measured")
     show(*scaling_tables(results), f"on {where}")
-    target = run.folder / f"{run.study}.json"
+    target = run.file(f"{run.study}.json")
     target.write(results.to_json(where))
     show(f"results: {target}\nfigure: {scaling_figure(results, run.figure())}")
 

@@ -10,8 +10,8 @@ noise. Truths are the paper's, and the prior of "map" is as wide, 0.1.
 Each configuration is evaluated on some seeds; the Pareto front then again on fresh ones, since what
 was the best of many on some seeds was lucky on them. Only those are reported.
 
-The search is kept in the ledger. For optuna-dashboard: python sweeps/search.py --dry-run --optuna
-search.db && optuna-dashboard sqlite:///search.db
+The search is kept in the ledger. For optuna-dashboard: python sweeps/search.py --stored-only
+--optuna search.db && optuna-dashboard sqlite:///search.db
 """
 
 from collections.abc import Mapping
@@ -80,6 +80,7 @@ def main(
     fresh: int = 50,
     noise_db: float = 0.1,
     optuna: Path | None = None,
+    stored_only: bool = False,
 ) -> None:
     """Print the Pareto front of error, time and links, draw it, and say what to take by default.
 
@@ -87,14 +88,15 @@ def main(
     :param points: configurations
     :param fresh: fresh seeds for the front
     :param noise_db: noise of a level [dB]
-    :param optuna: write the search for optuna-dashboard to this SQLite file
+    :param optuna: add the search to this SQLite file for optuna-dashboard
+    :param stored_only: evaluate nothing; with --optuna, for a look at a search that is running
     """
     study = Study(
         run.study, make, SPACE, seeds=run.seeds, num_points=points,
         base={"room": vd.box_room(), "noise_db": noise_db}, objectives=("mre", "seconds", "links"),
     )  # fmt: skip
     workers = run.workers
-    if run.options.dry_run:
+    if run.options.dry_run or stored_only:
         show(f"{study.name}: {study.total} configurations of {len(study.seeds)} seeds, of which "
              f"{len(study.found(run.ledger))} are there, out of:")  # fmt: skip
         show(*(f"  {name}: {dimension}" for name, dimension in SPACE.items()))
@@ -107,11 +109,11 @@ def main(
         with point_bar(study.name) as progress:
             run_pool(study, run.ledger, workers=workers, progress=progress)
     found = study.found(run.ledger)
-    if optuna is not None:
+    if optuna is not None and not run.options.dry_run:
         from vlmrt_dist.studies import write_optuna
 
         show(f"optuna-dashboard sqlite:///{write_optuna(study, found, optuna)}")
-    if not run.options.dry_run:
+    if not (run.options.dry_run or stored_only):
         _report(run, study, found, fresh, workers)
 
 

@@ -180,7 +180,7 @@ def test_make_reproduce_runs_every_sweep_of_the_paper_and_then_the_report() -> N
     loop, report = done.stdout.strip().split("\n")[-2:]
     assert set(PAPERS) <= set(loop.split(" in ")[1].split(";")[0].split())
     assert "--storage there" in loop
-    assert report == ".venv/bin/vlmrt report there -o report.html"
+    assert report == ".venv/bin/vlmrt report there -o report.html --overwrite"
 
 
 def test_the_papers_tables_are_those_it_prints() -> None:

@@ -1,9 +1,13 @@
 from .campaign import Campaign as Campaign
+from .campaign import DelayMoment as DelayMoment
+from .campaign import DelayPower as DelayPower
+from .campaign import FrequencyResponse as FrequencyResponse
 from .campaign import MeasurementSetup as MeasurementSetup
 from .campaign import RadioConfig as RadioConfig
 from .campaign import Reading as Reading
 from .campaign import ReadingOptions as ReadingOptions
 from .campaign import Region as Region
+from .campaign import ResponseMagnitude as ResponseMagnitude
 from .campaign import read_campaign as read_campaign
 from .campaign import read_measurements as read_measurements
 from .campaign import write_campaign as write_campaign

@@ -65,5 +65,3 @@ def test_a_folder_in_use_is_refused_before_the_work(tmp_path: Path) -> None:
     done = invoke("estimate", "--measurements", tmp_path / "rss.csv", "--scene-out", tmp_path)
     assert done.exit_code == 2
     assert "not empty" in done.stderr
-    alone = invoke("estimate", "--measurements", tmp_path / "rss.csv", "--overwrite")
-    assert "--overwrite goes with --scene-out" in alone.stderr

@@ -69,9 +69,9 @@ def test_in_a_town_all_stand_in_the_street_without_being_told(
 def test_given_positions_are_checked_against_a_stated_region(tmp_path: Path) -> None:
     given = tmp_path / "given.csv"
     write_campaign(Campaign(tx=np.array([[-2, 0, 2.2]]), rx=np.array([[[2, 0, 1.5]]])), given)
-    arguments = ("simulate", "--campaign", given, "--max-depth", "1", "--out", tmp_path / "o.csv")
+    arguments = ("simulate", "--campaign", given, "--max-depth", 1, "--out", tmp_path / "o.csv")
     assert invoke(*arguments).exit_code == 0
-    result = invoke(*arguments, *PLACES)
+    result = invoke(*arguments, *PLACES, "--overwrite")
     assert result.exit_code == 2
     assert "setup 1, receiver 1 at (2, 0, 1.5) is outside the region" in result.stderr
 

@@ -12,7 +12,7 @@ from vlmrt_dist.cli.app import COMMANDS
 from vlmrt_dist.cli.options import NamedScene
 from vlmrt_dist.scene import SceneModel, box_room, load_scene
 
-WITHOUT_SCENE = {"doctor", "sweep", "report", "compact", "materials"}
+WITHOUT_SCENE = {"cache", "doctor", "sweep", "report", "compact", "materials"}
 
 UNSTATED = (
     '<scene version="2.1.0"><bsdf type="diffuse" id="mat-Material"/>'

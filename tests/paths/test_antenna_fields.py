@@ -12,8 +12,9 @@ from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.pattern_table import PatternTable
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.field import Replay, trace
-from vlmrt_dist.paths.antenna_fields import AntennaFields, Turns, geometry_of
+from vlmrt_dist.paths.antenna_fields import AntennaFields, geometry_of
 from vlmrt_dist.paths.sionna_scene import LiveScene, mi, rt
+from vlmrt_dist.paths.turns import Turns
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.units import SPEED_OF_LIGHT

@@ -5,6 +5,7 @@ from tests.geometry_cases import UTM, moved
 from tests.numerics import PAPER
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_table import NONE
@@ -96,3 +97,22 @@ def test_sionna_is_given_a_room_at_utm_coordinates_as_it_is_at_the_origin(
         one, other = (np.sort(getattr(each, name).reshape(-1)) for each in (here, found))
         np.testing.assert_array_equal(other, one)
     np.testing.assert_allclose(np.sort(found.length), np.sort(here.length), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_positions_are_in_no_kernel(room: SceneModel) -> None:
+    from vlmrt_dist.paths import dr
+
+    radio = RadioConfig(max_depth=1, samples_per_src=500, path_set="single_solve")
+    live = LiveScene(room, radio)
+    compiled = []
+    for setup in random_campaign(room, 4, 3, seed=5).setups:
+        with dr.scoped_set_flag(dr.JitFlag.KernelHistory, True):
+            dr.kernel_history_clear()
+            live.find_paths(setup, 0)
+            kernels = dr.kernel_history([dr.KernelType.JIT])
+        # By transmitters, receivers and rays; others hold the number of paths that was found.
+        own = [each for each in kernels if each["size"] in (1, 3, 500)]
+        compiled.append({each["hash"] for each in own})
+    assert len(compiled[0]) > 5
+    assert compiled[1] == compiled[2] == compiled[3]

@@ -16,10 +16,12 @@ from tests import ROOT
 from tests.store.test_ledger import row
 from tests.store.test_places import place, server
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.store import blocks
+from vlmrt_dist.store import blocks, nothing_written
+from vlmrt_dist.store.checksummed_parquet import sealed
 from vlmrt_dist.store.folder_lock import folder_lock
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import Place
+from vlmrt_dist.store.rows import table_of
 
 __all__ = ["place", "server"]  # fixtures
 
@@ -138,7 +140,8 @@ def test_a_lock_that_is_not_given_back_is_named(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from tests.store.test_ledger import row
-from vlmrt_dist.store import blocks
+from vlmrt_dist.store import blocks, nothing_written
+from vlmrt_dist.store.checksummed_parquet import sealed
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import place_of
 
@@ -182,3 +185,51 @@ def test_two_writers_that_are_killed_and_merge_files_lose_and_double_nothing(
     Ledger(tmp_path).compact("depth")
     assert keys_seen(tmp_path) == [f"k{n:04d}" for n in range(total)]
     assert {path.suffix for path in (tmp_path / ".ledger").iterdir()} == {".lock"}
+
+
+def test_compaction_keeps_what_else_lies_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 1)
+    folder = tmp_path / "rows" / "study=depth"
+    ledger = Ledger(tmp_path)
+    ledger.publish("depth", [row("a"), row("b"), row("c")])
+    (folder / "notes.txt").write_text("mine")
+    assert ledger.compact("depth")["rows"].after == 1
+    (folder / "mine").mkdir()
+    (folder / "mine" / "more.txt").write_text("mine too")
+    (folder / "link").symlink_to("notes.txt")
+    ledger.publish("depth", [row("d"), row("e")])
+    assert ledger.compact("depth")["rows"].after == 1
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "mine" / "more.txt").read_text() == "mine too"
+    assert (folder / "link").is_symlink()
+    assert sorted(Ledger(tmp_path).keys("depth")) == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.filterwarnings("ignore:1 files with rows")
+def test_rows_of_another_version_are_not_overwritten(tmp_path: Path) -> None:
+    folder = tmp_path / "rows" / "study=depth"
+    folder.mkdir(parents=True)
+    table = table_of("rows", [row("old")])
+    marked = table.replace_schema_metadata({b"vlmrt_schema_version": b"0"})
+    other = folder / "000000001.parquet"
+    other.write_bytes(sealed(marked))
+    before = other.read_bytes()
+    Ledger(tmp_path).publish("depth", [row("a")])
+    Ledger(tmp_path).publish("depth", [row("b")])
+    assert other.read_bytes() == before
+    assert set(Ledger(tmp_path).keys("depth")) == {"a", "b"}
+
+
+def test_reading_without_a_trace_leaves_a_damaged_file_where_it_is(tmp_path: Path) -> None:
+    Ledger(tmp_path).publish("depth", [row("a")])
+    [file] = (tmp_path / "rows" / "study=depth").iterdir()
+    file.write_bytes(file.read_bytes()[:-50])
+    there = sorted(tmp_path.rglob("*"))
+    with nothing_written():
+        with pytest.warns(UserWarning, match="its rows are left out"):
+            assert Ledger(tmp_path).rows("depth") == []
+        with pytest.raises(StorageError, match="dry run"):
+            Ledger(tmp_path).storage.__truediv__("x.png").write(b"x")
+    assert sorted(tmp_path.rglob("*")) == there

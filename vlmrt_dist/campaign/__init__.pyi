@@ -18,6 +18,7 @@ from .carriers import Carrier as Carrier
 from .carriers import carriers_of as carriers_of
 from .files.dataframes import DataFrame as DataFrame
 from .files.options import Average as Average
+from .files.options import DelayBins as DelayBins
 from .files.options import ReadingOptions as ReadingOptions
 from .files.read_write import read_campaign as read_campaign
 from .files.read_write import write_campaign as write_campaign
@@ -33,6 +34,19 @@ from .free_space import random_campaign as random_campaign
 from .model import Campaign as Campaign
 from .model import MeasurementSetup as MeasurementSetup
 from .model import paths_provenance as paths_provenance
+from .observable_plans import GRAMMAR as GRAMMAR
+from .observable_plans import ObservablePlan as ObservablePlan
+from .observable_plans import PlannedBins as PlannedBins
+from .observable_plans import PlannedMoment as PlannedMoment
+from .observable_plans import PlannedResponse as PlannedResponse
+from .observable_plans import parse_observables as parse_observables
+from .observables import DelayMoment as DelayMoment
+from .observables import DelayPower as DelayPower
+from .observables import DelayReference as DelayReference
+from .observables import FrequencyResponse as FrequencyResponse
+from .observables import Observable as Observable
+from .observables import ResponseMagnitude as ResponseMagnitude
+from .observables import joined as joined
 from .pattern_table import PatternTable as PatternTable
 from .radio_config import MAX_DEPTH_LIMIT as MAX_DEPTH_LIMIT
 from .radio_config import AntennaPattern as AntennaPattern

@@ -21,6 +21,7 @@ from vlmrt_dist.campaign.antenna import (
     antennas_of,
     split_by_port,
 )
+from vlmrt_dist.campaign.observables import Observable, checked_blocks, observed_links
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.campaign.validation import floats, read_only
 from vlmrt_dist.errors import CampaignError
@@ -87,6 +88,8 @@ class Campaign:
     :param frequency: carrier of each setup [M] [Hz]; None: that of the radio configuration
     :param saturated: where the true level lies at or above the one given, since the receiver
         saturates or compresses there [M,N]; these are censored too. None: nowhere
+    :param observables: what was measured of the links beside their level, a block a kind; a link
+        that is in one may have no level (NaN)
     :param antennas: antenna of each transmitter and receiver, see :meth:`with_antennas`; None: all
         have that of the radio configuration
     :raises CampaignError: if shapes disagree, there is no setup or a setup without a receiver, or
@@ -102,6 +105,7 @@ class Campaign:
     censored: BoolArray = None  # type: ignore[assignment]  # always an array after construction
     frequency: FloatArray | None = None
     saturated: BoolArray = None  # type: ignore[assignment]  # always an array after construction
+    observables: tuple[Observable, ...] = ()
     antennas: Antennas | None = None
 
     def __post_init__(self) -> None:
@@ -117,9 +121,17 @@ class Campaign:
         present = checks.present(self.present, rx.shape[:2])
         checks.positions(tx, rx, present)
         rx[~present] = np.nan
-        rss = checks.levels(self.rss_dbm, present)
+        carriers = checks.frequency(self.frequency, len(tx))
+        blocks = checked_blocks(self.observables, present, carriers)
+        rss = checks.levels(self.rss_dbm, present, observed_links(blocks, present.shape))
         saturated = checks.marks("saturated", self.saturated, present, measured=rss is not None)
         censored = checks.marks("censored", self.censored, present, measured=rss is not None)
+        antennas = _fitting(self.antennas, present)
+        if blocks and antennas is not None and antennas.average is not None:
+            raise CampaignError(
+                "an average over ports is a level; of its observables each pair of ports has its "
+                "own: give each antenna its port"
+            )
         values = {
             "tx": tx,
             "rx": rx,
@@ -127,9 +139,10 @@ class Campaign:
             "rss_dbm": rss,
             "noise_db": checks.checked_noise(self.noise_db, present),
             "censored": censored | saturated,
-            "frequency": checks.frequency(self.frequency, len(tx)),
+            "frequency": carriers,
             "saturated": saturated,
-            "antennas": _fitting(self.antennas, present),
+            "observables": blocks,
+            "antennas": antennas,
         }
         for name, value in values.items():
             object.__setattr__(self, name, read_only(value))
@@ -137,13 +150,14 @@ class Campaign:
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (self.tx, self.rx, self.rss_dbm, self.noise_db, self.present)
         more = (self.simulated_from, self.censored, self.frequency, self.saturated)
-        return type(self), (*fields, *more, self.antennas)
+        return type(self), (*fields, *more, self.observables, self.antennas)
 
     def __repr__(self) -> str:
         state = "measured" if self.simulated_from is None else "simulated"
-        if self.rss_dbm is None:
+        if not self.is_measured:
             state = "planned"
-        return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state})"
+        also = "".join(f", {len(block)} × {block.name}" for block in self.observables)
+        return f"Campaign(M={self.num_setups}, N={self.num_receivers}, {state}{also})"
 
     def _repr_html_(self) -> str:
         """Transmitter, receivers and levels of each setup, for notebooks."""
@@ -152,8 +166,9 @@ class Campaign:
             there = self.present[m]
             row = [str(m + 1), ", ".join(f"{c:.2f}" for c in self.tx[m]), str(int(there.sum()))]
             if self.rss_dbm is not None:
-                level = self.rss_dbm[m][there]
-                row += [f"{level.min():.1f} … {level.max():.1f}", str(int(self.below[m].sum()))]
+                level = self.rss_dbm[m][self.has_level[m]]
+                range_ = f"{level.min():.1f} … {level.max():.1f}" if len(level) else ""
+                row += [range_, str(int(self.below[m].sum()))]
                 if self.saturated.any():
                     row.append(str(int(self.saturated[m].sum())))
             if self.frequency is not None:
@@ -166,9 +181,11 @@ class Campaign:
         if self.frequency is not None:
             head.append("carrier [GHz]")
         state = "measured" if self.simulated_from is None else "simulated"
-        state = "planned" if self.rss_dbm is None else state
+        state = state if self.is_measured else "planned"
+        also = "".join(f", {len(block)} × {block.name}" for block in self.observables)
         return html_table(
-            f"Campaign: {self.num_links} links of {self.num_setups} setups, {state}", head, rows,
+            f"Campaign: {self.num_links} links of {self.num_setups} setups, {state}{also}", head,
+            rows,
             ("In 3D: scene.view(campaign)",),
         )  # fmt: skip
 
@@ -206,6 +223,20 @@ class Campaign:
         return int(self.present.sum())
 
     @property
+    def has_level(self) -> BoolArray:
+        """[M,N] links whose received power was measured."""
+        if self.rss_dbm is None:
+            return np.zeros(self.present.shape, bool)
+        return np.isfinite(self.rss_dbm)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything was measured; otherwise it is a plan."""
+        return self.rss_dbm is not None or any(
+            len(block) and not np.isnan(block.measured).all() for block in self.observables
+        )
+
+    @property
     def below(self) -> BoolArray:
         """[M,N] where the level is only known to lie at or below the receiver's floor."""
         return self.censored & ~self.saturated
@@ -236,6 +267,7 @@ class Campaign:
             self.censored[pick],
             None if self.frequency is None else self.frequency[pick],
             self.saturated[pick],
+            tuple(block.of_setups(pick) for block in self.observables),
             None if self.antennas is None else self.antennas.subset(pick),
         )
 
@@ -322,6 +354,8 @@ class Campaign:
             if values is noise:
                 plain = np.where(self.present, plain, 0.0)
             digest.update(b"array" + plain.astype("<f8").tobytes())
+        for block in self.observables:
+            digest.update(block.digest())
         return digest.hexdigest()
 
 

@@ -35,9 +35,10 @@ def positions(tx: FloatArray, rx: FloatArray, there: BoolArray) -> None:
         raise CampaignError("positions must be finite numbers: " + listed(problems))
 
 
-def levels(given: Any, there: BoolArray) -> FloatArray | None:
+def levels(given: Any, there: BoolArray, observed: BoolArray) -> FloatArray | None:
     """Received levels [M,N] [dBm], NaN where no receiver is; None before the measurement.
 
+    :param observed: [M,N] links of which something else was measured: they may have no level (NaN)
     :raises CampaignError: if the shape is another, or a level not finite
     """
     if given is None:
@@ -45,7 +46,8 @@ def levels(given: Any, there: BoolArray) -> FloatArray | None:
     rss = floats("rss_dbm", given)
     if rss.shape != there.shape:
         raise CampaignError(f"rss_dbm must be {there.shape}; got shape {rss.shape}")
-    wrong = [f"setup {m + 1}, receiver {n + 1}" for m, n in rows(there & ~np.isfinite(rss))]
+    wanted = there & ~(observed & np.isnan(rss))
+    wrong = [f"setup {m + 1}, receiver {n + 1}" for m, n in rows(wanted & ~np.isfinite(rss))]
     if wrong:
         raise CampaignError(
             "rss_dbm must be finite (zero watts have no level in dBm): " + listed(wrong)

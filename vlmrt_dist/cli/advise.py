@@ -76,7 +76,7 @@ class AdvisorFlags(Options):
     price_usd: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        check_target(self.record, ".json")
+        check_target(self.record, ".json", overwrite=True)  # answers are added to it
         self.value()
 
     def value(self) -> AdvisorOptions:
@@ -147,6 +147,7 @@ class AdvisedPositions(Options):
     :param receivers: receiver positions of each setup (N)
     :param figure: draw the positions to this .png
     :param out: write the positions, .csv or .parquet
+    :param overwrite: replace files that are there already
     :raises ConfigurationError: if a number makes no sense, or there is nothing to draw or write
     """
 
@@ -154,10 +155,11 @@ class AdvisedPositions(Options):
     receivers: int = 8
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
-        check_target(self.figure, ".png")
-        check_target(self.out, ".csv", ".parquet")
+        check_target(self.figure, ".png", overwrite=self.overwrite)
+        check_target(self.out, ".csv", ".parquet", overwrite=self.overwrite)
         if self.setups < 0 or (self.setups and self.receivers < 1):
             raise ConfigurationError(
                 "--setups must be 0 (no positions) or more, --receivers 1 or more"

@@ -48,6 +48,7 @@ COMMANDS = {
     "sweep": "sweep:sweep_command",
     "report": "report:report_command",
     "compact": "compact:compact_command",
+    "cache": "cache:cache_command",
 }
 """Module and function of each command; a module is imported when its command is called."""
 

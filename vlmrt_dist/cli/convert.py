@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from vlmrt_dist.campaign import (
     Average,
     Campaign,
+    DelayBins,
     Reading,
     ReadingOptions,
     read_measurements,
@@ -43,6 +44,10 @@ class ColumnFlags(Options):
         level is the reported one or more; default: it does not
     :param tx_power_dbm: transmit power [dBm] that turns path loss or gain into levels
     :param average: repeats of a link are averaged in decibels (db), or as power
+    :param delay_bins: keep powers in delay bins, or sum them up to one level a link
+    :param delay_bin_ns: merge neighbouring delay bins to about this width [ns]
+    :param bandwidth_hz: bandwidth that delay bins were measured with [Hz]; default: a column
+        bandwidth_hz, else one over their width
     """
 
     columns: Annotated[tuple[str, ...], Parameter(name="--column", metavar="FIELD=HEADING")] = ()
@@ -51,6 +56,9 @@ class ColumnFlags(Options):
     saturation_dbm: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
     tx_power_dbm: Annotated[float, Parameter(allow_leading_hyphen=True)] = 44.0
     average: Average = "db"
+    delay_bins: DelayBins = "keep"
+    delay_bin_ns: float | None = None
+    bandwidth_hz: float | None = None
 
 
 @option_group("Transmitters and coordinates")
@@ -107,6 +115,7 @@ def convert_command(
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     columns: ColumnFlags = ColumnFlags(),
     places: PlaceFlags = PlaceFlags(),
+    overwrite: bool = False,
     scene: str | None = None,
     reading: NamedScene = NamedScene(),
 ) -> None:
@@ -114,9 +123,10 @@ def convert_command(
 
     :param file: measured levels as they came: .csv, .tsv, .txt, .dat, .parquet
     :param out: the campaign to write, .csv or .parquet; default: only show
+    :param overwrite: replace a file that is there already
     :param scene: check the positions against this scene (see estimate)
     """
-    check_target(out, ".csv", ".parquet")
+    check_target(out, ".csv", ".parquet", overwrite=overwrite)
     with naming_options(ColumnFlags), naming_options(PlaceFlags):
         options = ReadingOptions(
             columns=columns.columns,
@@ -134,12 +144,16 @@ def convert_command(
             projection=places.projection,
             crs=places.crs,
             rotation=places.rotation,
+            delay_bins=columns.delay_bins,
+            delay_bin_ns=columns.delay_bin_ns,
+            bandwidth_hz=columns.bandwidth_hz,
         )
     room = reading.named(scene, keep_unstated=True) if scene is not None else None
     found = read_measurements(file, scene=room, options=options)
-    _show(found)
     if out is not None:
         write_campaign(found.campaign, out, setups=found.setups)
+    _show(found)
+    if out is not None:
         print_result(f"written to {out}")
 
 
@@ -161,7 +175,7 @@ def _show(found: Reading) -> None:
 
 
 def _ranges(campaign: Campaign) -> list[str]:
-    kind = "planned link" if campaign.rss_dbm is None else "link"
+    kind = "link" if campaign.is_measured else "planned link"
     setups = counted(campaign.num_setups, "setup")
     lines = [f"campaign: {counted(campaign.num_links, kind)} of {setups}"]
     for name, points in (
@@ -173,7 +187,7 @@ def _ranges(campaign: Campaign) -> list[str]:
         )
         lines.append(f"  {name}: {spans} m")
     if campaign.rss_dbm is not None:
-        levels = campaign.rss_dbm[campaign.present & ~campaign.censored]
+        levels = campaign.rss_dbm[campaign.has_level & ~campaign.censored]
         if len(levels):
             lines.append(f"  levels: {levels.min():.4g} to {levels.max():.4g} dBm")
         ends = {"below the receiver's floor": campaign.below, "saturated": campaign.saturated}
@@ -182,6 +196,11 @@ def _ranges(campaign: Campaign) -> list[str]:
             for what, marks in ends.items()
             if marks.any()
         ]
+    for block in campaign.observables:
+        known = block.measured[~block.censored]
+        span = f", {known.min():.4g} to {known.max():.4g} {block.unit}" if len(known) else ""
+        floor = f", {int(block.censored.sum())} below the floor" if block.censored.any() else ""
+        lines.append(f"  {block.name}: {len(block)} values{span}{floor}")
     noise = np.broadcast_to(campaign.noise_db, campaign.present.shape)[campaign.present]
     if noise.any():
         lines.append(f"  noise: {noise.min():.3g} to {noise.max():.3g} dB")
@@ -204,7 +223,8 @@ def _first_links(found: Reading) -> object:
         row = [escape(found.setups[m][:40]), _point(campaign.tx[m]), _point(campaign.rx[m, n])]
         if campaign.rss_dbm is not None:
             mark = "> " if campaign.saturated[m, n] else "< " if campaign.censored[m, n] else ""
-            row.append(f"{mark}{campaign.rss_dbm[m, n]:.2f}")
+            level = campaign.rss_dbm[m, n]
+            row.append(f"{mark}{level:.2f}" if np.isfinite(level) else "-")
         table.add_row(*row)
     return table
 

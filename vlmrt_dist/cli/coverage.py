@@ -85,6 +85,7 @@ class MapOutput(Options):
         (NumPy arrays with coordinates), .tif (GeoTIFF); may be repeated
     :param origin: latitude and longitude [degrees] of the scene's x = y = 0, where x points east:
         gives a .tif its geo-reference
+    :param overwrite: replace files that are there already
     :raises ConfigurationError: if no file is named, or the origin is none
     """
 
@@ -92,10 +93,11 @@ class MapOutput(Options):
     origin: Annotated[
         str | None, Parameter(metavar="LATITUDE,LONGITUDE", allow_leading_hyphen=True)
     ] = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         for path in self.out:
-            check_target(path, *MAP_SUFFIXES)
+            check_target(path, *MAP_SUFFIXES, overwrite=self.overwrite)
         self.place()
 
     def place(self) -> GeoOrigin | None:
@@ -161,11 +163,11 @@ def map_command(
 
 
 def _finish(found: RadioMap, output: MapOutput, scene: SceneModel) -> None:
-    for line in map_lines(found):
-        print_result(line)
     for path in output.out:
         write_map(found, path, scene=scene, origin=output.place())
         say(f"written to {path}")
+    for line in map_lines(found):
+        print_result(line)
 
 
 def _transmitters(given: tuple[str, ...], campaign: Campaign | None) -> FloatArray:

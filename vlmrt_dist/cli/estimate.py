@@ -65,7 +65,7 @@ class EstimateOutput(Options):
     :param links: write a row a link (levels, residuals) to this .parquet, .csv or .json
     :param scene_out: write the scene with the estimated numbers to scene.xml and meshes in this
         folder, for sionna.rt.load_scene
-    :param overwrite: replace a scene that is in that folder already
+    :param overwrite: replace files, and the scene in that folder, that are there already
     :param profile: print the profile likelihood of this object too; may be repeated
     """
 
@@ -79,14 +79,12 @@ class EstimateOutput(Options):
     profile: Annotated[tuple[str, ...], Parameter(metavar="OBJECT")] = ()
 
     def __post_init__(self) -> None:
-        check_target(self.figure, ".png", ".pdf")
-        check_target(self.view, ".html", ".htm")
-        check_target(self.out, *RESULT_SUFFIXES)
-        check_target(self.links, *RESULT_SUFFIXES)
+        check_target(self.figure, ".png", ".pdf", overwrite=self.overwrite)
+        check_target(self.view, ".html", ".htm", overwrite=self.overwrite)
+        check_target(self.out, *RESULT_SUFFIXES, overwrite=self.overwrite)
+        check_target(self.links, *RESULT_SUFFIXES, overwrite=self.overwrite)
         if self.scene_out is not None:
             check_folder(self.scene_out, overwrite=self.overwrite)
-        elif self.overwrite:
-            raise ConfigurationError("--overwrite goes with --scene-out")
 
 
 @described
@@ -107,8 +105,10 @@ def estimate_command(
 
     :param measurements: measured levels, one line a link: setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z
         [m], rss_dbm [dBm] (<-95 below a floor of -95, >-30 above what the receiver can tell), and
-        optionally noise_db [dB], censored and saturated (0 or 1), frequency [Hz]; see vlmrt convert
-        for files that are laid out otherwise
+        optionally noise_db [dB], censored and saturated (0 or 1), frequency [Hz]. Further lines may
+        hold powers in delay bins (delay_ns or excess_delay_ns, rss_dbm), delay_spread_ns,
+        mean_delay_ns, or a frequency response (subcarrier_hz with response_re and response_im, or
+        magnitude_db). See vlmrt convert for files that are laid out otherwise
     :param seed: seed of random starts and left-out links
     """
     chosen = solver.value()
@@ -120,7 +120,11 @@ def estimate_command(
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
     campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
-    exact = noise.db is None and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
+    exact = (
+        campaign.has_level.any()
+        and noise.db is None
+        and not np.any(np.nan_to_num(campaign.noise_db) > 0.0)
+    )
     if exact and noise.clutter_db_per_sqrt_m is None:
         say("warning: no noise level is declared, so the levels count as exact; give --noise-db")
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
@@ -144,8 +148,13 @@ def estimate_command(
                 for name in output.profile
             ]  # fmt: skip
         decisive = _deciding(room, campaign, result, asked, seed)
-    _print(result, profiles, decisive, output.as_json)
+    if result.outcome not in ("converged", "max_iterations"):
+        raise NumericalError(
+            f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
+            "--initial itu, or use --optimizer levenberg_marquardt"
+        )
     _write(result, output, room, campaign, asked)
+    _print(result, profiles, decisive, output.as_json)
 
 
 def _deciding(
@@ -166,12 +175,6 @@ def _deciding(
 
 
 def _print(result: Estimate, profiles: list[Profile], decisive: list[str], as_json: bool) -> None:
-    """:raises NumericalError: if the fit did not end at an answer"""
-    if result.outcome not in ("converged", "max_iterations"):
-        raise NumericalError(
-            f"the fit ended as {result.outcome} after {result.iterations} iterations; start from "
-            "--initial itu, or use --optimizer levenberg_marquardt"
-        )
     if not as_json:
         terminal = sys.stdout.isatty()
         width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns) if terminal else WIDTH

@@ -51,15 +51,17 @@ class EvaluationOutput(Options):
         .json
     :param figure: draw the distribution of |error| and the error against distance to this .png or
         .pdf
+    :param overwrite: replace files that are there already
     """
 
     as_json: Annotated[bool, Parameter(name="--json")] = False
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
-        check_target(self.out, *RESULT_SUFFIXES)
-        check_target(self.figure, ".png", ".pdf")
+        check_target(self.out, *RESULT_SUFFIXES, overwrite=self.overwrite)
+        check_target(self.figure, ".png", ".pdf", overwrite=self.overwrite)
 
 
 @option_group("Data")
@@ -152,13 +154,13 @@ def evaluate_command(
 
 
 def _finish(found: Evaluation, output: EvaluationOutput, scene: SceneModel) -> None:
-    if output.as_json:
-        print_result(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-    else:
-        print_result(str(found))
     if output.out is not None:
         write_rows(found.rows(), output.out, found.units(), {"protocol": found.protocol})
         say(f"written to {output.out}")
     if output.figure is not None:
         evaluation_figure(found, output.figure, title=scene.name)
         say(f"figure written to {output.figure}")
+    if output.as_json:
+        print_result(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        print_result(str(found))

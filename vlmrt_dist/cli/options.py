@@ -26,6 +26,7 @@ from vlmrt_dist.inference import (
     PRIOR_WIDTH,
     Adam,
     Calibration,
+    DelaySharing,
     Initial,
     LevenbergMarquardt,
     LinkLoss,
@@ -260,12 +261,16 @@ class NoiseOptions(Options, Noise):
         with the path's length, beside the noise: fit, or a number [dB/√m]
     :param excess_loss_db_per_m: standard deviation of an unknown mean loss a metre of path, beyond
         the model's [dB/m]
+    :param delay_offset_ns: standard deviation of an unknown offset of measured delays [ns]; inf:
+        any offset; default: one bin where delays count from the first path, else none
+    :param delay_shared: links that share one offset of delays: none (link), or as --share
     :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
         everywhere
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
     gain_shared: Annotated[SharedBy, Parameter(name="--share")] = "setup"
+    delay_shared: Annotated[DelaySharing, Parameter(name="--share-delays")] = "link"
     clutter_db_per_sqrt_m: Annotated[float | Literal["fit"] | None, Parameter(name="--clutter")] = (
         None
     )
@@ -501,12 +506,13 @@ def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def check_target(path: Path | None, *suffixes: str) -> None:
-    """Refuse before the work what could not be written after it.
+def check_target(path: Path | None, *suffixes: str, overwrite: bool) -> None:
+    """Refuse before the work what could not, or must not, be written after it.
 
     :param path: None: nothing is to be written
+    :param overwrite: whether a file that is there may be replaced
     :raises CampaignError: if its name has another ending
-    :raises StorageError: if its folder is not there or not writable
+    :raises StorageError: if its folder is not there or not writable, or the file is there already
     """
     if path is None:
         return
@@ -514,3 +520,7 @@ def check_target(path: Path | None, *suffixes: str) -> None:
         raise CampaignError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise StorageError(f"cannot write {path}: there is no such folder, or it is not writable")
+    if not overwrite and os.path.lexists(path):
+        raise StorageError(
+            f"{path} is there already; name another file, or replace it with --overwrite"
+        )

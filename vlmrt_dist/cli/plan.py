@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from vlmrt_dist.campaign import Campaign, RadioConfig, write_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig, parse_observables, write_campaign
 from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     CandidateFlags,
@@ -36,15 +36,24 @@ from vlmrt_dist.console import (
     say,
 )
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior, estimate
+from vlmrt_dist.inference import (
+    LevenbergMarquardt,
+    Noise,
+    Parameters,
+    Prior,
+    Quantity,
+    estimate,
+)
 from vlmrt_dist.placement import (
     CandidateOptions,
     CandidatePool,
     Grow,
     NextSetup,
+    ObservableWorth,
     OptimalStrategy,
     PlanTarget,
     TargetScope,
+    compare_observables,
     plan_for_target,
     plan_next,
     pool_for,
@@ -128,24 +137,45 @@ class PlanOutput(Options):
 
     :param out: the file to write, .csv or .parquet
     :param figure: draw the positions to this .png
+    :param overwrite: replace files that are there already
     :param as_json: print one JSON object
+    :param compare: print what each of these would determine at the positions, as in
+        power,delay:20ns,power+response:64 (see simulate --observe; + joins what is measured
+        together)
     """
 
     out: Annotated[Path, Parameter(metavar="FILE")]
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
     as_json: Annotated[bool, Parameter(name="--json")] = False
+    compare: Annotated[str | None, Parameter(metavar="WORDS")] = None
 
     def __post_init__(self) -> None:
-        check_target(self.out, ".csv", ".parquet")
-        check_target(self.figure, ".png")
+        check_target(self.out, ".csv", ".parquet", overwrite=self.overwrite)
+        check_target(self.figure, ".png", overwrite=self.overwrite)
+        for words in self.alternatives:
+            parse_observables(words.replace("+", ","))
+
+    @property
+    def alternatives(self) -> list[str]:
+        """What is compared.
+
+        :raises ConfigurationError: if a word is no observable
+        """
+        return [] if self.compare is None else self.compare.split(",")
 
     def write(self, scene: SceneModel, planned: Campaign, text: str, answer: Any) -> None:
-        """Write the positions, print what is said of them, draw them.
+        """Write the positions, draw them, print what is said of them.
 
         :param text: a table
         :param answer: the same for JSON
         """
         write_campaign(planned, self.out)
+        if self.figure is not None:
+            from vlmrt_dist.report import positions_figure
+
+            positions_figure(scene, planned, self.figure)
+            say(f"figure written to {self.figure}")
         if self.as_json:
             print_result(json.dumps(answer, indent=2, allow_nan=False))
         else:
@@ -154,11 +184,6 @@ class PlanOutput(Options):
                 f"{counted(planned.num_links, 'link')} of {counted(planned.num_setups, 'setup')} "
                 f"written to {self.out}"
             )
-        if self.figure is not None:
-            from vlmrt_dist.report import positions_figure
-
-            positions_figure(scene, planned, self.figure)
-            say(f"figure written to {self.figure}")
 
 
 @described
@@ -212,7 +237,47 @@ def plan_command(
             room, planned, pool, radio=asked, noise_db=design.noise_db,
             prior_width=design.planned_width, fixed=design.fixed, seed=seed,
         )  # fmt: skip
-    output.write(room, planned, report.text(lines), report.to_dict(lines))
+    text, answer = report.text(lines), report.to_dict(lines)
+    if output.alternatives:
+        worth = _compared(room, planned, output.alternatives, design, asked)
+        text = "\n".join([text, *_worth_lines(worth)])
+        answer = {**answer, "compare": [{"words": w.words, "num_values": w.num_values,
+                                         "determined": w.determined} for w in worth]}  # fmt: skip
+    output.write(room, planned, text, answer)
+
+
+def _compared(
+    scene: SceneModel,
+    planned: Campaign,
+    alternatives: list[str],
+    design: DesignOptions,
+    radio: RadioConfig,
+) -> tuple[ObservableWorth, ...]:
+    """What each alternative would determine of conductivities and permittivities."""
+    quantities: tuple[Quantity, ...] = ("conductivity", "relative_permittivity")
+    with results_only(), progress_bar() as progress:
+        return compare_observables(
+            scene, planned, alternatives, radio=radio, noise_db=design.noise_db,
+            prior=Prior(design.planned_width),
+            parameters=Parameters(quantities, fixed=design.fixed), progress=progress,
+        )  # fmt: skip
+
+
+def _worth_lines(worth: tuple[ObservableWorth, ...]) -> list[str]:
+    """A table of what alternatives would determine."""
+    count = len(worth[0].std["conductivity"])
+    width = max(20, *(len(each.words) for each in worth))
+    lines = [
+        f"what each would determine of {count} conductivities and {count} permittivities, both "
+        "unknown:",
+        f"{'measured':<{width}} {'values':>8} {'conductivities':>15} {'permittivities':>15}",
+    ]
+    lines += [
+        f"{each.words:<{width}} {each.num_values:>8} {each.determined['conductivity']:>15.1f} "
+        f"{each.determined['relative_permittivity']:>15.1f}"
+        for each in worth
+    ]
+    return lines
 
 
 def _for_target(

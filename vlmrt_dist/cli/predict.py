@@ -26,13 +26,15 @@ class PredictionOutput(Options):
 
     :param as_json: print one JSON object
     :param out: write a row a link to this .parquet, .csv or .json
+    :param overwrite: replace files that are there already
     """
 
     as_json: Annotated[bool, Parameter(name="--json")] = False
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
-        check_target(self.out, *RESULT_SUFFIXES)
+        check_target(self.out, *RESULT_SUFFIXES, overwrite=self.overwrite)
 
 
 @described
@@ -66,11 +68,11 @@ def predict_command(
         say(f"note: the levels in {positions} are not used; vlmrt evaluate compares with them")
     with results_only(), progress_bar() as progress:
         found = predict(known, room, places, noise_db=noise_db, progress=progress)
-    if output.as_json:
-        print_result(json.dumps(found.to_dict(), indent=2, allow_nan=False))
-    else:
-        print_result(str(found))
     if output.out is not None:
         about = {"scene": room.name, "scene_key": room.key, "remarks": found.remarks()}
         write_rows(found.rows(), output.out, found.units(), about)
         say(f"written to {output.out}")
+    if output.as_json:
+        print_result(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        print_result(str(found))

@@ -20,17 +20,25 @@ def report_command(
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="FILE")] = Path("report.html"),
     figures: Annotated[Path | None, Parameter(metavar="FOLDER")] = None,
+    overwrite: bool = False,
 ) -> None:
     """Everything in a ledger as one HTML page that needs no network, the paper's numbers beside.
 
     :param results: folder or URL that sweeps wrote to (--storage)
     :param out: the page to write, .html
     :param figures: write each figure as PNG and PDF to this folder
+    :param overwrite: replace a page that is there already, and figures in a folder that is not
+        empty
     """
     from vlmrt_dist.report import gather, report_page
     from vlmrt_dist.store import Ledger, write_atomic
 
-    check_target(out, ".html")
+    check_target(out, ".html", overwrite=overwrite)
+    if figures is not None and not overwrite and figures.is_dir() and any(figures.iterdir()):
+        raise StorageError(
+            f"the folder {figures} is not empty; name another one, or let figures in it be "
+            "replaced with --overwrite"
+        )
     found = gather(Ledger(results))
     for sentence in found.damaged:
         say(f"warning: {sentence}")
@@ -41,12 +49,13 @@ def report_command(
         )
     text = report_page(found).encode()
     write_atomic(out, text)
-    print_result(
+    lines = [
         f"{out}: {len(found.studies)} studies, {sum(len(s.rows) for s in found.studies)} rows, "
         f"{len(text) / 1e6:.1f} MB"
-    )
+    ]
     if figures is not None:
         from vlmrt_dist.report import write_figures
 
         written = write_figures(found, figures)
-        print_result(f"{figures}: {len(written)} figures, each as PNG and PDF")
+        lines.append(f"{figures}: {len(written)} figures, each as PNG and PDF")
+    print_result("\n".join(lines))

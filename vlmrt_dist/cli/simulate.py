@@ -10,7 +10,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import AntennaSpace, RadioConfig, Region, write_campaign
+from vlmrt_dist.campaign import (
+    AntennaSpace,
+    RadioConfig,
+    Region,
+    parse_observables,
+    write_campaign,
+)
 from vlmrt_dist.cli.measurements import read_for
 from vlmrt_dist.cli.options import (
     CandidateFlags,
@@ -59,6 +65,24 @@ class ErrorOptions(Options, Flaws):
             raise ConfigurationError("--noise-db must be a finite number of dB, 0 or more")
 
 
+@option_group("What is measured")
+@dataclass(frozen=True)
+class ObservableOptions(Options):
+    """What is measured of every link.
+
+    :param observe: words joined by commas: power; delay:10ns, power in delay bins of 10 ns
+        (delay:10ns/150ns: a window of 150 ns); delay_spread; mean_delay; response:64, a complex
+        frequency response over 64 subcarriers (response:64x0.3125mhz: their spacing); magnitude:64.
+        Behind each @1db or @1ns is its noise, of a response the signal-to-noise ratio
+    :raises ConfigurationError: if a word is none of these
+    """
+
+    observe: Annotated[str, Parameter(metavar="WORDS")] = "power"
+
+    def __post_init__(self) -> None:
+        parse_observables(self.observe)
+
+
 @option_group("Truth and output")
 @dataclass(frozen=True)
 class TruthOptions(Options):
@@ -66,17 +90,19 @@ class TruthOptions(Options):
 
     :param out: the file to write, .csv or .parquet
     :param truth_out: where the truth [S/m] goes, .csv
+    :param overwrite: replace files that are there already
     :param perturb_seed: seed of a truth up to 20 % about the scene's own values; default: these
     :raises StorageError: if a file cannot be written
     """
 
     out: Annotated[Path, Parameter(metavar="FILE")]
     truth_out: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    overwrite: bool = False
     perturb_seed: int | None = None
 
     def __post_init__(self) -> None:
-        check_target(self.out, ".csv", ".parquet")
-        check_target(self.truth_out, ".csv")
+        check_target(self.out, ".csv", ".parquet", overwrite=self.overwrite)
+        check_target(self.truth_out, ".csv", overwrite=self.overwrite)
         if self.truth_out is not None and self.truth_out.absolute() == self.out.absolute():
             raise StorageError("--out and --truth-out name the same file")
         if self.perturb_seed is not None and self.perturb_seed < 0:
@@ -90,6 +116,7 @@ def simulate_command(
     scene: SceneOptions = SceneOptions(),
     positions: SimulatedPositions = SimulatedPositions(),
     candidates: CandidateFlags = CandidateFlags(),
+    observables: ObservableOptions = ObservableOptions(),
     errors: ErrorOptions = ErrorOptions(),
     radio: SimulationRadio = SimulationRadio(),
     seed: int = 0,
@@ -106,6 +133,7 @@ def simulate_command(
     truth = room.conductivity(asked.frequency)
     if output.perturb_seed is not None:
         truth = perturbed(truth, output.perturb_seed)
+    power, plans = parse_observables(observables.observe)
     strategy = strategy_of(positions.placement, candidates, asked)
     with results_only():
         planned = given or place(strategy, room, positions.setups, positions.receivers, seed=seed)
@@ -117,6 +145,8 @@ def simulate_command(
             radio=asked,
             noise_db=errors.noise_db,
             flaws=value_of(Flaws, errors),
+            observables=plans,
+            power=power,
             seed=seed + 1,
         )
     write_campaign(measured, output.out)
@@ -138,9 +168,14 @@ def simulate_command(
     parts = {"censored": measured.below, "saturated": measured.saturated}
     told = [f"{int(marks.sum())} {what}" for what, marks in parts.items() if marks.any()]
     bounds = f", of them {' and '.join(told)}," if told else ""
+    levels = [counted(int(measured.has_level.sum()), "level")] if power else []
+    blocks = [f"{len(block)} values of the {block.name}" for block in measured.observables]
     print_result(
-        f"{counted(measured.num_links, 'level')} of {counted(measured.num_setups, 'setup')}"
-        f"{bounds} written to {output.out}"
+        f"{' and '.join([*levels, *blocks])} of {counted(measured.num_links, 'link')} of "
+        f"{counted(measured.num_setups, 'setup')}{bounds} written to {output.out}"
+        if blocks
+        else f"{levels[0]} of {counted(measured.num_setups, 'setup')}{bounds} written to "
+        f"{output.out}"
     )
 
 

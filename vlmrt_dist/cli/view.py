@@ -24,6 +24,7 @@ def view_command(
     /,
     *,
     out: Annotated[Path, Parameter(metavar="FILE")],
+    overwrite: bool = False,
     campaign: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     estimate: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     paths: bool = True,
@@ -35,12 +36,13 @@ def view_command(
 
     :param scene: as for --scene of estimate
     :param out: the .html to write; it needs no network when it is opened
+    :param overwrite: replace a file that is there already
     :param campaign: positions or measured levels (see estimate)
     :param estimate: what estimate --out wrote (.parquet, .csv, .json): its values instead of the
         scene's
     :param paths: trace the links' paths; in a large scene that takes time
     """
-    check_target(out, *PAGES)
+    check_target(out, *PAGES, overwrite=overwrite)
     asked = value_of(RadioConfig, radio)
     room = options.named(scene, asked.frequency, keep_unstated=True)
     calibration = None if estimate is None else read_estimate(estimate)

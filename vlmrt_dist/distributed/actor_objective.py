@@ -20,7 +20,7 @@ from typing import Any, Self, get_args
 import numpy as np
 import scipy.sparse as sp
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.scene_actor import ActorInfo, SceneActor
@@ -38,12 +38,15 @@ from vlmrt_dist.errors import ActorFailure, ConfigurationError
 from vlmrt_dist.field import (
     Engine,
     Levels,
+    LinkOffsets,
     Materials,
+    Observed,
     Parameter,
     PowerLoss,
     ValueAndGrad,
     measured_power,
 )
+from vlmrt_dist.paths import Turns
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -109,6 +112,7 @@ class ActorObjective:
                 f"{workers.num_actors} actors were asked for, {len(self._blocks)} are started: "
                 "one for each setup"
             )
+        self._row_order = _row_order(campaign, self._blocks)
         self._needs = needs_of(self.options)
         check_capacity(len(self._blocks), self._needs)
         self._actors: list[Any] = []
@@ -166,14 +170,39 @@ class ActorObjective:
         parts = self._gather("log_jacobian", theta)
         return np.concatenate([p[0] for p in parts]), sp.vstack([p[1] for p in parts], "csr")
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
         """See :meth:`~vlmrt_dist.field.objective.Objective.levels`."""
-        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted))
+        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted), turns)
         by = {name: sp.vstack([p.by[name] for p in parts], "csr") for name in wanted}
         layers = {
             name: sp.vstack([p.layers[name] for p in parts], "csr") for name in parts[0].layers
         }
-        return Levels(np.concatenate([p.rss for p in parts]), by, layers)
+        turned = [p.by_turn for p in parts if p.by_turn is not None]
+        by_turn = np.concatenate(turned) if turned else None
+        return Levels(np.concatenate([p.rss for p in parts]), by, layers, by_turn)
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`~vlmrt_dist.field.objective.Objective.observe`."""
+        parts: list[Observed] = self._gather("observe", dict(materials), tuple(wanted), offsets)
+        order = self._row_order
+        by = {
+            name: np.concatenate([p.by[name] for p in parts], axis=1)[:, order] for name in wanted
+        }
+        value, by_delay, by_gain = (
+            np.concatenate([getattr(p, field) for p in parts], axis=1)[:, order]
+            for field in ("value", "by_delay", "by_gain")
+        )
+        return Observed(value, by, by_delay, by_gain)
 
     def describe(self) -> list[ActorInfo]:
         """The contents of each actor, in the order of the setups."""
@@ -327,6 +356,18 @@ def _blocks(num_setups: int, num_actors: int) -> list[tuple[int, int]]:
     count = min(num_setups, num_actors)
     edges = [num_setups * i // count for i in range(count + 1)]
     return list(itertools.pairwise(edges))
+
+
+def _row_order(campaign: Campaign, blocks: list[tuple[int, int]]) -> IntArray:
+    """[R] where each row of the campaign's observables stands among those of the actors."""
+    setups = [block.row_setup for block in campaign.observables]
+    starts = np.cumsum([0, *map(len, setups)])
+    theirs = [
+        start + np.flatnonzero((rows >= first) & (rows < stop))
+        for first, stop in blocks
+        for start, rows in zip(starts.tolist(), setups, strict=False)
+    ]
+    return np.argsort(np.concatenate([*theirs, np.zeros(0, np.int64)]))
 
 
 def _stored(value: Any) -> Any:

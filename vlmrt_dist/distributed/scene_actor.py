@@ -16,8 +16,17 @@ from vlmrt_dist.distributed.metrics import STUDY_METRICS
 from vlmrt_dist.distributed.session import SECRETS
 from vlmrt_dist.distributed.watch import announce
 from vlmrt_dist.engine import LLVM_VARIANT
-from vlmrt_dist.field import Engine, Levels, Materials, Parameter, PowerLoss, ValueAndGrad
-from vlmrt_dist.paths import NOT_PROVEN
+from vlmrt_dist.field import (
+    Engine,
+    Levels,
+    LinkOffsets,
+    Materials,
+    Observed,
+    Parameter,
+    PowerLoss,
+    ValueAndGrad,
+)
+from vlmrt_dist.paths import NOT_PROVEN, Turns
 from vlmrt_dist.scene import SceneModel
 
 if TYPE_CHECKING:
@@ -86,6 +95,7 @@ class SceneActor:
         self._metric_labels = (study or scene.name, str(engine))
         STUDY_METRICS.tell_actor_start(*self._metric_labels)
         self._setups = (first, first + campaign.num_setups)
+        self._receivers = campaign.num_receivers
         self._objective: Objective | None = None
         self._info: ActorInfo | None = None
         self._problem: Exception | None = None
@@ -116,9 +126,32 @@ class SceneActor:
         """Received powers [S, m, N] in watts of conductivities [S, K]."""
         return self._built().rss(theta)
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
-        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K]."""
-        return self._built().levels(materials, wanted)
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
+        """Received powers [m, N] in watts of any materials, and derivatives [m · N, K].
+
+        :param turns: of the whole campaign
+        """
+        own = None if turns is None else turns.of_setups(slice(*self._setups))
+        return self._built().levels(materials, wanted, own)
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """Values of the setups' observables, and their derivatives.
+
+        :param offsets: of the links of all setups, those of other actors too
+        """
+        first, stop = (m * self._receivers for m in self._setups)
+        own = LinkOffsets(*(each[:, first:stop] for each in offsets))
+        return self._built().observe(materials, wanted, own)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Received powers [m, N] in watts, and derivatives [m · N, K] of the levels by ln σ."""

@@ -8,6 +8,7 @@ choice is made here, by standard library means only, and handed over in ``DRJIT_
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -32,6 +33,7 @@ LLVM_VARIANT = "llvm_ad_mono_polarized"
 
 PATH_VARIABLE = "DRJIT_LIBLLVM_PATH"
 VARIANT_VARIABLE = "VLMRT_VARIANT"
+KERNELS_VARIABLE = "DRJIT_CACHE_DIR"
 
 _PROBE_SECONDS = 60
 _FILE_NAME = re.compile(r"libLLVM(?:-(?P<dashed>\d[\d.]*))?\.so(?:\.(?P<dotted>\d[\d.]*))?")
@@ -200,6 +202,8 @@ def prepare_engine() -> str:
     :raises EngineUnavailable: neither a GPU nor a usable libLLVM; the message says what to do
     """
     variant = choose_variant()
+    if "drjit" not in sys.modules:
+        _keep_kernels()
     if variant == CUDA_VARIANT and "drjit" in sys.modules:
         return variant
     # With CUDA too: Dr.Jit opens some libLLVM at import all the same, so better a good one.
@@ -215,6 +219,21 @@ def prepare_engine() -> str:
             f"Dr.Jit needs {missing}. To get it: {sys.executable} -m vlmrt_dist.engine.llvm_setup"
         )
     return variant
+
+
+def _keep_kernels() -> None:
+    """Let Dr.Jit keep its kernels in the package's cache folder, which has a limit, unless
+    ``DRJIT_CACHE_DIR`` names another one."""
+    from vlmrt_dist.store import cache_folder, trim_cache
+
+    # Without a home, or where nothing can be written, Dr.Jit finds its own way.
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = cache_folder() / "kernels"
+        if KERNELS_VARIABLE not in os.environ:
+            folder.mkdir(parents=True, exist_ok=True)
+            os.environ[KERNELS_VARIABLE] = str(folder)
+        if os.environ[KERNELS_VARIABLE] == str(folder):
+            trim_cache()
 
 
 def _candidates(folders: list[Path] | None) -> Iterator[Path]:

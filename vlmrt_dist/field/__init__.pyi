@@ -13,8 +13,10 @@ from .mean_length import path_lengths as path_lengths
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
+from .objective import LinkOffsets as LinkOffsets
 from .objective import ManyObjective as ManyObjective
 from .objective import Objective as Objective
+from .objective import Observed as Observed
 from .objective import PowerLoss as PowerLoss
 from .objective import Slopes as Slopes
 from .objective import ValueAndGrad as ValueAndGrad

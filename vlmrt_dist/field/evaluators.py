@@ -15,7 +15,9 @@ from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import (
     DB,
     Levels,
+    LinkOffsets,
     ManyLevels,
+    Observed,
     PowerErrors,
     PowerLoss,
     Slopes,
@@ -23,10 +25,14 @@ from vlmrt_dist.field.objective import (
     measured_power,
     power_loss,
 )
+from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.walls import refuse_walls, walls_of
-from vlmrt_dist.paths import PathTable
+from vlmrt_dist.paths import AntennaFields, PathTable, Turns
 from vlmrt_dist.scene import SceneModel
+
+ANGLES = ("yaw", "pitch", "roll") * 2
+"""Columns of :attr:`Levels.by_turn`, the transmitter's first."""
 
 
 class ReplayObjective:
@@ -52,16 +58,39 @@ class ReplayObjective:
         self.num_objects = table.num_objects
         self._thickness = scene.thickness
         self._present = campaign.present
+        self._scene, self._campaign, self._table = scene, campaign, table
         self._carriers = carriers_of(scene, campaign, radio)
         power = measured_power(campaign, measured)
         self._errors = [PowerErrors(power[:, c.setups]) for c in self._carriers]
-        tables = [table]
-        if len(self._carriers) > 1:
-            tables = [table.setups(c.setups.tolist()) for c in self._carriers]
         self._replays = [
-            Replay(part, carrier.radio, walls_of(scene, carrier.radio.frequency))
-            for part, carrier in zip(tables, self._carriers, strict=True)
+            Replay(self._part(c), c.radio, walls_of(scene, c.radio.frequency))
+            for c in self._carriers
         ]
+        self._observables = None
+        if campaign.observables:
+            self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
+        self._turning: list[tuple[Replay, AntennaFields]] = []
+
+    def _part(self, carrier: Carrier) -> PathTable:
+        """The paths of the setups at one carrier."""
+        if len(self._carriers) == 1:
+            return self._table
+        return self._table.setups(carrier.setups.tolist())
+
+    def _aimed(self, turns: Turns | None) -> list[Replay]:
+        """Replays whose antennas are turned, one a carrier."""
+        if turns is None:
+            return self._replays
+        if not self._turning:
+            for carrier, plain in zip(self._carriers, self._replays, strict=True):
+                part = self._campaign.subset(carrier.setups.tolist())
+                replay = Replay(plain.table, carrier.radio, plain.walls, turning=True)
+                fields = AntennaFields(self._scene, part, carrier.radio, plain.table)
+                self._turning.append((replay, fields))
+        for carrier, (replay, fields) in zip(self._carriers, self._turning, strict=True):
+            own = turns.of_setups(carrier.setups)
+            replay.aim(fields.tx(own), fields.rx(own))
+        return [replay for replay, _ in self._turning]
 
     def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""
@@ -91,11 +120,17 @@ class ReplayObjective:
             rss[:, carrier.setups] = replay.rss(self._materials(carrier, theta))
         return np.where(self._present, rss, np.nan)
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
         """See :meth:`Objective.levels`."""
         rss = np.zeros(self._present.shape)
+        by_turn = None if turns is None else np.zeros((*self._present.shape, len(ANGLES)))
         parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
-        for carrier, replay in zip(self._carriers, self._replays, strict=True):
+        for carrier, replay in zip(self._carriers, self._aimed(turns), strict=True):
             here = materials[carrier.radio.frequency]
             for name, derivative in replay.derivatives(here, wanted).items():
                 power = derivative.rss[:, 0]
@@ -105,6 +140,9 @@ class ReplayObjective:
                 rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
             if not wanted:
                 rss[carrier.setups] = replay.rss(here)[0]
+            if by_turn is not None:
+                slopes = replay.by_turn(here)
+                by_turn[carrier.setups] = slopes.reshape(-1, *by_turn.shape[1:])
         order = np.concatenate([c.setups for c in self._carriers])
         links = np.arange(self._present.size).reshape(self._present.shape)
         back = np.argsort(links[order].ravel())
@@ -115,7 +153,8 @@ class ReplayObjective:
             by[name] = whole
             if whole.shape[1] > self.num_objects:
                 by[name], layers[name] = whole[:, : self.num_objects], whole[:, self.num_objects :]
-        return Levels(np.where(self._present, rss, np.nan), by, layers)
+        flat = None if by_turn is None else by_turn.reshape(-1, len(ANGLES))
+        return Levels(np.where(self._present, rss, np.nan), by, layers, flat)
 
     def many_levels(
         self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]
@@ -141,6 +180,16 @@ class ReplayObjective:
                 parts[name].append(Slopes(numbers[carrier.setups].ravel()[link], slab, value))
         by = {name: Slopes.joined(each) for name, each in parts.items()}
         return ManyLevels(np.where(self._present, rss, np.nan), by)
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`Objective.observe`."""
+        assert self._observables is not None  # whoever asks has a campaign with some
+        return self._observables(materials, wanted, offsets)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`."""
@@ -194,6 +243,11 @@ class RetraceObjective:
                 "engine='replay' for a campaign that states its own"
             )
         refuse_walls(scene, "the retrace engine", "use engine='replay'")
+        if campaign.observables:
+            raise ConfigurationError(
+                f"the retrace engine knows received powers only, not "
+                f"{campaign.observables[0].name}; use engine='replay'"
+            )
         from vlmrt_dist.field.retrace import Retrace  # imports Sionna
 
         self.num_setups = campaign.num_setups
@@ -225,17 +279,36 @@ class RetraceObjective:
                 result[s, m, self._present[m]] = self._retrace.rss(sigma, m)
         return result
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
         """See :meth:`Objective.levels`; conductivities only.
 
-        :raises ConfigurationError: if another parameter is wanted
+        :raises ConfigurationError: if another parameter is wanted, or antennas are to turn
         """
+        if turns is not None:
+            raise ConfigurationError(
+                "the retrace engine does not turn antennas; use engine='replay'"
+            )
         if set(wanted) - {"conductivity"}:
             raise ConfigurationError(
                 "the retrace engine differentiates by the conductivity only; use engine='replay'"
             )
         rss, jacobian = self.log_jacobian(materials[self._frequency].conductivity)
         return Levels(rss, {"conductivity": jacobian}, {})
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """See :meth:`Objective.observe`; there are no observables."""
+        none = np.zeros((len(offsets.delay_ns), 0))
+        return Observed(none, {}, none, none)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`; one differentiated solve a link."""

@@ -17,6 +17,7 @@ from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.paths import Turns
 from vlmrt_dist.units import dbm_to_watts
 
 Engine = Literal["replay", "retrace"]
@@ -41,11 +42,14 @@ class Levels(NamedTuple):
     :param by: for each parameter asked for, the sparse derivative [M · N, K] of the levels [dB] by
         its logarithm at each object, or by the extra loss [dB] (zero rows where no path arrives)
     :param layers: the same [M · N, Λ] by the logarithm at each layer; empty where no object has any
+    :param by_turn: [M · N, 6] derivative by yaw, pitch and roll of each link's transmitter, then of
+        its receiver [dB/rad]; None: nothing turns
     """
 
     rss: FloatArray
     by: dict[Parameter, sp.csr_matrix]
     layers: dict[Parameter, sp.csr_matrix]
+    by_turn: FloatArray | None = None
 
 
 class Slopes(NamedTuple):
@@ -81,6 +85,31 @@ class ManyLevels(NamedTuple):
     by: dict[Parameter, Slopes]
 
 
+class Observed(NamedTuple):
+    """Predicted values of the R rows of a campaign's observables for S parameter vectors.
+
+    :param value: [S, R] in the rows' own units; -inf dB where no path arrives
+    :param by: for each parameter asked for, [S, R, K] derivatives by its logarithm at each object,
+        or by the extra loss [dB]; layers behind the objects
+    :param by_delay: [S, R] by the offset of the link's delays [1/ns]
+    :param by_gain: [S, R] by the link's gain [1/dB]
+    """
+
+    value: FloatArray
+    by: dict[Parameter, FloatArray]
+    by_delay: FloatArray
+    by_gain: FloatArray
+
+
+class LinkOffsets(NamedTuple):
+    """:param delay_ns: [S, M · N] by which a link's measured delays exceed the paths' [ns]
+    :param gain_db: [S, M · N] by which its power exceeds the paths' [dB]
+    """
+
+    delay_ns: FloatArray
+    gain_db: FloatArray
+
+
 class Differentiable(Protocol):
     """An evaluator as Adam needs it."""
 
@@ -104,11 +133,32 @@ class Objective(Differentiable, Protocol):
         zero where no path arrives)."""
         ...
 
-    def levels(self, materials: Mapping[float, Materials], wanted: Sequence[Parameter]) -> Levels:
+    def levels(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        turns: Turns | None = None,
+    ) -> Levels:
         """Received powers for any materials, and their derivatives.
 
         :param materials: those at each carrier [Hz] of the campaign, [K] each
         :param wanted: parameters to differentiate by
+        :param turns: changes of the antennas' orientations, also to differentiate by; None: they
+            are as the campaign states them
+        """
+        ...
+
+    def observe(
+        self,
+        materials: Mapping[float, Materials],
+        wanted: Sequence[Parameter],
+        offsets: LinkOffsets,
+    ) -> Observed:
+        """Values of the campaign's observables for S parameter vectors, and their derivatives.
+
+        :param materials: those at each carrier [Hz] of the campaign, [S, K] or, of one, [K] each
+        :param wanted: parameters to differentiate by
+        :param offsets: of the links
         """
         ...
 

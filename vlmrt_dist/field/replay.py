@@ -41,7 +41,7 @@ from vlmrt_dist.field.kernels import (
     walk,
 )
 from vlmrt_dist.field.materials import SLAB, Materials, Parameter
-from vlmrt_dist.field.objective import Slopes
+from vlmrt_dist.field.objective import DB, Slopes
 from vlmrt_dist.field.polarimetry import (
     Ends,
     PortAverages,
@@ -75,6 +75,15 @@ class Derivative(NamedTuple):
 
     rss: FloatArray
     by_path: FloatArray
+
+
+class PathValues(NamedTuple):
+    """:param value: [P, S] power [W], or complex amplitude [√W], of each path
+    :param by_path: for each parameter its derivative, row by row as of :class:`Derivative`
+    """
+
+    value: NDArray[Any]
+    by_path: dict[Parameter, NDArray[Any]]
 
 
 class Replay:
@@ -132,6 +141,7 @@ class Replay:
         self._load(turning)
         self._lanes: dict[int, _Lanes] = {}
         self._pairs_of: dict[bool, _Pairs] = {}
+        self._sum_met: dict[int, tuple[IntArray, sp.csr_matrix]] = {}
 
     def _load(self, turning: bool) -> None:
         """The kernel's inputs: of each path, or of the different ones, of which all rows are."""
@@ -157,14 +167,14 @@ class Replay:
         self._ends = Ends(tx.value * self._scale[:, None], rx.value)
         self._turned = tx.by_turn * self._scale[:, None], rx.by_turn
 
-    def by_turn(self, materials: Materials) -> Derivative:
-        """Received powers of one parameter vector and their derivatives by the orientations that
+    def by_turn(self, materials: Materials) -> FloatArray:
+        """[L, 6] derivatives of the levels of one parameter vector by the orientations that
         :meth:`aim` was given: yaw, pitch and roll of the transmitter, then of the receiver
-        (``by_path`` [6 · P, 1] [W/rad])."""
+        [dB/rad]; zero where no path arrives."""
         rows = self._rows(materials)
         assert self._which is not None  # a replay whose antennas do not turn has no matrices
         if self.table.num_paths == 0:
-            return Derivative(np.zeros((self.num_links, 1)), np.zeros((0, 1)))
+            return np.zeros((self.num_links, 6))
         coherent = self.radio.combining == "coherent"
         matrix = matrices(self._kernel(rows, (), coherent))[0]
         tx, rx = self._ends
@@ -172,7 +182,12 @@ class Replay:
         ends += [Ends(tx, slope) for slope in self._turned[1]]
         changes = [end.amplitude(matrix, self._which) for end in ends]
         value = self._ends.amplitude(matrix, self._which)
-        return self._summed(columns_of(value, changes, coherent))
+        rss, by_path = self._summed(columns_of(value, changes, coherent))
+        power = rss[:, 0]
+        per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+        slopes = by_path.reshape(len(changes), -1)
+        summed = [np.bincount(self._path_link, each, self.num_links) for each in slopes]
+        return np.stack(summed, axis=1) * per_link[:, None]
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
@@ -231,6 +246,56 @@ class Replay:
         step = max(1, MAX_LANES // max(self.table.num_paths, 1))
         for i in range(0, len(rows[0]), step):
             yield rows if len(rows[0]) <= step else [x[i : i + step] for x in rows]
+
+    def by_path(
+        self, materials: Materials, wanted: Sequence[Parameter], *, coherent: bool
+    ) -> PathValues:
+        """Powers or amplitudes of single paths and their derivatives.
+
+        :param coherent: amplitudes at the carrier, with their phase; else powers
+        """
+        found: dict[Parameter, NDArray[Any]] = {}
+        value: NDArray[Any] = np.zeros((0, 0))
+        for group in tuple(_walks(wanted)) or ((),):
+            every = [
+                self._of_paths(rows, group, coherent) for rows in self._parts(materials, group)
+            ]
+            columns = [_beside(each) for each in zip(*every, strict=True)]
+            value = columns[0]
+            if group:
+                rows = np.concatenate(columns[1:] or [value[:0]])
+                found |= zip(group, np.split(rows, len(group)), strict=True)
+        return PathValues(value, found)
+
+    def _of_paths(
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+    ) -> list[NDArray[Any]]:
+        if self.table.num_paths == 0:
+            return [np.zeros((0, len(rows[0])), np.complex128 if coherent else np.float64)]
+        columns = self._columns(rows, wanted, coherent)
+        if not coherent:
+            return list(columns)
+        pairs = zip(columns[::2], columns[1::2], strict=True)
+        return [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
+
+    def by_object(self, by_path: NDArray[Any], unknown: Parameter) -> NDArray[Any]:
+        """Dense [S, P, K] derivatives of the paths' values by a parameter of the objects (behind
+        them the layers, as of :meth:`jacobian`), from those at each interaction [D · P, S].
+
+        :param unknown: parameter that they are by
+        """
+        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
+        paths, slabs = self.table.num_paths, of.num_slabs
+        if id(of) not in self._sum_met:
+            pair, row = np.unique(of.there % max(paths, 1) * slabs + of.slab, return_inverse=True)
+            shape = len(pair), len(by_path)
+            self._sum_met[id(of)] = (
+                pair, sp.csr_matrix((np.ones(len(row)), (row, of.there)), shape)
+            )  # fmt: skip
+        pair, add = self._sum_met[id(of)]
+        found = np.zeros((by_path.shape[1], paths * slabs), by_path.dtype)
+        found[:, pair] = (add @ by_path).T
+        return found.reshape(-1, paths, slabs)
 
     def gradient(
         self,

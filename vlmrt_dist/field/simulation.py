@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,9 @@ from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import (
     Campaign,
     CampaignLike,
+    ObservablePlan,
     RadioConfig,
     as_campaign,
-    carriers_of,
     check_campaign,
     checked_noise,
     misplaced,
@@ -29,6 +30,7 @@ from vlmrt_dist.errors import (
     MaterialError,
     NoPathsError,
 )
+from vlmrt_dist.field.true_links import TrueLinks, with_observables
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.scene import SceneLike, SceneModel
 from vlmrt_dist.units import watts_to_dbm
@@ -52,6 +54,7 @@ class Flaws:
         transmit power) [dB]
     :param position_error_m: standard deviation of each coordinate of the true receivers about the
         stated ones [m]
+    :param delay_offset_ns: standard deviation of an error that all delays of a link share [ns]
     :raises ConfigurationError: if a value is outside what is stated here
     """
 
@@ -62,9 +65,11 @@ class Flaws:
     outlier_db: float = 20.0
     gain_offset_db: float = 0.0
     position_error_m: float = 0.0
+    delay_offset_ns: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("quantisation_db", "outlier_db", "gain_offset_db", "position_error_m"):
+        for name in ("quantisation_db", "outlier_db", "gain_offset_db", "position_error_m",
+                     "delay_offset_ns"):  # fmt: skip
             value = getattr(self, name)
             if not 0.0 <= value < math.inf:
                 raise ConfigurationError(
@@ -91,6 +96,8 @@ def simulate(
     radio: RadioConfig | None = None,
     noise_db: float | npt.ArrayLike = 0.0,
     flaws: Flaws = Flaws(),
+    observables: Sequence[ObservablePlan] = (),
+    power: bool = True,
     seed: int = 0,
 ) -> Campaign:
     """The campaign as it would be measured.
@@ -111,14 +118,19 @@ def simulate(
         otherwise the protocol is ``independent``
     :param noise_db: standard deviation of the normal error of each level, one number or [M,N] [dB]
     :param flaws: rounding, receivers' floor and ceiling, outliers, offsets and wrong positions
+    :param observables: what is measured of every link beside its level; outliers, rounding, floor
+        and ceiling are those of levels
+    :param power: False: no levels are measured, only observables
     :param seed: of all that is random
-    :return: the campaign with levels; without a noise floor, receivers that no path reaches are
-        taken out, with a warning
+    :return: the campaign with levels and observables; without a noise floor, receivers that no path
+        reaches are taken out, with a warning
     :raises MaterialError: if a conductivity is negative or not finite
     :raises ConfigurationError: if the noise is
     :raises CampaignError: if the positions do not fit the scene
     :raises NoPathsError: if no path reaches any receiver
     """
+    if not power and not observables:
+        raise ConfigurationError("nothing is measured: name an observable, or let power be True")
     scene, radio = scene_and_radio(scene, radio)
     campaign = as_campaign(campaign, scene, radio)
     truth = scene.conductivity(radio.frequency) if conductivity is None else conductivity
@@ -136,7 +148,8 @@ def simulate(
         places = displaced(scene, campaign, flaws.position_error_m, rng)
         # Other positions have other paths, however alike they are traced.
         provenance = hashlib.sha256(f"{provenance}\n{places.key}".encode()).hexdigest()
-    rss = _received(scene, places, truth, radio)
+    links = TrueLinks(scene, places, truth, radio)
+    rss = links.rss()
     heard = campaign.present & (rss > 0.0)
     if not heard.any():
         raise NoPathsError(NO_PATHS)
@@ -153,7 +166,7 @@ def simulate(
         level = np.where(saturated, flaws.saturation_dbm, level)
     kept = np.flatnonzero(present.any(axis=1))
     declared = np.hypot(noise, flaws.quantisation_db / math.sqrt(12.0))
-    return Campaign(
+    result = Campaign(
         tx=campaign.tx[kept],
         rx=np.where(present[..., None], campaign.rx, np.nan)[kept],
         rss_dbm=level[kept],
@@ -165,6 +178,10 @@ def simulate(
         saturated=saturated[kept],
         antennas=None if campaign.antennas is None else campaign.antennas.subset(kept),
     )
+    if not observables:
+        return result
+    blocks = links.observed(observables, flaws.gain_offset_db, flaws.delay_offset_ns, seed)
+    return with_observables(result, kept, blocks, power=power)
 
 
 def _flawed(level: FloatArray, noise: FloatArray, flaws: Flaws, seed: int) -> FloatArray:
@@ -203,24 +220,6 @@ def displaced(
         f"no free place found within some {error:g} m of setup {wrong[0][0] + 1}, receiver "
         f"{int(wrong[0][1] or 0) + 1}; lower the position error"
     )
-
-
-def _received(
-    scene: SceneModel, campaign: Campaign, truth: FloatArray, radio: RadioConfig
-) -> FloatArray:
-    """Received powers [M,N] [W], zero where no path arrives."""
-    from vlmrt_dist.field.replay import Materials, Replay  # imports Dr.Jit
-    from vlmrt_dist.field.tracing import trace
-    from vlmrt_dist.field.walls import walls_of
-
-    table = trace(scene, campaign, radio)
-    rss = np.zeros(campaign.present.shape)
-    for carrier in carriers_of(scene, campaign, radio):
-        materials = Materials(truth * carrier.scale, carrier.relative_permittivity, scene.thickness)
-        part = table.setups(carrier.setups.tolist())
-        walls = walls_of(scene, carrier.radio.frequency)
-        rss[carrier.setups] = Replay(part, carrier.radio, walls).rss(materials)[0]
-    return rss
 
 
 def _outliers(

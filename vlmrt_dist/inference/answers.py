@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.inference.devices import ANGLES
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
-from vlmrt_dist.inference.quantities import ExcessLoss, Gains, JointPosterior, QuantityEstimate
+from vlmrt_dist.inference.quantities import (
+    DelayOffsets,
+    DeviceEstimate,
+    ExcessLoss,
+    Gains,
+    JointPosterior,
+    QuantityEstimate,
+)
 from vlmrt_dist.inference.verdicts import Marginals, Part, contradicted, marginals
 
 
@@ -86,6 +94,21 @@ def gains_of(unknowns: Unknowns, fit: Fit, found: Marginals) -> Gains | None:
     )
 
 
+def delay_offsets_in(unknowns: Unknowns, found: Marginals) -> DelayOffsets | None:
+    """Offsets of the delays; None if there are none."""
+    which = np.flatnonzero(np.array(unknowns.quantity) == "delay_offset")
+    if not len(which):
+        return None
+    of_link = unknowns.entry["delay_offset"].reshape(-1, unknowns.num_receivers)
+    return DelayOffsets(
+        found.x[which],
+        found.std[which],
+        tuple(found.verdict[i] for i in which),
+        tuple(unknowns.label[i] for i in which),
+        np.where(of_link >= 0, of_link - which[0], -1),
+    )
+
+
 def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
     """Mean loss a metre beyond the model's; None if it was not unknown."""
     if "excess_loss" not in unknowns.quantity:
@@ -93,6 +116,21 @@ def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
     i = unknowns.quantity.index("excess_loss")
     value, low, high, std = (float(v[i]) for v in (found.x, found.low, found.high, found.std))
     return ExcessLoss(value, low, high, std, found.verdict[i])
+
+
+def devices_found(unknowns: Unknowns, found: Marginals) -> tuple[DeviceEstimate, ...]:
+    """Orientations and transmit powers that were unknown, as differences to those stated."""
+    values = []
+    for i, name in enumerate(unknowns.quantity):
+        if name != "tx_power" and name not in ANGLES:
+            continue
+        unit, scale = ("dB", 1.0) if name == "tx_power" else ("°", 180.0 / np.pi)
+        value, std, low, high = (
+            scale * float(v[i]) for v in (found.x, found.std, found.low, found.high)
+        )
+        label, verdict = unknowns.label[i], found.verdict[i]
+        values.append(DeviceEstimate(name, label, value, std, low, high, verdict, unit))
+    return tuple(values)
 
 
 def joint_of(unknowns: Unknowns, fit: Fit) -> JointPosterior:

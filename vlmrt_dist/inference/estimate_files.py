@@ -24,12 +24,14 @@ from vlmrt_dist.inference.posterior_document import read_document
 from vlmrt_dist.inference.quantities import LayerEstimates, QuantityEstimate
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.inference.verdicts import Part, Verdict
-from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
+from vlmrt_dist.store import Limits, UnreadableFile, read_limited, read_parquet
 
 MAX_BYTES = 64 * 2**20
 """Largest result file [bytes]; also what a Parquet file may unpack to."""
 
 MAX_OBJECTS = 1_000_000
+
+MAX_COLUMNS = 1000
 
 MAX_PARTS = 100
 """Most intervals of one object."""
@@ -276,16 +278,15 @@ def _from_json(content: bytes) -> tuple[list[Any], Any]:
 
 
 def _from_parquet(content: bytes) -> tuple[list[Any], Any]:
-    import pyarrow as pa
-
     try:
-        file, size = open_parquet(content)
-        if file.metadata.num_rows > MAX_OBJECTS or size > MAX_BYTES:
-            raise ValueError(f"more than {MAX_OBJECTS} objects, or {MAX_BYTES} bytes")
-        posterior = (file.schema_arrow.metadata or {}).get(b"posterior")
-        rows = list(file.read().to_pylist())
-    except (pa.ArrowException, OSError, NotImplementedError):
-        raise ValueError("it cannot be read as Parquet, or is damaged") from None
+        table = read_parquet(content, Limits(MAX_BYTES, MAX_OBJECTS, MAX_COLUMNS))
+        table.validate(full=True)
+        rows = list(table.to_pylist())
+    except UnreadableFile as error:
+        raise ValueError(str(error)) from None
+    except (OverflowError, ArithmeticError, ValueError):  # Arrow's are ValueErrors
+        raise ValueError("it holds a value that is none of an estimate's") from None
+    posterior = (table.schema.metadata or {}).get(b"posterior")
     try:
         return rows, None if posterior is None else json.loads(posterior)
     except (UnicodeDecodeError, RecursionError, ValueError):

@@ -9,6 +9,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.likelihood import known_factor
+from vlmrt_dist.inference.observed import ObservableFit
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.outcome import Outcome
 from vlmrt_dist.inference.parameters import Tie
@@ -16,6 +17,8 @@ from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.quantities import (
     Alternative,
     Clutter,
+    DelayOffsets,
+    DeviceEstimate,
     ExcessLoss,
     Gains,
     JointPosterior,
@@ -61,6 +64,10 @@ class EstimateValues:
     :param clutter: scatter of the levels that grows with the paths' length; None: there was none.
         ``links.noise_db`` contains it, and so do all intervals
     :param excess_loss: mean loss a metre beyond the model's, if it was unknown
+    :param devices: orientations of antennas and transmit powers that were unknown, as differences
+        to those stated
+    :param directional: antennas have patterns that turning changes in azimuth, and orientations
+        that were taken for known
     :param entangled: pairs of unknowns that the links only tell together
     :param num_unknowns: unknowns in all; objects of a group share theirs
     :param determined: how many of them the links determined, one left half to the prior counting
@@ -94,6 +101,8 @@ class EstimateValues:
     :param links: level by level, what was measured and what the estimate says
     :param scene: what it was estimated for, with its own materials
     :param origin: scene, radio and measurement that it was made from
+    :param delay_offsets: offsets of measured delays, if they were unknown
+    :param observables: how what was measured beside received powers is met, one for each kind
     """
 
     names: tuple[str, ...]
@@ -134,6 +143,8 @@ class EstimateValues:
     ties: tuple[Tie, ...] = ()
     clutter: Clutter | None = None
     excess_loss: ExcessLoss | None = None
+    devices: tuple[DeviceEstimate, ...] = ()
+    directional: bool = False
     entangled: tuple[tuple[str, str], ...] = ()
     num_unknowns: int = 0
     determined: float = 0.0
@@ -146,6 +157,8 @@ class EstimateValues:
     layers: LayerEstimates | None = None
     scene: SceneModel | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
+    delay_offsets: DelayOffsets | None = None
+    observables: tuple[ObservableFit, ...] = ()
 
     @property
     def noise_factor(self) -> float:

@@ -164,6 +164,7 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         "gain_offset_db": assumed.noise.gain_offset_db is not None,
         "clutter and excess loss": assumed.noise.needs_lengths,
         "a prior's exponents at another carrier": given is not None and elsewhere,
+        "values beside received powers": bool(campaign.observables),
         "levels below a receiver's floor": bool(campaign.below.any()),
         "levels that saturate a receiver": bool(campaign.saturated.any()),
     }

@@ -60,6 +60,8 @@ class ManyPredict(Protocol):
 class LeastSquares:
     """Data of L links and prior on X parameters.
 
+    Behind the levels may stand other measured values of the links, in units of their own.
+
     :param level_dbm: [L] measured levels; where censored, the receiver's floor or ceiling
     :param noise_db: [L] standard deviation of each
     :param used: [L] links that carry information
@@ -76,6 +78,7 @@ class LeastSquares:
     :param loss: how large residuals of links count
     :param saturated: [L] which of the censored ones lie at or above the one given; None: none
     :param shape: correlations and tails of the prior; None: independent and normal
+    :param link: [L] number of the link that each value belongs to; None: one value a link
     """
 
     level_dbm: FloatArray
@@ -91,6 +94,7 @@ class LeastSquares:
     loss: LinkLoss = "squared"
     saturated: BoolArray | None = None
     shape: PriorShape | None = None
+    link: IntArray | None = None
 
     @property
     def heavy_tails(self) -> bool:

@@ -147,6 +147,12 @@ def level_posterior(
             "this estimate does not carry its posterior; write it as .parquet or .json with "
             "vlmrt estimate --out, or vd.write_estimate"
         )
+    if origin.assumed.noise.orientation_deg or origin.assumed.noise.tx_power_db:
+        raise ConfigurationError(
+            "this estimate found orientations or powers of its own devices, which say nothing of "
+            "those at other positions; state them in the campaign's antennas (they are under "
+            "devices) and estimate without them as unknowns"
+        )
     scene = estimate.scene_of(scene)
     noise = replace(origin.assumed.noise, gain_offset_db=None, gain_shared="setup")
     assumed = replace(origin.assumed, noise=noise, radio=radio or origin.radio)

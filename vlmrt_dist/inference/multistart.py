@@ -335,7 +335,8 @@ def held_out_levels(
     folds: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """[L] levels [dBm] of links as least-squares fits that have not seen them predict them.
+    """[L] levels [dBm] of links as least-squares fits that have not seen them predict them; all
+    values of a link are left out together.
 
     Where the prior is wrong there are minima between it and the truth. A fit that starts at the
     prior and does not explain the links it has starts again where the fit to all links ended; the
@@ -346,10 +347,13 @@ def held_out_levels(
         out
     """
     predicted = np.full(len(data.used), np.nan)
-    links = rng.permutation(np.flatnonzero(data.used))
+    rows = np.flatnonzero(data.used)
+    number = np.arange(len(data.used)) if data.link is None else data.link
+    links = rng.permutation(np.unique(number[rows]))
     if len(links) < 2 * folds:
         return predicted
-    for part in np.array_split(links, folds):
+    for left_out in np.array_split(links, folds):
+        part = left_out if data.link is None else rows[np.isin(number[rows], left_out)]
         used = data.used.copy()
         used[part] = False
         some = replace(data, used=used)

@@ -12,7 +12,13 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import (
+    Campaign,
+    DelayMoment,
+    DelayPower,
+    FrequencyResponse,
+    Observable,
+)
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 
@@ -24,6 +30,10 @@ whose transmitters stand at one place, whatever their carriers; those of one rec
 position that several setups have; all of a campaign. So "device" is the transmitters' side and
 "receiver" the receivers'. A mapping gives setups, counted from 1, the
 name of their device; setups that it leaves out have offsets of their own."""
+
+
+DelaySharing = Literal["link", "setup", "device", "receiver", "campaign"]
+"""Links that share an unknown offset of delays."""
 
 
 class Offsets(NamedTuple):
@@ -67,13 +77,43 @@ def offsets_of(campaign: Campaign, shared: GainSharing) -> Offsets:
         names = [f"setup {m + 1}" for m in range(shape[0])]
         group = np.arange(shape[0])
     elif shared == "device":
-        group = _same(campaign.tx)
-        names = [f"transmitter of {_setups(group == g)}" for g in range(group.max() + 1)]
+        group = same_points(campaign.tx)
+        names = [f"transmitter of {setup_list(group == g)}" for g in range(group.max() + 1)]
     elif shared == "campaign":
         names, group = ["the campaign"], np.zeros(shape[0], np.int64)
     else:
         names, group = _of_mapping(shape[0], shared)
     return Offsets(tuple(names), np.where(campaign.present, group[setups], -1))
+
+
+def delay_offsets_of(campaign: Campaign, shared: DelaySharing) -> Offsets:
+    """The offsets of a campaign's delays, of the links that have any.
+
+    :raises ConfigurationError: as :func:`offsets_of`
+    """
+    there = np.zeros(campaign.present.shape, bool)
+    for block in campaign.observables:
+        if has_delays(block):
+            there[block.setup, block.receiver] = True
+    if shared == "link":
+        names = tuple(f"setup {m + 1}, receiver {n + 1}" for m, n in np.argwhere(there).tolist())
+        of_link = np.full(there.shape, -1)
+        of_link[there] = np.arange(len(names))
+        return Offsets(names, of_link)
+    names, every = offsets_of(campaign, shared)
+    which, number = np.unique(every[there], return_inverse=True)
+    of_link = np.full(there.shape, -1)
+    of_link[there] = number.reshape(-1)
+    return Offsets(tuple(names[g] for g in which.tolist()), of_link)
+
+
+def has_delays(block: Observable) -> bool:
+    """Whether an offset of delays changes the values of a block."""
+    if isinstance(block, FrequencyResponse):
+        return block.phase == "known" or block.timing == "known"
+    return isinstance(block, DelayPower) or (
+        isinstance(block, DelayMoment) and block.moment == "mean"
+    )
 
 
 def _of_mapping(count: int, shared: Mapping[int, str]) -> tuple[list[str], IntArray]:
@@ -86,7 +126,8 @@ def _of_mapping(count: int, shared: Mapping[int, str]) -> tuple[list[str], IntAr
     numbers = {key: g for g, key in enumerate(dict.fromkeys(keys))}
     group = np.array([numbers[key] for key in keys])
     names = [
-        f"{name} ({_setups(group == g)})" if given else name for (given, name), g in numbers.items()
+        f"{name} ({setup_list(group == g)})" if given else name
+        for (given, name), g in numbers.items()
     ]
     return names, group
 
@@ -94,7 +135,7 @@ def _of_mapping(count: int, shared: Mapping[int, str]) -> tuple[list[str], IntAr
 def _of_receivers(campaign: Campaign) -> Offsets:
     there = campaign.present
     places = campaign.rx[there]
-    group = _same(places)
+    group = same_points(places)
     if len(np.unique(group)) == len(group):
         raise ConfigurationError(
             "receivers cannot have offsets of their own here: none stands at one position in "
@@ -108,7 +149,7 @@ def _of_receivers(campaign: Campaign) -> Offsets:
     return Offsets(names, of_link)
 
 
-def _same(points: FloatArray) -> IntArray:
+def same_points(points: FloatArray) -> IntArray:
     """[n] number of each position, equal for equal ones, in the order of first appearance."""
     _, first, group = np.unique(points + 0.0, axis=0, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
@@ -116,6 +157,7 @@ def _same(points: FloatArray) -> IntArray:
     return np.asarray(rank[group.reshape(-1)])
 
 
-def _setups(which: np.ndarray) -> str:
+def setup_list(which: np.ndarray) -> str:
+    """The setups that are True, counted from 1, as words."""
     numbers = [str(m + 1) for m in np.flatnonzero(which)]
     return f"setup{'s' if len(numbers) > 1 else ''} {listed(numbers)}"

@@ -14,7 +14,8 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine, PowerLoss
-from vlmrt_dist.inference.offsets import GainSharing, check_sharing
+from vlmrt_dist.inference.devices import OrientationPrior, orientation_widths
+from vlmrt_dist.inference.offsets import DelaySharing, GainSharing, check_sharing
 from vlmrt_dist.scene import Tails
 
 if TYPE_CHECKING:
@@ -192,6 +193,17 @@ class Noise:
         levels a metre of that length, beyond the model's [dB/m]. Furniture attenuates (positive);
         paths that the model lacks, being deeper than ``max_depth`` or diffuse, add power with the
         distance (negative). None: there is none
+    :param delay_offset_ns: standard deviation, about zero, of an unknown offset of measured delays
+        [ns]: of a clock, or of the arrival that a receiver takes for the first path; ``inf`` if
+        nothing is known of it. None: of delays that count from the first path one bin, of others
+        none
+    :param delay_shared: links that share one such offset: each "link" has its own, or as of
+        ``gain_shared``
+    :param orientation_deg: standard deviation of the antennas' orientations about those that the
+        campaign states [°]: one number for yaw, pitch and roll of every transmitter, or a mapping
+        from angles (tx_yaw, ..., rx_roll) to numbers; None: they are as stated
+    :param tx_power_db: standard deviation of each transmitter's power about the one stated [dB];
+        None: it is as stated
     :param clutter_area: the part of the plan where both arise: lengths are those of the paths in
         it, see :func:`~vlmrt_dist.campaign.area.area_of`; None: everywhere
     :raises ConfigurationError: if a number is negative or not finite where it has to be, offsets
@@ -206,6 +218,10 @@ class Noise:
     clutter_db_per_sqrt_m: float | Literal["fit"] | None = None
     excess_loss_db_per_m: float | None = None
     clutter_area: AreaLike | None = None
+    delay_offset_ns: float | None = None
+    delay_shared: DelaySharing = "link"
+    orientation_deg: OrientationPrior | None = None
+    tx_power_db: float | None = None
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -225,8 +241,30 @@ class Noise:
         check_sharing(self.gain_shared)
         if self.gain_offset_db is None and self.gain_shared != "setup":
             raise ConfigurationError("gain_shared says who shares an offset: give gain_offset_db")
+        orientation_widths(self.orientation_deg)
+        self._check_power()
         self._check_clutter()
+        if self.delay_offset_ns is not None and not self.delay_offset_ns > 0.0:
+            raise ConfigurationError(
+                "delay_offset_ns must be a positive number of ns, inf if nothing is known of the "
+                "offset"
+            )
+        check_choice("delay_shared", self.delay_shared, get_args(DelaySharing))
         object.__setattr__(self, "clutter_area", area_of(self.clutter_area))
+
+    def _check_power(self) -> None:
+        if self.tx_power_db is None:
+            return
+        if not self.tx_power_db > 0.0:
+            raise ConfigurationError(
+                "tx_power_db must be a positive number of dB, the standard deviation of an unknown "
+                "transmit power, or inf if nothing is known of it"
+            )
+        if self.gain_offset_db is not None and self.gain_shared != "receiver":
+            raise ConfigurationError(
+                "tx_power_db is an offset of all levels of a transmitter, as gain_offset_db is "
+                f"that {self.gain_shared!r} shares: give one of them"
+            )
 
     def _check_clutter(self) -> None:
         clutter, loss = self.clutter_db_per_sqrt_m, self.excess_loss_db_per_m

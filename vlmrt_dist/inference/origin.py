@@ -123,7 +123,8 @@ def origin_of(scene: SceneModel, problem: Problem, noise_scale: float) -> Origin
     """The origin of a problem's solution."""
     campaign, assumed = problem.campaign, problem.assumed
     declared = campaign.noise_db if assumed.noise.db is None else assumed.noise.db
-    used = problem.data.used.reshape(campaign.present.shape)
+    used = problem.data.used[: problem.num_levels].reshape(campaign.present.shape)
+    used = used if used.any() else campaign.present
     level = np.broadcast_to(np.asarray(declared, np.float64), used.shape)[used]
     clutter = None if problem.clutter is None else problem.clutter.value
     noise = replace(assumed.noise, db=float(np.median(level)), clutter_db_per_sqrt_m=clutter)

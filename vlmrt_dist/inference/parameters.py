@@ -19,6 +19,7 @@ from vlmrt_dist.campaign import Carrier
 from vlmrt_dist.field import (
     SLAB,
     LayerMaterials,
+    LinkOffsets,
     ManyObjective,
     Materials,
     NormalLoss,
@@ -28,8 +29,10 @@ from vlmrt_dist.field import (
     Walls,
     normal_loss,
 )
+from vlmrt_dist.inference.devices import ANGLES, RX_ANGLES, TX_ANGLES
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.prior_term import PriorShape
+from vlmrt_dist.paths import Turns
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
@@ -66,9 +69,13 @@ KINDS: dict[str, _Kind] = {
     "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
     "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
     "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
+    "delay_offset": _Kind(False, -1000.0, 1000.0, 1.0, 100.0, "ns"),
+    "tx_power": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
+    **dict.fromkeys(ANGLES, _Kind(False, -np.pi, np.pi, np.radians(10.0), np.pi, "rad")),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
-what a metre of path loses beyond the model; the penetration loss is that at normal incidence, which
+what a metre of path loses beyond the model, the delay offset by how much measured delays exceed
+those of the paths; the penetration loss is that at normal incidence, which
 acts on what passes through alone."""
 
 LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
@@ -76,7 +83,7 @@ LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
 
 KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
 
-OF_LINKS = ("gain", "excess_loss")
+OF_LINKS = ("gain", "excess_loss", "tx_power", "delay_offset", *ANGLES)
 """Kinds that belong to links, not to objects."""
 
 
@@ -111,7 +118,10 @@ DIFFERENT = 1e-6
 RIPPLE = 0.35
 """Share of the way from one transparency of a slab to the next that a search moves at a time."""
 
-LINEAR = ("gain", "excess_loss")
+TURN_SPACING = 0.5
+"""Angle between values of an orientation that a search for minima looks at [rad]."""
+
+LINEAR = ("gain", "excess_loss", "tx_power")
 """Quantities that levels are linear in."""
 
 
@@ -119,13 +129,13 @@ LINEAR = ("gain", "excess_loss")
 class Unknowns:
     """X unknowns of K objects and M setups.
 
-    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or "gain"
+    :param quantity: [X] what each entry of x is: a :data:`Quantity`, or one of :data:`OF_LINKS`
     :param label: [X] the object, the group or the setup that it belongs to
     :param mean: [X] prior mean
     :param width: [X] prior standard deviation; infinite for none
     :param entry: for each quantity that is unknown, the entry of x of each object [K], -1 where the
-        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for "gain"
-        and "excess_loss" that of each link [M · N], -1 where no receiver is
+        object is fixed; for quantities of layers (:data:`LAYER`) that of each layer [Λ]; for those
+        of links (:data:`OF_LINKS`) that of each link [M · N], -1 where there is none
     :param known: what is not unknown: conductivity at the reference carrier, and thickness [K]
     :param carriers: of the campaign; their ``scale`` follows the prior's exponents
     :param num_receivers: N
@@ -133,6 +143,8 @@ class Unknowns:
     :param length_m: [M · N] length of each link's paths, along which an excess loss acts [m]
     :param shape: correlations and tails of the prior; None: independent and normal
     :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
+    :param row_link: [R] link of each row of the campaign's observables
+    :param delay_spacing: distance over which powers in delay bins may rise and fall again [ns]
     """
 
     quantity: tuple[str, ...]
@@ -148,6 +160,8 @@ class Unknowns:
     length_m: FloatArray | None = None
     shape: PriorShape | None = None
     walls: dict[float, Walls | None] = field(default_factory=dict)
+    row_link: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    delay_spacing: float = np.inf
 
     @property
     def low(self) -> FloatArray:
@@ -175,8 +189,11 @@ class Unknowns:
         turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
         layers = self.known.layers
         for name, entry in self.entry.items():
-            if name in LINEAR:
-                found[entry[entry >= 0]] = np.inf
+            if name in LINEAR or name in ANGLES:
+                found[entry[entry >= 0]] = np.inf if name in LINEAR else TURN_SPACING
+                continue
+            if name == "delay_offset":
+                found[entry[entry >= 0]] = self.delay_spacing
                 continue
             slab = self.known if name not in LAYER.values() else layers
             if slab is None or ("thickness" not in name and "permittivity" not in name):
@@ -292,6 +309,29 @@ class Unknowns:
         walls = self.walls.get(self.reference)
         return normal_loss(self._at_reference(x), walls, self.reference)
 
+    def of_links(self, quantity: str, x: FloatArray) -> FloatArray:
+        """[S, M · N] values of a quantity of links at vectors [S, X]; zero where there is none."""
+        links = self.num_receivers * sum(len(c.setups) for c in self.carriers)
+        entry = self.entry.get(quantity)
+        if entry is None:
+            return np.zeros((len(x), links))
+        return np.where(entry >= 0, x[:, entry], 0.0)
+
+    def turns(self, x: FloatArray) -> Turns | None:
+        """Changes of the antennas' orientations; None where none is unknown."""
+        if not set(ANGLES) & self.entry.keys():
+            return None
+        setups = sum(len(c.setups) for c in self.carriers)
+        found = []
+        for angles in (TX_ANGLES, RX_ANGLES):
+            entries = [self.entry.get(name, np.full(setups * self.num_receivers, -1))
+                       for name in angles]  # fmt: skip
+            entry = np.stack(entries, axis=1).reshape(setups, self.num_receivers, 3)
+            if angles == TX_ANGLES:  # alike for all receivers of a setup; -1 where there is none
+                entry = entry.max(axis=1)
+            found.append(np.where(entry >= 0, x[entry], 0.0))
+        return Turns(*found)
+
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
         return LevelModel(self, objective)
@@ -314,7 +354,8 @@ class Unknowns:
 
 
 class LevelModel:
-    """Levels [L] [dBm] of a parameter vector x [X], with their derivative.
+    """Values of a parameter vector x [X] that were measured, with their derivative: the levels [L]
+    [dBm], and behind them the rows of the campaign's observables [R] in their own units.
 
     :param unknowns: the meaning of x
     :param objective: evaluates the links
@@ -329,6 +370,7 @@ class LevelModel:
             wanted.append("extra_loss_db")
         self._unknowns, self._objective, self._wanted = unknowns, objective, tuple(wanted)
         self._columns = columns = {q: _columns(each, size) for q, each in entry.items()}
+        self._dense = {q: each.toarray() for q, each in columns.items() if q not in OF_LINKS}
         setups = sum(len(c.setups) for c in unknowns.carriers)
         log_ratio = np.zeros(setups)
         for carrier in unknowns.carriers:
@@ -340,16 +382,21 @@ class LevelModel:
             if unknowns.length_m is not None:
                 lengths = np.nan_to_num(unknowns.length_m)
             added.append(sp.diags(-lengths) @ columns["excess_loss"])
+        if "tx_power" in columns:
+            added.append(columns["tx_power"])
         self._by_link_alone = sum(added) if added else None
         lossy = "penetration_loss" in entry
-        self._together = isinstance(objective, ManyObjective) and not lossy
+        turning = bool(set(ANGLES) & entry.keys())
+        self._together = isinstance(objective, ManyObjective) and not (lossy or turning)
         self._places: dict[str, _Places] = {}
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
         columns = self._columns
         loss = self._unknowns.loss(x)
-        found = self._objective.levels(self._unknowns.materials_with(x, loss), self._wanted)
+        turns = self._unknowns.turns(x)
+        materials = self._unknowns.materials_with(x, loss)
+        found = self._objective.levels(materials, self._wanted, turns)
         level = watts_to_dbm(found.rss).ravel()
         jacobian = sp.csr_matrix((len(level), len(x)))
         for name in SLAB:
@@ -362,10 +409,50 @@ class LevelModel:
             jacobian = jacobian + by_loss
         if "exponent" in columns:
             jacobian = jacobian + self._by_link @ found.by["conductivity"] @ columns["exponent"]
+        if found.by_turn is not None:
+            for angle, by_angle in zip(ANGLES, found.by_turn.T, strict=True):
+                if angle in columns:
+                    jacobian = jacobian + sp.diags(by_angle) @ columns[angle]
         if self._by_link_alone is not None:
             level = level + self._by_link_alone @ x
             jacobian = jacobian + self._by_link_alone
-        return level, jacobian
+        if not len(self._unknowns.row_link):
+            return level, jacobian
+        values, rows = self._observed(x[None])
+        jacobian = sp.vstack([jacobian, sp.csr_matrix(rows[0])], "csr")
+        return np.concatenate([level, values[0]]), jacobian
+
+    def _observed(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Rows of the observables [S, R] of vectors [S, X], and their derivatives [S, R, X]."""
+        unknowns, dense = self._unknowns, self._dense
+        gain = unknowns.of_links("gain", x) + unknowns.of_links("tx_power", x)
+        offsets = LinkOffsets(unknowns.of_links("delay_offset", x), gain)
+        loss = unknowns.loss(x[0])  # with one, vectors come one by one
+        materials = self._materials(x) if loss is None else unknowns.materials_with(x[0], loss)
+        found = self._objective.observe(materials, self._wanted if slopes else (), offsets)
+        if not slopes:
+            return found.value, np.zeros((len(x), 0, 0))
+        total = np.zeros((*found.value.shape, x.shape[1]))
+        objects = len(unknowns.known.conductivity)
+        for name in SLAB:
+            if name in dense:
+                total += found.by[name][:, :, :objects] @ dense[name]
+            if LAYER[name] in dense:
+                total += found.by[name][:, :, objects:] @ dense[LAYER[name]]
+        if loss is not None:
+            columns = unknowns.loss_columns(loss, self._columns).toarray()
+            total += found.by["extra_loss_db"][:, :, :objects] @ columns
+        if "exponent" in dense:
+            ratio = self._by_link.diagonal()[unknowns.row_link, None]
+            total += ratio * (found.by["conductivity"][:, :, :objects] @ dense["exponent"])
+        rows = np.arange(total.shape[1])
+        slope_of = {"gain": found.by_gain, "tx_power": found.by_gain}
+        for kind, slope in {**slope_of, "delay_offset": found.by_delay}.items():
+            if kind in unknowns.entry:
+                entry = unknowns.entry[kind][unknowns.row_link]
+                free = entry >= 0
+                total[:, rows[free], entry[free]] += slope[:, free]
+        return found.value, total
 
     def many(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
         """Levels [S, L] of many vectors [S, X], and their dense derivatives [S, L, X].
@@ -377,16 +464,12 @@ class LevelModel:
             rows = [jacobian.toarray() for _, jacobian in alone] if slopes else []
             return np.array([level for level, _ in alone]), np.array(rows)
         assert isinstance(self._objective, ManyObjective)
-        shape = len(x), self._objective.num_objects
-        materials = {
-            carrier: each._replace(conductivity=np.broadcast_to(each.conductivity, shape))
-            for carrier, each in self._unknowns.materials(x).items()
-        }
-        rss, by = self._objective.many_levels(materials, self._wanted if slopes else ())
+        rss, by = self._objective.many_levels(self._materials(x), self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
         if self._by_link_alone is not None:
             level = level + (self._by_link_alone @ x.T).T
         if not slopes:
+            level = self._with_rows(level, x)
             return level, np.zeros((0, level.shape[1], x.shape[1]))
         jacobian = np.zeros((level.shape[1] * x.shape[1], len(x)))
         for name in self._wanted:
@@ -399,7 +482,24 @@ class LevelModel:
         jacobian = jacobian.T.reshape(*level.shape, x.shape[1])
         if self._by_link_alone is not None:
             jacobian = jacobian + self._by_link_alone.toarray()
-        return level, jacobian
+        if not len(self._unknowns.row_link):
+            return level, jacobian
+        values, behind = self._observed(x)
+        return np.concatenate([level, values], 1), np.concatenate([jacobian, behind], 1)
+
+    def _materials(self, x: FloatArray) -> dict[float, Materials]:
+        """Material parameters of vectors [S, X] at each carrier [Hz]."""
+        shape = len(x), self._objective.num_objects
+        return {
+            carrier: each._replace(conductivity=np.broadcast_to(each.conductivity, shape))
+            for carrier, each in self._unknowns.materials(x).items()
+        }
+
+    def _with_rows(self, level: FloatArray, x: FloatArray) -> FloatArray:
+        """Levels [S, L] with the rows of the observables behind them."""
+        if not len(self._unknowns.row_link):
+            return level
+        return np.concatenate([level, self._observed(x, slopes=False)[0]], axis=1)
 
     def _placed(self, quantity: str, found: Slopes) -> _Places:
         """Where derivatives by a quantity of the slabs belong in those by x."""

@@ -16,6 +16,7 @@ from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPat
 from vlmrt_dist.field import Engine, Objective, displaced
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior, prior_of
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
+from vlmrt_dist.inference.observed import check_observables, observed_rows
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
 from vlmrt_dist.inference.parameters import Unknowns
 from vlmrt_dist.inference.posterior import MIN_NOISE_DB
@@ -99,7 +100,7 @@ class Problem:
     :param data: levels, noise, prior on x, range searched
     :param length_m: [L] power-weighted mean length of each link's paths [m], NaN where there is
         none; None: nothing depends on it
-    :param base_db: [L] noise without what clutter adds to it [dB]
+    :param base_db: [L + R] noise without what clutter adds to it [dB]
     :param clutter: scatter of the levels beside their declared noise; None: there is none, or it
         is not known yet
     """
@@ -126,6 +127,11 @@ class Problem:
             return self.base_db
         more = clutter * np.sqrt(np.nan_to_num(self.length_m))
         return np.minimum(np.hypot(self.base_db, more), MAX_NOISE_DB)
+
+    @property
+    def num_levels(self) -> int:
+        """L = M · N; behind the levels the data have the R rows of the campaign's observables."""
+        return self.campaign.present.size
 
     def with_clutter(self, clutter: Clutter) -> Problem:
         """The same with the noise that a clutter makes."""
@@ -183,10 +189,11 @@ def open_problem(
     if seed < 0:
         raise ConfigurationError("seed must not be negative")
     check_campaign(scene, campaign)
-    if campaign.rss_dbm is None:
+    if not campaign.is_measured:
         raise CampaignError(
             "the campaign holds positions only, no levels; measure or simulate it (vlmrt simulate)"
         )
+    check_observables(campaign, assumed.noise)
     prior = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
     unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
     with clock("trace"):
@@ -242,7 +249,6 @@ def build_problem(
         none
     :raises NoPathsError: if no link has a path
     """
-    assert campaign.rss_dbm is not None  # whoever opens a problem has checked it
     noise, shape = assumed.noise, campaign.present.shape
     audible = np.nan_to_num(evaluator.objective.rss(prior.median[None])[0]) > 0.0
     used = campaign.present & audible
@@ -252,10 +258,14 @@ def build_problem(
     deviation = np.broadcast_to(campaign.noise_db if noise.db is None else noise.db, shape)
     deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
     deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
+    predict = unknowns.predict(evaluator.objective)
+    behind = observed_rows(campaign, noise, used, predict, unknowns.mean)
+    level = np.full(shape, np.nan) if campaign.rss_dbm is None else campaign.rss_dbm
+    has_level = campaign.has_level
     data = LeastSquares(
-        level_dbm=campaign.rss_dbm.ravel(),
-        noise_db=deviation.ravel().copy(),
-        used=used.ravel(),
+        level_dbm=np.concatenate([np.where(has_level, level, 0.0).ravel(), behind.value]),
+        noise_db=np.concatenate([deviation.ravel(), behind.noise]),
+        used=np.concatenate([(used & has_level).ravel(), behind.used]),
         prior=unknowns.mean,
         prior_width=unknowns.width,
         low=unknowns.low,
@@ -263,11 +273,11 @@ def build_problem(
         vague=unknowns.vague,
         spacing=unknowns.spacing,
         shape=unknowns.shape,
-        censored=campaign.censored.ravel(),
+        censored=np.concatenate([campaign.censored.ravel(), behind.censored]),
         loss=assumed.loss,
-        saturated=campaign.saturated.ravel(),
+        saturated=np.concatenate([campaign.saturated.ravel(), np.zeros(len(behind.used), bool)]),
+        link=None if not len(behind.used) else behind.link_of_all(used.size),
     )
-    predict = unknowns.predict(evaluator.objective)
     problem = Problem(
         campaign, assumed, prior, unknowns, evaluator, predict, data,
         None if length_m is None else length_m.ravel(), data.noise_db,
@@ -305,8 +315,11 @@ def _evaluator(
     workers: ActorOptions | None,
     progress: Progress | None,
 ) -> Evaluator:
-    if campaign.rss_dbm is None:
-        campaign = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
+    if not campaign.has_level[campaign.present].all():  # an evaluator wants levels for loss (8)
+        level = np.zeros(campaign.present.shape) if campaign.rss_dbm is None else campaign.rss_dbm
+        campaign = replace(
+            campaign, rss_dbm=np.where(campaign.present, np.nan_to_num(level), np.nan)
+        )
     if workers is not None:
         actors = ActorObjective(
             scene, campaign, radio, engine=engine, workers=workers, progress=progress

@@ -156,6 +156,23 @@ class Gains(NamedTuple):
         return np.where(self.of_link >= 0, self.value[self.of_link], 0.0)
 
 
+class DelayOffsets(NamedTuple):
+    """The offsets of measured delays, where they were unknown.
+
+    :param value: [G] by how much measured delays exceed those of the paths [ns]
+    :param std: [G] standard deviation [ns]
+    :param verdict: [G]
+    :param names: [G] what shares each: "setup 1, receiver 2", "setup 1", ...
+    :param of_link: [M, N] the offset of each link, -1 where there is none
+    """
+
+    value: FloatArray
+    std: FloatArray
+    verdict: tuple[Verdict, ...]
+    names: tuple[str, ...]
+    of_link: IntArray
+
+
 class Clutter(NamedTuple):
     """Scatter of the levels beside their declared noise.
 
@@ -186,6 +203,29 @@ class ExcessLoss(NamedTuple):
     high: float
     std: float
     verdict: Verdict
+
+
+class DeviceEstimate(NamedTuple):
+    """What a fit found about an unknown of a device.
+
+    :param quantity: "tx_yaw", "tx_pitch", "tx_roll", those of "rx", or "tx_power"
+    :param device: which
+    :param value: difference to what was stated: degrees, or dB
+    :param std: standard deviation
+    :param low: lower end of the 95 % interval
+    :param high: upper end
+    :param verdict: whether the levels tell it
+    :param unit: "°" or "dB"
+    """
+
+    quantity: str
+    device: str
+    value: float
+    std: float
+    low: float
+    high: float
+    verdict: Verdict
+    unit: str
 
 
 class JointPosterior(NamedTuple):

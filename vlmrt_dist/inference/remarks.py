@@ -22,6 +22,8 @@ MOST_FACTOR = 1e4
 MISFIT = 30.0
 """Residuals so many times the declared noise mean a wrong model, not a bad day."""
 
+BADLY_AIMED = 3.0
+"""Residuals so many times the declared noise may mean an antenna that looks elsewhere."""
 
 EFFECTIVE = (
     "The values are effective ones, with which this model comes nearest to the levels: they "
@@ -39,9 +41,8 @@ def remarks_of(result: EstimateValues) -> list[str]:
         f"({result.optimizer}, {result.engine}, {result.combining} combining, {result.protocol}); "
         f"{total:.2f} s, of which tracing {result.seconds.get('trace', 0.0):.2f} s "
         f"and fitting {result.seconds.get('fit', 0.0):.3f} s",
-        f"residual {_db(result.residual_db)} over {result.num_links - result.num_unheard} links"
-        + ("" if math.isnan(result.held_out_db) else f"; held-out links {_db(result.held_out_db)}"),
     ]
+    lines += _residuals(result) + _observable_remarks(result)
     if result.outcome != "converged":
         lines.append(
             "the optimizer has not converged; the intervals say what the links tell, not how "
@@ -62,11 +63,7 @@ def remarks_of(result: EstimateValues) -> list[str]:
             f"the residuals are {result.noise_scale:.1f} times the declared noise; the intervals "
             f"are widened by that. {EFFECTIVE}"
         )
-    if result.noise_scale > MISFIT:
-        lines.append(
-            "the model does not explain the levels; check frequency, transmit power, units "
-            "(dBm, metres), the scene, and that the noise is declared"
-        )
+    lines += _misfit(result)
     lines += _clutter_remarks(result)
     if result.ties:
         some = [str(tie) for tie in result.ties[:MOST_NAMES]]
@@ -91,6 +88,22 @@ def remarks_of(result: EstimateValues) -> list[str]:
         said += verdict_sentences(result.layers.names, result.layers.quantities)
     # What both say is said once, at the end.
     return lines + list(dict.fromkeys(reversed(said)))[::-1]
+
+
+def _misfit(result: EstimateValues) -> list[str]:
+    """Levels that the model does not explain."""
+    if result.noise_scale > MISFIT:
+        return [
+            "the model does not explain the levels; check frequency, transmit power, units "
+            "(dBm, metres), the scene, and that the noise is declared"
+        ]
+    if result.noise_scale > BADLY_AIMED and result.directional:
+        return [
+            "the model does not explain the levels; antennas of the campaign are directional, and "
+            "their orientations were taken as stated: check them, or let them be unknown "
+            "(--orientation-deg 20)"
+        ]
+    return []
 
 
 def _prior_widths(result: EstimateValues) -> list[str]:
@@ -241,6 +254,45 @@ def _contradicted(
         f"the levels contradict the prior of the {name.replace('_', ' ')} of {of}{listed(some)}; "
         f"{rests} on a wider prior"
     )
+
+
+def _residuals(result: EstimateValues) -> list[str]:
+    """How the levels are met, where any was measured."""
+    if math.isnan(result.residual_db):
+        return []
+    text = f"residual {_db(result.residual_db)} over {_num_levels(result)} links"
+    if math.isnan(result.held_out_db):
+        return [text]
+    return [f"{text}; held-out links {_db(result.held_out_db)}"]
+
+
+def _num_levels(result: EstimateValues) -> int:
+    if result.observables:
+        return int(np.isfinite(result.links.residual_db).sum())
+    return result.num_links - result.num_unheard
+
+
+def _observable_remarks(result: EstimateValues) -> list[str]:
+    """How what was measured beside received powers is met, and the offsets of the delays."""
+    lines = []
+    for each in result.observables:
+        unit = "" if each.unit == "1" else f" {each.unit}"
+        line = (
+            f"residual of the {each.name} {each.residual:.3g}{unit} over {each.num_used} values, "
+            f"{each.standardised:.2f} times the declared noise"
+        )
+        if each.num_censored:
+            line += f"; {each.num_censored} of them at or below the receiver's floor"
+        if each.num_unused:
+            line += f"; {each.num_unused} were left out, since no path of the model reaches them"
+        lines.append(line)
+    offsets = result.delay_offsets
+    if offsets is not None:
+        lines.append(
+            f"offsets of the delays: {len(offsets.value)}, from {offsets.value.min():.2f} to "
+            f"{offsets.value.max():.2f} ns, median uncertainty {np.median(offsets.std):.2f} ns"
+        )
+    return lines
 
 
 def _db(value: float) -> str:

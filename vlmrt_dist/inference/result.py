@@ -142,8 +142,22 @@ class Estimate(EstimateValues):
                 else _other_rows(self.layers.names, self.layers.quantities)
             ),
             "gains_db": self._gain_rows(),
+            "delay_offsets_ns": self._delay_rows(),
+            "observables": [
+                {
+                    "name": each.name,
+                    "unit": each.unit,
+                    "count": each.num_used,
+                    "num_unused": each.num_unused,
+                    "num_censored": each.num_censored,
+                    "residual": _finite(each.residual),
+                    "standardised": _finite(each.standardised),
+                }
+                for each in self.observables
+            ],
             "clutter": None if self.clutter is None else self.clutter._asdict(),
             "excess_loss": None if self.excess_loss is None else self.excess_loss._asdict(),
+            "devices": [each._asdict() for each in self.devices],
             "ties": [tie._asdict() for tie in self.ties],
             "entangled": [list(pair) for pair in self.entangled],
             "num_unknowns": self.num_unknowns,
@@ -159,7 +173,7 @@ class Estimate(EstimateValues):
             "iterations": self.iterations,
             "residual_db": _finite(self.residual_db),
             "held_out_db": _finite(self.held_out_db),
-            "noise_db": self.noise_db,
+            "noise_db": _finite(self.noise_db),
             "noise_scale": _finite(self.noise_scale),
             "num_links": self.num_links,
             "num_unheard": self.num_unheard,
@@ -219,6 +233,14 @@ class Estimate(EstimateValues):
                 "verdict": self.gains.verdict[g],
             }
             for g, name in enumerate(self.gains.names)
+        ]
+
+    def _delay_rows(self) -> list[dict[str, Any]] | None:
+        if self.delay_offsets is None:
+            return None
+        return [
+            {"name": name, "value": float(value), "std": float(std), "verdict": verdict}
+            for value, std, verdict, name in zip(*self.delay_offsets[:4], strict=True)
         ]
 
 

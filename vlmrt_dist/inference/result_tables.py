@@ -12,7 +12,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.console import MOST_ROWS, first_rows, tallied
 from vlmrt_dist.html_tables import html_table
 from vlmrt_dist.inference.estimate_values import EstimateValues
-from vlmrt_dist.inference.quantities import Gains, QuantityEstimate
+from vlmrt_dist.inference.quantities import DeviceEstimate, Gains, QuantityEstimate
 from vlmrt_dist.inference.wording import VERDICT_WORDS, cells, differing
 
 MAX_SOLUTIONS = 4
@@ -22,6 +22,9 @@ MAX_DIFFERING = 30
 """Most values of the solutions that their table shows."""
 
 SOLUTIONS = "Solutions that explain the levels within the noise, and what they differ in"
+
+
+DEVICES = "Orientations and powers of devices, as differences to those stated"
 
 
 def rich_tables(result: EstimateValues) -> list[Any]:
@@ -35,6 +38,8 @@ def rich_tables(result: EstimateValues) -> list[Any]:
         tables += [_layer_table(result, name) for name in result.layers.quantities]
     if result.gains is not None:
         tables.append(_gain_table(result.gains))
+    if result.devices:
+        tables.append(_plain_table(DEVICES, *_device_rows(result.devices)))
     if result.solutions:
         tables.append(_plain_table(SOLUTIONS, *_solution_rows(result)))
     return tables
@@ -131,11 +136,14 @@ def html_tables(result: EstimateValues, notes: Sequence[str]) -> str:
             rows.append((item, *_row(result, quantity, k)))
         head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                 f"95 % interval{unit}", "verdict")  # fmt: skip
-        last = name == list(quantities)[-1] and not result.solutions
+        last = name == list(quantities)[-1] and not result.solutions and not result.devices
         caption = f"{name.replace('_', ' ').capitalize()} of {len(result.names)} objects"
         if result.layers is not None and name in result.layers.quantities:
             rows += _layer_rows(result, name)
         parts.append(html_table(caption, head, rows, notes if last else []))
+    if result.devices:
+        last_notes = [] if result.solutions else notes
+        parts.append(html_table(DEVICES, *_device_rows(result.devices), last_notes))
     if result.solutions:
         parts.append(html_table(SOLUTIONS, *_solution_rows(result), notes))
     return "".join(parts)
@@ -153,6 +161,26 @@ def _solution_rows(result: EstimateValues) -> tuple[tuple[str, ...], list[tuple[
         ("residual [dB]", *(f"{each.residual_db:.3g}" for each in shown)),
     ]
     rows += [(title, *texts[: len(shown)]) for title, texts in differ[:MAX_DIFFERING]]
+    return head, rows
+
+
+def _device_rows(
+    devices: Sequence[DeviceEstimate],
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of the table of what was unknown of devices."""
+    head = ("device", "quantity", "difference", "95 % interval", "verdict")
+    rows: list[tuple[str, ...]] = [
+        (
+            each.device,
+            each.quantity.partition("_")[2],
+            f"{each.value:+.2f} {each.unit}",
+            f"{each.low:+.2f} … {each.high:+.2f}",
+            VERDICT_WORDS[each.verdict],
+        )
+        for each in devices[:MOST_ROWS]
+    ]
+    if len(devices) > MOST_ROWS:
+        rows.append((f"{len(devices) - MOST_ROWS} more: --json", "", "", "", ""))
     return head, rows
 
 

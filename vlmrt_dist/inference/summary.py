@@ -6,18 +6,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, paths_provenance
+from vlmrt_dist.arrays import BoolArray, FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig, joined, paths_provenance
 from vlmrt_dist.field import SLAB, penetration_loss
 from vlmrt_dist.inference.answers import (
     covariance_of,
+    delay_offsets_in,
+    devices_found,
     entry_names,
     excess_loss_of,
     gains_of,
     joint_of,
     quantity_of,
 )
+from vlmrt_dist.inference.devices import ANGLES, directional
 from vlmrt_dist.inference.multistart import Fit
+from vlmrt_dist.inference.observed import fits_of
 from vlmrt_dist.inference.options import Adam, Solver
 from vlmrt_dist.inference.origin import origin_of
 from vlmrt_dist.inference.parameters import LAYER, OF_LINKS
@@ -65,12 +69,9 @@ def summarise(
     :param seconds: wall time by phase [s]
     """
     campaign, radio, unknowns = problem.campaign, problem.assumed.radio, problem.unknowns
-    fit, given, links = solution.fit, problem.assumed.given, _links(problem, solution)
-    used = problem.data.used.reshape(campaign.present.shape)
-    silent = campaign.present & ~used
-    found = marginals(fit, unknowns)
-    main = quantity_of("conductivity", unknowns, fit, problem.prior.median, found)
-    names, joint = entry_names(unknowns), joint_of(unknowns, fit)
+    fit, given, joint = solution.fit, problem.assumed.given, joint_of(unknowns, solution.fit)
+    found, (used, silent) = marginals(fit, unknowns), _used_and_silent(problem)
+    main, links = _conductivities(problem, fit, found), _links(problem, solution)
     return Estimate(
         names=scene.names,
         materials=scene.materials if given is None else given.materials,
@@ -94,7 +95,9 @@ def summarise(
         ties=unknowns.ties,
         clutter=problem.clutter,
         excess_loss=excess_loss_of(unknowns, found),
-        entangled=tuple((names[i], names[j]) for i, j in entangled(fit.knowledge, found.verdict)),
+        devices=devices_found(unknowns, found),
+        directional=_known_direction(problem),
+        entangled=_entangled(entry_names(unknowns), fit, found),
         num_unknowns=len(fit.x),
         determined=fit.knowledge.unknowns,
         search=fit.reason,
@@ -106,9 +109,9 @@ def summarise(
         loss=solver.loss,
         protocol=_protocol(campaign, scene, radio, solver),
         combining=radio.combining,
-        noise_db=float(np.median(links.noise_db[used])),
+        noise_db=_median_noise(problem),
         noise_scale=fit.scale,
-        residual_db=root_mean_square(fit.residual_db),
+        residual_db=_residual(problem, fit),
         held_out_db=root_mean_square(links.held_out_residual_db),
         num_links=int(campaign.present.sum()),
         num_unheard=int((silent & ~campaign.below).sum()),
@@ -117,29 +120,92 @@ def summarise(
         num_paths=problem.evaluator.num_paths,
         complete_to=problem.evaluator.complete_to,
         num_fragile=problem.evaluator.num_fragile,
-        max_depth=problem.assumed.radio.max_depth,
+        max_depth=radio.max_depth,
         seconds=seconds,
         links=links,
         scene=scene,
         origin=origin_of(scene, problem, fit.scale),
+        delay_offsets=delay_offsets_in(unknowns, found),
+        observables=fits_of(campaign, solution.level_dbm, problem.data),
     )
+
+
+def _known_direction(problem: Problem) -> bool:
+    """Whether an antenna has a direction, and orientations count as known."""
+    return not set(ANGLES) & problem.unknowns.entry.keys() and directional(problem.campaign)
+
+
+def _conductivities(problem: Problem, fit: Fit, found: Marginals) -> QuantityEstimate:
+    return quantity_of("conductivity", problem.unknowns, fit, problem.prior.median, found)
+
+
+def _used_and_silent(problem: Problem) -> tuple[BoolArray, BoolArray]:
+    """[M, N] links whose level was used, and links that nothing of could be used."""
+    campaign = problem.campaign
+    used = problem.data.used[: problem.num_levels].reshape(campaign.present.shape)
+    return used, campaign.present & ~used & (campaign.has_level | ~observed_there(problem))
+
+
+def _entangled(names: list[str], fit: Fit, found: Marginals) -> tuple[tuple[str, str], ...]:
+    pairs = entangled(fit.knowledge, found.verdict)
+    return tuple((names[i], names[j]) for i, j in pairs)
+
+
+def _median_noise(problem: Problem) -> float:
+    """Declared noise of the levels [dB]; where none was measured that of the powers in delay bins
+    or the like, and NaN where nothing is in decibels."""
+    data, num = problem.data, problem.num_levels
+    rows = np.flatnonzero(data.used[:num])
+    if not len(rows):
+        units = joined(
+            problem.campaign.observables, lambda b: np.full(len(b.row_setup), b.unit == "dB")
+        )
+        rows = num + np.flatnonzero(data.used[num:] & units.astype(bool))
+    return float(np.median(data.noise_db[rows])) if len(rows) else float("nan")
+
+
+def _residual(problem: Problem, fit: Fit) -> float:
+    """Root mean square residual of the levels [dB]; NaN where none was measured."""
+    if not problem.campaign.observables:
+        return root_mean_square(fit.residual_db)
+    links, data = problem.data.links, problem.data
+    heard = np.flatnonzero(data.used)[~links.censored]
+    return root_mean_square(fit.residual_db[heard < problem.num_levels])
+
+
+def observed_there(problem: Problem) -> BoolArray:
+    """[M, N] links with an observable that was used."""
+    there = np.zeros(problem.num_levels, bool)
+    used = problem.data.used[problem.num_levels :]
+    there[problem.unknowns.row_link[used]] = True
+    return there.reshape(problem.campaign.present.shape)
 
 
 def _links(problem: Problem, solution: Solution) -> LinkLevels:
     campaign, shape = problem.campaign, problem.campaign.present.shape
-    used = problem.data.used.reshape(shape)
+    num = problem.num_levels
+    noise = problem.data.noise_db[:num].reshape(shape)
     held_out = solution.held_out_dbm
     if held_out is None:
-        held_out = np.full(len(problem.data.used), np.nan)
-    assert campaign.rss_dbm is not None  # a campaign without levels is no problem
+        held_out = np.full(num, np.nan)
+    measured = np.full(shape, np.nan) if campaign.rss_dbm is None else campaign.rss_dbm
     return LinkLevels(
-        measured_dbm=campaign.rss_dbm,
-        noise_db=np.where(campaign.present, problem.data.noise_db.reshape(shape), np.nan),
+        measured_dbm=measured,
+        noise_db=np.where(campaign.present, noise, np.nan),
         censored=campaign.censored,
         saturated=campaign.saturated,
-        replayed_dbm=np.where(used, solution.level_dbm.reshape(shape), np.nan),
-        held_out_dbm=held_out.reshape(shape),
+        replayed_dbm=_replayed(problem, solution).reshape(shape),
+        held_out_dbm=held_out[:num].reshape(shape),
     )
+
+
+def _replayed(problem: Problem, solution: Solution) -> FloatArray:
+    """[L] levels at the estimate [dBm], also of links whose level was not measured; NaN where no
+    path arrives."""
+    level = solution.level_dbm[: problem.num_levels]
+    used = problem.data.used[: problem.num_levels]
+    used = used | (observed_there(problem).ravel() & ~problem.campaign.has_level.ravel())
+    return np.where(used, level, np.nan)
 
 
 def _others(
@@ -185,12 +251,16 @@ def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
     found = []
     for mode in modes:
         level, _ = problem.predict(mode.x)
-        values = {name: unknowns.values(name, mode.x) for name in unknowns.entry}
+        values = {
+            name: unknowns.values(name, mode.x)
+            for name in unknowns.entry
+            if name != "tx_power" and name not in ANGLES
+        }
         if "conductivity" in values:
             values["conductivity"] = unknowns.conductivity(mode.x)
         if "gain" in values:
             values["gain"] = mode.x[unknowns.offsets]
-        residual = root_mean_square(level[heard] - data.level_dbm[heard])
+        residual = root_mean_square((level - data.level_dbm)[heard[heard < problem.num_levels]])
         found.append(Alternative(mode.weight, mode.cost, residual, values))
     return tuple(found)
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
+from vlmrt_dist.campaign import Campaign, Carrier, DelayPower, RadioConfig, carriers_of
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import SLAB, Materials, Walls, penetration_loss, walls_of
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
-from vlmrt_dist.inference.offsets import offsets_of
+from vlmrt_dist.inference.devices import devices_of, orientation_widths
+from vlmrt_dist.inference.offsets import Offsets, delay_offsets_of, has_delays, offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
 from vlmrt_dist.inference.parameters import KINDS, LAYER, Tie, Unknowns
 from vlmrt_dist.inference.prior_term import PriorShape
@@ -37,7 +38,8 @@ def unknowns_of(
         fixed objects are fixed in everything
     :param parameters: which material parameters are unknown, their widths, objects that share them
     :param given: where ``prior`` comes from, if not from the scene's own material classes
-    :param noise: whose offsets of levels and excess loss are unknown; None: there are none
+    :param noise: whose offsets of levels, excess loss, powers and orientations are unknown; None:
+        there are none
     :param length_m: [M, N] length of each link's paths [m], if there is an excess loss; None: not
         known yet
     :raises ConfigurationError: if a group names an object that does not exist, the exponent is
@@ -56,13 +58,17 @@ def unknowns_of(
         vector.add(q, slabs, parameters, scene.num_objects)
     if noise is not None and noise.gain_offset_db is not None:
         offsets = offsets_of(campaign, noise.gain_shared)
-        there = offsets.of_link >= 0
-        vector.entry["gain"] = np.where(there, len(vector.mean) + offsets.of_link, -1).ravel()
-        for label in offsets.names:
-            vector.append("gain", label, 0.0, float(noise.gain_offset_db))
+        vector.add_of_links("gain", offsets, float(noise.gain_offset_db))
+    if noise is not None:
+        if noise.tx_power_db is not None:
+            vector.add_of_links("tx_power", devices_of(campaign, "tx"), noise.tx_power_db)
+        for name, width in orientation_widths(noise.orientation_deg).items():
+            vector.add_of_links(name, devices_of(campaign, name.partition("_")[0]), width)
     if noise is not None and noise.excess_loss_db_per_m is not None:
         vector.entry["excess_loss"] = np.where(campaign.present, len(vector.mean), -1).ravel()
         vector.append("excess_loss", "all links", 0.0, float(noise.excess_loss_db_per_m))
+    if noise is not None:
+        _add_delay_offsets(vector, campaign, noise)
     return Unknowns(
         tuple(vector.quantity),
         tuple(vector.label),
@@ -77,7 +83,39 @@ def unknowns_of(
         None if length_m is None else length_m.ravel(),
         _shape(vector, prior),
         walls,
+        _row_links(campaign),
+        _delay_spacing(campaign),
     )
+
+
+def _row_links(campaign: Campaign) -> IntArray:
+    """[R] link of each row of the observables."""
+    links = [b.row_setup * campaign.num_receivers + b.row_receiver for b in campaign.observables]
+    return np.concatenate([*links, np.zeros(0, np.int64)])
+
+
+def _delay_spacing(campaign: Campaign) -> float:
+    """Half the narrowest delay bin [ns]; infinite where there are none."""
+    bins = [b.narrowest for b in campaign.observables if isinstance(b, DelayPower)]
+    return 0.5 * min(bins, default=np.inf)
+
+
+def _add_delay_offsets(vector: _Vector, campaign: Campaign, noise: Noise) -> None:
+    """Offsets of the delays, where they are unknown."""
+    moved = [block for block in campaign.observables if has_delays(block)]
+    first = [b for b in moved if getattr(b, "counted_from", "") == "first_path"]
+    width = noise.delay_offset_ns
+    if width is None and first:
+        bins = [b.narrowest for b in first if isinstance(b, DelayPower)]
+        width = min(bins, default=KINDS["delay_offset"].width)
+    if width is None or not moved:
+        return
+    offsets = delay_offsets_of(campaign, noise.delay_shared)
+    there = offsets.of_link >= 0
+    entry = np.where(there, len(vector.mean) + offsets.of_link, -1)
+    vector.entry["delay_offset"] = entry.ravel()
+    for label in offsets.names:
+        vector.append("delay_offset", label, 0.0, float(width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +233,13 @@ class _Vector:
         self.entry[quantity] = entry[:num_objects]
         if count > num_objects and quantity in LAYER:
             self.entry[LAYER[quantity]] = entry[num_objects:]
+
+    def add_of_links(self, quantity: str, offsets: Offsets, width: float) -> None:
+        """Unknowns about zero that links share."""
+        there = offsets.of_link >= 0
+        self.entry[quantity] = np.where(there, len(self.mean) + offsets.of_link, -1).ravel()
+        for label in offsets.names:
+            self.append(quantity, label, 0.0, width)
 
     def of_slabs(self, quantity: str) -> IntArray | None:
         """[K + Λ] entries of the objects and of the layers; None: the quantity is known."""

@@ -1,6 +1,5 @@
 from .antenna_fields import AntennaFields as AntennaFields
 from .antenna_fields import EndFields as EndFields
-from .antenna_fields import Turns as Turns
 from .antenna_fields import geometry_of as geometry_of
 from .antenna_fields import with_antennas as with_antennas
 from .antenna_patterns import antenna_field as antenna_field
@@ -41,3 +40,4 @@ from .sionna_setup import SionnaSetup as SionnaSetup
 from .sionna_setup import from_sionna as from_sionna
 from .sionna_setup import scene_and_radio as scene_and_radio
 from .sionna_solver import SionnaSolver as SionnaSolver
+from .turns import Turns as Turns

@@ -20,29 +20,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import Antenna, Antennas, Campaign, RadioConfig, antennas_of
+from vlmrt_dist.campaign import (
+    Antenna,
+    AntennaPattern,
+    Antennas,
+    Campaign,
+    PatternTable,
+    RadioConfig,
+    antennas_of,
+)
 from vlmrt_dist.paths.antenna_patterns import LocalField, angles_of, local_field
 from vlmrt_dist.paths.path_table import PathTable, PortRows
 from vlmrt_dist.paths.polylines import end_directions
+from vlmrt_dist.paths.turns import Turns
 from vlmrt_dist.scene import SceneModel
 
 _ON_AXIS = 1e-12
 """Least sine of a zenith angle that an azimuth's derivative is divided by."""
-
-
-class Turns(NamedTuple):
-    """Changes of orientation of the devices: of yaw, pitch and roll each [rad].
-
-    :param tx: [M, 3]
-    :param rx: [M, N, 3]
-    """
-
-    tx: FloatArray
-    rx: FloatArray
-
-    def of_setups(self, setups: Any) -> Turns:
-        """Those of some of the setups."""
-        return Turns(self.tx[setups], self.rx[setups])
 
 
 class EndFields(NamedTuple):
@@ -56,16 +50,41 @@ class EndFields(NamedTuple):
     by_turn: NDArray[Any]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+class _Port(NamedTuple):
+    """What a field depends on beside direction and orientation.
+
+    :param slant: of the polarization [rad]
+    :param place: of the element [wavelengths]
+    :param power_db: transmit power beyond the radio configuration's
+    :param receiving: the antenna is that of a receiver
+    """
+
+    pattern: AntennaPattern | PatternTable
+    slant: float
+    place: tuple[float, ...]
+    power_db: float
+    receiving: bool
+
+
+class _Group(NamedTuple):
+    """Rows of equal ports, and the orientation of each [rows, 3] [rad]."""
+
+    port: _Port
+    rows: IntArray
+    angles: FloatArray
+
+
+@dataclasses.dataclass(eq=False)
 class _End:
-    """One end of the paths: directions seen from the device [P, 3], its setup, receiver (-1 for a
-    transmitter) and port [P]."""
+    """One end of the paths: directions seen from the device [P, 3], its antenna, port, setup and
+    receiver (-1 for a transmitter) [P]."""
 
     direction: FloatArray
     kind: IntArray
     port: IntArray
     setup: IntArray
     receiver: IntArray
+    groups: list[_Group] | None = None
 
 
 class AntennaFields:
@@ -90,40 +109,42 @@ class AntennaFields:
         nobody = np.full(len(setup), -1)
         self._tx = _End(leaving, of_tx, pair // several[of_rx], setup, nobody)
         self._rx = _End(-arriving, of_rx, pair % several[of_rx], setup, receiver)
+        self._last_tx: tuple[FloatArray, EndFields] | None = None
+        self._last_rx: tuple[FloatArray, EndFields] | None = None
 
     def tx(self, turns: Turns | None = None, *, slopes: bool = True) -> EndFields:
         """At departure, with the factor that a transmitter's own power puts on its amplitude.
 
-        :param turns: changes of the orientations; None: none
-        :param slopes: False: the derivatives are not wanted, and are empty
+        :param turns: changes of the orientations, with derivatives by them; None: none
+        :param slopes: without ``turns``: whether derivatives are wanted, which are empty otherwise
         """
         end = self._tx
-        change = None if turns is None else turns.tx[end.setup]
-        return self._fields(end, change, slopes)
+        if turns is None:
+            return self._fields(end, None, slopes)
+        if self._last_tx is None or not np.array_equal(self._last_tx[0], turns.tx):
+            self._last_tx = turns.tx.copy(), self._fields(end, turns.tx[end.setup], True)
+        return self._last_tx[1]
 
     def rx(self, turns: Turns | None = None, *, slopes: bool = True) -> EndFields:
         """At arrival; see :meth:`tx`."""
         end = self._rx
-        change = None if turns is None else turns.rx[end.setup, end.receiver]
-        value, by_turn = self._fields(end, change, slopes)
-        # (θ̂, φ̂) is right-handed about the direction of travel at departure; at arrival the antenna
-        # looks the other way, so φ̂ changes its sign.
-        return EndFields(value * np.array([1.0, -1.0]), by_turn * np.array([1.0, -1.0]))
+        if turns is None:
+            return _arriving(self._fields(end, None, slopes))
+        if self._last_rx is None or not np.array_equal(self._last_rx[0], turns.rx):
+            change = turns.rx[end.setup, end.receiver]
+            self._last_rx = turns.rx.copy(), _arriving(self._fields(end, change, True))
+        return self._last_rx[1]
 
     def _fields(self, end: _End, change: FloatArray | None, slopes: bool) -> EndFields:
+        if not slopes and change is None:
+            parts = [(rows, self._stated(end, rows)) for rows in self._rows_of_ports(end)]
+        else:
+            parts = []
+            for group in self._groups(end):
+                angles = group.angles if change is None else group.angles + change[group.rows]
+                direction = end.direction[group.rows]
+                parts.append((group.rows, _turned(group.port, angles, direction, slopes)))
         count = len(end.kind)
-        parts: list[tuple[IntArray, EndFields]] = []
-        for k in np.unique(end.kind).tolist():
-            antenna = self._antennas.kinds[k]
-            for number, port in enumerate(antenna.ports):
-                rows = np.flatnonzero((end.kind == k) & (end.port == number))
-                if not len(rows):
-                    continue
-                turn = np.array(antenna.orientation)
-                angles = turn[None] if change is None else turn + change[rows]
-                receiving = bool(end.receiver[rows[0]] >= 0)
-                found = _turned(antenna, port, angles, end.direction[rows], slopes, receiving)
-                parts.append((rows, self._amplified(antenna, found)))
         dtype = np.result_type(np.float64, *(p.value.dtype for _, p in parts))
         value = np.zeros((count, 2), dtype)
         by_turn = np.zeros((3, count if slopes else 0, 2), dtype)
@@ -133,11 +154,44 @@ class AntennaFields:
                 by_turn[:, rows] = part.by_turn
         return EndFields(value, by_turn)
 
-    def _amplified(self, antenna: Antenna, found: EndFields) -> EndFields:
-        if antenna.power_dbm is None or antenna.power_dbm == self._power_dbm:
-            return found
-        factor = 10.0 ** ((antenna.power_dbm - self._power_dbm) / 20.0)
-        return EndFields(found.value * factor, found.by_turn * factor)
+    def _stated(self, end: _End, rows: IntArray) -> EndFields:
+        """Fields of one antenna's port, turned as the campaign states."""
+        antenna = self._antennas.kinds[end.kind[rows[0]]]
+        angles = np.array([antenna.orientation])
+        return _turned(self._port(end, int(rows[0])), angles, end.direction[rows], False)
+
+    def _port(self, end: _End, row: int) -> _Port:
+        antenna = self._antennas.kinds[end.kind[row]]
+        slant, place = antenna.of_port(antenna.ports[end.port[row]])
+        power = 0.0 if antenna.power_dbm is None else antenna.power_dbm - self._power_dbm
+        receiving = bool(end.receiver[row] >= 0)
+        return _Port(antenna.pattern, slant, tuple(place.tolist()), power, receiving)
+
+    def _rows_of_ports(self, end: _End) -> list[IntArray]:
+        """The rows of each port of each antenna."""
+        number = end.kind * (int(end.port.max(initial=0)) + 1) + end.port
+        order = np.argsort(number, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
+
+    def _groups(self, end: _End) -> list[_Group]:
+        """The rows of ports that differ in their orientation only."""
+        if end.groups is None:
+            members: dict[_Port, list[IntArray]] = {}
+            for rows in self._rows_of_ports(end):
+                members.setdefault(self._port(end, int(rows[0])), []).append(rows)
+            turn = np.array([kind.orientation for kind in self._antennas.kinds])
+            end.groups = [
+                _Group(port, rows, turn[end.kind[rows]])
+                for port, rows in ((p, np.concatenate(r)) for p, r in members.items())
+            ]
+        return end.groups
+
+
+def _arriving(fields: EndFields) -> EndFields:
+    """Fields seen in the direction of travel: (θ̂, φ̂) is right-handed about it at departure; at
+    arrival the antenna looks the other way, so φ̂ changes its sign."""
+    sign = np.array([1.0, -1.0])
+    return EndFields(fields.value * sign, fields.by_turn * sign)
 
 
 def antennas_or_default(campaign: Campaign, radio: RadioConfig) -> Antennas:
@@ -170,29 +224,31 @@ def rotation_matrices(angles: FloatArray) -> tuple[FloatArray, FloatArray]:
     return z @ y @ x, slopes
 
 
-def _turned(
-    antenna: Antenna,
-    port: int,
-    angles: FloatArray,
-    direction: FloatArray,
-    slopes: bool,
-    receiving: bool,
-) -> EndFields:
+def _turned(port: _Port, angles: FloatArray, direction: FloatArray, slopes: bool) -> EndFields:
     """Fields of one port of an antenna in directions [P, 3] of the scene.
 
     :param angles: [P, 3] or [1, 3] orientation [rad]
-    :param receiving: the antenna is that of a receiver
     """
-    slant, place = antenna.of_port(port)
+    found = _of_unit_power(port, angles, direction, slopes)
+    if port.power_db == 0.0:
+        return found
+    factor = 10.0 ** (port.power_db / 20.0)
+    return EndFields(found.value * factor, found.by_turn * factor)
+
+
+def _of_unit_power(
+    port: _Port, angles: FloatArray, direction: FloatArray, slopes: bool
+) -> EndFields:
+    slant, place = port.slant, np.array(port.place)
     if not slopes and not angles.any():
-        own = local_field(antenna.pattern, slant, *angles_of(direction)).value
-        own = np.conj(own) if receiving else own
+        own = local_field(port.pattern, slant, *angles_of(direction)).value
+        own = np.conj(own) if port.receiving else own
         return _with_phase(own, np.zeros((3, 0, 2)), direction, place, np.eye(3)[None], None)
     matrix, change = rotation_matrices(angles)
     local = _rows_times(direction, matrix)  # Rᵀ k
     theta, phi = angles_of(local)
-    field = local_field(antenna.pattern, slant, theta, phi)
-    if receiving:
+    field = local_field(port.pattern, slant, theta, phi)
+    if port.receiving:
         field = LocalField(*map(np.conj, field))
     theta_hat, phi_hat, radial = _basis(theta, phi)
     seen = _basis(*angles_of(direction))[:2]

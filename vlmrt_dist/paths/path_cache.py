@@ -15,7 +15,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.paths.path_files import load_paths, stream_paths
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.store import cache_folder
+from vlmrt_dist.store import cache_folder, count_written, is_read_only, mark_used
 
 TRACING_VERSION = 5
 """Part of the cache's key: raise it when the same request would give another table."""
@@ -64,18 +64,24 @@ class PathCache:
 
     @staticmethod
     def read(file: Path) -> PathTable | None:
-        """The table kept in ``file``, by memory map; None if there is none, or it is damaged."""
+        """The table kept in ``file``, by memory map; None if there is none, it is damaged, or its
+        name was another one."""
         try:
-            return load_paths(file)
+            table = load_paths(file, request=file.stem)
         except StorageError:
             return None
+        mark_used(file)
+        return table
 
     @staticmethod
     def write(file: Path, tables: Sequence[PathTable]) -> None:
         """Keep tables as one; a cache that cannot be written warns, since it costs time only."""
+        if is_read_only():
+            return
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            stream_paths(file, tables)
+            stream_paths(file, tables, request=file.stem)
+            count_written(file)
         except (OSError, StorageError) as error:
             warnings.warn(
                 f"the path cache cannot be written and is done without: {error}; name another "

@@ -26,7 +26,13 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.errors import NumericalError, StorageError
-from vlmrt_dist.paths.path_table import PER_SETUP, ROWS, PathTable, concatenate_setups
+from vlmrt_dist.paths.path_table import (
+    PER_SETUP,
+    ROWS,
+    TRANSMISSION,
+    PathTable,
+    concatenate_setups,
+)
 from vlmrt_dist.store import replacing
 
 FORMAT = "vlmrt paths 2"
@@ -42,12 +48,15 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> None:
+def stream_paths(
+    path: str | os.PathLike[str], tables: Iterable[PathTable], *, request: str = ""
+) -> None:
     """Write the setups of ``tables``, in order, as one table, holding one of them at a time.
 
     A reader sees all of it or nothing: columns wait in unnamed files beside ``path`` until the
     last table has come; if one of them cannot be made, nothing is left.
 
+    :param request: what the paths were traced from, for :func:`load_paths` to compare
     :raises StorageError: if the place cannot be written to
     :raises ValueError: if the tables belong to different scenes, or there are none
     """
@@ -82,6 +91,7 @@ def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> N
         facts |= dict(zip((*_COUNTS, "max_depth"), (len(keys), *alike), strict=True))
         facts["rows"] = [0, *np.cumsum(np.concatenate(sizes)).tolist()]
         facts["keys"] = keys
+        facts["request"] = request
         for name in PER_SETUP:
             facts[name] = _packed(np.concatenate(lists[name]))
         with _writing(path):
@@ -89,7 +99,12 @@ def stream_paths(path: str | os.PathLike[str], tables: Iterable[PathTable]) -> N
             _write(Path(path), columns, facts)
 
 
-def load_paths(path: str | os.PathLike[str], setups: Sequence[int] | None = None) -> PathTable:
+def load_paths(
+    path: str | os.PathLike[str],
+    setups: Sequence[int] | None = None,
+    *,
+    request: str | None = None,
+) -> PathTable:
     """The table that :func:`stream_paths` wrote, by memory map.
 
     Its columns are the file's own bytes; only where several ``setups`` are picked are they copied.
@@ -97,17 +112,22 @@ def load_paths(path: str | os.PathLike[str], setups: Sequence[int] | None = None
     setups are not touched.
 
     :param setups: which of them, renumbered in the order given; default: all
-    :raises StorageError: if the file is absent, cut off or altered
+    :param request: what they have to be traced from; None: anything
+    :raises StorageError: if the file is absent, cut off or altered, or was traced from another
+        request
     """
     import pyarrow as pa
 
     try:
         facts, columns = _opened(path)
+        if request is not None and facts.get("request") != request:
+            raise ValueError("it was traced from something else")
         if setups is None:
             table = _whole(facts, columns)
         else:
             parts = [_one(facts, columns, m) for m in setups]
             table = parts[0] if len(parts) == 1 else concatenate_setups(parts)
+        _check_ranges(table)
         expected = facts["keys"] if setups is None else [facts["keys"][m] for m in setups]
         whole = table.setup_keys() == expected
     except FileNotFoundError:
@@ -147,6 +167,18 @@ def _opened(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDA
         value = np.frombuffer(array.buffers()[1], _dtype(name), len(array))
         columns[name] = value.reshape(facts["rows"][-1], *_tail(name, facts["max_depth"]))
     return facts, columns
+
+
+def _check_ranges(table: PathTable) -> None:
+    """:raises ValueError: if a path belongs to a link or an object that there is not"""
+    bounds = {
+        "setup": table.num_setups, "receiver": table.num_receivers,
+        "object": table.num_objects, "kind": TRANSMISSION + 1, "plane": 2**31,
+    }  # fmt: skip
+    for name, end in bounds.items():
+        column = getattr(table, name)
+        if column.size and not (column.min() >= 0 and column.max() < end):
+            raise ValueError(f"{name} is out of range")
 
 
 def _whole(facts: dict[str, Any], columns: dict[str, NDArray[Any]]) -> PathTable:

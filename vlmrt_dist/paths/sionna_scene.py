@@ -153,8 +153,13 @@ class LiveScene:
             self.scene.add(rt.Receiver(f"rx-{n}", position=self.point(position)))
 
     def point(self, position: FloatArray) -> mi.Point3f:
-        """A position [3] of the model [m] as Sionna is given it: shifted, in float32."""
-        return mi.Point3f((position - self.shift).tolist())
+        """A position [3] of the model [m] as Sionna is given it: shifted, in float32.
+
+        Opaque: a literal would be compiled into Sionna's kernels, anew for every setup.
+        """
+        point = mi.Point3f((position - self.shift).tolist())
+        dr.make_opaque(point)
+        return point
 
     def solve(self, seed: int, repetition: int = 0) -> rt.Paths:
         """One path solve for the devices in place; the same arguments give the same paths.

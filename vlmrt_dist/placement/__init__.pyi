@@ -1,5 +1,7 @@
 from .candidates import CandidatePool as CandidatePool
 from .candidates import pool_for as pool_for
+from .comparison import ObservableWorth as ObservableWorth
+from .comparison import compare_observables as compare_observables
 from .options import NUM_RX as NUM_RX
 from .options import NUM_TX as NUM_TX
 from .options import CandidateOptions as CandidateOptions

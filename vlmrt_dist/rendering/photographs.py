@@ -19,6 +19,15 @@ MAX_BYTES = 20_000_000
 MAX_PIXELS = 80_000_000
 """Largest picture that is decoded; small files can hold pictures larger than the memory."""
 
+MAX_SIDE = 65_500
+"""Longest side of a picture that is decoded, JPEG's own limit [pixels]."""
+
+MAX_SCANS = 30
+"""Most scans of a progressive JPEG; each goes over the whole picture, and may take few bytes."""
+
+MAX_FILL = 1_000_000
+"""Most pairs of fill bytes in a JPEG, which are read one by one."""
+
 LONG_SIDE = 2048
 """Longest side of the result [pixels]."""
 
@@ -33,8 +42,8 @@ def read_photograph(path: str | os.PathLike[str]) -> SceneImage:
     Transparent parts become white. Of a JPEG with several pictures, as some phones write them, the
     first is taken.
 
-    :raises ImageError: if the file cannot be read, is neither PNG nor JPEG, has more than 20 MB or
-        80 megapixels, is animated, or is damaged
+    :raises ImageError: if the file cannot be read, is neither PNG nor JPEG, has more than 20 MB,
+        80 megapixels, 65,500 pixels a side or 30 scans, is animated, or is damaged
     """
     name = os.path.basename(os.fspath(path))[:MAX_NAME]
     name = name if name.isprintable() else ascii(name)
@@ -58,11 +67,15 @@ def _decoded(content: bytes, label: str) -> np.ndarray:
     """The pixels [H,W,3], upright, scaled down to ``LONG_SIDE``."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if content.startswith(b"\xff\xd8"):
+        _check_jpeg(content, label)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata, which is dropped anyway
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+                if max(picture.size) > MAX_SIDE:
+                    raise ImageError(f"{label} has a side of more than {MAX_SIDE} pixels; crop it")
                 if picture.width * picture.height > MAX_PIXELS:
                     raise ImageError(
                         f"{label} has {picture.width} × {picture.height} pixels, more than "
@@ -71,7 +84,8 @@ def _decoded(content: bytes, label: str) -> np.ndarray:
                 if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
                     raise ImageError(f"{label} is animated; save one of its pictures")
                 picture.load()
-                upright = _rgb(ImageOps.exif_transpose(picture))
+                ImageOps.exif_transpose(picture, in_place=True)
+                upright = _rgb(picture)
                 upright.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
                 return np.asarray(upright)
     except UnidentifiedImageError:
@@ -80,8 +94,10 @@ def _decoded(content: bytes, label: str) -> np.ndarray:
         raise ImageError(
             f"{label} has more than {MAX_PIXELS // 1_000_000} megapixels; scale it down"
         ) from None
-    except (ImageError, MemoryError):
+    except ImageError:
         raise
+    except MemoryError:
+        raise ImageError(f"{label} needs more memory than there is; scale it down") from None
     except Exception as error:  # decoders raise nearly everything over damaged files
         reason = str(error)[:200] or type(error).__name__
         raise ImageError(f"{label} is damaged and cannot be decoded: {reason}") from None
@@ -94,7 +110,16 @@ def _rgb(picture: Any) -> Any:
     if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
         picture = Image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8))
     if "A" in picture.getbands() or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
+        picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        white = Image.new("RGB", picture.size, "white")
+        white.paste(picture, mask=picture.getchannel("A"))
+        return white
     return picture.convert("RGB")
+
+
+def _check_jpeg(content: bytes, label: str) -> None:
+    """:raises ImageError: if few bytes of it would take long to decode"""
+    if content.count(b"\xff\xda") > MAX_SCANS:
+        raise ImageError(f"{label} has more than {MAX_SCANS} scans; save it as a baseline JPEG")
+    if content.count(b"\xff\xff") > MAX_FILL:
+        raise ImageError(f"{label} is damaged: it is full of fill bytes")

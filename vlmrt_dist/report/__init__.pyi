@@ -13,7 +13,6 @@ from .map_files import origin_of as origin_of
 from .map_files import write_map as write_map
 from .map_page import map_lines as map_lines
 from .page import report_page as report_page
-from .page import table_html as table_html
 from .paper import CLAIMS as CLAIMS
 from .paper import HARDWARE as HARDWARE
 from .paper import TABLE_1 as TABLE_1

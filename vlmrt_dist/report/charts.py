@@ -56,6 +56,7 @@ class Chart:
 
     :param key: part of file names and anchors
     :param note: explanation below the chart
+    :param yrange: ends of the vertical axis; None: those of the curves
     """
 
     key: str
@@ -66,7 +67,12 @@ class Chart:
     xlog: bool = False
     ylog: bool = False
     note: str = ""
+    yrange: tuple[float, float] | None = None
 
+
+FLOOR = 1e-4
+"""Errors below are as good as none [%]; axes end there, for else thirteen decades would hide the
+paper's numbers."""
 
 BAND = "median over the seeds; the band goes from 10 % to 90 % of them"
 
@@ -95,12 +101,30 @@ def _error_against(study: StudyRows) -> list[Chart]:
         x = np.array(list(printed), float)
         y = np.array([p.mre for p in printed.values()])
         curves.append(Curve("the paper, as printed", x, y, style="markers", paper=True))
+    shown, span, below = _in_view(curves)
     chart = Chart(
-        "error", f"{description.title}: error", description.axis, "MRE [%]", _few(curves),
-        xlog=description.by == "U", ylog=True,
-        note="Medians; bars go from 10 % to 90 % of the seeds." + _left_out(curves),
+        "error", f"{description.title}: error", description.axis, "MRE [%]", _few(shown),
+        xlog=description.by == "U", ylog=True, yrange=span,
+        note="Medians; bars go from 10 % to 90 % of the seeds." + below + _left_out(shown),
     )  # fmt: skip
     return [chart, *_coverage(study, groups, others)]
+
+
+def _in_view(
+    curves: Sequence[Curve],
+) -> tuple[list[Curve], tuple[float, float] | None, str]:  # fmt: skip
+    """Curves of errors [%] that reach above :data:`FLOOR`, the ends of their axis, and a sentence
+    on the others."""
+    above = [c for c in curves if np.nanmax(c.y) >= FLOOR]
+    if not above or len(above) == len(curves) == 0:
+        return list(curves), None, ""
+    ends = [v for c in above for v in (c.low, c.y, c.high) if v is not None]
+    values = np.concatenate([np.asarray(v, float) for v in ends])
+    values = values[np.isfinite(values) & (values >= FLOOR)]
+    span = float(values.min() / 1.5), float(values.max() * 1.5)
+    hidden = [f"{c.name} ({np.nanmax(c.y):.0e} % at most)" for c in curves if c not in above]
+    said = f" Far below the axis, as good as no error: {'; '.join(hidden)}." if hidden else ""
+    return above, span, said
 
 
 def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) -> list[Chart]:
@@ -119,6 +143,8 @@ def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) 
 
 def _convergence(study: StudyRows) -> list[Chart]:
     """Adam's loss and error along its iterations."""
+    if study.description.sweep == "readings":  # a curve for each of many: its own picture shows it
+        return []
     groups = [g for g in study.groups if g.optimizer.startswith("adam")]
     groups = [g for g in groups if any(len(r.mre_history) > 1 for r in g.rows)]
     names = varying(groups)

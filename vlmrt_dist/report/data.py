@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vlmrt_dist.store import Ledger, Row, Timing
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.store import Ledger, Row, Timing, nothing_written
 from vlmrt_dist.store import column as column_of
 from vlmrt_dist.store import label_of as label_as_json
 
@@ -64,7 +67,7 @@ SWEEPS = (
 
 QUICK = "_quick"
 
-PICTURED = ("rooms", "intervals", "mismatch", "real_scenes", "many_seeds")
+PICTURED = ("rooms", "readings", "intervals", "mismatch", "real_scenes", "many_seeds")
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 
 
@@ -165,6 +168,11 @@ def gather(ledger: Ledger) -> Results:
 
     :raises StorageError: if the place cannot be read
     """
+    with nothing_written():
+        return _gathered(ledger)
+
+
+def _gathered(ledger: Ledger) -> Results:
     names = ledger.studies()
     found = [n for n in names if not (n.endswith(QUICK) and n.removesuffix(QUICK) in names)]
     studies = []
@@ -197,14 +205,15 @@ def _pictures(ledger: Ledger) -> tuple[Picture, ...]:
 
 
 def _set_aside(ledger: Ledger) -> list[str]:
-    """Files that were found damaged, now or earlier."""
-    place = ledger.storage / "damaged"
-    return sorted(
-        str(place / table / study / file)
-        for table in place.names()
-        for study in (place / table).names()
-        for file in (place / table / study).names()
-    )
+    """Files that were set aside as damaged; a name that is none of ours is left out."""
+    found, place = [], ledger.storage / "damaged"
+    for table in place.names():
+        with contextlib.suppress(StorageError):
+            for study in (place / table).names():
+                with contextlib.suppress(StorageError):
+                    folder = place / table / study
+                    found += [f"{folder}/{file}" for file in folder.names()]
+    return sorted(found)
 
 
 def description_of(study: str) -> StudyDescription:
@@ -239,9 +248,39 @@ def label_of(row: Row | Timing) -> dict[str, Any]:
     return {"label": row.label} if label is None else label
 
 
+LABEL_WORDS = {
+    "D": "depth D", "U": "rays U", "K": "objects K", "N": "receivers N", "M": "setups M",
+    "misnamed": "share misnamed", "vlm": "advisor", "truth_width": "std of the truths",
+    "noise_db": "noise [dB]", "tx_power_dbm": "power [dBm]", "frequency": "carrier [Hz]",
+    "rate": "η", "adam_loss": "loss of Adam", "placement": "positions",
+}  # fmt: skip
+"""Headings of label entries."""
+
+FOR_PROGRAMS = ("said", "remarks", "prompt", "images")
+"""Label entries that are too long for a table; they are in the ledger."""
+
+_HASH = re.compile(r"[0-9a-f]{12,}")
+
+
+def words_of(name: str) -> str:
+    """Heading of a label entry."""
+    return LABEL_WORDS.get(name, name.replace("_", " "))
+
+
+def shown_names(labels: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Entries of labels that a reader can use: no lists, no content hashes, no long answers."""
+    names: dict[str, None] = {}
+    for label in labels:
+        for name, value in label.items():
+            hidden = isinstance(value, list | dict) or _HASH.fullmatch(str(value))
+            if not hidden and name not in FOR_PROGRAMS:
+                names[name] = None
+    return list(names)
+
+
 def varying(groups: Sequence[Group]) -> list[str]:
     """Names of the label entries and fields that differ among groups."""
-    names = list(dict.fromkeys(name for g in groups for name in g.label))
+    names = shown_names(g.label for g in groups)
     names = [n for n in names if len({str(g.label.get(n)) for g in groups}) > 1]
     fields = ("optimizer", "protocol", "combining")
     return names + [f for f in fields if len({getattr(g, f) for g in groups}) > 1]

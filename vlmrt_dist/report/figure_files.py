@@ -55,6 +55,8 @@ def chart_figure(chart: Chart, path: Path) -> Path:
         xscale="log" if chart.xlog else "linear", yscale="log" if chart.ylog else "linear",
         xlabel=_plain(chart.xlabel), ylabel=_plain(chart.ylabel), title=_plain(chart.title),
     )  # fmt: skip
+    if chart.yrange is not None:
+        axes.set_ylim(chart.yrange)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
     return save_both(figure, path)

@@ -36,7 +36,10 @@ def chart_json(chart: Chart) -> str:
         template="none",
         xaxis=_axis(chart.xlabel, chart.xlog, [c.x for c in chart.curves]),
         yaxis=_axis(
-            chart.ylabel, chart.ylog, [v for c in chart.curves for v in (c.low, c.y, c.high)]
+            chart.ylabel,
+            chart.ylog,
+            [v for c in chart.curves for v in (c.low, c.y, c.high)],
+            chart.yrange,
         ),
         legend=LEGEND,
         margin={"l": 64, "r": 16, "t": 12, "b": 48},
@@ -46,16 +49,21 @@ def chart_json(chart: Chart) -> str:
     return _json(figure)
 
 
-def _axis(label: str, log: bool, values: Sequence[Any]) -> dict[str, Any]:
+def _axis(
+    label: str, log: bool, values: Sequence[Any], ends: tuple[float, float] | None = None
+) -> dict[str, Any]:  # fmt: skip
     """An axis; a logarithmic one over several decades has at most eight ticks."""
     axis: dict[str, Any] = {"title": {"text": _safe(label)}, "automargin": True}
     if not log:
         return axis
     axis |= {"type": "log", "exponentformat": "power"}
+    if ends is not None:
+        axis["range"] = np.log10(ends).tolist()
+        values = [np.array(ends)]
     there = np.concatenate([np.asarray(v, float) for v in values if v is not None] or [np.ones(1)])
     there = there[np.isfinite(there) & (there > 0.0)]
     decades = np.log10(there.max() / there.min()) if len(there) else 0.0
-    return axis | ({"dtick": int(np.ceil(decades / 8.0))} if decades > 1.5 else {})
+    return axis | ({"dtick": int(np.ceil(decades / 8.0)) if decades > 1.5 else "D2"})
 
 
 def _traces(curve: Curve, color: str, group: str) -> list[dict[str, Any]]:

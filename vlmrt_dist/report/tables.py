@@ -9,9 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlmrt_dist.report.data import Group, Results, StudyRows, label_of
+from vlmrt_dist.report.data import (
+    Group,
+    Results,
+    StudyRows,
+    label_of,
+    shown_names,
+    words_of,
+)
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.report.paper_comparison import CUT_NOTE, OPTIMIZER_NAMES
+from vlmrt_dist.report.printed_numbers import LIKELIHOOD_NOTE, PAPER_SCATTER, by_reading
 from vlmrt_dist.store import Row, column
 
 MOST_LINES = 400
@@ -24,6 +32,9 @@ class Table:
 
     :param paper: indices of the paper's columns
     :param notes: footnotes
+    :param brief: indices of the columns that are shown at first, the first one among them; empty:
+        all
+    :param group: index of a column whose values part the lines under headings of their own
     """
 
     caption: str
@@ -31,16 +42,43 @@ class Table:
     lines: tuple[tuple[str, ...], ...]
     paper: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    brief: tuple[int, ...] = ()
+    group: int | None = None
+
+
+BRIEF = {"method", "MRE [%]", "paper's MRE [%]", "10 … 90 % [%]", "iterations",
+         "paper's iterations", "coverage [%]"}  # fmt: skip
+"""Columns that are shown at first, beside those of the label."""
 
 
 def tables_of(study: StudyRows) -> list[Table]:
     """The tables of one study."""
     tables = []
+    if study.description.sweep == "readings":
+        tables += _readings(study)
     if study.rows:
         tables.append(_estimations(study))
     if study.timings:
         tables.append(_times(study))
     return tables
+
+
+def _readings(study: StudyRows) -> list[Table]:
+    """Hits of each reading among the printed numbers."""
+    rows = [r for r in study.rows if {"positions", "reading"} <= set(label_of(r))]
+    lines = []
+    for positions, reading, cells in by_reading(rows):
+        kinds = [(t, c) for t in (1, 2) for c in ("mre", "iterations")]
+        hits = [[c.inside for c in cells if (c.table, c.column) == kind] for kind in kinds]
+        lines.append((
+            reading.replace("_", " "), positions, *(f"{sum(h)} of {len(h)}" for h in hits),
+            f"{sum(map(sum, hits))} of {len(cells)}", f"{sum(c.log_likelihood for c in cells):.1f}",
+        ))  # fmt: skip
+    head = ("reading", "positions", "Table 1: errors", "Table 1: iterations", "Table 2: errors",
+            "Table 2: iterations", "all", "ln likelihood")  # fmt: skip
+    caption = "Printed numbers inside the 10 … 90 % range of our seeds"
+    notes = (LIKELIHOOD_NOTE, f"{PAPER_SCATTER[0].upper()}{PAPER_SCATTER[1:]}.")
+    return [Table(caption, head, tuple(lines), notes=notes, group=1)] if lines else []
 
 
 def _printed(study: StudyRows) -> dict[int, Printed]:
@@ -49,33 +87,38 @@ def _printed(study: StudyRows) -> dict[int, Printed]:
 
 def _estimations(study: StudyRows) -> Table:
     groups, printed = study.groups, _printed(study)
-    labels = list(dict.fromkeys(name for g in groups for name in g.label))
+    labels = shown_names(g.label for g in groups)
     priors = any(g.optimizer == "map" for g in groups)
     head = [
-        *labels,
+        *map(words_of, labels),
         "method",
         "protocol",
         "combining",
         "seeds",
         "links",
-        "start MRE [%]",
+        "MRE at the start [%]",
         "MRE [%]",
     ]
     paper = []
 
-    def beside() -> None:
+    def beside(name: str) -> None:
         if printed:
             paper.append(len(head))
-            head.append("paper")
+            head.append(f"paper's {name}")
 
-    beside()
+    beside("MRE [%]")
     head += ["10 … 90 % [%]", "iterations"]
-    beside()
+    beside("iterations")
     head.append("fit [s]")
-    beside()
+    beside("time [s]")
     head.append("s / iteration")
-    beside()
-    head += ["tracing [s]", "held out [dB]", *(["coverage [%]"] if priors else []), "failed"]
+    beside("s / iteration")
+    head += [
+        "tracing [s]",
+        "error at new receivers [dB]",
+        *(["coverage [%]"] if priors else []),
+        "failed",
+    ]
     lines = []
     for group in groups[:MOST_LINES]:
         value = group.label.get(study.description.by)
@@ -92,7 +135,11 @@ def _estimations(study: StudyRows) -> Table:
     if len(cut):
         notes.append(CUT_NOTE.format(depth=cut.min()))
     caption = f"{study.description.title}{_of_the_paper(study)}"
-    return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes))
+    protocols = len({g.protocol for g in groups}) > 1
+    combined = {"combining"} if len({g.combining for g in groups}) > 1 else set()
+    brief = tuple(i for i, name in enumerate(head) if i < len(labels) or name in BRIEF | combined)
+    by = head.index("protocol") if protocols else None
+    return Table(caption, tuple(head), tuple(lines), tuple(paper), tuple(notes), brief, by)
 
 
 def _cut_depths(rows: Sequence[Row]) -> NDArray[np.int64]:
@@ -151,17 +198,20 @@ def _times(study: StudyRows) -> Table:
     )  # fmt: skip
     scale = {"mre": 100.0, "peak_bytes": 1e-6}
     timings = sorted(study.timings, key=lambda t: (t.engine, t.num_objects, t.num_setups))
-    said = [(name, value) for t in timings for name, value in label_of(t).items()]
-    # Lists, such as the keys of rows, are for programs.
-    labels = list(dict.fromkeys(n for n, v in said if not isinstance(v, list | dict)))
+    labels = shown_names(label_of(t) for t in timings)
     lines = [
         (*(_cell(label_of(t).get(name, "")) for name in labels),
          *(_measured(getattr(t, c), scale.get(c, 1.0)) for _, c in columns))
         for t in timings[:MOST_LINES]
     ]  # fmt: skip
     caption = f"{study.description.title}: times{_of_the_paper(study)}"
-    return Table(caption, (*labels, *(name for name, _ in columns)), tuple(lines),
-                 notes=("Empty: not measured.",))  # fmt: skip
+    head = (*map(words_of, labels), *(name for name, _ in columns))
+    measured = [i for i in range(len(head)) if any(line[i] for line in lines)]
+    plain = {"M", "D", "paths", "memory [MB]", "outcome", "links"}
+    brief = tuple(i for i in measured if head[i] not in plain)[:9]
+    group = head.index("engine") if len({t.engine for t in timings}) > 1 else None
+    return Table(caption, head, tuple(lines), notes=("Empty: not measured.",), brief=brief,
+                 group=group)  # fmt: skip
 
 
 def differences(study: StudyRows) -> list[str]:
@@ -219,7 +269,8 @@ def provenance(results: Results) -> Table:
         ))  # fmt: skip
     head = ("study", "rows", "timings", "seeds", "protocol", "engine", "tracing [s]", "fitting [s]",
             "hardware", "versions", "made by")  # fmt: skip
-    return Table("Where the numbers come from", head, tuple(lines))
+    brief = tuple(head.index(name) for name in ("study", "rows", "seeds", "protocol", "made by"))
+    return Table("Where the numbers come from", head, tuple(lines), brief=brief)
 
 
 def _tracing_seconds(study: StudyRows) -> float:

@@ -14,8 +14,8 @@ from vlmrt_dist.arrays import FloatArray
 
 Verdict = Literal["holds", "not reproduced", "undecided"]
 
-SMALLEST = 1.1
-"""Ratio from which a number counts as larger than another: ten percent."""
+SMALLEST = 1.25
+"""Ratio from which a number counts as larger than another: a quarter."""
 
 MIN_SEEDS = 50
 """With fewer seeds a claim is undecided."""

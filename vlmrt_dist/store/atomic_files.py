@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -10,6 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vlmrt_dist.errors import StorageError
+from vlmrt_dist.store.renaming import NO_REPLACE, rename
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""How file systems without hard links answer."""
 
 
 class UnreadableFile(Exception):
@@ -43,10 +48,33 @@ def create_atomic(path: str | os.PathLike[str], content: bytes) -> bool:
     try:
         with _beside(target) as waiting:
             _write(waiting, content, private=False)
-            os.link(waiting, target)
+            name_first(waiting, target)
     except FileExistsError:
         return False
     return True
+
+
+def name_first(waiting: Path, target: Path) -> None:
+    """Give a file its name, unless another has it.
+
+    :raises FileExistsError: if another has it
+    :raises StorageError: if the file system offers no way to find out and name it in one step
+    """
+    try:
+        os.link(waiting, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            rename(waiting, target, NO_REPLACE)
+        except FileExistsError:
+            raise
+        except OSError:
+            raise StorageError(
+                f"cannot write {target}: its file system has neither hard links nor renaming that "
+                "replaces nothing, so two writers could lose rows; name a folder on another disk, "
+                "or object storage (s3://...), with --storage"
+            ) from None
 
 
 @contextlib.contextmanager

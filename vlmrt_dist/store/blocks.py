@@ -25,12 +25,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from vlmrt_dist.errors import StorageError
+from vlmrt_dist.store.atomic_files import UnreadableFile
 from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
 from vlmrt_dist.store.folder_exchange import exchange, prepared_folder
 from vlmrt_dist.store.folder_lock import folder_lock
+from vlmrt_dist.store.foreign_parquet import Limits, checked_pages, plain
 from vlmrt_dist.store.places import LocalPlace, Place, Stamp, unique
+from vlmrt_dist.store.read_only import is_read_only
 
 BLOCK_ROWS, BLOCK_BYTES = 4096, 1 << 20
 """A block with so many rows or bytes is full."""
@@ -40,6 +44,9 @@ MERGED_ROWS, MERGED_BYTES = 200_000, 64 << 20
 
 MANY = 64
 """From so many blocks on that could be merged, a driver compacts a study by itself."""
+
+LIMITS = Limits(1 << 29, 10 * MERGED_ROWS, 1000)
+"""What a file may unpack to."""
 
 THREADS = 8
 """Files are read by so many threads."""
@@ -206,11 +213,12 @@ class Blocks:
         self._write(f"{number:09d}.parquet", fresh)
 
     def _last(self) -> tuple[int, str | None]:
-        """The highest number in use, and the last block if rows may be added to it."""
-        numbered = {int(m[1]): name for name in self._blocks if (m := _BLOCK.fullmatch(name))}
+        """The highest number in use, also by files of another version, and the last block if rows
+        may be added to it."""
+        numbered = {int(m[1]): name for name in self._stamps() if (m := _BLOCK.fullmatch(name))}
         number = max(numbered, default=0)
         name = numbered.get(number)
-        if name is None or "-" in name:
+        if name is None or "-" in name or name not in self._blocks:
             return number, None
         block = self._blocks[name]
         full = len(block.keys) >= BLOCK_ROWS or block.stamp.size >= BLOCK_BYTES
@@ -347,9 +355,11 @@ class Blocks:
         if not file.schema_arrow.equals(self.schema):
             raise Damaged("its columns are not those of this table")
         try:
-            table = file.read(columns, use_threads=False)
+            table = _read_within_limits(content, file, columns)
             table.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
+        except UnreadableFile as error:
+            raise Damaged(str(error)) from None
+        except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise Damaged(f"it cannot be read: {error}") from None
         if any(column.null_count for column in table.columns):
             raise Damaged("it lacks values")
@@ -359,6 +369,9 @@ class Blocks:
 
     def _set_aside(self, name: str, why: str) -> None:
         file, target = self.folder / name, self.damaged / unique(name)
+        if is_read_only():
+            warnings.warn(f"{file} is damaged ({why}); its rows are left out", stacklevel=2)
+            return
         try:
             file.move_to(target)  # type: ignore[arg-type]
         except StorageError as error:
@@ -374,6 +387,17 @@ class Blocks:
             "rows again",
             stacklevel=2,
         )
+
+
+def _read_within_limits(
+    content: bytes, file: pq.ParquetFile, columns: Sequence[str] | None
+) -> pa.Table:
+    """:raises UnreadableFile: if the rows take more memory than :data:`LIMITS` allow"""
+    repeating = checked_pages(content, file.metadata, LIMITS)
+    if not repeating:
+        return file.read(columns, use_threads=False)
+    with pq.ParquetFile(pa.BufferReader(content), read_dictionary=repeating) as again:
+        return plain(again.read(columns, use_threads=False), LIMITS)
 
 
 def _once(table: pa.Table) -> pa.Table:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vlmrt_dist.errors import StorageError
-
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+from vlmrt_dist.store.renaming import EXCHANGE, rename
 
 
 @contextlib.contextmanager
@@ -35,16 +33,20 @@ def exchange(folder: Path, new: Path, keep: Callable[[str], bool]) -> bool:
     """Exchange ``folder`` and ``new``, after the files of ``folder`` that are to stay have got a
     second name in ``new``.
 
-    :param keep: whether a file of ``folder`` stays
-    :return: False, and nothing is changed, where the system or the file system cannot do it
+    :param keep: whether an entry of ``folder`` stays
+    :return: False, and nothing is changed, where the system or the file system cannot do it, or the
+        folder holds something else than files
     """
     try:
-        for entry in os.scandir(folder):
-            if keep(entry.name) and entry.is_file(follow_symlinks=False):
-                os.link(entry.path, new / entry.name)
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
+        staying = [entry for entry in list(os.scandir(folder)) if keep(entry.name)]
+        if not all(entry.is_file(follow_symlinks=False) for entry in staying):
+            return False
+        for entry in staying:
+            os.link(entry.path, new / entry.name)
+        rename(folder, new, EXCHANGE)
+    except OSError:
         return False
-    names = os.fsencode(folder), os.fsencode(new)
-    done: int = rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
-    return done == 0
+    for entry in list(os.scandir(new)):  # what somebody has put there meanwhile
+        if keep(entry.name) and not os.path.lexists(folder / entry.name):
+            os.rename(entry.path, folder / entry.name)
+    return True

@@ -24,6 +24,7 @@ from vlmrt_dist.store.atomic_files import (
     read_limited,
     write_atomic,
 )
+from vlmrt_dist.store.read_only import check_writable
 
 SCHEMES = ("s3", "gs", "az", "abfs", "abfss")
 """Kinds of object storage that can create a file only if it is absent."""
@@ -32,6 +33,9 @@ _NAME = re.compile(r"[A-Za-z0-9=][A-Za-z0-9=._-]*")
 MAX_ATTEMPTS, PATIENCE = 5, 60.0
 """How often a request is tried again, and for how long in all [s]."""
 
+
+OWN_MARK = "vlmrt_dist"
+"""Stands in files that a sweep replaces when it is run again."""
 
 MAX_BYTES = 1 << 30
 """Largest file that is read [bytes]."""
@@ -110,6 +114,7 @@ class LocalPlace:
 
         :raises StorageError: if that is not possible
         """
+        check_writable(self)
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
@@ -146,6 +151,7 @@ class LocalPlace:
             raise StorageError(f"cannot list {self}: {error.strerror}") from None
 
     def _make_folder(self) -> None:
+        check_writable(self)
         folder = self.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -267,6 +273,8 @@ class RemotePlace:
     def _errors(self, verb: str) -> Iterator[None]:
         from obstore.exceptions import BaseError
 
+        if verb not in ("read", "list"):
+            check_writable(self)
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
@@ -344,6 +352,20 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise StorageError(f"{name!r} is no name for a file; use letters, digits, ., = , - and _")
     return name
+
+
+def own_file(place: Place) -> Place:
+    """``place``, where this program may write a file anew.
+
+    :raises StorageError: if a file is there that does not hold :data:`OWN_MARK`
+    """
+    content = place.read()
+    if content is not None and OWN_MARK.encode() not in content:
+        raise StorageError(
+            f"{place} was not written by this program and is left as it is; move it, or name "
+            "another --storage"
+        )
+    return place
 
 
 def unique(name: str) -> str:

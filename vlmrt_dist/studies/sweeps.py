@@ -13,10 +13,13 @@ parameters, each an option::
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
+import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
@@ -37,7 +40,7 @@ from vlmrt_dist.console import point_bar, show
 from vlmrt_dist.distributed import ActorOptions, call, map_on_actors
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.signals import STOP_SIGNAL
-from vlmrt_dist.store import Ledger, Place, Row, Timing, results_place
+from vlmrt_dist.store import Ledger, Place, Row, Timing, nothing_written, own_file, results_place
 from vlmrt_dist.studies.point import Point
 from vlmrt_dist.studies.runs import run
 from vlmrt_dist.studies.workers import WorkerOptions
@@ -70,7 +73,8 @@ class CommonOptions(WorkerOptions):
     :param seeds: number of seeds 0, 1, ... of what is random
     :param storage: folder, or URL of object storage (s3://bucket/folder), for what is written;
         default: results; in a Ray job ~/vlmrt_results of its node
-    :param dry_run: list what would be computed, and how much of it is stored already
+    :param dry_run: list what would be computed, and how much of it is stored already; writes
+        nothing
     :raises ConfigurationError: if a number is too small
     """
 
@@ -108,8 +112,8 @@ class Sweep:
 
     @property
     def workers(self) -> ActorOptions | None:
-        """The actors that compute; None: this process."""
-        return self.options.value()
+        """The actors that compute; None: this process, as in a dry run, since Ray writes files."""
+        return None if self.options.dry_run else self.options.value()
 
     @cached_property
     def folder(self) -> Place:
@@ -126,8 +130,21 @@ class Sweep:
         return dataclasses.replace(self, study="_".join([self.study, *filter(None, names)]))
 
     def figure(self, suffix: str = "") -> Place:
-        """Place of a figure."""
-        return self.folder / f"{self.study}{suffix}.png"
+        """Place of a figure, which a PDF is to stand beside.
+
+        :raises StorageError: if somebody else's file is there
+        """
+        name = f"{self.study}{suffix}"
+        own_file(self.folder / f"{name}.pdf")
+        return own_file(self.folder / f"{name}.png")
+
+    def file(self, name: str) -> Place:
+        """Place of another file that the sweep writes; it has to hold
+        :data:`~vlmrt_dist.store.OWN_MARK`.
+
+        :raises StorageError: if somebody else's file is there
+        """
+        return own_file(self.folder / name)
 
     def call(self, function: Callable[[], Result], name: str) -> Result:
         """``function()``, on an actor if there are any."""
@@ -233,7 +250,8 @@ class SweepCommand:
         try:
             common = CommonOptions(**values)
             study = f"{self.name}_quick" if common.quick else self.name
-            self.ask(Sweep(study, common), **axes)
+            with _dry() if common.dry_run else contextlib.nullcontext():
+                self.ask(Sweep(study, common), **axes)
         except CommandExit as end:
             if end.code:
                 raise
@@ -306,6 +324,18 @@ class SweepCommand:
         if name in self._quick:
             shown.append(f"quick: {shown_default(self._quick[name])}")
         return "; ".join(shown) or False
+
+
+@contextlib.contextmanager
+def _dry() -> Iterator[None]:
+    """What a dry run needs to find out positions, without files of it: the package's cache is only
+    read, and Dr.Jit's kernels go to a folder that is removed."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(nothing_written())
+        if "drjit" not in sys.modules and "DRJIT_CACHE_DIR" not in os.environ:
+            os.environ["DRJIT_CACHE_DIR"] = stack.enter_context(tempfile.TemporaryDirectory())
+            stack.callback(os.environ.pop, "DRJIT_CACHE_DIR")
+        yield
 
 
 def _flowing(text: str) -> str:

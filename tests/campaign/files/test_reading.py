@@ -227,7 +227,7 @@ def test_a_delay_bin_that_saturates_makes_the_sum_a_bound(tmp_path: Path) -> Non
         "setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,delay_ns,power_dbm\n"
         "1,0,0,1,2,0,1,0,>-60\n1,0,0,1,2,0,1,5,-63\n1,0,0,1,3,0,1,0,-61\n"
     )
-    reading = read(tmp_path, text)
+    reading = read(tmp_path, text, delay_bins="sum")
     np.testing.assert_allclose(levels(reading)[0], 10 * math.log10(1e-6 + 10**-6.3))
     assert reading.campaign.saturated.tolist() == [[True, False]]
 
@@ -238,7 +238,7 @@ def test_power_in_delay_bins_is_added_up(tmp_path: Path) -> None:
         "1,0,0,1,2,0,1,0,-60,0\n1,0,0,1,2,0,1,5,-63,0\n1,0,0,1,2,0,1,9,-99,1\n"
         "1,0,0,1,3,0,1,0,-99,1\n1,0,0,1,3,0,1,5,-99,1\n"
     )
-    reading = read(tmp_path, text)
+    reading = read(tmp_path, text, delay_bins="sum")
     total = [10 * math.log10(1e-6 + 10**-6.3), -99 + 10 * math.log10(2)]
     np.testing.assert_allclose(levels(reading), total)
     assert reading.campaign.censored.tolist() == [[False, True]]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign.files.antennas import Places, places
 from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.links import Links, averaged, same_links, summed_over_delay
+from vlmrt_dist.campaign.files.observed import holds_delay_bins, observed_of, with_links
+from vlmrt_dist.campaign.files.observed_table import VALUES
 from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.rows import Rows, TableReader, receivers_of, rows_of
 from vlmrt_dist.campaign.files.transmitters import Transmitters
+from vlmrt_dist.campaign.files.understanding import LEVEL_FIELDS
 from vlmrt_dist.campaign.files.units_of_columns import LOWEST_CARRIER, frequency_unit, shown_unit
 from vlmrt_dist.console import counted
 
 MANY_SETUPS = 20
 """From so many setups on it is said that fewer would do."""
-
-LONGEST_DELAY_NS = 1e5
-"""Longest delay of a path [ns], 30 km; a longer one is that of a packet."""
 
 
 def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | None:
@@ -32,7 +32,6 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
     if rows is None or receivers is None:
         return None
     reader.use_places("rx", receivers)
-    _note_rows_left_out(reader, rows, receivers)
     kept = rows.take(rows.transmission.known & ~receivers.without[rows.row])
     row, transmission, levels = kept
     carriers = transmission.frequency
@@ -51,12 +50,27 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
         unheard=levels.unheard,
         frequency=frequency,
     )
+    reader.observed = observed_of(reader, row, links)
+    _note_rows_left_out(reader, rows, receivers)
     if problems:
         usable = np.isfinite(links.tx).all(axis=1) & np.isfinite(links.rx).all(axis=1)
         return links.take(usable & (np.isfinite(links.rss_dbm) | (levels.field is None)))
-    links = _one_row_a_link(reader, links, levels)
+    links = _links(reader, links, levels)
     _note_if_exchanged_is_smaller(reader, links)
     return links
+
+
+def _links(reader: TableReader, links: Links, levels: Levels) -> Links:
+    """One row a link, those with a level first."""
+    observed = reader.observed
+    if observed is None:
+        return _one_row_a_link(reader, links, levels)
+    of_levels = links.take(~observed.without_level)
+    if levels.field is not None and len(of_levels):
+        of_levels = _one_row_a_link(reader, of_levels, levels)
+    else:
+        of_levels = of_levels.take(np.zeros(len(of_levels), bool))
+    return with_links(observed, of_levels)
 
 
 def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> None:
@@ -64,7 +78,9 @@ def _note_rows_left_out(reader: TableReader, rows: Rows, receivers: Places) -> N
     if without:
         reader.notes.append(f"{counted(without, 'row')} left out for want of a position")
     marks = rows.levels.marks
-    if marks == 0 or rows.levels.empty:
+    if reader.observed is not None:  # what holds another value is no level that was not heard
+        marks -= int((reader.observed.used & ~np.isfinite(reader.observed.links.rss_dbm)).sum())
+    if marks <= 0 or rows.levels.empty:
         return
     floor = reader.options.noise_floor_dbm
     what = (
@@ -122,11 +138,21 @@ def _noise(reader: TableReader) -> FloatArray:
     reader.use("noise_db", "standard deviation of the level [dB]")
     heading, lines = found.heading("noise_db"), found.raw.lines
     if not values.missing.all():
-        for row in np.flatnonzero(values.missing).tolist():
+        for row in np.flatnonzero(values.missing & _in_decibels(reader)).tolist():
             problems.add(lines[row], f"{heading} is empty, but other lines have one")
     for row in np.flatnonzero((values.values < 0.0) | np.isinf(values.values)).tolist():
         problems.add(lines[row], f"{heading} must be finite and not negative")
     return values.values
+
+
+def _in_decibels(reader: TableReader) -> BoolArray:
+    """[n] rows of the file with a value that a noise in decibels belongs to."""
+    found = reader.found
+    if not any(field in found for field in VALUES):
+        return np.ones(len(found.raw.lines), bool)
+    fields = [field for field in (*LEVEL_FIELDS, "magnitude_db") if field in found]
+    there = [~numbers(found.column(field), Problems()).missing for field in fields]
+    return np.any([np.zeros(len(found.raw.lines), bool), *there], axis=0)
 
 
 def _setups(
@@ -158,16 +184,6 @@ def _setups(
     return np.array([number[each] for each in key], dtype=np.int64), tuple(texts)
 
 
-def _holds_delay_bins(reader: TableReader) -> bool:
-    """Whether a column holds delays of paths: its unit is stated, and they are shorter than those
-    of packets."""
-    found = reader.found
-    if "delay" not in found or found.column("delay").meaning.unit is None:
-        return False
-    delays = numbers(found.column("delay"), Problems()).values
-    return bool((np.abs(delays[np.isfinite(delays)]) < LONGEST_DELAY_NS).all())
-
-
 def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
     """Links with their delay bins summed, their repeats averaged, and none that was not heard."""
     planned = levels.field is None or levels.empty
@@ -181,7 +197,7 @@ def _one_row_a_link(reader: TableReader, links: Links, levels: Levels) -> Links:
                 f"{counted(len(links) - len(first), 'row')} left out: repeats of a link"
             )
         return links.take(first)
-    if _holds_delay_bins(reader) and len(links):
+    if holds_delay_bins(reader) and len(links):
         bins = len(links)
         summed = summed_over_delay(links)
         if len(summed) < bins:

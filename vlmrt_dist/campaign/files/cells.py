@@ -16,7 +16,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign.files.headings import Meaning
-from vlmrt_dist.campaign.files.problems import MAX_NAME, Problems, printable, shown
+from vlmrt_dist.campaign.files.problems import MAX_NAME, MAX_PROBLEMS, Problems, printable, shown
 from vlmrt_dist.campaign.files.units_of_columns import converted, known_unit, known_units
 
 MAX_NUMBER = 64
@@ -81,7 +81,7 @@ def numbers(column: Column, problems: Problems, unit: str | None = None) -> Numb
     missing, below, above = (np.zeros(count, dtype=bool) for _ in range(3))
     raw = _plain(column)
     if raw is None:
-        for line in column.lines:
+        for line in column.lines[:MAX_PROBLEMS]:
             problems.add(line, f"{column.name} is not a number")
         return Numbers(np.full(count, np.nan), missing, below, above)
     stated: dict[int, str] = {}
@@ -91,6 +91,8 @@ def numbers(column: Column, problems: Problems, unit: str | None = None) -> Numb
     else:
         values = np.full(count, np.nan)
         for row, cell in enumerate(raw):
+            if problems.full:
+                break
             if cell is None or cell.strip().casefold() in NO_VALUE:
                 missing[row] = True
                 continue
@@ -145,7 +147,7 @@ def _plain(column: Column) -> Any:
     if pa.types.is_decimal(kind):
         data, kind = pc.cast(data, pa.float64()), pa.float64()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return pc.fill_null(pc.cast(data, pa.float64()), math.nan).to_numpy()
+        return pc.fill_null(pc.cast(data, pa.float64(), safe=False), math.nan).to_numpy()
     if pa.types.is_null(kind):
         return np.full(len(data), np.nan)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -224,9 +226,16 @@ def names(column: Column, problems: Problems) -> list[str]:
 
 
 def _names_plain(column: Column) -> list[Any]:
+    """The cells as Python values; empty tuples where they can be no names."""
     import pyarrow as pa
 
-    if pa.types.is_nested(column.data.type):
+    kind, types = column.data.type, pa.types
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    plain = (
+        types.is_string, types.is_large_string, types.is_string_view, types.is_integer,
+        types.is_floating, types.is_boolean, types.is_null,
+    )  # fmt: skip
+    if not any(is_kind(kind) for is_kind in plain):
         return [()] * len(column.data)
     return list(column.data.to_pylist())
 
@@ -234,7 +243,9 @@ def _names_plain(column: Column) -> list[Any]:
 def flags(column: Column, problems: Problems) -> BoolArray:
     """The flags of a column: 1, true, yes; 0, false, no."""
     values = np.zeros(len(column.lines), dtype=bool)
-    for row, cell in enumerate(column.data.to_pylist()):
+    for row, cell in enumerate(_names_plain(column)):
+        if problems.full:
+            break
         text = "" if cell is None else str(cell)[:MAX_NAME].strip().casefold()
         if not text:
             problems.add(column.lines[row], f"{column.name} is empty")

@@ -20,7 +20,7 @@ from vlmrt_dist.campaign.files.units_of_columns import (
 
 POSITIONS = ("tx_x", "tx_y", "tx_z", "rx_x", "rx_y", "rx_z")
 STANDARD = ("setup", *POSITIONS, "rss_dbm", "noise_db", "censored", "saturated", "frequency")
-"""Columns that :func:`write_campaign` writes."""
+"""Columns that :func:`write_campaign` writes of levels."""
 
 MAX_HEADING = 200
 """Longest heading [characters] that is compared with the lists."""
@@ -103,8 +103,31 @@ _OTHERS: dict[str, tuple[Dimension, tuple[str, ...]]] = {
         ("frequency", "freq", "f", "fc", "carrier", "carrierfrequency", "carrierfreq",
          "centerfrequency", "centrefrequency", "centerfreq", "centrefreq"),
     ),
-    "delay": ("time", ("delay", "tau", "excessdelay", "pathdelay", "propagationdelay", "toa",
-                       "timeofarrival")),
+    "delay": ("time", ("delay", "tau", "excessdelay", "relativedelay", "pathdelay",
+                       "propagationdelay", "toa", "timeofarrival")),
+    "delay_width": ("time", ("delaywidth", "binwidth", "delaybinwidth")),
+    "bandwidth": ("frequency", ("bandwidth", "measurementbandwidth")),
+    "bin_floor": ("level", ("binfloor", "delaybinfloor", "binnoise")),
+    "delay_spread": ("time", ("delayspread", "rmsdelayspread", "rmsds", "spread")),
+    "mean_delay": ("time", ("meandelay", "averagedelay")),
+    "mean_excess_delay": ("time", ("meanexcessdelay", "averageexcessdelay")),
+    "noise_ns": ("time", ("noisens", "delaynoise", "delaystd", "delayspreadstd")),
+    "subcarrier": (
+        "frequency",
+        ("subcarrier", "subcarrierfrequency", "subcarrieroffset", "frequencyoffset",
+         "offsetfrequency", "basebandfrequency"),
+    ),
+    "response_re": ("number", ("responsere", "responsereal", "hre", "hreal", "cfrre", "cfrreal")),
+    "response_im": (
+        "number", ("responseim", "responseimag", "him", "himag", "cfrim", "cfrimag")
+    ),
+    "response_noise": ("number", ("responsenoise", "responsestd", "cfrnoise", "cfrstd")),
+    "magnitude_db": (
+        "decibel", ("magnitudedb", "magnitude", "responsemagnitude", "cfrmagnitude", "habs")
+    ),
+    "snapshot": ("number", ("snapshot", "snapshotid", "snapshotnumber")),
+    "phase_known": ("number", ("phaseknown",)),
+    "timing_known": ("number", ("timingknown",)),
     "tx_power_dbm": ("level", ("txpower", "transmitpower", "txpwr", "ptx", "transmissionpower")),
 }  # fmt: skip
 

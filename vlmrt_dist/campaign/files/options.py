@@ -13,6 +13,9 @@ from vlmrt_dist.errors import ConfigurationError
 
 Average = Literal["db", "power"]
 
+DelayBins = Literal["keep", "sum"]
+"""What is made of powers in delay bins: values of their own, or one level a link."""
+
 LARGEST = 1e8
 """Largest coordinate [m]; more than the way around the Earth is none."""
 
@@ -22,7 +25,9 @@ FIELDS = (
     "tx_northing", "tx_height", "tx_altitude", "rx_x", "rx_y", "rx_z", "rx_latitude",
     "rx_longitude", "rx_easting", "rx_northing", "rx_height", "rx_altitude", "rss_dbm",
     "path_loss_db", "path_gain_db", "noise_db", "censored", "saturated", "frequency", "delay",
-    "tx_power_dbm",
+    "tx_power_dbm", "delay_width", "bandwidth", "bin_floor", "delay_spread", "mean_delay",
+    "mean_excess_delay", "noise_ns", "subcarrier", "response_re", "response_im", "response_noise",
+    "magnitude_db", "snapshot", "phase_known", "timing_known",
 )  # fmt: skip
 """Fields that ``columns`` may give a column."""
 
@@ -56,6 +61,10 @@ class ReadingOptions:
         origin's UTM zone ("utm"), OpenStreetMap importers' sphere ("osm"), or "EPSG:n"
     :param crs: reference system of eastings and northings: "EPSG:n" or "utm:32N"
     :param rotation: bearing of the scene's y axis [°], clockwise from north
+    :param delay_bins: "keep" powers in delay bins, or "sum" them up to one level a link
+    :param delay_bin_ns: merge neighbouring bins to about this width [ns]; None: as they are
+    :param bandwidth_hz: of a measurement of delay bins, where no column states it; None: one over
+        their width
     :raises ConfigurationError: if a value is none of these
     """
 
@@ -74,9 +83,13 @@ class ReadingOptions:
     projection: str = "local"
     crs: str | None = None
     rotation: float = 0.0
+    delay_bins: DelayBins = "keep"
+    delay_bin_ns: float | None = None
+    bandwidth_hz: float | None = None
 
     def __post_init__(self) -> None:
         self.meanings()
+        self._check_delays()
         self.positions()
         for name in ("noise_floor_dbm", "saturation_dbm", "tx_power_dbm", "tx_height", "rx_height",
                      "rotation"):  # fmt: skip
@@ -98,6 +111,16 @@ class ReadingOptions:
             raise ConfigurationError(f"projection {self.projection} needs the scene's origin")
         if self.crs is not None:
             grid_name("crs", self.crs)
+
+    def _check_delays(self) -> None:
+        if self.delay_bins not in get_args(DelayBins):
+            raise ConfigurationError(f"delay_bins must be one of {', '.join(get_args(DelayBins))}")
+        for name in ("delay_bin_ns", "bandwidth_hz"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
+                raise ConfigurationError(f"{name} must be positive and finite")
+            if value is not None and self.delay_bins == "sum":
+                raise ConfigurationError(f"{name} goes with delay bins that are kept")
 
     def meanings(self) -> dict[str, Meaning]:
         """Meaning of each heading of ``columns``, by its letters as given.

@@ -7,6 +7,7 @@ keep the types of their columns. Size, rows, columns and cells are bounded befor
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import os
 import re
@@ -22,7 +23,7 @@ from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.campaign.files.headings import STANDARD
 from vlmrt_dist.campaign.files.problems import Problems, printable
 from vlmrt_dist.campaign.files.units_of_columns import FACTORS
-from vlmrt_dist.store import UnreadableFile, open_parquet, read_limited
+from vlmrt_dist.store import Limits, UnreadableFile, read_limited, read_parquet
 
 MAX_BYTES = 256 * 2**20
 """Largest measurement file [bytes]; also what a Parquet file may unpack to."""
@@ -71,7 +72,7 @@ class RawTable:
     units: tuple[str, ...] | None = None
     remarks: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def headings(self) -> list[str]:
         """Names of the columns as they are written, without characters that move a cursor."""
         return [printable(name) for name in self.table.column_names]
@@ -106,7 +107,22 @@ def raw_table_of(table: Any, name: str, problems: Problems) -> RawTable:
     if rows > MAX_ROWS or columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
         problems.add(0, _too_large())
         return _empty(name)
+    if not _is_valid(table):
+        problems.add(0, "it is damaged, or a name or a text in it is not UTF-8")
+        return _empty(name)
     return RawTable(name, table, np.arange(1, rows + 1))
+
+
+def _is_valid(table: Any) -> bool:
+    """Whether names and texts of a ``pyarrow.Table`` are UTF-8, and lists lie within it."""
+    import pyarrow as pa
+
+    try:
+        table.column_names  # noqa: B018 - they are decoded here
+        table.validate(full=True)
+    except (pa.ArrowException, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _empty(name: str) -> RawTable:
@@ -123,19 +139,12 @@ def _too_large() -> str:
 
 
 def _parquet(name: str, content: bytes, problems: Problems) -> RawTable:
-    import pyarrow as pa
-
     try:
-        file, size = open_parquet(content)
-        meta = file.metadata
-        if meta.num_rows > MAX_ROWS or size > MAX_BYTES or meta.num_columns > MAX_COLUMNS:
-            problems.add(0, _too_large())
-            return _empty(name)
-        return raw_table_of(file.read(use_threads=False), name, problems)
-    except (pa.ArrowException, OSError, ValueError, NotImplementedError):
-        # The library's own words may repeat bytes of the file.
-        problems.add(0, "it is not a Parquet file that can be read, or it is damaged")
+        table = read_parquet(content, Limits(MAX_BYTES, MAX_ROWS, MAX_COLUMNS))
+    except UnreadableFile as error:
+        problems.add(0, str(error))
         return _empty(name)
+    return raw_table_of(table, name, problems)
 
 
 def _text(name: str, content: bytes, known: Known, problems: Problems) -> RawTable:

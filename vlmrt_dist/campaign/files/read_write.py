@@ -4,7 +4,8 @@ The columns that are written are ``setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z`` [
 [dBm] (absent in a planned campaign) and optionally ``noise_db`` [dB], ``censored`` (1 where
 ``rss_dbm`` is only a bound, the receiver's floor; ``<-95`` in ``rss_dbm`` says the same),
 ``saturated`` (1 where that bound is the receiver's ceiling; ``>-30`` says the same) and
-``frequency`` [Hz], one a setup. What is read may be laid out otherwise, see
+``frequency`` [Hz], one a setup. Below stand the rows of what was measured beside levels, see
+:mod:`~vlmrt_dist.campaign.files.observed_rows`. What is read may be laid out otherwise, see
 :mod:`~vlmrt_dist.campaign.files.headings`.
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from vlmrt_dist.campaign.files.dataframes import DataFrame
 from vlmrt_dist.campaign.files.headings import POSITIONS
+from vlmrt_dist.campaign.files.observed_rows import add_observables
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.reading import AS_IT_IS, read_measurements
 from vlmrt_dist.campaign.model import Campaign
@@ -75,7 +77,7 @@ def write_campaign(
         raise CampaignError(f"cannot write {target}: its name must end in .csv or .parquet")
     if setups is not None and len(set(setups)) != campaign.num_setups:
         raise CampaignError(f"{campaign.num_setups} setups need as many different names")
-    setup, receiver = np.nonzero(campaign.present)
+    setup, receiver = np.nonzero(campaign.has_level if campaign.is_measured else campaign.present)
     values = np.concatenate([campaign.tx[setup], campaign.rx[setup, receiver]], axis=1)
     names: list[Any] = (
         (setup + 1).tolist() if setups is None else [setups[m] for m in setup.tolist()]
@@ -93,6 +95,7 @@ def write_campaign(
         columns["saturated"] = campaign.saturated[setup, receiver].astype(int).tolist()
     if campaign.frequency is not None:
         columns["frequency"] = campaign.frequency[setup].tolist()
+    add_observables(columns, campaign, setups)
     return write_atomic(target, (_to_csv if suffix == ".csv" else _to_parquet)(columns))
 
 

@@ -16,6 +16,7 @@ from vlmrt_dist.campaign.files.assembly import links_of
 from vlmrt_dist.campaign.files.dataframes import NAME as FRAME
 from vlmrt_dist.campaign.files.dataframes import DataFrame, arrow_table, refuse_source
 from vlmrt_dist.campaign.files.links import Links
+from vlmrt_dist.campaign.files.observed import blocks_of
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.plausibility import (
     contradictions,
@@ -120,12 +121,14 @@ def _read(
     if links is not None and len(links):
         slips = level_slips if reader.levels_in_dbm else too_loud
         problems.extend([*contradictions(links), *slips(links)])
+        if reader.observed is not None and reader.observed.bins.any():
+            problems.extend(slips(reader.observed.links.take(reader.observed.bins)))
         if scene is not None:
             problems.extend(position_slips(links, scene))
     if problems or links is None:
         raise MeasurementFileError(raw.name, problems.sorted())
     try:
-        campaign = _campaign(links)
+        campaign = _campaign(links, reader)
     except CampaignError as error:
         raise MeasurementFileError(raw.name, [(0, str(error))]) from None
     columns = tuple((raw.headings[i], text) for i, text in sorted(reader.used.items()))
@@ -143,7 +146,7 @@ def _read(
     )
 
 
-def _campaign(links: Links) -> Campaign:
+def _campaign(links: Links, reader: TableReader) -> Campaign:
     _, first_row, code = np.unique(links.setup, return_index=True, return_inverse=True)
     by_setup = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
     groups = [by_setup[k] for k in np.argsort(first_row)]  # in the order of first appearance
@@ -155,6 +158,7 @@ def _campaign(links: Links) -> Campaign:
     rx = np.full((*shape, 3), np.nan)
     rss, noise = np.full(shape, np.nan), np.full(shape, np.nan)
     present, censored, saturated = (np.zeros(shape, dtype=bool) for _ in range(3))
+    place = np.zeros((len(links), 2), np.int64)
     for m, group in enumerate(groups):
         n = len(group)
         rx[m, :n] = links.rx[group]
@@ -163,8 +167,11 @@ def _campaign(links: Links) -> Campaign:
         present[m, :n] = True
         censored[m, :n] = links.censored[group]
         saturated[m, :n] = links.saturated[group]
+        place[group] = np.stack([np.full(n, m), np.arange(n)], axis=1)
     first = [group[0] for group in groups]
     level, carriers = noise[present], links.frequency[first]
+    observed = reader.observed
+    blocks = () if observed is None else blocks_of(observed, links, place, reader.options)
     return Campaign(
         links.tx[first],
         rx,
@@ -174,4 +181,5 @@ def _campaign(links: Links) -> Campaign:
         censored=censored,
         saturated=saturated,
         frequency=None if np.isnan(carriers).any() else carriers,
+        observables=blocks,
     )

@@ -13,6 +13,7 @@ from vlmrt_dist.campaign.files.antennas import AXES_OF, SIDES, Places, kind_of, 
 from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.headings import Meaning, squeezed
 from vlmrt_dist.campaign.files.levels import Levels
+from vlmrt_dist.campaign.files.observed_table import VALUES, ObservedTable
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.problems import Problems, shown
 from vlmrt_dist.campaign.files.raw_table import RawTable, read_raw_table
@@ -69,8 +70,8 @@ class Rows(NamedTuple):
 
 
 class TableReader:
-    """A table as far as it is read: fields, used columns, notes, and whether its levels are
-    stated in dBm."""
+    """A table as far as it is read: fields, used columns, notes, whether its levels are stated in
+    dBm, and what it holds beside them."""
 
     def __init__(self, raw: RawTable, options: ReadingOptions, problems: Problems) -> None:
         self.raw, self.options, self.problems = raw, options, problems
@@ -78,6 +79,7 @@ class TableReader:
         self.used: dict[int, str] = {}
         self.notes: list[str] = []
         self.levels_in_dbm = True
+        self.observed: ObservedTable | None = None
 
     def use(self, field: str, text: str) -> None:
         """Note what a field's column is taken as."""
@@ -311,6 +313,8 @@ def _note_levels(reader: TableReader, levels: Levels, power: FloatArray) -> None
     if "saturated" in found and name is not None:
         reader.use("saturated", "whether the level is the receiver's ceiling")
     if name is None:
+        if any(field in found for field in VALUES):
+            return
         if others := not_understood(found):
             reader.notes.append(
                 f"no column holds levels, so this is a plan; {level_hint(found)}{others}"

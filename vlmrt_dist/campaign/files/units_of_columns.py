@@ -10,7 +10,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
 Dimension = Literal[
-    "name", "flag", "length", "angle", "frequency", "time", "level", "decibel", "loss"
+    "name", "flag", "number", "length", "angle", "frequency", "time", "level", "decibel", "loss"
 ]
 
 FACTORS: dict[Dimension, dict[str, float]] = {

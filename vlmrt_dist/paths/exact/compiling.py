@@ -23,7 +23,7 @@ import numba
 from numba.core.caching import UserProvidedCacheLocator
 
 from vlmrt_dist.console import say
-from vlmrt_dist.store import cache_folder
+from vlmrt_dist.store import cache_folder, is_read_only
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -82,7 +82,8 @@ def announce_compilation() -> None:
     folder = _folder()
     if folder and any(Path(folder).rglob("*.nbc")):
         return
-    kept = f"kept in {folder}" if folder else "not kept, since no cache folder can be written to"
+    why = "a dry run writes nothing" if is_read_only() else "no cache folder can be written to"
+    kept = f"kept in {folder}" if folder else f"not kept, since {why}"
     say(f"compiling the path search, about a minute; the result is {kept}")
 
 
@@ -95,7 +96,8 @@ def _folder() -> str:
     for place in _places():
         folder = place / "compiled" / digest.hexdigest()[:16]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not is_read_only():
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
         if os.access(folder, os.W_OK):

@@ -47,4 +47,7 @@ const watcher = new IntersectionObserver(
 places.forEach((place) => watcher.observe(place));
 const drawn = () => places.filter((place) => place.hasAttribute("data-drawn"));
 dark.addEventListener("change", () => drawn().forEach(draw));
-window.addEventListener("beforeprint", () => places.forEach(draw));
+window.addEventListener("beforeprint", () => {
+  document.querySelectorAll("details").forEach((one) => (one.open = true));
+  places.forEach(draw);
+});

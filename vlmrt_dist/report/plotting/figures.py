@@ -21,7 +21,7 @@ from vlmrt_dist.rendering import look_name, texture
 from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES, groups
 from vlmrt_dist.scene import SceneModel
-from vlmrt_dist.store import Row, Where, place_of
+from vlmrt_dist.store import OWN_MARK, Row, Where, place_of
 
 MAX_NAMED = 20
 """Most setups, and most materials, in a legend."""
@@ -223,10 +223,10 @@ def save_figure(figure: Figure, path: Where) -> Where:
     """Write ``figure`` as a PNG, or a PDF if the name ends in .pdf."""
     content = io.BytesIO()
     pdf = str(path).lower().endswith(".pdf")
-    # Without the date, equal figures are equal files.
+    # Without the date, equal figures are equal files; the mark tells them from those of others.
     figure.savefig(
         content, format="pdf" if pdf else "png", dpi=120,
-        metadata={"CreationDate": None} if pdf else None,
+        metadata={"Creator": OWN_MARK, "CreationDate": None} if pdf else {"Software": OWN_MARK},
     )  # fmt: skip
     place_of(path).write(content.getvalue())
     return path

@@ -6,20 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from vlmrt_dist.report.paper import TABLE_1
-from vlmrt_dist.report.printed_numbers import NEARNESS, Cell, by_reading
+from vlmrt_dist.report.printed_numbers import (
+    LIKELIHOOD_NOTE,
+    PAPER_SCATTER,
+    Cell,
+    by_reading,
+)
 from vlmrt_dist.store import Row
-
-LIKELIHOOD_NOTE = (
-    f"inside: printed numbers within the 10 … 90 % range of the seeds. ln L: sum over the sixteen "
-    f"of the logarithm of the share of seeds within a factor {NEARNESS:g} of the printed number, "
-    "with half a seed more on either side, so that none is zero. Both show what is compatible "
-    "with the printed numbers, not what was run."
-)
-
-PAPER_SCATTER = (
-    "the paper itself prints 0.273 % and 0.070 % for one configuration (D = 4, U = 5000, in its "
-    "Tables 1 and 2): single runs scatter by such a factor"
-)
 
 
 def readings_table(title: str, rows: Sequence[Row]) -> list[Any]:

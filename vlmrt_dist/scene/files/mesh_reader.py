@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 from array import array
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -21,6 +22,9 @@ from vlmrt_dist.scene.files.polygons import Polygons, triangulate
 MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 64
 DEFAULT_MAX_TRIANGLES = 5_000_000
+MAX_VERTICES = 3 * DEFAULT_MAX_TRIANGLES
+MAX_LINE = 2**20
+"""Longest line of an OBJ file [bytes]."""
 
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -32,6 +36,10 @@ _TYPES = {
     **dict.fromkeys(("float", "float32"), "f4"),
     **dict.fromkeys(("double", "float64"), "f8"),
 }
+_BLOCK = 2**20
+"""Bytes of a text that are split into words at once."""
+_ROWS = 65536
+"""Rows that are held as words at once."""
 _BYTE_ORDER = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 # Statements of an OBJ file that say nothing about its polygons. Material libraries and files that
@@ -88,14 +96,18 @@ def read_ply(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGL
     names = [element.name for element in elements]
     if names.count("vertex") != 1 or names.count("face") > 1:
         raise SceneError(f"{what}: a PLY mesh needs one element 'vertex' and one 'face'")
-    if any(element.name == "face" and element.rows > max_triangles for element in elements):
-        raise TooManyTriangles(what)
+    for element in elements:
+        lists = any(each.count_dtype for each in element.properties)
+        if element.rows > (max_triangles if lists or element.name == "face" else MAX_VERTICES):
+            raise TooManyTriangles(what)
     body = memoryview(content)[start:]
     try:
         if order:
             return _binary_ply(body, elements, order, what)
-        return _ascii_ply(bytes(body), elements, what)
-    except (ValueError, IndexError, OverflowError):
+        return _ascii_ply(_Words(body), elements, what)
+    except IndexError:
+        raise _truncated(what) from None
+    except (ValueError, OverflowError):
         # NumPy's message could repeat what stands in the file.
         raise SceneError(f"{what}: the body does not follow the PLY header") from None
 
@@ -114,6 +126,8 @@ def read_obj(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGL
     coordinates, corners, sizes = array("d"), array("q"), array("q")
     unknown = triangles = 0
     for number, line in enumerate(io.BytesIO(content), start=1):
+        if len(line) > MAX_LINE:
+            raise SceneError(f"{what}, line {number} has more than {MAX_LINE} bytes")
         words = line.split(b"#", 1)[0].split()
         if not words:
             continue
@@ -126,26 +140,18 @@ def read_obj(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGL
             elif keyword == "f":
                 corners.extend([_obj_index(word, len(coordinates) // 3) for word in words[1:]])
                 sizes.append(len(words) - 1)
-                triangles += max(0, len(words) - 3)
+                triangles += max(1, len(words) - 3)  # what has no area is kept, too
             elif keyword not in _OBJ_IGNORED:
                 unknown = unknown or number
         except ValueError:
             raise SceneError(f"{what}, line {number} cannot be understood as OBJ") from None
-        if triangles > max_triangles:
+        if triangles > max_triangles or len(coordinates) > 3 * MAX_VERTICES:
             raise TooManyTriangles(what)
     if unknown and not sizes:
         raise SceneError(f"{what}, line {unknown} cannot be understood as OBJ")
     points = np.array(coordinates, dtype=np.float64).reshape(-1, 3)
-    polygons = _polygons(np.array(corners, dtype=np.int64), np.array(sizes, dtype=np.int64))
+    polygons = Polygons(np.array(corners, dtype=np.int64), np.array(sizes, dtype=np.int64))
     return _used_vertices(points, triangulate(points, polygons, what))
-
-
-def _polygons(corners: IntArray, sizes: IntArray) -> Polygons:
-    """Polygons of ``sizes`` [P] corners each, which stand one after the other in ``corners``."""
-    if len(sizes) and sizes[0] > 2 and (sizes == sizes[0]).all():
-        return corners.reshape(len(sizes), -1)
-    flat, ends = corners.tolist(), np.cumsum(sizes).tolist()
-    return [flat[start:end] for start, end in itertools.pairwise([0, *ends])]
 
 
 def _used_vertices(vertices: FloatArray, faces: IntArray) -> Mesh:
@@ -208,7 +214,7 @@ def _ply_header(content: bytes, what: str) -> tuple[str, list[_Element], int]:
 
 def _binary_ply(body: memoryview, elements: list[_Element], order: str, what: str) -> Mesh:
     vertices = np.empty((0, 3))
-    polygons: Polygons = []
+    polygons = Polygons.of([])
     for element in elements:
         if element.rows * element.least_size > len(body):
             raise _truncated(what)
@@ -235,7 +241,7 @@ def _binary_lists(
     """The lists of property ``index`` in an element that has lists, and what follows it."""
     lists = [p for p in element.properties if p.count_dtype]
     if element.rows == 0:
-        return [], body
+        return Polygons.of([]), body
     # Nearly every file holds triangles only, or quads only: then all rows are equally long.
     for corners in (3, 4) if index is not None and len(lists) == 1 else ():
         fields: list[tuple[str, str] | tuple[str, str, tuple[int]]] = []
@@ -251,82 +257,121 @@ def _binary_lists(
             break
         rows = np.frombuffer(body[:size], dtype=dtype)
         if (rows[" count"] == corners).all():
-            return rows[lists[0].name].astype(np.int64), body[size:]
+            return Polygons.alike(rows[lists[0].name]), body[size:]
     return _mixed_lists(body, element, order, what, index)
 
 
 def _mixed_lists(
     body: memoryview, element: _Element, order: str, what: str, index: _Property | None
-) -> tuple[list[list[int]], memoryview]:
-    types = {
-        p.name: (np.dtype(order + p.dtype), p.count_dtype and np.dtype(order + p.count_dtype))
+) -> tuple[Polygons, memoryview]:
+    sizes, begins = array("q"), array("q")
+    endian: Any = "big" if order == ">" else "little"
+    widths = [
+        (p is index, np.dtype(p.dtype).itemsize, np.dtype(p.count_dtype or "u1").itemsize,
+         p.count_dtype is not None)
         for p in element.properties
-    }
-    found: list[list[int]] = []
-    at = 0
-
-    def take(dtype: np.dtype[np.generic], count: int) -> list[int]:
-        nonlocal at
-        size = count * dtype.itemsize
-        if count < 0 or at + size > len(body):
-            raise _truncated(what)
-        values: list[int] = np.frombuffer(body[at : at + size], dtype=dtype).tolist()
-        at += size
-        return values
-
+    ]  # fmt: skip
+    at = total = 0
     for _ in range(element.rows):
-        for name, (dtype, count_dtype) in types.items():
-            count = take(count_dtype, 1)[0] if count_dtype else 1
-            values = take(dtype, count)
-            if index is not None and name == index.name:
-                found.append(values)
-    return found, body[at:]
+        for wanted, width, of_count, is_list in widths:
+            count = 1
+            if is_list:
+                count = int.from_bytes(body[at : at + of_count], endian)
+                at += of_count
+            if wanted:
+                sizes.append(count)
+                begins.append(at)
+                total += count
+            at += count * width
+            if at > len(body):
+                raise _truncated(what)
+        if total > MAX_VERTICES:
+            raise TooManyTriangles(what)
+    if index is None:
+        return Polygons.of([]), body[at:]
+    sizes_, begins_ = np.array(sizes, np.int64), np.array(begins, np.int64)
+    return Polygons(_gathered(body, begins_, sizes_, order + index.dtype), sizes_), body[at:]
 
 
-def _ascii_ply(body: bytes, elements: list[_Element], what: str) -> Mesh:
-    words = body.split()
+def _gathered(body: memoryview, begin: IntArray, size: IntArray, dtype: str) -> IntArray:
+    """``size`` [P] numbers from each of the places ``begin`` [P] on [bytes], all in a row."""
+    kind, raw = np.dtype(dtype), np.frombuffer(body, np.uint8)
+    parts = []
+    for some in np.array_split(np.arange(len(begin)), max(1, int(size.sum()) // 1_000_000)):
+        first = np.repeat(begin[some] - kind.itemsize * (np.cumsum(size[some]) - size[some]),
+                          size[some])  # fmt: skip
+        place = first + kind.itemsize * np.arange(len(first))
+        piece = raw[place[:, None] + np.arange(kind.itemsize)]
+        parts.append(piece.reshape(-1).view(kind).astype(np.int64))
+    return np.concatenate(parts)
+
+
+class _Words:
+    """The words of a text one after another, of which few are held at once."""
+
+    def __init__(self, text: memoryview) -> None:
+        self._words = self._split(io.BytesIO(text))
+
+    @staticmethod
+    def _split(text: io.BytesIO) -> Iterator[bytes]:
+        left = b""
+        while block := text.read(_BLOCK):
+            # A word may go on in the next block, and white space does not begin one.
+            words = (left + block).split()
+            left = words.pop() if words and not block[-1:].isspace() else b""
+            if len(left) > _BLOCK:
+                raise ValueError
+            yield from words
+        if left:
+            yield left
+
+    def take(self, count: int) -> list[bytes]:
+        """:raises IndexError: if there are fewer"""
+        taken = list(itertools.islice(self._words, count))
+        if len(taken) < count:
+            raise IndexError
+        return taken
+
+
+def _ascii_ply(words: _Words, elements: list[_Element], what: str) -> Mesh:
     vertices = np.empty((0, 3))
-    polygons: list[list[int]] = []
-    at = 0
+    polygons = Polygons.of([])
     for element in elements:
-        width = len(element.properties)
-        if at + element.rows * width > len(words):
-            raise _truncated(what)
         if any(p.count_dtype for p in element.properties):
             if element.name == "vertex":
                 raise SceneError(f"{what}: the vertices of a PLY mesh may hold no lists")
             index = _index_property(element, what) if element.name == "face" else None
-            found, at = _ascii_lists(words, at, element, what, index)
-            polygons = polygons or found
+            found = _ascii_lists(words, element, what, index)
+            polygons = polygons if index is None else found
             continue
         if element.name == "face":
             _index_property(element, what)
+        width, parts = len(element.properties), [np.empty((0, len(element.properties)))]
+        for first in range(0, element.rows, _ROWS):
+            some = words.take(min(_ROWS, element.rows - first) * width)
+            if element.name == "vertex":
+                parts.append(np.array(some, dtype=np.float64).reshape(-1, width))
         if element.name == "vertex":
-            flat = np.array(words[at : at + element.rows * width], dtype=np.float64)
-            rows = flat.reshape(element.rows, width)
-            columns = [p.name for p in element.properties]
+            rows, columns = np.concatenate(parts), [p.name for p in element.properties]
             vertices = _positions([rows[:, columns.index(n)] for n in _axes(element, what)])
-        at += element.rows * width
     return Mesh(vertices, triangulate(vertices, polygons, what))
 
 
-def _ascii_lists(
-    words: list[bytes], at: int, element: _Element, what: str, index: _Property | None
-) -> tuple[list[list[int]], int]:
-    """The lists of property ``index``, and the position of the word that follows the element."""
-    found: list[list[int]] = []
+def _ascii_lists(words: _Words, element: _Element, what: str, index: _Property | None) -> Polygons:
+    """The lists of property ``index``."""
+    corners, sizes = array("q"), array("q")
     for _ in range(element.rows):
         for p in element.properties:
-            count = 1
-            if p.count_dtype:
-                count = int(words[at])
-                at += 1
-            if count < 0 or at + count > len(words):
-                raise _truncated(what)
-            if index is not None and p.name == index.name:
-                found.append([int(word) for word in words[at : at + count]])
-            at += count
-    return found, at
+            count = int(words.take(1)[0]) if p.count_dtype else 1
+            if count < 0 or count > MAX_VERTICES:
+                raise ValueError
+            values = words.take(count)
+            if p is index:
+                corners.extend([int(word) for word in values])
+                sizes.append(count)
+        if len(corners) > MAX_VERTICES:
+            raise TooManyTriangles(what)
+    return Polygons(np.array(corners, np.int64), np.array(sizes, np.int64))
 
 
 def _truncated(what: str) -> SceneError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,41 @@ MAX_TRIED_CORNERS = 1_000_000
 """Corners of concave polygons that are tried as ears, in one mesh. An outline of n corners takes a
 few times n; only a hostile one needs n²."""
 
+MAX_COMPARED = 60_000_000
+"""Corners that all of these are compared with, some seconds."""
+
 _FLAT = 1e-9
 """Area of a corner, as a share of its polygon's squared extent, that counts as none."""
 
 
-Polygons: TypeAlias = IntArray | Sequence[Sequence[int]]
-"""Corners of each polygon, as indices; an array [P,C] where all have equally many."""
+MAX_CORNERS = 1_000_000
+"""Most corners of one polygon."""
+
+_AT_ONCE = 1_000_000
+"""Corners of polygons that are looked at together, which bounds the memory."""
+
+
+class Polygons(NamedTuple):
+    """P polygons, one after the other.
+
+    :param corners: indices of vertices, those of each polygon together
+    :param sizes: number of corners of each [P]
+    """
+
+    corners: IntArray
+    sizes: IntArray
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[int]]) -> Polygons:
+        """The polygons with these corners each."""
+        flat = [corner for each in lists for corner in each]
+        return cls(np.array(flat, np.int64), np.array([len(each) for each in lists], np.int64))
+
+    @classmethod
+    def alike(cls, corners: IntArray) -> Polygons:
+        """P polygons of C corners each [P,C]."""
+        count, size = corners.shape
+        return cls(corners.astype(np.int64).reshape(-1), np.full(count, size, np.int64))
 
 
 def triangulate(vertices: FloatArray, polygons: Polygons, what: str) -> IntArray:
@@ -32,45 +61,43 @@ def triangulate(vertices: FloatArray, polygons: Polygons, what: str) -> IntArray
     :param vertices: [V,3]
     :param polygons: P polygons, whose corners are indices into ``vertices``
     :param what: how errors call the mesh
-    :raises SceneError: if concave polygons have too many corners
+    :raises SceneError: if a polygon, or the concave ones together, have too many corners
     """
-    if isinstance(polygons, np.ndarray) and polygons.shape[1] == 3:
-        return polygons
-    concave = _concave(vertices, polygons)
-    if isinstance(polygons, np.ndarray):
-        if not concave:
-            fan = [polygons[:, [0, i, i + 1]] for i in range(1, polygons.shape[1] - 1)]
-            return np.stack(fan, axis=1).reshape(-1, 3)
-        polygons = polygons.tolist()
-    tried = 0
-    cut: list[list[int]] = []
-    for number, corners in enumerate(polygons):
-        if number in concave:
-            ears, attempts = _clip_ears(vertices[list(corners)], MAX_TRIED_CORNERS - tried, what)
-            tried += attempts
-            cut.extend([corners[a], corners[b], corners[c]] for a, b, c in ears)
-        else:
-            cut.extend([corners[0], corners[i], corners[i + 1]] for i in range(1, len(corners) - 1))
-    return np.array(cut, dtype=np.int64).reshape(-1, 3)
+    corners, sizes = polygons
+    if (sizes == 3).all():
+        return corners.reshape(-1, 3)
+    if sizes.max() > MAX_CORNERS:
+        raise SceneError(f"{what}: a face has more than {MAX_CORNERS} corners")
+    begin = np.cumsum(sizes) - sizes
+    count = np.maximum(sizes - 2, 0)
+    place = np.cumsum(count) - count
+    cut = np.zeros((int(count.sum()), 3), np.int64)
+    concave: list[int] = []
+    for size in np.unique(sizes[sizes > 2]).tolist():
+        every, step = np.flatnonzero(sizes == size), max(1, _AT_ONCE // size)
+        for some in np.split(every, range(step, len(every), step)):
+            index = corners[begin[some, None] + np.arange(size)]
+            concave += some[_concave(vertices, index)].tolist() if size > 3 else []
+            first = np.broadcast_to(index[:, :1], (len(some), size - 2))
+            fan = np.stack([first, index[:, 1:-1], index[:, 2:]], axis=2)
+            cut[place[some, None] + np.arange(size - 2)] = fan
+    budget = _Budget(what)
+    for number in sorted(concave):
+        outline = corners[begin[number] : begin[number] + sizes[number]]
+        ears = _clip_ears(vertices[outline], budget)
+        cut[place[number] : place[number] + count[number]] = outline[np.array(ears)]
+    return cut
 
 
-def _concave(vertices: FloatArray, polygons: Polygons) -> set[int]:
-    """Numbers of the polygons with a corner that points inwards.
+def _concave(vertices: FloatArray, polygons: IntArray) -> BoolArray:
+    """Whether polygons [P,C] have a corner that points inwards [P].
 
-    Polygons with a vertex that does not exist are none; the scene refuses them by name.
+    Polygons with a vertex that does not exist have none; the scene refuses them by name.
     """
-    by_size: dict[int, list[int]] = {}
-    for number, corners in enumerate(polygons):
-        if len(corners) > 3:
-            by_size.setdefault(len(corners), []).append(number)
-    found: set[int] = set()
-    for size, numbers in by_size.items():
-        index = np.array([polygons[n] for n in numbers], dtype=np.int64).reshape(-1, size)
-        known = np.flatnonzero(((index >= 0) & (index < len(vertices))).all(axis=1))
-        finite = np.isfinite(vertices[index[known]]).all(axis=(1, 2))
-        known = known[finite]
-        inward = _turns_inward(vertices[index[known]])
-        found.update(np.array(numbers)[known[inward]].tolist())
+    found: BoolArray = np.zeros(len(polygons), bool)
+    known = np.flatnonzero(((polygons >= 0) & (polygons < len(vertices))).all(axis=1))
+    known = known[np.isfinite(vertices[polygons[known]]).all(axis=(1, 2))]
+    found[known] = _turns_inward(vertices[polygons[known]])
     return found
 
 
@@ -92,10 +119,27 @@ def _normals(points: FloatArray) -> FloatArray:
     return np.asarray(total / np.where(length > 0.0, length, 1.0))
 
 
-def _clip_ears(
-    points: FloatArray, budget: int, what: str
-) -> tuple[list[tuple[int, int, int]], int]:
-    """Triangles of one polygon [C,3], and the number of corners that were tried.
+class _Budget:
+    """Counts what cutting the concave polygons of a mesh costs."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._tried, self._compared = what, 0, 0
+
+    def spend(self, corners: int) -> None:
+        """Try one corner of so many that are left.
+
+        :raises SceneError: if that is too much
+        """
+        self._tried += 1
+        self._compared += corners
+        if self._tried > MAX_TRIED_CORNERS or self._compared > MAX_COMPARED:
+            raise SceneError(
+                f"{self._what}: its concave faces have too many corners; triangulate the mesh first"
+            )
+
+
+def _clip_ears(points: FloatArray, budget: _Budget) -> list[tuple[int, int, int]]:
+    """Triangles of one polygon [C,3].
 
     Seen along its normal. Where no corner is an ear (the outline crosses itself), the rest becomes
     a fan.
@@ -109,13 +153,9 @@ def _clip_ears(
     least = _FLAT * float(np.ptp(flat, axis=0).max()) ** 2
     left = list(range(len(points)))
     ears: list[tuple[int, int, int]] = []
-    tried = at = misses = 0
+    at = misses = 0
     while len(left) > 3 and misses < len(left):
-        tried += 1
-        if tried > budget:
-            raise SceneError(
-                f"{what}: its concave faces have too many corners; triangulate the mesh first"
-            )
+        budget.spend(len(left))
         at %= len(left)
         a, b, c = left[at - 1], left[at], left[(at + 1) % len(left)]
         if _is_ear(flat, a, b, c, left, least):
@@ -124,7 +164,7 @@ def _clip_ears(
             at, misses = at - 1 if at else 0, 0
         else:
             at, misses = at + 1, misses + 1
-    return ears + [(left[0], left[i], left[i + 1]) for i in range(1, len(left) - 1)], tried
+    return ears + [(left[0], left[i], left[i + 1]) for i in range(1, len(left) - 1)]
 
 
 def _is_ear(flat: FloatArray, a: int, b: int, c: int, left: list[int], least: float) -> bool:

@@ -14,10 +14,15 @@ import zlib
 import numpy as np
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene.files.mesh_reader import DEFAULT_MAX_TRIANGLES, Mesh, TooManyTriangles
+from vlmrt_dist.scene.files.mesh_reader import (
+    DEFAULT_MAX_TRIANGLES,
+    MAX_VERTICES,
+    Mesh,
+    TooManyTriangles,
+)
 
 MAGIC = 0x041C
-MAX_INFLATED = 512 * 2**20
+MAX_INFLATED = 256 * 2**20
 """Most bytes of one mesh after decompression."""
 MAX_NAME = 64 * 1024
 BLOCK = 64 * 1024
@@ -101,7 +106,7 @@ def _mesh(stream: _Stream, version: int, what: str, max_triangles: int) -> Mesh:
         else:
             raise EOFError
     vertices, triangles = _COUNTS.unpack(stream.take(_COUNTS.size))
-    if triangles > max_triangles:
+    if triangles > max_triangles or vertices > MAX_VERTICES:
         raise TooManyTriangles(what)
     real = np.dtype("<f8" if flags & DOUBLE else "<f4")
     positions = np.frombuffer(stream.take(3 * vertices * real.itemsize), real).astype(np.float64)

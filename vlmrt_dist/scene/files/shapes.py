@@ -33,6 +33,8 @@ SHAPES = (*MESH_TYPES, *BUILT_IN, "merge")
 _SETTINGS = ("face_normals", "flip_normals", "flip_tex_coords", "silhouette_sampling_weight")
 """Settings that change neither corners nor materials."""
 UNIT_TOLERANCE = 1e-3
+MAX_STEPS = 1000
+"""Most steps of one transform."""
 _INSIDE = ("interior", "exterior")
 """Names of references to a medium, which is visual."""
 
@@ -174,6 +176,8 @@ def _unmerged(parent: Element) -> Iterator[Element]:
 def _matrix(transform: Element) -> FloatArray:
     """The transform's steps, the first one applied first."""
     matrix = np.eye(4)
+    if len(transform) > MAX_STEPS:
+        raise SceneError(f"its transform has more than {MAX_STEPS} steps")
     for step in transform:
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # refused below

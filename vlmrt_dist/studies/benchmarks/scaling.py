@@ -21,6 +21,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import ActorObjective, ActorOptions, map_on_actors
 from vlmrt_dist.scene import SceneModel
+from vlmrt_dist.store import OWN_MARK
 from vlmrt_dist.studies.runs import Point, evaluate
 
 WARM_UP = 3
@@ -78,7 +79,7 @@ class ScalingResults:
 
         :param where: the machines they were measured on
         """
-        content = {"where": where, "seeds": self.seeds} | {
+        content = {"program": OWN_MARK, "where": where, "seeds": self.seeds} | {
             kind: [vars(each) for each in some] for kind, some in self.by_kind.items()
         }
         return json.dumps(content, indent=1).encode()

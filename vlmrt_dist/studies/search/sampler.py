@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,11 +18,16 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from vlmrt_dist.errors import StorageError
+from vlmrt_dist.store import name_first
 from vlmrt_dist.studies.search.definition import Found, Study, key_of
 from vlmrt_dist.studies.search.space import Params, draw, every
 
 STARTUP = 12
 """Configurations drawn at random before the sampler begins to learn."""
+
+WRITTEN_HERE = "vlmrt_dist"
+"""Attribute of a study in a database that was written here."""
 
 PATIENCE = 10
 """Suggestions in a row that were there before, after which one is drawn at random instead."""
@@ -128,18 +134,93 @@ def tell(from_optuna: optuna.Study, trial: Any, values: Sequence[float] | None) 
 
 
 def write_optuna(study: Study, found: Sequence[Found], path: Path) -> Path:
-    """Write the rows of a search as an SQLite file for optuna-dashboard, at ``path``."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{part.resolve()}")
+    """Write the rows of a search to an SQLite database for optuna-dashboard, at ``path``.
+
+    Other studies in a database that is there already stay; an earlier version of this one is
+    replaced.
+
+    :raises StorageError: if the file is there and is no database of Optuna, or holds a study of
+        this name that was not written here; or if it cannot be written to
+    """
+    if os.path.lexists(path):
+        _check_database(path)
+        with _database(path) as storage:
+            _remove_earlier(study, storage, path)
+            _add(study, found, storage)
+        return path
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        optuna_study(study, found, storage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _database(part) as storage:
+            _add(study, found, storage)
+        name_first(part, path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
-    os.replace(part, path)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return path
+
+
+def _add(study: Study, found: Sequence[Found], storage: Any) -> None:
+    made = optuna_study(study, found, storage)
+    made.set_user_attr(WRITTEN_HERE, study.fingerprint)
+
+
+def _remove_earlier(study: Study, storage: Any, path: Path) -> None:
+    """Remove the study of this name, if it was written here.
+
+    :raises StorageError: if it was not
+    """
+    for summary in optuna.get_all_study_summaries(storage):
+        if summary.study_name == study.name:
+            if WRITTEN_HERE not in summary.user_attrs:
+                raise StorageError(
+                    f"{path} holds a study {study.name!r} of somebody else, which is left as it "
+                    "is; name another file"
+                )
+            optuna.delete_study(study_name=study.name, storage=storage)
+
+
+def _check_database(path: Path) -> None:
+    """:raises StorageError: if a file is no database of Optuna"""
+    refused = StorageError(
+        f"{path} is there already and is no database of Optuna; it is left as it is, name another "
+        "file"
+    )
+    if not path.is_file():
+        raise refused
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        ) as there:
+            tables = {name for (name,) in there.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error:
+        raise refused from None
+    if not {"studies", "trials", "version_info"} <= tables:
+        raise refused
+
+
+@contextlib.contextmanager
+def _database(path: Path) -> Iterator[Any]:
+    """Optuna's storage in a file.
+
+    :raises StorageError: if it cannot be opened or written to
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    storage = None
+    try:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+        yield storage
+    except (SQLAlchemyError, RuntimeError, optuna.exceptions.StorageInternalError) as error:
+        raise StorageError(
+            f"cannot write to the database {path}: {str(error).splitlines()[0]}"
+        ) from None
+    finally:
+        if storage is not None:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 @contextlib.contextmanager

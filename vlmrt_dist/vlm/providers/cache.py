@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vlmrt_dist.errors import StorageError
-from vlmrt_dist.store import UnreadableFile, cache_folder, read_limited, write_atomic
+from vlmrt_dist.store import UnreadableFile, cache_folder, is_read_only, read_limited, write_atomic
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, read_object
 from vlmrt_dist.vlm.questions import Reply
 
@@ -36,16 +36,18 @@ class AnswerCache:
         with contextlib.suppress(UnreadableFile, UnreadableAnswer, ValidationError, UnicodeError):
             text = read_limited(self._file(fingerprint), MAX_ENTRY_BYTES).decode()
             entry = read_object(text, max_bytes=MAX_ENTRY_BYTES)
-            checksum = entry.pop("sha256", None)
+            stated = entry.pop("sha256", None)
             reply = Reply.model_validate(entry)
-            if checksum == _checksum(reply):
+            if stated == checksum(fingerprint, reply):
                 return reply
         return None
 
     def save(self, fingerprint: str, reply: Reply) -> None:
         """Store a reply; a failure to write is a warning, not an error."""
+        if is_read_only():
+            return
         file = self._file(fingerprint)
-        entry = reply.model_dump_json()[:-1] + f',"sha256":"{_checksum(reply)}"}}\n'
+        entry = reply.model_dump_json()[:-1] + f',"sha256":"{checksum(fingerprint, reply)}"}}\n'
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomic(file, entry.encode(), private=True)
@@ -60,5 +62,6 @@ class AnswerCache:
         return self.folder / f"{hashlib.sha256(fingerprint.encode()).hexdigest()}.json"
 
 
-def _checksum(reply: Reply) -> str:
-    return hashlib.sha256(reply.model_dump_json().encode()).hexdigest()
+def checksum(fingerprint: str, reply: Reply) -> str:
+    """SHA-256 of a reply with its question, so that a file under another name is none."""
+    return hashlib.sha256(f"{fingerprint}\n{reply.model_dump_json()}".encode()).hexdigest()

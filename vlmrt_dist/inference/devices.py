@@ -1,0 +1,108 @@
+"""Unknowns of devices: the orientation of an antenna, and a transmitter's power.
+
+Transmitters, and receivers, are one device if their antennas have one name; without a name, if they
+stand at one position.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.inference.offsets import Offsets, same_points, setup_list
+
+TX_ANGLES = ("tx_yaw", "tx_pitch", "tx_roll")
+RX_ANGLES = ("rx_yaw", "rx_pitch", "rx_roll")
+ANGLES = TX_ANGLES + RX_ANGLES
+"""Changes of the orientations of transmitters and of receivers, each an angle [rad]."""
+
+OrientationPrior = float | Mapping[str, float]
+"""Standard deviation of the orientations about those stated [°]: of each angle of every
+transmitter, or of the angles named, such as ``{"tx_yaw": 20.0, "rx_yaw": 180.0}``."""
+
+WIDEST_DEG = 180.0
+"""A wider prior on an angle than a turn says nothing more."""
+
+
+def orientation_widths(given: OrientationPrior | None) -> dict[str, float]:
+    """Standard deviation of each unknown angle [rad].
+
+    :raises ConfigurationError: if an angle does not exist, or a width is no number of degrees
+    """
+    if given is None:
+        return {}
+    named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(TX_ANGLES, given)
+    strange = [name for name in named if name not in ANGLES]
+    if strange:
+        raise ConfigurationError(
+            f"orientation_deg names angles of {', '.join(ANGLES)}; {strange[0]!r} is none"
+        )
+    for name, width in named.items():
+        number = isinstance(width, (int, float)) and not isinstance(width, bool)
+        if not number or not 0.0 < width <= WIDEST_DEG:
+            raise ConfigurationError(
+                f"orientation_deg of {name} must be a standard deviation in degrees, above 0 and "
+                f"up to {WIDEST_DEG:g}; got {width!r}"
+            )
+    return {name: math.radians(named[name]) for name in ANGLES if name in named}
+
+
+def directional(campaign: Campaign) -> bool:
+    """Whether a campaign states antennas whose gain depends on the azimuth."""
+    antennas = campaign.antennas
+    if antennas is None:
+        return False
+    used = {*antennas.tx.tolist(), *antennas.rx[antennas.rx >= 0].tolist()}
+    # Dipoles and isotropic antennas are round about their axis; one that is tilted is not.
+    return any(
+        antennas.kinds[k].pattern not in ("iso", "dipole", "hw_dipole")
+        or any(antennas.kinds[k].orientation[1:])
+        for k in used
+    )
+
+
+def devices_of(campaign: Campaign, side: str) -> Offsets:
+    """The transmitting ("tx") or receiving ("rx") devices of a campaign."""
+    there = campaign.present
+    antennas = campaign.antennas
+    if side == "tx":
+        places, setups = campaign.tx, np.arange(len(campaign.tx))
+        kinds = None if antennas is None else antennas.tx
+    else:
+        setups, receiver = np.nonzero(there)
+        places = campaign.rx[setups, receiver]
+        kinds = None if antennas is None else antennas.rx[setups, receiver]
+    names = [""] * len(places)
+    if antennas is not None and kinds is not None:
+        names = [antennas.kinds[k].name for k in kinds.tolist()]
+    group, labels = _grouped(places, names)
+    words = {"tx": "transmitter of {}", "rx": "receiver {}"}[side]
+    told = [label or words.format(_where(side, places, setups, group == g))
+            for g, label in enumerate(labels)]  # fmt: skip
+    of_link = np.full(there.shape, -1)
+    if side == "tx":
+        of_link = np.where(there, group[:, None], -1)
+    else:
+        of_link[there] = group
+    return Offsets(tuple(told), of_link)
+
+
+def _grouped(places: FloatArray, names: list[str]) -> tuple[IntArray, list[str]]:
+    """Device of each antenna [n], and the name of each device, empty where it has none."""
+    place = same_points(places)
+    keys = [name or int(p) for name, p in zip(names, place.tolist(), strict=True)]
+    number = {key: g for g, key in enumerate(dict.fromkeys(keys))}
+    labels = [key if isinstance(key, str) else "" for key in number]
+    return np.array([number[key] for key in keys]), labels
+
+
+def _where(side: str, places: FloatArray, setups: IntArray, which: np.ndarray) -> str:
+    if side == "tx":
+        return setup_list(which)
+    place = places[int(np.flatnonzero(which)[0])]
+    return "at " + ", ".join(f"{v:g}" for v in place) + " m"
