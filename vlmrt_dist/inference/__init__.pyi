@@ -75,6 +75,7 @@ from .readings import ReadingName as ReadingName
 from .readings import reading_named as reading_named
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
+from .tempering import particle_shares as particle_shares
 from .unknown_vector import unknowns_of as unknowns_of
 from .verdicts import Marginals as Marginals
 from .verdicts import Part as Part

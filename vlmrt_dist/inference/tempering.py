@@ -10,6 +10,7 @@ descent has: plateaus, and minima of little depth and much room.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,9 @@ import scipy.stats
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference.batches import Batch
-from vlmrt_dist.inference.least_squares import LeastSquares
+from vlmrt_dist.inference.least_squares import LeastSquares, Predict
+from vlmrt_dist.inference.ridges import Basins, Ridges
+from vlmrt_dist.inference.weighted_draws import Mode
 
 ALIKE = 0.7
 """Effective share of the particles that a step of β leaves."""
@@ -149,3 +152,19 @@ def _move(
 
 def _cost(batch: Batch, x: FloatArray) -> FloatArray:
     return np.minimum(batch.cost(x), FORBIDDEN)
+
+
+def particle_shares(
+    predict: Predict, data: LeastSquares, modes: Sequence[Mode], count: int, seed: int
+) -> FloatArray:
+    """[C] shares of the particles that lie about each mode: a reference for the modes' weights.
+
+    :param predict: the level model
+    :param data: the problem whose minima the modes are
+    :param count: particles, a power of two; there is no limit of evaluations
+    """
+    batch = Batch(predict, data)
+    x, cost = np.array([m.x for m in modes]), np.array([m.cost for m in modes])
+    there = particles(batch, data, count, 10**12, np.random.default_rng([seed, 77]))
+    mode = Basins(batch, Ridges(data), x, cost).of(there)
+    return np.bincount(mode, minlength=len(modes)) / count
