@@ -1,7 +1,7 @@
 # Set-up happens by itself before the first of run, test, check and bench, and again when
 # pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fuzz bench reproduce clean
+.PHONY: help setup run test check fuzz bench gpu-check reproduce clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -48,6 +48,11 @@ fuzz: $(READY) ## files changed at random through every reader, bounded; MINUTES
 bench: $(READY) ## speed, as ratios measured in one run
 	$(PY) sweeps/bench.py
 
+VARIANT := cuda
+
+gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm rehearses on the CPU
+	$(PY) cluster/gpu_check.py --variant $(VARIANT)
+
 STORAGE := results
 SWEEPS := depth rays initialization complexity placement receivers positions rooms
 
@@ -55,6 +60,11 @@ reproduce: $(READY) ## every table and figure of the paper, and the report; STOR
 	for sweep in $(SWEEPS); do $(PY) sweeps/$$sweep.py --storage $(STORAGE) $(OPTIONS) || exit 1; done
 	.venv/bin/vlmrt report $(STORAGE) -o report.html --overwrite
 
+# Rows, figures and answers of models, which cost money, stay.
+CACHE := $(or $(VLMRT_CACHE_DIR),$(HOME)/.cache/vlmrt_dist)
+
 clean: ## remove the environment and every cache
+	rm -rf $(foreach part,paths compiled,"$(CACHE)/$(part)")
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
-	find vlmrt_dist sweeps tests cluster -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find vlmrt_dist sweeps tests cluster notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+		-prune -exec rm -rf {} + 2>/dev/null || true

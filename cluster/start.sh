@@ -19,6 +19,9 @@ fail() {
 
 ray="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin/ray"
 [ -x "$ray" ] || ray=$(command -v ray) || fail "there is no ray here; run cluster/setup.sh first."
+# Jobs begin with "python", which has to be that of this environment, active or not.
+PATH="$(dirname "$ray"):$PATH"
+export PATH
 
 token_file=${RAY_AUTH_TOKEN_PATH:-$HOME/.ray/auth_token}
 make_token() {

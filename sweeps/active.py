@@ -11,6 +11,8 @@ The estimate is MAP with a prior of 50 %; a campaign has arrived when the larges
 deviation of ln σ that it states is 10 %. Truth and estimate have every path up to D = 4 (exact).
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import vlmrt_dist as vd

@@ -6,6 +6,9 @@ against the union of Sionna's solves of a million rays, with the paths that only
 then 10,000 links, a room of 2000 objects, munich, a pool of candidate positions, and 1000 random
 campaigns that are traced and fitted (large).
 
+antennas: replay of links whose antennas are stated (isotropic, turned sectors, 2 × 2 ports) against
+links that state none, step by step in turns.
+
 The other parts have the paper's configuration: K = 9, M = 3, N = 8, 5000 rays. Retrace is written
 as well as it can be: opaque parameters, warm kernels, no compilation in the steps that count, the
 better of one and all threads; setup by setup as in the paper's Algorithm 1, and all setups in one
@@ -14,6 +17,8 @@ solve. Beside it stands the loop that Sionna's guides write, with Mitsuba's Adam
 DiffeRT, another differentiable ray tracer, reflects but does not pass through walls. Where it is
 installed (pip install .[bench]) it is compared on the reflections alone, D = 2.
 """
+
+import vlmrt_dist.program  # isort: split
 
 import json
 from dataclasses import dataclass, field
@@ -40,6 +45,7 @@ from vlmrt_dist.studies import (
     Traced,
     hardware,
     sweep,
+    time_antennas,
     time_depths,
     time_differt,
     time_every_path,
@@ -51,10 +57,10 @@ from vlmrt_dist.studies import (
     time_tracing,
 )
 
-Part = Literal["paths", "large", "steps", "every_path", "fits", "seeds", "differt", "phases",
-               "depths"]  # fmt: skip
-PARTS: tuple[Part, ...] = ("paths", "large", "steps", "every_path", "fits", "seeds", "differt",
-                           "phases", "depths")  # fmt: skip
+Part = Literal["paths", "large", "steps", "every_path", "antennas", "fits", "seeds", "differt",
+               "phases", "depths"]  # fmt: skip
+PARTS: tuple[Part, ...] = ("paths", "large", "steps", "every_path", "antennas", "fits", "seeds",
+                           "differt", "phases", "depths")  # fmt: skip
 
 
 @dataclass
@@ -134,6 +140,8 @@ def _measured(
         times.ratios += time_steps(bench, depth)
     if "every_path" in parts:
         times.ratios += time_every_path(bench, deep)
+    if "antennas" in parts:
+        times.ratios += time_antennas(bench, depth)
     dr.set_thread_count(usable_cores())
     if "fits" in parts:
         times.ratios += time_solving(bench, depth)

@@ -11,6 +11,8 @@ Times are medians on warm kernels, kept as rows that a second run finds again. S
 lines through the logarithms: 0 is constant, 1 linear. The random positions are free in all rooms.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.console import show

@@ -12,6 +12,8 @@ independent   the estimate has every path up to D, the truth those of another so
               Sionna's solves
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import TABLE_1, comparison, comparison_figure, of_the_paper
@@ -67,11 +69,10 @@ def main(
     rows = run.rows([part for point in points for part in options.points(point)])
     title = f"Table 1: error against depth, {len(run.seeds)} seeds"
     paper = {depth: TABLE_1.get(depth) for depth in depths}
-    figure = comparison_figure(title, "max_depth", "D", paper, rows, run.figure())
     show(*comparison(title, "max_depth", "D", paper, rows), *of_the_paper(run.study, rows))
     if advice:
         show(str(advice))
-    run.close(figure)
+    run.close(comparison_figure(title, "max_depth", "D", paper, rows, run.figure()))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (s
 Iterations are those until the error stays below 1 %, because Adam's stop rule (13) is met by none.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.inference import Initial

@@ -8,6 +8,8 @@ prior) at several levels of noise. Counted for each verdict: the answers none of
 holds the truth. Of those called "estimated" these may be 7 % at most.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import vlmrt_dist as vd

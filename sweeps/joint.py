@@ -9,6 +9,8 @@ share their values, in the truth and in the estimate. Two carriers: every setup 
 and at 5 GHz, twice the links; the classes' exponents are known.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from dataclasses import replace
 
 import numpy as np

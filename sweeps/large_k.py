@@ -9,6 +9,8 @@ bottleneck, making the inverse problem intractable for complex, real-world scene
 materials".
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import say, show
 from vlmrt_dist.errors import ConfigurationError

@@ -8,6 +8,8 @@ hardware and versions, is not measured again. The smallest is compared with a un
 solves.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import links_figure, links_findings, links_table

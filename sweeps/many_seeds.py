@@ -6,6 +6,8 @@ iterations) from a truth for each seed, all S of them in one kernel; and Levenbe
 seed after another. Some seeds are run again alone: side by side they have the same bits.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from vlmrt_dist.console import show
 from vlmrt_dist.report import throughput_figure, throughput_growth, throughput_table
 from vlmrt_dist.studies import Batch, Method, Sweep, TimedSeeds, sweep

@@ -8,6 +8,8 @@ Fitted to 3 × 20 links, it predicts 3 × 40 new ones. Counted: the levels there
 with which the model comes nearest to ten times as many links without errors.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 from typing import get_args
 

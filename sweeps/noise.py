@@ -9,6 +9,8 @@ its truncation. Drawn beside it: the prior alone, and the Cramér-Rao bound with
 mean error √(2/π) · std that normal errors of that standard deviation have.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.campaign import Combining
 from vlmrt_dist.console import show

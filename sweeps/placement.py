@@ -10,6 +10,8 @@ Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (s
 predicted standard deviation is that of ln σ at 0.1 dB of noise and a prior of 50 %.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import numpy as np

@@ -7,6 +7,8 @@ deviation of ln σ at 0.1 dB of noise and a prior of 50 %), and tried on seeds o
 values, truth and estimate on one solve of 5000 rays (same_paths).
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import vlmrt_dist as vd

@@ -10,6 +10,8 @@ independent   one solve of U rays makes the estimate, the truth has every path, 
               is what rays are for
 """
 
+import vlmrt_dist.program  # isort: split
+
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import TABLE_2, comparison, comparison_figure, of_the_paper

@@ -9,6 +9,8 @@ Truth and estimate share one solve (same_paths).
 A reading that comes near shows what is compatible with the printed numbers, not what was run.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from pathlib import Path
 from typing import get_args
 

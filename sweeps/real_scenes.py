@@ -13,6 +13,8 @@ Positions are random (as they fall in the street, so that many hear nothing) or 
 pool. Every case runs in a process of its own, so that its peak memory is its own.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from dataclasses import dataclass
 
 import vlmrt_dist as vd

@@ -8,6 +8,8 @@ stand-in) and D-optimal ones. Truth and estimate share one solve of 5000 rays (s
 An object has no bound where the links alone, without a prior, leave a direction of it open.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import vlmrt_dist as vd

@@ -7,6 +7,8 @@ a plausible surface for each material class. These are the images that an adviso
 A picture is rendered once: its file is named by the content key of what it shows.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import hashlib
 import io
 import json

@@ -9,6 +9,8 @@ Joins the cluster of RAY_ADDRESS; without one, nodes are simulated on this machi
 something about overheads only as far as it has a core for every actor.
 """
 
+import vlmrt_dist.program  # isort: split
+
 import numpy as np
 
 import vlmrt_dist as vd

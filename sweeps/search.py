@@ -14,6 +14,8 @@ The search is kept in the ledger. For optuna-dashboard: python sweeps/search.py 
 --optuna search.db && optuna-dashboard sqlite:///search.db
 """
 
+import vlmrt_dist.program  # isort: split
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -33,11 +35,13 @@ from vlmrt_dist.studies import (
     Space,
     Study,
     Sweep,
+    TrackerName,
     again,
     best,
     run_pool,
     sweep,
     text,
+    trackers_named,
 )
 
 ADAM = {"optimizer": ("adam",)}
@@ -81,6 +85,7 @@ def main(
     noise_db: float = 0.1,
     optuna: Path | None = None,
     stored_only: bool = False,
+    callback: tuple[TrackerName, ...] = (),
 ) -> None:
     """Print the Pareto front of error, time and links, draw it, and say what to take by default.
 
@@ -89,6 +94,7 @@ def main(
     :param fresh: fresh seeds for the front
     :param noise_db: noise of a level [dB]
     :param optuna: add the search to this SQLite file for optuna-dashboard
+    :param callback: report every configuration to mlflow, wandb or tensorboard; may be repeated
     :param stored_only: evaluate nothing; with --optuna, for a look at a search that is running
     """
     study = Study(
@@ -96,7 +102,9 @@ def main(
         base={"room": vd.box_room(), "noise_db": noise_db}, objectives=("mre", "seconds", "links"),
     )  # fmt: skip
     workers = run.workers
-    if run.options.dry_run or stored_only:
+    compute = not (run.options.dry_run or stored_only)
+    trackers = trackers_named(callback, study, run.folder) if callback and compute else ()
+    if not compute:
         show(f"{study.name}: {study.total} configurations of {len(study.seeds)} seeds, of which "
              f"{len(study.found(run.ledger))} are there, out of:")  # fmt: skip
         show(*(f"  {name}: {dimension}" for name, dimension in SPACE.items()))
@@ -104,16 +112,16 @@ def main(
         from vlmrt_dist.studies import run_tune
 
         workers = workers or run.options.actors(usable_cores())
-        run_tune(study, run.ledger, workers=workers)
+        run_tune(study, run.ledger, workers=workers, callbacks=trackers)
     else:
         with point_bar(study.name) as progress:
-            run_pool(study, run.ledger, workers=workers, progress=progress)
+            run_pool(study, run.ledger, workers=workers, progress=progress, callbacks=trackers)
     found = study.found(run.ledger)
     if optuna is not None and not run.options.dry_run:
         from vlmrt_dist.studies import write_optuna
 
         show(f"optuna-dashboard sqlite:///{write_optuna(study, found, optuna)}")
-    if not (run.options.dry_run or stored_only):
+    if compute:
         _report(run, study, found, fresh, workers)
 
 

@@ -11,6 +11,8 @@ no noise, no prior   Adam (paper mode) and Levenberg-Marquardt start at the name
                      0.95 whatever p, as a model that is too sure of itself
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import numpy as np

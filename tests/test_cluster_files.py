@@ -50,9 +50,12 @@ def test_the_dockerfile_passes_the_linter_and_copies_what_the_set_up_needs() -> 
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert done.stdout == ""
-    ignored = (CLUSTER / "Dockerfile.dockerignore").read_text().split()
-    needed = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "vlmrt_dist", "sweeps")
-    assert not set(needed) & set(ignored)
+    lines = (CLUSTER / "Dockerfile.dockerignore").read_text().splitlines()
+    rules = [line for line in lines if not line.startswith("#")]
+    needed = {"pyproject.toml", "constraints.txt", "README.md", "LICENSE", "vlmrt_dist", "sweeps",
+              "cluster"}  # fmt: skip
+    assert rules[0] == "*"  # nothing is copied but what is named
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == needed
     assert all((ROOT / name).exists() for name in needed)
 
 
@@ -113,6 +116,28 @@ def test_the_recipes_name_the_ray_that_is_pinned() -> None:
         assert f'rayVersion: "{version("ray")}"' in (CLUSTER / f"kuberay/{name}.yaml").read_text()
 
 
+KEYS = ("key.txt", "my_gemini_key.txt", "sweeps/openai.key", "server.pem", ".env", ".env.local",
+        ".vlmrt-token-a1b2c3/token", "auth_token")  # fmt: skip
+
+
+def plant_keys(folder: Path) -> None:
+    for name in KEYS:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("planted")
+
+
+def test_what_rsync_copies_to_a_cluster_of_ones_own_holds_no_key(tmp_path: Path) -> None:
+    """With the rules of ray up's file; rsync itself where it is installed."""
+    import pathspec
+
+    plant_keys(tmp_path)
+    [config] = documents(CLUSTER / "ray-up" / "on_premise.yaml")
+    rules = pathspec.PathSpec.from_lines("gitignore", config["rsync_exclude"])
+    assert all(rules.match_file(name) for name in KEYS)
+    kept = ("sweeps/depth.py", "vlmrt_dist/vlm/providers/api_key.py", "README.md")
+    assert not any(rules.match_file(name) for name in kept)
+
+
 def test_what_a_job_uploads_is_small_and_complete(tmp_path: Path) -> None:
     import zipfile
 
@@ -123,12 +148,15 @@ def test_what_a_job_uploads_is_small_and_complete(tmp_path: Path) -> None:
     assert RuntimeEnv(**environment)
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
+    plant_keys(clone)
     excludes = [".git", ".venv", "venv", "__pycache__", *environment["excludes"]]
     create_package(str(clone), tmp_path / "upload.zip", include_gitignore=True, excludes=excludes)
     assert (tmp_path / "upload.zip").stat().st_size < 5_000_000
     names = zipfile.ZipFile(tmp_path / "upload.zip").namelist()
     assert {"sweeps/depth.py", "vlmrt_dist/__init__.py"} <= set(names)
     assert not any(name.startswith(("tests/", "notebooks/", ".git/", ".ci/")) for name in names)
+    assert not set(KEYS) & set(names)
+    assert "vlmrt_dist/vlm/providers/api_key.py" in names
 
 
 # cluster/start.sh
@@ -164,6 +192,8 @@ def test_a_head_is_closed_and_its_token_is_its_owners_alone(machine: Path) -> No
     assert "RAY_AUTH_MODE=token" in done.stdout
     assert f"RAY_AUTH_TOKEN_PATH={token}" in done.stdout
     assert "planted" not in done.stdout
+    # Jobs find the environment's python, whether it is active or not.
+    assert f"PATH={machine / '.venv' / 'bin'}:" in done.stdout
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
     made = token.read_text()

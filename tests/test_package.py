@@ -146,3 +146,16 @@ def test_a_wheel_has_the_sweeps_and_all_that_is_no_code(tmp_path: Path) -> None:
     assert sweeps | data <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"vlmrt_dist"}
     assert not [name for name in names if name.endswith((".pyc", ".md"))]
+
+
+def test_another_python_is_told_how_to_find_the_right_one() -> None:
+    """As a job on a head that was started where the environment is not active."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:] += [{str(ROOT)!r}]; "
+         "import vlmrt_dist"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "run .venv/bin/python" in last
+    assert "cluster/start.sh" in last

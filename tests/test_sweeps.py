@@ -75,6 +75,9 @@ def test_a_sweep_can_be_executed_and_asks_its_question(name: str) -> None:
     assert second.startswith('"""')
     assert "?" in second
     assert os.access(file, os.X_OK)
+    imports = [line for line in file.read_text("utf-8").splitlines() if "import " in line]
+    first_import = next(line for line in imports if line.startswith(("import ", "from ")))
+    assert first_import.startswith("import vlmrt_dist.program")
 
 
 @pytest.mark.parametrize("name", SWEEPS)

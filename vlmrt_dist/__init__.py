@@ -11,6 +11,14 @@ conductivity of every object with an honest uncertainty::
     print(vd.estimate(room, campaign))
 """
 
-import lazy_loader as lazy
+try:
+    import lazy_loader as lazy
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "this Python has no lazy_loader, so it is not the one that vlmrt_dist was installed for: "
+        "run .venv/bin/python, or activate the environment; on a Ray cluster start head and "
+        "workers with cluster/start.sh, which does that",
+        name=error.name,
+    ) from None
 
 __getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -1,8 +1,8 @@
 """Functions as commands: options from signatures and dataclasses, errors as one sentence each.
 
 Results go to standard output; progress, warnings and errors to standard error. Exit codes: 2 for an
-error that the user can mend, 130 after Ctrl-C, 143 after SIGTERM; anything else keeps its
-traceback.
+error that the user can mend, 130 after Ctrl-C, 141 where nobody reads the results any more, 143
+after SIGTERM; anything else keeps its traceback.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from cyclopts import App, CycloptsError, Group, Parameter, Token, UnknownCommand
 
 from vlmrt_dist.console import is_interrupt, say, say_interrupted, show_warning
 from vlmrt_dist.errors import VlmrtError
-from vlmrt_dist.signals import Stopped
+from vlmrt_dist.signals import INTERRUPTED, Stopped
+from vlmrt_dist.streams import close_streams, open_streams
 
-EXIT_USER, EXIT_INTERRUPTED, EXIT_STOPPED = 2, 130, 143
+EXIT_USER, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_STOPPED = 2, INTERRUPTED, 141, 143
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,10 +82,19 @@ def run_app(app: App, arguments: Sequence[str] | None = None, interrupted: str =
     :param interrupted: what an interrupted user should know
     :return: exit code
     """
+    if arguments is None:
+        open_streams()
+    code = _run(app, sys.argv[1:] if arguments is None else list(arguments), interrupted)
+    if arguments is None and not close_streams() and code == 0:
+        return EXIT_USER
+    return code
+
+
+def _run(app: App, arguments: list[str], interrupted: str) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = show_warning
         try:
-            app(sys.argv[1:] if arguments is None else list(arguments))
+            app(arguments)
         except CommandExit as end:
             return end.code
         except VlmrtError as error:
@@ -93,6 +103,8 @@ def run_app(app: App, arguments: Sequence[str] | None = None, interrupted: str =
         except CycloptsError as error:
             say(f"error: {_sentence(error)}")
             return EXIT_USER
+        except BrokenPipeError:  # the reader has had enough, as in `vlmrt ... | head`
+            return EXIT_PIPE
         except BaseException as error:
             if _began_with(error, Stopped):
                 return EXIT_STOPPED

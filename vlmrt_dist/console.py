@@ -35,11 +35,14 @@ MOST_NAMES = 12
 """Most names in a sentence."""
 
 
+CLOSED = "standard output is closed; the results would be lost"
+
+
 @contextlib.contextmanager
 def results_only() -> Iterator[None]:
     """Keep what libraries print away from standard output, also what they print in C or C++."""
     if sys.stdout is None:
-        raise StorageError("standard output is closed; the results would be lost")
+        raise StorageError(CLOSED)
     sys.stdout.flush()
     saved = os.dup(1)
     os.dup2(2, 1)
@@ -130,8 +133,7 @@ def _plain_progress(what: str) -> Progress:
         left = ""
         if before < done < total:
             left = f", {_duration((now - clock) / (done - before) * (total - done))} left"
-        text = f"{what}: {done} of {total} points{left} {name}".rstrip()
-        print(text, file=sys.stderr, flush=True)
+        say(f"{what}: {done} of {total} points{left} {name}".rstrip())
 
     return line
 
@@ -152,20 +154,34 @@ def show(*things: Any) -> None:
     """Print tables and text on standard output, wide enough for a table without a screen."""
     from rich.console import Console
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=180)
-    for thing in things:
-        console.print(thing, soft_wrap=isinstance(thing, str), highlight=False)
+    with _standard_output():
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=180)
+        try:
+            for thing in things:
+                console.print(thing, soft_wrap=isinstance(thing, str), highlight=False)
+            sys.stdout.flush()
+        except SystemExit:  # rich ends the process where nobody reads any more
+            raise BrokenPipeError from None
 
 
 def print_result(text: str) -> None:
-    """Print on standard output; say so if that fails.
+    """Print on standard output.
 
     :raises StorageError: if it cannot be written to
     """
-    try:
+    with _standard_output():
         print(text, flush=True)
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[None]:
+    """:raises StorageError: if standard output is closed, or cannot be written to"""
+    if sys.stdout is None:
+        raise StorageError(CLOSED)
+    try:
+        yield
     except BrokenPipeError:
         raise  # the reader has had enough, as in `vlmrt ... | head`
     except OSError as error:
@@ -211,8 +227,9 @@ def say_interrupted(words: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Print on standard error, if it can be written to."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -1,13 +1,20 @@
-"""SIGTERM, which ``ray job stop``, a batch system or an operating system sends to end a process."""
+"""Signals that end a program: SIGTERM, which ``ray job stop``, a batch system or an operating
+system sends, and SIGINT of Ctrl-C.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any, NoReturn
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 class Stopped(BaseException):
@@ -83,3 +90,32 @@ class StopSignal:
 
 STOP_SIGNAL = StopSignal()
 """The handler of this process."""
+
+
+def end_imports_at_once() -> None:
+    """Let Ctrl-C end this program at once, with a word, whenever it comes during an import: the
+    exception would pass through modules that turn it into another, or into an abort. At any other
+    moment it is Python's ``KeyboardInterrupt``.
+
+    Does nothing outside the main thread, or where Ctrl-C has a handler of somebody else.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    above = frame
+    while above is not None:
+        if above.f_code.co_filename == "<frozen importlib._bootstrap>" and not _ray_runs():
+            with contextlib.suppress(OSError):
+                os.write(2, b"interrupted\n")
+            os._exit(INTERRUPTED)
+        above = above.f_back
+    signal.default_int_handler(number, frame)
+
+
+def _ray_runs() -> bool:
+    """Whether there are processes that Python's exit handlers have to end."""
+    ray = sys.modules.get("ray")
+    return bool(getattr(ray, "is_initialized", bool)())

@@ -148,3 +148,15 @@ def test_the_share_of_lines_in_an_area() -> None:
     begin = np.array([[0, 3, 0], [-2, 1, 0], [9, 9, 1], [1, 1, 0], [3, 3, 0], [1, 1, 0]], float)
     end = np.array([[8, 3, 5], [2, 1, 0], [10, 9, 2], [1, 1, 3], [3, 3, 4], [2, 1, 0]], float)
     np.testing.assert_allclose(area.share_of(begin, end), [0.75, 0.5, 0.0, 1.0, 0.0, 1.0])
+
+
+def test_rings_are_bounded() -> None:
+    def squares(count: int) -> list[list[tuple[float, float]]]:
+        return [[(3 * i, 0.0), (3 * i + 2, 0.0), (3 * i + 2, 2.0)] for i in range(count)]
+
+    assert len(Area.of_rings(squares(300)).polygons) == 300
+    with pytest.raises(ConfigurationError, match="more than 2000 rings"):
+        Area.of_rings(squares(2001))
+    many = shapely.MultiPolygon([shapely.Polygon(ring) for ring in squares(2001)])
+    with pytest.raises(ConfigurationError, match="more than 2000 parts"):
+        Area.of_shape(many)

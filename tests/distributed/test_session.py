@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from vlmrt_dist.distributed.session import SHORTEST_DEADLINE, ActorOptions
 from vlmrt_dist.errors import (
     ConfigurationError,
@@ -78,3 +80,57 @@ def test_an_address_where_nothing_answers() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert "ActorFailure: no Ray cluster could be joined at '127.0.0.1:1'" in done.stderr
+
+
+CONNECT = """
+import sys
+from vlmrt_dist.distributed.session import connect
+from vlmrt_dist.errors import ActorFailure
+try:
+    connect()
+except ActorFailure as error:
+    sys.exit(f"error: {error}")
+import ray
+print(ray.get(ray.remote(lambda: 7).remote()))
+ray.shutdown()
+"""
+
+
+def without_ray(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    return kept | {"RAY_AUTH_MODE": "token", "PYTHONPATH": str(ROOT), **more}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_temporary_folder_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", CONNECT], capture_output=True, text=True, timeout=120, check=False,
+        env=without_ray(TMPDIR=str(folder)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_full_temporary_folder_is_named(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("only root may mount something, in a name space of its own")
+    folder = Path(f"/tmp/full-{os.getpid()}")
+    folder.mkdir()
+    try:
+        done = subprocess.run(
+            ["unshare", "-m", "bash", "-c", 'mount -t tmpfs -o size=16k tmpfs "$0" && "$@"', folder,
+             sys.executable, "-c", CONNECT],
+            capture_output=True, text=True, timeout=300, check=False,
+            env=without_ray(TMPDIR=str(folder)),
+        )  # fmt: skip
+    finally:
+        folder.rmdir()
+    assert done.returncode == 1
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("error: Ray could not be started on this machine: ")
+    assert f"It needs room in {folder} (0 MB free; another folder: RAY_TMPDIR)" in said
+    assert "Traceback" not in done.stderr

@@ -98,9 +98,11 @@ def table_changed(table: pa.Table, steps: Sequence[Step]) -> pa.Table:
 
 
 def _not_utf8(count: int) -> pa.Array:
-    good = pa.array(["ab"] * count)
+    good = pa.array(["ab"] * count, pa.string())
+    if not count:
+        return good
     return pa.Array.from_buffers(
-        pa.string(), count, [*good.buffers()[:2], pa.py_buffer(b"\xff\xfe" * max(count, 1))]
+        pa.string(), count, [*good.buffers()[:2], pa.py_buffer(b"\xff\xfe" * count)]
     )
 
 

@@ -49,7 +49,8 @@ def search(judge: Judge, reader: str, examples: int, start: int) -> None:
     @seed(start)
     @settings(
         max_examples=examples, deadline=None, database=None, print_blob=False,
-        phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False, phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.sampled_from(range(len(seeds_of(reader)))), st.lists(STEPS, min_size=1, max_size=5))
     def look(which: int, steps: list[Step]) -> None:

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from tests.live_scenes import opened
+from vlmrt_dist.campaign.antenna import Antenna, planar_array
+from vlmrt_dist.campaign.pattern_table import PatternTable
 from vlmrt_dist.campaign.radio_config import ANTENNA_PATTERNS, POLARIZATIONS, RadioConfig
-from vlmrt_dist.errors import CampaignError, SceneError
+from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError
+from vlmrt_dist.paths.sionna_devices import place_devices
 from vlmrt_dist.paths.sionna_setup import SionnaSetup, from_sionna, scene_and_radio
 from vlmrt_dist.scene import NotTakenOver, box_room
 
@@ -76,28 +79,46 @@ def test_every_antenna_is_recognised(scene: Any, pattern: str, polarization: str
 
 
 @pytest.mark.parametrize(
-    ("make", "word"),
+    ("make", "slants", "elements"),
     [
-        (lambda: array(rows=4), "tx_array has 4 antennas"),
-        (lambda: array(polarization="VH"), "tx_array has two polarizations; the first one"),
-        (lambda: array("dipole", "cross"), "of which none is V or H; dipole V is taken"),
-        (lambda: array("tr38901", "H", polarization_model="tr38901_1"), "pattern of tx_array is"),
+        (lambda: array(rows=4), 1, 4),
+        (lambda: array(polarization="VH"), 2, 1),
+        (lambda: array("dipole", "cross"), 2, 1),
     ],
 )
-def test_arrays_that_do_not_fit_are_named(scene: Any, make: Any, word: str) -> None:
+def test_arrays_are_taken_over(scene: Any, make: Any, slants: int, elements: int) -> None:
     scene.tx_array = make()
-    (remark,) = said(scene)
-    assert word in remark
+    add_devices(scene)
+    setup = from_sionna(scene)
+    assert setup.antennas is not None
+    antenna = setup.antennas[0][0]
+    assert (len(antenna.slants), len(antenna.element_positions)) == (slants, elements)
+    assert setup.campaign.num_setups == 2 * slants * elements
+    assert setup.not_taken == ()
 
 
-def test_devices_that_do_not_fit_are_named(scene: Any) -> None:
+def test_a_pattern_of_somebodys_own_becomes_a_table(scene: Any) -> None:
+    scene.tx_array = array("tr38901", "H", polarization_model="tr38901_1")
+    add_devices(scene)
+    setup = from_sionna(scene)
+    assert setup.antennas is not None
+    antenna = setup.antennas[0][0]
+    assert isinstance(antenna.pattern, PatternTable)
+    assert antenna.pattern.polarimetric
+
+
+def test_devices_have_their_own_orientation_and_power(scene: Any) -> None:
     add_devices(scene, power_dbm=30, orientation=[0.5, 0.0, 0.0])
     scene.tx_array, scene.rx_array = array("tr38901"), array("dipole")
-    told = said(scene)
-    assert [text.split("'")[1] for text in told[1:]] == ["roof", "mast"]
-    assert "rx_array (dipole V) differs from tx_array (tr38901 V)" in told[0]
-    assert "orientation" in told[1]
-    assert "transmit power of 'mast'" in told[2]
+    setup = from_sionna(scene)
+    assert setup.radio.tx_power_dbm == 30.0
+    assert setup.antennas is not None
+    roof, mast = setup.antennas[0]
+    assert (roof.pattern, roof.orientation, roof.power_dbm) == ("tr38901", (0.5, 0.0, 0.0), None)
+    assert (mast.orientation, mast.power_dbm) == ((0.0, 0.0, 0.0), 44.0)
+    assert [antenna.pattern for antenna in setup.antennas[1]] == ["dipole"] * 3
+    with pytest.warns(NotTakenOver, match="antennas of the live scene"):
+        scene_and_radio(scene, None)
 
 
 def test_a_turn_that_changes_nothing_is_not_told(scene: Any) -> None:
@@ -136,3 +157,36 @@ def test_a_live_scene_states_the_radio_unless_it_is_given(scene: Any, path: Path
     assert scene_and_radio(scene, RadioConfig(frequency=6e9))[1].frequency == 6e9
     assert scene_and_radio(path, None)[1] == RadioConfig()
     assert scene_and_radio(ROOM, None)[0] is ROOM
+
+
+def test_devices_go_to_sionna_and_back(scene: Any) -> None:
+    add_devices(scene)
+    stated = from_sionna(scene).campaign
+    sector = Antenna("tr38901", (0.2,), elements=planar_array(2, 1), port=1)
+    tx = [sector.replace(orientation=(0.5, 0.1, 0.0)), sector.replace(power_dbm=20.0, port=0)]
+    campaign = stated.with_antennas(tx, Antenna("dipole", "H"))
+    place_devices(scene, campaign, RadioConfig(frequency=2.4e9, tx_power_dbm=33.0))
+    found = from_sionna(scene)
+    assert (found.tx_names, found.rx_names) == (("tx-1", "tx-2"), ("rx-1", "rx-2", "rx-3"))
+    np.testing.assert_allclose(found.tx, campaign.tx, atol=1e-6)
+    assert found.antennas is not None
+    roof, mast = found.antennas[0]
+    np.testing.assert_allclose(roof.orientation, (0.5, 0.1, 0.0), atol=1e-6)
+    np.testing.assert_allclose(roof.element_positions, planar_array(2, 1))
+    assert (found.radio.tx_power_dbm, mast.power_dbm) == (33.0, 20.0)
+    assert found.radio.frequency == 2.4e9
+
+
+def test_devices_that_sionna_cannot_hold_are_told(scene: Any) -> None:
+    add_devices(scene)
+    stated = from_sionna(scene).campaign
+    two = stated.with_antennas([Antenna("dipole"), Antenna()])
+    with pytest.raises(ConfigurationError, match="one antenna array for all transmitters"):
+        place_devices(scene, two, RadioConfig())
+    theta, phi = np.linspace(0.0, np.pi, 7), np.linspace(0.0, 6.0, 13)
+    table = PatternTable(theta, phi, np.ones((7, 13)))
+    with pytest.raises(ConfigurationError, match="register_antenna_pattern"):
+        place_devices(scene, stated.with_antennas(rx=Antenna(table)), RadioConfig())
+    anything: Any = ROOM
+    with pytest.raises(SceneError, match=r"sionna\.rt\.Scene"):
+        place_devices(anything, stated, RadioConfig())

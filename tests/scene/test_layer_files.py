@@ -114,6 +114,9 @@ LAYER = 'layers = [{material = "wood", thickness = 0.02}]'
             "thickness: Input should be a valid number",
         ),
         ("a = " + "[" * 100_000, "nested too deeply|no TOML"),
+        ("a = " + "1" * 5000, "a number of too many digits"),
+        (".".join("a" * 1_000_000) + " = 1", "nested too deeply"),
+        ("[" + " . ".join(['"a"'] * 100_000) + "]", "nested too deeply"),
         (
             '[wall.a]\nobjects = ["floor"]\nlayers = ['
             + '{material = "wood", thickness = 0.02},' * 17

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vlmrt_dist.store import Limits, UnreadableFile
-from vlmrt_dist.store.foreign_parquet import read_parquet
+from vlmrt_dist.store.foreign_parquet import _Thrift, read_parquet
 
 LIMITS = Limits(1 << 20, 2000, 10)
 
@@ -109,3 +109,9 @@ def test_an_altered_page_is_found() -> None:
 def test_what_is_no_parquet_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableFile, match="not a Parquet file"):
         read_parquet(content, LIMITS)
+
+
+@pytest.mark.parametrize("content", [b"\x19" * 100_000, b"\x1c" * 100_000, b"\x15" + b"\xff" * 99])
+def test_a_header_of_endless_nesting_or_numbers_ends(content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no words
+        _Thrift(content, 0).read()

@@ -203,3 +203,30 @@ def test_a_folder_that_is_read_only_ends_with_a_sentence(
     assert said.startswith("error: cannot ")
     assert "Read-only file system" in said
     assert len(rows(storage)) == ROWS - 10
+
+
+def test_complete_rows_in_a_read_only_storage_are_told(tmp_path: Path) -> None:
+    """The table is printed; only the figure has no place."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("only root may mount something, in a name space of its own")
+    storage = tmp_path / "results"
+    command = [
+        sys.executable, str(ROOT / "sweeps" / "depth.py"), "--depths", "1", "--seeds", "1",
+        "--methods", "levenberg_marquardt", "--storage", str(storage),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    first = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    mount = 'mount --bind $0 $0 && mount -o remount,bind,ro $0 && "$@"'
+    again = subprocess.run(
+        ["unshare", "-m", "bash", "-c", mount, storage, *command],
+        env=environment, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert again.returncode == 2
+    table = first.stdout.partition("\nrows: ")[0]
+    assert "Table 1" in table
+    assert again.stdout.rstrip("\n") == table.rstrip("\n")
+    last = again.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"error: cannot write {storage}/depth.p")
+    assert last.endswith("Read-only file system")

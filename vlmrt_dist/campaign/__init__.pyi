@@ -17,9 +17,11 @@ from .campaign_like import as_campaign as as_campaign
 from .carriers import Carrier as Carrier
 from .carriers import carriers_of as carriers_of
 from .files.dataframes import DataFrame as DataFrame
+from .files.devices import with_devices as with_devices
 from .files.options import Average as Average
 from .files.options import DelayBins as DelayBins
 from .files.options import ReadingOptions as ReadingOptions
+from .files.patterns import read_pattern as read_pattern
 from .files.read_write import read_campaign as read_campaign
 from .files.read_write import write_campaign as write_campaign
 from .files.reading import Reading as Reading

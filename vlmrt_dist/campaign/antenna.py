@@ -181,6 +181,10 @@ def planar_array(
 
     In the y-z plane of the antenna's own coordinates, column by column, each from its top.
 
+    :param rows: elements above one another
+    :param columns: elements beside one another
+    :param vertical_spacing: between rows [wavelengths]
+    :param horizontal_spacing: between columns [wavelengths]
     :raises ConfigurationError: if there is no element, too many, or a spacing is not positive
     """
     for what, number in (("rows", rows), ("columns", columns)):

@@ -27,6 +27,8 @@ Ring = tuple[tuple[float, float], ...]
 
 MAX_BYTES = 8 * 2**20
 MAX_CORNERS = 100_000
+MAX_RINGS = 2000
+"""Most rings; to unite them takes quadratic time."""
 LARGEST = 1e7
 """Largest coordinate [m]."""
 
@@ -76,14 +78,21 @@ class Area:
         """
         import shapely
 
-        whole: Any = shapely.Polygon()
+        parts: list[Any] = []
+        if len(rings) > MAX_RINGS:
+            raise ConfigurationError(f"the region has more than {MAX_RINGS} rings")
         for number, ring in enumerate(rings, 1):
             if len(ring) < 3:
                 raise ConfigurationError(
                     f"ring {number} of the region has {len(ring)} corners; it needs three or more"
                 )
             part = cls(((tuple((float(x), float(y)) for x, y in ring),),))
-            whole = whole.symmetric_difference(part._shape)
+            parts.append(part._shape)
+        while len(parts) > 1:  # in pairs: one after another takes quadratic time
+            pairs = zip(parts[::2], parts[1::2], strict=False)
+            odd = parts[-1:] if len(parts) % 2 else []
+            parts = [one.symmetric_difference(other) for one, other in pairs] + odd
+        whole = parts[0] if parts else shapely.Polygon()
         return cls.of_shape(whole)
 
     @classmethod
@@ -97,6 +106,8 @@ class Area:
         parts = shapely.get_parts(shape)
         while any(hasattr(part, "geoms") for part in parts):
             parts = shapely.get_parts(parts)
+        if len(parts) > MAX_RINGS:
+            raise ConfigurationError(f"the region has more than {MAX_RINGS} parts")
         kinds = {part.geom_type for part in parts} - {"Polygon"}
         if kinds:
             raise ConfigurationError(

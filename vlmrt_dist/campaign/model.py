@@ -316,8 +316,7 @@ class Campaign:
             pairs of ports that nothing is said about, or levels are to be split
         """
         if not split:
-            antennas = antennas_of(self.present, tx, rx, average)
-            return dataclasses.replace(self, antennas=antennas)
+            return self.with_these_antennas(antennas_of(self.present, tx, rx, average))
         if self.rss_dbm is not None:
             raise CampaignError(
                 "levels were measured, which ports they are of is not known; give each link's "
@@ -332,6 +331,10 @@ class Campaign:
             frequency=None if self.frequency is None else self.frequency[setup],
             antennas=antennas,
         )
+
+    def with_these_antennas(self, antennas: Antennas | None) -> Campaign:
+        """The same with other antennas; None: those of the radio configuration."""
+        return dataclasses.replace(self, antennas=antennas)
 
     @functools.cached_property
     def key(self) -> str:

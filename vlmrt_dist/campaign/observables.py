@@ -245,6 +245,28 @@ class DelayPower(_Block):
         """The same bins with other values [R] and noise [R]; none is below a floor."""
         return dataclasses.replace(self, power_dbm=values, noise_db=noise, below=np.array(False))
 
+    def within(self, range_db: float) -> DelayPower:
+        """The same with bins that lie more than ``range_db`` below the strongest of their link as
+        below a floor there, which is also the noise in each bin: what a model of the large surfaces
+        alone can be asked to explain.
+
+        :raises CampaignError: if the range is not positive
+        """
+        if not range_db > 0.0:
+            raise CampaignError("the range of delay bins must be a positive number of dB")
+        pair = np.stack([self.setup, self.receiver])
+        link = np.unique(pair, axis=1, return_inverse=True)[1].reshape(-1)
+        strongest = np.full(int(link.max(initial=0)) + 1, -np.inf)
+        np.maximum.at(strongest, link, self.power_dbm)
+        floor = strongest[link] - range_db
+        low = self.power_dbm < floor
+        return dataclasses.replace(
+            self,
+            power_dbm=np.where(low, floor, self.power_dbm),
+            below=self.below | low,
+            floor_dbm=np.fmax(self.floor_dbm, floor),
+        )
+
     def merged(self, times: int) -> DelayPower:
         """The same with neighbouring bins joined, their powers added.
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vlmrt_dist.command_line import new_app, run_app
+from vlmrt_dist.command_line import new_app
 
 EPILOGUE = (
     "A first try: vlmrt simulate --perturb-seed 1 --noise-db 0.1 --out rss.csv, then "
@@ -68,12 +67,3 @@ for _name, _place in COMMANDS.items():
 app.register_install_completion_command(
     help="Install completion of commands and options for the shell that is in use."
 )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``vlmrt``.
-
-    :param arguments: command line without the program's name; None: that of the process
-    :return: exit code
-    """
-    return run_app(app, arguments)

@@ -46,6 +46,8 @@ class ColumnFlags(Options):
     :param average: repeats of a link are averaged in decibels (db), or as power
     :param delay_bins: keep powers in delay bins, or sum them up to one level a link
     :param delay_bin_ns: merge neighbouring delay bins to about this width [ns]
+    :param delay_range_db: delay bins further below the strongest of their link count as below a
+        floor there [dB]
     :param bandwidth_hz: bandwidth that delay bins were measured with [Hz]; default: a column
         bandwidth_hz, else one over their width
     """
@@ -58,6 +60,7 @@ class ColumnFlags(Options):
     average: Average = "db"
     delay_bins: DelayBins = "keep"
     delay_bin_ns: float | None = None
+    delay_range_db: float | None = None
     bandwidth_hz: float | None = None
 
 
@@ -146,6 +149,7 @@ def convert_command(
             rotation=places.rotation,
             delay_bins=columns.delay_bins,
             delay_bin_ns=columns.delay_bin_ns,
+            delay_range_db=columns.delay_range_db,
             bandwidth_hz=columns.bandwidth_hz,
         )
     room = reading.named(scene, keep_unstated=True) if scene is not None else None

@@ -137,7 +137,9 @@ def map_command(
     room = scene.load(asked.frequency)
     campaign = None
     if measurements is not None:
-        campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
+        campaign = read_for(
+            room, measurements, tx_power_dbm=radio.tx_power_dbm, devices=radio.devices
+        )
     places = _transmitters(tx, campaign)
     width = value_of(Prior, prior)
     with results_only(), progress_bar() as progress:

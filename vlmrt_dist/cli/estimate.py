@@ -59,6 +59,8 @@ class EstimateOutput(Options):
 
     :param as_json: print one JSON object
     :param figure: draw levels, residuals, prior and estimate to this .png or .pdf
+    :param profiles: draw measured and replayed powers in delay bins of six links to this .png or
+        .pdf
     :param out: write a row an object to this .parquet, .csv or .json; .parquet and .json hold the
         whole estimate, for predict, evaluate, map, view and apply
     :param view: write a 3D page of objects, antennas, paths and residuals to this .html
@@ -71,6 +73,7 @@ class EstimateOutput(Options):
 
     as_json: Annotated[bool, Parameter(name="--json")] = False
     figure: Annotated[Path | None, Parameter(metavar="FILE")] = None
+    profiles: Annotated[Path | None, Parameter(metavar="FILE")] = None
     view: Annotated[Path | None, Parameter(metavar="FILE")] = None
     out: Annotated[Path | None, Parameter(metavar="FILE")] = None
     links: Annotated[Path | None, Parameter(metavar="FILE")] = None
@@ -80,6 +83,7 @@ class EstimateOutput(Options):
 
     def __post_init__(self) -> None:
         check_target(self.figure, ".png", ".pdf", overwrite=self.overwrite)
+        check_target(self.profiles, ".png", ".pdf", overwrite=self.overwrite)
         check_target(self.view, ".html", ".htm", overwrite=self.overwrite)
         check_target(self.out, *RESULT_SUFFIXES, overwrite=self.overwrite)
         check_target(self.links, *RESULT_SUFFIXES, overwrite=self.overwrite)
@@ -119,7 +123,7 @@ def estimate_command(
         )
     asked = value_of(RadioConfig, radio)
     room = scene.load(asked.frequency, keep_unstated=vlm is not None)
-    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm)
+    campaign = read_for(room, measurements, tx_power_dbm=radio.tx_power_dbm, devices=radio.devices)
     exact = (
         campaign.has_level.any()
         and noise.db is None
@@ -213,6 +217,11 @@ def _write(
 
         measurement_figure(scene, campaign, result, output.figure)
         say(f"figure written to {output.figure}")
+    if output.profiles is not None:
+        from vlmrt_dist.report import profile_figure
+
+        profile_figure(campaign, result, output.profiles)
+        say(f"figure written to {output.profiles}")
     if output.view is not None:
         from vlmrt_dist.report import view
 

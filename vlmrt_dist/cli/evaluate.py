@@ -124,12 +124,14 @@ def evaluate_command(
     stored = None if data.estimate is None else read_estimate(data.estimate)
     asked = stored_radio(stored, value_of(RadioConfig, radio))
     room = scene.load(asked.frequency)
-    test = read_for(room, data.measurements, tx_power_dbm=asked.tx_power_dbm)
+    test = read_for(room, data.measurements, tx_power_dbm=asked.tx_power_dbm, devices=radio.devices)
     unknown, errors = value_of(Parameters, parameters), value_of(Noise, noise)
     width, chosen = value_of(Prior, prior), solver.value()
     fitted: Campaign | None = None
     if data.calibration is not None:
-        fitted = read_for(room, data.calibration, tx_power_dbm=asked.tx_power_dbm)
+        fitted = read_for(
+            room, data.calibration, tx_power_dbm=asked.tx_power_dbm, devices=radio.devices
+        )
     with results_only(), progress_bar() as progress:
         if data.leave_out is not None:
             found = leave_one_out(

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vlmrt_dist.campaign import Campaign, ReadingOptions, read_measurements
+from vlmrt_dist.campaign import Campaign, ReadingOptions, read_measurements, with_devices
 from vlmrt_dist.console import say
 from vlmrt_dist.errors import MeasurementFileError
 from vlmrt_dist.scene import SceneModel
 
 
-def read_for(scene: SceneModel, path: Path, *, tx_power_dbm: float | None = None) -> Campaign:
+def read_for(
+    scene: SceneModel,
+    path: Path,
+    *,
+    tx_power_dbm: float | None = None,
+    devices: Path | None = None,
+) -> Campaign:
     """The campaign in a file; what was left out or converted is said on standard error.
 
     :param tx_power_dbm: transmit power that turns path loss into levels [dBm]; None: the default
+    :param devices: table of the devices' antennas; None: those that the file states, if any
     :raises MeasurementFileError: naming the command that reads the file, if one may
     """
     options = ReadingOptions()
@@ -33,7 +40,9 @@ def read_for(scene: SceneModel, path: Path, *, tx_power_dbm: float | None = None
         raise MeasurementFileError(path, [*error.problems, (0, hint)]) from None
     for note in reading.notes:
         say(f"{path}: {note}")
-    return reading.campaign
+    if devices is None:
+        return reading.campaign
+    return with_devices(reading.campaign, devices, setups=reading.setups)
 
 
 def _options(text: str) -> list[str]:

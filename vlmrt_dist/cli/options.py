@@ -185,9 +185,13 @@ class RadioOptions(Options, RadioConfig):
         Sionna's finds, as in the paper; united_solves: the union of such solves
     :param samples_per_src: rays launched by each transmitter in one of Sionna's solves
     :param seed: seed of the first of Sionna's solves
+    :param devices: table of the antennas of single devices: columns device (tx or rx), setup or x,
+        y, z, pattern, polarization, yaw, pitch, roll [°] or look_at_x, _y, _z [m], tx_power_dbm;
+        default: those that the measurement file states, else --antenna-pattern for all
     """
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
+    devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
     diffuse: Annotated[bool, Parameter(parse=False)] = False
     diffraction: Annotated[bool, Parameter(parse=False)] = False
 
@@ -266,6 +270,10 @@ class NoiseOptions(Options, Noise):
     :param delay_shared: links that share one offset of delays: none (link), or as --share
     :param clutter_area: polygon that clutter and excess loss are in (see plan --region); default:
         everywhere
+    :param orientation_deg: standard deviation of yaw, pitch and roll of each transmitter's antenna
+        about those stated [°]; default: they are as stated
+    :param tx_power_db: standard deviation of each transmitter's power about the one stated [dB];
+        inf: any power
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
@@ -275,6 +283,7 @@ class NoiseOptions(Options, Noise):
         None
     )
     excess_loss_db_per_m: Annotated[float | None, Parameter(name="--excess-loss")] = None
+    orientation_deg: float | None = None
     clutter_area: Annotated[
         str | None,
         Parameter(name="--clutter-area", metavar="FILE|NUMBERS", allow_leading_hyphen=True),

@@ -211,7 +211,9 @@ def plan_command(
             "of the other objects"
         )
     if positions.after is not None:
-        measured = read_for(room, positions.after, tx_power_dbm=asked.tx_power_dbm)
+        measured = read_for(
+            room, positions.after, tx_power_dbm=asked.tx_power_dbm, devices=radio.devices
+        )
         ahead = _next(room, measured, positions.receivers, candidates, design, asked, seed)
         output.write(room, ahead.campaign, *_said_of_next(room, ahead))
         return

@@ -49,7 +49,7 @@ def view_command(
     asked = stored_radio(calibration, asked)
     planned = None
     if campaign is not None:
-        planned = read_for(room, campaign, tx_power_dbm=radio.tx_power_dbm)
+        planned = read_for(room, campaign, tx_power_dbm=radio.tx_power_dbm, devices=radio.devices)
     with results_only(), progress_bar() as progress:
         page = view(room, planned, calibration, radio=asked, paths=paths, progress=progress)
     page.write(out)

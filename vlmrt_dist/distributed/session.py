@@ -7,11 +7,13 @@ import logging
 import math
 import os
 import secrets
+import shutil
 import statistics
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vlmrt_dist.cores import usable_cores
@@ -29,6 +31,10 @@ SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY")
 CALL_DEADLINE, ITEM_DEADLINE = 300.0, 3600.0
 """Time after which the first evaluation of an objective, and the first item of a pool, are late
 unless the options state one [s]."""
+
+LONGEST_TEMPORARY = 39
+"""Longest name of the folder for temporary files: the path of Ray's socket below it adds 68
+characters, and Unix allows 107."""
 
 SHORTEST_DEADLINE, DEADLINE_FACTOR = 60.0, 10.0
 """A call is late once it takes this long [s] and this many times the median time of earlier calls.
@@ -63,7 +69,7 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with _without_secrets(), STOP_SIGNAL.kept():
         if address == "local":
-            ray.init(address="local", num_cpus=usable_cores(), include_dashboard=dashboard, **quiet)
+            _start_private(include_dashboard=dashboard, **quiet)
             return True
         check_reachable(address)
         try:
@@ -76,6 +82,40 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
             ray.shutdown()
             raise
     return True
+
+
+def _start_private(**options: Any) -> None:
+    """Start a Ray of this process.
+
+    :raises ActorFailure: if it cannot be started
+    """
+    import ray
+
+    folder = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")
+    if len(os.fsencode(folder.absolute())) > LONGEST_TEMPORARY:
+        if not os.access("/tmp", os.W_OK):
+            raise ActorFailure(
+                f"Ray's sockets need a temporary folder whose name has at most {LONGEST_TEMPORARY} "
+                f"characters, unlike {folder}; name one in RAY_TMPDIR"
+            )
+        folder = Path("/tmp")
+        options["_temp_dir"] = str(folder / "ray")
+    try:
+        ray.init(address="local", num_cpus=usable_cores(), **options)
+    except Exception as error:  # Ray raises that class itself
+        ray.shutdown()
+        raise ActorFailure(
+            f"Ray could not be started on this machine: {brief(error)}. It needs room in {folder} "
+            f"({_free(folder)} free; another folder: RAY_TMPDIR) and in /dev/shm "
+            f"({_free(Path('/dev/shm'))} free)"
+        ) from error
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e6:.0f} MB"
+    except OSError:
+        return "nothing"
 
 
 def wait_for_nodes(count: int, limit: float = 300.0) -> None:

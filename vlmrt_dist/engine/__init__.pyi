@@ -1,6 +1,7 @@
 from .llvm import CUDA_VARIANT as CUDA_VARIANT
 from .llvm import LLVM_VARIANT as LLVM_VARIANT
 from .llvm import VARIANT_VARIABLE as VARIANT_VARIABLE
+from .llvm import check_address_space as check_address_space
 from .llvm import choose_variant as choose_variant
 from .llvm import count_gpus as count_gpus
 from .llvm import find_llvm as find_llvm

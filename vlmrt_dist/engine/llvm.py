@@ -13,6 +13,7 @@ import ctypes
 import functools
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,10 @@ from vlmrt_dist.errors import EngineUnavailable
 
 MIN_VERSION = 19
 """Oldest major version of LLVM that compiles Sionna's kernels on every processor."""
+
+LEAST_ADDRESS_SPACE = 2.5e9
+"""Address space that compilers and their libraries need [bytes]; with 2e9 they do not load or end
+the process."""
 
 BESIDE_LLVM = "libatomic.so.1"
 """A library that Dr.Jit's wheel needs besides and a minimal Debian lacks."""
@@ -195,12 +200,27 @@ def choose_variant() -> str:
     return variant or (CUDA_VARIANT if count_gpus() else LLVM_VARIANT)
 
 
+def check_address_space() -> None:
+    """Refuse a limit of memory under which compilers end the process without a word.
+
+    :raises EngineUnavailable: if the limit is below :data:`LEAST_ADDRESS_SPACE`
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
+        raise EngineUnavailable(
+            f"a process may have {limit / 1e9:.2g} GB of address space here (ulimit -v), and the "
+            f"compilers of paths and kernels need {LEAST_ADDRESS_SPACE / 1e9:g} GB; raise it with "
+            "ulimit -v unlimited, or ask the batch system for more memory"
+        )
+
+
 def prepare_engine() -> str:
     """Choose device and libLLVM; to be called before drjit or mitsuba is imported.
 
     :returns: the Mitsuba variant to set
     :raises EngineUnavailable: neither a GPU nor a usable libLLVM; the message says what to do
     """
+    check_address_space()
     variant = choose_variant()
     if "drjit" not in sys.modules:
         _keep_kernels()

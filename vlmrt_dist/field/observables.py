@@ -45,6 +45,12 @@ from vlmrt_dist.units import SPEED_OF_LIGHT, dbm_to_watts, watts_to_dbm
 REACH = 9.0
 """Standard deviations of a pulse beyond which it carries nothing (2e-19 of its energy)."""
 
+_FAR = 1e7
+"""Distance of the delays of one link from those of the next, where they stand in one list [ns]."""
+
+_MARGIN = 1e-3
+"""What rounding may take from a reach in that list [ns]."""
+
 NEWTON_STEPS = 30
 """Most steps that a snapshot's timing takes from the best of a grid to its optimum."""
 
@@ -255,33 +261,57 @@ class _Bins:
     coherent = False
 
     def __init__(self, block: DelayPower, lines: _Lines) -> None:
-        self._block, self._lines, self._pulse = block, lines, float(block.pulse_ns)
+        self._block, self._num, self._pulse = block, lines.num, float(block.pulse_ns)
         self._floor = np.nan_to_num(dbm_to_watts(block.floor_dbm))
+        pair = np.stack([block.setup, block.receiver])
+        new = np.append(True, (np.diff(pair, axis=1) != 0).any(axis=0))[: lines.num]
+        # All lines of a link have the same paths: those of its first line stand for it.
+        first = np.flatnonzero(new[lines.line])
+        link = np.cumsum(new) - 1
+        begin = np.append(np.flatnonzero(new), lines.num)
+        self._path, self._delay = lines.path[first], lines.delay_ns[first]
+        self._first = lines.line[first]
+        self._place = _FAR * link[self._first]
+        self._last = begin[link[self._first] + 1]
+        self._starts, self._stops = _FAR * link + block.start_ns, _FAR * link + block.stop_ns
+
+    def _near(self, delay_ns: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Lines, paths and arrivals [ns] of all pairs in which a bin gets some of the path's
+        energy, line by line, paths in their order."""
+        arrival = self._delay + delay_ns[self._first]
+        reach = REACH * self._pulse + _MARGIN
+        place = self._place + np.clip(arrival, -0.4 * _FAR, 0.4 * _FAR)
+        low = np.searchsorted(self._stops, place - reach, side="right")
+        high = np.searchsorted(self._starts, place + reach, side="left")
+        low, high = np.maximum(low, self._first), np.minimum(high, self._last)
+        count = np.maximum(high - low, 0)
+        which = np.repeat(np.arange(len(count)), count)
+        line = low[which] + np.arange(len(which)) - (np.cumsum(count) - count)[which]
+        order = np.argsort(line, kind="stable")
+        which = which[order]
+        return line[order], self._path[which], arrival[which]
 
     def __call__(self, paths: FloatArray, delay_ns: FloatArray, gain_db: FloatArray) -> _Sum:
-        lines, block = self._lines, self._block
-        arrival = lines.delay_ns + delay_ns[lines.line]
-        low = (block.start_ns[lines.line] - arrival) / self._pulse
-        high = (block.stop_ns[lines.line] - arrival) / self._pulse
-        near = np.flatnonzero((high > -REACH) & (low < REACH))
-        low, high = low[near], high[near]
+        block, num = self._block, self._num
+        line, path, arrival = self._near(delay_ns)
+        low = (block.start_ns[line] - arrival) / self._pulse
+        high = (block.stop_ns[line] - arrival) / self._pulse
         # Late tails are differences of small numbers too, not of numbers near one.
         sign = np.where(low > 0.0, -1.0, 1.0)
         share = sign * (scipy.special.ndtr(sign * high) - scipy.special.ndtr(sign * low))
         slope = (np.exp(-0.5 * low**2) - np.exp(-0.5 * high**2)) / (
             np.sqrt(2.0 * np.pi) * self._pulse
         )
-        line, path = lines.line[near], lines.path[near]
         power = paths[path]
-        heard = np.bincount(line, share * power, lines.num).astype(np.float64)
-        moved: FloatArray = np.bincount(line, slope * power, lines.num).astype(np.float64)
+        heard = np.bincount(line, share * power, num).astype(np.float64)
+        moved: FloatArray = np.bincount(line, slope * power, num).astype(np.float64)
         gain = np.exp(2.0 * NEPER * gain_db)
         total = gain * heard + self._floor
         per_watt = np.divide(DB * gain, total, out=np.zeros_like(total), where=total > 0.0)
-        begin = np.searchsorted(line, np.arange(lines.num + 1))
-        weights = sp.csr_matrix((share * per_watt[line], path, begin), (lines.num, len(paths)))
-        by_gain = 2.0 * NEPER * heard * per_watt
+        begin = np.searchsorted(line, np.arange(num + 1))
+        weights = sp.csr_matrix((share * per_watt[line], path, begin), (num, len(paths)))
         by_delay: FloatArray = per_watt * moved
+        by_gain = 2.0 * NEPER * heard * per_watt
         return _Sum(watts_to_dbm(total), weights, by_delay, by_gain)
 
 

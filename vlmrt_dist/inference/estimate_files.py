@@ -33,6 +33,9 @@ MAX_OBJECTS = 1_000_000
 
 MAX_COLUMNS = 1000
 
+MAX_CONTAINERS = 2_000_000
+"""Most lists and objects of a JSON file; each takes some sixty bytes of memory."""
+
 MAX_PARTS = 100
 """Most intervals of one object."""
 
@@ -266,6 +269,8 @@ def _from_csv(content: bytes) -> tuple[list[Any], None]:
 
 
 def _from_json(content: bytes) -> tuple[list[Any], Any]:
+    if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
+        raise ValueError(f"it has more than {MAX_CONTAINERS} lists and objects")
     try:
         document = json.loads(content)
     except (UnicodeDecodeError, RecursionError, ValueError):

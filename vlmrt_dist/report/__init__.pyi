@@ -38,6 +38,7 @@ from .plotting.misnaming import search_table as search_table
 from .plotting.misnaming import trust_table as trust_table
 from .plotting.noise import noise_figure as noise_figure
 from .plotting.noise import noise_table as noise_table
+from .plotting.profiles import profile_figure as profile_figure
 from .plotting.readings import readings_figure as readings_figure
 from .plotting.search import front_figure as front_figure
 from .plotting.search import front_table as front_table
@@ -61,6 +62,7 @@ from .sweeps.minima import minima_figure as minima_figure
 from .sweeps.minima import minima_table as minima_table
 from .sweeps.mismatch import mismatch_figure as mismatch_figure
 from .sweeps.mismatch import mismatch_table as mismatch_table
+from .sweeps.observables import observable_table as observable_table
 from .sweeps.positions import labelled as labelled
 from .sweeps.positions import links_to_target_table as links_to_target_table
 from .sweeps.positions import of_method as of_method

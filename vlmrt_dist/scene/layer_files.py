@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -41,6 +42,12 @@ LAYERS_FILE = "layers.toml"
 MAX_BYTES = 4 * 2**20
 MAX_WALLS = 10_000
 MAX_OBJECTS = 1_000_000
+
+_DEEP = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""", re.ASCII
+)
+"""A dotted key of many parts, which the parser takes quadratic time for; the file has four levels.
+"""
 
 _HINT = (
     'It holds tables [wall.NAME] with objects or materials, and layers = [{material = "glass", '
@@ -160,7 +167,10 @@ def _read(path: str | os.PathLike[str]) -> _File:
     """:raises SceneError: if the file is no layers file; the message says where"""
     try:
         content = read_limited(path, MAX_BYTES)
-        document = tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        if _DEEP.search(text):
+            raise RecursionError
+        document = tomllib.loads(text)
         return _File.model_validate(document)
     except UnreadableFile as error:
         raise SceneError(f"cannot read the layers file {path}: {error}") from None
@@ -171,11 +181,17 @@ def _read(path: str | os.PathLike[str]) -> _File:
     except tomllib.TOMLDecodeError as error:
         raise SceneError(f"the layers file {path} is no TOML: {error}") from None
     except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        place = " > ".join(str(part)[:60] for part in detail["loc"]) or "the file"
-        unknown = detail["type"] == "extra_forbidden"
-        problem = "there is no such key" if unknown else detail["msg"]
-        raise SceneError(f"the layers file {path}: {place}: {problem}. {_HINT}") from None
+        raise _wrong(path, error) from None
+    except ValueError:  # of Python, about an integer of thousands of digits
+        raise SceneError(f"the layers file {path} holds a number of too many digits") from None
+
+
+def _wrong(path: str | os.PathLike[str], error: ValidationError) -> SceneError:
+    detail = error.errors(include_url=False, include_input=False)[0]
+    place = " > ".join(str(part)[:60] for part in detail["loc"]) or "the file"
+    unknown = detail["type"] == "extra_forbidden"
+    problem = "there is no such key" if unknown else detail["msg"]
+    return SceneError(f"the layers file {path}: {place}: {problem}. {_HINT}")
 
 
 def _members(wall: _Wall, objects: Sequence[SceneObject], where: str) -> list[str]:

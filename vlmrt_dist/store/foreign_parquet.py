@@ -174,8 +174,6 @@ class _Thrift:
 
         :raises ValueError: or an IndexError, if it is none
         """
-        if nested > _MOST_NESTED:
-            raise ValueError
         fields: dict[int, Any] = {}
         number = 0
         while (byte := self._byte()) != 0:
@@ -184,6 +182,8 @@ class _Thrift:
         return fields
 
     def _value(self, kind: int, nested: int) -> Any:
+        if nested > _MOST_NESTED:
+            raise ValueError
         if kind in (1, 2):
             return kind == 1
         if kind == 3:

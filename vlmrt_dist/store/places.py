@@ -308,8 +308,19 @@ def place_of(where: str | os.PathLike[str] | Place) -> Place:
         return where
     text = os.fspath(where)
     if "://" not in text:
-        return LocalPlace(Path(text).expanduser())
+        return LocalPlace(_without_tilde(Path(text)))
     return _remote(text)
+
+
+def _without_tilde(path: Path) -> Path:
+    """:raises StorageError: if a home folder is meant and there is none"""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise StorageError(
+            f"there is no home folder for {path}: set HOME, or name an absolute folder with "
+            "--storage"
+        ) from None
 
 
 def _remote(url: str) -> RemotePlace:
@@ -383,7 +394,7 @@ def results_place(given: str | None) -> Place:
     """
     in_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
     if given is None:
-        return place_of(Path.home() / "vlmrt_results" if in_job else Path("results"))
+        return place_of("~/vlmrt_results" if in_job else "results")
     place = place_of(given)
     if in_job and isinstance(place, LocalPlace) and not place.path.is_absolute():
         raise StorageError(

@@ -1,3 +1,4 @@
+from .benchmarks.antenna_ratios import time_antennas as time_antennas
 from .benchmarks.baselines import DiffeRT as DiffeRT
 from .benchmarks.baselines import OneSolve as OneSolve
 from .benchmarks.baselines import UsualLoop as UsualLoop
@@ -21,6 +22,10 @@ from .benchmarks.engine_timing import measure as measure
 from .benchmarks.engine_timing import median_seconds as median_seconds
 from .benchmarks.engine_timing import nothing_timed as nothing_timed
 from .benchmarks.engine_timing import slope as slope
+from .benchmarks.gpu_check import GpuCheck as GpuCheck
+from .benchmarks.gpu_check import check_as_json as check_as_json
+from .benchmarks.gpu_check import check_as_markdown as check_as_markdown
+from .benchmarks.gpu_check import machine as machine
 from .benchmarks.interval_coverage import CoverageTask as CoverageTask
 from .benchmarks.interval_coverage import Tally as Tally
 from .benchmarks.interval_coverage import counted as counted
@@ -37,6 +42,8 @@ from .benchmarks.mode_weights import WeightsTask as WeightsTask
 from .benchmarks.mode_weights import told_within as told_within
 from .benchmarks.object_tasks import GIVEN_UP as GIVEN_UP
 from .benchmarks.object_tasks import ObjectCosts as ObjectCosts
+from .benchmarks.observable_coverage import ObservableCoverage as ObservableCoverage
+from .benchmarks.observable_coverage import observable_tallies as observable_tallies
 from .benchmarks.ratios import Bench as Bench
 from .benchmarks.ratios import PhaseSeconds as PhaseSeconds
 from .benchmarks.ratios import Ratio as Ratio
@@ -81,7 +88,10 @@ from .search.sampler import write_optuna as write_optuna
 from .search.space import Choice as Choice
 from .search.space import Range as Range
 from .search.space import Space as Space
+from .search.trackers import TrackerName as TrackerName
+from .search.trackers import trackers_named as trackers_named
 from .search.tune_runner import run_tune as run_tune
+from .search.tune_runner import tune_study as tune_study
 from .study_options import PositionName as PositionName
 from .study_options import PositionOptions as PositionOptions
 from .study_options import StudyOptions as StudyOptions

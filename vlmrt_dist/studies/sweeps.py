@@ -209,8 +209,11 @@ class Sweep:
         :param timings: whether the rows are times
         """
         rows = f"{self.folder}, timings of {self.study}" if timings else None
-        names = f"figure{'s' if len(figures) > 1 else ''}: {', '.join(map(str, figures))}"
-        show(f"rows: {rows or self.ledger.folder(self.study)}\n{names}")
+        lines = [f"rows: {rows or self.ledger.folder(self.study)}"]
+        if figures:
+            names = ", ".join(map(str, figures))
+            lines.append(f"figure{'s' if len(figures) > 1 else ''}: {names}")
+        show("\n".join(lines))
 
 
 class SweepCommand:

@@ -15,8 +15,9 @@ from tests.studies.search.test_pool_runner import SPACE, crowded, make, spoilt
 from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.store.ledger import Ledger
-from vlmrt_dist.studies.search.definition import Study, best, key_of
+from vlmrt_dist.studies.search.definition import Study, best, key_of, readable
 from vlmrt_dist.studies.search.pool_runner import run_pool
+from vlmrt_dist.studies.search.space import Choice
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
@@ -105,3 +106,47 @@ def test_a_configuration_that_cannot_be_evaluated_ends_and_the_search_goes_on(
     found = run_tune(partly, Ledger(tmp_path), workers=ActorOptions(2), verbose=0)
     assert 0 < len(found) < 8
     assert all(each.params["receivers"] <= 5 for each in found)
+
+
+@pytest.mark.usefixtures("_ray")
+@pytest.mark.parametrize("grid", [False, True], ids=["search", "grid"])
+def test_parameters_are_columns_and_names_can_be_read(
+    study: Study, grid: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from vlmrt_dist.studies.search.trackers import trackers_named
+    from vlmrt_dist.studies.search.tune_runner import tune_study
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    asked = dataclasses.replace(study, num_points=3)
+    if grid:
+        chosen = ({"optimizer": "map", "receivers": 4}, {"optimizer": "map", "receivers": 3})
+        space = {"optimizer": Choice(("map",)), "receivers": Choice((3, 4))}
+        asked = dataclasses.replace(study, num_points=None, space=space, chosen=chosen)
+    ledger = Ledger(tmp_path)
+    results = tune_study(
+        asked, ledger, workers=ActorOptions(2), verbose=0,
+        callbacks=trackers_named(("mlflow", "tensorboard"), asked, ledger.storage),
+    )  # fmt: skip
+    assert results is not None
+    found = {readable(f.params): f for f in asked.found(ledger)}
+    table = results.get_dataframe()
+    assert len(table) == len(found) == asked.total
+    assert set(table["config/receivers"]) == {f.params["receivers"] for f in found.values()}
+    assert {"config/optimizer", "mre", "seeds"} <= set(table.columns)
+    assert not any(name.startswith("config/params") for name in table.columns)
+    # Tune's own files lie under the storage, in folders that tell what they are of.
+    folders = [path for path in (tmp_path / "tune" / "both").iterdir() if path.is_dir()]
+    assert all(any(path.name.startswith(f"{name}_") for name in found) for path in folders)
+    assert len(folders) == len(found)
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("both")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == set(found)
+    for name, run in runs.items():
+        assert run.data.params["receivers"] == str(found[name].params["receivers"])
+    one = next(path for path in folders if "optimizer=levenberg" not in path.name)
+    assert EventAccumulator(str(one)).Reload().Scalars("ray/tune/mre")
+    assert tune_study(asked, ledger, workers=ActorOptions(2), verbose=0) is None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign.files.antennas import Places, places
+from vlmrt_dist.campaign.antenna import Antenna
+from vlmrt_dist.campaign.files.antenna_columns import ANGLES, WORDS, antennas_of_rows
+from vlmrt_dist.campaign.files.antennas import SIDES, Places, places
 from vlmrt_dist.campaign.files.cells import names, numbers
 from vlmrt_dist.campaign.files.levels import Levels
 from vlmrt_dist.campaign.files.links import Links, averaged, same_links, summed_over_delay
@@ -36,7 +40,8 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
     row, transmission, levels = kept
     carriers = transmission.frequency
     frequency = np.where(np.isfinite(carriers), carriers, frequency[row])
-    setup, setups = _setups(reader, kept, frequency)
+    kinds, of_tx, of_rx = _antennas(reader)
+    setup, setups = _setups(reader, kept, frequency, of_tx)
     links = Links(
         line=found.raw.lines[row],
         setup=setup,
@@ -49,6 +54,9 @@ def links_of(reader: TableReader, transmitters: Transmitters | None) -> Links | 
         saturated=levels.saturated,
         unheard=levels.unheard,
         frequency=frequency,
+        kinds=kinds,
+        tx_antenna=of_tx[row],
+        rx_antenna=of_rx[row],
     )
     reader.observed = observed_of(reader, row, links)
     _note_rows_left_out(reader, rows, receivers)
@@ -145,6 +153,32 @@ def _noise(reader: TableReader) -> FloatArray:
     return values.values
 
 
+def _antennas(reader: TableReader) -> tuple[tuple[Antenna, ...], IntArray, IntArray]:
+    """The antennas that the file states, if any, and which of them the transmitter and the receiver
+    of each row have [n]."""
+    found, none = reader.found, np.zeros(len(reader.found.raw.lines), dtype=np.int64)
+    file = Path(found.raw.name)
+    folder = file.parent if file.is_file() else None
+    sides = {p: antennas_of_rows(found, p, folder, reader.problems) for p in ("tx_", "rx_")}
+    if not any(sides.values()):
+        return (), none, none
+    number: dict[Antenna, int] = {}
+    which = []
+    for prefix, told in sides.items():
+        kinds, index = told or ((Antenna(),), none)
+        places = np.array([number.setdefault(kind, len(number)) for kind in kinds])
+        which.append(places[index])
+        for name in (*ANGLES, *WORDS):
+            if prefix + name in found:
+                unit = f" [{found.unit(prefix + name)}]" if name in ANGLES else ""
+                reader.use(prefix + name, f"{SIDES[prefix[:2]]}'s {name.replace('_', ' ')}{unit}")
+        if told is None:
+            reader.notes.append(
+                f"antennas of the {SIDES[prefix[:2]]}s are not stated: isotropic, vertical"
+            )
+    return tuple(number), which[0], which[1]
+
+
 def _in_decibels(reader: TableReader) -> BoolArray:
     """[n] rows of the file with a value that a noise in decibels belongs to."""
     found = reader.found
@@ -156,11 +190,12 @@ def _in_decibels(reader: TableReader) -> BoolArray:
 
 
 def _setups(
-    reader: TableReader, rows: Rows, frequency: FloatArray
+    reader: TableReader, rows: Rows, frequency: FloatArray, antenna: IntArray
 ) -> tuple[IntArray, tuple[str, ...]]:
     """Setup of each row, and the names of the setups.
 
-    A column states it; else the rows of one transmitter (by position and name) and carrier are one.
+    A column states it; else the rows of one transmitter (by position, name and antenna) and carrier
+    are one.
     """
     found = reader.found
     setups = [""] * len(rows.row)
@@ -176,7 +211,8 @@ def _setups(
     else:
         points = map(tuple, rows.transmission.points.tolist())
         carriers = np.nan_to_num(frequency, nan=-1.0).tolist()
-        key = list(zip(rows.transmission.names, points, carriers, strict=True))
+        own = antenna[rows.row].tolist()
+        key = list(zip(rows.transmission.names, points, carriers, own, strict=True))
     number = {each: code for code, each in enumerate(dict.fromkeys(key))}
     texts = [" ".join(text for text in each if isinstance(text, str) and text) for each in number]
     if not all(texts) or len(set(texts)) < len(texts):

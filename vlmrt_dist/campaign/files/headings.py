@@ -128,6 +128,7 @@ _OTHERS: dict[str, tuple[Dimension, tuple[str, ...]]] = {
     "snapshot": ("number", ("snapshot", "snapshotid", "snapshotnumber")),
     "phase_known": ("number", ("phaseknown",)),
     "timing_known": ("number", ("timingknown",)),
+    "device": ("name", ("device", "side")),
     "tx_power_dbm": ("level", ("txpower", "transmitpower", "txpwr", "ptx", "transmissionpower")),
 }  # fmt: skip
 
@@ -167,6 +168,13 @@ def _meanings() -> Iterator[tuple[str, Meaning]]:
         for name in names:
             for text in ("h" + name, name + "h"):
                 yield text, Meaning(f"{side}_height", "length")
+    for prefix in ("tx_", "rx_", ""):
+        for name in ("yaw", "pitch", "roll"):
+            yield (prefix + name).replace("_", ""), Meaning(prefix + name, "angle")
+        for name in ("pattern", "polarization", "array_rows", "array_columns", "port", "antenna"):
+            yield (prefix + name).replace("_", ""), Meaning(prefix + name, "name")
+    for axis in "xyz":
+        yield f"lookat{axis}", Meaning(f"look_at_{axis}", "length")
     for rank, word in enumerate(_LEVELS):
         yield word, Meaning("rss_dbm", "level", rank=rank)
     for rank, word in enumerate(_NAMES):
@@ -185,7 +193,7 @@ _NEED_A_UNIT = ("f", "tau")
 _BRACKETS = re.compile(r"([^\[\](){}]*)[\[({]([^\[\](){}]{0,40})[\])}]\s*")
 _AFTER = re.compile(r"(.*\S)(?:\s*/\s*|\s+in\s+)(\S{1,10})")
 _UNIT_AT_END = re.compile(
-    r"(.+?)(dbm|dbw|db|ghz|mhz|khz|hz|mw|uw|µw|nw|pw|fw|w|ns|us|ms|s|degrees|degree|deg|km|cm|mm|"
+    r"(.+?)(dbm|dbw|db|ghz|mhz|khz|hz|mw|uw|µw|nw|pw|fw|w|ns|us|ms|s|degrees|degree|deg|radians|rad|km|cm|mm|"
     r"metres|meters|metre|meter|m|feet|ft|linear|lin)"
 )
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
+from vlmrt_dist.campaign.antenna import Antenna
 from vlmrt_dist.campaign.files.options import Average
 from vlmrt_dist.units import dbm_to_watts, watts_to_dbm
 
@@ -36,6 +37,9 @@ class Links:
     :param saturated: the true level lies at or above the one given [n]
     :param unheard: no level, since the link was not heard [n]
     :param frequency: carriers [n] [Hz]; NaN where none is stated
+    :param kinds: antennas that occur; none where the file states none
+    :param tx_antenna: which of them each transmitter has [n]
+    :param rx_antenna: which each receiver has [n]
     """
 
     line: IntArray
@@ -49,6 +53,9 @@ class Links:
     saturated: BoolArray
     unheard: BoolArray
     frequency: FloatArray
+    kinds: tuple[Antenna, ...]
+    tx_antenna: IntArray
+    rx_antenna: IntArray
 
     def __len__(self) -> int:
         return len(self.line)
@@ -58,16 +65,19 @@ class Links:
         arrays = {
             each.name: getattr(self, each.name)[rows]
             for each in dataclasses.fields(self)
-            if each.name != "setups"
+            if each.name not in ("setups", "kinds")
         }
-        return Links(setups=self.setups, **arrays)
+        return Links(setups=self.setups, kinds=self.kinds, **arrays)
 
 
 def same_links(links: Links) -> IntArray:
-    """Number of the link of each row [n]: equal for equal setup, carrier and positions; links are
-    numbered in the order in which they first appear."""
+    """Number of the link of each row [n]: equal for equal setup, carrier, positions and antennas;
+    links are numbered in the order in which they first appear."""
     carriers = np.nan_to_num(links.frequency, nan=-1.0)
-    key = np.column_stack([links.setup, carriers, links.tx, links.rx]) + 0.0
+    key = np.column_stack(
+        [links.setup, carriers, links.tx, links.rx, links.tx_antenna, links.rx_antenna]
+    )
+    key = key + 0.0
     bits = np.ascontiguousarray(key).view([("", np.float64)] * key.shape[1]).ravel()
     _, first, group = np.unique(bits, return_index=True, return_inverse=True)
     order = np.empty(len(first), dtype=np.int64)

@@ -169,9 +169,9 @@ def _concatenated(first: Links, second: Links) -> Links:
     arrays = {
         each.name: np.concatenate([getattr(first, each.name), getattr(second, each.name)])
         for each in dataclasses.fields(first)
-        if each.name != "setups"
+        if each.name not in ("setups", "kinds")
     }
-    return Links(setups=first.setups, **arrays)
+    return Links(setups=first.setups, kinds=first.kinds, **arrays)
 
 
 def with_links(table: ObservedTable, levels: Links) -> Links:
@@ -275,6 +275,8 @@ def _bins(table: ObservedTable, at: IntArray, options: ReadingOptions) -> list[D
         )  # fmt: skip
         if options.delay_bin_ns is not None:
             block = block.merged(max(1, round(options.delay_bin_ns / block.narrowest)))
+        if options.delay_range_db is not None:
+            block = block.within(options.delay_range_db)
         found.append(dataclasses.replace(block, bandwidth_hz=each) if each > 0.0 else block)
     return found
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from vlmrt_dist.campaign.files.antenna_columns import antenna_columns
 from vlmrt_dist.campaign.files.headings import POSITIONS
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.observables import (
@@ -46,6 +47,7 @@ def add_observables(columns: Columns, campaign: Campaign, setups: Sequence[str] 
             **dict(zip(POSITIONS, campaign.tx[m].T.tolist() + campaign.rx[m, n].T.tolist(),
                        strict=True)),
             **_columns(block),
+            **antenna_columns(campaign, m, n),
         }  # fmt: skip
         if campaign.frequency is not None:
             own["frequency"] = campaign.frequency[m].tolist()

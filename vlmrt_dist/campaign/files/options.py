@@ -63,6 +63,8 @@ class ReadingOptions:
     :param rotation: bearing of the scene's y axis [°], clockwise from north
     :param delay_bins: "keep" powers in delay bins, or "sum" them up to one level a link
     :param delay_bin_ns: merge neighbouring bins to about this width [ns]; None: as they are
+    :param delay_range_db: delay bins further below the strongest of their link count as below a
+        floor there [dB]; None: as they are
     :param bandwidth_hz: of a measurement of delay bins, where no column states it; None: one over
         their width
     :raises ConfigurationError: if a value is none of these
@@ -85,6 +87,7 @@ class ReadingOptions:
     rotation: float = 0.0
     delay_bins: DelayBins = "keep"
     delay_bin_ns: float | None = None
+    delay_range_db: float | None = None
     bandwidth_hz: float | None = None
 
     def __post_init__(self) -> None:
@@ -115,7 +118,7 @@ class ReadingOptions:
     def _check_delays(self) -> None:
         if self.delay_bins not in get_args(DelayBins):
             raise ConfigurationError(f"delay_bins must be one of {', '.join(get_args(DelayBins))}")
-        for name in ("delay_bin_ns", "bandwidth_hz"):
+        for name in ("delay_bin_ns", "delay_range_db", "bandwidth_hz"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < math.inf:
                 raise ConfigurationError(f"{name} must be positive and finite")

@@ -62,6 +62,13 @@ def contradictions(links: Links) -> Iterator[Problem]:
                 f"the transmitter of setup {links.setups[links.setup[row]]!r} is elsewhere than in "
                 f"line {links.line[known[row]]}; a setup has one transmitter",
             )
+    for row in np.flatnonzero(links.tx_antenna != links.tx_antenna[known]):
+        yield (
+            int(links.line[row]),
+            f"the transmitter of setup {links.setups[links.setup[row]]!r} has another antenna, or "
+            f"port, than in line {links.line[known[row]]}; give the lines of each a setup of their "
+            "own",
+        )
     carrier = np.nan_to_num(links.frequency, nan=-1.0)
     for row in np.flatnonzero(carrier != carrier[known]):
         if row not in moving:

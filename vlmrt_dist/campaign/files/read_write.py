@@ -4,9 +4,10 @@ The columns that are written are ``setup, tx_x, tx_y, tx_z, rx_x, rx_y, rx_z`` [
 [dBm] (absent in a planned campaign) and optionally ``noise_db`` [dB], ``censored`` (1 where
 ``rss_dbm`` is only a bound, the receiver's floor; ``<-95`` in ``rss_dbm`` says the same),
 ``saturated`` (1 where that bound is the receiver's ceiling; ``>-30`` says the same) and
-``frequency`` [Hz], one a setup. Below stand the rows of what was measured beside levels, see
-:mod:`~vlmrt_dist.campaign.files.observed_rows`. What is read may be laid out otherwise, see
-:mod:`~vlmrt_dist.campaign.files.headings`.
+``frequency`` [Hz], one a setup, and the columns of
+:mod:`~vlmrt_dist.campaign.files.antenna_columns` where antennas are stated. Below stand the rows of
+what was measured beside levels, see :mod:`~vlmrt_dist.campaign.files.observed_rows`. What is read
+may be laid out otherwise, see :mod:`~vlmrt_dist.campaign.files.headings`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from vlmrt_dist.campaign.files.antenna_columns import antenna_columns
 from vlmrt_dist.campaign.files.dataframes import DataFrame
 from vlmrt_dist.campaign.files.headings import POSITIONS
 from vlmrt_dist.campaign.files.observed_rows import add_observables
@@ -95,6 +97,7 @@ def write_campaign(
         columns["saturated"] = campaign.saturated[setup, receiver].astype(int).tolist()
     if campaign.frequency is not None:
         columns["frequency"] = campaign.frequency[setup].tolist()
+    columns |= antenna_columns(campaign, setup, receiver)
     add_observables(columns, campaign, setups)
     return write_atomic(target, (_to_csv if suffix == ".csv" else _to_parquet)(columns))
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from vlmrt_dist.arrays import IntArray
+from vlmrt_dist.campaign.antenna import Antennas
 from vlmrt_dist.campaign.files.assembly import links_of
 from vlmrt_dist.campaign.files.dataframes import NAME as FRAME
 from vlmrt_dist.campaign.files.dataframes import DataFrame, arrow_table, refuse_source
@@ -181,5 +183,16 @@ def _campaign(links: Links, reader: TableReader) -> Campaign:
         censored=censored,
         saturated=saturated,
         frequency=None if np.isnan(carriers).any() else carriers,
+        antennas=_antennas(links, groups, shape),
         observables=blocks,
     )
+
+
+def _antennas(links: Links, groups: list[IntArray], shape: tuple[int, int]) -> Antennas | None:
+    """The antennas of the links of each setup."""
+    if not links.kinds:
+        return None
+    rx = np.full(shape, -1)
+    for m, group in enumerate(groups):
+        rx[m, : len(group)] = links.rx_antenna[group]
+    return Antennas(links.kinds, links.tx_antenna[[group[0] for group in groups]], rx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,10 @@ FACTORS: dict[Dimension, dict[str, float]] = {
         **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
         "km": 1e3, "cm": 1e-2, "mm": 1e-3, "ft": 0.3048, "feet": 0.3048,
     },
-    "angle": {**dict.fromkeys(("deg", "degree", "degrees", "°", "dd"), 1.0)},
+    "angle": {
+        **dict.fromkeys(("deg", "degree", "degrees", "°", "dd"), 1.0),
+        **dict.fromkeys(("rad", "radians"), 180.0 / math.pi),
+    },
     "frequency": {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9},
     "time": {"s": 1e9, "ms": 1e6, "us": 1e3, "µs": 1e3, "ns": 1.0, "m": 1e9 / SPEED_OF_LIGHT},
     "decibel": {"db": 1.0},

@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numba
-from numba.core.caching import UserProvidedCacheLocator
-
 from vlmrt_dist.console import say
+from vlmrt_dist.engine import check_address_space
 from vlmrt_dist.store import cache_folder, is_read_only
+
+check_address_space()
+import numba  # noqa: E402
+from numba.core.caching import UserProvidedCacheLocator  # noqa: E402
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError, VlmrtError
 from vlmrt_dist.store import Ledger, Row, label_of
+from vlmrt_dist.streams import spelled
 from vlmrt_dist.studies.point import STUDY_VERSION, Point
 from vlmrt_dist.studies.runs import evaluate as evaluate_point
 from vlmrt_dist.studies.search.space import Choice, Params, Space, check_space, contains, every
@@ -148,7 +150,7 @@ class Study:
             found.rows[row.seed] = row
         return [by_params[name] for name in sorted(by_params)]
 
-    def ordered(self, params: Params) -> Params:
+    def ordered(self, params: Mapping[str, Any]) -> Params:
         """The configuration with its parameters in the order of the space."""
         return {name: params[name] for name in self.space if name in params}
 
@@ -233,3 +235,9 @@ def text(params: Params) -> str:
     """A configuration in words."""
     return ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}"
                      for k, v in params.items())  # fmt: skip
+
+
+def readable(params: Params) -> str:
+    """A configuration as a name, in letters that files may have: ``optimizer=adam,M=3``."""
+    words = text(params).replace(", ", ",")
+    return re.sub(r"[^A-Za-z0-9=,_.+-]+", "-", spelled(words))[:100]

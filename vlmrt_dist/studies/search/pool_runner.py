@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
@@ -17,6 +17,10 @@ from vlmrt_dist.studies.runs import publish
 from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
 from vlmrt_dist.studies.search.sampler import known, optuna_study, suggest, tell
 from vlmrt_dist.studies.search.space import Params
+from vlmrt_dist.studies.search.trackers import Reports
+
+if TYPE_CHECKING:
+    from ray.tune import Callback
 
 Task = tuple[Params, tuple[int, ...]]
 
@@ -27,6 +31,7 @@ def run_pool(
     *,
     workers: ActorOptions | None = None,
     progress: Progress | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> list[Found]:
     """Evaluate what the ledger lacks of a study, and return what it holds then.
 
@@ -37,14 +42,19 @@ def run_pool(
     :param workers: Ray actors that evaluate; None: this process does
     :param progress: called with the last configuration's result, the configurations done and
         those in all
+    :param callbacks: Tune's, such as :func:`~.trackers.trackers_named` gives
     """
+    reports = Reports(study, ledger.storage, callbacks)
     agenda = _Agenda(study, study.found(ledger))
     if progress is not None:
         progress("", agenda.done, study.total)
 
     def ask() -> tuple[str, Task] | None:
         task = agenda.next()
-        return None if task is None else (text(task[0]), task)
+        if task is None:
+            return None
+        reports.started(task[0], agenda.rows_of(task[0]))
+        return text(task[0]), task
 
     def evaluate(task: Task) -> list[Row] | VlmrtError:
         return study.rows_of(*task)
@@ -59,11 +69,14 @@ def run_pool(
     for task, rows in results:
         if isinstance(rows, VlmrtError):
             ended = agenda.failed(task[0], rows)
+            reports.told(task[0], [], str(rows), ended=True)
         else:
             publish(ledger, rows)
             ended = agenda.told(task[0], rows)
+            reports.told(task[0], rows, "", ended=bool(ended))
         if progress is not None and ended:
             progress(f"{text(task[0])}: {ended}", agenda.done, study.total)
+    reports.close()
     return study.found(ledger)
 
 
@@ -127,6 +140,10 @@ class _Agenda:
             waiting = self._begun[key_of(params)] = _Begun(Found(params), trial)
         waiting.busy = True
         return waiting.found.params, study.missing(waiting.found)[0]
+
+    def rows_of(self, params: Params) -> Mapping[int, Row]:
+        """The rows of a configuration that was begun, by seed."""
+        return self._begun[key_of(params)].found.rows
 
     def told(self, params: Params, rows: list[Row]) -> str:
         """Note the rows of a batch.

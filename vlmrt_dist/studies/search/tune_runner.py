@@ -6,7 +6,6 @@ one that all nodes see. Tune's own files are never read back: only the ledger's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from optuna.trial import TrialState
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from vlmrt_dist.distributed import (
@@ -28,9 +28,10 @@ from vlmrt_dist.distributed import (
 from vlmrt_dist.errors import ActorFailure, VlmrtError
 from vlmrt_dist.store import Ledger, LocalPlace
 from vlmrt_dist.studies.runs import publish
-from vlmrt_dist.studies.search.definition import Found, Study, key_of, text
+from vlmrt_dist.studies.search.definition import Found, Study, key_of, readable
 from vlmrt_dist.studies.search.sampler import known, optuna_study, sampler_of, suggest, tell
 from vlmrt_dist.studies.search.space import Params, draw
+from vlmrt_dist.studies.search.trackers import reported
 
 LONGEST = 24 * 3600.0
 """Longest time that a search may take if nothing else is said [s]."""
@@ -48,8 +49,25 @@ def run_tune(
     callbacks: Sequence[tune.Callback] = (),
     verbose: int = 1,
 ) -> list[Found]:
-    """Evaluate what the ledger lacks of a study with Ray Tune, and return what it holds then.
+    """Evaluate what the ledger lacks of a study with Ray Tune, and return what it holds then; see
+    :func:`tune_study` for the parameters and errors."""
+    tune_study(study, ledger, workers=workers, limit=limit, callbacks=callbacks, verbose=verbose)
+    return _begun(study, ledger)
 
+
+def tune_study(
+    study: Study,
+    ledger: Ledger,
+    *,
+    workers: ActorOptions = ActorOptions(),
+    limit: float = LONGEST,
+    callbacks: Sequence[tune.Callback] = (),
+    verbose: int = 1,
+) -> tune.ResultGrid | None:
+    """Evaluate what the ledger lacks of a study with Ray Tune.
+
+    :return: Tune's results: a trial for each configuration that was evaluated, its parameters and
+        results in columns (``get_dataframe``); None if the ledger lacked nothing
     :param workers: trials at a time, each a process that goes on to the next, and their resources
     :param limit: longest time that all may take [s]
     :param callbacks: Tune's
@@ -58,15 +76,17 @@ def run_tune(
     :raises ActorFailure: if a trial's process failed, or the time was over before all were done; a
         configuration that cannot be evaluated is a trial with the reason as its result ``failed``
     """
-    found = [f for f in study.found(ledger) if any(s in f.rows for s in study.seeds)]
+    found = _begun(study, ledger)
     left = _left(study, found)
     if not left:
-        return found
+        return None
     connect()
     needs = needs_of(workers)
     check_capacity(workers.num_actors, needs)
     ledger.folder(study.name)  # refuses a name that would leave the storage, Tune's folder too
-    search = None if study.num_points is None else _Search(study, found)
+    search: Searcher = _Search(study, found)
+    if study.num_points is None:
+        search = _Listed([params for params in left if params is not None])
     place, tunes = ledger.storage, None
     if isinstance(place, LocalPlace):  # a trial's own working directory is another
         place = LocalPlace(place.path.resolve())
@@ -77,8 +97,6 @@ def run_tune(
     )
     tuner = tune.Tuner(
         trainable,
-        # One key of a grid search where the points are given; names and values where they are not.
-        param_space={"params": tune.grid_search(left)} if search is None else None,
         tune_config=_tune_config(study, search, len(left), workers.num_actors, limit),
         run_config=tune.RunConfig(
             name=study.name,
@@ -93,13 +111,17 @@ def run_tune(
         last = str(results.errors[0]).strip().splitlines()[-1]
         raise ActorFailure(f"{len(results.errors)} trials failed, the first with: {last}")
     failed = sum(bool((result.metrics or {}).get("failed")) for result in results)
-    found = [f for f in study.found(ledger) if any(s in f.rows for s in study.seeds)]
-    _check_complete(study, found, failed, limit)
-    return found
+    _check_complete(study, _begun(study, ledger), failed, limit)
+    return results
+
+
+def _begun(study: Study, ledger: Ledger) -> list[Found]:
+    """Configurations that have a row of one of the seeds."""
+    return [f for f in study.found(ledger) if any(s in f.rows for s in study.seeds)]
 
 
 def _tune_config(
-    study: Study, search: _Search | None, count: int, at_a_time: int, limit: float
+    study: Study, search: Searcher, count: int, at_a_time: int, limit: float
 ) -> tune.TuneConfig:
     rung = None
     if study.block is not None:
@@ -114,12 +136,12 @@ def _tune_config(
     return tune.TuneConfig(
         search_alg=search,
         scheduler=rung,
-        num_samples=1 if search is None else count,
+        num_samples=count,
         max_concurrent_trials=at_a_time,
         reuse_actors=True,
         time_budget_s=limit,
-        trial_name_creator=_trial_name,
-        trial_dirname_creator=lambda trial: str(trial.trial_id),
+        trial_name_creator=lambda trial: readable(study.ordered(trial.config)),
+        trial_dirname_creator=lambda trial: f"{trial}_{trial.trial_id}",
     )
 
 
@@ -159,10 +181,27 @@ def _unfinished(study: Study, found: Found) -> bool:
     return finite and not found.complete(study.seeds)
 
 
-def _trial_name(trial: Any) -> str:
-    """Name of a trial, in letters that a file name may have."""
-    params = trial.config.get("params", trial.config)
-    return re.sub(r"[^A-Za-z0-9=_.-]+", "_", text(params))[:80]
+class _Listed(Searcher):
+    """The points of a grid, one after the other."""
+
+    def __init__(self, points: Sequence[Params]) -> None:
+        super().__init__()
+        self._points = list(points)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        return dict(self._points.pop(0)) if self._points else Searcher.FINISHED
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing depends on it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Tune wants a file; what is to be kept is in the ledger."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger has the rows."""
 
 
 class _Search(OptunaSearch):
@@ -192,7 +231,7 @@ class _Search(OptunaSearch):
         else:
             trial, params = suggest(self._study, self._ot_study, self._seen)
             self._ot_trials[trial_id] = trial
-        return {"params": params}
+        return params
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if result.get("finite", False):
@@ -225,7 +264,7 @@ class _Configuration(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, config: Mapping[str, Any]) -> bool:
-        params = self._study.ordered(config["params"])
+        params = self._study.ordered(config)
         there = {key_of(each.params): each for each in self._study.found(self._ledger)}
         self._found = there.get(key_of(params), Found(params))
         return True
@@ -241,16 +280,7 @@ class _Configuration(tune.Trainable):
             else:
                 publish(self._ledger, rows)
                 found.rows.update({row.seed: row for row in rows})
-        values = found.values(study.objectives, study.seeds)
-        finite = values is not None and not failed
-        return {
-            "failed": failed,
-            # Infinity keeps early stopping informed; the search is told that it failed.
-            **dict(zip(study.objectives, values or [float("inf")] * 3, strict=False)),
-            "finite": finite,
-            "seeds": sum(seed in found.rows for seed in study.seeds),
-            "done": not finite or found.complete(study.seeds),
-        }
+        return reported(study, found, failed)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the ledger has the rows."""
