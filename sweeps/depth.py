@@ -30,13 +30,13 @@ from vlmrt_dist.studies import (
 )
 
 
-@sweep("depth", seeds=20, quick={"seeds": 5, "depths": (1, 4)})
+@sweep("depth", seeds=100, quick={"seeds": 5, "depths": (1, 4)})
 def main(
     run: Sweep,
     depths: tuple[int, ...] = (1, 2, 4, 6),
     rays: int = 5000,
-    methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
-    protocols: tuple[ReportedProtocol, ...] = ("same_paths", "exact", "independent"),
+    methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
+    protocols: tuple[ReportedProtocol, ...] = ("same_paths", "exact"),
     options: StudyOptions = StudyOptions(),
     where: PositionOptions = PositionOptions(),
 ) -> None:

@@ -45,7 +45,7 @@ def main(
     run: Sweep,
     rays: int = 5000,
     depth: int = 4,
-    methods: tuple[Method, ...] = ("adam", "adam_fine", "levenberg_marquardt"),
+    methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
     protocol: Protocol = "same_paths",
     options: StudyOptions = StudyOptions(),
     where: PositionOptions = PositionOptions(),

@@ -6,6 +6,8 @@ observable has any) are drawn from the prior, and values from the declared noise
 quantity: the normal 95 % intervals that miss the truth.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 import vlmrt_dist as vd

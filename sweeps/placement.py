@@ -12,14 +12,11 @@ predicted standard deviation is that of ln σ at 0.1 dB of noise and a prior of 
 
 import vlmrt_dist.program  # isort: split
 
-from functools import partial
-
 import numpy as np
 
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.inference import Initial
-from vlmrt_dist.placement import strategy_named
 from vlmrt_dist.report import (
     convergence_figure,
     labelled,
@@ -27,7 +24,16 @@ from vlmrt_dist.report import (
     of_the_paper,
     placement_table,
 )
-from vlmrt_dist.studies import Method, Point, StudyOptions, Sweep, differing, sweep
+from vlmrt_dist.studies import (
+    Method,
+    Point,
+    StudyOptions,
+    Sweep,
+    chosen_positions,
+    differing,
+    predicted,
+    sweep,
+)
 
 NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal",
          "a_optimal": "A-optimal", "d_optimal_refined": "D-optimal, refined",
@@ -35,7 +41,7 @@ NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal
 STARTS: dict[Initial, str] = {"itu": "VLMInit", "random": "RandInit"}
 
 
-@sweep("placement", seeds=20, quick={"seeds": 3})
+@sweep("placement", seeds=100, quick={"seeds": 3})
 def main(
     run: Sweep,
     placements: tuple[str, ...] = (
@@ -70,11 +76,16 @@ def main(
     """
     run = run.variant(options.variant)
     room, radio = vd.box_room(), options.radio(max_depth=depth, samples_per_src=rays)
-    size = (setups, receivers)
-    campaigns = {s: run.call(partial(positions, room, radio, s, size, run.seeds, pools), s)
-                 for s in placements}  # fmt: skip
-    predicted = {NAMES.get(s, s): run.call(partial(spread, room, radio, campaigns[s]), s)
-                 for s in placements}  # fmt: skip
+    campaigns = {
+        s: chosen_positions(run, room, s, radio, (setups, receivers),
+                            run.seeds[:pools] if "optimal" in s else run.seeds)
+        for s in placements
+    }  # fmt: skip
+    expected = {
+        NAMES.get(s, s): float(np.median([p.mean_posterior for p in
+                                          predicted(run, room, some, radio)]))
+        for s, some in campaigns.items()
+    }  # fmt: skip
     others = differing(
         {"setups": (setups, 3), "N": (receivers, 3), "D": (depth, 4), "U": (rays, 5000)}
     )
@@ -87,27 +98,12 @@ def main(
         for i, campaign in enumerate(some)
     ]  # fmt: skip
     rows = run.rows([part for point in points for part in options.points(point)])
-    show(placement_table(f"Figure 5: positions and start, {len(run.seeds)} seeds", rows, predicted))
+    show(placement_table(f"Figure 5: positions and start, {len(run.seeds)} seeds", rows, expected))
     show(*of_the_paper(run.study, rows))
     curves = {f"{STARTS.get(s, s)} & {name}":
               of_method(labelled(rows, positions=name, start=STARTS.get(s, s)), "adam")
-              for name in predicted for s in starts}  # fmt: skip
+              for name in expected for s in starts}  # fmt: skip
     run.close(convergence_figure(f"Adam, N = {receivers}", curves, run.figure()))
-
-
-def positions(
-    room: vd.SceneModel, radio: vd.RadioConfig, name: str, size: tuple[int, int],
-    seeds: tuple[int, ...], pools: int,
-) -> list[vd.Campaign]:  # fmt: skip
-    """A campaign for each seed; for a few where nothing but the pool is random."""
-    few = seeds[:pools] if "optimal" in name else seeds
-    return [vd.place(strategy_named(name, radio), room, *size, seed=seed) for seed in few]
-
-
-def spread(room: vd.SceneModel, radio: vd.RadioConfig, campaigns: list[vd.Campaign]) -> float:
-    """Median of the mean predicted standard deviation."""
-    found = [vd.predicted_std(room, c, radio=radio, num_draws=1) for c in campaigns]
-    return float(np.median([p.mean_posterior for p in found]))
 
 
 if __name__ == "__main__":

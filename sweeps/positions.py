@@ -9,8 +9,6 @@ values, truth and estimate on one solve of 5000 rays (same_paths).
 
 import vlmrt_dist.program  # isort: split
 
-from functools import partial
-
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import of_the_paper, positions_figure, positions_table
@@ -19,7 +17,7 @@ from vlmrt_dist.studies import Method, Point, StudyOptions, Sweep, differing, pl
 NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 
 
-@sweep("positions", seeds=20, quick={"seeds": 3, "receivers": (3,)})
+@sweep("positions", seeds=100, quick={"seeds": 3, "receivers": (3,)})
 def main(
     run: Sweep,
     receivers: tuple[int, ...] = (3, 8),
@@ -40,7 +38,7 @@ def main(
     """
     run = run.variant(options.variant)
     room, radio = vd.box_room(), options.radio(max_depth=depth, samples_per_src=rays)
-    plans = {(s, n): run.call(partial(planned, room, s, n, radio), f"{s} N={n}")
+    plans = {(s, n): planned(run, room, s, n, radio)
              for n in receivers for s in placements}  # fmt: skip
     others = differing({"D": (depth, 4), "U": (rays, 5000)})
     points = [

@@ -10,8 +10,6 @@ An object has no bound where the links alone, without a prior, leave a direction
 
 import vlmrt_dist.program  # isort: split
 
-from functools import partial
-
 import vlmrt_dist as vd
 from vlmrt_dist.console import show
 from vlmrt_dist.report import (
@@ -26,7 +24,7 @@ from vlmrt_dist.studies import Method, Point, StudyOptions, Sweep, differing, pl
 NAMES = {"random": "RandSel", "vlm": "VLMSel (offline)", "d_optimal": "D-optimal"}
 
 
-@sweep("receivers", seeds=20, quick={"seeds": 3})
+@sweep("receivers", seeds=100, quick={"seeds": 3})
 def main(
     run: Sweep,
     receivers: tuple[int, ...] = (2, 3, 4, 8),
@@ -47,7 +45,7 @@ def main(
     """
     run = run.variant(options.variant)
     room, radio = vd.box_room(), options.radio(max_depth=depth, samples_per_src=rays)
-    plans = {(NAMES.get(s, s), n): run.call(partial(planned, room, s, n, radio), f"{s} N={n}")
+    plans = {(NAMES.get(s, s), n): planned(run, room, s, n, radio)
              for s in placements for n in receivers}  # fmt: skip
     others = differing({"D": (depth, 4), "U": (rays, 5000)})
     points = [

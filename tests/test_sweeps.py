@@ -20,7 +20,7 @@ import pytest
 from tests import ROOT
 from tests.commands import COMMAND, invoke
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.report.claims import QUICK_NOTE
+from vlmrt_dist.report.claims import QUICK_NOTE, claims_of
 from vlmrt_dist.report.data import description_of
 from vlmrt_dist.report.paper import CLAIMS, TABLE_1, TABLE_2
 from vlmrt_dist.report.verdicts import Verdict
@@ -180,9 +180,9 @@ def test_make_reproduce_runs_every_sweep_of_the_paper_and_then_the_report() -> N
         ["make", "-n", "reproduce", "STORAGE=there", "READY="], cwd=ROOT, env=alone,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    loop, report = done.stdout.strip().split("\n")[-2:]
-    assert set(PAPERS) <= set(loop.split(" in ")[1].split(";")[0].split())
-    assert "--storage there" in loop
+    named = re.findall(r"vlmrt sweep (\S+) --storage there", done.stdout)
+    assert sorted(PAPERS) == sorted(name for names in named for name in names.split(","))
+    report = done.stdout.strip().split("\n")[-1]
     assert report == ".venv/bin/vlmrt report there -o report.html --overwrite"
 
 
@@ -372,6 +372,19 @@ def test_the_other_sweeps_of_the_paper_print_its_claims_and_no_verdict_on_few_se
     for source in description_of(name).paper:
         assert f"the paper's {source}: {CLAIMS[source]}" in printed
     assert QUICK_NOTE in printed
+
+
+@pytest.mark.slow
+def test_two_disjoint_sets_of_a_hundred_seeds_give_the_same_verdicts(tmp_path: Path) -> None:
+    sweep("initialization").main(seeds=200, methods=("adam",), storage=str(tmp_path))
+    rows = Ledger(tmp_path).rows("initialization")
+    one, two = (
+        {j.claim: j.verdict for j in claims_of("initialization", some)}
+        for some in ([r for r in rows if r.seed < 100], [r for r in rows if r.seed >= 100])
+    )
+    assert len(one) == 8
+    assert one == two
+    assert "undecided" not in one.values()
 
 
 @pytest.mark.slow

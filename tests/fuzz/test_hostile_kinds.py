@@ -99,6 +99,7 @@ KINDS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "fill bytes in a JPEG": (
         "photograph", lambda: b"\xff\xd8" + b"\xff" * 4_000_000 + picture("jpeg")[2:]),
     "a key of many parts": ("layers", lambda: b".".join([b"a"] * 200_000) + b" = 1\n" + LAYERS),
+    "a cell longer than the CSV module takes": ("area_csv", lambda: b"a" * 150_000),
     "lists by the million": (
         "estimate_json", lambda: b'{"rows":[' + b"[]," * 12_000_000 + b"[]]}"),
     "an integer of many digits": ("layers", lambda: b"a = " + b"1" * 5000),

@@ -69,6 +69,7 @@ def test_changed_files_end_in_a_value_or_an_error_of_ours(judge: Judge, reader: 
 
 
 @pytest.mark.fuzz
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of long steps
 def test_many_changed_files(judge: Judge) -> None:
     end, start = time.monotonic() + 60.0 * MINUTES, int(time.time())
     found = []

@@ -10,7 +10,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,12 +240,21 @@ def _of_geojson(text: str) -> Area:
     return Area.of_shape(shape)
 
 
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """:raises ConfigurationError: if a cell is longer than any number"""
+    rows = csv.reader(text.splitlines(), delimiter=delimiter)
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise ConfigurationError(f"line {rows.line_num} cannot be read as CSV ({error})") from None
+
+
 def _rings_of_csv(text: str) -> list[list[list[float]]]:
     rings: dict[tuple[str, int], list[list[float]]] = {}
     columns: tuple[int, ...] | None = None
     gaps = 0
     delimiter = ";" if ";" in text and "," not in text else ","
-    for number, row in enumerate(csv.reader(text.splitlines(), delimiter=delimiter), 1):
+    for number, row in enumerate(_rows(text, delimiter), 1):
         cells = [cell.strip() for cell in row]
         if cells and cells[0].startswith("#"):
             continue

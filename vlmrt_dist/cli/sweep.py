@@ -15,11 +15,13 @@ import vlmrt_dist
 from vlmrt_dist.command_line import leave
 from vlmrt_dist.console import print_result
 from vlmrt_dist.errors import ConfigurationError, StorageError
-from vlmrt_dist.studies import PROGRAM
+from vlmrt_dist.signals import STOP_SIGNAL
+from vlmrt_dist.studies import KEPT, PROGRAM
 
-HELP = """Usage: vlmrt sweep NAME [OPTIONS]
+HELP = """Usage: vlmrt sweep NAME[,NAME...] [OPTIONS]
 
-Run a sweep; its own options: vlmrt sweep NAME --help. Each is a question:
+Run a sweep, or several one after another with the options that all of them have; its own options:
+vlmrt sweep NAME --help. Each is a question:
 """
 
 
@@ -30,18 +32,27 @@ def sweep_command(
     if not words or words[0] in ("--help", "-h"):
         print_result("\n".join([HELP, *_listed()]))
         leave()
-    name, *options = words
-    files = sweep_files()
-    if name not in files:
-        near = difflib.get_close_matches(name, files, n=1)
-        raise ConfigurationError(
-            f"there is no sweep {name!r}"
-            + (f"; did you mean {near[0]}?" if near else ".")
-            + f" The sweeps are {', '.join(files)}"
-        )
-    sys.argv = [name, *options]
-    told = {PROGRAM: f"vlmrt sweep {name}"}
-    runpy.run_path(str(files[name]), init_globals=told, run_name="__main__")
+    asked, *options = words
+    files, names = sweep_files(), asked.split(",")
+    for name in names:
+        if name not in files:
+            near = difflib.get_close_matches(name, files, n=1)
+            raise ConfigurationError(
+                f"there is no sweep {name!r}"
+                + (f"; did you mean {near[0]}?" if near else ".")
+                + f" The sweeps are {', '.join(files)}"
+            )
+    if len(names) == 1:
+        sys.argv = [asked, *options]
+        told = {PROGRAM: f"vlmrt sweep {asked}"}
+        runpy.run_path(str(files[asked]), init_globals=told, run_name="__main__")
+        return
+    STOP_SIGNAL.install(f"stopped (SIGTERM); {KEPT}\n")
+    for name in names:
+        told = {PROGRAM: f"vlmrt sweep {name}"}
+        file = runpy.run_path(str(files[name]), init_globals=told, run_name=f"sweep_{name}")
+        if code := file["main"].run(options):
+            leave(code)
 
 
 def sweep_files() -> dict[str, Path]:

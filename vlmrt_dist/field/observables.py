@@ -476,16 +476,17 @@ class _Alignment:
             best[g] = grid[int(size.argmax())]
         step = np.array([np.ptp(grid) / max(len(grid) - 1, 1) for grid in self._grids])
         low, high = best - step, best + step
+        going = np.ones(self.count, bool)  # each by itself: others may be on another actor
         for _ in range(NEWTON_STEPS):
             first, second = self.slopes(product, best)
             # Uphill on |Z|² where it is not yet concave, but never beyond the neighbours.
             move = np.where(second < 0.0, -first / np.where(second < 0.0, second, -1.0),
                             0.25 * step * np.sign(first))  # fmt: skip
-            new = np.clip(best + move, low, high)
-            if (np.abs(new - best) <= 1e-15 * np.maximum(np.abs(best), 1.0)).all():
-                best = new
-                break
+            new = np.where(going, np.clip(best + move, low, high), best)
+            going &= np.abs(new - best) > 1e-15 * np.maximum(np.abs(best), 1.0)
             best = new
+            if not going.any():
+                break
         return _Aligned(self, product, best)
 
     def slopes(

@@ -194,7 +194,7 @@ def initialization_claims(rows: Sequence[Row]) -> list[Judged]:
             ))  # fmt: skip
             judged.append(_ratio(
                 "Figure 4", f"VLMInit starts up to {nearer:g} times nearer than {other}", reading,
-                [theirs, ours], _start, "the same of the tenth of the seeds where it is largest",
+                [theirs, ours], _start, f"ratio to {other} that a tenth of the seeds exceed",
                 nearer, starts, ratio_of_seeds(0.9),
             ))  # fmt: skip
             steps = {name: _steps(_median(some, _until_near)) for name, some in both.items()}

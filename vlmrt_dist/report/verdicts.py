@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from vlmrt_dist.arrays import FloatArray
 
@@ -154,7 +154,7 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> Interval:
     line = np.polyfit(x, y, 1)
     freedom = len(x) - 2
     spread = ((y - np.polyval(line, x)) ** 2).sum() / freedom / ((x - x.mean()) ** 2).sum()
-    reach = float(stats.t.ppf((1.0 + LEVEL) / 2.0, freedom) * np.sqrt(spread))
+    reach = float(stdtrit(freedom, (1.0 + LEVEL) / 2.0) * np.sqrt(spread))
     return Interval(float(line[0]), float(line[0]) - reach, float(line[0]) + reach)
 
 

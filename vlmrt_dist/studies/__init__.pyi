@@ -75,8 +75,10 @@ from .point import Method as Method
 from .point import Point as Point
 from .point import Protocol as Protocol
 from .point import ReportedProtocol as ReportedProtocol
+from .positions import chosen_positions as chosen_positions
 from .positions import optimal as optimal
 from .positions import planned as planned
+from .positions import predicted as predicted
 from .runs import run as run
 from .search.definition import Found as Found
 from .search.definition import Study as Study
@@ -96,6 +98,7 @@ from .study_options import PositionName as PositionName
 from .study_options import PositionOptions as PositionOptions
 from .study_options import StudyOptions as StudyOptions
 from .study_options import differing as differing
+from .sweeps import KEPT as KEPT
 from .sweeps import PROGRAM as PROGRAM
 from .sweeps import CommonOptions as CommonOptions
 from .sweeps import Sweep as Sweep

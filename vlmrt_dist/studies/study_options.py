@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +21,9 @@ from vlmrt_dist.inference import (
     StopRule,
     reading_named,
 )
-from vlmrt_dist.placement import place, strategy_named
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.studies.point import TRUTH_WIDTH, WIDEST, Point
+from vlmrt_dist.studies.positions import chosen_positions
 from vlmrt_dist.studies.sweeps import Sweep
 from vlmrt_dist.vlm import Advice, AdvisorName, Recorded, ask
 
@@ -226,6 +225,5 @@ class PositionOptions(Options):
             advisor = Recorded(self.recording) if self.recording else self.vlm
             advice = ask(advisor, room, self.setups, self.receivers, frequency=radio.frequency)
             return advice, advice.campaign
-        strategy = strategy_named(self.positions, radio)
-        choose = partial(place, strategy, room, self.setups, self.receivers, seed=0)
-        return None, run.call(choose, "choose positions")
+        size = self.setups, self.receivers
+        return None, chosen_positions(run, room, self.positions, radio, size)[0]

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import inspect
+import json
 import os
 import sys
 import tempfile
@@ -38,6 +40,7 @@ from vlmrt_dist.command_line import (
 )
 from vlmrt_dist.console import point_bar, show
 from vlmrt_dist.distributed import ActorOptions, call, map_on_actors
+from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.signals import STOP_SIGNAL
 from vlmrt_dist.store import Ledger, Place, Row, Timing, nothing_written, own_file, results_place
@@ -49,6 +52,9 @@ PROGRAM = "__program__"
 """Global of a sweep's file: name of the command in its help, where that is not the file's name."""
 
 KEPT = "what is finished is kept, the same command goes on from there"
+
+KEPT_VERSION = 1
+"""Part of every key of :meth:`Sweep.kept`: raise it when the same question has another answer."""
 
 Result = TypeVar("Result")
 
@@ -149,6 +155,24 @@ class Sweep:
     def call(self, function: Callable[[], Result], name: str) -> Result:
         """``function()``, on an actor if there are any."""
         return call(function, name, self.workers)
+
+    def kept(self, parts: Sequence[Any], compute: Callable[[], Any], name: str) -> Any:
+        """A JSON value that is computed once, on an actor if there are any, and found again in the
+        storage.
+
+        :param parts: plain values that determine it
+        :param compute: makes it
+        :param name: of the computation, for the actors
+        """
+        asked = json.dumps([KEPT_VERSION, engine_versions(), *parts], sort_keys=True)
+        file = self.folder / "kept" / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
+        if (content := file.read()) is not None:
+            with contextlib.suppress(ValueError):
+                return json.loads(content)
+        value = self.call(compute, name)
+        if not self.options.dry_run:
+            file.write(json.dumps(value).encode())
+        return value
 
     def rows(self, points: Sequence[Point]) -> list[Row]:
         """The rows of points, with a bar over those that the ledger lacks.

@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.rendering import look_name, texture
+from vlmrt_dist.report.charts import FLOOR, history_curve
 from vlmrt_dist.report.paper import Printed
 from vlmrt_dist.report.paper_comparison import OPTIMIZER_NAMES, groups
 from vlmrt_dist.scene import SceneModel
@@ -82,7 +83,11 @@ def comparison_figure(
     rows: Sequence[Row],
     path: Where,
 ) -> Where:
-    """The error against ``column`` and along the iterations, as a PNG at ``path`` and a PDF."""
+    """The error against ``column`` and along the iterations, as a PNG at ``path`` and a PDF.
+
+    Methods whose errors lie below :data:`~vlmrt_dist.report.charts.FLOOR` are named with theirs in
+    the legend instead, so that the paper's scale is in view.
+    """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     figure.suptitle(title)
@@ -97,25 +102,22 @@ def comparison_figure(
         quantiles = np.array(
             [np.quantile([100.0 * r.mre for r in picked[i]], [0.5, 0.1, 0.9]) for i in there]
         ).T
+        name, color = f"{OPTIMIZER_NAMES[method[0]]}, {method[1]}", f"C{shade}"
+        if len(there) and quantiles[0].max() < FLOOR:
+            left.plot([], [], "o", color=color, label=f"{name}: {quantiles[0].max():.0e} at most")
+            continue
         # Dodged sideways, so that error bars of equal height stay apart.
         x = place[there] + 0.06 * (shade - len(methods) / 2)
-        left.errorbar(
-            x,
-            quantiles[0],
-            yerr=np.abs(quantiles[1:] - quantiles[0]),
-            fmt="o-",
-            color=f"C{shade}",
-            capsize=3,
-            label=f"{OPTIMIZER_NAMES[method[0]]}, {method[1]}",
-        )
-        _draw_histories(right, picked[there[-1]] if there else [], f"C{shade}")
+        bars = np.abs(quantiles[1:] - quantiles[0])
+        left.errorbar(x, quantiles[0], yerr=bars, fmt="o-", color=color, capsize=3, label=name)
+        _draw_histories(right, picked[there[-1]] if there else [], color)
     left.set(yscale="log", xlabel=symbol, ylabel="MRE [%]: median, 10 % to 90 % of the seeds")
     left.set_xticks(place, [str(v) for v in values])
     right.set(
         xscale="log",
         yscale="log",
         xlabel="iteration",
-        ylabel=f"MRE [%], every seed at {symbol} = {values[-1]}",
+        ylabel=f"MRE [%] at {symbol} = {values[-1]}: median, 10 % to 90 %",
     )
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -124,9 +126,10 @@ def comparison_figure(
 
 
 def _draw_histories(axes: Any, rows: Sequence[Row], color: str) -> None:
-    for row in rows:
-        history = 100.0 * np.array(row.mre_history)
-        axes.plot(np.arange(1, len(history) + 1), history, color=color, alpha=0.35, lw=0.8)
+    curve = history_curve("", [100.0 * np.array(row.mre_history) for row in rows])
+    if curve is not None and curve.low is not None and curve.high is not None:
+        axes.plot(curve.x, curve.y, color=color)
+        axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.2, lw=0.0)
 
 
 def draw_objects(axes: Any, scene: SceneModel, colors: Sequence[Any]) -> None:

@@ -69,11 +69,12 @@ def measurement_figure(
 def _draw_levels(axes: Any, result: Estimate) -> None:
     """Levels at the estimate, and as predicted by fits without the link, against measured ones."""
     links = result.links
-    heard = ~np.isnan(links.replayed_dbm)
+    heard = ~np.isnan(links.replayed_dbm) & ~np.isnan(links.measured_dbm)
     known = heard & ~links.censored
     both = np.concatenate([links.measured_dbm[heard], links.replayed_dbm[heard]])
-    ends = [both.min() - 2.0, both.max() + 2.0]
-    axes.plot(ends, ends, color="0.6", lw=0.8)
+    if len(both):
+        ends = [both.min() - 2.0, both.max() + 2.0]
+        axes.plot(ends, ends, color="0.6", lw=0.8)
     held_out = known & ~np.isnan(links.held_out_dbm)
     if held_out.any():
         axes.plot(
@@ -100,7 +101,7 @@ def _draw_levels(axes: Any, result: Estimate) -> None:
 def _draw_residuals(axes: Any, result: Estimate) -> None:
     """Measured minus replayed, with twice the noise on either side."""
     links = result.links
-    known = ~np.isnan(links.replayed_dbm) & ~links.censored
+    known = ~np.isnan(links.residual_db) & ~links.censored
     order = np.argsort(links.measured_dbm[known])
     level, noise = links.measured_dbm[known][order], links.noise_db[known][order]
     if len(level):
@@ -191,6 +192,8 @@ def _draw_intervals(axes: Any, result: Estimate, truth: np.ndarray | None) -> No
 
 
 def _quality(result: Estimate) -> str:
+    if np.isnan(result.residual_db):
+        return "no levels were measured"
     text = f"{result.num_links - result.num_unheard} links, residual {result.residual_db:.2g} dB"
     if np.isfinite(result.held_out_db):
         text += f", held out {result.held_out_db:.2g} dB"

@@ -62,9 +62,9 @@ def _spread(number: IntArray, power_dbm: FloatArray) -> IntArray:
 def _draw(axes: Any, block: DelayPower, replayed: FloatArray, rows: IntArray) -> None:
     edges = np.append(block.start_ns[rows], block.stop_ns[rows[-1]])
     heard = np.where(block.below[rows], np.nan, block.power_dbm[rows])
-    axes.stairs(heard, edges, color="#4a6fa5", fill=False, lw=1.6, label="measured")
+    axes.stairs(heard, edges, baseline=None, color="#4a6fa5", lw=1.6, label="measured")
     floor = np.where(block.below[rows], block.power_dbm[rows], np.nan)
-    axes.stairs(floor, edges, color="#b0b0b0", lw=1.6, label="at or below the floor")
+    axes.stairs(floor, edges, baseline=None, color="#b0b0b0", lw=1.6, label="at or below the floor")
     middle = 0.5 * (block.start_ns[rows] + block.stop_ns[rows])
     axes.plot(middle, replayed[rows], color="#c0392b", lw=1.2, marker=".", label="replayed")
     known = np.concatenate([heard, replayed[rows]])

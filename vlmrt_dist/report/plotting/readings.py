@@ -53,5 +53,6 @@ def readings_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
         axes[row, 0].set(yscale="log", ylabel=f"{label}: median, 10 to 90 %")
         if printed[name]:
             axes[row, 0].set_ylim(min(printed[name]) / MARGIN, max(printed[name]) * MARGIN)
-    axes[0, 0].legend(fontsize=7)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=8)
     return save_both(figure, path)
