@@ -63,8 +63,13 @@ class Weights:
     def of(timing: Timing) -> Weights:
         """Those that a row of the ledger holds in its label."""
         told = json.loads(timing.label)
-        arrays = {name: np.array(told.pop(name)) for name in ("excess", "weight", "reference")}
-        return Weights(**told, **arrays, evaluations=timing.iterations, seconds=timing.seconds_fit)
+        excess, weight, reference = (
+            np.array(told[name]) for name in ("excess", "weight", "reference")
+        )
+        return Weights(
+            told["name"], float(told["width"]), excess, weight, reference,
+            timing.iterations, timing.seconds_fit,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
