@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,24 @@ def test_a_value_that_makes_no_sense_cannot_be_made(
     kind: type, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
+        kind(**options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (Prior, {"width": "0.5"}),
+        (Prior, {"correlation": "0.5"}),
+        (Noise, {"db": "1"}),
+        (Noise, {"gain_offset_db": True}),
+        (Noise, {"clutter_db_per_sqrt_m": "much"}),
+        (LevenbergMarquardt, {"max_total": "many"}),
+        (Adam, {"rate": "1e-3"}),
+        (Parameters, {"widths": {"thickness": "0.1"}}),
+    ],
+)
+def test_a_text_is_no_number(kind: Callable[..., object], options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="number"):
         kind(**options)
 
 

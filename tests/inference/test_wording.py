@@ -48,6 +48,16 @@ def quantity() -> QuantityEstimate:
     )  # fmt: skip
 
 
+def test_of_many_intervals_the_heaviest_are_told() -> None:
+    weights = (0.3, 0.01, 0.25, 0.02, 0.2, 0.12, 0.1)
+    parts = tuple(Part(i, i + 0.5, i + 0.2, w) for i, w in enumerate(weights, 1))
+    found = replace(quantity(), parts=(parts, *PARTS[1:]))
+    assert value_text(found, 0) == "1.2 or 3.2 or 5.2 or 6.2 or 3 more"
+    assert interval_text(found, 0).endswith("6 … 6.5 (12%), 3 more (13%)")
+    (line,) = [x for x in verdict_sentences(NAMES, {"conductivity": found}) if "either" in x]
+    assert "or one of 3 more intervals (together 13%); each explains" in line
+
+
 def test_each_verdict_has_its_cells() -> None:
     found = quantity()
     assert [value_text(found, k) for k in range(6)] == [

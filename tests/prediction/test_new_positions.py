@@ -1,5 +1,7 @@
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from vlmrt_dist.inference import (
     Noise,
     Prior,
     estimate,
+    write_estimate,
 )
 from vlmrt_dist.inference.options import PosteriorShape
 from vlmrt_dist.prediction import predict
@@ -70,6 +73,19 @@ def test_a_prediction_is_told(room: SceneModel, result: Estimate, places: Campai
     assert told["units"]["noise_db"] == "dB"
     assert [row["receiver"] for row in told["links"]] == [1, 2, 3, 4, 5] * 2
     assert found.rows()[0]["level_dbm"] == found.level_dbm[0]
+
+
+def test_the_file_of_an_estimate_will_do(
+    tmp_path: Path, room: SceneModel, result: Estimate, campaign: Campaign, places: Campaign
+) -> None:
+    strange: Any = {}
+    file = tmp_path / "estimate.json"
+    write_estimate(result, file, scene=room, campaign=campaign, radio=RADIO)
+    found = predict(file, room, places)
+    expected = predict(result, room, places).level_dbm
+    np.testing.assert_allclose(found.level_dbm, expected, atol=1e-9)
+    with pytest.raises(ConfigurationError, match=r"read_estimate.*not dict"):
+        predict(strange, room, places)
 
 
 def test_slips_are_refused(room: SceneModel, result: Estimate, places: Campaign) -> None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from vlmrt_dist.cli.options import SceneOptions
 from vlmrt_dist.command_line import described
-from vlmrt_dist.console import print_result
+from vlmrt_dist.console import counted, print_result
 from vlmrt_dist.inference import Calibration, read_estimate
 from vlmrt_dist.scene import LAYERS_FILE, SceneModel, check_folder
 
@@ -37,7 +37,7 @@ def apply_command(
     if not force:
         numbers.check(room)
     path = numbers.write(room, out, overwrite=overwrite)
-    print_result(f"{room.num_objects} objects written to {path}")
+    print_result(f"{counted(room.num_objects, 'object')} written to {path}")
     for line in [*numbers.remarks(), *in_layers_file(numbers.on(room), numbers)]:
         print_result(line)
 

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.cli.options import NamedScene
 from vlmrt_dist.command_line import described
-from vlmrt_dist.console import print_result
+from vlmrt_dist.console import counted, print_result
 from vlmrt_dist.errors import SceneError
 from vlmrt_dist.scene import LAYERS_FILE
 
@@ -40,7 +40,7 @@ def export_command(
     name = scene if boxes is None else f"box_room_{boxes}"
     room = options.named(name, frequency or RadioConfig.frequency)
     path = room.write(out, frequency=frequency, overwrite=overwrite)
-    print_result(f"{room.num_objects} objects written to {path}")
+    print_result(f"{counted(room.num_objects, 'object')} written to {path}")
     if any(item.layered is not None or item.extra_loss_db for item in room.objects):
         print_result(
             f"Sionna has no layers and no extra losses: they are in {LAYERS_FILE} beside it; read "

@@ -306,6 +306,8 @@ class SolverOptions(Options):
         least squares only
     :param max_iterations: most iterations of Adam (1000), or evaluations of a least-squares start
         (100)
+    :param max_total: most evaluations of a least-squares fit with its search for other minima and
+        its draws (80000)
     :raises ConfigurationError: if an option does not go with the optimizer
     """
 
@@ -315,6 +317,7 @@ class SolverOptions(Options):
     loss: LinkLoss | None = None
     posterior: PosteriorShape = "auto"
     max_iterations: int | None = None
+    max_total: int | None = None
 
     def __post_init__(self) -> None:
         self.value()
@@ -326,6 +329,8 @@ class SolverOptions(Options):
         """
         if self.max_iterations is not None and self.max_iterations < 1:
             raise ConfigurationError("--max-iterations must be 1 or more")
+        if self.max_total is not None and self.max_total < 1:
+            raise ConfigurationError("--max-total must be 1 or more")
         if self.optimizer == "levenberg_marquardt":
             if self.engine == "retrace":
                 raise ConfigurationError(
@@ -337,8 +342,13 @@ class SolverOptions(Options):
                 initial=self.initial,
                 posterior=self.posterior,
                 max_evaluations=self.max_iterations or LevenbergMarquardt.max_evaluations,
+                max_total=self.max_total or LevenbergMarquardt.max_total,
             )
-        asked = {"--loss": self.loss is not None, "--posterior": self.posterior != "auto"}
+        asked = {
+            "--loss": self.loss is not None,
+            "--posterior": self.posterior != "auto",
+            "--max-total": self.max_total is not None,
+        }
         for name, given in asked.items():
             if given:
                 raise ConfigurationError(f"{name} goes with --optimizer levenberg_marquardt")

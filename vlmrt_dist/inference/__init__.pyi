@@ -7,6 +7,8 @@ from .conductivity_prior import initial_conductivity as initial_conductivity
 from .conductivity_prior import prior_of as prior_of
 from .coverage import RadioMap as RadioMap
 from .coverage import radio_map as radio_map
+from .estimate_files import EstimateLike as EstimateLike
+from .estimate_files import calibration_of as calibration_of
 from .estimate_files import read_estimate as read_estimate
 from .estimation import estimate as estimate
 from .export import RESULT_SUFFIXES as RESULT_SUFFIXES
@@ -73,6 +75,7 @@ from .readings import ReadingName as ReadingName
 from .readings import reading_named as reading_named
 from .relative_error import mean_relative_error as mean_relative_error
 from .result import Estimate as Estimate
+from .tempering import particle_shares as particle_shares
 from .unknown_vector import unknowns_of as unknowns_of
 from .verdicts import Marginals as Marginals
 from .verdicts import Part as Part

@@ -21,6 +21,7 @@ from vlmrt_dist.field import (
     point_levels,
 )
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.estimate_files import EstimateLike, calibration_of
 from vlmrt_dist.inference.material_states import (
     differentiated_by,
     excess_loss_entry,
@@ -28,7 +29,6 @@ from vlmrt_dist.inference.material_states import (
     states_of,
 )
 from vlmrt_dist.inference.options import Prior
-from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneLike, SceneModel
@@ -120,7 +120,7 @@ def radio_map(
     scene: SceneLike,
     tx: npt.ArrayLike,
     *,
-    estimate: Estimate | Calibration | None = None,
+    estimate: EstimateLike | None = None,
     plane: MapPlane | None = None,
     radio: RadioConfig | None = None,
     prior: Prior | MaterialPrior | None = None,
@@ -144,18 +144,17 @@ def radio_map(
     :raises ConfigurationError: if the plane is impossible
     :raises CampaignError: if a transmitter is not finite, inside an object or on a surface
     """
-    if isinstance(estimate, Estimate):
-        estimate = estimate.calibration
+    known = None if estimate is None else calibration_of(estimate)
     stated = radio is not None
     scene, radio = scene_and_radio(scene, radio)
-    if estimate is not None:
-        scene = estimate.scene_of(scene)
-        if not stated and estimate.origin is not None:
-            radio = estimate.origin.radio
+    if known is not None:
+        scene = known.scene_of(scene)
+        if not stated and known.origin is not None:
+            radio = known.origin.radio
         elif not stated:
-            radio = radio.replace(frequency=estimate.frequency)
+            radio = radio.replace(frequency=known.frequency)
     places = _transmitters(scene, tx)
-    states = states_of(scene, radio, estimate, prior)
+    states = states_of(scene, radio, known, prior)
     named = {name for state in states for name in state.entry}
     wanted = differentiated_by(named)
     cells = (plane or MapPlane()).cells_of(scene)
@@ -168,7 +167,7 @@ def radio_map(
         index = index[np.linalg.norm(points[index] - place, axis=1) > ON_TRANSMITTER]
         blocks = point_levels(
             scene, place, points[index], radio, [state.materials for state in states], wanted,
-            _lengths_at(scene, estimate, radio.frequency),
+            _lengths_at(scene, known, radio.frequency),
         )  # fmt: skip
         for some, found, lengths in blocks:
             for state, here, at in zip(states, levels, found, strict=True):
@@ -184,7 +183,7 @@ def radio_map(
         prior_dbm=before, prior_std_db=before_std,
         calibrated_dbm=after[0][0] if after else None,
         calibrated_std_db=after[0][1] if after else None,
-        joint=estimate is None or estimate.joint is not None,
+        joint=known is None or known.joint is not None,
     )  # fmt: skip
 
 

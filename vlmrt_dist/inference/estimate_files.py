@@ -16,12 +16,13 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.errors import StorageError
+from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.export import RESULT_SUFFIXES
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior_document import read_document
 from vlmrt_dist.inference.quantities import LayerEstimates, QuantityEstimate
+from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.inference.verdicts import Part, Verdict
 from vlmrt_dist.store import Limits, UnreadableFile, read_limited, read_parquet
 
@@ -108,6 +109,28 @@ class _Value(BaseModel):
     verdict: Verdict
     contradicts_prior: bool = False
     parts: Annotated[tuple[_Part, ...], BeforeValidator(_part_rows)] = ()
+
+
+EstimateLike = Estimate | Calibration | str | os.PathLike[str]
+"""An estimate, what was read of one, or the path of its file."""
+
+
+def calibration_of(estimate: EstimateLike) -> Calibration:
+    """The calibrated values in any of these.
+
+    :raises StorageError: if a file cannot be read or is none of an estimate
+    :raises ConfigurationError: if it is something else
+    """
+    if isinstance(estimate, Estimate):
+        return estimate.calibration
+    if isinstance(estimate, (str, os.PathLike)):
+        return read_estimate(estimate)
+    if not isinstance(estimate, Calibration):
+        raise ConfigurationError(
+            "an estimate is what vd.estimate returns, what vd.read_estimate read, or the path of a "
+            f"result file, not {type(estimate).__name__}"
+        )
+    return estimate
 
 
 def read_estimate(path: str | os.PathLike[str]) -> Calibration:

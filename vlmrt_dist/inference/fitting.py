@@ -15,23 +15,32 @@ from vlmrt_dist.inference.multistart import Fit, Search, appraise, search, start
 from vlmrt_dist.inference.open_ends import with_open_ends
 from vlmrt_dist.inference.options import LevenbergMarquardt
 from vlmrt_dist.inference.problem import Problem
-from vlmrt_dist.inference.sampling import ENOUGH, about_minima, normal_holds, sample
-from vlmrt_dist.inference.weighted_draws import Mode, WeightedDraws
+from vlmrt_dist.inference.sampling import (
+    ENOUGH,
+    WEIGHT_ERROR,
+    about_minima,
+    normal_holds,
+    sample,
+)
+from vlmrt_dist.inference.weighted_draws import Mode
 from vlmrt_dist.progress import Progress
 
 DRAWS_SEED = 1
 """Seed of the draws from every posterior."""
 
 
-MOST_PATHS = 16_000_000
+MOST_PATHS = 40_000_000
 """Most paths that a search replays, evaluations times paths: some seconds of one core."""
 
 
 LEAST_FOR_DRAWS = 500
 """Evaluations that draws need at least."""
 
-KEPT_FOR_DRAWS = 0.3
+KEPT_FOR_DRAWS = 0.7
 """Share of all evaluations that a search leaves for draws."""
+
+TOLD = 1.5
+"""Multiple of the wanted error of the minima's weights from which on it is told."""
 
 FEW = 50.0
 """With a smaller effective number of draws the normal posterior is no worse."""
@@ -92,12 +101,17 @@ def _with_draws(
             f"; the posterior's shape rests on {draws.effective:.0f} effective draws only: a "
             "higher max_total makes more"
         )
+    elif draws.error > TOLD * WEIGHT_ERROR:
+        reason += (
+            f"; the weights of its minima are known to {draws.error:.0%}: a higher max_total "
+            "(--max-total) tells them better"
+        )
     minima = landscape.minima
     weight = np.array([draws.share_of(i) for i in range(len(minima.x))])
     order = np.argsort(-weight, kind="stable")
     modes = tuple(Mode(minima.x[i], float(minima.cost[i]), float(weight[i])) for i in order)
     place = np.argsort(order, kind="stable")
-    ordered = WeightedDraws(draws.x, draws.weight, place[draws.mode], draws.evaluations)
+    ordered = replace(draws, mode=place[draws.mode])
     fit = replace(
         fit, evaluations=fit.evaluations + batch.evaluations, modes=modes, draws=ordered,
         reason=reason,
@@ -107,7 +121,9 @@ def _with_draws(
 
 def _undrawn(fit: Fit, why: str) -> Fit:
     """The fit without draws that it should have had."""
-    doubt = f"; the posterior may not be normal, but {why}: a higher max_total makes more"
+    doubt = (
+        f"; the posterior may not be normal, but {why}: a higher max_total (--max-total) makes more"
+    )
     return replace(fit, reason=fit.reason + doubt)
 
 

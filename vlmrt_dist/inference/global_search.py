@@ -73,7 +73,7 @@ class Landscape:
     """Minima and profiles that a search has found.
 
     :param minima: the distinct minima, the best first
-    :param profiles: points of the profiles that are not hopeless
+    :param profiles: points of the profiles, and ends of descents, that are not hopeless
     :param log_mass: [S] logarithm of the probability about each minimum by the normal approximation
         there, up to a constant
     :param begin: cost of the minimum that the search began at
@@ -130,6 +130,7 @@ def explore(
         if not len(order):
             continue
         ended = descend(batch, there[order], DESCENT, hopeless=minima.cost[0] + 3.0 * KEPT)
+        walked.append(Points(ended.x, ended.cost))
         minima = distinct(batch, ridges, _joined(minima, Points(ended.x, ended.cost)))
     points = _joined(*walked) if walked else minima
     near = points.cost <= minima.cost[0] + KEPT
@@ -164,7 +165,7 @@ def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
     """
     here = batch.rows(x[None])
     cost = float(here.cost[0])
-    low, high = _range(batch, data, cost)
+    low, high = range_that_matters(batch, data, cost)
     size = len(x)
     spread = (batch.high - batch.low) / np.sqrt(12.0)
     slope = here.slope[0]
@@ -191,7 +192,9 @@ def suspicious(batch: Batch, data: LeastSquares, x: FloatArray) -> bool:
     return bool(((floor < KEPT) & (floor < 0.5 * expected - 1.0)).any())
 
 
-def _range(batch: Batch, data: LeastSquares, cost: float) -> tuple[FloatArray, FloatArray]:
+def range_that_matters(
+    batch: Batch, data: LeastSquares, cost: float
+) -> tuple[FloatArray, FloatArray]:
     """[X] ends of the range in which a minimum can lie that matters: beyond, the prior alone costs
     more than the present minimum and :data:`KEPT`."""
     # χ² of L links and X unknowns is hardly below L - X - 2 √(2 L) anywhere.
@@ -211,7 +214,7 @@ def _spread(data: LeastSquares, batch: Batch, cost: float, count: int) -> FloatA
     size = len(data.prior)
     if count == 0:
         return np.zeros((0, size))
-    low, high = _range(batch, data, cost)
+    low, high = range_that_matters(batch, data, cost)
     share = scipy.stats.qmc.Sobol(size, seed=0).random(count)
     flat = low + share * (high - low)
     width = np.broadcast_to(data.prior_width, size)
@@ -231,7 +234,7 @@ def _profiles(
 
     All unknowns and both sides take their steps together.
     """
-    low, high = _range(batch, data, cost)
+    low, high = range_that_matters(batch, data, cost)
     spacing = np.broadcast_to(data.spacing, x.shape)
     walks = [(k, side) for k in range(len(x)) for side in (-1.0, 1.0) if np.isfinite(spacing[k])]
     unknown = np.array([k for k, _ in walks], int)

@@ -43,7 +43,7 @@ ROUNDS = 3
 """How often a search for further minima is made again where it has found a better one."""
 
 
-EVALUATIONS = 25_000
+EVALUATIONS = 24_000
 """Most evaluations of a search, all starts and draws together."""
 
 
@@ -214,7 +214,8 @@ def _reason(landscape: Landscape) -> str:
     if landscape.complete:
         return f"the search found {found} and no further ones"
     return (
-        f"the search ended at its limit of evaluations, with {found}; a higher max_total lets it "
+        f"the search ended at its limit of evaluations, with {found}; a higher "
+        "max_total (--max-total) lets it "
         "go on"
     )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from vlmrt_dist.field import Engine, PowerLoss
 from vlmrt_dist.inference.devices import OrientationPrior, orientation_widths
 from vlmrt_dist.inference.offsets import DelaySharing, GainSharing, check_sharing
 from vlmrt_dist.scene import Tails
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Quantity = Literal[
     "conductivity", "relative_permittivity", "thickness", "exponent", "penetration_loss"
@@ -50,6 +54,18 @@ def check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
     """:raises ConfigurationError: if ``value`` is none of ``choices``"""
     if value not in choices:
         raise ConfigurationError(f"unknown {what} {value!r}; use one of {', '.join(choices)}")
+
+
+def check_numbers(options: DataclassInstance) -> None:
+    """:raises ConfigurationError: if a field of a dataclass that is a number holds a text or a
+    truth value"""
+    for each in fields(options):
+        value, kind = getattr(options, each.name), str(each.type)
+        words = set(re.findall(r"\w+", kind))
+        if not {"float", "int"} & words or "Literal" in words:  # a word may be meant
+            continue
+        if isinstance(value, (str, bytes, bool)):
+            raise ConfigurationError(f"{each.name} must be a number, not {value!r}")
 
 
 def check_correlation(value: float | None) -> None:
@@ -87,6 +103,7 @@ class Prior:
     correlation: float | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_choice("tails", self.tails, get_args(Tails))
         check_correlation(self.correlation)
         if self.width is not None and not self.width > 0.0:
@@ -140,8 +157,8 @@ class Parameters:
             raise ConfigurationError(
                 "the width of conductivities is the prior's: Prior(width=...), or a MaterialPrior"
             )
-        if not all(w > 0.0 for w in self.widths.values()):
-            raise ConfigurationError("prior widths must be positive; use inf for no prior")
+        if not all(isinstance(w, (int, float)) and w > 0.0 for w in self.widths.values()):
+            raise ConfigurationError("prior widths must be positive numbers; use inf for no prior")
         if isinstance(self.groups, str) and self.groups != "material":
             raise ConfigurationError(
                 f"groups must be 'material', a mapping from object to group, or None; got "
@@ -207,6 +224,7 @@ class Noise:
     tx_power_db: float | None = None
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         sizes: dict[str, float | FloatArray] = {
             "quantisation_db": self.quantisation_db,
             "position_error_m": self.position_error_m,
@@ -291,6 +309,7 @@ class StopRule:
     lag: int = 1
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_tolerances(self.loss_tolerance, self.step_tolerance)
         if self.patience < 0 or self.lag < 1:
             raise ConfigurationError("patience must not be negative, and lag must be 1 or more")
@@ -309,6 +328,7 @@ class NoImprovement:
     patience: int = 50
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check_tolerances(self.loss_tolerance)
         if self.patience < 1:
             raise ConfigurationError("patience must be 1 or more")
@@ -332,6 +352,7 @@ class StepDecay:
     every: int = 100
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not 0.0 < self.factor < 1.0:
             raise ConfigurationError("factor must lie between 0 and 1, both excluded")
         if self.every < 1:
@@ -350,7 +371,7 @@ class LevenbergMarquardt:
     :param initial: where the first start is, or conductivities [K] [S/m]
     :param posterior: normal, sampled, or as a screening decides
     :param max_total: after so many evaluations, all starts together, no further search or round of
-        draws begins; fewer in scenes of many paths, 16 million paths in all
+        draws begins; fewer in scenes of many paths, 40 million paths in all
     :raises ConfigurationError: if a choice does not exist or a number makes no sense
     """
 
@@ -360,7 +381,7 @@ class LevenbergMarquardt:
     max_evaluations: int = 100
     initial: Initial | FloatArray = "itu"
     posterior: PosteriorShape = "auto"
-    max_total: int = 25_000
+    max_total: int = 80_000
 
     @property
     def name(self) -> str:
@@ -368,6 +389,7 @@ class LevenbergMarquardt:
         return "levenberg_marquardt"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_choice("loss", self.loss, get_args(LinkLoss))
         check_choice("posterior", self.posterior, get_args(PosteriorShape))
         _check_initial(self.initial)
@@ -412,6 +434,7 @@ class Adam:
         return "adam" if self.space == "conductivity" else "adam_log"
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         check_choice("space", self.space, get_args(Space))
         check_choice("loss", self.loss, get_args(PowerLoss))
         check_choice("engine", self.engine, get_args(Engine))

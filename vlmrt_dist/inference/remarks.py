@@ -46,8 +46,11 @@ def remarks_of(result: EstimateValues) -> list[str]:
     if result.outcome != "converged":
         lines.append(
             "the optimizer has not converged; the intervals say what the links tell, not how "
-            "far it was from the end"
+            "far it was from the end. Allow more with --max-iterations (max_iterations of Adam, "
+            "max_evaluations of LevenbergMarquardt)"
         )
+    if result.search:
+        lines.append(f"other minima: {result.search}")
     lines += _prior_widths(result) + _doubts(result) + _ambiguities(result)
     if result.noise_db <= MIN_NOISE_DB:
         lines.append("no noise was declared, so the levels count as exact to 0.001 dB")

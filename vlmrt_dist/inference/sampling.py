@@ -17,16 +17,17 @@ import scipy.special
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.inference.batches import Batch
-from vlmrt_dist.inference.global_search import Landscape, Points, covariance_roots
+from vlmrt_dist.inference.global_search import Landscape, covariance_roots, range_that_matters
 from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.ridges import Basins
+from vlmrt_dist.inference.tempering import particles
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 WANTED = 400.0
 """Effective number of draws at which no further round is made, if the weights of the minima are
 told as well."""
 
-NEAR, WEIGHT_ERROR = 2.0, 0.07
+NEAR, WEIGHT_ERROR = 2.0, 0.05
 """Minima whose cost exceeds the best one's by no more than this get draws until the relative
 standard error of their weight is this."""
 
@@ -39,8 +40,22 @@ ROUND, GROWTH = 256, 0.15
 TAIL = 6.0
 """Degrees of freedom of the components: longer tails than the posterior's keep weights bounded."""
 
-FROM_PROFILES, MOST_COMPONENTS = 16, 80
-"""Most components about points of profiles in the first mixture, and most in all."""
+FROM_PROFILES, MOST_COMPONENTS = 64, 120
+"""Most components about points of profiles, descents and particles in the first mixture, and most
+in all."""
+
+PARTICLES = 512
+"""Particles that the first mixture is fitted to."""
+
+FITS = 3
+"""Steps of that fit."""
+
+APART = 0.5
+"""Least squared distance of two of them an unknown, in units of the spread about the first one."""
+
+WIDE = 0.1
+"""Share of the first draws that come from the whole range that matters: what no search has found
+shows by the weight of such a draw."""
 
 INFLATED = 1.3
 """Factor by which the first components' covariances exceed those of the posterior there."""
@@ -74,7 +89,8 @@ class Mixture:
     :param share: [C] their shares
     :param mean: [C, X]
     :param root: [C, X, X] Cholesky factors of their scale matrices
-    :param fixed: so many, the first, are about minima
+    :param fixed: so many, the first, stay: those about minima, and the one that began as wide as
+        the range
     """
 
     share: FloatArray
@@ -128,7 +144,7 @@ def sample(
     basins = Basins(batch, landscape.ridges, minima.x, minima.cost)
     near = minima.cost <= minima.cost.min() + NEAR
     pool = _Pool(len(data.prior))
-    mixture = _first(batch, data, landscape)
+    mixture = _first(batch, data, landscape, rng, most)
     while True:
         new = mixture.draw(max(ROUND, int(GROWTH * len(pool.x))), rng)
         cost = batch.cost(new)
@@ -136,7 +152,8 @@ def sample(
         parts = pool.add(mixture, len(new), new[inside], cost[inside])
         weight, mode = pool.weight(), basins.of(pool.x)
         effective = 1.0 / np.square(weight).sum()
-        told = effective >= WANTED and (_error(weight, mode, len(near))[near] <= WEIGHT_ERROR).all()
+        error = float(_error(weight, mode, len(near))[near].max())
+        told = effective >= WANTED and error <= WEIGHT_ERROR
         if (told and len(pool.mixtures) > 2) or batch.evaluations >= most:
             break
         mixture = _follow(batch, data, mixture, parts, pool.x, weight)
@@ -145,7 +162,7 @@ def sample(
     weight = np.minimum(weight, weight.mean() * np.sqrt(len(weight)))
     kept = weight > NEGLIGIBLE
     weight = weight[kept] / weight[kept].sum()
-    return WeightedDraws(pool.x[kept], weight, mode[kept], batch.evaluations - begin)
+    return WeightedDraws(pool.x[kept], weight, mode[kept], batch.evaluations - begin, error)
 
 
 def _error(weight: FloatArray, mode: IntArray, count: int) -> FloatArray:
@@ -213,21 +230,50 @@ class _Pool:
         return np.asarray(weight / weight.sum())
 
 
-def _first(batch: Batch, data: LeastSquares, landscape: Landscape) -> Mixture:
-    """A component about each minimum and each point of the profiles that holds some weight."""
+def _first(
+    batch: Batch, data: LeastSquares, landscape: Landscape, rng: np.random.Generator, most: int
+) -> Mixture:
+    """Components about minima, profiles and tempered particles, fitted to the particles."""
+    share = (most - batch.evaluations) // 2
+    there = particles(batch, data, PARTICLES, batch.evaluations + share, rng)
+    mixture = _about_points(batch, data, landscape, there)
+    weight = np.full(len(there), 1.0 / len(there))
+    for _ in range(FITS):
+        mixture = _follow(batch, data, mixture, mixture.log_parts(there), there, weight)
+    return mixture
+
+
+def _about_points(
+    batch: Batch, data: LeastSquares, landscape: Landscape, there: FloatArray
+) -> Mixture:
+    """A component about each minimum, one as wide as the range that matters, and one about each
+    point of profiles, descents and particles that holds some weight and lies apart from those
+    before.
+
+    :param there: [S, X] particles
+    """
     minima, profiles = landscape.minima, landscape.profiles
-    points = Points(
-        np.concatenate([minima.x, profiles.x]), np.concatenate([minima.cost, profiles.cost])
-    )
-    root = covariance_roots(batch, data, points.x, local=np.arange(len(points.x)) >= len(minima.x))
-    volume = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-    mass = volume - points.cost
+    x = np.concatenate([minima.x, profiles.x, there])
+    cost = np.concatenate([minima.cost, profiles.cost, batch.cost(there)])
     count = len(minima.x)
+    root = covariance_roots(batch, data, x, local=np.arange(len(x)) >= count)
+    volume = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    mass = volume - cost
     more = count + np.argsort(-mass[count:], kind="stable")
-    more = more[mass[more] > mass.max() - 8.0][:FROM_PROFILES]
-    order = np.concatenate([np.arange(count), more])
-    share = _defended(np.exp(0.5 * (mass[order] - mass.max())))
-    return Mixture(share, points.x[order], np.sqrt(INFLATED) * root[order], count)
+    chosen = list(range(count))
+    for i in more[mass[more] > mass.max() - 8.0]:
+        if len(chosen) >= count + FROM_PROFILES:
+            break
+        step = np.linalg.solve(root[chosen], (x[i] - x[chosen])[:, :, None])
+        if (np.square(step).sum(axis=(1, 2)) > APART * len(x[i])).all():
+            chosen.append(int(i))
+    low, high = range_that_matters(batch, data, float(minima.cost[0]))
+    middle, width = 0.5 * (low + high), (high - low) / np.sqrt(12.0)
+    share = np.exp(0.5 * (mass[chosen] - mass.max()))
+    share = np.insert(share / share.sum(), count, WIDE)
+    mean = np.insert(x[chosen], count, middle, axis=0)
+    root = np.insert(np.sqrt(INFLATED) * root[chosen], count, np.diag(width), axis=0)
+    return Mixture(_defended(share), mean, root, count + 1)
 
 
 def _defended(share: FloatArray) -> FloatArray:

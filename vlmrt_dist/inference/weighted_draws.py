@@ -31,12 +31,14 @@ class WeightedDraws:
     :param weight: [S] weights, which add up to one
     :param mode: [S] the mode about which each draw lies, by its number
     :param evaluations: evaluations of the levels that the draws took
+    :param error: largest relative standard error of the weights of the modes near the best one
     """
 
     x: FloatArray
     weight: FloatArray
     mode: IntArray
     evaluations: int = 0
+    error: float = 0.0
 
     @property
     def effective(self) -> float:

@@ -23,6 +23,9 @@ VERDICT_WORDS: dict[Verdict, str] = {
 
 PLAN = "vlmrt plan --after LEVELS.csv --out next.csv"
 
+MOST_PARTS = 4
+"""Most intervals of one value that are told one by one."""
+
 DIFFERENT = 0.05
 """Relative difference from which two solutions differ in a value."""
 
@@ -39,7 +42,9 @@ def value_text(quantity: QuantityEstimate, k: int) -> str:
         return "–"
     if quantity.verdict[k] == "fixed":
         return number_text(quantity.value[k])
-    return " or ".join(_short(part) for part in quantity.parts_of(k))
+    parts = quantity.parts_of(k)
+    shown, rest = _heaviest(parts)
+    return " or ".join([*(_short(part) for part in shown), *([f"{rest} more"] if rest else [])])
 
 
 def interval_text(quantity: QuantityEstimate, k: int) -> str:
@@ -53,7 +58,9 @@ def interval_text(quantity: QuantityEstimate, k: int) -> str:
     parts = quantity.parts_of(k)
     if len(parts) == 1:
         return _span(parts[0], " … ")
-    return ", ".join(f"{_span(part, ' … ')} ({part.weight:.0%})" for part in parts)
+    shown, rest = _heaviest(parts)
+    text = ", ".join(f"{_span(part, ' … ')} ({part.weight:.0%})" for part in shown)
+    return f"{text}, {rest} more ({_left(shown):.0%})" if rest else text
 
 
 def cells(quantity: QuantityEstimate, k: int) -> tuple[str, str, str, str]:
@@ -107,14 +114,30 @@ def verdict_sentences(
 
 
 def _several(quantity: QuantityEstimate, k: int) -> str:
+    shown, rest = _heaviest(quantity.parts_of(k))
     parts = [
-        f"{_span(part, ' to ', _unit(quantity))} (probability {part.weight:.0%})"
-        for part in quantity.parts_of(k)
+        f"{_span(part, ' to ', _unit(quantity))} (probability {part.weight:.0%})" for part in shown
     ]
+    if rest:
+        parts.append(f"one of {rest} more intervals (together {_left(shown):.0%})")
     return (
         f"either {', or '.join(parts)}; each explains the measured levels. A link whose level "
         "differs between them decides"
     )
+
+
+def _heaviest(parts: Sequence[Part]) -> tuple[list[Part], int]:
+    """The intervals that are told one by one, in order of value, and how many others there are."""
+    if len(parts) <= MOST_PARTS:
+        return list(parts), 0
+    least = sorted((part.weight for part in parts), reverse=True)[MOST_PARTS - 1]
+    shown = [part for part in parts if part.weight >= least][:MOST_PARTS]
+    return shown, len(parts) - len(shown)
+
+
+def _left(shown: Sequence[Part]) -> float:
+    """Probability of the intervals that are not shown."""
+    return max(0.0, 1.0 - sum(part.weight for part in shown))
 
 
 def _one_sided(quantity: QuantityEstimate, k: int) -> str:

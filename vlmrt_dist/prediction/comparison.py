@@ -15,7 +15,14 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
-from vlmrt_dist.inference import Calibration, Estimate, LevelPosterior, centred, level_posterior
+from vlmrt_dist.inference import (
+    Calibration,
+    EstimateLike,
+    LevelPosterior,
+    calibration_of,
+    centred,
+    level_posterior,
+)
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.prediction.baselines import (
     PathLossModel,
@@ -59,7 +66,7 @@ def evaluate(
     scene: SceneLike,
     test: CampaignLike,
     *,
-    estimate: Estimate | Calibration | None = None,
+    estimate: EstimateLike | None = None,
     calibration: CampaignLike | None = None,
     offset: Offset = "none",
     radio: RadioConfig | None = None,
@@ -76,7 +83,7 @@ def evaluate(
 
     :param scene: K objects with the materials from before the calibration
     :param test: measured campaign that nothing was fitted to
-    :param estimate: calibrated values; None: the simpler models only
+    :param estimate: calibrated values, or the file of an estimate; None: the simpler models only
     :param calibration: the campaign that the estimate was made from; None: no fitted models
     :param offset: "setup" or "campaign" fits one offset for each setup, or one for all, to the test
         data
@@ -91,7 +98,7 @@ def evaluate(
     :raises ConfigurationError: if there is nothing to evaluate, or the estimate does not carry its
         posterior
     """
-    known = estimate.calibration if isinstance(estimate, Estimate) else estimate
+    known = None if estimate is None else calibration_of(estimate)
     if known is None and calibration is None:
         raise ConfigurationError("give an estimate, or the campaign that models are fitted to")
     if shadowing and (known is None or calibration is None):

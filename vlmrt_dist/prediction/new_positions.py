@@ -14,7 +14,7 @@ from vlmrt_dist.campaign import CampaignLike, RadioConfig, as_campaign, check_ca
 from vlmrt_dist.console import MOST_ROWS, listed
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.html_tables import html_table
-from vlmrt_dist.inference import Calibration, Estimate, level_posterior
+from vlmrt_dist.inference import EstimateLike, calibration_of, level_posterior
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneLike
@@ -170,7 +170,7 @@ COLUMNS = (
 
 
 def predict(
-    estimate: Estimate | Calibration,
+    estimate: EstimateLike,
     scene: SceneLike,
     positions: CampaignLike,
     *,
@@ -185,7 +185,7 @@ def predict(
     are shared by those) was measured has the offset that was found for it; another one has an
     offset of the prior's standard deviation.
 
-    :param estimate: an estimate, or what :func:`~vlmrt_dist.read_estimate` read of one
+    :param estimate: an estimate, what :func:`~vlmrt_dist.read_estimate` read of one, or its file
     :param scene: that of the estimate, with the materials from before it
     :param positions: a campaign, the path of a file as ``vlmrt plan`` writes it, or a data frame;
         measured levels are ignored, see :func:`~vlmrt_dist.evaluate`
@@ -198,7 +198,7 @@ def predict(
     :raises ConfigurationError: if the estimate does not carry its posterior
     :raises NoPathsError: if no link has a path
     """
-    known = estimate.calibration if isinstance(estimate, Estimate) else estimate
+    known = calibration_of(estimate)
     if noise_db is not None and not 0.0 <= noise_db < math.inf:
         raise ConfigurationError("noise_db must be a finite number, not negative")
     if radio is None and known.origin is not None:

@@ -58,6 +58,8 @@ from .sweeps.complexity import iteration_table as iteration_table
 from .sweeps.initialization import starts_table as starts_table
 from .sweeps.intervals import interval_figure as interval_figure
 from .sweeps.intervals import interval_table as interval_table
+from .sweeps.minima import minima_figure as minima_figure
+from .sweeps.minima import minima_table as minima_table
 from .sweeps.mismatch import mismatch_figure as mismatch_figure
 from .sweeps.mismatch import mismatch_table as mismatch_table
 from .sweeps.observables import observable_table as observable_table

@@ -37,6 +37,9 @@ from .benchmarks.mismatch import Counts as Counts
 from .benchmarks.mismatch import Mismatch as Mismatch
 from .benchmarks.mismatch import MismatchTask as MismatchTask
 from .benchmarks.mismatch import NoiseModel as NoiseModel
+from .benchmarks.mode_weights import Weights as Weights
+from .benchmarks.mode_weights import WeightsTask as WeightsTask
+from .benchmarks.mode_weights import told_within as told_within
 from .benchmarks.object_tasks import GIVEN_UP as GIVEN_UP
 from .benchmarks.object_tasks import ObjectCosts as ObjectCosts
 from .benchmarks.observable_coverage import ObservableCoverage as ObservableCoverage
