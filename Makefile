@@ -1,7 +1,7 @@
 # Set-up happens by itself before the first of run, test, check and bench, and again when
 # pyproject.toml or constraints.txt change. Another interpreter: make PYTHON=python3.12 run
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fuzz bench gpu-check reproduce clean
+.PHONY: help setup run test check docs fuzz bench gpu-check reproduce clean
 .DELETE_ON_ERROR:
 
 export PYTHON
@@ -40,6 +40,14 @@ check: $(READY) ## lint, format, types, layers, the quick tests
 	.venv/bin/lint-imports --no-logo
 	$(PYTEST) $(SHARED)
 
+PAGES := docs/_build/html
+
+docs: $(READY) ## the documentation, into docs/_build/html; opened where there is a screen
+	$(PY) -m sphinx -q -W --keep-going -b html docs $(PAGES)
+	@echo "the documentation: $(PAGES)/index.html"
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+		$(PY) -m webbrowser "file://$(CURDIR)/$(PAGES)/index.html"; fi
+
 MINUTES := 10
 
 fuzz: $(READY) ## files changed at random through every reader, bounded; MINUTES=10
@@ -70,6 +78,6 @@ CACHE := $(or $(VLMRT_CACHE_DIR),$(HOME)/.cache/vlmrt_dist)
 
 clean: ## remove the environment and every cache
 	rm -rf $(foreach part,paths compiled,"$(CACHE)/$(part)")
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build docs/_build *.egg-info
 	find vlmrt_dist sweeps tests cluster notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 		-prune -exec rm -rf {} + 2>/dev/null || true
