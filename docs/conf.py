@@ -6,7 +6,6 @@ network.
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import shutil
 from pathlib import Path
@@ -14,12 +13,14 @@ from pathlib import Path
 import pyarrow as pa
 from sphinx.application import Sphinx
 
+import vlmrt_dist
+
 HERE = Path(__file__).parent
 
 project = "vlmrt_dist"
 author = "the authors of vlmrt_dist"
 copyright = author
-release = version = importlib.metadata.version("vlmrt_dist")
+release = version = vlmrt_dist.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
@@ -48,7 +49,7 @@ def _commands() -> str:
     from vlmrt_dist.cli.app import app
 
     text: str = app.generate_docs(output_format="markdown", include_hidden=False)
-    return text[text.index("## vlmrt doctor") :].partition("## vlmrt --install")[0]
+    return text[text.index("## vlmrt ") :].partition("## vlmrt --install")[0]
 
 
 def _columns() -> str:

@@ -3,13 +3,16 @@
 import ast
 import importlib
 import inspect
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import vlmrt_dist
 from tests import ROOT
@@ -146,6 +149,26 @@ def test_a_wheel_has_the_sweeps_and_all_that_is_no_code(tmp_path: Path) -> None:
     assert sweeps | data <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"vlmrt_dist"}
     assert not [name for name in names if name.endswith((".pyc", ".md"))]
+
+
+def test_the_version_is_stated_once_and_cited() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", vlmrt_dist.__version__)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == vlmrt_dist.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {vlmrt_dist.__version__}" in changes
+
+
+def test_a_source_distribution_has_all_that_its_set_up_needs(tmp_path: Path) -> None:
+    sdist = pytest.importorskip("hatchling.builders.sdist")
+    built = Path(next(sdist.SdistBuilder(str(ROOT)).build(directory=str(tmp_path))))
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = {"pyproject.toml", "constraints.txt", "Makefile", "cluster/setup.sh", "README.md",
+              "LICENSE", "CITATION.cff", "sweeps/depth.py", "vlmrt_dist/py.typed",
+              "docs/conf.py", "notebooks/quickstart.ipynb"}  # fmt: skip
+    assert needed <= names
+    assert not [name for name in names if "_build" in name or name.endswith(".pyc")]
 
 
 def test_another_python_is_told_how_to_find_the_right_one() -> None:

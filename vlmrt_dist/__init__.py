@@ -21,4 +21,6 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 
+__version__ = "0.2.0"
+
 __getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -69,3 +69,4 @@ from .scene import load_scene as load_scene
 from .vlm import propose_materials as propose_materials
 
 __all__: list[str]
+__version__: str

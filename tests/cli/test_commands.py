@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import vlmrt_dist
 from tests import ROOT
 from tests.caches import fresh_cache
 from tests.commands import COMMAND, children_seconds, invoke
@@ -107,10 +109,22 @@ def test_help_wakes_no_engine() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_help_tells_what_each_command_is_for() -> None:
+    from vlmrt_dist.cli.app import COMMANDS, TASKS
+
+    text = invoke("--help").stdout
+    places = [text.index(f" {task} ") for task in TASKS]
+    assert places == sorted(places)
+    for (task, commands), begin, end in zip(TASKS.items(), places, [*places[1:], -1], strict=True):
+        for command in commands:
+            assert re.search(rf"^│ {command} ", text[begin:end], re.M), (task, command)
+    assert len(COMMANDS) == sum(map(len, TASKS.values()))
+
+
 def test_version() -> None:
     result = invoke("--version")
     assert result.exit_code == 0
-    assert result.output.startswith("vlmrt ")
+    assert result.output == f"vlmrt {vlmrt_dist.__version__}\n"
 
 
 def test_doctor_passes_the_exit_code_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import subprocess
 import sys
@@ -29,6 +30,19 @@ def test_a_machine_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(check.name in text for check in checks)
     assert "a-secret-value" not in text
     assert "fail" not in {check.status for check in checks}
+
+
+def test_json_for_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [doctor.Check("Engine", "ok", "runs"), doctor.Check("LLVM", "fail", "", "get one")]
+    monkeypatch.setattr(doctor, "diagnose", lambda address: checks)
+    assert doctor.main(as_json=True) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["usable"] is False
+    assert answer["checks"][1] == {
+        "name": "LLVM", "status": "fail", "found": "", "remedy": "get one",
+    }  # fmt: skip
 
 
 def test_no_engine_ends_with_an_error_and_a_remedy(tmp_path: Path) -> None:

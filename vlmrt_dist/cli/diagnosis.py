@@ -11,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vlmrt_dist import __version__
 from vlmrt_dist.command_line import described, leave
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import (
@@ -110,19 +112,29 @@ def render(checks: Sequence[Check], console: Console) -> None:
 
 
 @described
-def doctor(*, address: str | None = None) -> None:
+def doctor(
+    *,
+    address: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> None:
     """State of this machine, with remedies; exit code 1 if the engine cannot run.
 
     :param address: look at this Ray cluster as well, host:port of its head
+    :param as_json: print JSON for programs: usable, and name, status (ok, info, warn or fail),
+        found and remedy of each check
     """
-    leave(main(address))
+    leave(main(address, as_json))
 
 
-def main(address: str | None = None) -> int:
+def main(address: str | None = None, as_json: bool = False) -> int:
     """Diagnose and print. Returns 1 when the engine cannot run here, else 0."""
     checks = diagnose(address)
-    render(checks, Console())
-    return int(any(check.status == "fail" for check in checks))
+    usable = all(check.status != "fail" for check in checks)
+    if as_json:
+        print(json.dumps({"usable": usable, "checks": [asdict(c) for c in checks]}, indent=2))
+    else:
+        render(checks, Console())
+    return int(not usable)
 
 
 def _version(distribution: str) -> str:
@@ -133,7 +145,6 @@ def _version(distribution: str) -> str:
 
 
 def _package() -> Check:
-    own = _version("vlmrt_dist") or "not installed, imported from " + str(Path(__file__).parents[1])
     engines = ", ".join(
         f"{name} {_version(name) or 'missing'}" for name in ("sionna-rt", "mitsuba", "drjit")
     )
@@ -141,7 +152,7 @@ def _package() -> Check:
     return Check(
         "vlmrt_dist",
         "info" if complete else "fail",
-        f"{own}; {engines}",
+        f"{__version__}, {Path(__file__).parents[1]}; {engines}",
         "" if complete else "run: make setup",
     )
 

@@ -14,12 +14,12 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vlmrt_dist import __version__
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import StorageError
@@ -168,11 +168,7 @@ def provenance(
     result: Estimate, scene: SceneModel, campaign: Campaign, radio: RadioConfig
 ) -> dict[str, Any]:
     """Provenance of an estimate: all about it but the rows, as plain values."""
-    versions = dict(engine_versions())
-    try:
-        versions["vlmrt_dist"] = version("vlmrt_dist")
-    except PackageNotFoundError:
-        versions["vlmrt_dist"] = "not installed"
+    versions = {**engine_versions(), "vlmrt_dist": __version__}
     in_rows = ("objects", "others", "units")
     about = {name: value for name, value in result.to_dict().items() if name not in in_rows}
     return {
