@@ -7,6 +7,8 @@ is fitted once; the weight of every minimum within two log-units of the best is 
 share of many tempered particles about it, the mean of several runs.
 """
 
+import vlmrt_dist.program  # isort: split
+
 from functools import partial
 
 from vlmrt_dist.console import show

@@ -31,13 +31,13 @@ def test_particles_find_narrow_minima_and_their_areas() -> None:
     predict, data = needles()
     exact = 4.0 * np.exp(-0.7) / (1.0 + 4.0 * np.exp(-0.7))
     shares = []
-    for seed in range(3):
-        found = particles(Batch(predict, data), data, 256, 10**6, np.random.default_rng(seed))
+    for seed in range(2):
+        found = particles(Batch(predict, data), data, 128, 10**6, np.random.default_rng(seed))
         right = found[:, 0] > 0.0
         shares.append(right.mean())
         np.testing.assert_allclose(found[right].mean(axis=0), [5.0, -7.0], atol=0.05)
         np.testing.assert_allclose(found[~right].mean(axis=0), [-6.0, 3.0], atol=0.05)
-    assert abs(np.mean(shares) - exact) < 0.12
+    assert abs(np.mean(shares) - exact) < 0.15
 
 
 def test_particles_have_the_spread_of_a_normal_posterior_cut_at_the_range() -> None:

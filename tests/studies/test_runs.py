@@ -163,6 +163,7 @@ def test_maximum_a_posteriori_with_noise(point: study.Point) -> None:
     assert len(levels) == 12  # every seed has its own noise
 
 
+@pytest.mark.slow
 def test_rows_judge_permittivities_and_offsets_too(point: study.Point) -> None:
     joint = dataclasses.replace(
         point, optimizers=("map",), prior_width=0.1, gain_offset_db=1.0,

@@ -34,7 +34,7 @@ standard error of their weight is this."""
 ENOUGH = 200.0
 """Effective number of draws below which a reader is told that there are few."""
 
-ROUND, GROWTH = 256, 0.15
+ROUND, GROWTH = 256, 0.25
 """Draws of the first round, and of later ones as a share of those before."""
 
 TAIL = 6.0
@@ -78,6 +78,12 @@ DEFENCE = 0.15
 UNWEIGHED = 4000
 """Draws that are made where no evaluations are left to weigh them."""
 
+MOST_SQUARES = 8_000_000
+"""Draws times the square of the unknowns, at most: with many unknowns, to weigh a draw takes longer
+than to evaluate it."""
+
+_ROWS = 4096
+
 NEGLIGIBLE = 1e-9
 """Draws with a smaller share of the weight are dropped."""
 
@@ -110,18 +116,29 @@ class Mixture:
 
     def log_parts(self, x: FloatArray) -> FloatArray:
         """[S, C] logarithm of each component's density times its share."""
-        count, size = self.mean.shape
+        size = self.mean.shape[1]
         white = np.linalg.inv(self.root)
-        origin = (white @ self.mean[:, :, None])[:, :, 0]
-        apart = (x @ white.reshape(-1, size).T).reshape(len(x), count, size) - origin
-        distance = (apart**2).sum(axis=2)
+        precision = white.transpose(0, 2, 1) @ white
+        centre = self.mean.mean(axis=0)
+        apart = self.mean - centre
+        # (x - m)' P (x - m) as products of matrices: nothing of S · C · X numbers is stored.
+        row, column = np.triu_indices(size)
+        square = precision[:, row, column] * np.where(row == column, 1.0, 2.0)
+        linear = (precision @ apart[:, :, None])[:, :, 0]
+        constant = (linear * apart).sum(axis=1)
+        distance = np.empty((len(x), len(self.mean)))
+        for i in range(0, len(x), _ROWS):
+            z = x[i : i + _ROWS] - centre
+            distance[i : i + _ROWS] = (
+                (z[:, row] * z[:, column]) @ square.T - 2.0 * z @ linear.T + constant
+            )
         volume = np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)
         constant = (
             scipy.special.gammaln(0.5 * (TAIL + size))
             - scipy.special.gammaln(0.5 * TAIL)
             - 0.5 * size * np.log(TAIL * np.pi)
         )
-        tail = -0.5 * (TAIL + size) * np.log1p(distance / TAIL)
+        tail = -0.5 * (TAIL + size) * np.log1p(np.maximum(distance, 0.0) / TAIL)
         return np.asarray(np.log(self.share) - volume + constant + tail)
 
     def log_density(self, x: FloatArray) -> FloatArray:
@@ -140,6 +157,7 @@ def sample(
     :param most: evaluations of ``batch``, earlier ones included, after which it ends
     """
     begin = batch.evaluations
+    most = min(most, begin + MOST_SQUARES // len(data.prior) ** 2)
     minima = landscape.minima
     basins = Basins(batch, landscape.ridges, minima.x, minima.cost)
     near = minima.cost <= minima.cost.min() + NEAR

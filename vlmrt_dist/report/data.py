@@ -51,6 +51,8 @@ SWEEPS = (
     StudyDescription("positions", "Positions selected", ("Figure 8",)),
     StudyDescription("noise", "Error and coverage against noise", (), "noise [dB]", "noise [dB]"),
     StudyDescription("intervals", "Do the intervals hold the truth"),
+    StudyDescription("minima", "Are the weights of several minima right"),
+    StudyDescription("observables", "Do the intervals from each observable hold the truth"),
     StudyDescription("mismatch", "A flat that is more than its model"),
     StudyDescription("joint", "What may be unknown"),
     StudyDescription(
@@ -67,7 +69,7 @@ SWEEPS = (
 
 QUICK = "_quick"
 
-PICTURED = ("rooms", "readings", "intervals", "mismatch", "real_scenes", "many_seeds")
+PICTURED = ("rooms", "readings", "intervals", "minima", "mismatch", "real_scenes", "many_seeds")
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 
 

@@ -41,17 +41,19 @@ def within(seconds: float, exchange: Callable[[Trace], Answer]) -> Answer:
 
     thread = threading.Thread(target=run, name="request to a model", daemon=True)
     thread.start()
+    late = True
     try:
         thread.join(seconds)
+        late = thread.is_alive()
     finally:
-        if thread.is_alive():
+        if late:  # so that what cutting does to the exchange is not taken for its failure
             for each in connections:
                 _cut(each.get_extra_info("socket"))
+    if late:
+        raise httpx2.ReadTimeout("the answer comes too slowly")
     if results:
         return results[0]
-    if failures:
-        raise failures[0]
-    raise httpx2.ReadTimeout("the answer comes too slowly")
+    raise failures[0]
 
 
 def _cut(connection: socket.socket | None) -> None:
