@@ -25,6 +25,7 @@ from vlmrt_dist.command_line import leave
 from vlmrt_dist.console import point_bar, show
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import ActorOptions
+from vlmrt_dist.extras import need
 from vlmrt_dist.placement import strategy_named
 from vlmrt_dist.report import front_figure, front_table, recommended
 from vlmrt_dist.studies import (
@@ -109,6 +110,7 @@ def main(
              f"{len(study.found(run.ledger))} are there, out of:")  # fmt: skip
         show(*(f"  {name}: {dimension}" for name, dimension in SPACE.items()))
     elif runner == "tune":
+        need("ray", "ray", "--runner tune")
         from vlmrt_dist.studies import run_tune
 
         workers = workers or run.options.actors(usable_cores())

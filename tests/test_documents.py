@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -77,6 +78,51 @@ def test_every_error_and_warning_has_its_cause_and_remedy() -> None:
 def test_listings_of_python_can_be_parsed(page: Path) -> None:
     for listing in blocks(page, "python"):
         ast.parse(listing)
+
+
+FRAGMENTS = {
+    "antennas": "a file of an antenna's maker and a live scene that the text speaks of",
+    "plan": "the function that measures is the reader's",
+    "results": "reads what a study has left",
+    "sionna": "continues docs/examples/live_scene.py with a data frame",
+}
+"""Pages whose listings of Python are not run, and why."""
+
+RUN = [
+    page for page in PAGES if list(blocks(page, "python")) and page.stem not in FRAGMENTS
+]  # fmt: skip
+
+
+def test_listings_that_are_not_run_are_there() -> None:
+    with_listings = {page.stem for page in PAGES if list(blocks(page, "python"))}
+    assert set(FRAGMENTS) <= with_listings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+def test_listings_of_python_run_beside_the_files_of_the_tutorial(
+    page: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(ROOT / "notebooks" / "own_measurements", folder)
+    for listing in blocks(page, "python"):
+        done = subprocess.run(
+            [sys.executable, "-c", listing],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "example", sorted((DOCS / "examples").glob("*.py")), ids=lambda example: example.stem
+)
+def test_examples_run(example: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, example], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 def spoken_commands() -> Iterator[tuple[str, str, list[str]]]:

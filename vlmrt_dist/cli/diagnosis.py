@@ -236,7 +236,8 @@ def _gpus() -> Check:
 def _ray() -> Check:
     version = _version("ray")
     if not version:
-        return Check("Ray", "warn", "missing", "run: make setup (one machine works without Ray)")
+        remedy = "for actors and clusters: pip install 'vlmrt_dist[ray]'"
+        return Check("Ray", "info", "not installed; one process works without", remedy)
     address = os.environ.get("RAY_ADDRESS")
     return Check("Ray", "info", f"{version}, " + (f"cluster at {address}" if address else "local"))
 

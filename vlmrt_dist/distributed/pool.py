@@ -255,10 +255,10 @@ def _answers(
 
     :param seconds: gets the time of an item of each block [s]
     """
+    started = connect()
     import ray
     from ray.util.placement_group import remove_placement_group
 
-    started = connect()
     try:
         bundles = _bundles(workers)
         group = reserve(bundles, workers.placement, workers.start_deadline)

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed.access import check_reachable, not_joined, refuse_open_cluster
 from vlmrt_dist.errors import ActorFailure, ConfigurationError
+from vlmrt_dist.extras import need
 from vlmrt_dist.signals import STOP_SIGNAL
 
 _log = logging.getLogger(__name__)
@@ -52,11 +53,12 @@ def connect(address: str | None = None, *, dashboard: bool = False) -> bool:
     :param dashboard: give a private one a dashboard
     :return: whether Ray was connected here, so that the caller is to call ``ray.shutdown()``
     :raises ActorFailure: if no cluster answers at the address
-    :raises ConfigurationError: if it spans machines and lets everyone in; see
+    :raises ConfigurationError: if Ray is not installed, or spans machines and lets everyone in; see
         :func:`~vlmrt_dist.distributed.access.refuse_open_cluster`
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return False
+    need("ray", "ray", "an actor")
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     # Ray prints the loss of every worker on standard output, where a result may be expected; it
     # reads when it is imported which lines to leave out.

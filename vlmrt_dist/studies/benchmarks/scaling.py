@@ -20,6 +20,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import ActorObjective, ActorOptions, map_on_actors
+from vlmrt_dist.extras import need
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import OWN_MARK
 from vlmrt_dist.studies.runs import Point, evaluate
@@ -148,6 +149,7 @@ def nodes(simulated: int) -> Iterator[str]:
     :param simulated: nodes of one core each to simulate on this machine, where no cluster is named
         by ``RAY_ADDRESS``
     """
+    need("ray", "ray", "sweeps/scaling.py")
     import ray
 
     from vlmrt_dist.distributed import connect

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.extras import need
 from vlmrt_dist.store import LocalPlace, Place, Row
 from vlmrt_dist.studies.search.definition import Found, Study, key_of, readable
 from vlmrt_dist.studies.search.space import Params
@@ -43,6 +44,8 @@ def trackers_named(
     :raises ConfigurationError: if a package is missing, nobody is logged in, or the storage is no
         folder where one is needed
     """
+    if names:
+        need("ray", "ray", "--callback")
     for name in names:
         if importlib.util.find_spec(PACKAGES[name]) is None:
             raise ConfigurationError(

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from vlmrt_dist.errors import VlmError
+from vlmrt_dist.extras import need
 from vlmrt_dist.vlm.budget import IMAGE_TOKENS, Meter
 from vlmrt_dist.vlm.options import Gemini
 from vlmrt_dist.vlm.parsing import printable
@@ -22,7 +23,8 @@ class GeminiTransport:
     """Sends questions to Gemini.
 
     :raises VlmError: if there is no key
-    :raises ConfigurationError: if the key would travel in clear text
+    :raises ConfigurationError: if its package is not installed, or the key would travel in clear
+        text
     """
 
     provider = "gemini"
@@ -35,6 +37,7 @@ class GeminiTransport:
                 "there is no key for Gemini: set GEMINI_API_KEY, or name a file that holds it in "
                 "VLMRT_GEMINI_KEY_FILE. The offline advisor (--vlm offline) needs none"
             )
+        need("google.genai", "vlm", "asking Gemini")
         self.model = options.model
         self.meter = Meter(options.budget, options.price_usd)
         self._options = options

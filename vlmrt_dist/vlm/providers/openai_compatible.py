@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from vlmrt_dist.errors import VlmError
+from vlmrt_dist.extras import need
 from vlmrt_dist.vlm.budget import IMAGE_TOKENS, Meter
 from vlmrt_dist.vlm.options import OpenAICompatible
 from vlmrt_dist.vlm.parsing import printable
@@ -23,13 +24,15 @@ class OpenAICompatibleTransport:
     """Sends questions to a chat-completions server.
 
     :raises VlmError: if the key file cannot be used
-    :raises ConfigurationError: if the key would travel in clear text
+    :raises ConfigurationError: if its package is not installed, or the key would travel in clear
+        text
     """
 
     provider = "openai_compatible"
     sees_images = True
 
     def __init__(self, options: OpenAICompatible) -> None:
+        need("openai", "vlm", "asking a chat-completions server")
         self.model = options.model
         self.meter = Meter(options.budget, options.price_usd)
         self._options = options
