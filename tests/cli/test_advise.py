@@ -218,7 +218,7 @@ def test_the_key_is_in_nothing_that_is_written_or_said(
 
     echo = json.dumps({"error": {"message": f"the key {SECRET} is not valid"}}).encode()
     server.answers(Step(status=403, raw=echo))
-    refused = start(*arguments, "--no-cache", home=tmp_path)
+    refused = start(*arguments, "--no-cache", "--overwrite", home=tmp_path)
     assert refused.returncode == 2
     assert "the key [key removed] is not valid" in refused.stderr
 

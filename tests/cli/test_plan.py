@@ -123,7 +123,7 @@ def test_a_target_is_reached_with_fewer_links_than_a_harder_one(tmp_path: Path) 
     for target in ("45%", "25%"):
         result = plan(
             *("--setups", "2", "--target", target, "--which", "median", "--json"),
-            *("--noise-db", "0.01"),
+            *("--noise-db", "0.01", "--overwrite"),
             *("--height", "1", "2", "--fixed", "floor", "--out", out, *CHEAP),
         )
         assert result.exit_code == 0, result.stderr
@@ -161,6 +161,9 @@ def test_the_setup_after_a_measurement_and_its_table(tmp_path: Path) -> None:
     assert (planned.num_setups, planned.num_receivers, planned.rss_dbm) == (1, 3, None)
     assert figure.stat().st_size > 0
     result = plan(*after)
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr
+    result = plan(*after, "--overwrite")
     assert result.exit_code == 0, result.stderr
     assert "box_marble" in result.stdout
     assert read_campaign(out).key == planned.key
@@ -172,7 +175,7 @@ def test_a_refined_plan_leaves_less_uncertainty(tmp_path: Path) -> None:
     small += ["--setups", "2", "--receivers", "3", "--placement", "d_optimal", "--json"]
     found = []
     for more in ([], ["--refine"]):
-        result = plan("--out", tmp_path / "plan.csv", *small, *more)
+        result = plan("--out", tmp_path / "plan.csv", "--overwrite", *small, *more)
         assert result.exit_code == 0, result.stderr
         found.append(json.loads(result.stdout)["mean_predicted_std"])
     assert found[1] < found[0]

@@ -11,7 +11,14 @@ from vlmrt_dist.inference.global_search import explore
 from vlmrt_dist.inference.least_squares import LeastSquares, levenberg_marquardt
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.ridges import Basins, Ridges
-from vlmrt_dist.inference.sampling import ENOUGH, WEIGHT_ERROR, about_minima, normal_holds, sample
+from vlmrt_dist.inference.sampling import (
+    ENOUGH,
+    WEIGHT_ERROR,
+    about_minima,
+    beyond_normal,
+    normal_holds,
+    sample,
+)
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 
 
@@ -89,6 +96,24 @@ def test_two_modes_have_the_weights_of_their_areas() -> None:
     basins = Basins(batch, Ridges(data), minima.x, minima.cost)
     np.testing.assert_array_equal(drawn.mode, basins.of(drawn.x))
     np.testing.assert_allclose(drawn.share_of(1), right, atol=1e-3)
+
+
+def test_ripples_too_low_to_part_minima_are_wider_than_the_normal_posterior_says() -> None:
+    def rippled(height: float) -> tuple[Any, LeastSquares]:
+        def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+            level = np.array([0.3 * x[0], height * np.sin(8.0 * x[0])])
+            return level, sp.csr_matrix([[0.3], [8.0 * height * np.cos(8.0 * x[0])]])
+
+        two = np.ones(2)
+        data = LeastSquares(np.zeros(2), two, two > 0, np.zeros(1), np.inf, -8.0, 8.0, spacing=0.3)
+        return predict, data
+
+    for height, wider in ((0.6, True), (0.0, False)):
+        predict, data = rippled(height)
+        batch, here = Batch(predict, data), np.zeros(1)
+        found = explore(batch, data, here, 10_000)
+        assert len(found.minima.x) == 1
+        assert beyond_normal(batch, data, here, found.profiles) == wider
 
 
 def test_a_minimum_of_little_weight_gets_its_draws() -> None:

@@ -262,14 +262,14 @@ def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for printed in ("0.467", "0.273"):
         assert printed in done.stdout
-    assert "of 6 points" in done.stderr
+    assert "of 4 points" in done.stderr
     assert (tmp_path / "depth_quick.png").stat().st_size > 10_000
     # What the README shows: the folder of a study is one data set.
     table = ds.dataset(tmp_path / "rows", partitioning="hive").to_table()
-    assert table.num_rows == 2 * 3 * 3 * 5  # depths, protocols, methods, seeds
+    assert table.num_rows == 2 * 2 * 2 * 5  # depths, protocols, methods, seeds
     rows = Ledger(tmp_path).rows("depth_quick")
     # Where the truth has other paths than the estimate, these are what is left of the error.
-    for protocol, most in (("same_paths", 1e-6), ("exact", 1e-6), ("independent", 0.1)):
+    for protocol, most in (("same_paths", 1e-6), ("exact", 1e-6)):
         errors = [
             r.mre for r in rows if r.optimizer == "levenberg_marquardt" and r.protocol == protocol
         ]
@@ -280,8 +280,8 @@ def test_the_depth_sweep_runs_as_a_script(tmp_path: Path) -> None:
         [*command, "--seeds", "6", "--dry-run"],
         cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert "D=4 independent: adam, adam_fine, levenberg_marquardt × 6 seeds, 3 of 18 rows" in told
-    assert "6 points, 18 of 108 rows would be computed" in told
+    assert "D=4 exact: adam, levenberg_marquardt × 6 seeds, 2 of 12 rows" in told
+    assert "4 points, 8 of 48 rows would be computed" in told
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before
 
 

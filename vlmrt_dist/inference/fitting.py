@@ -19,6 +19,7 @@ from vlmrt_dist.inference.sampling import (
     ENOUGH,
     WEIGHT_ERROR,
     about_minima,
+    beyond_normal,
     normal_holds,
     sample,
 )
@@ -82,7 +83,10 @@ def _with_draws(
     fit, data, landscape = found.fit, found.data, found.landscape
     batch = Batch(problem.predict, data)
     several = landscape is not None and len(landscape.minima.x) > 1
-    if solver.posterior == "auto" and not several and normal_holds(batch, data, fit.x, rng):
+    wider = several or (
+        landscape is not None and beyond_normal(batch, data, fit.x, landscape.profiles)
+    )
+    if solver.posterior == "auto" and not wider and normal_holds(batch, data, fit.x, rng):
         return replace(fit, evaluations=fit.evaluations + batch.evaluations)
     most = solver.max_total - fit.evaluations
     if most < LEAST_FOR_DRAWS:

@@ -17,7 +17,12 @@ import scipy.special
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.inference.batches import Batch
-from vlmrt_dist.inference.global_search import Landscape, covariance_roots, range_that_matters
+from vlmrt_dist.inference.global_search import (
+    Landscape,
+    Points,
+    covariance_roots,
+    range_that_matters,
+)
 from vlmrt_dist.inference.least_squares import LeastSquares
 from vlmrt_dist.inference.ridges import Basins
 from vlmrt_dist.inference.tempering import particles
@@ -71,6 +76,10 @@ STIFF = 10.0
 
 SCREENING, NORMAL = 64, 0.75
 """Draws by which a normal approximation is judged, and their least effective share."""
+
+TOO_SHORT = 2.0
+"""By so much more than it is does the normal approximation expect the cost of a point to be, where
+it does not hold."""
 
 DEFENCE = 0.15
 """Part of a mixture that is spread evenly over its components."""
@@ -344,15 +353,29 @@ def normal_holds(batch: Batch, data: LeastSquares, x: FloatArray, rng: np.random
 
     The prior of an unknown that has none is the vague one, as in the normal posterior.
     """
-    size = len(x)
-    slope = batch.rows(x[None]).slope[0]
-    none = np.isinf(np.broadcast_to(data.prior_width, size))
-    vague = np.where(none, np.broadcast_to(data.vague, size) ** -2.0, 0.0)
-    root = np.linalg.cholesky(np.linalg.inv(slope.T @ slope + np.diag(vague)))
-    normal = rng.standard_normal((SCREENING, size))
+    root = np.linalg.cholesky(np.linalg.inv(_precision(batch, data, x)))
+    normal = rng.standard_normal((SCREENING, len(x)))
     cost = batch.cost(x + normal @ root.T)
     if not np.isfinite(cost).any():
         return False
     logarithm = 0.5 * (normal**2).sum(axis=1) - cost
     weight = np.exp(logarithm - logarithm.max())
     return bool(weight.sum() ** 2 >= NORMAL * SCREENING * (weight**2).sum())
+
+
+def beyond_normal(batch: Batch, data: LeastSquares, x: FloatArray, points: Points) -> bool:
+    """Whether some points explain the levels nearly as well as a minimum ``x``, where the normal
+    approximation about it expects that they do not: ripples of the levels that are too low to part
+    minima have many of them."""
+    excess = points.cost - float(batch.cost(x[None])[0])
+    step = points.x - x
+    expected = 0.5 * np.einsum("sx,xy,sy->s", step, _precision(batch, data, x), step)
+    return bool(((excess < NEAR) & (expected > excess + TOO_SHORT)).any())
+
+
+def _precision(batch: Batch, data: LeastSquares, x: FloatArray) -> FloatArray:
+    """[X, X] inverse covariance of the normal posterior at ``x``, vague where there is no prior."""
+    slope = batch.rows(x[None]).slope[0]
+    none = np.isinf(np.broadcast_to(data.prior_width, x.shape))
+    vague = np.where(none, np.broadcast_to(data.vague, x.shape) ** -2.0, 0.0)
+    return np.asarray(slope.T @ slope + np.diag(vague))
