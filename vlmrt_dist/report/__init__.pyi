@@ -7,6 +7,7 @@ from .data import command_of as command_of
 from .data import gather as gather
 from .figure_files import study_figures as study_figures
 from .figure_files import write_figures as write_figures
+from .html_tables import table_html as table_html
 from .map_files import MAP_SUFFIXES as MAP_SUFFIXES
 from .map_files import GeoOrigin as GeoOrigin
 from .map_files import origin_of as origin_of
