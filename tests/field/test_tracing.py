@@ -3,9 +3,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.numerics import PAPER
-from vlmrt_dist.campaign.model import Campaign
+from tests.numerics import PAPER, materials
+from vlmrt_dist.campaign.free_space import random_campaign
+from vlmrt_dist.campaign.model import Campaign, MeasurementSetup
+from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import StorageError, UnsupportedByReplay
+from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.tracing import trace
 from vlmrt_dist.paths.path_files import load_paths
 from vlmrt_dist.paths.path_table import PathTable
@@ -72,3 +75,16 @@ def test_a_place_that_cannot_be_kept_at_is_said_at_once(
             progress=lambda _, *done: seen.append(done),
         )  # fmt: skip
     assert len(seen) <= 1
+
+
+def test_setups_of_one_transmitter_are_told_apart_whatever_the_antennas(room: SceneModel) -> None:
+    """Their geometry is searched as one setup."""
+    dipole = RadioConfig(max_depth=1, antenna_pattern="dipole")
+    one = random_campaign(room, 1, 6, seed=2)
+    parts = [MeasurementSetup(one.tx[0], one.rx[0, i : i + 3]) for i in (0, 3)]
+    both = Campaign.from_setups(parts)
+    table = trace(room, both, dipole, cache=False)
+    assert (table.num_setups, table.num_receivers) == (2, 3)
+    rss = Replay(table, dipole).rss(materials(room))
+    alone = Replay(trace(room, one, dipole, cache=False), dipole).rss(materials(room))
+    np.testing.assert_array_equal(rss.ravel(), alone.ravel())

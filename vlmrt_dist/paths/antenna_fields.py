@@ -335,7 +335,8 @@ def with_antennas(
     """
     antennas = antennas_or_default(campaign, radio)
     own = np.array_equal(link[campaign.present], np.flatnonzero(campaign.present.ravel()))
-    if own and link.size == table.num_setups * table.num_receivers and antennas.pairs.max() == 1:
+    same = (table.num_setups, table.num_receivers) == link.shape
+    if own and same and antennas.pairs.max() == 1:
         expanded = table
     else:
         expanded = _expanded(table, link, antennas, campaign.present)
