@@ -41,7 +41,7 @@ def test_minima_that_no_evaluations_are_left_to_draw_about_count_all_the_same() 
         rng = np.random.default_rng(0)
         solver = LevenbergMarquardt(max_total=400)
         fit = fit_least_squares(problem, solver, problem.prior.median, rng)
-    assert "no evaluations were left" in fit.reason
+    assert "too few evaluations were left" in fit.reason
     assert len(fit.modes) > 3
     assert fit.draws is not None
     shares = [fit.draws.share_of(number) for number in range(len(fit.modes))]

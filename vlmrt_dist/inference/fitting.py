@@ -30,12 +30,12 @@ DRAWS_SEED = 1
 """Seed of the draws from every posterior."""
 
 
-MOST_PATHS = 40_000_000
-"""Most paths that a search replays, evaluations times paths: some seconds of one core."""
+MOST_PATHS, MOST_PATHS_SEARCHED = 40_000_000, 16_000_000
+"""Most paths that a fit replays, evaluations times paths, and a search: some seconds of one
+core."""
 
-
-LEAST_FOR_DRAWS = 500
-"""Evaluations that draws need at least."""
+LEAST_FOR_DRAWS, LEAST_BY_SQUARES = 500, 20
+"""Evaluations that draws need at least, and as a multiple of the square of the unknowns."""
 
 KEPT_FOR_DRAWS = 0.7
 """Share of all evaluations that a search leaves for draws."""
@@ -62,11 +62,13 @@ def fit_least_squares(
     """
     paths = max(problem.evaluator.num_paths, 1)
     solver = replace(solver, max_total=max(1, min(solver.max_total, MOST_PATHS // paths)))
+    least = _least_for_draws(len(problem.data.prior))
     begin = problem.unknowns.at_conductivity(start)
     starts = starting_points(begin, problem.data, solver.starts, rng)
-    for_search = solver.max_total
-    if solver.posterior != "normal":
-        for_search -= int(KEPT_FOR_DRAWS * solver.max_total)
+    for_search = min(solver.max_total, max(1, MOST_PATHS_SEARCHED // paths))
+    kept = int(KEPT_FOR_DRAWS * solver.max_total)
+    if solver.posterior != "normal" and kept >= least:
+        for_search = min(for_search, solver.max_total - kept)
     found = search(
         problem.predict, problem.data, starts, solver.max_evaluations, progress, for_search
     )
@@ -89,8 +91,8 @@ def _with_draws(
     if solver.posterior == "auto" and not wider and normal_holds(batch, data, fit.x, rng):
         return replace(fit, evaluations=fit.evaluations + batch.evaluations)
     most = solver.max_total - fit.evaluations
-    if most < LEAST_FOR_DRAWS:
-        fit = _undrawn(fit, "no evaluations were left to draw from it")
+    if most < _least_for_draws(len(fit.x)):
+        fit = _undrawn(fit, "too few evaluations were left to draw from it")
         return _told_apart(fit, batch, data, landscape, rng) if landscape and several else fit
     if landscape is None:
         landscape = explore(batch, data, fit.x, most)
@@ -121,6 +123,11 @@ def _with_draws(
         reason=reason,
     )  # fmt: skip
     return with_open_ends(problem.predict, problem.data, fit)
+
+
+def _least_for_draws(size: int) -> int:
+    """Evaluations without which draws of so many unknowns are too few to tell anything."""
+    return max(LEAST_FOR_DRAWS, LEAST_BY_SQUARES * size**2)
 
 
 def _undrawn(fit: Fit, why: str) -> Fit:
