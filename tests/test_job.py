@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -123,7 +124,7 @@ def test_a_job_from_a_clean_clone_has_the_rows_of_a_local_run(
         "python", "sweeps/depth.py", *QUICK, "--num-actors", "2", "--storage", str(tmp_path / "job")
     )
     assert code == 0, log
-    for expected in ("depth: 6 of 6 points", "0.467", "Levenberg-Marquardt", "succeeded"):
+    for expected in ("depth: 4 of 4 points", "0.467", "Levenberg-Marquardt", "succeeded"):
         assert expected in log
     assert f"rows: {tmp_path / 'job' / 'rows' / 'study=depth_quick'}" in log
     assert "\x1b[2K" not in log  # no cursor is moved where there is none
@@ -133,7 +134,7 @@ def test_a_job_from_a_clean_clone_has_the_rows_of_a_local_run(
         env=cluster.environment | {"PYTHONPATH": str(cluster.clone)},
     )  # fmt: skip
     there, here = (Ledger(tmp_path / where).rows("depth_quick") for where in ("job", "here"))
-    assert len(there) == 6 * 3  # points, methods
+    assert len(there) == 4 * 2  # points, methods
     assert comparable(there) == comparable(here)
 
 
@@ -172,7 +173,7 @@ def test_a_job_that_is_stopped_keeps_what_is_finished(cluster: Cluster, tmp_path
                 log += line
                 if line.startswith("Running entrypoint for job "):
                     job = line.split()[4].rstrip(":")
-                if "1 of 12 points" in line:
+                if re.search(r"\b1 of \d+ points", line):
                     break
             assert job, log
             begun = time.monotonic()
