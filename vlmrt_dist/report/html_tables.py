@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from vlmrt_dist.report.tables import Table
+from vlmrt_dist.report.templates import environment
 
 _NUMBER = re.compile(r"[-–<>]?\s*\d[\d.,e+\-… ]*( ‡)?")
-
-
-def environment() -> Environment:
-    """Templates of the report; all text that they show is escaped."""
-    from jinja2 import FunctionLoader, StrictUndefined
-
-    return Environment(
-        loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-
-
-def _template(name: str) -> str:
-    return (files("vlmrt_dist.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def table_html(table: Table, key: str = "table") -> Markup:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
-import re
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.inference import RadioMap
-from vlmrt_dist.report.page import POLICY
 from vlmrt_dist.report.plotting.coverage import panels_of, section
+from vlmrt_dist.report.templates import document, in_script
 from vlmrt_dist.scene import SceneModel
 
 COLOURS = {"viridis": ("Viridis", False), "RdBu_r": ("RdBu", False), "magma_r": ("YlOrRd", True)}
@@ -27,14 +24,12 @@ def map_page(found: RadioMap, scene: SceneModel | None = None) -> str:
 
     :param scene: whose section at the map's height is drawn
     """
-    from plotly.offline import get_plotlyjs
-
     lines = map_lines(found)
     quantities = [
         _quantity(title, unit, values, scale) for title, unit, values, scale in panels_of(found)
     ]
     half = found.size / 2.0
-    document = {
+    content = {
         "quantities": quantities,
         "first": 0 if found.calibrated_dbm is None else 1,
         "x": found.x.tolist(),
@@ -44,18 +39,12 @@ def map_page(found: RadioMap, scene: SceneModel | None = None) -> str:
         "said": lines[1:],
         "walls": [[], []] if scene is None else _broken(section(scene, found.height)),
     }
-    assets = files("vlmrt_dist.report") / "assets"
-    names = ("report.css", "scene.css", "map.js", "map.html")
-    style, more, script, template = ((assets / name).read_text("utf-8") for name in names)
-    title = "Radio map" if scene is None else f"Radio map of {scene.name}"
-    about = f"{lines[0]}; {found.frequency / 1e9:g} GHz, {found.tx_power_dbm:g} dBm"
-    parts = {
-        "policy": POLICY, "title": html.escape(title), "about": html.escape(about),
-        "style": style + more, "plotly": get_plotlyjs(), "script": script,
-        # A < in a script element could end it.
-        "data": json.dumps(document, allow_nan=False).replace("<", "\\u003c"),
-    }  # fmt: skip
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
+    return document(
+        "map.html", styles=["report.css", "scene.css"], script="map.js",
+        title="Radio map" if scene is None else f"Radio map of {scene.name}",
+        about=f"{lines[0]}; {found.frequency / 1e9:g} GHz, {found.tx_power_dbm:g} dBm",
+        data=in_script(json.dumps(content, allow_nan=False)),
+    )  # fmt: skip
 
 
 def map_lines(found: RadioMap) -> list[str]:

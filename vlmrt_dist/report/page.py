@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -18,19 +17,16 @@ from vlmrt_dist.report.charts import charts_of
 from vlmrt_dist.report.claims import QUICK_NOTE, claims_of
 from vlmrt_dist.report.data import Picture, Results, StudyRows, command_of
 from vlmrt_dist.report.findings import findings
-from vlmrt_dist.report.html_tables import environment, table_html
+from vlmrt_dist.report.html_tables import table_html
 from vlmrt_dist.report.paper import CLAIMS
 from vlmrt_dist.report.paper_index import ITEMS
 from vlmrt_dist.report.plans import plans_of
 from vlmrt_dist.report.plots import chart_json, plan_json
 from vlmrt_dist.report.tables import Table, differences, provenance, tables_of
+from vlmrt_dist.report.templates import document
 from vlmrt_dist.report.verdicts import Judged
 
 TITLE = "Conductivities by differentiable ray tracing: results"
-
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-)
 
 PROTOCOLS = (
     "same_paths: the truth is simulated on the estimator's own sampled path set, as the paper's "
@@ -84,8 +80,6 @@ class _Section:
 
 def report_page(results: Results) -> str:
     """The report as one HTML document."""
-    from plotly.offline import get_plotlyjs
-
     pictures = {p.description.sweep: p for p in results.pictures}
     beside = {s.description.sweep for s in results.studies}
     judged = [
@@ -102,15 +96,10 @@ def report_page(results: Results) -> str:
                                [_Item("PNG and PDF:", "vlmrt report RESULTS --figures FOLDER")],
                                open=True)]),
     ]  # fmt: skip
-    return environment().get_template("report.html").render(
-        title=TITLE, policy=Markup(POLICY), style=Markup(_asset("report.css")),
-        plotly=Markup(get_plotlyjs()), script=Markup(_asset("report.js")),
+    return document(
+        "report.html", styles=["report.css"], script="report.js", title=TITLE,
         findings=findings(results, judged), source=results.source, sections=sections,
     )  # fmt: skip
-
-
-def _asset(name: str) -> str:
-    return (files("vlmrt_dist.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _claims(results: Results, judged: Sequence[Judged]) -> _Section:

@@ -13,7 +13,6 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference import VERDICT_WORDS, Calibration, Estimate
 from vlmrt_dist.paths import NONE, scene_and_radio
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.report.page import POLICY
+from vlmrt_dist.report.templates import document, in_script
 from vlmrt_dist.report.viewer.colourings import CLASSES, Colouring, colourings_of, lines_of
 from vlmrt_dist.report.viewer.links import LinkView, PathRows, view_links
 from vlmrt_dist.scene import SceneLike, SceneModel
@@ -114,7 +113,7 @@ def view(
         links = view_links(scene, campaign, radio, calibration, levels, progress)
     met = None if links is None else links.met_db
     colourings = colourings_of(scene, radio.frequency, calibration, met)
-    document = {
+    content = {
         "file": re.sub(r"[^A-Za-z0-9_-]+", "_", scene.name)[:60] or "scene",
         "names": list(scene.names),
         "fitted": levels is not None,
@@ -124,7 +123,12 @@ def view(
         **_links(scene, campaign, links),
     }
     title = f"{scene.name}: {scene.num_objects} objects"
-    return SceneView(_page(title, _about(scene, campaign, estimate, links), document), title)
+    page = document(
+        "scene.html", styles=["report.css", "scene.css"], script="scene.js", title=title,
+        about=_about(scene, campaign, estimate, links),
+        data=in_script(json.dumps(content, allow_nan=False, separators=(",", ":"))),
+    )  # fmt: skip
+    return SceneView(page, title)
 
 
 def _coloured(colouring: Colouring) -> dict[str, Any]:
@@ -253,22 +257,6 @@ def _about(
     if shift.any():
         parts.append("axes count from ({:.0f}, {:.0f}, {:.0f}) m".format(*shift))
     return "; ".join(parts)
-
-
-def _page(title: str, about: str, document: dict[str, Any]) -> str:
-    from plotly.offline import get_plotlyjs
-
-    assets = files("vlmrt_dist.report") / "assets"
-    names = ("report.css", "scene.css", "scene.js", "scene.html")
-    style, more, script, template = ((assets / name).read_text("utf-8") for name in names)
-    # A < in a script element could end it.
-    content = json.dumps(document, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    parts = {
-        "policy": POLICY, "title": html.escape(title), "about": html.escape(about),
-        "style": style + more, "data": content, "plotly": get_plotlyjs(), "script": script,
-    }  # fmt: skip
-    # In one pass: a name that looks like a placeholder is not filled in.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
 
 
 def _encoded(values: FloatArray, kind: str) -> str:
