@@ -66,7 +66,7 @@ def main(
         for depth in depths
         for radio, protocol in map(cases.__getitem__, protocols)
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in options.points(point)])
+    rows = run.rows(options.points(points))
     title = f"Table 1: error against depth, {len(run.seeds)} seeds"
     paper = {depth: TABLE_1.get(depth) for depth in depths}
     show(*comparison(title, "max_depth", "D", paper, rows), *of_the_paper(run.study, rows))

@@ -72,7 +72,7 @@ def main(
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
         for name, start in starts.items()
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in options.points(point)])
+    rows = run.rows(options.points(points))
     by_start = {name: labelled(rows, start=name) for name in starts}
     show(starts_table(f"Figures 3 and 4: starts, {count} seeds", by_start))
     show(*of_the_paper(run.study, rows))

@@ -97,7 +97,7 @@ def main(
         for strategy, some in campaigns.items() for start in starts
         for i, campaign in enumerate(some)
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in options.points(point)])
+    rows = run.rows(options.points(points))
     show(placement_table(f"Figure 5: positions and start, {len(run.seeds)} seeds", rows, expected))
     show(*of_the_paper(run.study, rows))
     curves = {f"{STARTS.get(s, s)} & {name}":

@@ -46,7 +46,7 @@ def main(
               {"positions": NAMES.get(s, s), "N": n, **others})
         for (s, n), (campaign, _) in plans.items()
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in options.points(point)])
+    rows = run.rows(options.points(points))
     expected = {(NAMES.get(s, s), n): prediction for (s, n), (_, prediction) in plans.items()}
     title = f"Figure 8: positions, M = 3, {len(run.seeds)} seeds"
     show(positions_table(title, rows, expected), *of_the_paper(run.study, rows))

@@ -61,7 +61,7 @@ def main(
         for u in rays
         for protocol in protocols
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in options.points(point)])
+    rows = run.rows(options.points(points))
     title = f"Table 2: error against rays, {len(run.seeds)} seeds"
     paper = {u: TABLE_2.get(u) for u in rays}
     show(*comparison(title, "samples_per_src", "U", paper, rows), *of_the_paper(run.study, rows))

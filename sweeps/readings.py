@@ -56,15 +56,15 @@ def main(
         place = where.vlm or where.positions
         for name in readings:
             radio = options.radio(combining=options.combining or READINGS[name].combining)
-            points += [
-                part
-                for depth, u in cells
-                for part in options.read_as(name).points(Point(
+            points += options.read_as(name).points(
+                Point(
                     run.study, room, positions, radio.replace(max_depth=depth, samples_per_src=u),
                     ("adam",), "vlm" if advice else "itu", "same_paths", seeds=run.seeds,
                     label={"reading": name, "positions": place, "D": depth, "U": u},
-                    priors=(advice.prior,) * len(run.seeds) if advice else None, held_out=False))
-            ]  # fmt: skip
+                    priors=(advice.prior,) * len(run.seeds) if advice else None, held_out=False,
+                )
+                for depth, u in cells
+            )  # fmt: skip
     rows = run.rows(points)
     title = f"Readings of the paper, {len(run.seeds)} seeds"
     show(*readings_table(title, rows))

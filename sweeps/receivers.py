@@ -53,7 +53,7 @@ def main(
               {"positions": name, "N": n, **others})
         for (name, n), (campaign, _) in plans.items()
     ]  # fmt: skip
-    rows = run.rows([part for point in points for part in options.points(point)])
+    rows = run.rows(options.points(points))
     expected = {size: prediction for size, (_, prediction) in plans.items()}
     title = f"Figure 6: receivers, {len(run.seeds)} seeds"
     show(receivers_table(title, rows, expected, room.names))

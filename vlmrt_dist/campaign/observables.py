@@ -126,6 +126,11 @@ class _Block:
             if wrong.any():
                 raise CampaignError(f"{name} of {self.name} must be finite: {self._lines(wrong)}")
 
+    def _check_measured(self, name: str) -> None:
+        """Values are finite, or all of them planned."""
+        if not np.isnan(getattr(self, name)).all():
+            self._check_finite(name)
+
     def _check_noise(self, name: str) -> None:
         value = getattr(self, name)
         wrong = ~(np.isnan(value) | (np.isfinite(value) & (value >= 0.0)))
@@ -173,8 +178,7 @@ class DelayPower(_Block):
         of_lines = dict.fromkeys(names, np.float64)
         self._arrays(**of_lines, below=np.bool_)
         self._check_finite("start_ns", "stop_ns")
-        if not np.isnan(self.power_dbm).all():
-            self._check_finite("power_dbm")
+        self._check_measured("power_dbm")
         self._check_noise("noise_db")
         _check_reference(self.counted_from)
         wrong = ~(self.stop_ns > self.start_ns)
@@ -331,8 +335,7 @@ class DelayMoment(_Block):
         if self.moment not in ("mean", "rms_spread"):
             raise CampaignError(f"a delay moment is mean or rms_spread; got {self.moment!r}")
         self._arrays(value_ns=np.float64, noise_ns=np.float64)
-        if not np.isnan(self.value_ns).all():
-            self._check_finite("value_ns")
+        self._check_measured("value_ns")
         self._check_noise("noise_ns")
         _check_reference(self.counted_from)
         if self.moment == "rms_spread" and (self.value_ns < 0.0).any():
@@ -398,14 +401,14 @@ class FrequencyResponse(_Block):
             snapshot=np.int64,
         )  # fmt: skip
         self._check_finite("frequency_hz")
-        if not np.isnan(self.value).all():
-            self._check_finite("value")
-            if (np.abs(self.value) > 1.0).any():
-                raise CampaignError(
-                    "a frequency response is above one, more than was transmitted: "
-                    f"{self._lines(np.abs(self.value) > 1.0)}; it is the received amplitude over "
-                    "the transmitted one, not in decibels"
-                )
+        self._check_measured("value")
+        loud = np.abs(self.value) > 1.0
+        if loud.any():
+            raise CampaignError(
+                "a frequency response is above one, more than was transmitted: "
+                f"{self._lines(loud)}; it is the received amplitude over the transmitted one, not "
+                "in decibels"
+            )
         self._check_noise("noise_of_parts")
         for choice in (self.phase, self.timing):
             if choice not in ("known", "unknown"):
@@ -480,8 +483,7 @@ class ResponseMagnitude(_Block):
     def __post_init__(self) -> None:
         self._arrays(frequency_hz=np.float64, magnitude_db=np.float64, noise_db=np.float64)
         self._check_finite("frequency_hz")
-        if not np.isnan(self.magnitude_db).all():
-            self._check_finite("magnitude_db")
+        self._check_measured("magnitude_db")
         self._check_noise("noise_db")
         _check_subcarriers(self, self.frequency_hz)
         loud = self.magnitude_db > 0.0

@@ -158,10 +158,7 @@ class PlanOutput(Options):
 
     @property
     def alternatives(self) -> list[str]:
-        """What is compared.
-
-        :raises ConfigurationError: if a word is no observable
-        """
+        """The sets of observables that are compared, as words."""
         return [] if self.compare is None else self.compare.split(",")
 
     def write(self, scene: SceneModel, planned: Campaign, text: str, answer: Any) -> None:

@@ -28,6 +28,7 @@ from .level_prediction import level_posterior as level_posterior
 from .material_states import calibrated_materials as calibrated_materials
 from .multistart import Fit as Fit
 from .multistart import appraise as appraise
+from .multistart import louder as louder
 from .offsets import DelaySharing as DelaySharing
 from .offsets import GainSharing as GainSharing
 from .offsets import SharedBy as SharedBy

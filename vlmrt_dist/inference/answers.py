@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.inference.devices import ANGLES
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
@@ -17,7 +17,7 @@ from vlmrt_dist.inference.quantities import (
     JointPosterior,
     QuantityEstimate,
 )
-from vlmrt_dist.inference.verdicts import Marginals, Part, contradicted, marginals
+from vlmrt_dist.inference.verdicts import Marginals, Part, Verdict, contradicted, marginals
 
 
 def quantity_of(
@@ -79,28 +79,28 @@ def _in_unit(parts: tuple[Part, ...], log: bool) -> tuple[Part, ...]:
     )
 
 
-def gains_of(unknowns: Unknowns, fit: Fit, found: Marginals) -> Gains | None:
+def gains_of(unknowns: Unknowns, found: Marginals) -> Gains | None:
     """Offsets of the levels; None if there are none."""
-    if "gain" not in unknowns.entry:
-        return None
-    which = unknowns.offsets
-    of_link = unknowns.entry["gain"].reshape(-1, unknowns.num_receivers)
-    return Gains(
-        found.x[which],
-        found.std[which],
-        tuple(found.verdict[i] for i in which),
-        tuple(unknowns.label[i] for i in which),
-        np.where(of_link >= 0, of_link - which[0], -1),
-    )
+    offsets = _offsets(unknowns, found, "gain")
+    return None if offsets is None else Gains(*offsets)
 
 
 def delay_offsets_in(unknowns: Unknowns, found: Marginals) -> DelayOffsets | None:
     """Offsets of the delays; None if there are none."""
-    which = np.flatnonzero(np.array(unknowns.quantity) == "delay_offset")
+    offsets = _offsets(unknowns, found, "delay_offset")
+    return None if offsets is None else DelayOffsets(*offsets)
+
+
+def _offsets(
+    unknowns: Unknowns, found: Marginals, quantity: str
+) -> tuple[FloatArray, FloatArray, tuple[Verdict, ...], tuple[str, ...], IntArray] | None:
+    """Values, standard deviations, verdicts and names of the offsets of one quantity, and the
+    number of each link's; None if there are none."""
+    which = np.flatnonzero(np.array(unknowns.quantity) == quantity)
     if not len(which):
         return None
-    of_link = unknowns.entry["delay_offset"].reshape(-1, unknowns.num_receivers)
-    return DelayOffsets(
+    of_link = unknowns.entry[quantity].reshape(-1, unknowns.num_receivers)
+    return (
         found.x[which],
         found.std[which],
         tuple(found.verdict[i] for i in which),

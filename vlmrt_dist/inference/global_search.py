@@ -18,7 +18,7 @@ import scipy.stats.qmc
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.batches import Batch, descend, linear_minimum
 from vlmrt_dist.inference.least_squares import LeastSquares
-from vlmrt_dist.inference.ridges import SAME, WAY, Ridges
+from vlmrt_dist.inference.ridges import SAME, WAY, Ridges, ways_between
 
 KEPT = 6.0
 """Minima whose cost exceeds the best one's by more are forgotten: e^-6 of its probability."""
@@ -312,11 +312,11 @@ def _joined_up(
     others = others[[i for i, ridge in enumerate(known) if ridge is None]]
     if not len(others):
         return False
-    share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
-    ways = x + share * (others - x)[:, None]
-    height = batch.cost(ways.reshape(-1, len(x))).reshape(len(others), WAY).max(axis=1) - cost
+    here = np.broadcast_to(x, others.shape)
+    ways = batch.cost(ways_between(here, others).reshape(-1, len(x)))
+    height = ways.reshape(len(others), WAY).max(axis=1) - cost
     if (height <= SAME).any():
         return True
     near = others[np.argsort(height, kind="stable")[:DETOURS]]
-    here = np.broadcast_to(x, near.shape)
-    return any(r.same for r in ridges.between(batch, here, near, np.full(len(near), cost)))
+    higher = np.full(len(near), cost)
+    return any(r.same for r in ridges.between(batch, here[: len(near)], near, higher))

@@ -77,8 +77,7 @@ class Ridges:
         spacing = np.where(np.isinf(self._spacing), 1e3, self._spacing)
         apart = np.abs(one - other) / spacing
         along = np.argmax(apart, axis=1)
-        share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
-        ways = one[:, None] + share * (other - one)[:, None]
+        ways = ways_between(one, other)
         flat = ways.reshape(-1, one.shape[1])
         held = np.arange(one.shape[1]) == np.repeat(along, WAY)[:, None]
         ended = descend(batch, flat, FOLLOWING, held=held)
@@ -122,6 +121,12 @@ class Basins:
             won[:, i] += first[:, pair]
             won[:, j] += ~first[:, pair]
         return np.argmax(won, axis=1)
+
+
+def ways_between(one: FloatArray, other: FloatArray) -> FloatArray:
+    """[P, WAY, X] points on the straight way from each of P points [P, X] to another."""
+    share = np.linspace(0.0, 1.0, WAY + 2)[1:-1, None]
+    return np.asarray(one[:, None] + share * (other - one)[:, None])
 
 
 def _pair(one: FloatArray, other: FloatArray) -> tuple[bytes, bytes]:

@@ -134,12 +134,12 @@ class Mixture:
         row, column = np.triu_indices(size)
         square = precision[:, row, column] * np.where(row == column, 1.0, 2.0)
         linear = (precision @ apart[:, :, None])[:, :, 0]
-        constant = (linear * apart).sum(axis=1)
+        own = (linear * apart).sum(axis=1)
         distance = np.empty((len(x), len(self.mean)))
         for i in range(0, len(x), _ROWS):
             z = x[i : i + _ROWS] - centre
             distance[i : i + _ROWS] = (
-                (z[:, row] * z[:, column]) @ square.T - 2.0 * z @ linear.T + constant
+                (z[:, row] * z[:, column]) @ square.T - 2.0 * z @ linear.T + own
             )
         volume = np.log(np.diagonal(self.root, axis1=1, axis2=2)).sum(axis=1)
         constant = (

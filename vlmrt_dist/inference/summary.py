@@ -91,7 +91,7 @@ def summarise(
         solutions=_solutions(problem, fit),
         others=_others(scene, problem, fit, found),
         layers=_layers(scene, problem, fit, found),
-        gains=gains_of(unknowns, fit, found),
+        gains=gains_of(unknowns, found),
         ties=unknowns.ties,
         clutter=problem.clutter,
         excess_loss=excess_loss_of(unknowns, found),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.inference.batches import Batch
 from vlmrt_dist.inference.least_squares import LeastSquares, Predict
 from vlmrt_dist.inference.ridges import Basins, Ridges
@@ -76,7 +76,7 @@ class _Particles:
     cost: FloatArray
     base: FloatArray
 
-    def take(self, index: FloatArray) -> None:
+    def take(self, index: IntArray) -> None:
         """Keep those of an index [S], some of them several times."""
         self.x, self.cost, self.base = self.x[index], self.cost[index], self.base[index]
 

@@ -116,7 +116,7 @@ def _in_view(
     """Curves of errors [%] that reach above :data:`FLOOR`, the ends of their axis, and a sentence
     on the others."""
     above = [c for c in curves if np.nanmax(c.y) >= FLOOR]
-    if not above or len(above) == len(curves) == 0:
+    if not above:
         return list(curves), None, ""
     ends = [v for c in above for v in (c.low, c.y, c.high) if v is not None]
     values = np.concatenate([np.asarray(v, float) for v in ends])

@@ -36,6 +36,11 @@ class StudyDescription:
     by: str = ""
     axis: str = ""
 
+    @property
+    def of_the_paper(self) -> str:
+        """The paper's table or figure in brackets, behind a title; empty where there is none."""
+        return f" ({', '.join(self.paper)})" if self.paper else ""
+
 
 SWEEPS = (
     StudyDescription("depth", "Error against ray-tracing depth", ("Table 1",), "D", "depth D"),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from vlmrt_dist.report.data import Results, StudyRows
+from vlmrt_dist.report.data import QUICK, Results, StudyRows
 from vlmrt_dist.report.paper import TABLE_1
 from vlmrt_dist.report.printed_numbers import by_reading
+from vlmrt_dist.report.sweeps.positions import labelled, of_method
 from vlmrt_dist.report.verdicts import MIN_SEEDS, Judged
 from vlmrt_dist.store import Row, Timing, label_of
 
@@ -19,7 +20,7 @@ MOST = 5
 
 def findings(results: Results, judged: Sequence[Judged]) -> list[str]:
     """The sentences, those on the paper first."""
-    studies = {study.name.removesuffix("_quick"): study for study in results.studies}
+    studies = {study.name.removesuffix(QUICK): study for study in results.studies}
     found = [_verdicts(judged)]
     for name, tell in _SENTENCES:
         if name in studies and (sentence := tell(studies[name])):
@@ -77,13 +78,11 @@ def _readings(study: StudyRows) -> str:
 
 
 def _positions(study: StudyRows) -> str:
-    rows = [r for r in _labelled(study.rows, "positions", "start") if r.optimizer == "adam"]
+    rows = of_method(study.rows, "adam")
     error = {
-        name: _median(r.mre for r in rows
-                      if (label_of(r) or {})["positions"] == name
-                      and (label_of(r) or {})["start"] == "VLMInit")
+        name: _median(r.mre for r in labelled(rows, positions=name, start="VLMInit"))
         for name in ("RandSel", "VLMSel (offline)", "D-optimal")
-    }  # fmt: skip
+    }
     if not all(np.isfinite(value) for value in error.values()):
         return ""
     told = ", ".join(f"{100.0 * value:.2g} % at {name}" for name, value in error.items())
@@ -102,9 +101,8 @@ def _least_squares(study: StudyRows) -> str:
 
 
 def _starts(study: StudyRows) -> str:
-    rows = _labelled(study.rows, "start")
     starts = {
-        name: _median(r.initial_mre for r in rows if (label_of(r) or {})["start"] == name)
+        name: _median(r.initial_mre for r in labelled(study.rows, start=name))
         for name in ("VLMInit", "UnifInit", "RandInit")
     }
     if not all(np.isfinite(value) for value in starts.values()):

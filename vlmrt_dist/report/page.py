@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -74,7 +74,7 @@ class _Section:
     picture: _Image | None = None
     lists: Sequence[_Lines] = ()
     tables: Sequence[Markup] = ()
-    figures: Sequence[_Shown] = field(default=())
+    figures: Sequence[_Shown] = ()
     command: str = ""
 
 
@@ -82,13 +82,12 @@ def report_page(results: Results) -> str:
     """The report as one HTML document."""
     pictures = {p.description.sweep: p for p in results.pictures}
     beside = {s.description.sweep for s in results.studies}
-    judged = [
-        j for study in results.studies for j in claims_of(study.name, study.rows, study.timings)
-    ]
+    verdicts = {s.name: claims_of(s.name, s.rows, s.timings) for s in results.studies}
+    judged = [j for some in verdicts.values() for j in some]
     sections = [
         _claims(results, judged),
         _paper(results, judged),
-        *(_study(s, pictures.get(s.description.sweep)) for s in results.studies),
+        *(_study(s, pictures.get(s.description.sweep), verdicts[s.name]) for s in results.studies),
         *(_picture(p) for p in results.pictures if p.description.sweep not in beside),
         _Section("provenance", "Where the numbers come from", text=[PROTOCOLS],
                  tables=[table_html(provenance(results), "provenance-table")],
@@ -116,7 +115,7 @@ def _claims(results: Results, judged: Sequence[Judged]) -> _Section:
             "are bootstrapped over the seeds; those of times are of a fitted line."
         )
     if results.missing:
-        items = [_Item(f"{q.title}{_of(q.paper)}:", command_of(q.sweep)) for q in results.missing]
+        items = [_Item(f"{q.title}{q.of_the_paper}:", command_of(q.sweep)) for q in results.missing]
         lists.append(_Lines("Not in the ledger; these make them", items))
     if results.damaged:
         lists.append(_Lines("Damaged files", [_Item(one) for one in results.damaged], open=True))
@@ -156,10 +155,10 @@ def _paper(results: Results, judged: Sequence[Judged]) -> _Section:
     return _Section("paper", "The paper, part by part", tables=[table_html(table, "parts")])
 
 
-def _study(study: StudyRows, picture: Picture | None) -> _Section:
+def _study(study: StudyRows, picture: Picture | None, judged: Sequence[Judged]) -> _Section:
     anchor, description = _anchor(study), study.description
     lists = []
-    verdicts = [_Item(str(j)) for j in claims_of(study.name, study.rows, study.timings)]
+    verdicts = [_Item(str(j)) for j in judged]
     if verdicts:
         lists.append(_Lines(f"Verdicts on {len(verdicts)} claims", verdicts))
     apart = [_Item(sentence) for sentence in differences(study)]
@@ -194,7 +193,7 @@ def _picture(picture: Picture) -> _Section:
     """Section of a picture whose study has no rows."""
     description = picture.description
     return _Section(
-        f"picture-{description.sweep}", f"{description.title}{_of(description.paper)}",
+        f"picture-{description.sweep}", f"{description.title}{description.of_the_paper}",
         paper=[f"{source}: {CLAIMS[source]}" for source in description.paper],
         picture=_image(picture),
     )  # fmt: skip
@@ -215,8 +214,4 @@ def _name(study: StudyRows) -> str:
     rest = study.name.removeprefix(study.description.sweep).strip("_").replace("_", " ")
     if not study.description.sweep:
         rest = ""
-    return f"{study.description.title}{_of(study.description.paper)}{f', {rest}' if rest else ''}"
-
-
-def _of(paper: Sequence[str]) -> str:
-    return f" ({', '.join(paper)})" if paper else ""
+    return f"{study.description.title}{study.description.of_the_paper}{f', {rest}' if rest else ''}"

@@ -134,7 +134,7 @@ def _estimations(study: StudyRows) -> Table:
     cut = _cut_depths(study.rows)
     if len(cut):
         notes.append(CUT_NOTE.format(depth=cut.min()))
-    caption = f"{study.description.title}{_of_the_paper(study)}"
+    caption = f"{study.description.title}{study.description.of_the_paper}"
     protocols = len({g.protocol for g in groups}) > 1
     combined = {"combining"} if len({g.combining for g in groups}) > 1 else set()
     brief = tuple(i for i, name in enumerate(head) if i < len(labels) or name in BRIEF | combined)
@@ -204,7 +204,7 @@ def _times(study: StudyRows) -> Table:
          *(_measured(getattr(t, c), scale.get(c, 1.0)) for _, c in columns))
         for t in timings[:MOST_LINES]
     ]  # fmt: skip
-    caption = f"{study.description.title}: times{_of_the_paper(study)}"
+    caption = f"{study.description.title}: times{study.description.of_the_paper}"
     head = (*map(words_of, labels), *(name for name, _ in columns))
     measured = [i for i in range(len(head)) if any(line[i] for line in lines)]
     plain = {"M", "D", "paths", "memory [MB]", "outcome", "links"}
@@ -286,10 +286,6 @@ def _versions(text: str) -> str:
     except ValueError:
         return text
     return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, dict) else text
-
-
-def _of_the_paper(study: StudyRows) -> str:
-    return f" ({', '.join(study.description.paper)})" if study.description.paper else ""
 
 
 def _cell(value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 _POLICY = (
@@ -18,8 +18,6 @@ _POLICY = (
 @functools.cache
 def environment() -> Environment:
     """All templates; the text that they show is escaped."""
-    from jinja2 import FunctionLoader, StrictUndefined
-
     return Environment(
         loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

@@ -188,7 +188,7 @@ class Point:
             parts.append({"truth_width": self.truth_width})
         if not self.held_out:
             parts.append("no held-out setup")
-        return _hash(parts)
+        return content_key(parts)
 
     def row_key(self, optimizer: str, seed: int) -> str:
         """Content hash of everything that determines one row; other seeds and methods do not.
@@ -198,14 +198,14 @@ class Point:
         if seed not in self.seeds:
             raise ConfigurationError(f"seed {seed} is none of the point's")
         prior = self.priors[self.seeds.index(seed)] if self.priors is not None else None
-        return _hash([self.configuration(optimizer), seed, _plain(prior) if prior else None])
+        return content_key([self.configuration(optimizer), seed, _plain(prior) if prior else None])
 
     @property
     def row_keys(self) -> dict[str, tuple[Method, int]]:
         """Method and seed of every row, by key, in the rows' order."""
         priors = self.priors or (None,) * len(self.seeds)
         return {
-            _hash([configuration, seed, _plain(prior) if prior else None]): (optimizer, seed)
+            content_key([configuration, seed, _plain(prior) if prior else None]): (optimizer, seed)
             for optimizer in self.optimizers
             for configuration in (self.configuration(optimizer),)
             for seed, prior in zip(self.seeds, priors, strict=True)
@@ -252,7 +252,8 @@ class Point:
         return f"{label} {self.reported_protocol}"
 
 
-def _hash(parts: list[Any]) -> str:
+def content_key(parts: list[Any]) -> str:
+    """SHA-256, in hexadecimal, of values that JSON can hold."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

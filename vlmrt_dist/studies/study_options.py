@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -145,11 +145,14 @@ class StudyOptions(Options):
             if getattr(self, each.name) != each.default
         }
 
-    def points(self, point: Point) -> list[Point]:
-        """A point under these options; several where its methods need different ones.
+    def points(self, points: Iterable[Point]) -> list[Point]:
+        """Points under these options; several for one where its methods need different ones.
 
-        :param point: its radio configuration as these options state it
+        :param points: their radio configurations as these options state them
         """
+        return [part for point in points for part in self._parts(point)]
+
+    def _parts(self, point: Point) -> list[Point]:
         point = dataclasses.replace(
             point, adam=self.adam, truth_width=self.truth_width, noise_db=self.noise_db,
             label=point.label | self.label,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import math
 import statistics
@@ -22,6 +21,7 @@ from vlmrt_dist.field import Engine
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.evaluation import hardware
+from vlmrt_dist.studies.point import content_key
 
 TIMING_VERSION = 1
 """Part of every key: raise it when something else is timed."""
@@ -54,7 +54,7 @@ class Timed:
             REPEATS[self.engine], engine_versions(),
             TIMING_VERSION, SCHEMA_VERSION,
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return content_key(parts)
 
     def __str__(self) -> str:
         return " ".join([self.engine, *(f"{k}={v}" for k, v in self.label.items())])

@@ -27,6 +27,7 @@ from vlmrt_dist.engine import choose_variant, count_gpus, engine_versions
 from vlmrt_dist.errors import NumericalError, VlmrtError
 from vlmrt_dist.scene import SceneModel, box_room
 from vlmrt_dist.store import OWN_MARK, Ledger
+from vlmrt_dist.studies.benchmarks.engine_timing import median_seconds
 from vlmrt_dist.studies.point import Point
 from vlmrt_dist.studies.runs import run
 
@@ -168,7 +169,9 @@ class GpuCheck:
         if not worst <= TOLERANCE:
             raise NumericalError(f"differs from {device} by {worst:.1e}, more than {TOLERANCE:g}")
         times = {
-            f"step, S = {len(some)}": self._median(partial(here.value_and_grad, some))
+            f"step, S = {len(some)}": median_seconds(
+                partial(here.value_and_grad, some), self.repeats
+            )
             for some in (self.theta[:1], self.theta)
         }
         return f"equal to {device} to {worst:.1e}", times
@@ -204,7 +207,7 @@ class GpuCheck:
                         strict=True)  # fmt: skip
             if not all(np.array_equal(*pair) for pair in pairs):
                 raise NumericalError("two actors have other bits than one process")
-            step = self._median(lambda: shared.value_and_grad(self.theta[:1]))
+            step = median_seconds(lambda: shared.value_and_grad(self.theta[:1]), self.repeats)
             devices = sorted({each.device for each in shared.describe()})
         text = f"2 actors of {self.gpus:g} GPUs each on {', '.join(devices)}, same bits"
         return text, {"start": start, "step, S = 1": step}
@@ -225,15 +228,6 @@ class GpuCheck:
             raise NumericalError(f"{len(rows)} rows of {self.points}, median error {error:.2g}")
         text = f"{len(rows)} rows, median error {error:.1e}"
         return text, {"all": seconds, "fit of one": float(np.median([r.seconds_fit for r in rows]))}
-
-    def _median(self, call: Callable[[], object]) -> float:
-        call()  # compiles
-        times = []
-        for _ in range(self.repeats):
-            begin = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - begin)
-        return float(np.median(times))
 
 
 def _checked(

@@ -7,7 +7,6 @@ once.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import zlib
@@ -37,6 +36,7 @@ from vlmrt_dist.scene import SceneModel, box_room
 from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.two_minima import two_minima_problems
+from vlmrt_dist.studies.point import content_key
 
 FLOOR_DBM = -120.0
 """Floor of the receivers: behind a partition of metal nothing can be measured."""
@@ -128,7 +128,7 @@ class CoverageTask:
             case.name, case.group, case.scene.key, case.campaign.key, case.assumed.radio.key,
             self.draws, self.first, engine_versions(), SCHEMA_VERSION,
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return content_key(parts)
 
     def tallies(self) -> dict[str, Tally]:
         """Answers by verdict."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,12 +14,17 @@ from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.inference import (
     LevenbergMarquardt,
     fit_least_squares,
+    louder,
     open_problem,
     particle_shares,
 )
 from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.two_minima import TwoMinima
+from vlmrt_dist.studies.point import content_key
+
+BOUND = 0.2
+"""Largest share by which a weight may differ from its reference."""
 
 NEAR = 2.0
 """Minima whose cost exceeds the best one's by more are not compared."""
@@ -98,7 +102,7 @@ class WeightsTask:
             case.name, case.scene.key, case.positions.key, self.width, self.count, self.runs,
             engine_versions(), SCHEMA_VERSION,
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return content_key(parts)
 
     def measure(self, study: str) -> Timing:
         """The weights as a row of the ledger; its label holds them."""
@@ -109,8 +113,7 @@ class WeightsTask:
             rng = np.random.default_rng(0)
             fit = fit_least_squares(problem, LevenbergMarquardt(), problem.prior.median, rng)
             seconds = time.process_time() - begin
-            noise = problem.data.noise_db * fit.noise_factor
-            data = replace(problem.data, noise_db=noise, prior_width=fit.width)
+            data = louder(problem.data, fit)
             cost = np.array([mode.cost for mode in fit.modes])
             near = np.flatnonzero(cost <= cost.min() + NEAR)
             reference = np.array([
@@ -130,7 +133,7 @@ class WeightsTask:
         )  # fmt: skip
 
 
-def told_within(found: Sequence[Weights], within: float) -> tuple[int, int]:
+def told_within(found: Sequence[Weights], within: float = BOUND) -> tuple[int, int]:
     """Problems whose every weight lies within a share of its reference, and how many there are."""
     good = sum(bool((np.abs(each.ratio - 1.0) <= within).all()) for each in found)
     return good, len(found)

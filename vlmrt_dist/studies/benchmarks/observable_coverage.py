@@ -8,7 +8,6 @@ the observable and its derivatives, not the search for minima.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import zlib
@@ -35,6 +34,7 @@ from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.interval_coverage import Tally
+from vlmrt_dist.studies.point import content_key
 
 SIGMA_WIDTH, PERMITTIVITY_WIDTH = 0.3, 0.02
 """Prior standard deviations of ln σ and ln ε_r of the truths."""
@@ -70,7 +70,7 @@ class ObservableCoverage:
             self.words, self.scene.key, self.positions.key, self.radio.key, self.draws,
             SIGMA_WIDTH, PERMITTIVITY_WIDTH, engine_versions(), SCHEMA_VERSION,
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return content_key(parts)
 
     def tallies(self) -> dict[str, Tally]:
         """Answers by quantity."""
