@@ -50,6 +50,7 @@ from .observables import Observable as Observable
 from .observables import ResponseMagnitude as ResponseMagnitude
 from .observables import joined as joined
 from .pattern_table import PatternTable as PatternTable
+from .places import same_points as same_points
 from .radio_config import MAX_DEPTH_LIMIT as MAX_DEPTH_LIMIT
 from .radio_config import AntennaPattern as AntennaPattern
 from .radio_config import Combining as Combining

@@ -10,9 +10,7 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference.least_squares import LeastSquares, ManyPredict, Predict
 from vlmrt_dist.inference.likelihood import residuals
-
-SIZES = (1, 4, 8, 16, 32, 64)
-"""Numbers of vectors that are evaluated at once; the kernels keep buffers for each number."""
+from vlmrt_dist.inference.parameters import SIZES
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e6
 """Damping of the normal equations, in units of their diagonal."""
@@ -82,12 +80,8 @@ class Batch:
         return residual, np.concatenate([rows, self._prior.slopes(x)], axis=1)
 
     def _levels(self, x: FloatArray, slopes: bool) -> tuple[FloatArray, FloatArray]:
-        count = len(x)
         if isinstance(self._predict, ManyPredict):
-            size = next(s for s in SIZES if s >= count)
-            padded = x if size == count else np.concatenate([x, np.tile(x[-1], (size - count, 1))])
-            level, jacobian = self._predict.many(padded, slopes=slopes)
-            return level[:count], jacobian[:count]
+            return self._predict.many(x, slopes=slopes)
         found = [self._predict(row) for row in x]
         dense = [jacobian.toarray() for _, jacobian in found] if slopes else []
         return np.array([level for level, _ in found]), np.array(dense)

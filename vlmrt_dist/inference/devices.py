@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.campaign import Campaign
+from vlmrt_dist.campaign import Campaign, same_points
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.inference.offsets import Offsets, same_points, setup_list
+from vlmrt_dist.inference.offsets import Offsets, setup_list
 
 TX_ANGLES = ("tx_yaw", "tx_pitch", "tx_roll")
 RX_ANGLES = ("rx_yaw", "rx_pitch", "rx_roll")

@@ -15,6 +15,7 @@ from vlmrt_dist.units import SPEED_OF_LIGHT
 
 if TYPE_CHECKING:
     from vlmrt_dist.inference.options import Noise
+    from vlmrt_dist.inference.parameters import Unknowns
 
 SLACK_NS = 3.0
 """How much earlier than the straight path a delay may be, positions being what they are [ns]."""
@@ -150,23 +151,19 @@ def _check_earliest(campaign: Campaign, block: Observable) -> None:
 
 
 def observed_rows(
-    campaign: Campaign, noise: Noise, used: BoolArray, predict: Predict, at: FloatArray
+    campaign: Campaign, noise: Noise, used: BoolArray, predict: Predict, unknowns: Unknowns
 ) -> ObservedRows:
     """The rows of all observables, those without a predicted value being left aside.
 
     :param used: [M, N] links that a path reaches
-    :param at: [X] vector of unknowns where values are predicted
+    :param unknowns: at whose prior mean values are predicted
     """
-    blocks = campaign.observables
-    link = np.concatenate(
-        [b.row_setup * campaign.num_receivers + b.row_receiver for b in blocks]
-        + [np.zeros(0, np.int64)]
-    )
+    blocks, link = campaign.observables, unknowns.row_link
     if not len(link):
         none = np.zeros(0, bool)
         return ObservedRows(np.zeros(0), np.zeros(0), none, none, link)
     there = used.ravel()[link]
-    there &= np.isfinite(predict(at)[0][used.size :])
+    there &= np.isfinite(predict(unknowns.mean)[0][used.size :])
     return ObservedRows(
         joined(blocks, lambda b: b.measured),
         joined(blocks, lambda b: noise_of(b, noise)),

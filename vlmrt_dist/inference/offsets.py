@@ -11,13 +11,14 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from vlmrt_dist.arrays import FloatArray, IntArray
+from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.campaign import (
     Campaign,
     DelayMoment,
     DelayPower,
     FrequencyResponse,
     Observable,
+    same_points,
 )
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
@@ -147,14 +148,6 @@ def _of_receivers(campaign: Campaign) -> Offsets:
     of_link = np.full(there.shape, -1)
     of_link[there] = group
     return Offsets(names, of_link)
-
-
-def same_points(points: FloatArray) -> IntArray:
-    """[n] number of each position, equal for equal ones, in the order of first appearance."""
-    _, first, group = np.unique(points + 0.0, axis=0, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return np.asarray(rank[group.reshape(-1)])
 
 
 def setup_list(which: np.ndarray) -> str:

@@ -8,6 +8,7 @@ levels, and what was learned about x becomes values of objects.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from vlmrt_dist.campaign import Carrier
 from vlmrt_dist.field import (
     SLAB,
     LayerMaterials,
+    Levels,
     LinkOffsets,
     ManyObjective,
     Materials,
@@ -353,6 +355,10 @@ class Unknowns:
         return carrier.radio.frequency / self.reference
 
 
+SIZES = (1, 4, 8, 16, 32, 64)
+"""Numbers of vectors that are evaluated at once; the kernels keep buffers for each number."""
+
+
 class LevelModel:
     """Values of a parameter vector x [X] that were measured, with their derivative: the levels [L]
     [dBm], and behind them the rows of the campaign's observables [R] in their own units.
@@ -392,13 +398,29 @@ class LevelModel:
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Levels [L] and their sparse derivative [L, X]."""
-        columns = self._columns
+        return self._one(x, slopes=True)
+
+    def _one(self, x: FloatArray, *, slopes: bool) -> tuple[FloatArray, sp.csr_matrix]:
+        """Values of one vector; without ``slopes`` their derivative has no rows."""
         loss = self._unknowns.loss(x)
-        turns = self._unknowns.turns(x)
         materials = self._unknowns.materials_with(x, loss)
-        found = self._objective.levels(materials, self._wanted, turns)
+        wanted = self._wanted if slopes else ()
+        found = self._objective.levels(materials, wanted, self._unknowns.turns(x))
         level = watts_to_dbm(found.rss).ravel()
-        jacobian = sp.csr_matrix((len(level), len(x)))
+        if self._by_link_alone is not None:
+            level = level + self._by_link_alone @ x
+        jacobian = self._by_x(found, loss) if slopes else sp.csr_matrix((0, len(x)))
+        if not len(self._unknowns.row_link):
+            return level, jacobian
+        values, rows = self._observed(x[None], materials, loss, slopes=slopes)
+        if slopes:
+            jacobian = sp.vstack([jacobian, sp.csr_matrix(rows[0])], "csr")
+        return np.concatenate([level, values[0]]), jacobian
+
+    def _by_x(self, found: Levels, loss: NormalLoss | None) -> sp.csr_matrix:
+        """[L, X] derivative of the levels by x from those by the materials and orientations."""
+        columns = self._columns
+        jacobian = sp.csr_matrix((found.rss.size, len(self._unknowns.mean)))
         for name in SLAB:
             if name in columns:
                 jacobian = jacobian + found.by[name] @ columns[name]
@@ -413,22 +435,24 @@ class LevelModel:
             for angle, by_angle in zip(ANGLES, found.by_turn.T, strict=True):
                 if angle in columns:
                     jacobian = jacobian + sp.diags(by_angle) @ columns[angle]
-        if self._by_link_alone is not None:
-            level = level + self._by_link_alone @ x
-            jacobian = jacobian + self._by_link_alone
-        if not len(self._unknowns.row_link):
-            return level, jacobian
-        values, rows = self._observed(x[None])
-        jacobian = sp.vstack([jacobian, sp.csr_matrix(rows[0])], "csr")
-        return np.concatenate([level, values[0]]), jacobian
+        return jacobian if self._by_link_alone is None else jacobian + self._by_link_alone
 
-    def _observed(self, x: FloatArray, *, slopes: bool = True) -> tuple[FloatArray, FloatArray]:
-        """Rows of the observables [S, R] of vectors [S, X], and their derivatives [S, R, X]."""
+    def _observed(
+        self,
+        x: FloatArray,
+        materials: Mapping[float, Materials],
+        loss: NormalLoss | None,
+        *,
+        slopes: bool,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Rows of the observables [S, R] of vectors [S, X], and their derivatives [S, R, X].
+
+        :param materials: of the vectors
+        :param loss: losses of the slabs of the one vector, where a penetration loss is unknown
+        """
         unknowns, dense = self._unknowns, self._dense
         gain = unknowns.of_links("gain", x) + unknowns.of_links("tx_power", x)
         offsets = LinkOffsets(unknowns.of_links("delay_offset", x), gain)
-        loss = unknowns.loss(x[0])  # with one, vectors come one by one
-        materials = self._materials(x) if loss is None else unknowns.materials_with(x[0], loss)
         found = self._objective.observe(materials, self._wanted if slopes else (), offsets)
         if not slopes:
             return found.value, np.zeros((len(x), 0, 0))
@@ -460,17 +484,28 @@ class LevelModel:
         :param slopes: False: the derivatives are not wanted, and are empty
         """
         if not self._together:
-            alone = [self(row) for row in x]
+            alone = [self._one(row, slopes=slopes) for row in x]
             rows = [jacobian.toarray() for _, jacobian in alone] if slopes else []
             return np.array([level for level, _ in alone]), np.array(rows)
+        count = len(x)
+        size = next((s for s in SIZES if s >= count), count)
+        padded = x if size == count else np.concatenate([x, np.tile(x[-1], (size - count, 1))])
+        level, jacobian = self._many(padded, slopes=slopes)
+        return level[:count], jacobian[:count]
+
+    def _many(self, x: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
+        """:meth:`many` where all vectors are evaluated together."""
         assert isinstance(self._objective, ManyObjective)
-        rss, by = self._objective.many_levels(self._materials(x), self._wanted if slopes else ())
+        materials = self._materials(x)
+        rss, by = self._objective.many_levels(materials, self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
         if self._by_link_alone is not None:
             level = level + (self._by_link_alone @ x.T).T
+        values, behind = level[:, :0], np.zeros((len(x), 0, x.shape[1]))
+        if len(self._unknowns.row_link):
+            values, behind = self._observed(x, materials, None, slopes=slopes)
         if not slopes:
-            level = self._with_rows(level, x)
-            return level, np.zeros((0, level.shape[1], x.shape[1]))
+            return np.concatenate([level, values], 1), behind
         jacobian = np.zeros((level.shape[1] * x.shape[1], len(x)))
         for name in self._wanted:
             if name in self._columns or LAYER[name] in self._columns:
@@ -482,9 +517,6 @@ class LevelModel:
         jacobian = jacobian.T.reshape(*level.shape, x.shape[1])
         if self._by_link_alone is not None:
             jacobian = jacobian + self._by_link_alone.toarray()
-        if not len(self._unknowns.row_link):
-            return level, jacobian
-        values, behind = self._observed(x)
         return np.concatenate([level, values], 1), np.concatenate([jacobian, behind], 1)
 
     def _materials(self, x: FloatArray) -> dict[float, Materials]:
@@ -494,12 +526,6 @@ class LevelModel:
             carrier: each._replace(conductivity=np.broadcast_to(each.conductivity, shape))
             for carrier, each in self._unknowns.materials(x).items()
         }
-
-    def _with_rows(self, level: FloatArray, x: FloatArray) -> FloatArray:
-        """Levels [S, L] with the rows of the observables behind them."""
-        if not len(self._unknowns.row_link):
-            return level
-        return np.concatenate([level, self._observed(x, slopes=False)[0]], axis=1)
 
     def _placed(self, quantity: str, found: Slopes) -> _Places:
         """Where derivatives by a quantity of the slabs belong in those by x."""

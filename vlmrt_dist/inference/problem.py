@@ -259,7 +259,7 @@ def build_problem(
     deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
     deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
     predict = unknowns.predict(evaluator.objective)
-    behind = observed_rows(campaign, noise, used, predict, unknowns.mean)
+    behind = observed_rows(campaign, noise, used, predict, unknowns)
     level = np.full(shape, np.nan) if campaign.rss_dbm is None else campaign.rss_dbm
     has_level = campaign.has_level
     data = LeastSquares(

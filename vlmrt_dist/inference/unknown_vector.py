@@ -111,11 +111,7 @@ def _add_delay_offsets(vector: _Vector, campaign: Campaign, noise: Noise) -> Non
     if width is None or not moved:
         return
     offsets = delay_offsets_of(campaign, noise.delay_shared)
-    there = offsets.of_link >= 0
-    entry = np.where(there, len(vector.mean) + offsets.of_link, -1)
-    vector.entry["delay_offset"] = entry.ravel()
-    for label in offsets.names:
-        vector.append("delay_offset", label, 0.0, float(width))
+    vector.add_of_links("delay_offset", offsets, float(width))
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ from vlmrt_dist.campaign import (
     PatternTable,
     RadioConfig,
     antennas_of,
+    same_points,
 )
 from vlmrt_dist.paths.antenna_patterns import LocalField, angles_of, local_field
 from vlmrt_dist.paths.path_table import PathTable, PortRows
@@ -392,9 +393,9 @@ def geometry_of(campaign: Campaign) -> tuple[Campaign, IntArray]:
 
     Setups of one transmitter position are one; a campaign without repeats stays as it is.
     """
-    place = _numbered(campaign.tx)
+    place = same_points(campaign.tx)
     setup, receiver = np.nonzero(campaign.present)
-    points = _numbered(campaign.rx[setup, receiver])
+    points = same_points(campaign.rx[setup, receiver])
     key = place[setup] * (points.max() + 1) + points
     _, first, group = np.unique(key, return_index=True, return_inverse=True)
     link = np.full(campaign.present.shape, -1)
@@ -412,11 +413,3 @@ def geometry_of(campaign: Campaign) -> tuple[Campaign, IntArray]:
     there = np.arange(count.max()) < count[:, None]
     link[setup, receiver] = (owner * count.max() + column)[group.reshape(-1)]
     return Campaign(tx, rx, present=there), link
-
-
-def _numbered(points: FloatArray) -> IntArray:
-    """[n] number of each position, equal for equal ones, in the order of first appearance."""
-    _, first, group = np.unique(points + 0.0, axis=0, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return np.asarray(rank[group.reshape(-1)])

@@ -69,8 +69,8 @@ def antennas_of_rows(
 def _angles(found: Understanding, name: str, problems: Problems) -> list[float]:
     """Angles of a column [rad]; zero where none is stated."""
     column = found.column(name)
-    values = np.where(np.isnan(numbers(column, problems).values), 0.0,
-                      numbers(column, problems).values)  # fmt: skip
+    given = numbers(column, problems).values
+    values = np.where(np.isnan(given), 0.0, given)
     stated = column.meaning.unit
     for row in np.flatnonzero(np.abs(values) > TURN + 1e-6).tolist():
         hint = "; its heading states radians, are they degrees?" if stated == "rad" else ""

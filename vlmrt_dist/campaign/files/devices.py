@@ -56,8 +56,8 @@ def with_devices(
     kinds, which = told or ((Antenna(),), np.zeros(len(raw.lines), np.int64))
     named = setups or [str(m + 1) for m in range(campaign.num_setups)]
     table = _Table(found, named, problems)
-    tx = [Antenna() for _ in range(campaign.num_setups)]
-    rx = [[Antenna() for _ in range(campaign.num_receivers)] for _ in tx]
+    tx = [Antenna()] * campaign.num_setups
+    rx = [tx[:1] * campaign.num_receivers for _ in tx]
     for row, line in enumerate(raw.lines.tolist()):
         side, antenna = table.side[row], kinds[which[row]]
         if side not in ("tx", "rx"):
