@@ -55,6 +55,21 @@ def test_the_truth_lies_within_a_few_deviations(
     assert str(found)
 
 
+def test_levels_are_predicted_from_an_estimate_with_offsets_of_delays(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    given = measured(room, campaign.subset([0]), "power,mean_delay@0.3ns")
+    noise = Noise(delay_offset_ns=2.0)
+    found = vd.estimate(room, given, radio=RADIO, prior=PRIOR, noise=noise, solver=QUICK)
+    assert found.delay_offsets is not None
+    positions = campaign.subset([1])
+    told = vd.predict(found, room, positions)
+    exact = simulate(room, positions, conductivity=found.fitted, radio=RADIO).rss_dbm
+    assert exact is not None
+    np.testing.assert_allclose(told.level_dbm, exact.ravel(), atol=1e-6)
+    np.testing.assert_array_equal(vd.predict(found, room, given).level_dbm.shape, (8,))
+
+
 @pytest.mark.slow
 def test_delay_bins_tell_more_than_their_sum(room: SceneModel, campaign: Campaign) -> None:
     both = [

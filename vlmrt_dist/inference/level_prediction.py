@@ -154,12 +154,16 @@ def level_posterior(
             "devices) and estimate without them as unknowns"
         )
     scene = estimate.scene_of(scene)
-    noise = replace(origin.assumed.noise, gain_offset_db=None, gain_shared="setup")
+    noise = replace(
+        origin.assumed.noise, gain_offset_db=None, gain_shared="setup", delay_offset_ns=None,
+        delay_shared="link",
+    )  # fmt: skip
     assumed = replace(origin.assumed, noise=noise, radio=radio or origin.radio)
     if _at_reference(positions, assumed.radio):  # where an exponent of conductivity does nothing
         quantities = tuple(q for q in assumed.parameters.quantities if q != "exponent")
         assumed = replace(assumed, parameters=replace(assumed.parameters, quantities=quantities))
-    empty = positions.with_rss(np.where(positions.present, 0.0, np.nan))
+    empty = replace(positions, observables=())
+    empty = empty.with_rss(np.where(positions.present, 0.0, np.nan))
     with open_problem(scene, empty, assumed, progress=progress) as problem:
         return _propagated(problem, joint, origin)
 
@@ -168,7 +172,7 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
     shape = problem.campaign.present.shape
     # The same unknowns in the same order, but for the offsets, which belong to links, and exponents
     # where they do nothing.
-    absent = {"gain", "exponent"} - set(problem.assumed.parameters.quantities)
+    absent = {"gain", "delay_offset", "exponent"} - set(problem.assumed.parameters.quantities)
     place = np.flatnonzero(~np.isin(joint.quantity, list(absent)))
     here = zip(problem.unknowns.quantity, problem.unknowns.label, strict=True)
     if list(here) != [(joint.quantity[i], joint.label[i]) for i in place]:
