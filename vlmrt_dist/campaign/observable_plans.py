@@ -1,4 +1,4 @@
-"""What a receiver or sounder reports of every link of a campaign, before it is measured."""
+"""Observables of every link of a campaign, planned before they are measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_BINS = 10_000
 """Most delay bins, or subcarriers, of a link."""
 
 LEAD_NS = 5.0
-"""How long before the straight path a window of delay bins begins at least [ns]."""
+"""Least time between the begin of a window of delay bins and the straight path [ns]."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class PlannedMoment:
 
     @property
     def word(self) -> str:
-        """How a command line names it."""
+        """Its word in :data:`GRAMMAR`."""
         return "mean_delay" if self.moment == "mean" else "delay_spread"
 
     def on(self, campaign: Campaign) -> Observable:
@@ -129,7 +129,7 @@ class PlannedResponse:
 
     @property
     def word(self) -> str:
-        """How a command line names it."""
+        """Its word in :data:`GRAMMAR`."""
         return "magnitude" if self.magnitude else "response"
 
     def on(self, campaign: Campaign) -> Observable:
@@ -152,7 +152,7 @@ class PlannedResponse:
 
 
 ObservablePlan: TypeAlias = PlannedBins | PlannedMoment | PlannedResponse
-"""What is to be measured of every link beside its level."""
+"""An observable to be measured on every link beside its level."""
 
 
 def _check_positive(plan: object, *names: str) -> None:
@@ -176,7 +176,7 @@ GRAMMAR = (
 
 
 def parse_observables(text: str) -> tuple[bool, tuple[ObservablePlan, ...]]:
-    """What words as in ``power,delay:10ns@2db,response:64`` name.
+    """The observables that words as in ``power,delay:10ns@2db,response:64`` name.
 
     :return: whether received power is among them, and the others
     :raises ConfigurationError: if a word is none of :data:`GRAMMAR`, or stands twice

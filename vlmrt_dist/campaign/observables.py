@@ -1,4 +1,4 @@
-"""What is measured of links beside their received power: delays and frequency responses.
+"""Observables of links beside their received power: delays and frequency responses.
 
 A campaign holds any mixture of blocks, one for each kind of measured value. A block is a table with
 a line for each value, sorted by setup, receiver and delay or frequency. To the estimation a block
@@ -351,7 +351,7 @@ class DelayMoment(_Block):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """What is measured."""
+        """Name of the moment, for messages and tables."""
         return "mean delay" if self.moment == "mean" else "delay spread"
 
     @property

@@ -49,7 +49,7 @@ _FAR = 1e7
 """Distance of the delays of one link from those of the next, where they stand in one list [ns]."""
 
 _MARGIN = 1e-3
-"""What rounding may take from a reach in that list [ns]."""
+"""Rounding error of a reach in that list [ns]."""
 
 NEWTON_STEPS = 30
 """Most steps that a snapshot's timing takes from the best of a grid to its optimum."""

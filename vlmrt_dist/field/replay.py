@@ -407,7 +407,7 @@ class Replay:
     def _columns(
         self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
     ) -> list[FloatArray]:
-        """What the kernel gives for each path, [P, S] each, see :func:`walk`."""
+        """Columns of :func:`walk`, [P, S] each: power or amplitude, then derivatives."""
         columns = self._kernel(rows, wanted, coherent)
         if self._which is None:
             return columns

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from vlmrt_dist.inference.parameters import Unknowns
 
 SLACK_NS = 3.0
-"""How much earlier than the straight path a delay may be, positions being what they are [ns]."""
+"""Largest lead of a measured delay over the straight path, for errors of the positions [ns]."""
 
 
 ABOVE_FLOOR_DB = 10.0
-"""What is so far above the noise of a bin is no noise [dB]."""
+"""Least excess of a bin over its noise at which it holds a path [dB]."""
 
 
 class ObservedRows(NamedTuple):
@@ -47,7 +47,7 @@ class ObservedRows(NamedTuple):
 
 
 class ObservableFit(NamedTuple):
-    """How an estimate meets the measured values of one kind.
+    """Residuals of an estimate over the measured values of one kind.
 
     :param name: what was measured
     :param unit: of its values; "1" for a ratio
@@ -174,7 +174,7 @@ def observed_rows(
 
 
 def fits_of(campaign: Campaign, value: FloatArray, data: LeastSquares) -> tuple[ObservableFit, ...]:
-    """How an estimate meets the measured values of each block.
+    """Residuals of an estimate over the measured values of each block.
 
     :param value: [L + R] levels and values at the estimate
     :param data: their noise, and which of them were used

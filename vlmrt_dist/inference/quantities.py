@@ -206,7 +206,7 @@ class ExcessLoss(NamedTuple):
 
 
 class DeviceEstimate(NamedTuple):
-    """What a fit found about an unknown of a device.
+    """Estimate of one unknown of a device.
 
     :param quantity: "tx_yaw", "tx_pitch", "tx_roll", those of "rx", or "tx_power"
     :param device: which

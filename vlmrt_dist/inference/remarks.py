@@ -257,7 +257,7 @@ def _contradicted(
 
 
 def _residuals(result: EstimateValues) -> list[str]:
-    """How the levels are met, where any was measured."""
+    """Residual of the levels, where any was measured."""
     if math.isnan(result.residual_db):
         return []
     text = f"residual {_db(result.residual_db)} over {_num_levels(result)} links"
@@ -273,7 +273,7 @@ def _num_levels(result: EstimateValues) -> int:
 
 
 def _observable_remarks(result: EstimateValues) -> list[str]:
-    """How what was measured beside received powers is met, and the offsets of the delays."""
+    """Residuals of the observables beside received powers, and offsets of the delays."""
     lines = []
     for each in result.observables:
         unit = "" if each.unit == "1" else f" {each.unit}"

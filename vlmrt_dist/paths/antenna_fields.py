@@ -52,7 +52,7 @@ class EndFields(NamedTuple):
 
 
 class _Port(NamedTuple):
-    """What a field depends on beside direction and orientation.
+    """Key of an antenna's field apart from direction and orientation.
 
     :param slant: of the polarization [rad]
     :param place: of the element [wavelengths]

@@ -1,4 +1,4 @@
-"""What alternatives of a measurement would determine at the same positions.
+"""Expected posteriors of alternative measurements at the same positions.
 
 Each alternative is measured at the prior's values and its normal posterior taken there: how much of
 each unknown it determines, one left half to the prior counting as half.
@@ -28,7 +28,7 @@ from vlmrt_dist.scene import SceneModel
 
 @dataclass(frozen=True, eq=False)
 class ObservableWorth:
-    """What one alternative would determine.
+    """Expected posterior of one alternative.
 
     :param words: its observables, see :func:`~vlmrt_dist.campaign.parse_observables`
     :param num_values: measured values, a complex one counting as two
@@ -54,7 +54,7 @@ def compare_observables(
     noise: Noise | None = None,
     progress: Progress | None = None,
 ) -> tuple[ObservableWorth, ...]:
-    """What each alternative would determine at the positions of a campaign.
+    """Expected posteriors of alternative measurements at the positions of a campaign.
 
     :param alternatives: each of one observable or several joined by +, as in "power+delay:10ns@2db"
     :param noise_db: of received powers [dB]; of the others as their words state

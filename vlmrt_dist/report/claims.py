@@ -73,7 +73,7 @@ def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -
 def of_the_paper(
     study: str, rows: Sequence[Row] = (), timings: Sequence[Timing] = ()
 ) -> list[str]:  # fmt: skip
-    """What the paper says of a study's subject, and the verdicts on it, as lines."""
+    """The paper's sentences on a study's subject, and the verdicts on them, as lines."""
     lines = [f"the paper's {source}: {CLAIMS[source]}" for source in description_of(study).paper]
     if QUICK in study:
         return [*lines, QUICK_NOTE]

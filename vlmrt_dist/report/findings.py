@@ -1,4 +1,4 @@
-"""What a ledger shows, in at most five sentences with numbers."""
+"""The findings of a ledger, in at most five sentences with numbers."""
 
 from __future__ import annotations
 

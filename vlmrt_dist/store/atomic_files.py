@@ -14,7 +14,7 @@ from vlmrt_dist.errors import StorageError
 from vlmrt_dist.store.renaming import NO_REPLACE, rename
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-"""How file systems without hard links answer."""
+"""Error numbers of file systems without hard links."""
 
 
 class UnreadableFile(Exception):

@@ -46,7 +46,7 @@ MANY = 64
 """From so many blocks on that could be merged, a driver compacts a study by itself."""
 
 LIMITS = Limits(1 << 29, 10 * MERGED_ROWS, 1000)
-"""What a file may unpack to."""
+"""Largest size that a file may unpack to."""
 
 THREADS = 8
 """Files are read by so many threads."""

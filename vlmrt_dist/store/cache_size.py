@@ -28,7 +28,7 @@ LIMIT_VARIABLE = "VLMRT_CACHE_MAX_GB"
 DEFAULT_GB = 20.0
 
 LOWERED_TO = 0.9
-"""What is removed leaves so much of the limit, so that not every file that is added removes one."""
+"""Share of the limit that is left after a removal, so that not every new file causes one."""
 
 LOOK_AFTER = 0.01
 """The size is looked at anew after so much of the limit was written."""

@@ -24,7 +24,7 @@ _MOST_NESTED = 16
 
 
 class Limits(NamedTuple):
-    """What a file may hold.
+    """Limits of a file.
 
     :param size: bytes after unpacking
     :param rows: number of rows
@@ -58,8 +58,8 @@ def read_parquet(content: bytes, limits: Limits) -> pa.Table:
         raise UnreadableFile(_DAMAGED) from None
 
 
-def too_large(limits: Limits) -> UnreadableFile:
-    """What is said of a file beyond the limits."""
+def _too_large(limits: Limits) -> UnreadableFile:
+    """The error of a file beyond its limits."""
     return UnreadableFile(
         f"it holds more than {limits.rows} rows, {limits.columns} columns or "
         f"{limits.size >> 20} MiB after unpacking"
@@ -74,7 +74,7 @@ def checked_pages(content: bytes, meta: pq.FileMetaData, limits: Limits) -> list
     :raises ValueError: or an IndexError, if a page's header cannot be read
     """
     if meta.num_rows > limits.rows or meta.num_columns > limits.columns:
-        raise too_large(limits)
+        raise _too_large(limits)
     size = 0
     repeating: set[str] = set()
     for group in range(meta.num_row_groups):
@@ -91,7 +91,7 @@ def checked_pages(content: bytes, meta: pq.FileMetaData, limits: Limits) -> list
             elif dictionary * values > limits.size // 16:
                 repeating.add(column.path_in_schema)
             if size > limits.size:
-                raise too_large(limits)
+                raise _too_large(limits)
     return sorted(repeating)
 
 
@@ -111,7 +111,7 @@ def plain(table: pa.Table, limits: Limits) -> pa.Table:
             length = pc.binary_length(flat.dictionary).cast(pa.int64())
             size += pc.sum(length.take(flat.indices)).as_py() or 0
             if size > limits.size:
-                raise too_large(limits)
+                raise _too_large(limits)
         inner = kind.value_field.with_type(kind.value_type.value_type) if in_lists else None
         decoded = kind.value_type if inner is None else pa.list_(inner)
         table = table.set_column(index, field.with_type(decoded), column.cast(decoded))
@@ -119,7 +119,7 @@ def plain(table: pa.Table, limits: Limits) -> pa.Table:
 
 
 class _Page(NamedTuple):
-    """What a page's header says.
+    """The header of a page.
 
     :param kind: of the page; 2: a dictionary
     :param size: bytes after unpacking

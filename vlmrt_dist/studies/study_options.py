@@ -120,7 +120,7 @@ class StudyOptions(Options):
 
     @property
     def adam(self) -> Adam:
-        """What the method "adam" does."""
+        """The solver behind the method "adam"."""
         adam = self.named_reading.solver
         changes: dict[str, Any] = {"max_iterations": self.iterations}
         if self.rate is not None:

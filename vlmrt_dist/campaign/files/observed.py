@@ -57,7 +57,7 @@ _TOLD = {
 
 
 def observed_of(reader: TableReader, row: IntArray, links: Links) -> ObservedTable | None:
-    """What a table holds beside levels; None if there is nothing.
+    """The observables of a table beside its levels; None if there are none.
 
     :param row: [n] row of the file that each of ``links`` is of
     """

@@ -14,7 +14,7 @@ from vlmrt_dist.errors import ConfigurationError
 Average = Literal["db", "power"]
 
 DelayBins = Literal["keep", "sum"]
-"""What is made of powers in delay bins: values of their own, or one level a link."""
+"""Use of powers in delay bins: kept as values, or summed to one level a link."""
 
 LARGEST = 1e8
 """Largest coordinate [m]; more than the way around the Earth is none."""

@@ -42,7 +42,7 @@ _PERTURBATION = 0.2
 
 @dataclass(frozen=True)
 class CheckedPart:
-    """How one part ended.
+    """Outcome of one part.
 
     :param state: "passed", "failed" or "left out"
     :param text: what was found

@@ -26,7 +26,7 @@ TrackerName = Literal["mlflow", "wandb", "tensorboard"]
 PACKAGES: dict[TrackerName, str] = {
     "mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"
 }  # fmt: skip
-"""What each tracker needs to be installed."""
+"""Modules that each tracker imports."""
 
 PROJECT = "vlmrt_dist"
 """Project of Weights & Biases unless ``WANDB_PROJECT`` names another."""
@@ -89,7 +89,7 @@ def _folder(storage: Place, who: str) -> Path:
 
 
 def reported(study: Study, found: Found, failed: str = "") -> dict[str, Any]:
-    """What is reported of a configuration after a batch of its seeds.
+    """Report of a configuration after a batch of its seeds.
 
     :param failed: why it could not be evaluated
     """

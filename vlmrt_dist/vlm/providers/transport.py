@@ -294,7 +294,7 @@ def _asked_pause(response: httpx2.Response) -> float | None:
 
 
 def _error(text: str) -> Any:
-    """What a response has under ``error``; None where there is no such thing."""
+    """The object under ``error`` in a response; None where there is none."""
     try:
         return read_object(text, max_nesting=MAX_RESPONSE_NESTING).get("error")
     except UnreadableAnswer:
