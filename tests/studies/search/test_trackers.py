@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def test_a_tracker_that_cannot_work_says_what_to_do(
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ConfigurationError, match="run wandb login, or set WANDB_MODE=offline"):
         trackers_named(("wandb",), study, LocalPlace(tmp_path))
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'vlmrt_dist\[trackers\]'"):
         trackers_named(("mlflow",), study, LocalPlace(tmp_path))
 

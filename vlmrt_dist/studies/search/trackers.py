@@ -6,7 +6,6 @@ runners report the same.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,11 +46,7 @@ def trackers_named(
     if names:
         need("ray", "ray", "--callback")
     for name in names:
-        if importlib.util.find_spec(PACKAGES[name]) is None:
-            raise ConfigurationError(
-                f"--callback {name} needs the package {PACKAGES[name]}; run: "
-                "pip install 'vlmrt_dist[trackers]'"
-            )
+        need(PACKAGES[name], "trackers", f"--callback {name}")
     return tuple(_tracker(name, study, storage) for name in dict.fromkeys(names))
 
 
