@@ -204,7 +204,7 @@ def test_vlminit_starts_nearer_and_needs_fewer_iterations(
     assert "VLMInit w/o DRT" in printed
     assert (tmp_path / "initialization_quick_cdf.png").stat().st_size > 5_000
     rows = Ledger(tmp_path).rows("initialization_quick")
-    for other in ("UnifInit", "RandInit"):
+    for other in ("UnifInit", "UnifInit, table", "RandInit"):
         near, far = (median(rows, "initial_mre", start=name) for name in ("VLMInit", other))
         assert far > 3.0 * near
     assert QUICK_NOTE in printed

@@ -53,8 +53,9 @@ class RadioConfig:
     :param samples_per_src: rays launched by each transmitter in one solve of Sionna's (>= 1)
     :param seed: seed of the first solve of Sionna's (>= 0)
     :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
-    :param diffuse: model diffuse scattering (retrace engine only)
-    :param diffraction: model diffraction (retrace engine only)
+    :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient
+        say; False: surfaces are smooth, whatever the scene states
+    :param diffraction: add what the edges of objects diffract, to first order
     :raises ConfigurationError: if a value is outside what is stated here
     :raises FrequencyError: if the frequency is not positive and finite
     """
@@ -71,7 +72,7 @@ class RadioConfig:
     samples_per_src: int = 1_000_000
     seed: int = 1
     combining: Combining = "power"
-    diffuse: bool = False
+    diffuse_reflection: bool = False
     diffraction: bool = False
 
     def __post_init__(self) -> None:
@@ -107,7 +108,7 @@ class RadioConfig:
         for name in ("max_reflections", "max_transmissions"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _integer(name, getattr(self, name)))
-        for name in ("diffuse", "diffraction"):
+        for name in ("diffuse_reflection", "diffraction"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False")
@@ -145,7 +146,10 @@ class RadioConfig:
     @functools.cached_property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        fields = dataclasses.asdict(self)
+        # The name that the field had when rows were stored, so that they keep their keys.
+        fields["diffuse"] = fields.pop("diffuse_reflection")
+        text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"vlmrt RadioConfig 2\n" + text.encode()).hexdigest()
 
 

@@ -28,7 +28,8 @@ from vlmrt_dist.field.objective import (
 )
 from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
-from vlmrt_dist.field.walls import refuse_walls, walls_of
+from vlmrt_dist.field.replays import replay_of
+from vlmrt_dist.field.walls import refuse_walls
 from vlmrt_dist.paths import AntennaFields, PathTable, Turns
 from vlmrt_dist.scene import SceneModel
 
@@ -63,8 +64,7 @@ class ReplayObjective:
         self._carriers = carriers_of(scene, campaign, radio)
         self._errors = self._errors_of(measured)
         self._replays = [
-            Replay(self._part(c), c.radio, walls_of(scene, c.radio.frequency))
-            for c in self._carriers
+            replay_of(scene, self._setups(c), c.radio, self._part(c)) for c in self._carriers
         ]
         self._observables = None
         if campaign.observables:
@@ -93,13 +93,19 @@ class ReplayObjective:
             return self._table
         return self._table.setups(carrier.setups.tolist())
 
+    def _setups(self, carrier: Carrier) -> Campaign:
+        """The setups at one carrier."""
+        if len(self._carriers) == 1:
+            return self._campaign
+        return self._campaign.subset(carrier.setups.tolist())
+
     def _aimed(self, turns: Turns | None) -> list[Replay]:
         """Replays whose antennas are turned, one a carrier."""
         if turns is None:
             return self._replays
         if not self._turning:
             for carrier, plain in zip(self._carriers, self._replays, strict=True):
-                part = self._campaign.subset(carrier.setups.tolist())
+                part = self._setups(carrier)
                 replay = Replay(plain.table, carrier.radio, plain.walls, turning=True)
                 fields = AntennaFields(self._scene, part, carrier.radio, plain.table)
                 self._turning.append((replay, fields))

@@ -180,7 +180,7 @@ def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: Pa
 
 def _check_supported(radio: RadioConfig) -> None:
     """:raises UnsupportedByReplay: if a stored path cannot stand for what ``radio`` asks for."""
-    wanted = [name for name in ("diffuse", "diffraction") if getattr(radio, name)]
+    wanted = [name for name in ("diffuse_reflection", "diffraction") if getattr(radio, name)]
     if wanted:
         raise UnsupportedByReplay(
             f"the replay engine does not model {' and '.join(wanted)}; use engine='retrace', "

@@ -93,7 +93,9 @@ def study_levels(point: Point) -> StudyLevels:
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
     start = np.array(
         [
-            initial_conductivity(point.initial, prior, np.random.default_rng([seed, 1]))
+            initial_conductivity(
+                point.initial, prior, radio.frequency, np.random.default_rng([seed, 1])
+            )
             for seed, prior in zip(seeds, priors, strict=True)
         ]
     )
