@@ -20,7 +20,7 @@ from vlmrt_dist.scene import continued, is_tabulated
 from vlmrt_dist.studies import Point, StudyOptions, Sweep, optimal, sweep
 
 
-@sweep("frequency", seeds=10, quick={"seeds": 3, "carriers": (0.5e9, 3.5e9, 100e9)})
+@sweep("frequency", seeds=6, quick={"seeds": 3, "carriers": (0.5e9, 3.5e9, 100e9)})
 def main(
     run: Sweep,
     carriers: tuple[float, ...] = (0.5e9, 1e9, 2e9, 3.5e9, 7e9, 15e9, 28e9, 40e9, 60e9, 100e9),

@@ -35,6 +35,7 @@ def main(
     depth: int = 4,
     rays: int = 5000,
     noise_db: float = 0.1,
+    prior_seeds: int = 4,
     options: StudyOptions = StudyOptions(),
 ) -> None:
     """Print and draw the error of each truth.
@@ -44,6 +45,8 @@ def main(
     :param depth: ray-tracing depth D
     :param rays: rays of one solve
     :param noise_db: noise of the levels that are fitted with the prior [dB]
+    :param prior_seeds: truths that are fitted with the prior too, whose search for other minima takes
+        seconds where the model is wrong
     :param options: configuration, truth and solver; --combining is not used
     """
     room = vd.box_room()
@@ -68,7 +71,7 @@ def main(
             points += options.points([replace(case, label=label)])
             points.append(
                 replace(case, optimizers=("map",), label=label | options.label, noise_db=noise_db,
-                        truth_width=options.truth_width)
+                        truth_width=options.truth_width, seeds=run.seeds[:prior_seeds])
             )  # fmt: skip
     rows = run.rows(points)
     title = f"Truths of other making, {len(run.seeds)} seeds"

@@ -126,7 +126,7 @@ def test_only_what_is_missing_is_evaluated_and_in_the_same_bits(
     more = dataclasses.replace(point, seeds=(0, 1, 2, 3), noise_db=0.1)
     some = dataclasses.replace(more, optimizers=("adam",), seeds=(2, 0))
     whole = evaluate(more)
-    asked = []
+    asked: list[tuple[tuple[str, ...], tuple[int, ...]]] = []
 
     def seen(parts: list[study.Point]) -> list[list[Row]]:
         asked.extend((part.optimizers, part.seeds) for part in parts)

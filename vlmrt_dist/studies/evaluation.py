@@ -58,7 +58,7 @@ def evaluate_together(points: Sequence[Point]) -> list[list[Row]]:
         losses = np.full(len(fits), np.nan)
     held_out = held_out_db(point, fits, levels.truth)
     runs = len(levels.seeds)
-    rows = []
+    rows: list[list[Row]] = []
     for number, each in enumerate(points):
         shared = _shared_columns(each, levels)
         configuration = {o: each.configuration(o) for o in each.optimizers}
