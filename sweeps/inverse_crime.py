@@ -45,8 +45,8 @@ def main(
     :param depth: ray-tracing depth D
     :param rays: rays of one solve
     :param noise_db: noise of the levels that are fitted with the prior [dB]
-    :param prior_seeds: truths that are fitted with the prior too, whose search for other minima takes
-        seconds where the model is wrong
+    :param prior_seeds: truths that are fitted with the prior too; their search for other minima
+        takes seconds where the model is wrong
     :param options: configuration, truth and solver; --combining is not used
     """
     room = vd.box_room()

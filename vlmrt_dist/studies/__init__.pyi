@@ -38,6 +38,7 @@ from .benchmarks.mismatch import Counts as Counts
 from .benchmarks.mismatch import Mismatch as Mismatch
 from .benchmarks.mismatch import MismatchTask as MismatchTask
 from .benchmarks.mismatch import NoiseModel as NoiseModel
+from .benchmarks.mode_weights import WEIGHT_BOUND as WEIGHT_BOUND
 from .benchmarks.mode_weights import Weights as Weights
 from .benchmarks.mode_weights import WeightsTask as WeightsTask
 from .benchmarks.mode_weights import told_within as told_within

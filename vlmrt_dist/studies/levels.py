@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import Campaign, random_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.field import Materials
 from vlmrt_dist.inference import ConductivityPrior, Prior, initial_conductivity, prior_of
 from vlmrt_dist.paths import PathTable
-from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, SceneModel
 from vlmrt_dist.studies.methods import MethodFit
 from vlmrt_dist.studies.point import TRUNCATION, Point
 from vlmrt_dist.studies.truths import Truth, level_errors, truth_of
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
 """The random setup that every fit is tried on, though none has seen it."""
 
+HELD_OUT_KEPT = 4
+"""Scenes and radio configurations whose held-out setup a process keeps."""
+
 
 @dataclass(frozen=True, eq=False)
 class StudyLevels:
@@ -34,6 +38,7 @@ class StudyLevels:
 
     :param seeds: [S]
     :param table: the estimation's paths, of all setups
+    :param replay: replays them
     :param truth: true values of the seeds
     :param rss: [S, M, N] received powers with their errors [W]
     :param heard: [M, N] links that truth and estimation both have a path for
@@ -44,6 +49,7 @@ class StudyLevels:
 
     seeds: tuple[int, ...]
     table: PathTable
+    replay: ReplayObjective
     truth: Truth
     rss: FloatArray
     heard: BoolArray
@@ -51,13 +57,19 @@ class StudyLevels:
     priors: tuple[ConductivityPrior, ...]
     start: FloatArray
 
-    def kept(self, campaign: Campaign) -> tuple[Campaign, PathTable, FloatArray]:
-        """The campaign, its paths and powers without links that are not heard, and without setups
-        left empty."""
+    def kept(self, point: Point) -> tuple[Campaign, PathTable, ReplayObjective, FloatArray]:
+        """The point's campaign, its paths, their replay and powers without links that are not
+        heard, and without setups left empty."""
+        from vlmrt_dist.field import ReplayObjective
+
         setups = self.heard.any(axis=1)
         rss = np.where(self.heard, self.rss, np.nan)[:, setups]
+        campaign = _keep(point.campaign, self.heard)
+        if setups.all():
+            return campaign, self.table, self.replay.remeasured(campaign, rss), rss
         table = self.table.setups(np.flatnonzero(setups).tolist())
-        return _keep(campaign, self.heard), table, rss
+        replay = ReplayObjective(point.scene, campaign, point.radio, table, measured=rss)
+        return campaign, table, replay, rss
 
 
 def study_levels(points: Sequence[Point]) -> StudyLevels:
@@ -97,7 +109,7 @@ def study_levels(points: Sequence[Point]) -> StudyLevels:
     rss = rss * 10.0 ** (error_db / 10.0)
     count = len(points)
     return StudyLevels(
-        seeds * count, table, truth.repeated(count), np.tile(rss, (count, 1, 1)), heard, free,
+        seeds * count, table, same, truth.repeated(count), np.tile(rss, (count, 1, 1)), heard, free,
         priors * count, start,
     )  # fmt: skip
 
@@ -140,12 +152,8 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
     :param fits: those of all seeds, optimizer by optimizer
     :param truth: the seeds' true values
     """
-    from vlmrt_dist.field import ReplayObjective, trace
-
     if not point.held_out:
         return np.full(len(fits), np.nan)
-    fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
-    fresh = fresh.with_rss(np.zeros(fresh.present.shape))
     theta = np.array([fit.theta for fit in fits])
     found = [x for fit in fits if (x := fit.fitted_permittivity) is not None]
     rss = []
@@ -153,8 +161,7 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
         (point.radio, theta, np.array(found) if found else None),
         (point.true_radio, truth.conductivity, truth.permittivity),
     ):
-        table = trace(point.scene, fresh, radio)
-        objective = ReplayObjective(point.scene, fresh, radio, table)
+        objective = _held_out_setup(_Place.of(point.scene, radio))
         if permittivity is None:
             rss.append(objective.rss(sigma))
             continue
@@ -167,6 +174,31 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
     error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
     # Row by row: added up together, other seeds would change the last bit.
     return np.array([np.sqrt(np.mean(each)) for each in np.ascontiguousarray(error**2)])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Scene and radio of a held-out setup, equal to others of the same content."""
+
+    scene_key: str
+    bounds: bytes
+    radio: RadioConfig
+    scene: SceneModel = dataclasses.field(compare=False)
+
+    @classmethod
+    def of(cls, scene: SceneModel, radio: RadioConfig) -> _Place:
+        return cls(scene.key, scene.bounds.tobytes(), radio, scene)
+
+
+@functools.lru_cache(maxsize=HELD_OUT_KEPT)
+def _held_out_setup(place: _Place) -> ReplayObjective:
+    """Replays the paths of the setup that no fit has seen; all points of a place have the same."""
+    from vlmrt_dist.field import ReplayObjective, trace
+
+    fresh = random_campaign(place.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
+    fresh = fresh.with_rss(np.zeros(fresh.present.shape))
+    table = trace(place.scene, fresh, place.radio)
+    return ReplayObjective(place.scene, fresh, place.radio, table)
 
 
 def _keep(campaign: Campaign, heard: BoolArray) -> Campaign:
