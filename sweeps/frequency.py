@@ -3,9 +3,9 @@
 
 The paper's room with the positions that are D-optimal at 3.5 GHz, so that only the carrier changes;
 truth and estimate have every path up to D (exact). The conductivities σ = c f^d and permittivities
-a f^b are ITU-R P.2040's. Outside the range of a material (brick: 1 to 40 GHz, marble: 1 to 60 GHz,
-wood: from 1 MHz, concrete and chipboard: 1 to 100 GHz) its nearest row is continued, which the
-recommendation does not vouch for: those carriers are marked.
+a f^b are ITU-R P.2040's. Outside the ranges of a material (brick: 1 to 40 and from 110 GHz, marble:
+1 to 60 and from 100 GHz, wood: from 1 MHz, concrete and chipboard: 1 to 100 GHz) its nearest row is
+continued, which the recommendation does not vouch for: those carriers are marked.
 
 Adam, as the paper, and Levenberg-Marquardt have levels without noise; with the prior of 50 % the
 levels have 0.1 dB.

@@ -1,5 +1,6 @@
 from .claims import NEAR as NEAR
 from .claims import claims_of as claims_of
+from .claims import halves_of as halves_of
 from .claims import iterations_until as iterations_until
 from .claims import of_the_paper as of_the_paper
 from .claims import without_drt as without_drt
@@ -90,6 +91,7 @@ from .sweeps.success import success_table as success_table
 from .sweeps.throughput import throughput_figure as throughput_figure
 from .sweeps.throughput import throughput_growth as throughput_growth
 from .sweeps.throughput import throughput_table as throughput_table
+from .sweeps.verdicts import halves_table as halves_table
 from .tables import differences as differences
 from .tables import provenance as provenance
 from .tables import tables_of as tables_of

@@ -46,7 +46,7 @@ def links_needed_table(title: str, rows: Sequence[Row]) -> Any:
 
 def known(rows: Sequence[Row]) -> float:
     """Share of all seeds' objects whose standard deviation of ln σ is :data:`KNOWN` or less."""
-    return float(np.mean([np.array(r.std) <= KNOWN for r in rows]))
+    return float(np.mean(np.concatenate([r.std for r in rows]) <= KNOWN))
 
 
 def needed(by_ratio: Mapping[float, Sequence[Row]]) -> float | None:
