@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -142,7 +143,7 @@ class RadioConfig:
             same |= {"samples_per_src": 1, "seed": 0}
         return self.replace(**same).key
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
         fields = dataclasses.asdict(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -61,8 +62,7 @@ class ReplayObjective:
         self._present = campaign.present
         self._scene, self._campaign, self._table = scene, campaign, table
         self._carriers = carriers_of(scene, campaign, radio)
-        power = measured_power(campaign, measured)
-        self._errors = [PowerErrors(power[:, c.setups]) for c in self._carriers]
+        self._errors = self._errors_of(measured)
         self._replays = [
             replay_of(scene, self._setups(c), c.radio, self._part(c)) for c in self._carriers
         ]
@@ -70,6 +70,22 @@ class ReplayObjective:
         if campaign.observables:
             self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
         self._turning: list[tuple[Replay, AntennaFields]] = []
+
+    def remeasured(self, campaign: Campaign, measured: FloatArray) -> ReplayObjective:
+        """The same paths with other levels; what was computed of the paths is shared.
+
+        :param campaign: the same setups; some links may have no level any more
+        :param measured: [S, M, N] received powers in watts
+        """
+        other = copy.copy(self)
+        other._campaign, other._present = campaign, campaign.present
+        other._errors = other._errors_of(measured)
+        return other
+
+    def _errors_of(self, measured: FloatArray | None) -> list[PowerErrors]:
+        """Loss of the levels at each carrier."""
+        power = measured_power(self._campaign, measured)
+        return [PowerErrors(power[:, c.setups]) for c in self._carriers]
 
     def _part(self, carrier: Carrier) -> PathTable:
         """The paths of the setups at one carrier."""

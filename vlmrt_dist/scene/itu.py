@@ -26,6 +26,7 @@ conductivity of the row of 100 to 400 GHz is 0.08 to 1.74 times the one used (fl
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from vlmrt_dist.errors import FrequencyError, MaterialError
@@ -185,6 +186,7 @@ def relative_permittivity(name: str, frequency: float) -> float:
     return float(band.a * (frequency / 1e9) ** band.b)
 
 
+@functools.lru_cache(maxsize=1024)
 def rows_at(name: str, frequency: float) -> tuple[Band, ...]:
     """The rows of a material that hold a frequency [Hz]; the first one is used.
 

@@ -75,10 +75,7 @@ def _fits(
 ) -> tuple[list[MethodFit], list[FloatArray], FloatArray]:
     """Fits method by method, the seeds of each in order; Cramér-Rao bounds [K] of each seed; and
     the loss (8) of each fit."""
-    from vlmrt_dist.field import ReplayObjective
-
-    campaign, table, rss = levels.kept(point.campaign)
-    objective = ReplayObjective(point.scene, campaign, point.radio, table, measured=rss)
+    campaign, table, objective, rss = levels.kept(point)
     sigma = levels.truth.conductivity
     evaluator = Evaluator(objective, table.num_paths, table.certificate, table.num_fragile)
     bounds: list[FloatArray] = []

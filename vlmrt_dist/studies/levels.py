@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import Campaign, random_campaign
+from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.field import Materials
 from vlmrt_dist.inference import ConductivityPrior, Prior, initial_conductivity, prior_of
 from vlmrt_dist.paths import PathTable
-from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
+from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, SceneModel
 from vlmrt_dist.studies.methods import MethodFit
 from vlmrt_dist.studies.point import Point
 from vlmrt_dist.studies.truths import Truth, level_errors, truth_of
 from vlmrt_dist.units import watts_to_dbm
 
+if TYPE_CHECKING:
+    from vlmrt_dist.field import ReplayObjective
+
 HELD_OUT_RECEIVERS, HELD_OUT_SEED = 8, 20_251
 """The random setup that every fit is tried on, though none has seen it."""
+
+HELD_OUT_KEPT = 4
+"""Scenes and radio configurations whose held-out setup a process keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +36,7 @@ class StudyLevels:
     """Received powers of S seeds, and what their estimations start from.
 
     :param table: the estimation's paths, of all setups
+    :param replay: replays them
     :param truth: true values of the seeds
     :param rss: [S, M, N] received powers with their errors [W]
     :param heard: [M, N] links that truth and estimation both have a path for
@@ -37,6 +46,7 @@ class StudyLevels:
     """
 
     table: PathTable
+    replay: ReplayObjective
     truth: Truth
     rss: FloatArray
     heard: BoolArray
@@ -44,13 +54,19 @@ class StudyLevels:
     priors: tuple[ConductivityPrior, ...]
     start: FloatArray
 
-    def kept(self, campaign: Campaign) -> tuple[Campaign, PathTable, FloatArray]:
-        """The campaign, its paths and powers without links that are not heard, and without setups
-        left empty."""
+    def kept(self, point: Point) -> tuple[Campaign, PathTable, ReplayObjective, FloatArray]:
+        """The point's campaign, its paths, their replay and powers without links that are not
+        heard, and without setups left empty."""
+        from vlmrt_dist.field import ReplayObjective
+
         setups = self.heard.any(axis=1)
         rss = np.where(self.heard, self.rss, np.nan)[:, setups]
+        campaign = _keep(point.campaign, self.heard)
+        if setups.all():
+            return campaign, self.table, self.replay.remeasured(campaign, rss), rss
         table = self.table.setups(np.flatnonzero(setups).tolist())
-        return _keep(campaign, self.heard), table, rss
+        replay = ReplayObjective(point.scene, campaign, point.radio, table, measured=rss)
+        return campaign, table, replay, rss
 
 
 def study_levels(point: Point) -> StudyLevels:
@@ -87,7 +103,7 @@ def study_levels(point: Point) -> StudyLevels:
     start = np.where(free, np.clip(start, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY), itu)
     error_db = np.array([level_errors(seed, rss.shape[1:]) for seed in seeds]) * point.noise_db
     rss = rss * 10.0 ** (error_db / 10.0)
-    return StudyLevels(table, truth, rss, heard, free, priors, start)
+    return StudyLevels(table, same, truth, rss, heard, free, priors, start)
 
 
 def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatArray:
@@ -97,12 +113,8 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
     :param fits: those of all seeds, optimizer by optimizer
     :param truth: the seeds' true values
     """
-    from vlmrt_dist.field import ReplayObjective, trace
-
     if not point.held_out:
         return np.full(len(fits), np.nan)
-    fresh = random_campaign(point.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
-    fresh = fresh.with_rss(np.zeros(fresh.present.shape))
     theta = np.array([fit.theta for fit in fits])
     found = [x for fit in fits if (x := fit.fitted_permittivity) is not None]
     rss = []
@@ -110,8 +122,7 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
         (point.radio, theta, np.array(found) if found else None),
         (point.true_radio, truth.conductivity, truth.permittivity),
     ):
-        table = trace(point.scene, fresh, radio)
-        objective = ReplayObjective(point.scene, fresh, radio, table)
+        objective = _held_out_setup(_Place.of(point.scene, radio))
         if permittivity is None:
             rss.append(objective.rss(sigma))
             continue
@@ -124,6 +135,31 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
     error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
     # Row by row: added up together, other seeds would change the last bit.
     return np.array([np.sqrt(np.mean(each)) for each in np.ascontiguousarray(error**2)])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Scene and radio of a held-out setup, equal to others of the same content."""
+
+    scene_key: str
+    bounds: bytes
+    radio: RadioConfig
+    scene: SceneModel = dataclasses.field(compare=False)
+
+    @classmethod
+    def of(cls, scene: SceneModel, radio: RadioConfig) -> _Place:
+        return cls(scene.key, scene.bounds.tobytes(), radio, scene)
+
+
+@functools.lru_cache(maxsize=HELD_OUT_KEPT)
+def _held_out_setup(place: _Place) -> ReplayObjective:
+    """Replays the paths of the setup that no fit has seen; all points of a place have the same."""
+    from vlmrt_dist.field import ReplayObjective, trace
+
+    fresh = random_campaign(place.scene, 1, HELD_OUT_RECEIVERS, seed=HELD_OUT_SEED)
+    fresh = fresh.with_rss(np.zeros(fresh.present.shape))
+    table = trace(place.scene, fresh, place.radio)
+    return ReplayObjective(place.scene, fresh, place.radio, table)
 
 
 def _keep(campaign: Campaign, heard: BoolArray) -> Campaign:

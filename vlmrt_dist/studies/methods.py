@@ -84,10 +84,8 @@ def run_method(
 def cramer_rao(problem: Problem, theta: FloatArray) -> FloatArray:
     """[K] smallest standard deviation of ln σ that the links alone allow at ``theta`` [K]."""
     x = problem.unknowns.at_conductivity(theta)
-    alone = replace(
-        problem.data, prior_width=np.inf, level_dbm=problem.predict(x)[0], censored=None
-    )
-    fit = appraise(problem.predict, alone, x)
+    alone = replace(problem.data, prior_width=np.inf, censored=None)
+    fit = appraise(problem.predict, alone, x, expected=True)
     entry = problem.unknowns.entry["conductivity"]
     return np.where(entry >= 0, fit.knowledge.std[entry], 0.0)
 
