@@ -1,3 +1,4 @@
+from .continuation import continued as continued
 from .files.remarks import SceneFileWarning as SceneFileWarning
 from .files.scene_xml import bundled_scene as bundled_scene
 from .files.scene_xml import load_scene as load_scene

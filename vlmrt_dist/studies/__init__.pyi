@@ -2,6 +2,7 @@ from .benchmarks.antenna_ratios import time_antennas as time_antennas
 from .benchmarks.baselines import DiffeRT as DiffeRT
 from .benchmarks.baselines import OneSolve as OneSolve
 from .benchmarks.baselines import UsualLoop as UsualLoop
+from .benchmarks.box_links import looking_through as looking_through
 from .benchmarks.cities import Case as Case
 from .benchmarks.cities import CityTask as CityTask
 from .benchmarks.cities import Finding as Finding
@@ -75,6 +76,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import hardware as hardware
 from .methods import MethodFit as MethodFit
 from .methods import run_method as run_method
+from .point import TRUTH_SEED as TRUTH_SEED
 from .point import Method as Method
 from .point import Point as Point
 from .point import Protocol as Protocol

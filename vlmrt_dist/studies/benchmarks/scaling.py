@@ -24,7 +24,8 @@ from vlmrt_dist.extras import need
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import OWN_MARK
 from vlmrt_dist.studies.benchmarks.estimation_rate import Throughput
-from vlmrt_dist.studies.runs import Point, evaluate
+from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.point import Point
 
 WARM_UP = 3
 
