@@ -152,8 +152,8 @@ def _paper(results: Results, judged: Sequence[Judged]) -> _Section:
         verdicts = [j.verdict for j in judged if j.source == item.name]
         told = ", ".join(
             f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)
-        ) or ("drawn below" if item.sweep in there else "")  # fmt: skip
-        command = command_of(item.sweep) if item.sweep else ""
+        ) or ("drawn below" if item.sweep in there else item.result)  # fmt: skip
+        command = item.command or (command_of(item.sweep) if item.sweep else "")
         lines.append((item.name, item.subject, f"vlmrt_dist.{item.module}", command, told))
     head = ("in the paper", "subject", "here", "command", "result")
     table = Table("The paper's equations, algorithm, tables and figures, and ours", head,
