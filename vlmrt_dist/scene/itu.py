@@ -200,6 +200,18 @@ def rows_at(name: str, frequency: float) -> tuple[Band, ...]:
     return tuple(band for band in _resolve(name)[1] if band.low <= f_ghz <= band.high)
 
 
+def nearest_row(name: str, frequency: float) -> Band:
+    """The row of a material that holds a frequency [Hz], or whose range is nearest to it by ratio.
+
+    :raises MaterialError: if the name is not one of the closed list
+
+    >>> nearest_row("brick", 0.5e9).low, nearest_row("glass", 450e9).low
+    (1.0, 220.0)
+    """
+    f_ghz = frequency / 1e9
+    return min(_resolve(name)[1], key=lambda row: max(row.low / f_ghz, f_ghz / row.high, 1.0))
+
+
 def is_tabulated(name: str, frequency: float) -> bool:
     """Whether a material has values at ``frequency`` [Hz].
 

@@ -2,6 +2,7 @@ from .benchmarks.antenna_ratios import time_antennas as time_antennas
 from .benchmarks.baselines import DiffeRT as DiffeRT
 from .benchmarks.baselines import OneSolve as OneSolve
 from .benchmarks.baselines import UsualLoop as UsualLoop
+from .benchmarks.box_links import looking_through as looking_through
 from .benchmarks.cities import Case as Case
 from .benchmarks.cities import CityTask as CityTask
 from .benchmarks.cities import Finding as Finding
@@ -22,6 +23,9 @@ from .benchmarks.engine_timing import measure as measure
 from .benchmarks.engine_timing import median_seconds as median_seconds
 from .benchmarks.engine_timing import nothing_timed as nothing_timed
 from .benchmarks.engine_timing import slope as slope
+from .benchmarks.estimation_rate import Throughput as Throughput
+from .benchmarks.estimation_rate import estimations as estimations
+from .benchmarks.estimation_rate import measure_throughput as measure_throughput
 from .benchmarks.gpu_check import GpuCheck as GpuCheck
 from .benchmarks.gpu_check import check_as_json as check_as_json
 from .benchmarks.gpu_check import check_as_markdown as check_as_markdown
@@ -72,6 +76,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import hardware as hardware
 from .methods import MethodFit as MethodFit
 from .methods import run_method as run_method
+from .point import TRUTH_SEED as TRUTH_SEED
 from .point import Method as Method
 from .point import Point as Point
 from .point import Protocol as Protocol

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from vlmrt_dist.inference import ConductivityPrior, Prior, initial_conductivity,
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY, SceneModel
 from vlmrt_dist.studies.methods import MethodFit
-from vlmrt_dist.studies.point import Point
+from vlmrt_dist.studies.point import TRUNCATION, Point
 from vlmrt_dist.studies.truths import Truth, level_errors, truth_of
 from vlmrt_dist.units import watts_to_dbm
 
@@ -33,8 +33,10 @@ HELD_OUT_KEPT = 4
 
 @dataclass(frozen=True, eq=False)
 class StudyLevels:
-    """Received powers of S seeds, and what their estimations start from.
+    """Received powers of S seeds, and what their estimations start from; points that are evaluated
+    together have their seeds one after another.
 
+    :param seeds: [S]
     :param table: the estimation's paths, of all setups
     :param replay: replays them
     :param truth: true values of the seeds
@@ -45,6 +47,7 @@ class StudyLevels:
     :param start: [S, K] initial conductivities [S/m]
     """
 
+    seeds: tuple[int, ...]
     table: PathTable
     replay: ReplayObjective
     truth: Truth
@@ -69,11 +72,13 @@ class StudyLevels:
         return campaign, table, replay, rss
 
 
-def study_levels(point: Point) -> StudyLevels:
-    """Trace a point's paths and draw the levels of its seeds."""
+def study_levels(points: Sequence[Point]) -> StudyLevels:
+    """Trace the paths of points that differ only in their start, and draw the levels of their
+    seeds."""
     # Imported late: these import Dr.Jit, which the driver of a pool must not.
     from vlmrt_dist.field import ReplayObjective, trace
 
+    point = points[0]
     scene, radio, seeds = point.scene, point.radio, point.seeds
     table = trace(scene, point.campaign, radio)
     itu = scene.conductivity(radio.frequency)
@@ -86,24 +91,58 @@ def study_levels(point: Point) -> StudyLevels:
     same = ReplayObjective(scene, planned, radio, table)
     truth = truth_of(point, free)
     rss = truth.received(same)
-    if point.protocol == "independent":
-        paths = trace(scene, point.campaign, point.true_radio)
-        rss = truth.received(ReplayObjective(scene, planned, point.true_radio, paths))
+    if point.position_error_m:
+        rss = np.array(
+            [
+                truth.received(_true_replay(point, moved), s)[0]
+                for s, moved in enumerate(displaced(point, planned))
+            ]
+        )
+    elif point.protocol == "independent":
+        rss = truth.received(_true_replay(point, planned))
     # A link that either side cannot hear is no measurement.
     heard = point.campaign.present & (rss > 0.0).all(axis=0) & (same.rss(itu[None])[0] > 0.0)
-    start = np.array(
-        [
-            initial_conductivity(
-                point.initial, prior, radio.frequency, np.random.default_rng([seed, 1])
-            )
-            for seed, prior in zip(seeds, priors, strict=True)
-        ]
-    )
+    start = np.concatenate([_starts(each, priors) for each in points])
     # A prior that says metal or vacuum is no value to start at.
     start = np.where(free, np.clip(start, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY), itu)
     error_db = np.array([level_errors(seed, rss.shape[1:]) for seed in seeds]) * point.noise_db
     rss = rss * 10.0 ** (error_db / 10.0)
-    return StudyLevels(table, same, truth, rss, heard, free, priors, start)
+    count = len(points)
+    return StudyLevels(
+        seeds * count, table, same, truth.repeated(count), np.tile(rss, (count, 1, 1)), heard, free,
+        priors * count, start,
+    )  # fmt: skip
+
+
+def _starts(point: Point, priors: Sequence[ConductivityPrior]) -> FloatArray:
+    """[S, K] initial conductivities of a point [S/m]."""
+    frequency = point.radio.frequency
+    return np.array(
+        [
+            initial_conductivity(point.initial, prior, frequency, np.random.default_rng([seed, 1]))
+            for seed, prior in zip(point.seeds, priors, strict=True)
+        ]
+    )
+
+
+def displaced(point: Point, planned: Campaign) -> Iterator[Campaign]:
+    """Where the antennas stood in the truth of each seed."""
+    most = TRUNCATION * point.position_error_m
+    for seed in point.seeds:
+        rng = np.random.default_rng([seed, 6])
+        moves = [
+            np.clip(point.position_error_m * rng.standard_normal(places.shape), -most, most)
+            for places in (planned.tx, planned.rx)
+        ]
+        yield dataclasses.replace(planned, tx=planned.tx + moves[0], rx=planned.rx + moves[1])
+
+
+def _true_replay(point: Point, campaign: Campaign) -> ReplayObjective:
+    """Levels of the truth at a campaign's positions."""
+    from vlmrt_dist.field import ReplayObjective, trace
+
+    paths = trace(point.scene, campaign, point.true_radio)
+    return ReplayObjective(point.scene, campaign, point.true_radio, paths)
 
 
 def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatArray:
@@ -131,7 +170,7 @@ def held_out_db(point: Point, fits: Sequence[MethodFit], truth: Truth) -> FloatA
     there = (rss[0] > 0.0).all(axis=0) & (rss[1] > 0.0).all(axis=0)
     if not there.any():
         return np.full(len(theta), np.nan)
-    true_rss = np.tile(rss[1][:, there], (len(theta) // len(point.seeds), 1))
+    true_rss = np.tile(rss[1][:, there], (len(theta) // len(truth.conductivity), 1))
     error = watts_to_dbm(rss[0][:, there] / true_rss) - 30.0
     # Row by row: added up together, other seeds would change the last bit.
     return np.array([np.sqrt(np.mean(each)) for each in np.ascontiguousarray(error**2)])

@@ -60,18 +60,20 @@ class MethodFit:
 def run_method(
     point: Point,
     method: Method,
+    seeds: Sequence[int],
     problems: Sequence[Problem],
     start: FloatArray,
     truth: FloatArray,
 ) -> list[MethodFit]:
     """The fits of all seeds by one method.
 
+    :param seeds: [S]
     :param problems: one for each seed, on the same paths
     :param start: [S, K] initial conductivities [S/m]
     :param truth: [S, K] true ones [S/m]
     """
     if method == "map":
-        return _with_prior(point.seeds, problems, start, truth)
+        return _with_prior(seeds, problems, start, truth)
     if method == "levenberg_marquardt":
         return _maximum_likelihood(problems, start, truth)
     most = point.adam.max_iterations

@@ -9,11 +9,14 @@ from vlmrt_dist.distributed import STUDY_METRICS, ActorOptions
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.store import Ledger, Row
-from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.evaluation import evaluate_together
 from vlmrt_dist.studies.point import Point
 
 PATIENCE = 0.5
 """Seconds after which rows that wait for others are published."""
+
+MOST_SEEDS = 50
+"""Most seeds of points that are evaluated together."""
 
 
 def run(
@@ -52,20 +55,22 @@ def run(
     complete = left.count(0)
     if progress is not None:
         progress("", complete, len(points))
-    work = [part for _, part in parts]
+    together = companions([part for _, part in parts])
+    groups = [[parts[number][1] for number in numbers] for numbers in together]
     if workers is not None:
-        evaluations = _on_actors(work, workers)
+        evaluations = _on_actors(groups, workers)
     else:
-        evaluations = enumerate(map(evaluate, work))
+        evaluations = enumerate(map(evaluate_together, groups))
     with Publisher(ledger) as publisher:
-        for number, rows in evaluations:
-            index, part = parts[number]
-            publisher.add(rows)
-            left[index] -= 1
-            if left[index] == 0:
-                complete += 1
-                if progress is not None:
-                    progress(str(part), complete, len(points))
+        for group, each in evaluations:
+            for number, rows in zip(together[group], each, strict=True):
+                index, part = parts[number]
+                publisher.add(rows)
+                left[index] -= 1
+                if left[index] == 0:
+                    complete += 1
+                    if progress is not None:
+                        progress(str(part), complete, len(points))
     return _published(points, keys, ledger)
 
 
@@ -85,6 +90,19 @@ def _published(points: Sequence[Point], keys: Sequence[Sequence[str]], ledger: L
             "compute them anew"
         )
     return [found[p.study][key] for p, own in zip(points, keys, strict=True) for key in own]
+
+
+def companions(points: Sequence[Point]) -> list[list[int]]:
+    """Indices of points in groups that are evaluated together: those that differ only in their
+    start, with at most :data:`MOST_SEEDS` seeds in all, beyond which nothing is saved."""
+    groups: dict[tuple[str, str], list[list[int]]] = {}
+    for index, point in enumerate(points):
+        many = 2 * len(point.seeds) > MOST_SEEDS
+        alike = groups.setdefault((point.study, str(index) if many else point.companions), [])
+        if not alike or (len(alike[-1]) + 1) * len(point.seeds) > MOST_SEEDS:
+            alike.append([])
+        alike[-1].append(index)
+    return sorted(group for alike in groups.values() for group in alike)
 
 
 class Publisher:
@@ -141,10 +159,13 @@ def _tell(rows: Sequence[Row]) -> None:
     )
 
 
-def _on_actors(points: Sequence[Point], workers: ActorOptions) -> Iterator[tuple[int, list[Row]]]:
-    """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
+def _on_actors(
+    groups: Sequence[Sequence[Point]], workers: ActorOptions
+) -> Iterator[tuple[int, list[list[Row]]]]:
+    """Evaluate groups of points on a pool of Ray actors; yields them by their number, as they
+    come."""
     from vlmrt_dist.distributed import map_on_actors
 
-    if points:
-        names, study = [str(point) for point in points], points[0].study
-        yield from map_on_actors(evaluate, points, workers, names=names, study=study)
+    if groups:
+        names, study = ["; ".join(map(str, group)) for group in groups], groups[0][0].study
+        yield from map_on_actors(evaluate_together, groups, workers, names=names, study=study)
