@@ -65,13 +65,14 @@ def trace(
     :param keep: an Arrow file (see :mod:`~vlmrt_dist.paths.path_files`) that setups are written to
         as they are traced, so that few are held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
-    :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
+    :raises UnsupportedByReplay: if diffraction is asked for
     :raises CampaignError: if an antenna is on a surface, or on the other end of its link
     :raises PathOverflowError: if Sionna's path buffer was full
     :raises EngineUnavailable: if the machine lacks the memory for one of Sionna's solves
     :raises StorageError: if ``keep`` cannot be written to
     """
     _check_supported(radio)
+    radio = radio.replace(diffuse_reflection=False)
     plain = radio.replace(antenna_pattern="iso", polarization="V")
     if campaign.antennas is None and radio == plain:
         return _isotropic(scene, campaign, radio, cache, threads, progress, keep)
@@ -180,10 +181,9 @@ def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: Pa
 
 def _check_supported(radio: RadioConfig) -> None:
     """:raises UnsupportedByReplay: if a stored path cannot stand for what ``radio`` asks for."""
-    wanted = [name for name in ("diffuse_reflection", "diffraction") if getattr(radio, name)]
-    if wanted:
+    if radio.diffraction:
         raise UnsupportedByReplay(
-            f"the replay engine does not model {' and '.join(wanted)}; use engine='retrace', "
+            "the replay engine does not model diffraction; use engine='retrace', "
             "which solves for the paths anew in every iteration"
         )
 
