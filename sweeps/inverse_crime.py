@@ -27,7 +27,7 @@ from vlmrt_dist.report import inverse_crime_figure, inverse_crime_table
 from vlmrt_dist.studies import TRUTH_SEED, Point, StudyOptions, Sweep, optimal, sweep
 
 
-@sweep("inverse_crime", seeds=20, quick={"seeds": 3, "errors_m": (0.01,), "combinings": ("power",)})
+@sweep("inverse_crime", seeds=8, quick={"seeds": 3, "errors_m": (0.01,), "combinings": ("power",)})
 def main(
     run: Sweep,
     combinings: tuple[Combining, ...] = ("power", "coherent"),
@@ -35,7 +35,7 @@ def main(
     depth: int = 4,
     rays: int = 5000,
     noise_db: float = 0.1,
-    prior_seeds: int = 4,
+    prior_seeds: int = 2,
     options: StudyOptions = StudyOptions(),
 ) -> None:
     """Print and draw the error of each truth.
