@@ -53,7 +53,9 @@ class RadioConfig:
     :param seed: seed of the first solve of Sionna's (>= 0)
     :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
     :param diffuse: model diffuse scattering (retrace engine only)
-    :param diffraction: model diffraction (retrace engine only)
+    :param diffraction: model diffraction of first order by the wedges of objects; a diffraction is
+        one interaction of a path, beside which it may have reflections and transmissions
+    :param edge_diffraction: free edges of open sheets diffract, too (with ``diffraction``)
     :raises ConfigurationError: if a value is outside what is stated here
     :raises FrequencyError: if the frequency is not positive and finite
     """
@@ -72,6 +74,7 @@ class RadioConfig:
     combining: Combining = "power"
     diffuse: bool = False
     diffraction: bool = False
+    edge_diffraction: bool = False
 
     def __post_init__(self) -> None:
         self._normalise()
@@ -94,6 +97,11 @@ class RadioConfig:
                 "line_of_sight='always' needs path_set='exact': Sionna's solver finds no path of "
                 "more interactions than max_depth"
             )
+        if self.edge_diffraction and not self.diffraction:
+            raise ConfigurationError(
+                "edge_diffraction=True needs diffraction=True: it adds the free edges to what "
+                "diffracts"
+            )
         _within("samples_per_src", self.samples_per_src, 1, MAX_SAMPLES)
         _within("seed", self.seed, 0, 2**31 - 1)
 
@@ -106,7 +114,7 @@ class RadioConfig:
         for name in ("max_reflections", "max_transmissions"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _integer(name, getattr(self, name)))
-        for name in ("diffuse", "diffraction"):
+        for name in ("diffuse", "diffraction", "edge_diffraction"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False")
@@ -144,7 +152,10 @@ class RadioConfig:
     @property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        fields = dataclasses.asdict(self)
+        if not self.edge_diffraction:  # keys made before there was the field stay those they are
+            del fields["edge_diffraction"]
+        text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"vlmrt RadioConfig 2\n" + text.encode()).hexdigest()
 
 

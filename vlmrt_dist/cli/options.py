@@ -185,6 +185,9 @@ class RadioOptions(Options, RadioConfig):
         Sionna's finds, as in the paper; united_solves: the union of such solves
     :param samples_per_src: rays launched by each transmitter in one of Sionna's solves
     :param seed: seed of the first of Sionna's solves
+    :param diffraction: add the paths that edges of objects diffract; a diffraction counts as one
+        interaction
+    :param edge_diffraction: let free edges of open sheets diffract, too
     :param devices: table of the antennas of single devices: columns device (tx or rx), setup or x,
         y, z, pattern, polarization, yaw, pitch, roll [°] or look_at_x, _y, _z [m], tx_power_dbm;
         default: those that the measurement file states, else --antenna-pattern for all
@@ -193,7 +196,6 @@ class RadioOptions(Options, RadioConfig):
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
     devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
     diffuse: Annotated[bool, Parameter(parse=False)] = False
-    diffraction: Annotated[bool, Parameter(parse=False)] = False
 
 
 @option_group("Radio")

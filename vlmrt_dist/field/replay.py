@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
+from vlmrt_dist.field.diffraction import edge_weights
 from vlmrt_dist.field.kernels import (
     KINDS,
     NO_LAYER,
@@ -50,7 +51,7 @@ from vlmrt_dist.field.polarimetry import (
     matrices,
 )
 from vlmrt_dist.field.walls import Walls
-from vlmrt_dist.paths import NONE, EndFields, PathTable
+from vlmrt_dist.paths import DIFFRACTION, NONE, EdgeRows, EndFields, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 MAX_LANES = 1 << 18
@@ -161,6 +162,25 @@ class Replay:
         kind, met = table.kind[first].T, table.object[first].T
         number = np.where(kind != NONE, np.searchsorted(self._objects, met), 0)
         self._encounters = [device(UInt, x) for x in number * KINDS + kind]
+        self._edges = self._edges_of(first)
+
+    def _edges_of(self, first: Any) -> list[Any] | None:
+        """The kernel's inputs of wedges, for the rows ``first`` of the table."""
+        table = self.table
+        if table.edge is None or not (table.kind == DIFFRACTION).any():
+            return None
+        there = (table.kind[first] == DIFFRACTION).any(axis=1)
+        rows, weights = EdgeRows.of(table.edge[first]), np.zeros((len(there), 2), complex)
+        weights[there] = np.stack(
+            edge_weights(EdgeRows.of(table.edge[first][there]), self.radio.wavelength), axis=1
+        )
+        columns = [part for each in weights.T for part in (each.real, each.imag)]
+        for angle in (rows.turned, rows.back):
+            columns += [np.cos(angle), np.sin(angle)]
+        columns += [np.where(there, rows.cosine, 1.0), rows.bright]
+        met = np.where(table.kind[first] == DIFFRACTION, table.object[first], 0).sum(axis=1)
+        met = np.where(there, np.searchsorted(self._objects, met), 0)
+        return [*(device(Float, x) for x in columns), device(UInt, met)]
 
     def aim(self, tx: EndFields, rx: EndFields) -> None:
         """Replace the fields of the antennas, of a replay whose antennas turn."""
@@ -439,6 +459,7 @@ class Replay:
             self._floats,
             self._encounters,
             self._stacked,
+            self._edges,
             depth,
             tuple((factor[name].real, factor[name].imag) for name in wanted),
             "eta" if set(wanted) <= BY_ETA else wanted[0],

@@ -65,7 +65,8 @@ def trace(
     :param keep: an Arrow file (see :mod:`~vlmrt_dist.paths.path_files`) that setups are written to
         as they are traced, so that few are held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
-    :raises UnsupportedByReplay: if diffuse scattering or diffraction is asked for
+    :raises UnsupportedByReplay: if diffuse scattering is asked for, or diffraction with a path set
+        that is not exact
     :raises CampaignError: if an antenna is on a surface, or on the other end of its link
     :raises PathOverflowError: if Sionna's path buffer was full
     :raises EngineUnavailable: if the machine lacks the memory for one of Sionna's solves
@@ -180,11 +181,15 @@ def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: Pa
 
 def _check_supported(radio: RadioConfig) -> None:
     """:raises UnsupportedByReplay: if a stored path cannot stand for what ``radio`` asks for."""
-    wanted = [name for name in ("diffuse", "diffraction") if getattr(radio, name)]
-    if wanted:
+    if radio.diffuse:
         raise UnsupportedByReplay(
-            f"the replay engine does not model {' and '.join(wanted)}; use engine='retrace', "
-            "which solves for the paths anew in every iteration"
+            "the replay engine does not model diffuse; use engine='retrace', which solves for the "
+            "paths anew in every iteration"
+        )
+    if radio.diffraction and radio.path_set != "exact":
+        raise UnsupportedByReplay(
+            "diffraction needs path_set='exact', whose search finds diffracted paths; or give "
+            "engine='retrace', which solves for the paths with Sionna in every iteration"
         )
 
 

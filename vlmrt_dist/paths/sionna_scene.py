@@ -180,6 +180,7 @@ class LiveScene:
             refraction=True,
             diffuse_reflection=radio.diffuse,
             diffraction=radio.diffraction,
+            edge_diffraction=radio.edge_diffraction,
             seed=seed,
         )
         if self._generator.found >= size:
