@@ -49,7 +49,7 @@ def main(
     :param options: configuration, truth and solver
     :param where: positions of the antennas
     """
-    run = run.variant(where.vlm, options.variant)
+    run = run.variant(where.variant, options.variant)
     cases: dict[ReportedProtocol, tuple[vd.RadioConfig, Protocol]] = {
         "same_paths": (options.radio(samples_per_src=rays), "same_paths"),
         "exact": (options.exact_radio(), "same_paths"),

@@ -7,7 +7,9 @@ VLMSel. Each seed is a truth σ = λ σ_ITU; RandInit draws another start for ea
 
 VLMInit            starts at the conductivities of the named materials
 VLMInit w/o DRT    stays there: its error is the initial one
-UnifInit           starts every object at the materials' average
+UnifInit           starts every object at the average of the objects' materials
+UnifInit, table    starts every object at the average of ITU-R P.2040's materials (the paper does
+                   not say which average it takes; no claim is judged by this one)
 RandInit           starts every object between 0.01 and 0.06 S/m at random
 
 Truth and estimate share one solve of 5000 rays, as the paper's numbers imply (same_paths).
@@ -59,11 +61,12 @@ def main(
     :param options: configuration, truth and solver
     :param where: positions of the antennas
     """
-    run, count = run.variant(where.vlm, options.variant), len(run.seeds)
+    run, count = run.variant(where.variant, options.variant), len(run.seeds)
     room, radio = vd.box_room(), options.radio(samples_per_src=rays, max_depth=depth)
     advice, positions = where.chosen(run, room, radio)
     starts: dict[str, Initial] = {
-        "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform", "RandInit": "random"
+        "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform",
+        "UnifInit, table": "uniform_table", "RandInit": "random",
     }  # fmt: skip
     others = where.label | differing({"D": (depth, 4), "U": (rays, 5000)})
     points = [

@@ -49,7 +49,7 @@ def main(
     :param options: configuration, truth and solver
     :param where: positions of the antennas
     """
-    run = run.variant(where.vlm, options.variant)
+    run = run.variant(where.variant, options.variant)
     room, radio = vd.box_room(), options.radio(max_depth=depth)
     advice, positions = where.chosen(run, room, radio)
     others = where.label | differing({"D": (depth, 4)})

@@ -94,8 +94,14 @@ def test_help_has_headings_units_and_defaults(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--lamp-power", "-1"], "--lamp-power must not be negative; got -1.0"),
-        (["--wave-length", "0"], "--wave-length must be positive, whatever the power"),
+        (
+            ["--lamp-power", "-1"],
+            "--lamp-power must not be negative; got -1.0 [ConfigurationError]",
+        ),
+        (
+            ["--wave-length", "0"],
+            "--wave-length must be positive, whatever the power [ConfigurationError]",
+        ),
         (["--wave-lenght", "1"], "Unknown option: --wave-lenght. Did you mean --wave-length?"),
         (["--lamp-power", "x"], '--lamp-power: unable to convert "x" into a number; see --help'),
         (
@@ -143,7 +149,7 @@ def raise_this(error: BaseException) -> Callable[[], None]:
     [
         (lambda: None, 0, ""),
         (lambda: leave(1), 1, ""),
-        (raise_this(ConfigurationError("no")), 2, "error: no\n"),
+        (raise_this(ConfigurationError("no")), 2, "error: no [ConfigurationError]\n"),
         (raise_this(Stopped()), 143, ""),
         (raise_this(KeyboardInterrupt()), 130, "interrupted; go on\n"),
     ],

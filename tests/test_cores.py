@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import ROOT
-from vlmrt_dist.cores import quota, usable_cores
+from vlmrt_dist.cores import _Share, own_cores, quota, share_cores, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,12 @@ def test_a_process_that_is_bound_to_one_core_uses_one() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
     assert 1 <= usable_cores() <= len(os.sched_getaffinity(0))
+
+
+def test_an_actor_leaves_cores_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Share, "own", None)
+    assert own_cores() == usable_cores()
+    share_cores(1)
+    assert own_cores() == 1
+    share_cores(10**6)
+    assert own_cores() == usable_cores()

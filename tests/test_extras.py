@@ -19,7 +19,7 @@ import json, sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("ray", "google", "openai"):
+        if name.partition(".")[0] in ("ray", "google", "openai", "plotly", "great_tables"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
@@ -55,11 +55,15 @@ def test_one_process_needs_no_extra(tmp_path: Path) -> None:
         ["estimate", "--measurements", "rss.csv", "--noise-db", "0.1", "--out", "e.parquet"],
         ["advise", "--setups", "1", "--receivers", "3"],
         ["advise", "--vlm", "gemini"],
+        ["view", "box_room", "--out", "view.html"],
+        ["report", ".", "-o", "report.html"],
     ]
     done = without(commands, tmp_path)
     codes = [line for line in done.stdout.splitlines() if line.startswith("exit ")]
-    assert codes == ["exit 0"] * 3 + ["exit 2"], done.stderr
+    assert codes == ["exit 0"] * 3 + ["exit 2"] * 3, done.stderr
     assert "pip install 'vlmrt_dist[vlm]'" in done.stderr
+    assert done.stderr.count("pip install 'vlmrt_dist[report]'") == 2
+    assert not list(tmp_path.glob("*.html"))
     assert (tmp_path / "e.parquet").exists()
 
 

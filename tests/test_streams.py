@@ -67,7 +67,7 @@ def test_results_that_nobody_gets_are_an_error_in_one_sentence(
 ) -> None:
     done = bash(line, *command)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr == (b"error: " + said + b"\n" if said else b"")
+    assert done.stderr == (b"error: " + said + b" [StorageError]\n" if said else b"")
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def _run(app: App, arguments: list[str], interrupted: str) -> int:
         except CommandExit as end:
             return end.code
         except VlmrtError as error:
-            say(f"error: {error}")
+            say(f"error: {_named(error)}")
             return EXIT_USER
         except CycloptsError as error:
             say(f"error: {_sentence(error)}")
@@ -121,10 +121,15 @@ def _began_with(error: BaseException | None, kind: type[BaseException]) -> bool:
     return error is not None
 
 
+def _named(error: VlmrtError) -> str:
+    """Its message with its class, under which the documentation tells cause and remedy."""
+    return f"{error} [{type(error).__name__}]"
+
+
 def _sentence(error: CycloptsError) -> str:
     """The error of a command line, or of a value that was made of it, in one sentence."""
     if isinstance(error.__cause__, VlmrtError):
-        return str(error.__cause__)
+        return _named(error.__cause__)
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         return _unknown_command(error.unused_tokens[0], list(error.app or ()))
     error.verbose = False

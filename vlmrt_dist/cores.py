@@ -21,6 +21,23 @@ def usable_cores() -> int:
     return max(1, math.ceil(min(count, quota())))
 
 
+class _Share:
+    """Cores that this process leaves the others of its machine."""
+
+    own: int | None = None
+
+
+def share_cores(count: int) -> None:
+    """Take no more than ``count`` cores in this process from now on, which others share its machine
+    with, as the actors of a pool."""
+    _Share.own = count
+
+
+def own_cores() -> int:
+    """Threads that this process may start: one a usable core, or its share of them."""
+    return usable_cores() if _Share.own is None else min(_Share.own, usable_cores())
+
+
 def quota(proc: Path = PROC, cgroups: Path = CGROUPS) -> float:
     """Cores that the control groups of this process allow; infinite without a limit.
 

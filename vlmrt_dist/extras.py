@@ -7,7 +7,7 @@ from typing import Literal
 
 from vlmrt_dist.errors import ConfigurationError
 
-Extra = Literal["ray", "vlm"]
+Extra = Literal["ray", "report", "trackers", "vlm"]
 
 
 def need(library: str, extra: Extra, purpose: str) -> None:

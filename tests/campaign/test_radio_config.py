@@ -36,7 +36,7 @@ def test_every_field_changes_the_key() -> None:
         "line_of_sight": "always",
         "path_set": "single_solve",
         "combining": "coherent",
-        "diffuse": True,
+        "diffuse_reflection": True,
         "diffraction": True,
         "edge_diffraction": True,
     }
@@ -89,7 +89,7 @@ def test_impossible_frequencies(frequency: float) -> None:
         ("line_of_sight", True),
         ("max_reflections", -1),
         ("max_transmissions", 1.5),
-        ("diffuse", 1),
+        ("diffuse_reflection", 1),
         ("frequency", "3.5e9"),
         ("samples_per_src", None),
     ],

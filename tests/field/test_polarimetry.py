@@ -45,9 +45,8 @@ def test_shared_matrices_give_what_each_path_alone_gives(
     shared = Replay(table, radio)
     assert shared._lane_paths * 8 == alone._lane_paths == table.num_paths
     here = materials(room, radio.frequency)
-    for one, other in zip(
-        alone.derivative(here, unknown), shared.derivative(here, unknown), strict=True
-    ):
+    pair = alone.derivative(here, unknown), shared.derivative(here, unknown)
+    for one, other in zip(*((each.rss, each.by_path) for each in pair), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12 * np.abs(one).max())
 
 

@@ -12,6 +12,7 @@ from vlmrt_dist.inference.conductivity_prior import (
     prior_of,
 )
 from vlmrt_dist.inference.options import Prior
+from vlmrt_dist.scene.itu import MATERIALS, conductivity, is_tabulated
 from vlmrt_dist.scene.model import SceneModel
 
 
@@ -20,16 +21,25 @@ def test_initial_values(room: SceneModel) -> None:
     free = np.arange(9) != 4
     prior = ConductivityPrior(itu, np.full(9, 0.5), free)
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(initial_conductivity("itu", prior, rng), itu)
-    uniform = initial_conductivity("uniform", prior, rng)
+    np.testing.assert_array_equal(initial_conductivity("itu", prior, PAPER.frequency, rng), itu)
+    uniform = initial_conductivity("uniform", prior, PAPER.frequency, rng)
     np.testing.assert_allclose(uniform[free], itu[free].mean())
     assert uniform[4] == itu[4]
-    many = np.concatenate([initial_conductivity("random", prior, rng)[free] for _ in range(500)])
+    table = [conductivity(m, PAPER.frequency) for m in MATERIALS
+             if is_tabulated(m, PAPER.frequency) and m not in ("vacuum", "metal")]  # fmt: skip
+    whole = initial_conductivity("uniform_table", prior, PAPER.frequency, rng)
+    np.testing.assert_allclose(whole[free], np.mean(table))
+    assert whole[4] == itu[4]
+    many = np.concatenate(
+        [initial_conductivity("random", prior, PAPER.frequency, rng)[free] for _ in range(500)]
+    )
     assert 0.01 <= many.min() < 0.0102
     assert 0.0598 < many.max() <= 0.06
-    assert initial_conductivity("random", prior, rng)[4] == itu[4]
+    assert initial_conductivity("random", prior, PAPER.frequency, rng)[4] == itu[4]
     given = np.linspace(0.01, 0.09, 9)
-    np.testing.assert_array_equal(initial_conductivity(given, prior, rng)[free], given[free])
+    np.testing.assert_array_equal(
+        initial_conductivity(given, prior, PAPER.frequency, rng)[free], given[free]
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +48,7 @@ def test_initial_values(room: SceneModel) -> None:
 def test_bad_initial_values_are_refused(room: SceneModel, given: FloatArray) -> None:
     prior = prior_of(room, PAPER, Prior(0.5))
     with pytest.raises(NumericalError, match="9 numbers, positive and finite"):
-        initial_conductivity(given, prior, np.random.default_rng(0))
+        initial_conductivity(given, prior, PAPER.frequency, np.random.default_rng(0))
 
 
 def test_metal_and_vacuum_are_fixed(room: SceneModel) -> None:

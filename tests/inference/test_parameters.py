@@ -11,7 +11,7 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.evaluators import ReplayObjective
 from vlmrt_dist.inference.conductivity_prior import prior_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters, Prior, Quantity
-from vlmrt_dist.inference.parameters import Unknowns
+from vlmrt_dist.inference.parameters import PADDED, Unknowns, _launches
 from vlmrt_dist.inference.unknown_vector import unknowns_of
 from vlmrt_dist.paths.path_table import PathTable
 from vlmrt_dist.scene.material_prior import MaterialPrior
@@ -205,6 +205,23 @@ def test_the_jacobian_of_several_carriers_and_exponents(
     objective = ReplayObjective(room, levels, PAPER, table)
     for quantities in (("conductivity", "exponent"), ("exponent", "relative_permittivity")):
         check_jacobian(asked(room, two_carriers, quantities=quantities), objective)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 17, 36, 61, 70])
+def test_vectors_side_by_side_have_the_bits_of_each_alone(
+    room: SceneModel, campaign: Campaign, table: PathTable, count: int
+) -> None:
+    meant = asked(room, campaign)
+    model = meant.predict(ReplayObjective(room, campaign.with_rss(np.zeros((3, 8))), PAPER, table))
+    x = meant.mean + np.random.default_rng(count).normal(0.0, 0.5, (count, len(meant.mean)))
+    launches = _launches(x)
+    assert sum(map(len, launches)) <= 1.15 * count + PADDED
+    level, jacobian = model.many(x)
+    np.testing.assert_array_equal(model.many(x, slopes=False)[0], level)
+    for i in {0, count // 2, count - 1}:
+        one, by = model(x[i])
+        np.testing.assert_array_equal(level[i], one)
+        np.testing.assert_array_equal(jacobian[i], by.toarray())
 
 
 def test_setups_of_several_carriers_are_those_of_one_each(

@@ -189,3 +189,22 @@ def test_intervals_cover_the_truth_as_often_as_they_say(
         inside.append(np.abs(fit.x - truth) <= NORMAL_95 * fit.knowledge.std)
     assert 0.92 <= np.mean(inside) <= 0.98
     assert (np.mean(inside, axis=0) >= 0.88).all()  # no object by itself is far off
+
+
+@pytest.mark.parametrize("links", [1, 24])
+def test_a_dense_jacobian_gives_the_bits_of_a_sparse_one(links: int) -> None:
+    rng = np.random.default_rng(links)
+    jacobian = rng.standard_normal((links, 6)) * (rng.random((links, 6)) < 0.5)
+    jacobian[:, 2] = 0.0
+    weight = rng.uniform(0.5, 2.0, links)
+    data = LeastSquares(
+        np.zeros(links), np.ones(links), np.ones(links, bool), np.zeros(6), np.array([0.5] * 6)
+    )
+    for information in (Information(weight, weight), Information(weight, 1.5 * weight)):
+        sparse, dense = (
+            posterior(rows, information, np.zeros(6), data)
+            for rows in (sp.csr_matrix(jacobian), np.asfortranarray(jacobian))
+        )
+        np.testing.assert_array_equal(dense.seen, sparse.seen)
+        np.testing.assert_array_equal(dense.std, sparse.std)
+        np.testing.assert_array_equal(dense.covariance, sparse.covariance)

@@ -21,7 +21,8 @@ from vlmrt_dist.placement.strategies.random import Random
 from vlmrt_dist.placement.strategies.vlm import Vlm
 from vlmrt_dist.placement.strategies.vlm_then_refine import VlmThenRefine
 from vlmrt_dist.scene.paper_room import box_room
-from vlmrt_dist.studies.runs import Point, evaluate
+from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.point import Point
 
 RADIO = RadioConfig.paper(max_depth=2)
 FEW = CandidateOptions(num_tx=5, num_rx=16)

@@ -16,6 +16,7 @@ from vlmrt_dist.report.claims import (
     claims_of,
     complexity_claims,
     depth_claims,
+    halves_of,
     initialization_claims,
     iterations_until,
     of_the_paper,
@@ -83,7 +84,7 @@ def starts(vlm: float, other: float, steps: int, count: int = MIN_SEEDS) -> list
 
 
 def test_starts_are_nearer_and_quicker_or_not() -> None:
-    good = initialization_claims(starts(0.05, 0.6, 200))
+    good = initialization_claims(starts(0.05, 0.7, 200))
     assert len(good) == 8
     assert set(verdicts(good).values()) == {"holds"}
     assert "reading literal" in str(good[0])
@@ -91,11 +92,26 @@ def test_starts_are_nearer_and_quicker_or_not() -> None:
     assert "10 (10 … 10), asked for: 2 or more; 50 seeds" in str(good[3])
     bad = verdicts(initialization_claims(starts(0.6, 0.6, 10)))
     assert set(bad.values()) == {"not reproduced"}
-    between = verdicts(initialization_claims(starts(0.05, 0.4, 60)))  # 8 times, 3 times
+    between = verdicts(initialization_claims(starts(0.05, 0.35, 60)))  # 7 times, 3 times
     assert between["UnifInit needs over 2 times more iterations"] == "holds"
     assert between["RandInit needs over 4 times more iterations"] == "not reproduced"
     assert between["VLMInit starts up to 3 times nearer than RandInit"] == "holds"
     assert between["VLMInit starts up to 10 times nearer than UnifInit"] == "not reproduced"
+
+
+def test_halves_of_the_seeds_are_judged_apart() -> None:
+    """Equal seeds give equal verdicts; half of the seeds further away, and the halves differ."""
+    rows = starts(0.05, 0.7, 200, count=2 * MIN_SEEDS)
+    told = halves_of("initialization", rows)
+    assert [h.whole for h in told] == claims_of("initialization", rows)
+    assert {h.parts for h in told} == {("holds", "holds")}
+    assert {h.told for h in told} == {"the same"}
+    mixed = [dataclasses.replace(r, initial_mre=0.05) if r.seed % 2 else r for r in rows]
+    apart = {h.told for h in halves_of("initialization", mixed) if h.whole.source == "Figure 4"}
+    assert apart == {"holds and not reproduced"}
+    few = halves_of("initialization", starts(0.05, 0.7, 200, count=2 * MIN_SEEDS - 1))
+    assert {h.parts for h in few} == {None}
+    assert halves_of("noise", rows) == []
 
 
 def test_a_start_that_never_arrives_needs_more_iterations_than_one_that_does() -> None:
@@ -132,7 +148,7 @@ def receivers(errors: dict[int, float], steps: dict[int, int]) -> list[Row]:
 
 
 def test_two_receivers_are_too_few_or_not() -> None:
-    errors, steps = {2: 0.04, 3: 0.01, 4: 0.008, 8: 0.004}, {2: 9, 3: 50, 4: 41, 8: 20}
+    errors, steps = {2: 0.04, 3: 0.01, 4: 0.008, 8: 0.004}, {2: 9, 3: 60, 4: 55, 8: 20}
 
     def told(rows: list[Row]) -> list[str]:
         return [j.verdict for j in receivers_claims(rows)]

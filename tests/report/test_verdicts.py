@@ -39,6 +39,21 @@ def test_a_verdict_needs_the_whole_interval_and_enough_seeds(
 
 
 @pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (Interval(11.4, 10.5, 12.3), "undecided"),
+        (Interval(8.5, 8.1, 8.9), "undecided"),
+        (Interval(12.6, 10.5, 14.0), "holds"),
+        (Interval(7.9, 7.0, 9.0), "not reproduced"),
+    ],
+)
+def test_near_a_round_number_of_the_paper_nothing_is_decided(
+    interval: Interval, verdict: Verdict
+) -> None:
+    assert at_least(interval, 10.0, 100) == verdict
+
+
+@pytest.mark.parametrize(
     ("interval", "count", "verdict"),
     [
         (Interval(1.0, 0.8, 1.2), 4, "holds"),

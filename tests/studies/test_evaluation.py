@@ -20,7 +20,7 @@ def test_a_point_answers_with_the_bits_of_an_estimation(
     point = Point("one", room, campaign, PAPER, ("map",), "itu", "same_paths", seeds=(4,),
                   noise_db=noise_db)  # fmt: skip
     (row,) = evaluate(point)
-    kept, _, rss = study_levels(point).kept(campaign)
+    kept, _, _, rss = study_levels([point]).kept(point)
     found = estimate(
         room,
         kept.with_rss(watts_to_dbm(rss[0])),
@@ -43,7 +43,7 @@ def test_a_point_with_more_unknowns_answers_with_the_bits_of_an_estimation(
                   noise_db=0.1, unknowns=("conductivity", "relative_permittivity"),
                   groups="material", gain_offset_db=1.0)  # fmt: skip
     (row,) = evaluate(point)
-    kept, _, rss = study_levels(point).kept(campaign)
+    kept, _, _, rss = study_levels([point]).kept(point)
     found = estimate(
         room,
         kept.with_rss(watts_to_dbm(rss[0])),

@@ -19,12 +19,14 @@ from tests import ROOT
 from vlmrt_dist.distributed.session import ActorOptions
 from vlmrt_dist.errors import ConfigurationError, StorageError
 from vlmrt_dist.field.simulation import perturbed
+from vlmrt_dist.inference.options import Adam
 from vlmrt_dist.scene.material_prior import MaterialPrior
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.places import results_place
 from vlmrt_dist.store.rows import Row
 from vlmrt_dist.studies import levels
 from vlmrt_dist.studies import runs as study
+from vlmrt_dist.studies.evaluation import evaluate, evaluate_together
 from vlmrt_dist.studies.truths import truth_of
 
 
@@ -47,7 +49,7 @@ def point(room: vd.SceneModel, well_placed: Callable[[vd.RadioConfig], vd.Campai
 
 @pytest.fixture(scope="module")
 def rows(point: study.Point) -> list[Row]:
-    return study.evaluate(point)
+    return evaluate(point)
 
 
 def without_times(rows: list[Row]) -> list[Row]:
@@ -96,7 +98,7 @@ def test_independent_truths_use_other_paths(point: study.Point) -> None:
     )
     assert not set(other.row_keys) & set(point.row_keys)
     # One solve of 5000 rays finds other paths than the next: the truth cannot be met exactly.
-    assert min(r.mre for r in study.evaluate(other)) > 1e-6
+    assert min(r.mre for r in evaluate(other)) > 1e-6
 
 
 def test_a_second_run_takes_what_the_first_published(
@@ -106,10 +108,10 @@ def test_a_second_run_takes_what_the_first_published(
     first = study.run([point], ledger)
     assert without_times(first) == without_times(rows)
 
-    def fail(_: study.Point) -> list[Row]:
+    def fail(_: list[study.Point]) -> list[list[Row]]:
         raise AssertionError("evaluated again")
 
-    monkeypatch.setattr(study, "evaluate", fail)
+    monkeypatch.setattr(study, "evaluate_together", fail)
     seen: list[tuple[int, int]] = []
     again = study.run([point], ledger, progress=lambda _, done, total: seen.append((done, total)))
     assert without_times(again) == without_times(first)
@@ -123,14 +125,14 @@ def test_only_what_is_missing_is_evaluated_and_in_the_same_bits(
     ledger = Ledger(tmp_path)
     more = dataclasses.replace(point, seeds=(0, 1, 2, 3), noise_db=0.1)
     some = dataclasses.replace(more, optimizers=("adam",), seeds=(2, 0))
-    whole = study.evaluate(more)
-    evaluate, asked = study.evaluate, []
+    whole = evaluate(more)
+    asked: list[tuple[tuple[str, ...], tuple[int, ...]]] = []
 
-    def seen(part: study.Point) -> list[Row]:
-        asked.append((part.optimizers, part.seeds))
-        return evaluate(part)
+    def seen(parts: list[study.Point]) -> list[list[Row]]:
+        asked.extend((part.optimizers, part.seeds) for part in parts)
+        return evaluate_together(parts)
 
-    monkeypatch.setattr(study, "evaluate", seen)
+    monkeypatch.setattr(study, "evaluate_together", seen)
     study.run([some], ledger)
     told: list[tuple[int, int]] = []
     rows = study.run([more], ledger, progress=lambda _, done, total: told.append((done, total)))
@@ -148,7 +150,7 @@ def test_maximum_a_posteriori_with_noise(point: study.Point) -> None:
         point, optimizers=("map", "levenberg_marquardt"), seeds=seeds, noise_db=0.1, prior_width=0.1
     )
     assert not set(noisy.row_keys) & set(point.row_keys)
-    rows = study.evaluate(noisy)
+    rows = evaluate(noisy)
     free, alone = rows[:12], rows[12:]
     assert [r.seed for r in free] == list(seeds)
     for row in rows:
@@ -170,7 +172,7 @@ def test_rows_judge_permittivities_and_offsets_too(point: study.Point) -> None:
         unknowns=("conductivity", "relative_permittivity"),
         widths={"relative_permittivity": 0.05},
     )  # fmt: skip
-    for row in study.evaluate(joint):
+    for row in evaluate(joint):
         assert row.loss < 1e-3  # without noise the fit explains every level
         assert row.held_out_db < 0.1
         moved = np.abs(np.array(row.permittivity_truth) - row.permittivity)
@@ -209,7 +211,7 @@ def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -
     some = dataclasses.replace(
         point, optimizers=("map", "adam"), initial="vlm", priors=priors, noise_db=0.01
     )
-    rows = study.evaluate(some)
+    rows = evaluate(some)
     assert [r.initial_mre for r in rows[:2]] == [r.initial_mre for r in rows[2:]]
     assert rows[0].initial_mre != pytest.approx(rows[1].initial_mre, rel=0.05)
     assert max(r.mre for r in rows[:2]) < 0.1
@@ -224,6 +226,7 @@ def test_every_seed_has_its_own_prior(room: vd.SceneModel, point: study.Point) -
         ({"priors": ()}, "one prior for each"),
         ({"seeds": (1, 1)}, "each be different"),
         ({"noise_db": -1.0}, "noise_db"),
+        ({"position_error_m": -0.1}, "position_error_m"),
         ({"prior_width": 0.0}, "prior_width"),
         ({"widths": {"relative_permittivity": 0.5}}, "widths of a point"),
     ],
@@ -235,11 +238,76 @@ def test_points_that_make_no_sense(
         dataclasses.replace(point, **changes)
 
 
+def test_points_that_differ_in_their_start_are_evaluated_together_in_the_same_bits(
+    point: study.Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = dataclasses.replace(point, adam=Adam(max_iterations=20), noise_db=0.1)
+    others = [dataclasses.replace(few, initial=initial, label={"start": initial})
+              for initial in ("random", "uniform")]  # fmt: skip
+    apart = dataclasses.replace(few, position_error_m=0.01)
+    points = [few, others[0], apart, others[1]]
+    assert study.companions(points) == [[0, 1, 3], [2]]
+    alone = [row for each in points for row in evaluate(each)]
+    groups = []
+
+    def seen(parts: list[study.Point]) -> list[list[Row]]:
+        groups.append(len(parts))
+        return evaluate_together(parts)
+
+    monkeypatch.setattr(study, "evaluate_together", seen)
+    together = study.run(points, Ledger(tmp_path))
+    assert without_times(together) == without_times(alone)
+    assert groups == [3, 1]
+    assert len({r.key for r in together}) == len(together)
+
+
+def test_many_seeds_are_not_put_together(point: study.Point) -> None:
+    many = dataclasses.replace(point, seeds=tuple(range(30)))
+    other = dataclasses.replace(many, initial="random")
+    assert study.companions([many, other]) == [[0], [1]]
+
+
+def test_antennas_that_stand_elsewhere_move_the_levels_a_little(point: study.Point) -> None:
+    """Errors grow with the displacement, another one for each seed, and none is without effect."""
+    exact = dataclasses.replace(
+        point, radio=vd.RadioConfig(max_depth=1), optimizers=("levenberg_marquardt",)
+    )
+    errors = [
+        [row.mre for row in evaluate(dataclasses.replace(exact, position_error_m=error))]
+        for error in (0.0, 1e-4, 1e-2)
+    ]
+    assert max(errors[0]) < 1e-8 < min(errors[1]) < max(errors[1]) < min(errors[2])
+    moved = dataclasses.replace(exact, position_error_m=1e-2)
+    assert moved.reported_protocol == "independent"
+    first, second = levels.displaced(moved, exact.campaign)
+    offsets = np.concatenate([(c.tx - exact.campaign.tx).ravel() for c in (first, second)])
+    assert 0.0 < np.abs(offsets).max() <= 2.5e-2
+    assert not np.array_equal(first.tx, second.tx)
+
+
+def test_the_truth_may_have_a_configuration_of_its_own(point: study.Point) -> None:
+    """A truth that lacks the reflections that the estimate has is not found."""
+    exact = dataclasses.replace(
+        point, radio=vd.RadioConfig(max_depth=1), optimizers=("levenberg_marquardt",),
+        protocol="independent",
+    )  # fmt: skip
+    sparse = vd.RadioConfig.paper(max_depth=1, samples_per_src=50, seed=3)
+    (row, _) = evaluate(dataclasses.replace(exact, truth_radio=sparse))
+    assert row.mre > 1e-3
+    assert row.protocol == "independent"
+    same = dataclasses.replace(exact, truth_radio=exact.radio)
+    assert max(r.mre for r in evaluate(same)) < 1e-8
+    with pytest.raises(ConfigurationError, match="truth_radio"):
+        dataclasses.replace(point, truth_radio=sparse)
+    keys = {exact.configuration("levenberg_marquardt"), same.configuration("levenberg_marquardt")}
+    assert len(keys) == 2
+
+
 @pytest.mark.ray
 def test_actors_give_the_same_rows(point: study.Point, rows: list[Row], tmp_path: Path) -> None:
     other = dataclasses.replace(point, seeds=(5,))
     both = study.run([point, other], Ledger(tmp_path), workers=ActorOptions(2))
-    assert without_times(both) == without_times(rows + study.evaluate(other))
+    assert without_times(both) == without_times(rows + evaluate(other))
 
 
 def test_a_relative_folder_is_refused_inside_a_ray_job(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +369,7 @@ def test_setups_that_hear_nothing_are_left_out(point: study.Point) -> None:
 def test_a_point_may_do_without_a_held_out_setup(point: study.Point, rows: list[Row]) -> None:
     without = dataclasses.replace(point, held_out=False, optimizers=("levenberg_marquardt",))
     assert not set(without.row_keys) & set(point.row_keys)
-    for row, same in zip(study.evaluate(without), rows[2:], strict=True):
+    for row, same in zip(evaluate(without), rows[2:], strict=True):
         assert np.isnan(row.held_out_db)
         assert np.isfinite(same.held_out_db)
         assert row.conductivity == same.conductivity

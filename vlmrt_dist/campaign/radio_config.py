@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -52,10 +53,16 @@ class RadioConfig:
     :param samples_per_src: rays launched by each transmitter in one solve of Sionna's (>= 1)
     :param seed: seed of the first solve of Sionna's (>= 0)
     :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
+<<<<<<< HEAD
     :param diffuse: model diffuse scattering (retrace engine only)
     :param diffraction: model diffraction of first order by the wedges of objects; a diffraction is
         one interaction of a path, beside which it may have reflections and transmissions
     :param edge_diffraction: free edges of open sheets diffract, too (with ``diffraction``)
+=======
+    :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient
+        say; False: surfaces are smooth, whatever the scene states
+    :param diffraction: add what the edges of objects diffract, to first order
+>>>>>>> main
     :raises ConfigurationError: if a value is outside what is stated here
     :raises FrequencyError: if the frequency is not positive and finite
     """
@@ -72,7 +79,7 @@ class RadioConfig:
     samples_per_src: int = 1_000_000
     seed: int = 1
     combining: Combining = "power"
-    diffuse: bool = False
+    diffuse_reflection: bool = False
     diffraction: bool = False
     edge_diffraction: bool = False
 
@@ -114,7 +121,11 @@ class RadioConfig:
         for name in ("max_reflections", "max_transmissions"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _integer(name, getattr(self, name)))
+<<<<<<< HEAD
         for name in ("diffuse", "diffraction", "edge_diffraction"):
+=======
+        for name in ("diffuse_reflection", "diffraction"):
+>>>>>>> main
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False")
@@ -149,12 +160,17 @@ class RadioConfig:
             same |= {"samples_per_src": 1, "seed": 0}
         return self.replace(**same).key
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
         fields = dataclasses.asdict(self)
+<<<<<<< HEAD
         if not self.edge_diffraction:  # keys made before there was the field stay those they are
             del fields["edge_diffraction"]
+=======
+        # The name that the field had when rows were stored, so that they keep their keys.
+        fields["diffuse"] = fields.pop("diffuse_reflection")
+>>>>>>> main
         text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"vlmrt RadioConfig 2\n" + text.encode()).hexdigest()
 

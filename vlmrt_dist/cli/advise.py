@@ -30,6 +30,7 @@ from vlmrt_dist.vlm import (
     Offline,
     OpenAICompatible,
     PositionAdvice,
+    PromptName,
     Recorded,
     Usage,
     advisor_named,
@@ -48,7 +49,9 @@ class AdvisorFlags(Options):
     :param model: the model, as its provider calls it
     :param base_url: the server, e.g. http://127.0.0.1:8000/v1
     :param key_file: a file with the key, mode 0600; default: GEMINI_API_KEY, OPENAI_API_KEY
-    :param anonymous: hide the scene's names, so that pictures decide
+    :param anonymous: hide the scene's names, so that pictures decide; offline: shapes
+    :param prompt: the paper's prompts in words of our own (structured), or as the paper prints them
+        (verbatim); default: structured
     :param recording: the answers that --vlm recorded replays, .json
     :param record: add the model's answers to this .json
     :param no_cache: ask again what was answered before
@@ -66,6 +69,7 @@ class AdvisorFlags(Options):
     base_url: Annotated[str | None, Parameter(metavar="URL")] = None
     key_file: Annotated[Path | None, Parameter(metavar="FILE")] = None
     anonymous: bool | None = None
+    prompt: PromptName | None = None
     recording: Annotated[Path | None, Parameter(metavar="FILE")] = None
     record: Annotated[Path | None, Parameter(metavar="FILE")] = None
     no_cache: bool | None = None
@@ -91,11 +95,12 @@ class AdvisorFlags(Options):
         if name != "recorded" and self.recording is not None:
             raise ConfigurationError("--recording goes with --vlm recorded")
         if name == "offline":
-            self._refuse_all_but("offline")
-            return Offline()
+            self._refuse_all_but("offline", "anonymous")
+            return Offline(anonymous=bool(self.anonymous))
+        prompt = _or(self.prompt, Gemini.prompt)
         if self.recording is not None:
-            self._refuse_all_but("recorded", "recording", "anonymous")
-            return Recorded(self.recording, anonymous=bool(self.anonymous))
+            self._refuse_all_but("recorded", "recording", "anonymous", "prompt")
+            return Recorded(self.recording, anonymous=bool(self.anonymous), prompt=prompt)
         connection = Connection(
             _or(self.timeout, Connection.timeout),
             _or(self.retries, Connection.retries),
@@ -111,6 +116,7 @@ class AdvisorFlags(Options):
                 budget=self._budget(Gemini.budget),
                 answers=answers,
                 anonymous=bool(self.anonymous),
+                prompt=prompt,
             )
         return OpenAICompatible(
             model=self.model or "",
@@ -120,6 +126,7 @@ class AdvisorFlags(Options):
             budget=self._budget(OpenAICompatible.budget),
             answers=answers,
             anonymous=bool(self.anonymous),
+            prompt=prompt,
         )
 
     def _budget(self, default: Budget) -> Budget:
@@ -197,7 +204,8 @@ def advise_command(
     if not table:
         raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
     if advisor.name == "offline":
-        say("note: the offline advisor is no vision model; it reads names and geometry")
+        read = "shapes alone" if asked.anonymous else "names and geometry"
+        say(f"note: the offline advisor is no vision model; it reads {read}")
     with results_only():
         images = _images(advisor, room, image)
         materials = advisor.propose_materials(images, room, table, frequency=frequency)

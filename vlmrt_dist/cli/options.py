@@ -20,6 +20,7 @@ from vlmrt_dist.campaign import Campaign, RadioConfig, Region
 from vlmrt_dist.command_line import Options, option_group
 from vlmrt_dist.console import results_only, say
 from vlmrt_dist.errors import CampaignError, ConfigurationError, SceneError, StorageError
+from vlmrt_dist.extras import need
 from vlmrt_dist.field import Engine
 from vlmrt_dist.inference import (
     ADAMS,
@@ -195,7 +196,12 @@ class RadioOptions(Options, RadioConfig):
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
     devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
+<<<<<<< HEAD
     diffuse: Annotated[bool, Parameter(parse=False)] = False
+=======
+    diffuse_reflection: Annotated[bool, Parameter(parse=False)] = False
+    diffraction: Annotated[bool, Parameter(parse=False)] = False
+>>>>>>> main
 
 
 @option_group("Radio")
@@ -523,12 +529,15 @@ def check_target(path: Path | None, *suffixes: str, overwrite: bool) -> None:
     :param path: None: nothing is to be written
     :param overwrite: whether a file that is there may be replaced
     :raises CampaignError: if its name has another ending
+    :raises ConfigurationError: if it is an HTML page, and what makes one is not installed
     :raises StorageError: if its folder is not there or not writable, or the file is there already
     """
     if path is None:
         return
     if path.suffix.lower() not in suffixes:
         raise CampaignError(f"cannot write {path}: its name must end in {' or '.join(suffixes)}")
+    if path.suffix.lower() in (".html", ".htm"):
+        need("plotly", "report", f"the page {path}")
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
         raise StorageError(f"cannot write {path}: there is no such folder, or it is not writable")
     if not overwrite and os.path.lexists(path):

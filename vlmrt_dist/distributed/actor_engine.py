@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from vlmrt_dist.cores import share_cores
 from vlmrt_dist.engine import VARIANT_VARIABLE, prepare_engine
 
 
@@ -22,4 +23,5 @@ def prepare_actor_engine(*, threads: int, gpu: bool) -> str:
     import drjit
 
     drjit.set_thread_count(threads)
+    share_cores(threads)
     return variant

@@ -5,11 +5,16 @@ from .evaluators import ReplayObjective as ReplayObjective
 from .evaluators import RetraceObjective as RetraceObjective
 from .map_plane import MapCells as MapCells
 from .map_plane import MapPlane as MapPlane
+from .materials import SCATTERING as SCATTERING
 from .materials import SLAB as SLAB
 from .materials import LayerMaterials as LayerMaterials
 from .materials import Materials as Materials
 from .materials import Parameter as Parameter
 from .mean_length import path_lengths as path_lengths
+from .mechanisms import Added as Added
+from .mechanisms import Mechanism as Mechanism
+from .mechanisms import Roughness as Roughness
+from .mechanisms import mechanisms_of as mechanisms_of
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
@@ -29,6 +34,7 @@ from .penetration import normal_loss as normal_loss
 from .penetration import penetration_loss as penetration_loss
 from .penetration import scene_loss as scene_loss
 from .replay import Replay as Replay
+from .replays import replay_of as replay_of
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
 from .simulation import perturbed as perturbed

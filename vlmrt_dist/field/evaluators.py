@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -27,7 +28,8 @@ from vlmrt_dist.field.objective import (
 )
 from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
-from vlmrt_dist.field.walls import refuse_walls, walls_of
+from vlmrt_dist.field.replays import replay_of
+from vlmrt_dist.field.walls import refuse_walls
 from vlmrt_dist.paths import AntennaFields, PathTable, Turns
 from vlmrt_dist.scene import SceneModel
 
@@ -60,16 +62,30 @@ class ReplayObjective:
         self._present = campaign.present
         self._scene, self._campaign, self._table = scene, campaign, table
         self._carriers = carriers_of(scene, campaign, radio)
-        power = measured_power(campaign, measured)
-        self._errors = [PowerErrors(power[:, c.setups]) for c in self._carriers]
+        self._errors = self._errors_of(measured)
         self._replays = [
-            Replay(self._part(c), c.radio, walls_of(scene, c.radio.frequency))
-            for c in self._carriers
+            replay_of(scene, self._setups(c), c.radio, self._part(c)) for c in self._carriers
         ]
         self._observables = None
         if campaign.observables:
             self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
         self._turning: list[tuple[Replay, AntennaFields]] = []
+
+    def remeasured(self, campaign: Campaign, measured: FloatArray) -> ReplayObjective:
+        """The same paths with other levels; what was computed of the paths is shared.
+
+        :param campaign: the same setups; some links may have no level any more
+        :param measured: [S, M, N] received powers in watts
+        """
+        other = copy.copy(self)
+        other._campaign, other._present = campaign, campaign.present
+        other._errors = other._errors_of(measured)
+        return other
+
+    def _errors_of(self, measured: FloatArray | None) -> list[PowerErrors]:
+        """Loss of the levels at each carrier."""
+        power = measured_power(self._campaign, measured)
+        return [PowerErrors(power[:, c.setups]) for c in self._carriers]
 
     def _part(self, carrier: Carrier) -> PathTable:
         """The paths of the setups at one carrier."""
@@ -77,13 +93,19 @@ class ReplayObjective:
             return self._table
         return self._table.setups(carrier.setups.tolist())
 
+    def _setups(self, carrier: Carrier) -> Campaign:
+        """The setups at one carrier."""
+        if len(self._carriers) == 1:
+            return self._campaign
+        return self._campaign.subset(carrier.setups.tolist())
+
     def _aimed(self, turns: Turns | None) -> list[Replay]:
         """Replays whose antennas are turned, one a carrier."""
         if turns is None:
             return self._replays
         if not self._turning:
             for carrier, plain in zip(self._carriers, self._replays, strict=True):
-                part = self._campaign.subset(carrier.setups.tolist())
+                part = self._setups(carrier)
                 replay = Replay(plain.table, carrier.radio, plain.walls, turning=True)
                 fields = AntennaFields(self._scene, part, carrier.radio, plain.table)
                 self._turning.append((replay, fields))

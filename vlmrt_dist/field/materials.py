@@ -6,11 +6,22 @@ from typing import Literal, NamedTuple
 
 from vlmrt_dist.arrays import FloatArray
 
-Parameter = Literal["conductivity", "relative_permittivity", "thickness", "extra_loss_db"]
-"""Parameters that the coefficients of an object depend on."""
+Parameter = Literal[
+    "conductivity",
+    "relative_permittivity",
+    "thickness",
+    "extra_loss_db",
+    "scattering_coefficient",
+    "xpd_coefficient",
+]
+"""Parameters that what an object reflects, lets through and scatters depends on."""
 
 SLAB: tuple[Parameter, ...] = ("conductivity", "relative_permittivity", "thickness")
 """Those of each slab, which its Fresnel coefficients depend on."""
+
+SCATTERING: tuple[Parameter, ...] = ("scattering_coefficient", "xpd_coefficient")
+"""Those of an object's surface. Levels follow the first in closed form and know the second by what
+is scattered alone, so no path is walked to differentiate by them."""
 
 
 class LayerMaterials(NamedTuple):
@@ -35,6 +46,10 @@ class Materials(NamedTuple):
     :param layers: of the scene's layers; None: as the scene states them
     :param extra_loss_db: loss of what passes through an object, at all angles, beyond that of its
         slabs [dB]; None: as the scene states it
+    :param scattering_coefficient: S in [0, 1], share of the reflected amplitude that is scattered;
+        None: as the scene states it
+    :param xpd_coefficient: K_x in [0, 1], share of the scattered power in the other polarization;
+        None: as the scene states it
     """
 
     conductivity: FloatArray
@@ -42,6 +57,8 @@ class Materials(NamedTuple):
     thickness: FloatArray
     layers: LayerMaterials | None = None
     extra_loss_db: FloatArray | None = None
+    scattering_coefficient: FloatArray | None = None
+    xpd_coefficient: FloatArray | None = None
 
     @property
     def slab(self) -> tuple[FloatArray, FloatArray, FloatArray]:

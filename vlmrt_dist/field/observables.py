@@ -36,6 +36,7 @@ from vlmrt_dist.campaign import (
     RadioConfig,
     ResponseMagnitude,
 )
+from vlmrt_dist.errors import UnsupportedByReplay
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import DB, LinkOffsets, Observed
 from vlmrt_dist.field.replay import NEPER, Replay
@@ -103,6 +104,11 @@ class ObservableReplay:
         self._receivers = campaign.num_receivers
         first, power = _first_delays(table), _transmit_powers(campaign)
         for carrier, replay in zip(carriers, replays, strict=True):
+            if replay.mechanisms or replay.roughness is not None:
+                raise UnsupportedByReplay(
+                    "only levels are modelled together with scattering and diffraction, not "
+                    f"{campaign.observables[0].name}; leave out the one or the other"
+                )
             placed, start = [], 0
             number = np.full(campaign.num_setups, -1)
             number[carrier.setups] = np.arange(len(carrier.setups))

@@ -12,7 +12,8 @@ the derivatives for σ, ε_r and thickness; it is written out, not taped. Where 
 an extra loss (:class:`~vlmrt_dist.field.walls.Walls`) the coefficients are those of the stack, and
 there is one such derivative for each layer. Where several pairs of ports share a path, or antennas
 turn, its 2×2 matrix is computed once, and every pair's amplitude from it
-(:mod:`~vlmrt_dist.field.polarimetry`).
+(:mod:`~vlmrt_dist.field.polarimetry`). What reaches receivers otherwise is added by
+:mod:`~vlmrt_dist.field.mechanisms`.
 
 Kernels are elementwise and every sum over paths is done in path order, so the result has the same
 bits for any number of threads, any number of parameter vectors and any sharding of the setups.
@@ -21,7 +22,7 @@ bits for any number of threads, any number of parameter vectors and any sharding
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import scipy.sparse as sp
@@ -29,7 +30,11 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
+<<<<<<< HEAD
 from vlmrt_dist.field.diffraction import edge_weights
+=======
+from vlmrt_dist.errors import UnsupportedByReplay
+>>>>>>> main
 from vlmrt_dist.field.kernels import (
     KINDS,
     NO_LAYER,
@@ -41,7 +46,8 @@ from vlmrt_dist.field.kernels import (
     transfer,
     walk,
 )
-from vlmrt_dist.field.materials import SLAB, Materials, Parameter
+from vlmrt_dist.field.materials import SCATTERING, SLAB, LayerMaterials, Materials, Parameter
+from vlmrt_dist.field.mechanisms import Added, Mechanism, Roughness, merged
 from vlmrt_dist.field.objective import DB, Slopes
 from vlmrt_dist.field.polarimetry import (
     Ends,
@@ -57,6 +63,9 @@ from vlmrt_dist.units import VACUUM_PERMITTIVITY
 MAX_LANES = 1 << 18
 """Paths times parameter vectors that one kernel launch walks; bounds the memory of a batch."""
 
+OF_OBJECTS: frozenset[Parameter] = frozenset({"extra_loss_db", *SCATTERING})
+"""Parameters of objects, which their layers do not have."""
+
 BY_ETA: frozenset[Parameter] = frozenset({"conductivity", "relative_permittivity"})
 """Parameters that levels depend on through η alone."""
 
@@ -71,11 +80,14 @@ class Derivative(NamedTuple):
     :param by_path: [D · P, S] derivative of its link's received power with respect to the parameter
         of the object that path p meets at interaction d (row d · P + p), through that interaction
         alone [W/unit]. Where objects have layers, up to N each, [D · N · P, S] for each layer
-        (row (d · N + n) · P + p), but for the extra loss
+        (row (d · N + n) · P + p), but for the extra loss. Of a parameter of the surface no rows
+    :param added: what else changes links, by rough surfaces and by mechanisms beside the paths;
+        None: nothing
     """
 
     rss: FloatArray
     by_path: FloatArray
+    added: Slopes | None = None
 
 
 class PathValues(NamedTuple):
@@ -95,6 +107,9 @@ class Replay:
         with
     :param walls: layers and extra losses of the objects; None: every object is one slab
     :param turning: :meth:`aim` is going to turn the antennas
+    :param mechanisms: what reaches the receivers beside these paths
+    :param roughness: what reflections lose to scattering; None: nothing
+    :raises UnsupportedByReplay: if there are mechanisms, and antennas turn or have several ports
     """
 
     def __init__(
@@ -104,13 +119,23 @@ class Replay:
         walls: Walls | None = None,
         *,
         turning: bool = False,
+        mechanisms: Sequence[Mechanism] = (),
+        roughness: Roughness | None = None,
     ) -> None:
+        self.mechanisms, self.roughness = tuple(mechanisms), roughness
+        self._plain = not self.mechanisms and roughness is None
         self.table = table
         self.radio = radio
         self.walls = walls
         self.num_links = table.num_setups * table.num_receivers
         self._path_link = table.link
         several = table.ports is not None and table.ports.pairs.max(initial=1) > 1
+        if not self._plain and (several or turning):
+            what = "averages over ports" if several else "unknown orientations"
+            raise UnsupportedByReplay(
+                f"{what} are not modelled together with scattering and diffraction; leave out one "
+                "of the two"
+            )
         self._averages = PortAverages(table) if several else None
         self._target, targets = self._path_link, self.num_links
         if self._averages is not None:
@@ -202,7 +227,7 @@ class Replay:
         ends += [Ends(tx, slope) for slope in self._turned[1]]
         changes = [end.amplitude(matrix, self._which) for end in ends]
         value = self._ends.amplitude(matrix, self._which)
-        rss, by_path = self._summed(columns_of(value, changes, coherent))
+        rss, by_path, _ = self._summed(columns_of(value, changes, coherent))
         power = rss[:, 0]
         per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
         slopes = by_path.reshape(len(changes), -1)
@@ -229,13 +254,10 @@ class Replay:
         parts of one complex number, so paths are walked once for both."""
         found: dict[Parameter, Derivative] = {}
         for group in _walks(wanted):
-            parts = [self._derivative(rows, group) for rows in self._parts(materials, group)]
-            whole = parts[0]
-            if len(parts) > 1:
-                joined = (np.concatenate(p, axis=1) for p in zip(*parts, strict=True))
-                whole = Derivative(*joined)
-            each = np.split(whole.by_path, len(group))
-            found |= {n: Derivative(whole.rss, rows) for n, rows in zip(group, each, strict=True)}
+            parts = [self._derivative(part, group)[1] for part in self._parts(materials, group)]
+            found |= (
+                parts[0] if len(parts) == 1 else {n: _joined([p[n] for p in parts]) for n in group}
+            )
         return found
 
     def slopes(
@@ -245,27 +267,32 @@ class Replay:
         several parameters, summed over the paths of a link."""
         found: dict[Parameter, Slopes] = {}
         for group in _walks(wanted):
-            pairs = [self._pairs(name) for name in group]
-            powers, values = [], []
-            for rows in self._parts(materials, group):
-                rss, by_path = self._derivative(rows, group)
-                powers.append(rss)
-                each = np.split(by_path, len(group))
-                values.append([p.sum @ part for p, part in zip(pairs, each, strict=True)])
-            for name, p, parts in zip(group, pairs, zip(*values, strict=True), strict=True):
-                found[name] = Slopes(p.link, p.slab, _beside(parts))
+            parts = [self._derivative(part, group) for part in self._parts(materials, group)]
+            powers = [rss for rss, _ in parts]
+            for name in group:
+                every = [self._per_link(name, part[name]) for _, part in parts]
+                found[name] = every[0]._replace(value=_beside([each.value for each in every]))
         if not wanted:
-            powers = [self._derivative(rows, ()).rss for rows in self._parts(materials, ())]
+            powers = [self._derivative(part, ())[0] for part in self._parts(materials, ())]
         return _beside(powers), found
 
-    def _parts(
-        self, materials: Materials, wanted: tuple[Parameter, ...]
-    ) -> Iterator[list[FloatArray]]:
+    def _per_link(self, name: Parameter, derivative: Derivative) -> Slopes:
+        """A derivative summed over the paths of each link."""
+        if name in SCATTERING:
+            return derivative.added or _no_slopes(derivative.rss.shape[1])
+        pairs = self._pairs(name)
+        own = Slopes(pairs.link, pairs.slab, pairs.sum @ derivative.by_path)
+        return own if derivative.added is None else merged([own, derivative.added])
+
+    def _parts(self, materials: Materials, wanted: tuple[Parameter, ...]) -> Iterator[_Part]:
         """The materials of so many parameter vectors at a time as one kernel launch may walk."""
         rows = self._rows(materials, "extra_loss_db" in wanted)
+        count = len(rows[0])
         step = max(1, MAX_LANES // max(self.table.num_paths, 1))
-        for i in range(0, len(rows[0]), step):
-            yield rows if len(rows[0]) <= step else [x[i : i + step] for x in rows]
+        for i in range(0, count, step):
+            some = slice(i, i + step)
+            given = None if self._plain else _some_of(materials, some, count)
+            yield _Part(rows if count <= step else [x[some] for x in rows], given)
 
     def by_path(
         self, materials: Materials, wanted: Sequence[Parameter], *, coherent: bool
@@ -278,7 +305,7 @@ class Replay:
         value: NDArray[Any] = np.zeros((0, 0))
         for group in tuple(_walks(wanted)) or ((),):
             every = [
-                self._of_paths(rows, group, coherent) for rows in self._parts(materials, group)
+                self._of_paths(part.rows, group, coherent) for part in self._parts(materials, group)
             ]
             columns = [_beside(each) for each in zip(*every, strict=True)]
             value = columns[0]
@@ -342,6 +369,12 @@ class Replay:
         # Nothing else of the M · K entries is touched: for large rooms they are most of the time.
         total = np.zeros((setups * objects, count))
         total[of.met] = found
+        if derivative.added is not None:
+            link, slab, value = derivative.added
+            change = value * weight.reshape(count, -1).T[link]
+            if scale is not None:
+                change *= scale[slab, None]
+            np.add.at(total, link // self.table.num_receivers * objects + slab, change)
         return total.reshape(setups, objects, count).transpose(2, 0, 1)
 
     def jacobian(
@@ -353,6 +386,10 @@ class Replay:
         :return: [M · N, K] for an extra loss, or where no object has layers; otherwise
             [M · N, K + Λ], the layers behind the objects
         """
+        if unknown in SCATTERING or derivative.added is not None:
+            link, slab, value = self._per_link(unknown, derivative)
+            shape = self.num_links, self._pairs(unknown).num_slabs
+            return sp.csr_matrix((value[:, 0], (link, slab)), shape)
         pairs = self._pairs(unknown)
         values = pairs.sum @ derivative.by_path[:, 0]
         return sp.csr_matrix(
@@ -361,7 +398,7 @@ class Replay:
 
     def _pairs(self, unknown: Parameter) -> _Pairs:
         """The pairs of links and objects, or of links and slabs, that a parameter changes."""
-        of_objects = unknown == "extra_loss_db"
+        of_objects = unknown in OF_OBJECTS
         if of_objects not in self._pairs_of:
             rows = self._by_object if of_objects else self._by_slab
             self._pairs_of[of_objects] = _Pairs.of(rows, self.num_links)
@@ -369,9 +406,13 @@ class Replay:
 
     def steps(self, materials: Materials, unknown: Parameter) -> FloatArray:
         """[S, K] or [S, K + Λ] columns' factors that turn a :meth:`jacobian` by a parameter into
-        one by its logarithm: its values; of an extra loss [dB] ones."""
+        one by its logarithm: its values; of an extra loss [dB] ones; of S and the XPD coefficient
+        into one by their logit, ln(v / (1 - v)): v (1 - v)."""
         if unknown == "extra_loss_db":
             return np.ones((1, self.table.num_objects))
+        if unknown in SCATTERING:
+            value = np.array(getattr(materials, unknown), np.float64, ndmin=2)
+            return value * (1.0 - value)
         return self._rows(materials)[SLAB.index(unknown)]
 
     def _rows(self, materials: Materials, by_loss: bool = False) -> list[FloatArray]:
@@ -386,7 +427,9 @@ class Replay:
             names.append("extra_loss_db")
             given.append(np.zeros(objects) if loss is None else loss)
         arrays = [np.array(x, np.float64, ndmin=2, copy=None) for x in given]
-        count = max(len(x) for x in arrays)
+        rough = [x for x in (materials.scattering_coefficient, materials.xpd_coefficient)
+                 if x is not None]  # fmt: skip
+        count = max([len(x) for x in arrays] + [len(x) for x in rough if np.ndim(x) == 2])
         for name, x in zip(names, arrays, strict=True):
             if x.shape not in ((1, objects), (count, objects)):
                 raise ValueError(f"{name} has shape {x.shape}, expected ({count}, {objects})")
@@ -418,11 +461,63 @@ class Replay:
             )
         return self._lanes[count]
 
-    def _derivative(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> Derivative:
+    def _derivative(
+        self, part: _Part, group: tuple[Parameter, ...]
+    ) -> tuple[FloatArray, dict[Parameter, Derivative]]:
+        """Received powers [L, S], and with them the derivative by each parameter of a walk."""
+        walked = tuple(n for n in group if n not in SCATTERING)
+        coherent = self.radio.combining == "coherent"
         if self.table.num_paths == 0:
-            count = len(rows[0])
-            return Derivative(np.zeros((self.num_links, count)), np.zeros((0, count)))
-        return self._summed(self._columns(rows, wanted, self.radio.combining == "coherent"))
+            columns = [np.zeros((0, len(part.rows[0])))] * (1 + coherent)
+        else:
+            columns = self._columns(part.rows, walked, coherent)
+        if not self._plain:
+            return self._with_mechanisms(columns, part, group, walked)
+        rss, by_path, _ = self._summed(columns)
+        rows = zip(walked, np.split(by_path, len(walked)), strict=True) if walked else ()
+        found = {n: Derivative(rss, own) for n, own in rows}
+        if len(walked) < len(group):  # smooth surfaces do not change with S
+            found |= {n: Derivative(rss, by_path[:0]) for n in group if n not in found}
+        return rss, found
+
+    def _with_mechanisms(
+        self,
+        columns: list[FloatArray],
+        part: _Part,
+        group: tuple[Parameter, ...],
+        walked: tuple[Parameter, ...],
+    ) -> tuple[FloatArray, dict[Parameter, Derivative]]:
+        """:meth:`_derivative` from the paths' columns, which are those of smooth surfaces."""
+        assert part.materials is not None
+        coherent, count = self.radio.combining == "coherent", columns[0].shape[1]
+        slopes: dict[Parameter, list[Slopes]] = {name: [] for name in group}
+        added = [m.added(part.materials, group, coherent=coherent) for m in self.mechanisms]
+        if self.roughness is not None:
+            coefficient = self.roughness.of(part.materials, count)
+            share = self.roughness.share(coefficient)
+            columns = [x * (np.sqrt(share) if coherent else share) for x in columns]
+            if "scattering_coefficient" in group:
+                value = columns[0]
+                if coherent:
+                    value = (columns[0] + 1j * columns[1]) * self._phase
+                found = self.roughness.slopes(value, coefficient, coherent=coherent)
+                none = np.zeros((self.num_links, count), value.dtype)
+                added.append(Added(none, {"scattering_coefficient": found}))
+        fields = [each.value for each in added if np.iscomplexobj(each.value)]
+        rss, by_path, field = self._summed(columns, sum(fields) if fields else 0.0)
+        rss = sum((x.value for x in added if not np.iscomplexobj(x.value)), start=rss)
+        for each in added:
+            for name, found in each.by.items():
+                if np.iscomplexobj(found.value):
+                    change = 2.0 * (np.conj(field)[found.link] * found.value).real
+                    found = found._replace(value=change)
+                slopes[name].append(found)
+        rows = dict(zip(walked, np.split(by_path, len(walked)), strict=True)) if walked else {}
+        none = np.zeros((0, count))
+        return rss, {
+            name: Derivative(rss, rows.get(name, none), merged(parts) if parts else None)
+            for name, parts in slopes.items()
+        }
 
     def _columns(
         self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
@@ -471,14 +566,22 @@ class Replay:
         found = [np.broadcast_to(v.numpy(), shape) for v in transfer(*common)]
         return [v.reshape(paths, count) for v in found]
 
-    def _summed(self, columns: list[FloatArray]) -> Derivative:
-        """Powers of links from what the kernel gave for each path [P, S]."""
-        found = self._of_targets(columns)
-        if self._averages is None:
-            return found
-        return Derivative(*self._averages.folded(*found))
+    def _summed(
+        self, columns: list[FloatArray], beside: NDArray[Any] | float = 0.0
+    ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
+        """Powers of links from what the kernel gave for each path [P, S]; the rows of
+        :attr:`Derivative.by_path`; and where paths add coherently the fields [√W].
 
-    def _of_targets(self, columns: list[FloatArray]) -> Derivative:
+        :param beside: fields that add to those of the paths, where they add coherently
+        """
+        rss, by_path, field = self._of_targets(columns, beside)
+        if self._averages is None:
+            return rss, by_path, field
+        return *self._averages.folded(rss, by_path), field
+
+    def _of_targets(
+        self, columns: list[FloatArray], beside: NDArray[Any] | float
+    ) -> tuple[FloatArray, FloatArray, NDArray[Any]]:
         """Powers of the links, or where they have several of the pairs of ports."""
         count, targets = columns[0].shape[1], self._sum_links.shape[0]
         if self.radio.combining == "power":
@@ -486,15 +589,66 @@ class Replay:
             if count == 1:  # the same sum in the same order, without scipy's overhead
                 power = columns[0][:, 0]
                 rss = np.bincount(self._target, power, targets).astype(np.float64)
-                return Derivative(rss[:, None], by_path)
-            return Derivative(self._sum_links @ columns[0], by_path)
+                return rss[:, None], by_path, rss
+            return self._sum_links @ columns[0], by_path, by_path
         amplitude = (columns[0] + 1j * columns[1]) * self._phase
-        field = self._sum_links @ amplitude
+        field = self._sum_links @ amplitude + beside
         pointer = 2.0 * np.conj(field)[self._target] * self._phase
         parts = zip(columns[2::2], columns[3::2], strict=True)
         change = [(pointer * (real + 1j * imaginary)).real for real, imaginary in parts]
         by_path = np.concatenate(change or [np.zeros((0, count))])
-        return Derivative(field.real**2 + field.imag**2, by_path)
+        return field.real**2 + field.imag**2, by_path, field
+
+
+class _Part(NamedTuple):
+    """:param rows: see :meth:`Replay._rows`
+    :param materials: the same with those of the surfaces [S, K] each; None: not needed
+    """
+
+    rows: list[FloatArray]
+    materials: Materials | None
+
+
+def _some_of(materials: Materials, some: slice, count: int) -> Materials:
+    """Some of ``count`` parameter vectors, [S, K] each."""
+
+    @overload
+    def of(x: FloatArray) -> FloatArray: ...
+    @overload
+    def of(x: None) -> None: ...
+    def of(x: FloatArray | None) -> FloatArray | None:
+        if x is None:
+            return None
+        every = np.array(x, np.float64, ndmin=2, copy=None)
+        return np.broadcast_to(every, (count, every.shape[1]))[some]
+
+    layers = materials.layers
+    if layers is not None:
+        layers = LayerMaterials(*(of(x) for x in layers))
+    return Materials(
+        of(materials.conductivity),
+        of(materials.relative_permittivity),
+        of(materials.thickness),
+        layers,
+        of(materials.extra_loss_db),
+        of(materials.scattering_coefficient),
+        of(materials.xpd_coefficient),
+    )
+
+
+def _joined(parts: Sequence[Derivative]) -> Derivative:
+    """Derivatives of one parameter for the vectors of each part, one behind another."""
+    rss, by_path = (np.concatenate([part[i] for part in parts], axis=1) for i in range(2))
+    added = [part.added for part in parts if part.added is not None]
+    if not added:
+        return Derivative(rss, by_path)
+    values = _beside([each.value for each in added])
+    return Derivative(rss, by_path, added[0]._replace(value=values))
+
+
+def _no_slopes(count: int) -> Slopes:
+    none = np.zeros(0, np.int64)
+    return Slopes(none, none, np.zeros((0, count)))
 
 
 def _parts_of(column: NDArray[Any], ends: list[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
@@ -597,11 +751,14 @@ class _Lanes(NamedTuple):
 
 def _walks(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
     """The parameters that one walk differentiates by: all that levels depend on through η, or one
-    other."""
-    by_eta = tuple(name for name in wanted if name in BY_ETA)
-    if by_eta:
-        yield by_eta
-    yield from ((name,) for name in wanted if name not in BY_ETA)
+    other; those of surfaces, which need none, go with the first."""
+    groups = [tuple(n for n in wanted if n in BY_ETA)]
+    groups += [(n,) for n in wanted if n not in BY_ETA and n not in SCATTERING]
+    groups = [group for group in groups if group]
+    rough = tuple(n for n in wanted if n in SCATTERING)
+    if rough:
+        groups[:1] = [(*groups[0], *rough)] if groups else [rough]
+    yield from groups
 
 
 def _beside(parts: Sequence[FloatArray]) -> FloatArray:

@@ -36,18 +36,18 @@ class TrueLinks:
     def __init__(
         self, scene: SceneModel, campaign: Campaign, truth: FloatArray, radio: RadioConfig
     ) -> None:
-        from vlmrt_dist.field.replay import Replay  # imports Dr.Jit
+        from vlmrt_dist.field.replays import replay_of  # imports Dr.Jit
         from vlmrt_dist.field.tracing import trace
-        from vlmrt_dist.field.walls import walls_of
 
         self._campaign = campaign
         self._table = trace(scene, campaign, radio)
         self._carriers = carriers_of(scene, campaign, radio)
         self._replays = [
-            Replay(
-                self._table.setups(carrier.setups.tolist()),
+            replay_of(
+                scene,
+                campaign.subset(carrier.setups.tolist()),
                 carrier.radio,
-                walls_of(scene, carrier.radio.frequency),
+                self._table.setups(carrier.setups.tolist()),
             )
             for carrier in self._carriers
         ]

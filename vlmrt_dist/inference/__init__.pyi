@@ -18,6 +18,12 @@ from .export import write_links as write_links
 from .export import write_rows as write_rows
 from .fitting import appraise_adam as appraise_adam
 from .fitting import fit_least_squares as fit_least_squares
+from .lattice import (
+    MOST_UNKNOWNS as MOST_UNKNOWNS,
+)
+from .lattice import (
+    lattice_shares as lattice_shares,
+)
 from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt

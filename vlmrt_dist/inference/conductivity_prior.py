@@ -11,7 +11,7 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.console import listed
-from vlmrt_dist.errors import ConfigurationError, NumericalError
+from vlmrt_dist.errors import ConfigurationError, FrequencyError, NumericalError
 from vlmrt_dist.inference.options import Initial, Prior, check_choice, check_correlation
 from vlmrt_dist.scene import (
     CORRELATION,
@@ -21,6 +21,7 @@ from vlmrt_dist.scene import (
     SceneLayers,
     SceneModel,
     Tails,
+    conductivity_table,
     spread_of,
 )
 
@@ -169,13 +170,19 @@ def _checked(
 
 
 def initial_conductivity(
-    initial: Initial | FloatArray, prior: ConductivityPrior, rng: np.random.Generator
+    initial: Initial | FloatArray,
+    prior: ConductivityPrior,
+    frequency: float,
+    rng: np.random.Generator,
 ) -> FloatArray:
     """The start of the estimation [K] [S/m]; fixed objects keep their value.
 
     "itu" and "vlm" both start at the prior's median: whose values it holds is the caller's choice.
 
+    :param frequency: carrier [Hz], at which the table's values are taken
+
     :raises NumericalError: if values are given that are not positive and finite
+    :raises FrequencyError: if the table's mean is asked for where it has no values
     """
     median, free = prior.median, prior.free
     if isinstance(initial, str):
@@ -184,6 +191,7 @@ def initial_conductivity(
             "itu": lambda: median,
             "vlm": lambda: median,
             "uniform": lambda: np.full(len(median), median[free].mean()),
+            "uniform_table": lambda: np.full(len(median), _mean_of_table(frequency)),
             "random": lambda: rng.uniform(*RANDOM_RANGE, len(median)),
         }[initial]()
     else:
@@ -195,3 +203,13 @@ def initial_conductivity(
                 "the object is not fixed [S/m]"
             )
     return np.where(free, values, median)
+
+
+def _mean_of_table(frequency: float) -> float:
+    """Mean conductivity [S/m] of all tabulated classes that have one to estimate."""
+    table = conductivity_table(frequency)
+    values = np.array([c * (frequency / 1e9) ** d for c, d in table.values()])
+    usable = (values > MIN_CONDUCTIVITY) & (values < MAX_CONDUCTIVITY)
+    if not usable.any():
+        raise FrequencyError(f"ITU-R P.2040 has no values for any material at {frequency:g} Hz")
+    return float(values[usable].mean())

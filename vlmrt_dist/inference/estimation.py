@@ -86,7 +86,7 @@ def estimate(
         scene = scene.fill_materials(prior.materials)
     rng = np.random.default_rng(max(seed, 0))  # a negative one is refused below
     conductivity = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
-    start = initial_conductivity(solver.initial, conductivity, rng)
+    start = initial_conductivity(solver.initial, conductivity, assumed.radio.frequency, rng)
     clock = Clock()
     with open_problem(
         scene,

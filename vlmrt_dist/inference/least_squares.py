@@ -161,6 +161,22 @@ class LeastSquaresResult:
     outcome: Outcome = "converged"
 
 
+def is_sparse(values: int, unknowns: int) -> bool:
+    """Whether a derivative [values, unknowns] is kept sparse."""
+    return values * unknowns > MAX_DENSE or unknowns > MAX_DENSE_UNKNOWNS
+
+
+def at_once(predict: Predict | ManyPredict, x: FloatArray, values: int) -> tuple[FloatArray, Any]:
+    """Levels [L] at x [X] and their derivative [L, X], dense where that is quicker.
+
+    :param values: how many of the levels are used
+    """
+    if not is_sparse(values, len(x)) and isinstance(predict, ManyPredict):
+        level, jacobian = predict.many(x[None])
+        return level[0], jacobian[0]
+    return predict(x)
+
+
 def levenberg_marquardt(
     predict: Predict,
     data: LeastSquares,
@@ -223,7 +239,7 @@ class System:
         self._predict: Predict | ManyPredict = predict
         self._prior, self._progress = data.prior_term, progress
         self._index, self._links = np.flatnonzero(data.used), data.links
-        self.sparse = len(self._index) * size > MAX_DENSE or size > MAX_DENSE_UNKNOWNS
+        self.sparse = is_sparse(len(self._index), size)
         self._constant = self._slope(data.prior) if self._prior.linear else None
         self._last: tuple[bytes, tuple[FloatArray, Any]] | None = None
 
@@ -252,16 +268,13 @@ class System:
 
     def _levels(self, x: FloatArray) -> tuple[FloatArray, Any]:
         """Levels [L] and their derivative [L, X], sparse or dense."""
-        if not self.sparse and isinstance(self._predict, ManyPredict):
-            level, jacobian = self._predict.many(x[None])
-            return level[0], jacobian[0]
-        found = self._predict(x)
-        return found if self.sparse else (found[0], found[1].toarray())
+        level, jacobian = at_once(self._predict, x, len(self._index))
+        plain = self.sparse or isinstance(jacobian, np.ndarray)
+        return level, jacobian if plain else jacobian.toarray()
 
     def _slope(self, x: FloatArray) -> Any:
         """[X, X] derivative of the prior's residuals."""
-        slope = self._prior.slope(x)
-        return slope if self.sparse else slope.toarray()
+        return self._prior.slope(x) if self.sparse else self._prior.slopes(x[None])[0]
 
 
 def _dense(

@@ -14,6 +14,7 @@ from vlmrt_dist.inference.least_squares import (
     MAX_DENSE_UNKNOWNS,
     LeastSquares,
     Predict,
+    at_once,
     levenberg_marquardt,
 )
 from vlmrt_dist.inference.likelihood import information, known_factor, noise_scale
@@ -310,11 +311,16 @@ def _explained(data: LeastSquares) -> float:
     return 0.5 * (links + 2.0 * float(np.sqrt(2.0 * links)))
 
 
-def appraise(predict: Predict, data: LeastSquares, x: FloatArray) -> Fit:
-    """Posterior at ``x``, with the declared noise or the larger one that the residuals show."""
+def appraise(predict: Predict, data: LeastSquares, x: FloatArray, *, expected: bool = False) -> Fit:
+    """Posterior at ``x``, with the declared noise or the larger one that the residuals show.
+
+    :param expected: the levels are those that ``x`` predicts, whatever ``data`` holds
+    """
     index, links = np.flatnonzero(data.used), data.links
-    level, jacobian = predict(x)
+    level, jacobian = at_once(predict, x, len(index))
     level, rows = level[index], jacobian[index]
+    if expected:
+        links = links._replace(level_dbm=level)
     heard = ~links.censored
     residual = (level - links.level_dbm)[heard]
     declared = posterior(rows, information(links, level), x, data)

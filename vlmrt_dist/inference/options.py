@@ -32,9 +32,11 @@ Groups = Literal["material"] | Mapping[str, str] | None
 only where the thickness is declared equal), or a mapping from object to group, which shares
 whatever is unknown."""
 
-Initial = Literal["itu", "uniform", "random", "vlm"]
-"""Start of a fit: at the class's value, at the classes' mean (the paper's UnifInit), at random
-(RandInit), or at the values of a prior that somebody gave (VLMInit)."""
+Initial = Literal["itu", "uniform", "uniform_table", "random", "vlm"]
+"""Start of a fit: at the class's value; at the mean of the objects' classes, or of all classes that
+ITU-R P.2040 has values of at the carrier, but for vacuum and metal (both are readings of the
+paper's UnifInit); at random (RandInit); or at the values of a prior that somebody gave (VLMInit).
+"""
 
 LinkLoss = Literal["squared", "huber", "student_t"]
 """Loss of the links' residuals."""

@@ -358,6 +358,9 @@ class Unknowns:
 SIZES = (1, 4, 8, 16, 32, 64)
 """Numbers of vectors that are evaluated at once; the kernels keep buffers for each number."""
 
+PADDED, SHARE_PADDED = 2, 8
+"""So many vectors, or one in so many, are evaluated for nothing at most, to save a launch."""
+
 
 class LevelModel:
     """Values of a parameter vector x [X] that were measured, with their derivative: the levels [L]
@@ -393,7 +396,9 @@ class LevelModel:
         self._by_link_alone = sum(added) if added else None
         lossy = "penetration_loss" in entry
         turning = bool(set(ANGLES) & entry.keys())
-        self._together = isinstance(objective, ManyObjective) and not (lossy or turning)
+        self._together: ManyObjective | None = None
+        if isinstance(objective, ManyObjective) and not (lossy or turning):
+            self._together = objective
         self._places: dict[str, _Places] = {}
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
@@ -483,21 +488,22 @@ class LevelModel:
 
         :param slopes: False: the derivatives are not wanted, and are empty
         """
-        if not self._together:
+        if self._together is None:
             alone = [self._one(row, slopes=slopes) for row in x]
             rows = [jacobian.toarray() for _, jacobian in alone] if slopes else []
             return np.array([level for level, _ in alone]), np.array(rows)
-        count = len(x)
-        size = next((s for s in SIZES if s >= count), count)
-        padded = x if size == count else np.concatenate([x, np.tile(x[-1], (size - count, 1))])
-        level, jacobian = self._many(padded, slopes=slopes)
-        return level[:count], jacobian[:count]
+        parts = [self._many(part, slopes=slopes) for part in _launches(x)]
+        if len(parts) == 1:
+            level, jacobian = parts[0]
+            return level[: len(x)], jacobian[: len(x)]
+        level, jacobian = (np.concatenate(each)[: len(x)] for each in zip(*parts, strict=True))
+        return level, jacobian
 
     def _many(self, x: FloatArray, *, slopes: bool) -> tuple[FloatArray, FloatArray]:
         """:meth:`many` where all vectors are evaluated together."""
-        assert isinstance(self._objective, ManyObjective)
+        assert self._together is not None
         materials = self._materials(x)
-        rss, by = self._objective.many_levels(materials, self._wanted if slopes else ())
+        rss, by = self._together.many_levels(materials, self._wanted if slopes else ())
         level = watts_to_dbm(rss).reshape(len(x), -1)
         if self._by_link_alone is not None:
             level = level + (self._by_link_alone @ x.T).T
@@ -537,6 +543,22 @@ class LevelModel:
             size = len(self._unknowns.mean)
             self._places[quantity] = _Places.of(found.link, of_slab[found.slab], size)
         return self._places[quantity]
+
+
+def _launches(x: FloatArray) -> list[FloatArray]:
+    """Vectors [S, X] in parts of :data:`SIZES`; the last is padded by a few copies of its own."""
+    parts: list[FloatArray] = []
+    begin = 0
+    while begin < len(x):
+        left = len(x) - begin
+        fits = (s for s in SIZES if left <= s <= left + max(PADDED, s // SHARE_PADDED))
+        size = next(fits, max(s for s in SIZES if s <= left))
+        part = x[begin : begin + size]
+        if len(part) < size:
+            part = np.concatenate([part, np.tile(x[-1], (size - len(part), 1))])
+        parts.append(part)
+        begin += size
+    return parts
 
 
 class _Places(NamedTuple):

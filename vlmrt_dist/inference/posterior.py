@@ -8,6 +8,7 @@ levels are linear in x (Laplace's approximation), so the posterior is normal wit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -65,11 +66,11 @@ class Posterior:
 
 
 def posterior(
-    jacobian: sp.csr_matrix, links: Information, x: FloatArray, data: LeastSquares
+    jacobian: sp.csr_matrix | FloatArray, links: Information, x: FloatArray, data: LeastSquares
 ) -> Posterior:
     """Posterior at an estimate.
 
-    :param jacobian: [L, X] derivative of the used links' levels [dB] by x
+    :param jacobian: [L, X] derivative of the used links' levels [dB] by x, sparse or dense
     :param links: [L] what each of them tells about its level
     :param x: [X] the estimate
     :param data: the prior, and the range searched
@@ -77,17 +78,21 @@ def posterior(
     given = np.broadcast_to(data.prior_width, x.shape)
     vague = np.broadcast_to(data.vague, x.shape)
     width = np.minimum(given, vague)
-    seen = jacobian.getnnz(axis=0) > 0
+    if isinstance(jacobian, np.ndarray):
+        seen = (jacobian != 0.0).any(axis=0)
+    else:
+        seen = jacobian.getnnz(axis=0) > 0
     if data.shape is not None:  # the prior tells it of its partner
         seen = seen | ((data.shape.partner >= 0) & seen[data.shape.partner])
     index = np.flatnonzero(seen)
     rows = jacobian[:, index]
     prior = data.of_unknowns(index).proper_prior_term.precision(x[index])
     # Positive definite thanks to the prior, however little the data say.
-    information = (rows.T @ sp.diags(links.curvature) @ rows + prior).tocsr()
-    covariance = inverse(information)
+    if isinstance(jacobian, np.ndarray):
+        prior = prior.toarray()
+    covariance = inverse(_information(rows, links.curvature) + prior)
     if links.variance is not links.curvature:
-        spread = (rows.T @ sp.diags(links.variance) @ rows + prior).tocsr()
+        spread = sp.csr_matrix(_information(rows, links.variance) + prior)
         covariance = covariance @ (spread @ covariance)
         # Cap at the prior variance.
         shrink = np.minimum(1.0, width[seen] / np.sqrt(np.diag(covariance)))
@@ -98,8 +103,17 @@ def posterior(
     return Posterior(std, width, seen, covariance)
 
 
-def inverse(matrix: sp.csr_matrix) -> FloatArray:
-    """Dense inverse of a sparse matrix that is symmetric and positive definite.
+def _information(rows: Any, weight: FloatArray) -> Any:
+    """[X, X] rowsᵀ · diag(weight) · rows, sparse or dense as the rows are [L, X]."""
+    if isinstance(rows, np.ndarray):
+        # Link by link, as a sparse product adds up, and not in the order of BLAS.
+        each = (rows * weight[:, None])[:, :, None] * rows[:, None, :]
+        return np.cumsum(each, axis=0)[-1] if len(each) else np.zeros(each.shape[1:])
+    return (rows.T @ sp.diags(weight) @ rows).tocsr()
+
+
+def inverse(matrix: sp.csr_matrix | FloatArray) -> FloatArray:
+    """Dense inverse of a matrix that is symmetric and positive definite.
 
     Unknowns that share no link, directly or through others, are inverted by themselves. LAPACK
     inverts each Cholesky factor in its own memory: a third of the work of solving for every column.
@@ -107,8 +121,10 @@ def inverse(matrix: sp.csr_matrix) -> FloatArray:
     :raises scipy.linalg.LinAlgError: if it is not positive definite
     """
     if matrix.shape[0] <= SMALL:
-        factor = scipy.linalg.cho_factor(matrix.toarray(), lower=True)
-        return np.asarray(scipy.linalg.cho_solve(factor, np.eye(matrix.shape[0])))
+        plain = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+        factor = scipy.linalg.cho_factor(plain, lower=True)
+        return np.asarray(scipy.linalg.cho_solve(factor, np.eye(len(plain))))
+    matrix = sp.csr_matrix(matrix)
     count, group = csgraph.connected_components(matrix, directed=False)
     if count == 1:
         return _inverse(matrix.toarray(order="F"))

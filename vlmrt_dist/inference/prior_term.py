@@ -108,7 +108,7 @@ class PriorTerm:
 
     def slopes(self, x: FloatArray) -> FloatArray:
         """[S, X, X] derivatives of the residuals at vectors [S, X]."""
-        linear = self._linear.toarray()
+        linear = self._dense
         if self.linear:
             return np.broadcast_to(linear, (*x.shape, x.shape[1]))
         plain = self._plain(x)
@@ -161,6 +161,11 @@ class PriorTerm:
         size = len(self._mean)
         off = sp.csr_matrix((below, (self._second, self._first)), (size, size))
         return (sp.diags(diagonal, format="csr") + off).tocsr()
+
+    @functools.cached_property
+    def _dense(self) -> FloatArray:
+        """The same, dense."""
+        return self._linear.toarray() if len(self._first) else np.diag(self._inverse)
 
     def _square(self, plain: FloatArray) -> FloatArray:
         """[..., X] q of each unknown's block."""

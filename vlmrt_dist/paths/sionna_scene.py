@@ -178,7 +178,7 @@ class LiveScene:
             los=True,
             specular_reflection=True,
             refraction=True,
-            diffuse_reflection=radio.diffuse,
+            diffuse_reflection=radio.diffuse_reflection,
             diffraction=radio.diffraction,
             edge_diffraction=radio.edge_diffraction,
             seed=seed,

@@ -71,10 +71,8 @@ def compare_observables(
         with open_problem(scene, measured, assumed, progress=progress) as problem:
             data, mean = problem.data, problem.unknowns.mean
             # What is expected, not one draw of it; bins near the floor are heard or not.
-            level, _ = problem.predict(mean)
-            level = np.where(data.used, level, data.level_dbm)
-            expected = replace(data, level_dbm=level, censored=None, saturated=None)
-            knowledge = appraise(problem.predict, expected, mean).knowledge
+            heard = replace(data, censored=None, saturated=None)
+            knowledge = appraise(problem.predict, heard, mean, expected=True).knowledge
             share = 1.0 - (knowledge.std / knowledge.prior_std) ** 2
             quantity = np.array(problem.unknowns.quantity)
             found.append(

@@ -1,5 +1,6 @@
 from .claims import NEAR as NEAR
 from .claims import claims_of as claims_of
+from .claims import halves_of as halves_of
 from .claims import iterations_until as iterations_until
 from .claims import of_the_paper as of_the_paper
 from .claims import without_drt as without_drt
@@ -48,6 +49,8 @@ from .plotting.sweep_figures import cdf_figure as cdf_figure
 from .plotting.sweep_figures import complexity_figure as complexity_figure
 from .plotting.sweep_figures import convergence_figure as convergence_figure
 from .plotting.sweep_figures import progress_figure as progress_figure
+from .sweeps.best_positions import best_positions_figure as best_positions_figure
+from .sweeps.best_positions import best_positions_table as best_positions_table
 from .sweeps.by_links import links_figure as links_figure
 from .sweeps.by_links import links_findings as links_findings
 from .sweeps.by_links import links_table as links_table
@@ -57,9 +60,15 @@ from .sweeps.cities import cities_figure as cities_figure
 from .sweeps.cities import cities_table as cities_table
 from .sweeps.complexity import iteration_table as iteration_table
 from .sweeps.edges import edge_table as edge_table
+from .sweeps.frequency import frequency_figure as frequency_figure
+from .sweeps.frequency import frequency_table as frequency_table
 from .sweeps.initialization import starts_table as starts_table
 from .sweeps.intervals import interval_figure as interval_figure
 from .sweeps.intervals import interval_table as interval_table
+from .sweeps.inverse_crime import inverse_crime_figure as inverse_crime_figure
+from .sweeps.inverse_crime import inverse_crime_table as inverse_crime_table
+from .sweeps.links_needed import links_needed_figure as links_needed_figure
+from .sweeps.links_needed import links_needed_table as links_needed_table
 from .sweeps.minima import minima_figure as minima_figure
 from .sweeps.minima import minima_table as minima_table
 from .sweeps.mismatch import mismatch_figure as mismatch_figure
@@ -78,9 +87,12 @@ from .sweeps.ratios import tracing_table as tracing_table
 from .sweeps.readings import readings_table as readings_table
 from .sweeps.scaling import scaling_figure as scaling_figure
 from .sweeps.scaling import scaling_tables as scaling_tables
+from .sweeps.success import success_figure as success_figure
+from .sweeps.success import success_table as success_table
 from .sweeps.throughput import throughput_figure as throughput_figure
 from .sweeps.throughput import throughput_growth as throughput_growth
 from .sweeps.throughput import throughput_table as throughput_table
+from .sweeps.verdicts import halves_table as halves_table
 from .tables import differences as differences
 from .tables import provenance as provenance
 from .tables import tables_of as tables_of

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from vlmrt_dist.report.verdicts import (
     Interval,
     Judged,
     Statistic,
+    Verdict,
     at_least,
     bootstrap,
     exponent,
@@ -68,6 +70,43 @@ def claims_of(study: str, rows: Sequence[Row], timings: Sequence[Timing] = ()) -
     if name == "complexity":
         return complexity_claims(timings)
     return _JUDGES[name](rows) if name in _JUDGES else []
+
+
+class Halves(NamedTuple):
+    """A claim judged from two disjoint sets of seeds.
+
+    :param whole: judged from all seeds
+    :param parts: verdicts of the seeds of even and of odd rank; None where one has too few
+    """
+
+    whole: Judged
+    parts: tuple[Verdict, Verdict] | None
+
+    @property
+    def told(self) -> str:
+        """Whether both agree, in words."""
+        if self.parts is None:
+            return f"fewer than {2 * MIN_SEEDS} seeds"
+        one, two = self.parts
+        return "the same" if one == two else f"{one} and {two}"
+
+
+def halves_of(study: str, rows: Sequence[Row]) -> list[Halves]:
+    """The claims of a study, judged from all seeds and from two halves of them.
+
+    A verdict that its own rows can repeat is one that new seeds will hardly change. Neither half
+    can say the opposite of the other unless an interval of 95 % misses; near what a claim asks for,
+    one half may decide and the other not.
+    """
+    seeds = sorted({row.seed for row in rows})
+    even = set(seeds[::2])
+    parts = [claims_of(study, [r for r in rows if (r.seed in even) == first])
+             for first in (True, False)]  # fmt: skip
+    enough = len(seeds) >= 2 * MIN_SEEDS
+    return [
+        Halves(whole, (one.verdict, two.verdict) if enough else None)
+        for whole, one, two in zip(claims_of(study, rows), *parts, strict=True)
+    ]
 
 
 def of_the_paper(

@@ -54,6 +54,19 @@ SWEEPS = (
     ),
     StudyDescription("rooms", "Rooms with more objects", ("Figure 7",), "K", "objects K"),
     StudyDescription("positions", "Positions selected", ("Figure 8",)),
+    StudyDescription("success", "How often optimizers find the materials"),
+    StudyDescription("best_positions", "Positions beside the best found"),
+    StudyDescription(
+        "links_needed",
+        "Links for rooms of K objects",
+        (),
+        "links per object",
+        "links for each object",
+    ),
+    StudyDescription(
+        "frequency", "Error against the carrier", (), "carrier [GHz]", "carrier [GHz]"
+    ),
+    StudyDescription("inverse_crime", "Truths of other making"),
     StudyDescription("noise", "Error and coverage against noise", (), "noise [dB]", "noise [dB]"),
     StudyDescription("intervals", "Do the intervals hold the truth"),
     StudyDescription("minima", "Are the weights of several minima right"),
@@ -75,7 +88,10 @@ SWEEPS = (
 
 QUICK = "_quick"
 
-PICTURED = ("rooms", "readings", "intervals", "minima", "mismatch", "real_scenes", "many_seeds")
+PICTURED = (
+    "rooms", "readings", "success", "best_positions", "links_needed", "frequency", "inverse_crime",
+    "intervals", "minima", "mismatch", "real_scenes", "many_seeds",
+)  # fmt: skip
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from vlmrt_dist.extras import need
 from vlmrt_dist.report.charts import charts_of
 from vlmrt_dist.report.claims import QUICK_NOTE, claims_of
 from vlmrt_dist.report.data import Picture, Results, StudyRows, command_of
@@ -79,7 +80,12 @@ class _Section:
 
 
 def report_page(results: Results) -> str:
-    """The report as one HTML document."""
+    """The report as one HTML document.
+
+    :raises ConfigurationError: if a package is missing
+    """
+    for library in ("plotly", "great_tables"):
+        need(library, "report", "the report")
     pictures = {p.description.sweep: p for p in results.pictures}
     beside = {s.description.sweep for s in results.studies}
     verdicts = {s.name: claims_of(s.name, s.rows, s.timings) for s in results.studies}

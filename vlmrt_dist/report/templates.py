@@ -10,6 +10,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from vlmrt_dist.extras import need
+
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
@@ -32,6 +34,7 @@ def document(template: str, *, styles: Sequence[str], script: str, **parts: Any)
     :param script: name of its script
     :param parts: what the template shows, such as ``title``
     """
+    need("plotly", "report", "an HTML page")
     from plotly.offline import get_plotlyjs
 
     return environment().get_template(template).render(

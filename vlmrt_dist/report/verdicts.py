@@ -128,8 +128,14 @@ def bootstrap(values: FloatArray, statistic: Statistic) -> Interval:
 
 
 def at_least(interval: Interval, asked: float, count: int) -> Verdict:
-    """Verdict on a ratio that is asked to be ``asked`` or more, from ``count`` seeds."""
-    if count < MIN_SEEDS:
+    """Verdict on a ratio that is asked to be ``asked`` or more, from ``count`` seeds.
+
+    Where more than :data:`SMALLEST` is asked, the number is a round one of the paper ("2", "10
+    times"): a ratio within :data:`SMALLEST` of it is undecided, however narrow its interval. There
+    two sets of seeds would give two verdicts.
+    """
+    near = asked / SMALLEST < interval.value < asked * SMALLEST
+    if count < MIN_SEEDS or (asked > SMALLEST and near):
         return "undecided"
     if interval.low >= asked:
         return "holds"

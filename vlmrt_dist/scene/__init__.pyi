@@ -1,9 +1,11 @@
+from .continuation import continued as continued
 from .files.remarks import SceneFileWarning as SceneFileWarning
 from .files.scene_xml import bundled_scene as bundled_scene
 from .files.scene_xml import load_scene as load_scene
 from .floor_plan import Ground as Ground
 from .geometry import ray_meets as ray_meets
 from .itu import MATERIALS as MATERIALS
+from .itu import PAPER_2040 as PAPER_2040
 from .itu import conductivity as conductivity
 from .itu import conductivity_table as conductivity_table
 from .itu import is_tabulated as is_tabulated

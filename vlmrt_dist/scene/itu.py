@@ -26,6 +26,7 @@ conductivity of the row of 100 to 400 GHz is 0.08 to 1.74 times the one used (fl
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from vlmrt_dist.errors import FrequencyError, MaterialError
@@ -185,6 +186,7 @@ def relative_permittivity(name: str, frequency: float) -> float:
     return float(band.a * (frequency / 1e9) ** band.b)
 
 
+@functools.lru_cache(maxsize=1024)
 def rows_at(name: str, frequency: float) -> tuple[Band, ...]:
     """The rows of a material that hold a frequency [Hz]; the first one is used.
 
@@ -196,6 +198,18 @@ def rows_at(name: str, frequency: float) -> tuple[Band, ...]:
     """
     f_ghz = frequency / 1e9
     return tuple(band for band in _resolve(name)[1] if band.low <= f_ghz <= band.high)
+
+
+def nearest_row(name: str, frequency: float) -> Band:
+    """The row of a material that holds a frequency [Hz], or whose range is nearest to it by ratio.
+
+    :raises MaterialError: if the name is not one of the closed list
+
+    >>> nearest_row("brick", 0.5e9).low, nearest_row("glass", 450e9).low
+    (1.0, 220.0)
+    """
+    f_ghz = frequency / 1e9
+    return min(_resolve(name)[1], key=lambda row: max(row.low / f_ghz, f_ghz / row.high, 1.0))
 
 
 def is_tabulated(name: str, frequency: float) -> bool:

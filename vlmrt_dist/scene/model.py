@@ -164,6 +164,16 @@ class SceneModel:
         """Loss [K] of what passes through each object beyond that of its slab or layers [dB]."""
         return np.array([o.extra_loss_db for o in self.objects])
 
+    @property
+    def scattering_coefficient(self) -> FloatArray:
+        """Scattering coefficient S [K]: the share of the reflected amplitude that is scattered."""
+        return np.array([o.scattering_coefficient for o in self.objects])
+
+    @property
+    def xpd_coefficient(self) -> FloatArray:
+        """XPD coefficient K_x [K]: the share of the scattered power in the other polarization."""
+        return np.array([o.xpd_coefficient for o in self.objects])
+
     def conductivity(self, frequency: float) -> FloatArray:
         """Conductivity [K] [S/m]: explicit where given, else ITU-R P.2040 at ``frequency`` [Hz].
 
@@ -202,6 +212,9 @@ class SceneModel:
                 digest.update(repr(o.layered.layers).encode())
             if o.extra_loss_db:
                 digest.update(f"extra loss {o.extra_loss_db!r} dB".encode())
+            if o.scattering_coefficient:
+                rough = o.scattering_coefficient, o.xpd_coefficient
+                digest.update(f"scattering {rough!r}".encode())
             digest.update((o.vertices + 0.0).astype("<f8").tobytes())
             digest.update(o.faces.astype("<i4").tobytes())
         return digest.hexdigest()

@@ -2,6 +2,7 @@ from .benchmarks.antenna_ratios import time_antennas as time_antennas
 from .benchmarks.baselines import DiffeRT as DiffeRT
 from .benchmarks.baselines import OneSolve as OneSolve
 from .benchmarks.baselines import UsualLoop as UsualLoop
+from .benchmarks.box_links import looking_through as looking_through
 from .benchmarks.cities import Case as Case
 from .benchmarks.cities import CityTask as CityTask
 from .benchmarks.cities import Finding as Finding
@@ -40,6 +41,7 @@ from .benchmarks.mismatch import Counts as Counts
 from .benchmarks.mismatch import Mismatch as Mismatch
 from .benchmarks.mismatch import MismatchTask as MismatchTask
 from .benchmarks.mismatch import NoiseModel as NoiseModel
+from .benchmarks.mode_weights import WEIGHT_BOUND as WEIGHT_BOUND
 from .benchmarks.mode_weights import Weights as Weights
 from .benchmarks.mode_weights import WeightsTask as WeightsTask
 from .benchmarks.mode_weights import told_within as told_within
@@ -74,6 +76,7 @@ from .evaluation import evaluate as evaluate
 from .evaluation import hardware as hardware
 from .methods import MethodFit as MethodFit
 from .methods import run_method as run_method
+from .point import TRUTH_SEED as TRUTH_SEED
 from .point import Method as Method
 from .point import Point as Point
 from .point import Protocol as Protocol

@@ -1,4 +1,4 @@
-"""The rows of one point: its methods run on all of its seeds, on paths traced once."""
+"""The rows of points: their methods run on all seeds, on paths traced once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,17 @@ def evaluate(point: Point) -> list[Row]:
 
     Where no link has a path, the estimate stays where it began, with outcome "no_signal".
     """
-    levels = study_levels(point)
+    return evaluate_together([point])[0]
+
+
+def evaluate_together(points: Sequence[Point]) -> list[list[Row]]:
+    """The rows of points that differ only in their start and label, point by point.
+
+    :param points: with equal :attr:`~vlmrt_dist.studies.point.Point.companions`; what they share is
+        traced and simulated once, and Adam's runs of all go side by side
+    """
+    point = points[0]
+    levels = study_levels(points)
     bounds: list[FloatArray] = []
     losses: FloatArray | None = None
     if levels.heard.any():
@@ -47,27 +57,27 @@ def evaluate(point: Point) -> list[Row]:
     if losses is None:
         losses = np.full(len(fits), np.nan)
     held_out = held_out_db(point, fits, levels.truth)
-    which = [(o, s) for o in point.optimizers for s in range(len(point.seeds))]
-    shared, configuration = (
-        _shared_columns(point, levels),
-        {o: point.configuration(o) for o in point.optimizers},
-    )
-    return [
-        Row(
-            **shared,
-            **_columns_of(fit, levels, s),
-            key=key,
-            configuration=configuration[optimizer],
-            optimizer=optimizer,
-            seed=point.seeds[s],
-            held_out_db=float(held_out_db),
-            loss=float(loss),
-            crb=bounds[s].tolist() if bounds else [],
-        )
-        for key, (optimizer, s), fit, loss, held_out_db in zip(
-            point.row_keys, which, fits, losses, held_out, strict=True
-        )
-    ]
+    runs = len(levels.seeds)
+    rows: list[list[Row]] = []
+    for number, each in enumerate(points):
+        shared = _shared_columns(each, levels)
+        configuration = {o: each.configuration(o) for o in each.optimizers}
+        rows.append([])
+        for key, (optimizer, seed) in each.row_keys.items():
+            s = number * len(each.seeds) + each.seeds.index(seed)
+            f = each.optimizers.index(optimizer) * runs + s
+            rows[-1].append(Row(
+                **shared,
+                **_columns_of(fits[f], levels, s),
+                key=key,
+                configuration=configuration[optimizer],
+                optimizer=optimizer,
+                seed=seed,
+                held_out_db=float(held_out[f]),
+                loss=float(losses[f]),
+                crb=bounds[s].tolist() if bounds else [],
+            ))  # fmt: skip
+    return rows
 
 
 def _fits(
@@ -75,10 +85,7 @@ def _fits(
 ) -> tuple[list[MethodFit], list[FloatArray], FloatArray]:
     """Fits method by method, the seeds of each in order; Cramér-Rao bounds [K] of each seed; and
     the loss (8) of each fit."""
-    from vlmrt_dist.field import ReplayObjective
-
-    campaign, table, rss = levels.kept(point.campaign)
-    objective = ReplayObjective(point.scene, campaign, point.radio, table, measured=rss)
+    campaign, table, objective, rss = levels.kept(point)
     sigma = levels.truth.conductivity
     evaluator = Evaluator(objective, table.num_paths, table.certificate, table.num_fragile)
     bounds: list[FloatArray] = []
@@ -93,12 +100,12 @@ def _fits(
         ]  # fmt: skip
         if not bounds:
             bounds = [cramer_rao(*each) for each in zip(problems, sigma, strict=True)]
-        fits += run_method(point, method, problems, levels.start, sigma)
+        fits += run_method(point, method, levels.seeds, problems, levels.start, sigma)
     thetas = np.array([fit.theta for fit in fits]).reshape(-1, *levels.start.shape)
     losses = np.concatenate([objective.value_and_grad(x).loss.sum(axis=1) for x in thetas])
     for f, fit in enumerate(fits):
         if fit.level_dbm is not None:
-            measured = rss[f % len(point.seeds)][None]
+            measured = rss[f % len(levels.seeds)][None]
             level = dbm_to_watts(fit.level_dbm).reshape(measured.shape)
             losses[f] = power_loss(level, measured)[0].sum()
     return fits, bounds, losses

@@ -60,18 +60,20 @@ class MethodFit:
 def run_method(
     point: Point,
     method: Method,
+    seeds: Sequence[int],
     problems: Sequence[Problem],
     start: FloatArray,
     truth: FloatArray,
 ) -> list[MethodFit]:
     """The fits of all seeds by one method.
 
+    :param seeds: [S]
     :param problems: one for each seed, on the same paths
     :param start: [S, K] initial conductivities [S/m]
     :param truth: [S, K] true ones [S/m]
     """
     if method == "map":
-        return _with_prior(point.seeds, problems, start, truth)
+        return _with_prior(seeds, problems, start, truth)
     if method == "levenberg_marquardt":
         return _maximum_likelihood(problems, start, truth)
     most = point.adam.max_iterations
@@ -84,10 +86,8 @@ def run_method(
 def cramer_rao(problem: Problem, theta: FloatArray) -> FloatArray:
     """[K] smallest standard deviation of ln σ that the links alone allow at ``theta`` [K]."""
     x = problem.unknowns.at_conductivity(theta)
-    alone = replace(
-        problem.data, prior_width=np.inf, level_dbm=problem.predict(x)[0], censored=None
-    )
-    fit = appraise(problem.predict, alone, x)
+    alone = replace(problem.data, prior_width=np.inf, censored=None)
+    fit = appraise(problem.predict, alone, x, expected=True)
     entry = problem.unknowns.entry["conductivity"]
     return np.where(entry >= 0, fit.knowledge.std[entry], 0.0)
 

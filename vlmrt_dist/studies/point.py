@@ -48,6 +48,9 @@ JOINT_VERSION = 1
 TRUTH_WIDTH = 0.1
 """Standard deviation of the factors λ of the paper's truths."""
 
+TRUNCATION = 2.5
+"""Standard deviations within which an antenna stands of where it is said to."""
+
 WIDEST = 0.5
 """Truths reach to twice their width below one, so that from here on some would be negative."""
 
@@ -82,6 +85,10 @@ class Point:
     :param loss: how large residuals count for the methods that are not Adam
     :param held_out: whether fits are tried on a random setup too; anywhere in a city, as good as
         nothing is received
+    :param truth_radio: radio configuration of the true levels, for the protocol "independent";
+        None: see :data:`Protocol`
+    :param position_error_m: standard deviation of each coordinate of the antennas in the truth
+        about the stated one, truncated at :data:`TRUNCATION` of it; another draw for each seed [m]
     :raises ConfigurationError: if there are not as many priors as seeds, or ``initial="vlm"`` has
         none to start at, or something makes no sense
     """
@@ -107,6 +114,8 @@ class Point:
     truth_width: float = TRUTH_WIDTH
     loss: LinkLoss = "squared"
     held_out: bool = True
+    truth_radio: RadioConfig | None = None
+    position_error_m: float = 0.0
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds) or len(set(self.optimizers)) != len(
@@ -128,6 +137,10 @@ class Point:
             raise ConfigurationError("loss is squared, huber or student_t, and not Adam's")
         if not 0.0 < self.truth_width < WIDEST:
             raise ConfigurationError(f"truth_width must lie between 0 and {WIDEST:g}")
+        if not 0.0 <= self.position_error_m < np.inf:
+            raise ConfigurationError("position_error_m must be finite and not negative [m]")
+        if self.truth_radio is not None and self.protocol != "independent":
+            raise ConfigurationError("truth_radio goes with the protocol 'independent'")
         if not self.prior_width > 0.0:
             raise ConfigurationError("prior_width must be positive; use inf for no prior")
         if "conductivity" not in self.unknowns or set(self.unknowns) - {
@@ -188,7 +201,20 @@ class Point:
             parts.append({"truth_width": self.truth_width})
         if not self.held_out:
             parts.append("no held-out setup")
+        if self.truth_radio is not None:
+            parts.append({"truth_radio": self.truth_radio.key})
+        if self.position_error_m:
+            parts.append({"position_error_m": self.position_error_m})
         return content_key(parts)
+
+    @property
+    def companions(self) -> str:
+        """Content hash that is equal for points that differ only in their start and label, which
+        can be evaluated together; priors of their own set a point apart."""
+        alike = dataclasses.replace(self, initial="itu", label={})
+        own = [_plain(prior) for prior in self.priors] if self.priors else None
+        start = None if own is None else [str(self.initial), own]
+        return content_key([*map(alike.configuration, self.optimizers), list(self.seeds), start])
 
     def row_key(self, optimizer: str, seed: int) -> str:
         """Content hash of everything that determines one row; other seeds and methods do not.
@@ -235,6 +261,8 @@ class Point:
     @property
     def reported_protocol(self) -> ReportedProtocol:
         """Protocol of the rows; see :data:`ReportedProtocol`."""
+        if self.position_error_m:
+            return "independent"
         shared = self.protocol == "same_paths"
         return "exact" if shared and self.radio.path_set == "exact" else self.protocol
 
@@ -243,6 +271,8 @@ class Point:
         """Radio configuration of the true levels; see :data:`Protocol`."""
         if self.protocol == "same_paths":
             return self.radio
+        if self.truth_radio is not None:
+            return self.truth_radio
         if self.radio.path_set != "exact":
             return self.radio.replace(path_set="exact")
         return self.radio.replace(path_set="united_solves", seed=self.radio.seed + TRUTH_SEED)

@@ -6,13 +6,17 @@ import time
 from collections.abc import Iterator, Sequence
 
 from vlmrt_dist.distributed import STUDY_METRICS, ActorOptions
+from vlmrt_dist.errors import StorageError
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.store import Ledger, Row
-from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.evaluation import evaluate_together
 from vlmrt_dist.studies.point import Point
 
 PATIENCE = 0.5
 """Seconds after which rows that wait for others are published."""
+
+MOST_SEEDS = 50
+"""Most seeds of points that are evaluated together."""
 
 
 def run(
@@ -24,6 +28,9 @@ def run(
 ) -> list[Row]:
     """Evaluate what the ledger does not hold yet, and return the rows of all points.
 
+    Rows are published as they come, not held, and read again when all are there: with their errors
+    and losses along the iterations they would fill the memory of a long run.
+
     A run that was killed goes on where it stopped when it is started again; half a second of its
     work is lost at most. What a point lacks, such as seeds that are new, is evaluated as one batch;
     what it has is not done again.
@@ -32,35 +39,70 @@ def run(
     :param ledger: where rows are looked up and published
     :param workers: Ray actors that evaluate points; None: this process does
     :param progress: called with the point, the points done and the points in all
+    :raises StorageError: if the place cannot be read or written to, or loses rows meanwhile
     """
-    found: dict[tuple[str, str], Row] = {}
-    for study in dict.fromkeys(point.study for point in points):
-        asked = [key for point in points if point.study == study for key in point.row_keys]
-        found |= {(study, key): row for key, row in ledger.read(study, asked).items()}
-    lacking = [{key for key in p.row_keys if (p.study, key) not in found} for p in points]
-    parts = [(i, part) for i, keys in enumerate(lacking) for part in points[i].parts(keys)]
+    keys = [list(point.row_keys) for point in points]
+    there = {study: ledger.keys(study) for study in dict.fromkeys(p.study for p in points)}
+    parts = [
+        (i, part)
+        for i, point in enumerate(points)
+        if (missing := {key for key in keys[i] if key not in there[point.study]})
+        for part in point.parts(missing)
+    ]
     left = [0] * len(points)
     for index, _ in parts:
         left[index] += 1
     complete = left.count(0)
     if progress is not None:
         progress("", complete, len(points))
-    missing = [part for _, part in parts]
+    together = companions([part for _, part in parts])
+    groups = [[parts[number][1] for number in numbers] for numbers in together]
     if workers is not None:
-        evaluations = _on_actors(missing, workers)
+        evaluations = _on_actors(groups, workers)
     else:
-        evaluations = enumerate(map(evaluate, missing))
+        evaluations = enumerate(map(evaluate_together, groups))
     with Publisher(ledger) as publisher:
-        for number, rows in evaluations:
-            index, part = parts[number]
-            publisher.add(rows)
-            found |= {(part.study, row.key): row for row in rows}
-            left[index] -= 1
-            if left[index] == 0:
-                complete += 1
-                if progress is not None:
-                    progress(str(part), complete, len(points))
-    return [found[point.study, key] for point in points for key in point.row_keys]
+        for group, each in evaluations:
+            for number, rows in zip(together[group], each, strict=True):
+                index, part = parts[number]
+                publisher.add(rows)
+                left[index] -= 1
+                if left[index] == 0:
+                    complete += 1
+                    if progress is not None:
+                        progress(str(part), complete, len(points))
+    return _published(points, keys, ledger)
+
+
+def _published(points: Sequence[Point], keys: Sequence[Sequence[str]], ledger: Ledger) -> list[Row]:
+    """The rows of all points, as the ledger holds them.
+
+    :param keys: of each point's rows
+    """
+    asked: dict[str, list[str]] = {}
+    for point, own in zip(points, keys, strict=True):
+        asked.setdefault(point.study, []).extend(own)
+    found = {study: ledger.read(study, wanted) for study, wanted in asked.items()}
+    lost = sum(key not in found[study] for study, wanted in asked.items() for key in wanted)
+    if lost:
+        raise StorageError(
+            f"{lost} rows were published and are no longer in {ledger.storage}; run it again to "
+            "compute them anew"
+        )
+    return [found[p.study][key] for p, own in zip(points, keys, strict=True) for key in own]
+
+
+def companions(points: Sequence[Point]) -> list[list[int]]:
+    """Indices of points in groups that are evaluated together: those that differ only in their
+    start, with at most :data:`MOST_SEEDS` seeds in all, beyond which nothing is saved."""
+    groups: dict[tuple[str, str], list[list[int]]] = {}
+    for index, point in enumerate(points):
+        many = 2 * len(point.seeds) > MOST_SEEDS
+        alike = groups.setdefault((point.study, str(index) if many else point.companions), [])
+        if not alike or (len(alike[-1]) + 1) * len(point.seeds) > MOST_SEEDS:
+            alike.append([])
+        alike[-1].append(index)
+    return sorted(group for alike in groups.values() for group in alike)
 
 
 class Publisher:
@@ -117,10 +159,13 @@ def _tell(rows: Sequence[Row]) -> None:
     )
 
 
-def _on_actors(points: Sequence[Point], workers: ActorOptions) -> Iterator[tuple[int, list[Row]]]:
-    """Evaluate points on a pool of Ray actors; yields them by their number, as they come."""
+def _on_actors(
+    groups: Sequence[Sequence[Point]], workers: ActorOptions
+) -> Iterator[tuple[int, list[list[Row]]]]:
+    """Evaluate groups of points on a pool of Ray actors; yields them by their number, as they
+    come."""
     from vlmrt_dist.distributed import map_on_actors
 
-    if points:
-        names, study = [str(point) for point in points], points[0].study
-        yield from map_on_actors(evaluate, points, workers, names=names, study=study)
+    if groups:
+        names, study = ["; ".join(map(str, group)) for group in groups], groups[0][0].study
+        yield from map_on_actors(evaluate_together, groups, workers, names=names, study=study)

@@ -25,7 +25,16 @@ from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.studies.point import TRUTH_WIDTH, WIDEST, Point
 from vlmrt_dist.studies.positions import chosen_positions
 from vlmrt_dist.studies.sweeps import Sweep
-from vlmrt_dist.vlm import Advice, AdvisorName, Recorded, ask
+from vlmrt_dist.vlm import (
+    Advice,
+    AdvisorName,
+    AdvisorOptions,
+    Gemini,
+    Offline,
+    PromptName,
+    Recorded,
+    ask,
+)
 
 Label = dict[str, float | str]
 
@@ -193,6 +202,8 @@ class PositionOptions(Options):
     :param receivers: N of a setup
     :param vlm: advisor that gives VLMInit and VLMSel instead
     :param recording: the answers that --vlm recorded replays, .json
+    :param anonymous: hide the scene's names and classes from the advisor
+    :param prompt: of a model: the paper's in words of our own, or as printed
     :raises ConfigurationError: if options do not go together
     """
 
@@ -201,6 +212,8 @@ class PositionOptions(Options):
     receivers: int = 8
     vlm: AdvisorName | None = None
     recording: Path | None = None
+    anonymous: bool = False
+    prompt: PromptName = "structured"
 
     def __post_init__(self) -> None:
         if self.setups < 1 or self.receivers < 1:
@@ -209,6 +222,19 @@ class PositionOptions(Options):
             raise ConfigurationError("--vlm recorded and --recording FILE go together")
         if self.vlm and self.positions != PositionOptions.positions:
             raise ConfigurationError("--vlm chooses the positions too; leave --positions out")
+        if self.anonymous and not self.vlm:
+            raise ConfigurationError("--anonymous goes with --vlm")
+        if self.prompt != PositionOptions.prompt and self.vlm in (None, "offline"):
+            raise ConfigurationError("--prompt goes with the --vlm of a model or a recording")
+
+    @property
+    def variant(self) -> str | None:
+        """Part of a study's name: an advisor, and how it is asked."""
+        if not self.vlm:
+            return None
+        return "_".join(
+            [self.vlm, *["anonymous"] * self.anonymous, *["verbatim"] * (self.prompt == "verbatim")]
+        )
 
     @property
     def label(self) -> Label:
@@ -220,13 +246,27 @@ class PositionOptions(Options):
             if getattr(self, name) != getattr(PositionOptions, name)
         }
 
+    @property
+    def _advisor(self) -> AdvisorOptions:
+        if self.vlm == "offline":
+            return Offline(anonymous=self.anonymous)
+        if self.recording is not None:
+            return Recorded(self.recording, anonymous=self.anonymous, prompt=self.prompt)
+        if self.vlm == "gemini":
+            return Gemini(anonymous=self.anonymous, prompt=self.prompt)
+        raise ConfigurationError(
+            "a sweep asks offline, gemini or a recording; record the answers of another model with "
+            "vlmrt advise --record"
+        )
+
     def chosen(
         self, run: Sweep, room: SceneModel, radio: RadioConfig
     ) -> tuple[Advice | None, Campaign]:
         """Advice, where an advisor is asked, and the positions."""
         if self.vlm:
-            advisor = Recorded(self.recording) if self.recording else self.vlm
-            advice = ask(advisor, room, self.setups, self.receivers, frequency=radio.frequency)
+            advice = ask(
+                self._advisor, room, self.setups, self.receivers, frequency=radio.frequency
+            )
             return advice, advice.campaign
         size = self.setups, self.receivers
         return None, chosen_positions(run, room, self.positions, radio, size)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,16 +29,31 @@ class Truth:
     permittivity: FloatArray | None
     gain_db: FloatArray
 
-    def received(self, objective: Objective) -> FloatArray:
-        """[S, M, N] received powers [W], offsets included."""
+    def received(self, objective: Objective, index: int | None = None) -> FloatArray:
+        """[S, M, N] received powers [W], offsets included.
+
+        :param index: of the one seed that is asked for; None: all
+        """
+        which = slice(None) if index is None else slice(index, index + 1)
+        sigma = self.conductivity[which]
         if self.permittivity is None:
-            rss = objective.rss(self.conductivity)
+            rss = objective.rss(sigma)
         else:
-            x = self.unknowns.at_conductivity(self.conductivity)
+            x = self.unknowns.at_conductivity(sigma)
             entry = self.unknowns.entry["relative_permittivity"]
-            x[:, entry[entry >= 0]] = np.log(self.permittivity[:, entry >= 0])
+            x[:, entry[entry >= 0]] = np.log(self.permittivity[which][:, entry >= 0])
             rss = np.array([objective.levels(self.unknowns.materials(row), ()).rss for row in x])
-        return rss * 10.0 ** (self.gain_db[:, :, None] / 10.0)
+        return rss * 10.0 ** (self.gain_db[which][:, :, None] / 10.0)
+
+    def repeated(self, count: int) -> Truth:
+        """The same seeds, ``count`` times one after another."""
+        permittivity = self.permittivity
+        return replace(
+            self,
+            conductivity=np.tile(self.conductivity, (count, 1)),
+            permittivity=None if permittivity is None else np.tile(permittivity, (count, 1)),
+            gain_db=np.tile(self.gain_db, (count, 1)),
+        )
 
 
 def truth_of(point: Point, free: BoolArray) -> Truth:

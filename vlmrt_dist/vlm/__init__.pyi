@@ -16,5 +16,6 @@ from .options import Connection as Connection
 from .options import Gemini as Gemini
 from .options import Offline as Offline
 from .options import OpenAICompatible as OpenAICompatible
+from .options import PromptName as PromptName
 from .options import Recorded as Recorded
 from .registry import advisor_named as advisor_named

@@ -24,9 +24,16 @@ from vlmrt_dist.scene import SceneModel, prior_from_classes
 from vlmrt_dist.vlm.advisor import MaterialAdvice, PositionAdvice, Usage
 from vlmrt_dist.vlm.offline.material_words import LIKELY, read_material
 from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
-from vlmrt_dist.vlm.options import Answers
+from vlmrt_dist.vlm.options import Answers, PromptName
 from vlmrt_dist.vlm.parsing import UnreadableAnswer, read_list, read_object
+from vlmrt_dist.vlm.printed_answers import (
+    SeenMaterial,
+    check_assignments,
+    printed_setups,
+    read_seen,
+)
 from vlmrt_dist.vlm.prompts import builder as prompting
+from vlmrt_dist.vlm.prompts import verbatim
 from vlmrt_dist.vlm.providers.cache import AnswerCache
 from vlmrt_dist.vlm.providers.recorded import Recorder
 from vlmrt_dist.vlm.questions import Question, Reply, Transport
@@ -44,7 +51,9 @@ from vlmrt_dist.vlm.validation import (
     slot_name,
 )
 
-Checked = TypeVar("Checked", CheckedMaterials, CheckedPositions)
+Judged = TypeVar("Judged")
+
+Table = Mapping[str, tuple[float, float]]
 
 FALLBACK = "fallback: "
 """First word of the source or reason of a fallback's choice."""
@@ -73,6 +82,7 @@ class ModelAdvisor:
 
     :param transport: sends questions
     :param answers: cache and recording
+    :param prompt: which text the questions have
     :param anonymous: hide names and material classes of the scene's file from the model
     :raises VlmError: if the recording exists and is none
     """
@@ -82,6 +92,7 @@ class ModelAdvisor:
         transport: Transport,
         answers: Answers,
         *,
+        prompt: PromptName = "structured",
         anonymous: bool = False,
     ) -> None:
         self.name = transport.provider
@@ -89,6 +100,7 @@ class ModelAdvisor:
         self.transport = transport
         self._cache = AnswerCache() if answers.cache else None
         self._recorder = Recorder(answers.record) if answers.record is not None else None
+        self._verbatim = prompt == "verbatim"
         self._anonymous = anonymous
 
     @property
@@ -113,14 +125,27 @@ class ModelAdvisor:
         labels = prompting.prompt_labels(scene, self._anonymous)
         choices: list[MaterialChoice] = []
         tally = _Tally(self.transport.attempts)
+        seen = self._seen(images, rows, tally) if self._verbatim else {}
         for start in range(0, scene.num_objects, prompting.OBJECTS_PER_QUESTION):
             part = range(scene.num_objects)[start : start + prompting.OBJECTS_PER_QUESTION]
-            question = prompting.materials_question(scene, part, labels, rows, frequency, images)
-            checked = self._asked_materials(question, [labels[k] for k in part], rows, tally)
+            asked = [labels[k] for k in part]
+            if isinstance(seen, str):
+                checked = CheckedMaterials(problems=dict.fromkeys(asked, seen))
+            elif self._verbatim:
+                question = verbatim.assignment_question(
+                    scene, part, labels, {name: s.material for name, s in seen.items()}, images
+                )
+                checked = self._asked_materials(question, asked, _assigned(seen, rows), tally)
+            else:
+                question = prompting.materials_question(
+                    scene, part, labels, rows, frequency, images
+                )
+                checked = self._asked_materials(question, asked, _listed(rows), tally)
             tally.remarks += checked.remarks
             if checked.problems:
                 tally.remarks += _named("the offline advisor", checked.problems)
-                offline = OfflineAdvisor().propose_materials((), scene, rows, frequency=frequency)
+                rules = OfflineAdvisor(anonymous=self._anonymous)
+                offline = rules.propose_materials((), scene, rows, frequency=frequency)
                 checked.valid |= _choices_of(offline, labels, checked.problems)
             choices += [checked.valid[labels[k]] for k in part]
         prior = prior_from_classes(
@@ -131,7 +156,10 @@ class ModelAdvisor:
             rows,
             frequency=frequency,
         )
-        return MaterialAdvice(prior, self._usage(tally, prompting.MATERIALS_PROMPT))
+        prompt = prompting.MATERIALS_PROMPT
+        if self._verbatim:
+            prompt = f"{verbatim.VERBATIM_MATERIALS}+{verbatim.ASSIGNMENT_PROMPT}"
+        return MaterialAdvice(prior, self._usage(tally, prompt))
 
     def propose_positions(
         self,
@@ -149,9 +177,12 @@ class ModelAdvisor:
         :raises CampaignError: if a count is impossible, or no free space is found for a fallback
         """
         space = AntennaSpace(scene, region or Region())
-        question = prompting.positions_question(
-            space, num_setups, num_receivers, images, anonymous=self._anonymous
+        asking = (
+            verbatim.verbatim_positions_question
+            if self._verbatim
+            else (prompting.positions_question)
         )
+        question = asking(space, num_setups, num_receivers, images, anonymous=self._anonymous)
         room = Room(space, prompting.prompt_labels(scene, self._anonymous))
         tally = _Tally(self.transport.attempts)
         checked = self._asked_positions(question, room, num_setups, num_receivers, tally)
@@ -165,24 +196,37 @@ class ModelAdvisor:
         return PositionAdvice(
             Campaign(tx=places[:, 0], rx=places[:, 1:]),
             tuple(checked.reasons[slot] for slot in slots),
-            self._usage(tally, prompting.POSITIONS_PROMPT),
+            self._usage(tally, question.prompt),
         )
+
+    def _seen(
+        self, images: Sequence[SceneImage], rows: Table, tally: _Tally
+    ) -> dict[str, SeenMaterial] | str:
+        """What the model names in the pictures, or the reason why its answers cannot be read."""
+
+        def judged(text: str) -> tuple[dict[str, SeenMaterial], list[str]]:
+            return read_seen(text, rows, _nearest(rows))
+
+        question = verbatim.verbatim_materials_question(images)
+        first = self._judged(question, judged, tally)
+        if isinstance(first, str):
+            problems = [{"problem": first}]
+            repair = prompting.repair_question(
+                question, problems, "all entries", verbatim.MATERIALS_FORM
+            )
+            first = self._judged(repair, judged, tally)
+        if isinstance(first, str):
+            return first
+        tally.remarks += first[1]
+        return first[0]
 
     def _asked_materials(
         self,
         question: Question,
         labels: Sequence[str],
-        rows: Mapping[str, tuple[float, float]],
+        judged: Callable[[str, Sequence[str]], CheckedMaterials],
         tally: _Tally,
     ) -> CheckedMaterials:
-        def nearest(text: str) -> str | None:
-            reading = read_material(text, rows)
-            return reading.material if reading and reading.confidence >= LIKELY else None
-
-        def judged(text: str, asked: Sequence[str]) -> CheckedMaterials:
-            entries = read_list(read_object(text), "materials")
-            return check_materials(entries, asked, rows, nearest)
-
         first = self._judged(question, lambda text: judged(text, labels), tally)
         if isinstance(first, str):
             first = CheckedMaterials(problems=dict.fromkeys(labels, first))
@@ -210,7 +254,10 @@ class ModelAdvisor:
         tally: _Tally,
     ) -> CheckedPositions:
         def judged(text: str) -> CheckedPositions:
-            setups = read_list(read_object(text), "setups")
+            if self._verbatim:
+                setups = printed_setups(text)
+            else:
+                setups = read_list(read_object(text), "setups")
             return check_setups(setups, room, num_setups, num_receivers)
 
         first = self._judged(question, judged, tally)
@@ -240,8 +287,8 @@ class ModelAdvisor:
         return second
 
     def _judged(
-        self, question: Question, judge: Callable[[str], Checked], tally: _Tally
-    ) -> Checked | str:
+        self, question: Question, judge: Callable[[str], Judged], tally: _Tally
+    ) -> Judged | str:
         """The result of ``judge`` on the reply, or the reason why the reply cannot be read.
 
         Only readable answers are cached; the question of any other is asked again.
@@ -293,6 +340,32 @@ class ModelAdvisor:
             cached=all(tally.from_cache),
             remarks=tuple(dict.fromkeys([*remarks, *tally.remarks])),
         )
+
+
+def _nearest(rows: Table) -> Callable[[str], str | None]:
+    """The class that free text surely means."""
+
+    def nearest(text: str) -> str | None:
+        reading = read_material(text, rows)
+        return reading.material if reading and reading.confidence >= LIKELY else None
+
+    return nearest
+
+
+def _listed(rows: Table) -> Callable[[str, Sequence[str]], CheckedMaterials]:
+    """The check of an answer that states a material for each object."""
+    return lambda text, asked: check_materials(
+        read_list(read_object(text), "materials"), asked, rows, _nearest(rows)
+    )
+
+
+def _assigned(
+    seen: Mapping[str, SeenMaterial], rows: Table
+) -> Callable[[str, Sequence[str]], CheckedMaterials]:
+    """The check of an answer that says which entry each object is."""
+    return lambda text, asked: check_assignments(
+        read_list(read_object(text), "assignments"), asked, seen, rows, _nearest(rows)
+    )
 
 
 def _choices_of(

@@ -18,6 +18,10 @@ from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.vlm.budget import Budget, known_price
 from vlmrt_dist.vlm.parsing import printable
 
+PromptName = Literal["structured", "verbatim"]
+"""The paper's prompts in words of our own, with the scene's objects and a form of the answer that
+is valid JSON; or as the paper prints them, the pictures without the objects' names."""
+
 AdvisorName = Literal["gemini", "openai_compatible", "offline", "recorded"]
 
 ADVISORS: tuple[AdvisorName, ...] = get_args(AdvisorName)
@@ -83,6 +87,7 @@ class Gemini:
     :param budget: most requests and US dollars of one advisor
     :param answers: cache and recording
     :param anonymous: hide names and material classes of the scene's file from the model
+    :param prompt: which text the questions have
     :raises ConfigurationError: if a setting is out of range, or a bound on the cost is asked for
         and the price of the model is not known
     """
@@ -98,8 +103,10 @@ class Gemini:
     budget: Budget = GEMINI_BUDGET
     answers: Answers = Answers()
     anonymous: bool = False
+    prompt: PromptName = "structured"
 
     def __post_init__(self) -> None:
+        _check_prompt(self.prompt)
         if not _GEMINI_NAME.fullmatch(self.model):
             raise ConfigurationError(f"{printable(self.model, 60)!r} is no name of a Gemini model")
         check_base_url(self.base_url)
@@ -125,6 +132,7 @@ class OpenAICompatible:
     :param budget: most requests and US dollars of one advisor; a bound on the cost needs a price
     :param answers: cache and recording
     :param anonymous: hide names and material classes of the scene's file from the model
+    :param prompt: which text the questions have
     :raises ConfigurationError: if model or base URL is missing, or a setting is out of range
     """
 
@@ -139,8 +147,10 @@ class OpenAICompatible:
     budget: Budget = SERVER_BUDGET
     answers: Answers = Answers()
     anonymous: bool = False
+    prompt: PromptName = "structured"
 
     def __post_init__(self) -> None:
+        _check_prompt(self.prompt)
         if not self.model or not self.base_url:
             raise ConfigurationError(
                 "openai_compatible needs a model and a base_url, for example model='qwen2.5-vl' "
@@ -161,19 +171,29 @@ class Recorded:
 
     :param file: the recording, see :class:`Answers`
     :param anonymous: as of the recorded questions
+    :param prompt: likewise
     """
 
     name: ClassVar[AdvisorName] = "recorded"
 
     file: Path
     anonymous: bool = False
+    prompt: PromptName = "structured"
+
+    def __post_init__(self) -> None:
+        _check_prompt(self.prompt)
 
 
 @dataclass(frozen=True)
 class Offline:
-    """Rules on names and geometry; no vision model, no key, no network."""
+    """Rules on names and geometry; no vision model, no key, no network.
+
+    :param anonymous: go by the shapes alone, without names and material classes
+    """
 
     name: ClassVar[AdvisorName] = "offline"
+
+    anonymous: bool = False
 
 
 AdvisorOptions = Gemini | OpenAICompatible | Recorded | Offline
@@ -196,6 +216,14 @@ def defaults_of(name: str) -> AdvisorOptions:
                 "the advisor 'recorded' needs the file of a recording: Recorded('said.json')"
             )
     raise ConfigurationError(f"unknown advisor {name!r}; use one of {', '.join(ADVISORS)}")
+
+
+def _check_prompt(prompt: str) -> None:
+    if prompt not in get_args(PromptName):
+        raise ConfigurationError(
+            f"unknown prompt {printable(prompt, 60)!r}; use one of "
+            + ", ".join(get_args(PromptName))
+        )
 
 
 def check_base_url(url: str) -> None:

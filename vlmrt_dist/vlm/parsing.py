@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +27,7 @@ MAX_TEXT = 500
 """Longest excerpt of a model's sentence [characters]."""
 
 _FENCED = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n[ \t]*```\Z", re.DOTALL)
+_FENCED_SOMEWHERE = re.compile(r"^```(?:json)?[ \t]*\n(.*?)\n[ \t]*```[ \t]*$", re.DOTALL | re.M)
 # A string that is never closed matches to the end, else every quote in it would be tried anew.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -75,33 +76,27 @@ def read_object(
         duplicate keys, NaN, Infinity, numbers too large, more than ``max_nesting`` levels or half
         a character
     """
-    if len(text) > max_bytes or len(text.encode(errors="surrogatepass")) > max_bytes:
-        raise UnreadableAnswer(f"it is longer than {max_bytes} bytes")
-    text = text.strip()
-    if not text:
-        raise UnreadableAnswer("it is empty")
+    text = _stripped(text, max_bytes)
     fenced = _FENCED.match(text)
-    if fenced:
-        text = fenced[1]
-    _check_nesting(text, max_nesting)
-    try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-            parse_int=_limited_integer,
-            parse_float=_finite_number,
-        )
-    except json.JSONDecodeError as error:
-        raise UnreadableAnswer(
-            f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
+    value = _parsed(fenced[1] if fenced else text, _without_duplicates, max_nesting)
     if not isinstance(value, dict):
         raise UnreadableAnswer("it is not a JSON object")
-    for string in _strings(value):
-        if any("\ud800" <= character <= "\udfff" for character in string):
-            raise UnreadableAnswer("it holds half a character (a lone surrogate)")
     return value
+
+
+def read_array(text: str) -> list[Any]:
+    """The entries of the JSON array in ``text``, which may stand in one fenced code block with
+    words around it. An object whose keys come again, as in the schemas that the paper prints, is
+    one entry for each time that its first key comes.
+
+    :raises UnreadableAnswer: if it is no array, or as :func:`read_object`
+    """
+    text = _stripped(text, MAX_ANSWER_BYTES)
+    fenced = _FENCED_SOMEWHERE.findall(text)
+    value = _parsed(fenced[0] if len(fenced) == 1 else text, _entries_of, MAX_NESTING)
+    if not isinstance(value, list) or isinstance(value, _Entries):
+        raise UnreadableAnswer("it is not a JSON list")
+    return [entry for item in value for entry in (item if isinstance(item, _Entries) else [item])]
 
 
 def read_list(answer: dict[str, Any], key: str) -> list[Any]:
@@ -128,6 +123,50 @@ def printable(text: str, length: int = MAX_TEXT) -> str:
     line = " ".join(text[: 4 * length].split())
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:length])
     return shown + ("…" if len(line) > length else "")
+
+
+class _Entries(list[Any]):
+    """Objects that were written as one, key after key."""
+
+
+def _entries_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Entries:
+    """The object of some keys, or the entries that were written as one."""
+    if len(dict(pairs)) == len(pairs):
+        return dict(pairs)
+    entries: list[list[tuple[str, Any]]] = []
+    for key, value in pairs:
+        if key == pairs[0][0]:
+            entries.append([])
+        entries[-1].append((key, value))
+    return _Entries(_without_duplicates(entry) for entry in entries)
+
+
+def _stripped(text: str, max_bytes: int) -> str:
+    if len(text) > max_bytes or len(text.encode(errors="surrogatepass")) > max_bytes:
+        raise UnreadableAnswer(f"it is longer than {max_bytes} bytes")
+    if not text.strip():
+        raise UnreadableAnswer("it is empty")
+    return text.strip()
+
+
+def _parsed(text: str, hook: Callable[[list[tuple[str, Any]]], Any], max_nesting: int) -> Any:
+    _check_nesting(text, max_nesting)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=hook,
+            parse_constant=_refuse_constant,
+            parse_int=_limited_integer,
+            parse_float=_finite_number,
+        )
+    except json.JSONDecodeError as error:
+        raise UnreadableAnswer(
+            f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    for string in _strings(value):
+        if any("\ud800" <= character <= "\udfff" for character in string):
+            raise UnreadableAnswer("it holds half a character (a lone surrogate)")
+    return value
 
 
 def _check_nesting(text: str, most: int) -> None:

@@ -17,14 +17,14 @@ class Question:
     """One request to a model.
 
     :param text: the whole prompt
-    :param schema: JSON Schema of the answer
+    :param schema: JSON Schema of the answer; None: the text alone says what it looks like
     :param prompt: name of the prompt's version
     :param subject: the topic, for messages
     :param images: sent with the text
     """
 
     text: str
-    schema: dict[str, Any] = field(repr=False)
+    schema: dict[str, Any] | None = field(repr=False)
     prompt: str
     subject: str
     images: tuple[SceneImage, ...] = ()

@@ -33,7 +33,7 @@ def advisor_named(advisor: Advisor | AdvisorOptions | str) -> Advisor:
     if isinstance(options, Offline):
         from vlmrt_dist.vlm.offline.rules import OfflineAdvisor
 
-        return OfflineAdvisor()
+        return OfflineAdvisor(anonymous=options.anonymous)
     if isinstance(options, Gemini | OpenAICompatible | Recorded):
         return _asking(options)
     return options
@@ -57,4 +57,4 @@ def _asking(options: Gemini | OpenAICompatible | Recorded) -> Advisor:
         from vlmrt_dist.vlm.providers.recorded import RecordedTransport
 
         transport = RecordedTransport(options.file)
-    return ModelAdvisor(transport, answers, anonymous=options.anonymous)
+    return ModelAdvisor(transport, answers, prompt=options.prompt, anonymous=options.anonymous)

@@ -16,7 +16,8 @@ import vlmrt_dist as vd
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.store.ledger import Ledger
 from vlmrt_dist.store.rows import Row
-from vlmrt_dist.studies.runs import Point, evaluate
+from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.point import Point
 from vlmrt_dist.studies.search.definition import Study, again, best, key_of
 from vlmrt_dist.studies.search.pool_runner import run_pool
 from vlmrt_dist.studies.search.sampler import optuna_study, write_optuna

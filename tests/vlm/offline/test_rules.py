@@ -1,3 +1,4 @@
+import dataclasses
 from xml.etree import ElementTree
 
 import numpy as np
@@ -157,3 +158,26 @@ def test_the_placement_strategy_is_the_advisors_answer() -> None:
     assert near.key != campaign.key
     with pytest.raises(ConfigurationError, match="'oracle'"):
         vd.Vlm("oracle")
+
+
+def test_an_anonymous_advisor_goes_by_shapes_alone() -> None:
+    """Other names and classes change nothing, and the rows say that names were hidden."""
+    room = box_room()
+    other = dataclasses.replace(
+        room,
+        objects=tuple(
+            dataclasses.replace(item, name=f"marble_{k}", material="glass")
+            for k, item in enumerate(room.objects)
+        ),
+    )
+    hidden = OfflineAdvisor(anonymous=True)
+    table = itu.conductivity_table(3.5e9)
+    first, second = (
+        hidden.propose_materials((), scene, table, frequency=3.5e9) for scene in (room, other)
+    )
+    assert first.prior.materials == second.prior.materials
+    assert first.prior.materials != room.materials
+    assert first.prior.confidence.max() < 0.2
+    assert first.usage.prompt == "anonymous"
+    there, here = (hidden.propose_positions((), s, 2, 3).campaign.key for s in (room, other))
+    assert there == here

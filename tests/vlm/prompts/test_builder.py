@@ -65,6 +65,7 @@ def test_prompt_1_asks_for_every_object_once_with_the_closed_list() -> None:
     assert '"brick": [0.0238, 0.16]' in question.text
     assert '"floorboard"' not in question.text  # not tabulated at the carrier
     assert "3.5 GHz" in question.text
+    assert question.schema is not None
     enum = question.schema["properties"]["materials"]["items"]["properties"]["material"]["enum"]
     assert enum == list(TABLE)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import MeasurementSetup
-from vlmrt_dist.cores import usable_cores
+from vlmrt_dist.cores import own_cores
 from vlmrt_dist.paths.edge_rows import EdgeRows
 from vlmrt_dist.paths.exact.antennas import empty_bodies
 from vlmrt_dist.paths.exact.diffraction import HEAD, diffracted, ways_to_wedges
@@ -54,7 +54,7 @@ def diffracted_table(
     :raises NumericalError: if a path grazes a face, so that its geometry is not finite
     """
     search = partial(_of_setup, scene, wedges, limits)
-    with ThreadPoolExecutor(threads or usable_cores()) as pool:
+    with ThreadPoolExecutor(threads or own_cores()) as pool:
         found = list(pool.map(search, setups))
     _warn_of_budgets(found, limits)
     width = 1 + max(limits.max_depth - 1, 0)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.campaign import MeasurementSetup
-from vlmrt_dist.cores import usable_cores
+from vlmrt_dist.cores import own_cores
 from vlmrt_dist.paths.exact.antennas import check_antennas, empty_bodies
 from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.image_tree import STRAIGHT, explore, make_ends
@@ -70,13 +70,14 @@ def search_paths(
 
     Warns with :class:`IncompleteSearch` where a budget was passed.
 
-    :param threads: how many to use; default: one for each processor that this process may use
+    :param threads: how many to use; default: one for each core of this process, see
+        :func:`~vlmrt_dist.cores.own_cores`
     :raises CampaignError: if an antenna is not finite, on a surface, or on the link's other end
     """
     places = [(setup.tx - scene.shift, setup.rx - scene.shift) for setup in setups]
     for m, (tx, rx) in enumerate(places):
         check_antennas(scene, tx, rx, m)
-    number = threads or usable_cores()
+    number = threads or own_cores()
     # Few setups are split by their first reflections; of many, only some are held at a time.
     together = 4 * number
     tasks = 1 if number == 1 or len(places) >= together else together

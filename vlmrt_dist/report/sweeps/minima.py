@@ -9,10 +9,7 @@ import numpy as np
 
 from vlmrt_dist.report.plotting.figures import save_both
 from vlmrt_dist.store import Place
-from vlmrt_dist.studies import Weights
-
-BOUND = 0.2
-"""Largest share by which a weight may differ from its reference."""
+from vlmrt_dist.studies import WEIGHT_BOUND, Weights
 
 
 def minima_table(title: str, found: Sequence[Weights]) -> Any:
@@ -23,7 +20,7 @@ def minima_table(title: str, found: Sequence[Weights]) -> Any:
     table = Table(title=title, title_justify="left")
     table.add_column("problem")
     heads = ("prior width", "minima", "weight", "reference", "differs [%]", "its error [%]",
-             "evaluations", "fit [CPU s]")  # fmt: skip
+             "by", "evaluations", "fit [CPU s]")  # fmt: skip
     for name in heads:
         table.add_column(name.replace("[", "\\["), justify="right")
     for each in found:
@@ -32,7 +29,8 @@ def minima_table(title: str, found: Sequence[Weights]) -> Any:
         table.add_row(
             each.name, f"{each.width:g}", str(len(each.weight)), f"{each.weight[worst]:.4f}",
             f"{reference:.4f}", f"{100.0 * off:+.0f}",
-            f"{100.0 * each.error[worst]:.0f}", f"{each.evaluations:,}", f"{each.seconds:.1f}",
+            f"{100.0 * each.error[worst]:.0f}", each.by, f"{each.evaluations:,}",
+            f"{each.seconds:.1f}",
         )  # fmt: skip
     return table
 
@@ -50,10 +48,13 @@ def minima_figure(found: Sequence[Weights], path: Place) -> Place:
         )
     ends = np.array([2e-3, 1.3])
     axes.plot(ends, ends, color="k", lw=0.8)
-    axes.fill_between(ends, (1.0 - BOUND) * ends, (1.0 + BOUND) * ends, color="0.9", zorder=0)
+    axes.fill_between(
+        ends, (1.0 - WEIGHT_BOUND) * ends, (1.0 + WEIGHT_BOUND) * ends, color="0.9", zorder=0
+    )
     axes.set(
         xscale="log", yscale="log", xlim=ends, ylim=ends,
-        xlabel="share of tempered particles about a minimum", ylabel="weight that the fit tells",
+        xlabel="share of the posterior about a minimum, by quadrature or particles",
+        ylabel="weight that the fit tells",
     )  # fmt: skip
     axes.legend(fontsize=6, ncols=2)
     axes.grid(alpha=0.3)

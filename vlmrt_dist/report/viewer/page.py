@@ -21,6 +21,7 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
 from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.extras import need
 from vlmrt_dist.inference import VERDICT_WORDS, Calibration, Estimate
 from vlmrt_dist.paths import NONE, scene_and_radio
 from vlmrt_dist.progress import Progress
@@ -91,7 +92,9 @@ def view(
     :param progress: called along the tracing
     :raises SceneError: if the estimate is of another scene (the message says what differs)
     :raises CampaignError: if an antenna is on a surface
+    :raises ConfigurationError: if a package is missing
     """
+    need("plotly", "report", "the 3D page")
     stated = radio is not None
     scene, radio = scene_and_radio(scene, radio)
     if campaign is not None:

@@ -1,4 +1,4 @@
-"""Weights of the minima of problems with several, beside those of many tempered particles."""
+"""Weights of the minima of problems with several, beside long reference runs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.inference import (
+    MOST_UNKNOWNS,
     LevenbergMarquardt,
     fit_least_squares,
+    lattice_shares,
     louder,
     open_problem,
     particle_shares,
@@ -23,8 +26,14 @@ from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.two_minima import TwoMinima
 from vlmrt_dist.studies.point import content_key
 
-BOUND = 0.2
+WEIGHT_BOUND = 0.2
 """Largest share by which a weight may differ from its reference."""
+
+Reference = Literal["lattice", "particles"]
+"""Quadrature over all of the range, where there are few unknowns; else tempered particles."""
+
+FINENESS = (1.0, 0.7)
+"""Largest change of the residuals from the centre of a cell to its faces, in each quadrature."""
 
 NEAR = 2.0
 """Minima whose cost exceeds the best one's by more are not compared."""
@@ -36,18 +45,18 @@ class Weights:
 
     :param name: of the problem
     :param width: of its prior on ln σ
-    :param excess: [C] cost above the best minimum's
     :param weight: [C] as the fit tells them
-    :param reference: [R, C] shares of the particles about them, in R runs
+    :param reference: [R, C] shares of the posterior about them, in R runs
+    :param by: what the reference was made by
     :param evaluations: of the fit
     :param seconds: processor time of the fit [s]
     """
 
     name: str
     width: float
-    excess: FloatArray
     weight: FloatArray
     reference: FloatArray
+    by: Reference
     evaluations: int
     seconds: float
 
@@ -67,11 +76,9 @@ class Weights:
     def of(timing: Timing) -> Weights:
         """Those that a row of the ledger holds in its label."""
         told = json.loads(timing.label)
-        excess, weight, reference = (
-            np.array(told[name]) for name in ("excess", "weight", "reference")
-        )
+        weight, reference = (np.array(told[name]) for name in ("weight", "reference"))
         return Weights(
-            told["name"], float(told["width"]), excess, weight, reference,
+            told["name"], float(told["width"]), weight, reference, told["by"],
             timing.iterations, timing.seconds_fit,
         )  # fmt: skip
 
@@ -83,7 +90,7 @@ class WeightsTask:
     :param case: the problem
     :param width: prior standard deviation of ln σ; ``inf``: no prior
     :param count: particles of a reference, a power of two
-    :param runs: references
+    :param runs: references made of particles
     """
 
     case: TwoMinima
@@ -100,7 +107,7 @@ class WeightsTask:
         case = self.case
         parts = [
             case.name, case.scene.key, case.positions.key, self.width, self.count, self.runs,
-            engine_versions(), SCHEMA_VERSION,
+            MOST_UNKNOWNS, FINENESS, engine_versions(), SCHEMA_VERSION,
         ]  # fmt: skip
         return content_key(parts)
 
@@ -116,14 +123,17 @@ class WeightsTask:
             data = louder(problem.data, fit)
             cost = np.array([mode.cost for mode in fit.modes])
             near = np.flatnonzero(cost <= cost.min() + NEAR)
+            by: Reference = "lattice" if len(fit.x) <= MOST_UNKNOWNS else "particles"
+            runs = FINENESS if by == "lattice" else range(1, self.runs + 1)
             reference = np.array([
-                particle_shares(problem.predict, data, fit.modes, self.count, seed)
-                for seed in range(1, self.runs + 1)
+                lattice_shares(problem.predict, data, fit.modes, run) if by == "lattice"
+                else particle_shares(problem.predict, data, fit.modes, self.count, int(run))
+                for run in runs
             ])  # fmt: skip
         label = {
             "name": case.name, "width": self.width,
-            "excess": (cost[near] - cost.min()).tolist(),
             "weight": [fit.modes[i].weight for i in near], "reference": reference[:, near].tolist(),
+            "by": by,
         }  # fmt: skip
         return nothing_timed(
             study, self.key, json.dumps(label, sort_keys=True), "replay", case.radio,
@@ -133,7 +143,7 @@ class WeightsTask:
         )  # fmt: skip
 
 
-def told_within(found: Sequence[Weights], within: float = BOUND) -> tuple[int, int]:
+def told_within(found: Sequence[Weights], within: float = WEIGHT_BOUND) -> tuple[int, int]:
     """Problems whose every weight lies within a share of its reference, and how many there are."""
     good = sum(bool((np.abs(each.ratio - 1.0) <= within).all()) for each in found)
     return good, len(found)

@@ -23,7 +23,8 @@ from vlmrt_dist.distributed import ActorObjective, ActorOptions, map_on_actors
 from vlmrt_dist.extras import need
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import OWN_MARK
-from vlmrt_dist.studies.runs import Point, evaluate
+from vlmrt_dist.studies.evaluation import evaluate
+from vlmrt_dist.studies.point import Point
 
 WARM_UP = 3
 

@@ -17,8 +17,8 @@ from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.errors import ConfigurationError, VlmrtError
 from vlmrt_dist.store import Ledger, Row, label_of
 from vlmrt_dist.streams import spelled
+from vlmrt_dist.studies.evaluation import evaluate as evaluate_point
 from vlmrt_dist.studies.point import STUDY_VERSION, Point
-from vlmrt_dist.studies.runs import evaluate as evaluate_point
 from vlmrt_dist.studies.search.space import Choice, Params, Space, check_space, contains, every
 
 OBJECTIVES = {

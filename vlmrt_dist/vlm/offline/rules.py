@@ -6,6 +6,7 @@ file are a palette that stands for the class itself.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
@@ -50,11 +51,17 @@ HOW = "offline rules, no vision model: "
 
 
 class OfflineAdvisor:
-    """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``."""
+    """Proposes materials from names and shapes, and positions by geometry; see ``Advisor``.
+
+    :param anonymous: go by the shapes alone, without names and material classes
+    """
 
     name = "offline"
     sees_images = False
     spent_usd = 0.0
+
+    def __init__(self, *, anonymous: bool = False) -> None:
+        self._anonymous = anonymous
 
     def propose_materials(
         self,
@@ -76,7 +83,8 @@ class OfflineAdvisor:
             raise MaterialError("the table holds no material with a conductivity to estimate")
         # For objects of which nothing is known: the class with the least spread of the others.
         middle = min(spread, key=lambda name: spread[name])
-        readings = [_reading(scene, item, table, middle) for item in scene.objects]
+        reading = _by_shape if self._anonymous else _reading
+        readings = [reading(scene, item, table, middle) for item in scene.objects]
         prior = prior_from_classes(
             scene.names,
             [r.material for r in readings],
@@ -102,14 +110,16 @@ class OfflineAdvisor:
         :raises CampaignError: if a number is not positive, or the scene has no free space
         """
         clock = time.perf_counter()
+        shown = _anonymised(scene) if self._anonymous else scene
         plan = offline_positions.plan(
-            scene, num_setups, num_receivers, seed=seed, region=region or Region()
+            shown, num_setups, num_receivers, seed=seed, region=region or Region()
         )
         return PositionAdvice(plan.campaign, plan.reasons, self._usage(clock, plan.remarks))
 
     def _usage(self, clock: float, remarks: tuple[str, ...] = ()) -> Usage:
         return Usage(
             provider=self.name,
+            prompt="anonymous" if self._anonymous else "",
             image_source="none",
             seconds=time.perf_counter() - clock,
             remarks=remarks,
@@ -128,9 +138,7 @@ def _reading(
         because = f"{first.because}; but {other.because}"
         return Reading(first.material, CONTRADICTED * first.confidence, because)
     best = max((r for r in (stated, named) if r), key=lambda r: r.confidence, default=None)
-    return best or _by_role(scene, item, table) or Reading(
-        middle, BY_NOTHING, f"nothing is known; {middle} lies in the middle of the table"
-    )  # fmt: skip
+    return best or _by_role(item, table) or _by_shape(scene, item, table, middle)
 
 
 def _stated(material: str, table: Mapping[str, object]) -> Reading | None:
@@ -140,15 +148,32 @@ def _stated(material: str, table: Mapping[str, object]) -> Reading | None:
     return reading and reading._replace(because=f"the material's name {reading.because}")
 
 
-def _by_role(scene: SceneModel, item: SceneObject, table: Mapping[str, object]) -> Reading | None:
+def _by_role(item: SceneObject, table: Mapping[str, object]) -> Reading | None:
     for word in reversed(words_of(f"{item.material} {item.name}")):
         for material, roles in ROLES.items():
             if word in roles and material in table:
                 return Reading(material, BY_ROLE, f"a {word} by its name, often {material}")
+    return None
+
+
+def _by_shape(
+    scene: SceneModel, item: SceneObject, table: Mapping[str, object], middle: str
+) -> Reading:
     shape, material = _shape(scene, item)
-    if material not in table:
-        return None
-    return Reading(material, BY_SHAPE, f"{shape} by its shape, often {material}")
+    if material in table:
+        return Reading(material, BY_SHAPE, f"{shape} by its shape, often {material}")
+    return Reading(
+        middle, BY_NOTHING, f"nothing is known; {middle} lies in the middle of the table"
+    )
+
+
+def _anonymised(scene: SceneModel) -> SceneModel:
+    """The scene with numbers for names, and the classes that shapes alone suggest."""
+    objects = tuple(
+        dataclasses.replace(item, name=f"object_{k}", material=_shape(scene, item)[1])
+        for k, item in enumerate(scene.objects, 1)
+    )
+    return dataclasses.replace(scene, objects=objects)
 
 
 def _shape(scene: SceneModel, item: SceneObject) -> tuple[str, str]:

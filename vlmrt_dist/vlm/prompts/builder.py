@@ -50,10 +50,11 @@ MIN_SEPARATION = 0.1
 """Least distance of distinct positions [m]."""
 
 _NUMBER = {"type": "number"}
-_TEXT = {"type": "string"}
+TEXT = {"type": "string"}
 
 
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+def closed(properties: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema of an object with exactly these keys."""
     return {
         "type": "object",
         "properties": properties,
@@ -62,18 +63,19 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _several(item: dict[str, Any]) -> dict[str, Any]:
+def several(item: dict[str, Any]) -> dict[str, Any]:
+    """JSON Schema of an array."""
     return {"type": "array", "items": item}
 
 
-_POSITION = {"x": _NUMBER, "y": _NUMBER, "z": _NUMBER, "reason": _TEXT}
-POSITIONS_SCHEMA = _closed(
-    {"setups": _several(_closed({"tx": _closed(_POSITION), "rx": _several(_closed(_POSITION))}))}
+_POSITION = {"x": _NUMBER, "y": _NUMBER, "z": _NUMBER, "reason": TEXT}
+POSITIONS_SCHEMA = closed(
+    {"setups": several(closed({"tx": closed(_POSITION), "rx": several(closed(_POSITION))}))}
 )
-REPAIRED_POSITIONS_SCHEMA = _closed(
+REPAIRED_POSITIONS_SCHEMA = closed(
     {
-        "positions": _several(
-            _closed({"setup": {"type": "integer"}, "receiver": {"type": "integer"}, **_POSITION})
+        "positions": several(
+            closed({"setup": {"type": "integer"}, "receiver": {"type": "integer"}, **_POSITION})
         )
     }
 )
@@ -105,19 +107,19 @@ def materials_question(
     :param table: material name -> (c, d), the closed list
     :param frequency: carrier [Hz]
     """
-    text = _filled(
+    text = filled(
         MATERIALS_PROMPT,
         frequency_ghz=f"{frequency / 1e9:g}",
         count=len(objects),
-        objects="\n".join(_object_line(scene, k, labels[k]) for k in objects),
+        objects="\n".join(object_line(scene, k, labels[k]) for k in objects),
         table="\n".join(f"{json.dumps(name)}: [{c!r}, {d!r}]" for name, (c, d) in table.items()),
-        **_room(scene),
+        **room_corners(scene),
     )
-    entry = {"object": _TEXT, "material": {"type": "string", "enum": list(table)}}
-    entry |= {"c": _NUMBER, "d": _NUMBER, "confidence": _NUMBER, "source": _TEXT}
+    entry = {"object": TEXT, "material": {"type": "string", "enum": list(table)}}
+    entry |= {"c": _NUMBER, "d": _NUMBER, "confidence": _NUMBER, "source": TEXT}
     return Question(
         text=text,
-        schema=_closed({"materials": _several(_closed(entry))}),
+        schema=closed({"materials": several(closed(entry))}),
         prompt=MATERIALS_PROMPT,
         subject=f"the materials of {len(objects)} objects of {scene.num_objects}",
         images=tuple(images),
@@ -135,8 +137,31 @@ def positions_question(
     """Prompt 2.
 
     :param space: the scene, and where antennas may stand
-    :raises CampaignError: if a count is not positive, or more positions are asked for than fit
-        into one answer
+    :raises CampaignError: as :func:`check_counts`
+    """
+    check_counts(num_setups, num_receivers)
+    text = filled(
+        POSITIONS_PROMPT,
+        num_setups=num_setups,
+        num_receivers=num_receivers,
+        clearance=f"{space.region.clearance:g}",
+        rules=_rules(space),
+        separation=f"{MIN_SEPARATION:g}",
+        xml=compact_xml(space.scene, anonymous=anonymous),
+        **room_corners(space.scene),
+    )
+    return Question(
+        text=text,
+        schema=POSITIONS_SCHEMA,
+        prompt=POSITIONS_PROMPT,
+        subject=f"positions of {num_setups} setups of {num_receivers} receivers",
+        images=tuple(images),
+    )
+
+
+def check_counts(num_setups: int, num_receivers: int) -> None:
+    """:raises CampaignError: if a count is not positive, or more positions are asked for than fit
+    into one answer
     """
     if num_setups < 1 or num_receivers < 1:
         raise CampaignError("a campaign needs at least one setup and one receiver per setup")
@@ -146,23 +171,6 @@ def positions_question(
             f"a model is asked for at most {MAX_POSITIONS} positions; {num_setups} setups of "
             f"{num_receivers} receivers are {count}. Use the placement 'random' or 'd_optimal'"
         )
-    text = _filled(
-        POSITIONS_PROMPT,
-        num_setups=num_setups,
-        num_receivers=num_receivers,
-        clearance=f"{space.region.clearance:g}",
-        rules=_rules(space),
-        separation=f"{MIN_SEPARATION:g}",
-        xml=compact_xml(space.scene, anonymous=anonymous),
-        **_room(space.scene),
-    )
-    return Question(
-        text=text,
-        schema=POSITIONS_SCHEMA,
-        prompt=POSITIONS_PROMPT,
-        subject=f"positions of {num_setups} setups of {num_receivers} receivers",
-        images=tuple(images),
-    )
 
 
 def _rules(space: AntennaSpace) -> str:
@@ -206,7 +214,7 @@ def repair_question(
     lines = [json.dumps(problem, ensure_ascii=False) for problem in problems]
     if len(lines) > MAX_PROBLEMS:
         lines[MAX_PROBLEMS:] = [json.dumps({"more problems": len(lines) - MAX_PROBLEMS})]
-    text = _filled(
+    text = filled(
         REPAIR_PROMPT, original=question.text, problems="\n".join(lines), what=what, form=form
     )
     return Question(
@@ -245,7 +253,8 @@ def compact_xml(scene: SceneModel, *, anonymous: bool = False) -> str:
     return "\n".join([*lines, "</scene>"])
 
 
-def _object_line(scene: SceneModel, k: int, label: str) -> str:
+def object_line(scene: SceneModel, k: int, label: str) -> str:
+    """An object as JSON: its name in prompts, centre and size of its bounding box [m], shape."""
     low, high = scene.bounding_boxes[k]
     return json.dumps(
         {
@@ -266,7 +275,8 @@ def _shape(scene: SceneModel, k: int) -> str:
     return "horizontal plate" if 2 in flat else "upright plate"
 
 
-def _room(scene: SceneModel) -> dict[str, str]:
+def room_corners(scene: SceneModel) -> dict[str, str]:
+    """The scene's bounds [m], for a prompt."""
     return {"room_low": _point(scene.bounds[0]), "room_high": _point(scene.bounds[1])}
 
 
@@ -278,7 +288,7 @@ def _point(values: np.ndarray) -> str:
     return " ".join(f"{value:.10g}" for value in _rounded(values))
 
 
-def _filled(name: str, **values: Any) -> str:
+def filled(name: str, **values: Any) -> str:
     """A prompt template filled in one pass, so that inserted text is never expanded."""
     return string.Template(_template(name)).substitute(values)
 

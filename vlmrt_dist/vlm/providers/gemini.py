@@ -118,7 +118,7 @@ class GeminiTransport:
         config = types.GenerateContentConfig(
             temperature=self._options.temperature,
             max_output_tokens=self._options.max_output_tokens,
-            response_mime_type="application/json",
+            response_mime_type=None if question.schema is None else "application/json",
             response_json_schema=question.schema,
         )
         content = types.Content(role="user", parts=parts)

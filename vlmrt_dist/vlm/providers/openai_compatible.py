@@ -101,7 +101,7 @@ class OpenAICompatibleTransport:
         )
 
     def _completed(self, question: Question, most: float) -> Any:
-        if self._takes_schema:
+        if self._takes_schema and question.schema is not None:
             try:
                 return self._wire.asked(lambda: self._create(question, schema=True), most)
             except RequestFailed as failed:

@@ -1,0 +1,117 @@
+"""What links receive beside the paths of a table, and how roughness weakens the paths.
+
+A :class:`Mechanism` adds powers, or where phases are known fields, to those of the paths that
+:class:`~vlmrt_dist.field.replay.Replay` walks. It is built once for a table's links and evaluated
+for any materials, with its derivatives written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import Slopes
+from vlmrt_dist.paths import REFLECTION, PathTable
+from vlmrt_dist.scene import SceneModel
+
+
+class Added(NamedTuple):
+    """What a mechanism adds to L = M · N links for S parameter vectors.
+
+    :param value: [L, S] powers [W], or complex fields [√W] that add to those of the paths
+    :param by: for each parameter asked for its derivative, of the same kind as ``value``; the same
+        pair of link and object may occur several times. The parameter itself is the unit, not its
+        logarithm
+    """
+
+    value: NDArray[Any]
+    by: dict[Parameter, Slopes]
+
+
+class Mechanism(Protocol):
+    """A way from transmitters to receivers beside specular reflection and transmission."""
+
+    def added(self, materials: Materials, wanted: Sequence[Parameter], *, coherent: bool) -> Added:
+        """What the links receive by it.
+
+        :param materials: [S, K] each; what is None is as the scene states it
+        :param wanted: parameters to differentiate by; those it does not depend on may be left out
+        :param coherent: paths add as complex amplitudes. A mechanism whose phases are known then
+            returns complex fields with the phase e^{-j2πL/λ} of their length, the square root of
+            the transmit power included; one whose phases are random returns powers all the same
+        """
+        ...
+
+
+def mechanisms_of(scene: SceneModel, campaign: Campaign, radio: RadioConfig) -> list[Mechanism]:
+    """The mechanisms that a radio configuration asks for, built for a campaign's links.
+
+    :param campaign: the setups of one carrier
+    :param radio: at that carrier
+    """
+    return []
+
+
+class Roughness:
+    """Loss of specular reflections to diffuse scattering.
+
+    As in Sionna every specular reflection carries the factor √(1 - S²) of its object; transmissions
+    carry none.
+
+    :param table: the paths
+    :param scattering_coefficient: [K] S of the objects as the scene states them
+    """
+
+    def __init__(self, table: PathTable, scattering_coefficient: FloatArray) -> None:
+        self.scattering_coefficient = scattering_coefficient
+        paths, objects = table.num_paths, table.num_objects
+        path, depth = np.nonzero(table.kind == REFLECTION)
+        met = table.object[path, depth].astype(np.int64)
+        ones = np.ones(len(path))
+        self._count = sp.csr_matrix((ones, (path, met)), (paths, objects))
+        self._count.sum_duplicates()
+        pairs = self._count.tocoo()
+        entry, row = np.unique(
+            table.link[pairs.row].astype(np.int64) * objects + pairs.col, return_inverse=True
+        )
+        self._link, self._object = np.divmod(entry, max(objects, 1))
+        self._sum = sp.csr_matrix((pairs.data, (row, pairs.row)), (len(entry), paths))
+
+    def of(self, materials: Materials, count: int) -> FloatArray:
+        """[S, K] scattering coefficients of S = ``count`` parameter vectors."""
+        given = materials.scattering_coefficient
+        own = self.scattering_coefficient if given is None else given
+        return np.broadcast_to(own, (count, len(self.scattering_coefficient)))
+
+    def share(self, coefficient: FloatArray) -> FloatArray:
+        """[P, S] share of each path's power that its reflections leave."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.exp(self._count @ np.log1p(-(coefficient.T**2))))
+
+    def slopes(self, value: NDArray[Any], coefficient: FloatArray, *, coherent: bool) -> Slopes:
+        """Derivative by S of what the links receive over the paths.
+
+        :param value: [P, S] powers, or amplitudes with their phase, the share included
+        """
+        by_share = -1.0 if coherent else -2.0
+        slope = by_share * coefficient / np.maximum(1.0 - coefficient**2, np.finfo(float).tiny)
+        return Slopes(self._link, self._object, slope.T[self._object] * (self._sum @ value))
+
+
+def merged(parts: Sequence[Slopes]) -> Slopes:
+    """Slopes of the same links and objects added up, in order of link and object."""
+    if len(parts) == 1:
+        return parts[0]
+    link, slab = (np.concatenate([part[i] for part in parts]) for i in range(2))
+    value = np.concatenate([part.value for part in parts])
+    width = int(slab.max(initial=0)) + 1
+    entry, row = np.unique(link.astype(np.int64) * width + slab, return_inverse=True)
+    total = sp.csr_matrix((np.ones(len(row)), (row, np.arange(len(row)))), (len(entry), len(row)))
+    return Slopes(entry // width, entry % width, np.asarray(total @ value))
