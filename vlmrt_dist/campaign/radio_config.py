@@ -53,16 +53,11 @@ class RadioConfig:
     :param samples_per_src: rays launched by each transmitter in one solve of Sionna's (>= 1)
     :param seed: seed of the first solve of Sionna's (>= 0)
     :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
-<<<<<<< HEAD
-    :param diffuse: model diffuse scattering (retrace engine only)
+    :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient
+        say; False: surfaces are smooth, whatever the scene states
     :param diffraction: model diffraction of first order by the wedges of objects; a diffraction is
         one interaction of a path, beside which it may have reflections and transmissions
     :param edge_diffraction: free edges of open sheets diffract, too (with ``diffraction``)
-=======
-    :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient
-        say; False: surfaces are smooth, whatever the scene states
-    :param diffraction: add what the edges of objects diffract, to first order
->>>>>>> main
     :raises ConfigurationError: if a value is outside what is stated here
     :raises FrequencyError: if the frequency is not positive and finite
     """
@@ -121,11 +116,7 @@ class RadioConfig:
         for name in ("max_reflections", "max_transmissions"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _integer(name, getattr(self, name)))
-<<<<<<< HEAD
-        for name in ("diffuse", "diffraction", "edge_diffraction"):
-=======
-        for name in ("diffuse_reflection", "diffraction"):
->>>>>>> main
+        for name in ("diffuse_reflection", "diffraction", "edge_diffraction"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False")
@@ -164,13 +155,10 @@ class RadioConfig:
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
         fields = dataclasses.asdict(self)
-<<<<<<< HEAD
         if not self.edge_diffraction:  # keys made before there was the field stay those they are
             del fields["edge_diffraction"]
-=======
         # The name that the field had when rows were stored, so that they keep their keys.
         fields["diffuse"] = fields.pop("diffuse_reflection")
->>>>>>> main
         text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"vlmrt RadioConfig 2\n" + text.encode()).hexdigest()
 

@@ -196,12 +196,7 @@ class RadioOptions(Options, RadioConfig):
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
     devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
-<<<<<<< HEAD
-    diffuse: Annotated[bool, Parameter(parse=False)] = False
-=======
     diffuse_reflection: Annotated[bool, Parameter(parse=False)] = False
-    diffraction: Annotated[bool, Parameter(parse=False)] = False
->>>>>>> main
 
 
 @option_group("Radio")

@@ -30,11 +30,8 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
-<<<<<<< HEAD
-from vlmrt_dist.field.diffraction import edge_weights
-=======
 from vlmrt_dist.errors import UnsupportedByReplay
->>>>>>> main
+from vlmrt_dist.field.diffraction import edge_weights
 from vlmrt_dist.field.kernels import (
     KINDS,
     NO_LAYER,
@@ -133,7 +130,7 @@ class Replay:
         if not self._plain and (several or turning):
             what = "averages over ports" if several else "unknown orientations"
             raise UnsupportedByReplay(
-                f"{what} are not modelled together with scattering and diffraction; leave out one "
+                f"{what} are not modelled together with diffuse scattering; leave out one "
                 "of the two"
             )
         self._averages = PortAverages(table) if several else None
@@ -194,6 +191,11 @@ class Replay:
         table = self.table
         if table.edge is None or not (table.kind == DIFFRACTION).any():
             return None
+        if self.roughness is not None:
+            raise UnsupportedByReplay(
+                "diffuse_reflection is not modelled together with diffraction: an edge's faces "
+                "would reflect less; leave out one of the two, or give engine='retrace'"
+            )
         there = (table.kind[first] == DIFFRACTION).any(axis=1)
         rows, weights = EdgeRows.of(table.edge[first]), np.zeros((len(there), 2), complex)
         weights[there] = np.stack(

@@ -181,14 +181,9 @@ def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: Pa
 
 def _check_supported(radio: RadioConfig) -> None:
     """:raises UnsupportedByReplay: if a stored path cannot stand for what ``radio`` asks for."""
-<<<<<<< HEAD
-    if radio.diffuse:
-=======
-    wanted = [name for name in ("diffuse_reflection", "diffraction") if getattr(radio, name)]
-    if wanted:
->>>>>>> main
+    if radio.diffuse_reflection:
         raise UnsupportedByReplay(
-            "the replay engine does not model diffuse; use engine='retrace', which solves for the "
+            "the replay engine does not model diffuse_reflection; use engine='retrace', which solves for the "
             "paths anew in every iteration"
         )
     if radio.diffraction and radio.path_set != "exact":
