@@ -183,8 +183,8 @@ def _check_supported(radio: RadioConfig) -> None:
     """:raises UnsupportedByReplay: if a stored path cannot stand for what ``radio`` asks for."""
     if radio.diffuse_reflection:
         raise UnsupportedByReplay(
-            "the replay engine does not model diffuse_reflection; use engine='retrace', which solves for the "
-            "paths anew in every iteration"
+            "the replay engine does not model diffuse_reflection; use engine='retrace', which "
+            "solves for the paths anew in every iteration"
         )
     if radio.diffraction and radio.path_set != "exact":
         raise UnsupportedByReplay(
