@@ -78,7 +78,12 @@ def serialized() -> bytes:
     """A mesh in Mitsuba's own format."""
     points = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], "<f4").tobytes()
     faces = np.array([[0, 1, 2], [0, 2, 3]], "<u4").tobytes()
-    stream = struct.pack("<I", 0x1000) + b"m\0" + struct.pack("<QQ", 4, 2) + points + faces
+    return serialized_of(4, points + faces)
+
+
+def serialized_of(vertices: int, body: bytes) -> bytes:
+    """Two triangles in that format, with any number of vertices and any body."""
+    stream = struct.pack("<I", 0x1000) + b"m\0" + struct.pack("<QQ", vertices, 2) + body
     return struct.pack("<HH", 0x041C, 4) + zlib.compress(stream) + struct.pack("<QI", 0, 1)
 
 
@@ -89,10 +94,10 @@ def campaign_table() -> pa.Table:
     return csv.read_csv(io.BytesIO(CSV))
 
 
-def parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table, compression: str = "snappy") -> bytes:
     """A table as a Parquet file."""
     content = io.BytesIO()
-    pq.write_table(table, content)
+    pq.write_table(table, content, compression=compression)
     return content.getvalue()
 
 

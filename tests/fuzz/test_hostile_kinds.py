@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,14 @@ import pytest
 
 from tests.fuzz.judge import Judge
 from tests.fuzz.readers import READERS, SCENE
-from tests.fuzz.seeds import LAYERS, campaign_table, picture, seeds_of
+from tests.fuzz.seeds import (
+    LAYERS,
+    campaign_table,
+    parquet,
+    picture,
+    seeds_of,
+    serialized_of,
+)
 
 HEADER = b"setup,tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rss_dbm\n"
 BINARY_PLY = (
@@ -25,18 +31,12 @@ BINARY_PLY = (
 )
 
 
-def parquet_of(table: pa.Table) -> bytes:
-    content = io.BytesIO()
-    pq.write_table(table, content, compression="zstd")
-    return content.getvalue()
-
-
 def repeated(table: pa.Table, column: int, text: str) -> bytes:
     """100,000 rows, one column of which repeats a long text by a dictionary."""
     rows = 100_000
     whole = table.take(np.zeros(rows, np.int64))
     texts = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [text])
-    return parquet_of(whole.set_column(column, whole.column_names[column], texts))
+    return parquet(whole.set_column(column, whole.column_names[column], texts), "zstd")
 
 
 def estimates() -> pa.Table:
@@ -47,11 +47,6 @@ def with_scans(extra: int) -> bytes:
     """A progressive JPEG whose last scan is repeated."""
     content = picture("jpeg", progressive=True)
     return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * extra + content[-2:]
-
-
-def serialized(vertices: int, body: bytes) -> bytes:
-    stream = struct.pack("<I", 0x1000) + b"m\0" + struct.pack("<QQ", vertices, 2) + body
-    return struct.pack("<HH", 0x041C, 4) + zlib.compress(stream, 1) + struct.pack("<QI", 0, 1)
 
 
 KINDS: dict[str, tuple[str, Callable[[], bytes]]] = {
@@ -71,11 +66,11 @@ KINDS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "an estimate that a dictionary repeats": (
         "estimate_parquet", lambda: repeated(estimates(), 0, "a" * 60_000)),
     "a timestamp beyond the year 9999": (
-        "estimate_parquet", lambda: parquet_of(estimates().set_column(
-            0, "name", pa.array([2**52] * estimates().num_rows, pa.timestamp("s"))))),
+        "estimate_parquet", lambda: parquet(estimates().set_column(
+            0, "name", pa.array([2**52] * estimates().num_rows, pa.timestamp("s"))), "zstd")),
     "an integer beyond float64": (
-        "campaign_parquet", lambda: parquet_of(campaign_table().set_column(
-            1, "tx_x", pa.array([2**62 + 1] * 3)))),
+        "campaign_parquet", lambda: parquet(campaign_table().set_column(
+            1, "tx_x", pa.array([2**62 + 1] * 3)), "zstd")),
     "parameters that fill attributes": (
         "scene", lambda: b'<scene version="2.1.0"><default name="a" value="' + b"x" * 4000
         + b'"/>' + b'<bsdf type="diffuse" id="$a"/>' * 60_000 + b"</scene>"),
@@ -94,7 +89,7 @@ KINDS: dict[str, tuple[str, Callable[[], bytes]]] = {
         "ply", lambda: BINARY_PLY % (b"other", 6_000_000, b"uchar",
                                      b"element face 1\nproperty list uchar int vertex_indices\n")
         + bytes(6_000_010)),
-    "vertices that inflate": ("serialized", lambda: serialized(16_000_000, bytes(192_000_000))),
+    "vertices that inflate": ("serialized", lambda: serialized_of(16_000_000, bytes(192_000_000))),
     "a JPEG of many scans": ("photograph", lambda: with_scans(400)),
     "fill bytes in a JPEG": (
         "photograph", lambda: b"\xff\xd8" + b"\xff" * 4_000_000 + picture("jpeg")[2:]),
@@ -104,12 +99,6 @@ KINDS: dict[str, tuple[str, Callable[[], bytes]]] = {
         "estimate_json", lambda: b'{"rows":[' + b"[]," * 12_000_000 + b"[]]}"),
     "an integer of many digits": ("layers", lambda: b"a = " + b"1" * 5000),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge() as found:
-        yield found
 
 
 @pytest.mark.slow

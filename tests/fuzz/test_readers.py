@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ MINUTES = float(os.environ.get("FUZZ_MINUTES", "10"))
 
 KEPT = os.environ.get("FUZZ_KEEP", "")
 """Folder that inputs that are faults are copied to; empty: none."""
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge() as found:
-        yield found
 
 
 def fault_of(judge: Judge, reader: str, content: bytes) -> str:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from vlmrt_dist.command_line import described
 from vlmrt_dist.console import counted, print_result, say
+from vlmrt_dist.engine import KERNELS_VARIABLE
 from vlmrt_dist.errors import ConfigurationError
 
 Kind = Literal["paths", "kernels", "compiled", "answers", "all"]
@@ -47,9 +48,9 @@ def cache_command(
             print_result(
                 f"{name:9} {len(files):7} files {_size(size):>9}  {kind.text}{since}{link}"
             )
-        named = os.environ.get("DRJIT_CACHE_DIR")
+        named = os.environ.get(KERNELS_VARIABLE)
         if named and named != str(cache_folder() / "kernels"):
-            print_result(f"kernels are kept in {named} (DRJIT_CACHE_DIR), which has no limit")
+            print_result(f"kernels are kept in {named} ({KERNELS_VARIABLE}), which has no limit")
         return
     names = KINDS if "all" in clear else dict.fromkeys(clear)
     files = [each for name in names for each in found[name]]

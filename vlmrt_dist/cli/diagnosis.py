@@ -30,7 +30,14 @@ from vlmrt_dist.distributed import (
     host_and_port,
     is_this_machine,
 )
-from vlmrt_dist.engine import CUDA_VARIANT, choose_variant, count_gpus, find_llvm, use_llvm
+from vlmrt_dist.engine import (
+    CUDA_VARIANT,
+    KERNELS_VARIABLE,
+    choose_variant,
+    count_gpus,
+    find_llvm,
+    use_llvm,
+)
 from vlmrt_dist.errors import ActorFailure, EngineUnavailable
 
 Status = Literal["ok", "info", "warn", "fail"]
@@ -190,7 +197,7 @@ def _engine() -> Check:
                 text=True,
                 timeout=_ENGINE_SECONDS,
                 check=False,
-                env={**os.environ, "PYTHONPATH": path, "DRJIT_CACHE_DIR": cache},
+                env={**os.environ, "PYTHONPATH": path, KERNELS_VARIABLE: cache},
             )
     except subprocess.TimeoutExpired:
         return Check(name, "fail", f"{variant}: no answer in {_ENGINE_SECONDS} s", "try again")

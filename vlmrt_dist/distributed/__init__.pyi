@@ -5,6 +5,7 @@ from .access import is_this_machine as is_this_machine
 from .actor_engine import prepare_actor_engine as prepare_actor_engine
 from .actor_objective import ActorObjective as ActorObjective
 from .metrics import STUDY_METRICS as STUDY_METRICS
+from .pool import BLOCK_SECONDS as BLOCK_SECONDS
 from .pool import call as call
 from .pool import feed_actors as feed_actors
 from .pool import map_on_actors as map_on_actors

@@ -173,24 +173,25 @@ def map_on_actors(
     *,
     names: Sequence[str],
     study: str = "",
+    block_seconds: float = BLOCK_SECONDS,
 ) -> Iterator[tuple[int, Result]]:
     """``function`` of every item over a pool of actors: (index of the item, result), as they come.
 
-    Items that take milliseconds travel in blocks of some :data:`BLOCK_SECONDS`, as far as their
-    number allows. A caller can keep each result at once, and loses none that is there when it is
-    told to stop. An actor that dies, or is late and does nothing
-    (:mod:`vlmrt_dist.distributed.watch`), is restarted and its items done again,
-    ``workers.attempts`` times at most.
+    Items that take milliseconds travel in blocks, as far as their number allows. A caller can keep
+    each result at once, and loses none that is there when it is told to stop. An actor that dies,
+    or is late and does nothing (:mod:`vlmrt_dist.distributed.watch`), is restarted and its items
+    done again, ``workers.attempts`` times at most.
 
     :param workers: number, resources and deadlines of the actors
     :param names: name of each item on Ray's dashboard
     :param study: name of the actors there; default: that of ``workers``
+    :param block_seconds: blocks take about so long [s]
     :raises ActorFailure: if an item outlasts its deadline, or its actor dies too often
     :raises ConfigurationError: if the cluster has no room for the actors
     """
     if items:
         most = dataclasses.replace(workers, num_actors=min(workers.num_actors, len(items)))
-        queue = _Queue(items, names, most.num_actors)
+        queue = _Queue(items, names, most.num_actors, block_seconds)
         for block, answer in _answers(function, queue.ask, most, study, queue.seconds):
             yield from zip((index for index, _ in block), answer.results, strict=False)
             if answer.problem is not None:
@@ -201,10 +202,14 @@ class _Queue(Generic[Item]):
     """Items in blocks whose size follows from the time that the items before have taken.
 
     :param num_actors: actors that share the items
+    :param block_seconds: time that a block is to take [s]
     """
 
-    def __init__(self, items: Sequence[Item], names: Sequence[str], num_actors: int) -> None:
+    def __init__(
+        self, items: Sequence[Item], names: Sequence[str], num_actors: int, block_seconds: float
+    ) -> None:
         self._items, self._names, self._num_actors = items, names, num_actors
+        self._block_seconds = block_seconds
         self._next = 0
         self.seconds: deque[float] = deque(maxlen=RECENT)
 
@@ -215,7 +220,7 @@ class _Queue(Generic[Item]):
             return None
         size = 1
         if self.seconds:
-            size = int(BLOCK_SECONDS / max(statistics.median(self.seconds), 1e-6))
+            size = int(self._block_seconds / max(statistics.median(self.seconds), 1e-6))
         # Towards the end blocks get smaller, so that no actor has to wait for another.
         size = max(1, min(size, left // (2 * self._num_actors)))
         self._next += size

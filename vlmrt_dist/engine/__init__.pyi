@@ -1,4 +1,5 @@
 from .llvm import CUDA_VARIANT as CUDA_VARIANT
+from .llvm import KERNELS_VARIABLE as KERNELS_VARIABLE
 from .llvm import LLVM_VARIANT as LLVM_VARIANT
 from .llvm import VARIANT_VARIABLE as VARIANT_VARIABLE
 from .llvm import check_address_space as check_address_space

@@ -25,14 +25,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from vlmrt_dist.errors import StorageError
 from vlmrt_dist.store.atomic_files import UnreadableFile
 from vlmrt_dist.store.checksummed_parquet import Damaged, sealed, unsealed
 from vlmrt_dist.store.folder_exchange import exchange, prepared_folder
 from vlmrt_dist.store.folder_lock import folder_lock
-from vlmrt_dist.store.foreign_parquet import Limits, checked_pages, plain
+from vlmrt_dist.store.foreign_parquet import Limits, read_within
 from vlmrt_dist.store.places import LocalPlace, Place, Stamp, unique
 from vlmrt_dist.store.read_only import is_read_only
 
@@ -355,7 +354,7 @@ class Blocks:
         if not file.schema_arrow.equals(self.schema):
             raise Damaged("its columns are not those of this table")
         try:
-            table = _read_within_limits(content, file, columns)
+            table = read_within(content, file, LIMITS, columns)
             table.validate(full=True)
         except UnreadableFile as error:
             raise Damaged(str(error)) from None
@@ -387,17 +386,6 @@ class Blocks:
             "rows again",
             stacklevel=2,
         )
-
-
-def _read_within_limits(
-    content: bytes, file: pq.ParquetFile, columns: Sequence[str] | None
-) -> pa.Table:
-    """:raises UnreadableFile: if the rows take more memory than :data:`LIMITS` allow"""
-    repeating = checked_pages(content, file.metadata, LIMITS)
-    if not repeating:
-        return file.read(columns, use_threads=False)
-    with pq.ParquetFile(pa.BufferReader(content), read_dictionary=repeating) as again:
-        return plain(again.read(columns, use_threads=False), LIMITS)
 
 
 def _once(table: pa.Table) -> pa.Table:

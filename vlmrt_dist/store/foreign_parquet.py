@@ -8,7 +8,7 @@ is known how large they become.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -48,14 +48,29 @@ def read_parquet(content: bytes, limits: Limits) -> pa.Table:
             thrift_container_size_limit=_MOST_ENTRIES,
             page_checksum_verification=True,
         )
-        repeating = checked_pages(content, file.metadata, limits)
-        file = pq.ParquetFile(
-            pa.BufferReader(content), page_checksum_verification=True, read_dictionary=repeating
-        )
-        return plain(file.read(use_threads=False), limits)
+        return read_within(content, file, limits)
     except (pa.ArrowException, OSError, ValueError, NotImplementedError, IndexError):
         # The library's own words may repeat bytes of the file.
         raise UnreadableFile(_DAMAGED) from None
+
+
+def read_within(
+    content: bytes, file: pq.ParquetFile, limits: Limits, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The table in an opened Parquet file.
+
+    :param content: bytes of the file
+    :param columns: those to read; None: all
+    :raises UnreadableFile: if it is larger than the limits
+    :raises ValueError: or an error of Arrow or an IndexError, if it cannot be read
+    """
+    repeating = _checked_pages(content, file.metadata, limits)
+    if not repeating:
+        return _plain(file.read(columns, use_threads=False), limits)
+    with pq.ParquetFile(
+        pa.BufferReader(content), page_checksum_verification=True, read_dictionary=repeating
+    ) as again:
+        return _plain(again.read(columns, use_threads=False), limits)
 
 
 def _too_large(limits: Limits) -> UnreadableFile:
@@ -66,7 +81,7 @@ def _too_large(limits: Limits) -> UnreadableFile:
     )
 
 
-def checked_pages(content: bytes, meta: pq.FileMetaData, limits: Limits) -> list[str]:
+def _checked_pages(content: bytes, meta: pq.FileMetaData, limits: Limits) -> list[str]:
     """Compare the sizes of all pages, which are not unpacked, with the limits.
 
     :return: columns of texts whose values a dictionary may repeat beyond the limits
@@ -95,7 +110,7 @@ def checked_pages(content: bytes, meta: pq.FileMetaData, limits: Limits) -> list
     return sorted(repeating)
 
 
-def plain(table: pa.Table, limits: Limits) -> pa.Table:
+def _plain(table: pa.Table, limits: Limits) -> pa.Table:
     """A table without dictionaries, of texts or within lists.
 
     :raises UnreadableFile: if that is larger than the limits

@@ -40,7 +40,7 @@ from vlmrt_dist.command_line import (
 )
 from vlmrt_dist.console import point_bar, show
 from vlmrt_dist.distributed import ActorOptions, call, map_on_actors
-from vlmrt_dist.engine import engine_versions
+from vlmrt_dist.engine import KERNELS_VARIABLE, engine_versions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.signals import STOP_SIGNAL
 from vlmrt_dist.store import Ledger, Place, Row, Timing, nothing_written, own_file, results_place
@@ -359,9 +359,9 @@ def _dry() -> Iterator[None]:
     read, and Dr.Jit's kernels go to a folder that is removed."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(nothing_written())
-        if "drjit" not in sys.modules and "DRJIT_CACHE_DIR" not in os.environ:
-            os.environ["DRJIT_CACHE_DIR"] = stack.enter_context(tempfile.TemporaryDirectory())
-            stack.callback(os.environ.pop, "DRJIT_CACHE_DIR")
+        if "drjit" not in sys.modules and KERNELS_VARIABLE not in os.environ:
+            os.environ[KERNELS_VARIABLE] = stack.enter_context(tempfile.TemporaryDirectory())
+            stack.callback(os.environ.pop, KERNELS_VARIABLE)
         yield
 
 

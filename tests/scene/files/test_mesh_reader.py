@@ -3,7 +3,8 @@ import pytest
 import trimesh
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene.files.mesh_reader import Mesh, TooManyTriangles, read_obj, read_ply
+from vlmrt_dist.scene.files.mesh_reader import Mesh, TooManyTriangles, read_ply
+from vlmrt_dist.scene.files.obj_reader import read_obj
 from vlmrt_dist.scene.scene_writer import ply_bytes
 
 BOX = trimesh.creation.box([1, 2, 3])

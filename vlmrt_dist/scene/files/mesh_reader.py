@@ -1,6 +1,6 @@
-"""Strict readers for untrusted mesh files: PLY (ASCII and binary) and Wavefront OBJ.
+"""A strict reader for untrusted mesh files: PLY, ASCII and binary.
 
-They take bytes and open nothing, so a mesh cannot name another file. Counts in a header are checked
+It takes bytes and opens nothing, so a mesh cannot name another file. Counts in a header are checked
 against the bytes that are there before memory is set aside, and an error never repeats content.
 """
 
@@ -23,8 +23,6 @@ MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 64
 DEFAULT_MAX_TRIANGLES = 5_000_000
 MAX_VERTICES = 3 * DEFAULT_MAX_TRIANGLES
-MAX_LINE = 2**20
-"""Longest line of an OBJ file [bytes]."""
 
 _TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
@@ -41,16 +39,6 @@ _BLOCK = 2**20
 _ROWS = 65536
 """Rows that are held as words at once."""
 _BYTE_ORDER = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
-
-# Statements of an OBJ file that say nothing about its polygons. Material libraries and files that
-# "call" names are never opened.
-_OBJ_IGNORED = frozenset(
-    (  # noqa: SIM905 - one word a statement reads better than forty lines
-        "vn vt vp o g s mg l p usemtl mtllib usemap maplib call csh bevel c_interp d_interp lod "
-        "shadow_obj trace_obj ctech stech cstype deg bmat step curv curv2 surf parm trim hole scrv "
-        "sp end con res bsp bzp cdc cdp"
-    ).split()
-)
 
 
 class Mesh(NamedTuple):
@@ -110,63 +98,6 @@ def read_ply(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGL
     except (ValueError, OverflowError):
         # NumPy's message could repeat what stands in the file.
         raise SceneError(f"{what}: the body does not follow the PLY header") from None
-
-
-def read_obj(content: bytes, what: str, max_triangles: int = DEFAULT_MAX_TRIANGLES) -> Mesh:
-    """The mesh in a Wavefront OBJ file; polygons become triangles, materials are ignored.
-
-    As in Mitsuba, vertices that no polygon uses are left out, and so are lines of which the OBJ
-    format knows nothing, unless there is no polygon at all.
-
-    :param what: how errors call the file
-    :param max_triangles: most triangles
-    :raises SceneError: if a line cannot be understood, or there are more triangles
-    """
-    # Flat arrays: a list of three numbers takes ten times the memory.
-    coordinates, corners, sizes = array("d"), array("q"), array("q")
-    unknown = triangles = 0
-    for number, line in enumerate(io.BytesIO(content), start=1):
-        if len(line) > MAX_LINE:
-            raise SceneError(f"{what}, line {number} has more than {MAX_LINE} bytes")
-        words = line.split(b"#", 1)[0].split()
-        if not words:
-            continue
-        keyword = words[0].decode("ascii", "replace")
-        try:
-            if keyword == "v":
-                if len(words) < 4:
-                    raise ValueError
-                coordinates.extend([float(word) for word in words[1:4]])
-            elif keyword == "f":
-                corners.extend([_obj_index(word, len(coordinates) // 3) for word in words[1:]])
-                sizes.append(len(words) - 1)
-                triangles += max(1, len(words) - 3)  # what has no area is kept, too
-            elif keyword not in _OBJ_IGNORED:
-                unknown = unknown or number
-        except ValueError:
-            raise SceneError(f"{what}, line {number} cannot be understood as OBJ") from None
-        if triangles > max_triangles or len(coordinates) > 3 * MAX_VERTICES:
-            raise TooManyTriangles(what)
-    if unknown and not sizes:
-        raise SceneError(f"{what}, line {unknown} cannot be understood as OBJ")
-    points = np.array(coordinates, dtype=np.float64).reshape(-1, 3)
-    polygons = Polygons(np.array(corners, dtype=np.int64), np.array(sizes, dtype=np.int64))
-    return _used_vertices(points, triangulate(points, polygons, what))
-
-
-def _used_vertices(vertices: FloatArray, faces: IntArray) -> Mesh:
-    """The mesh without vertices that no face uses; faces that name others stay as they are."""
-    used = np.unique(faces)
-    if len(used) and (used[0] < 0 or used[-1] >= len(vertices)):
-        return Mesh(vertices, faces)
-    return Mesh(vertices[used], np.searchsorted(used, faces))
-
-
-def _obj_index(word: bytes, num_vertices: int) -> int:
-    index = int(word.split(b"/", 1)[0])
-    if index == 0 or abs(index) > 2**31:
-        raise ValueError
-    return index - 1 if index > 0 else num_vertices + index
 
 
 def _ply_header(content: bytes, what: str) -> tuple[str, list[_Element], int]:

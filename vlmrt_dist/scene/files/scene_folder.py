@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.scene.files.mesh_reader import Mesh, TooManyTriangles, read_obj, read_ply
+from vlmrt_dist.scene.files.mesh_reader import Mesh, TooManyTriangles, read_ply
+from vlmrt_dist.scene.files.obj_reader import read_obj
 from vlmrt_dist.scene.files.serialized import read_serialized
 from vlmrt_dist.scene.files.xml_allowlist import quoted
 from vlmrt_dist.store import UnreadableFile, read_limited

@@ -23,6 +23,7 @@ from vlmrt_dist.distributed import ActorObjective, ActorOptions, map_on_actors
 from vlmrt_dist.extras import need
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.store import OWN_MARK
+from vlmrt_dist.studies.benchmarks.estimation_rate import Throughput
 from vlmrt_dist.studies.evaluation import evaluate
 from vlmrt_dist.studies.point import Point
 
@@ -65,25 +66,29 @@ class ScalingResults:
     :param strong: one campaign shared by all of them
     :param weak: as many setups for each of them
     :param seeds: (actors, seeds per second)
+    :param estimations: whole estimations by numbers of actors and sizes of blocks
     """
 
     strong: list[Shares] = field(default_factory=list)
     weak: list[Shares] = field(default_factory=list)
     seeds: list[tuple[int, float]] = field(default_factory=list)
+    estimations: list[Throughput] = field(default_factory=list)
 
     @property
     def by_kind(self) -> dict[str, list[Shares]]:
         """Strong and weak scaling by name."""
-        return {"strong": self.strong, "weak": self.weak}
+        kinds = {"strong": self.strong, "weak": self.weak}
+        return {kind: some for kind, some in kinds.items() if some}
 
     def to_json(self, where: str) -> bytes:
         """JSON object of all times.
 
         :param where: the machines they were measured on
         """
-        content = {"program": OWN_MARK, "where": where, "seeds": self.seeds} | {
-            kind: [vars(each) for each in some] for kind, some in self.by_kind.items()
-        }
+        content: dict[str, Any] = {"program": OWN_MARK, "where": where, "seeds": self.seeds}
+        for kind, some in self.by_kind.items():
+            content[kind] = [vars(each) for each in some]
+        content["estimations"] = [vars(each) for each in self.estimations]
         return json.dumps(content, indent=1).encode()
 
 

@@ -17,7 +17,8 @@ from ray.tune.logger import LoggerCallback
 from vlmrt_dist.errors import ConfigurationError
 
 _OFFLINE = ("offline", "dryrun", "disabled")
-_NOT_LOGGED = ("done", "config", "date", "hostname", "node_ip", "pid", "timestamp", "trial_id")
+_NOT_LOGGED = ("done", "pid", "timestamp")
+"""Numbers of Tune's own that tell nothing of a trial."""
 
 
 def check_login() -> None:
