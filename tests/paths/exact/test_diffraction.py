@@ -100,7 +100,7 @@ def test_rays_keep_their_angle_with_the_edge_and_meet_it(table: PathTable) -> No
     before = points[p, at + 1] - points[p, at]
     after = points[p, at + 2] - points[p, at + 1]
     cosine = [(leg * line).sum(axis=1) / np.linalg.norm(leg, axis=1) for leg in (before, after)]
-    np.testing.assert_allclose(*cosine, atol=1e-9)
+    np.testing.assert_allclose(cosine[0], cosine[1], atol=1e-9)
     np.testing.assert_allclose(np.sqrt(1.0 - cosine[0] ** 2), edges.sine, atol=1e-7)
     np.testing.assert_allclose(edges.before + edges.after, table.length[rows], rtol=1e-12)
     offset = points[p, at + 1] - found.origin[which]

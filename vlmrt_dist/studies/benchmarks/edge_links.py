@@ -94,12 +94,13 @@ def _heard(table: PathTable, power: FloatArray, floor_dbm: float) -> dict[str, o
     with np.errstate(divide="ignore"):
         level, before = watts_to_dbm(total), watts_to_dbm(plain)
     heard = level >= floor_dbm
-    gain = (level - before)[heard & (before >= floor_dbm)]
+    both = before >= floor_dbm
+    gain = level[both] - before[both]
     strongest = np.bincount(share[heard].argmax(axis=1), minlength=len(MECHANISMS))
     return {
         "paths": int((table.kind != NONE).any(axis=1).sum()),
         "diffracted_paths": int((what == 4).sum()),
-        "heard_without": int((before >= floor_dbm).sum()),
+        "heard_without": int(both.sum()),
         "heard": int(heard.sum()),
         "strongest": dict(zip(MECHANISMS, strongest.tolist(), strict=True)),
         "median_gain_db": float(np.median(gain)) if len(gain) else None,
