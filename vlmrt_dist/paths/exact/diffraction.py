@@ -40,8 +40,8 @@ from vlmrt_dist.paths.exact.visibility import bounds_from
 from vlmrt_dist.paths.exact.wedges import IN_FRONT, Wedges
 
 COVERED = 1e-2
-"""A surface crossed so near to the edge [m] covers it, as segments shorter than this are dropped by
-Sionna."""
+"""A surface that is crossed, or reflects, so near to the edge [m] covers it: Sionna drops segments
+that are shorter."""
 
 _ON_EDGE = 1e-9
 """How far beyond a way's part of an edge a point may lie [m]."""
@@ -312,12 +312,14 @@ def _trace(
         height = image_height(faces, piece.plane, level, i)
         reflect_image(faces, piece.plane, height, level, i)
     passed = trace_back(faces, work, last, point, 0, budget)
-    if passed <= 0:
-        return passed
+    if passed < 0:
+        return -1
     length = 0.0
     for c in range(3):
         length += (work.point[last + 1, c] - work.point[last, c]) ** 2
     length = np.sqrt(length)
+    if last > 0 and length < COVERED:  # a reflection from the wedge's own faces
+        return -1
     for k in range(passed - level[last].legs, passed):
         if (1.0 - work.passed[k].at) * length < COVERED:
             return -1
