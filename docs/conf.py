@@ -70,7 +70,25 @@ def _kind(kind: pa.DataType) -> str:
     return f"list of {kind.value_type}" if pa.types.is_list(kind) else str(kind)
 
 
-GENERATED = {"<!-- vlmrt --help -->": _commands, "<!-- columns of rows -->": _columns}
+def _parts_of_the_paper() -> str:
+    """Each part of the paper, with module, command and result."""
+    from vlmrt_dist.report import ITEMS, command_of
+
+    lines = ["| in the paper | subject | here | command | result |", "|---|---|---|---|---|"]
+    for item in ITEMS:
+        modules = ", ".join(f"`vlmrt_dist.{name}`" for name in item.module.split(", "))
+        commands = [command_of(item.sweep)] if item.sweep else []
+        commands += [item.command] if item.command else []
+        told = ", ".join(f"`{command}`" for command in commands)
+        lines.append(f"| {item.name} | {item.subject} | {modules} | {told} | {item.result} |")
+    return "\n".join(lines)
+
+
+GENERATED = {
+    "<!-- vlmrt --help -->": _commands,
+    "<!-- columns of rows -->": _columns,
+    "<!-- parts of the paper -->": _parts_of_the_paper,
+}
 
 
 INCLUDED = {"cluster/README.md": "howto/cluster.md", "sweeps/README.md": "explanation/sweeps.md"}

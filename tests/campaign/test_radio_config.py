@@ -37,14 +37,22 @@ def test_every_field_changes_the_key() -> None:
         "path_set": "single_solve",
         "combining": "coherent",
         "diffuse_reflection": True,
+        "scattering_points": 500,
         "diffraction": True,
         "edge_diffraction": True,
     }
     assert set(others) == {f.name for f in dataclasses.fields(RadioConfig)}
+    base = base.replace(diffuse_reflection=True)
+    others["diffuse_reflection"] = False
     given = [{name: value} for name, value in others.items()]
     given[-1]["diffraction"] = True  # which free edges add to
     keys = {base.replace(**each).key for each in given}
     assert len(keys | {base.key}) == len(others) + 1
+
+
+def test_keys_of_smooth_surfaces_do_not_depend_on_points() -> None:
+    base = RadioConfig()
+    assert base.replace(scattering_points=7).key == base.key
 
 
 def test_equal_values_of_other_types_are_the_same_configuration() -> None:

@@ -224,7 +224,7 @@ def test_an_actor_that_died_for_good_has_a_successor(case: Case) -> None:
 
 @pytest.mark.ray
 def test_what_an_actor_raises_arrives_as_it_is(case: Case) -> None:
-    radio = RADIO.replace(diffuse_reflection=True)
+    radio = RADIO.replace(diffraction=True)
     with pytest.raises(UnsupportedByReplay, match="engine='retrace'") as caught:
         ActorObjective(
             case.scene,

@@ -38,7 +38,7 @@ def test_padded_receivers_have_no_paths(room: SceneModel, campaign: Campaign) ->
     assert (ragged.paths_per_link[~present] == 0).all()
 
 
-@pytest.mark.parametrize("wanted", ["diffuse_reflection", "diffraction"])
+@pytest.mark.parametrize("wanted", ["diffraction"])
 def test_what_replay_does_not_model_is_refused_by_name(
     room: SceneModel, campaign: Campaign, wanted: str
 ) -> None:

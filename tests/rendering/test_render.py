@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import io
 import os
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError
+from vlmrt_dist.rendering import render
 from vlmrt_dist.rendering.render import render_scene, texture_coordinates
 from vlmrt_dist.rendering.viewpoints import look_at_scene
 from vlmrt_dist.scene import itu
@@ -185,3 +187,24 @@ def test_an_object_of_every_class_is_seen_and_no_picture_is_black_or_burnt() -> 
         color = np.abs(top.mean(axis=0) - floor.mean(axis=0)).max()
         contrast = top.std(axis=0).max() - floor.std(axis=0).max()
         assert color > 6.0 or contrast > 6.0, (item.name, color, contrast)
+
+
+def test_a_partition_without_thickness_has_a_rim_that_a_camera_above_sees() -> None:
+    """Its area is that of the upper edge times the width; walls at the bounds get none."""
+    room = box_room()
+    corners = np.array([[0, -5, 0], [1, 3, 0], [1, 3, 2.5], [0, -5, 2.5]], float)
+    partition = dataclasses.replace(
+        room.objects[1], name="partition", vertices=corners, faces=np.array([[0, 1, 2], [0, 2, 3]])
+    )
+    scene = dataclasses.replace(room, objects=(*room.objects, partition))
+    for shown, count in ((room, 0), (scene, 2)):
+        seen = look_at_scene(shown, "overhead", 1.0)
+        triangles, owner = render._with_rims(shown, seen.triangles, seen.owner, 0.1)
+        assert len(owner) == len(triangles) == len(seen.triangles) + count
+        np.testing.assert_array_equal(triangles[: len(seen.triangles)], seen.triangles)
+    rim = triangles[-2:]
+    assert set(owner[-2:]) == {9}
+    np.testing.assert_array_equal(rim[..., 2], 2.5)
+    sides = rim[:, 1] - rim[:, 0], rim[:, 2] - rim[:, 0]
+    area = np.linalg.norm(np.cross(*sides), axis=1).sum() / 2.0
+    assert area == pytest.approx(0.1 * np.hypot(1.0, 8.0))

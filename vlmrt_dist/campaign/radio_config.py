@@ -35,6 +35,11 @@ MAX_SAMPLES = 1_000_000_000
 """Sionna counts ray samples in 32 bits; stay well below."""
 
 
+MAX_SCATTERING_POINTS = 10_000_000
+"""Points of surfaces that a configuration may ask for; each takes some hundred bytes and a search
+of its paths."""
+
+
 @dataclass(frozen=True)
 class RadioConfig:
     """Everything but the scene, the positions and the materials that decides a received power.
@@ -51,10 +56,13 @@ class RadioConfig:
         passes through, however many; "limited" treats it as any other path
     :param path_set: see :data:`PathSet`
     :param samples_per_src: rays launched by each transmitter in one solve of Sionna's (>= 1)
-    :param seed: seed of the first solve of Sionna's (>= 0)
+    :param seed: seed of the first solve of Sionna's, and of the points that scatter (>= 0)
     :param combining: "power" adds the paths' powers, "coherent" their complex amplitudes
     :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient
         say; False: surfaces are smooth, whatever the scene states
+    :param scattering_points: points of surfaces that stand for what each transmitter's setup
+        scatters (>= 1); the estimate's spread falls about as their inverse. Their places follow
+        ``seed``
     :param diffraction: model diffraction of first order by the wedges of objects; a diffraction is
         one interaction of a path, beside which it may have reflections and transmissions
     :param edge_diffraction: free edges of open sheets diffract, too (with ``diffraction``)
@@ -75,6 +83,7 @@ class RadioConfig:
     seed: int = 1
     combining: Combining = "power"
     diffuse_reflection: bool = False
+    scattering_points: int = 2000
     diffraction: bool = False
     edge_diffraction: bool = False
 
@@ -105,13 +114,14 @@ class RadioConfig:
                 "diffracts"
             )
         _within("samples_per_src", self.samples_per_src, 1, MAX_SAMPLES)
+        _within("scattering_points", self.scattering_points, 1, MAX_SCATTERING_POINTS)
         _within("seed", self.seed, 0, 2**31 - 1)
 
     def _normalise(self) -> None:
         """Give equal configurations equal types, so that 44 and 44.0 have one key."""
         for name in ("frequency", "tx_power_dbm"):
             object.__setattr__(self, name, _number(name, getattr(self, name)))
-        for name in ("max_depth", "samples_per_src", "seed"):
+        for name in ("max_depth", "samples_per_src", "seed", "scattering_points"):
             object.__setattr__(self, name, _integer(name, getattr(self, name)))
         for name in ("max_reflections", "max_transmissions"):
             if getattr(self, name) is not None:
@@ -159,6 +169,8 @@ class RadioConfig:
             del fields["edge_diffraction"]
         # The name that the field had when rows were stored, so that they keep their keys.
         fields["diffuse"] = fields.pop("diffuse_reflection")
+        if not self.diffuse_reflection:  # without effect
+            fields.pop("scattering_points")
         text = json.dumps(fields, sort_keys=True)
         return hashlib.sha256(b"vlmrt RadioConfig 2\n" + text.encode()).hexdigest()
 

@@ -185,7 +185,9 @@ class RadioOptions(Options, RadioConfig):
     :param path_set: exact: every path up to the depth; single_solve: those that one solve of
         Sionna's finds, as in the paper; united_solves: the union of such solves
     :param samples_per_src: rays launched by each transmitter in one of Sionna's solves
-    :param seed: seed of the first of Sionna's solves
+    :param seed: seed of the first of Sionna's solves, and of the points that scatter
+    :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient say
+    :param scattering_points: points of surfaces that stand for what each setup scatters
     :param diffraction: add the paths that edges of objects diffract; a diffraction counts as one
         interaction
     :param edge_diffraction: let free edges of open sheets diffract, too
@@ -196,7 +198,6 @@ class RadioOptions(Options, RadioConfig):
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
     devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
-    diffuse_reflection: Annotated[bool, Parameter(parse=False)] = False
 
 
 @option_group("Radio")

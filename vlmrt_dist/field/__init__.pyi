@@ -14,7 +14,6 @@ from .mean_length import path_lengths as path_lengths
 from .mechanisms import Added as Added
 from .mechanisms import Mechanism as Mechanism
 from .mechanisms import Roughness as Roughness
-from .mechanisms import mechanisms_of as mechanisms_of
 from .objective import Differentiable as Differentiable
 from .objective import Engine as Engine
 from .objective import Levels as Levels
@@ -34,6 +33,7 @@ from .penetration import normal_loss as normal_loss
 from .penetration import penetration_loss as penetration_loss
 from .penetration import scene_loss as scene_loss
 from .replay import Replay as Replay
+from .replays import mechanisms_of as mechanisms_of
 from .replays import replay_of as replay_of
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced

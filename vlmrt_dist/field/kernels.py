@@ -311,6 +311,89 @@ def transfer(
     return [part(value) for each in found for value in each for part in (dr.real, dr.imag)]
 
 
+@dr.freeze(state_fn=None, warn_after=10_000)
+def scatter(
+    lanes: tuple[Any, Any, Any],
+    materials: list[Any],
+    floats: list[Any],
+    encounters: list[Any],
+    stacked: tuple[Any, int] | None,
+    depth: int,
+    factors: tuple[tuple[float, float], ...],
+    unknown: str,
+    split: tuple[Any, Any],
+) -> list[Any]:
+    """Power by chains whose last interaction scatters, apart from the scattering coefficients; its
+    derivative by the XPD coefficient times twice the root of K_x (1 - K_x); and as of :func:`walk`
+    its derivatives for each factor, interaction and layer.
+
+    With the incident field e along (TE, TM) and (e_θ, e_φ), the power is Γ² |X|², where
+
+        Γ² = (|r_TE e_TE|² + |r_TM e_TM|²) / |e|²,
+        X = √(1 - K_x) (F_θ e_θ + F_φ e_φ) + √K_x (F_φ e_θ - F_θ e_φ).
+
+    Parameters as of :func:`walk`; the last change of basis is the one from (TE, TM) to (θ̂, φ̂).
+
+    :param split: √(1 - K_x) and √K_x [S · K''] of the objects
+    """
+    column, coefficient, derivative = _interactions(
+        lanes, materials, floats, encounters, stacked, depth, unknown
+    )
+    ends, (cos, sin) = column[: -3 * depth - 2], _rotations(column, depth)
+    if len(ends) == 4:
+        tx, rx = ends[0:2], ends[2:4]
+    else:
+        pairs = [Complex(*ends[i : i + 2]) for i in range(0, 8, 2)]
+        tx, rx = pairs[0:2], pairs[2:4]
+    path, _, offset = lanes
+    met = encounters[-1] if path is None else dr.gather(UInt, encounters[-1], path)
+    met = met // KINDS if offset is None else met // KINDS + offset
+    straight, crossed = (dr.gather(Float, x, met) for x in split)
+
+    field = [Complex(tx[0]), Complex(tx[1])]
+    before = []
+    for d in range(depth - 1):
+        field = _turn(field, cos[d], sin[d])
+        before.append(field)
+        field = [coefficient[d][i] * field[i] for i in range(2)]
+    field = _turn(field, cos[depth - 1], sin[depth - 1])
+    incident = [dr.squared_norm(x) for x in field]
+    reflected = [dr.squared_norm(x) for x in coefficient[-1]]
+    total = incident[0] + incident[1]
+    lit = total > 0.0
+    inverse = dr.select(lit, dr.rcp(dr.select(lit, total, 1.0)), 0.0)
+    back = (reflected[0] * incident[0] + reflected[1] * incident[1]) * inverse  # Γ²
+    own = [Complex(x) for x in rx]
+    turned = [own[1], -own[0]]  # what receives a field turned by 90°
+    toward = [straight * own[i] + crossed * turned[i] for i in range(2)]
+    other = [straight * turned[i] - crossed * own[i] for i in range(2)]
+    toward, other = (_turn(each, cos[depth], -sin[depth]) for each in (toward, other))
+    received = toward[0] * field[0] + toward[1] * field[1]
+    rest = other[0] * field[0] + other[1] * field[1]
+    power = dr.squared_norm(received)
+    found = [back * power, 2.0 * back * dr.real(dr.conj(received) * rest)]
+
+    # What a change of the incident field does to the power, and of the last coefficients.
+    pull = [
+        2.0 * (power * inverse * (reflected[i] - back) * dr.conj(field[i])
+               + back * dr.conj(received) * toward[i])
+        for i in range(2)
+    ]  # fmt: skip
+    strength = [2.0 * power * inverse * incident[i] for i in range(2)]
+    change = [
+        sum(strength[i] * dr.conj(coefficient[-1][i]) * slope[i] for i in range(2))
+        for slope in reversed(derivative[-1])
+    ]
+    after = _turn(pull, cos[depth - 1], -sin[depth - 1])
+    for d in range(depth - 2, -1, -1):
+        for slope in reversed(derivative[d]):
+            change.append(sum(after[i] * slope[i] * before[d][i] for i in range(2)))
+        after = [coefficient[d][i] * after[i] for i in range(2)]
+        after = _turn(after, cos[d], -sin[d])
+    by = [value * Complex(*factor) for factor in factors for value in reversed(change)]
+    return [*found, *(dr.real(value) for value in by)]
+
+
 def _turn(field: list[Any], cos: Any, sin: Any) -> list[Any]:
     return [field[0] * cos + field[1] * sin, field[1] * cos - field[0] * sin]
 

@@ -15,11 +15,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Slopes
 from vlmrt_dist.paths import REFLECTION, PathTable
-from vlmrt_dist.scene import SceneModel
 
 
 class Added(NamedTuple):
@@ -48,15 +46,6 @@ class Mechanism(Protocol):
             the transmit power included; one whose phases are random returns powers all the same
         """
         ...
-
-
-def mechanisms_of(scene: SceneModel, campaign: Campaign, radio: RadioConfig) -> list[Mechanism]:
-    """The mechanisms that a radio configuration asks for, built for a campaign's links.
-
-    :param campaign: the setups of one carrier
-    :param radio: at that carrier
-    """
-    return []
 
 
 class Roughness:

@@ -143,7 +143,7 @@ class Replay:
         )
         there = table.kind.T != NONE
         objects = table.num_objects
-        self._by_object = _Rows.of(table, np.where(there, table.object.T, -1), objects)
+        self._by_object = Met.of(table, np.where(there, table.object.T, -1), objects)
         # The kernel numbers the objects that paths meet, so its inputs do not grow with K. They are
         # one at least where there is one: Dr.Jit has no empty arrays to gather from.
         met = np.unique(self._by_object.slab)
@@ -156,7 +156,7 @@ class Replay:
             self._stacked = device(UInt, placed), placed.shape[1]
             met_layers = walls.stack[table.object.T].transpose(0, 2, 1)  # [D, N, P]
             layered = np.where(there[:, None], met_layers, -1).reshape(-1, paths)
-            self._by_slab = _Rows.of(table, layered, objects + walls.num_layers)
+            self._by_slab = Met.of(table, layered, objects + walls.num_layers)
         # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
         self._scale = radio.wavelength / (4.0 * np.pi * table.length) * np.sqrt(radio.tx_power)
         turns = 2.0 * np.pi * table.length / radio.wavelength
@@ -255,7 +255,7 @@ class Replay:
         """:meth:`derivative` for each of several parameters. Conductivity and permittivity are
         parts of one complex number, so paths are walked once for both."""
         found: dict[Parameter, Derivative] = {}
-        for group in _walks(wanted):
+        for group in walks_of(wanted):
             parts = [self._derivative(part, group)[1] for part in self._parts(materials, group)]
             found |= (
                 parts[0] if len(parts) == 1 else {n: _joined([p[n] for p in parts]) for n in group}
@@ -268,7 +268,7 @@ class Replay:
         """Received powers [L, S] of S parameter vectors, and their derivatives [W/unit] by each of
         several parameters, summed over the paths of a link."""
         found: dict[Parameter, Slopes] = {}
-        for group in _walks(wanted):
+        for group in walks_of(wanted):
             parts = [self._derivative(part, group) for part in self._parts(materials, group)]
             powers = [rss for rss, _ in parts]
             for name in group:
@@ -305,7 +305,7 @@ class Replay:
         """
         found: dict[Parameter, NDArray[Any]] = {}
         value: NDArray[Any] = np.zeros((0, 0))
-        for group in tuple(_walks(wanted)) or ((),):
+        for group in tuple(walks_of(wanted)) or ((),):
             every = [
                 self._of_paths(part.rows, group, coherent) for part in self._parts(materials, group)
             ]
@@ -397,6 +397,10 @@ class Replay:
         return sp.csr_matrix(
             (values, pairs.slab, pairs.begin), (len(pairs.begin) - 1, pairs.num_slabs)
         )
+
+    def met(self, of_objects: bool) -> Met:
+        """Rows of the derivatives by objects, or by slabs."""
+        return self._by_object if of_objects else self._by_slab
 
     def _pairs(self, unknown: Parameter) -> _Pairs:
         """The pairs of links and objects, or of links and slabs, that a parameter changes."""
@@ -535,7 +539,17 @@ class Replay:
         self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
     ) -> list[FloatArray]:
         """Columns [P, S] of :func:`walk`, or of :func:`transfer` for the different paths."""
-        paths, depth = self._lane_paths, self.table.max_depth
+        paths, count = self._lane_paths, len(rows[0])
+        common = self._common(rows, wanted)
+        if self._which is None:
+            return [v.numpy().reshape(paths, count) for v in walk(*common, coherent)]
+        # What does not depend on a path, as the depth zero has it, is one number.
+        shape = (paths * count,)
+        found = [np.broadcast_to(v.numpy(), shape) for v in transfer(*common)]
+        return [v.reshape(paths, count) for v in found]
+
+    def _common(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> _Arguments:
+        """Arguments that all kernels share."""
         count = len(rows[0])
         sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
         omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
@@ -550,23 +564,17 @@ class Replay:
         lanes = self._lanes_of(count)
         given = [permittivity, sigma / omega_eps, thickness * wavenumber]
         given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
-        common = (
+        return (
             (lanes.path, lanes.slab_offset, lanes.object_offset),
             lanes.filled(given),
             self._floats,
             self._encounters,
             self._stacked,
             self._edges,
-            depth,
+            self.table.max_depth,
             tuple((factor[name].real, factor[name].imag) for name in wanted),
             "eta" if set(wanted) <= BY_ETA else wanted[0],
         )
-        if self._which is None:
-            return [v.numpy().reshape(paths, count) for v in walk(*common, coherent)]
-        # What does not depend on a path, as the depth zero has it, is one number.
-        shape = (paths * count,)
-        found = [np.broadcast_to(v.numpy(), shape) for v in transfer(*common)]
-        return [v.reshape(paths, count) for v in found]
 
     def _summed(
         self, columns: list[FloatArray], beside: NDArray[Any] | float = 0.0
@@ -600,6 +608,10 @@ class Replay:
         change = [(pointer * (real + 1j * imaginary)).real for real, imaginary in parts]
         by_path = np.concatenate(change or [np.zeros((0, count))])
         return field.real**2 + field.imag**2, by_path, field
+
+
+_Arguments = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
+"""The arguments that all kernels share."""
 
 
 class _Part(NamedTuple):
@@ -660,7 +672,7 @@ def _parts_of(column: NDArray[Any], ends: list[NDArray[Any]]) -> tuple[NDArray[A
     return (column,)
 
 
-class _Rows(NamedTuple):
+class Met(NamedTuple):
     """Links and slabs that the rows of :attr:`Derivative.by_path` belong to.
 
     :param there: rows that belong to an interaction [R]
@@ -680,7 +692,7 @@ class _Rows(NamedTuple):
     sum: sp.csr_matrix
 
     @staticmethod
-    def of(table: PathTable, slab: IntArray, num_slabs: int) -> _Rows:
+    def of(table: PathTable, slab: IntArray, num_slabs: int) -> Met:
         """Rows of ``slab`` [R', P], the slab that each path meets there, -1 for none."""
         blocks, paths = slab.shape
         flat = slab.ravel()
@@ -692,7 +704,7 @@ class _Rows(NamedTuple):
         shape = (len(met), blocks * paths)
         total = sp.csr_matrix((np.ones(len(own)), (row, own)), shape)
         link = np.tile(table.link, blocks)[there]
-        return _Rows(there, link, flat[there].astype(np.int64), num_slabs, met, total)
+        return Met(there, link, flat[there].astype(np.int64), num_slabs, met, total)
 
 
 class _Pairs(NamedTuple):
@@ -712,7 +724,7 @@ class _Pairs(NamedTuple):
     sum: sp.csr_matrix
 
     @staticmethod
-    def of(rows: _Rows, num_links: int) -> _Pairs:
+    def of(rows: Met, num_links: int) -> _Pairs:
         entry, row = np.unique(rows.link * rows.num_slabs + rows.slab, return_inverse=True)
         shape = len(entry), rows.sum.shape[1]
         total = sp.csr_matrix((np.ones(len(row)), (row, rows.there)), shape)
@@ -751,7 +763,7 @@ class _Lanes(NamedTuple):
         return self.arrays[: len(values)]
 
 
-def _walks(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
+def walks_of(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
     """The parameters that one walk differentiates by: all that levels depend on through η, or one
     other; those of surfaces, which need none, go with the first."""
     groups = [tuple(n for n in wanted if n in BY_ETA)]

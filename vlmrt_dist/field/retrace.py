@@ -14,8 +14,10 @@ import numpy as np
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.field.tracing import own_power
-from vlmrt_dist.paths import LiveScene, dr, mi, warn_of_sionna_limits
+from vlmrt_dist.paths import LiveScene, dr, mi, rt, warn_of_sionna_limits
 from vlmrt_dist.scene import SceneModel
+
+DIFFUSE = int(rt.InteractionType.DIFFUSE)
 
 Weigh = Callable[[FloatArray], FloatArray]
 """From received powers [n] to the derivative of an objective by each of them [n]."""
@@ -80,10 +82,17 @@ class Retrace:
             return dr.zeros(mi.Float, len(placed.rx))
         if self.radio.combining == "power":
             return dr.sum(dr.square(real) + dr.square(imaginary), axis=1).array
+        scattered: Any = 0.0
+        if self.radio.diffuse_reflection:
+            # The phases of what is scattered are random: its powers add.
+            diffuse = dr.any(paths.interactions[:, :, 0] == DIFFUSE, axis=0)
+            power = dr.square(real) + dr.square(imaginary)
+            scattered = dr.sum(dr.select(diffuse, power, 0.0), axis=1).array
+            real, imaginary = (dr.select(diffuse, 0.0, x) for x in (real, imaginary))
         # Σ a e^{-j2πfτ}; Sionna leaves the phase of the delay to its cir() and cfr().
         # Where a receiver has fewer paths than the longest row, the delay is -1 and not a delay.
         delay = dr.select(paths.valid[:, 0, :], paths.tau[:, 0, :], 0.0)
         sin, cos = dr.sincos(-2.0 * np.pi * self.radio.frequency * delay)
         in_phase = dr.sum(real * cos - imaginary * sin, axis=1)
         quadrature = dr.sum(real * sin + imaginary * cos, axis=1)
-        return (dr.square(in_phase) + dr.square(quadrature)).array
+        return (dr.square(in_phase) + dr.square(quadrature)).array + scattered

@@ -31,6 +31,8 @@ from .path_table import PathTable as PathTable
 from .path_table import PortRows as PortRows
 from .path_table import concatenate_setups as concatenate_setups
 from .polylines import path_points as path_points
+from .scattering_rows import ScatteringRows as ScatteringRows
+from .scattering_rows import trace_scattering as trace_scattering
 from .sionna_devices import place_devices as place_devices
 from .sionna_limits import SionnaLimits as SionnaLimits
 from .sionna_limits import warn_of_sionna_limits as warn_of_sionna_limits

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
 from vlmrt_dist.engine import prepare_engine
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.paths.path_table import REFLECTION, TRANSMISSION
-from vlmrt_dist.scene import SceneModel, SceneObject
+from vlmrt_dist.scene import ScatteringPattern, SceneModel, SceneObject
 from vlmrt_dist.units import SPEED_OF_LIGHT
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
@@ -95,10 +96,16 @@ class LiveScene:
         """[3] what is subtracted from every coordinate before it is rounded to float32 [m]."""
         permittivity = model.relative_permittivity(radio.frequency)
         sigma = model.conductivity(radio.frequency) if conductivity is None else conductivity
-        groups: dict[tuple[object, ...], list[int]] = {}
+        groups: dict[_Group, list[int]] = {}
         for k, item in enumerate(model.objects):
-            values = (float(permittivity[k]), float(sigma[k]), item.thickness)
-            groups.setdefault((*values, k) if material_per_object else values, []).append(k)
+            group = _Group(
+                float(permittivity[k]),
+                float(sigma[k]),
+                item.thickness,
+                _rough(item, radio),
+                k if material_per_object else -1,
+            )
+            groups.setdefault(group, []).append(k)
         materials: dict[int, rt.RadioMaterial] = {}
         meshes: dict[str, object] = {"type": "scene"}
         for g, (group, members) in enumerate(groups.items()):
@@ -106,9 +113,10 @@ class LiveScene:
             # frequency is set.
             material = rt.RadioMaterial(
                 name=f"material-{g}",
-                relative_permittivity=group[0],
-                conductivity=group[1],
-                thickness=group[2],
+                relative_permittivity=group.permittivity,
+                conductivity=group.conductivity,
+                thickness=group.thickness,
+                **_scattering_of(group.surface),
             )
             materials.update(dict.fromkeys(members, material))
             # Names come from files; an index cannot collide with Sionna's one namespace.
@@ -287,6 +295,47 @@ def float32_shift(boxes: FloatArray) -> FloatArray:
     low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
     step = 2.0 ** np.ceil(np.log2(max(float((high - low).max()), _LEAST_STEP)))
     return np.asarray(step * np.rint(0.5 * (low + high) / step) + 0.0)
+
+
+class _Surface(NamedTuple):
+    """S, K_x and the pattern of a surface that scatters."""
+
+    scattering_coefficient: float
+    xpd_coefficient: float
+    pattern: ScatteringPattern
+
+
+class _Group(NamedTuple):
+    """What objects of one mesh have in common; ``alone``: the number of one that shares none."""
+
+    permittivity: float
+    conductivity: float
+    thickness: float
+    surface: _Surface | None
+    alone: int
+
+
+def _rough(item: SceneObject, radio: RadioConfig) -> _Surface | None:
+    """How an object scatters; None: it does not."""
+    if not (radio.diffuse_reflection and item.scattering_coefficient):
+        return None
+    return _Surface(item.scattering_coefficient, item.xpd_coefficient, item.scattering_pattern)
+
+
+def _scattering_of(surface: _Surface | None) -> dict[str, float | str]:
+    """Arguments of Sionna's materials."""
+    if surface is None:
+        return {}
+    found: dict[str, float | str] = {
+        "scattering_coefficient": surface.scattering_coefficient,
+        "xpd_coefficient": surface.xpd_coefficient,
+        "scattering_pattern": surface.pattern.name,
+    }
+    if surface.pattern.name != "lambertian":
+        found["alpha_r"] = surface.pattern.alpha_r
+    if surface.pattern.name == "backscattering":
+        found |= {"alpha_i": surface.pattern.alpha_i, "lambda_": surface.pattern.lambda_}
+    return found
 
 
 def _mesh(

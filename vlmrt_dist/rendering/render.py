@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.errors import ConfigurationError, EngineUnavailable, ImageError, StorageError
 from vlmrt_dist.progress import Progress
@@ -42,6 +42,9 @@ MAX_SEED = 1_000_000
 
 DEADLINE, MAX_DEADLINE = 600.0, 1e6
 """Seconds after which the rendering process is ended."""
+
+RIM = 4.0
+"""Width of the rim of a partition without thickness [pixels]."""
 
 GAP = 1e-3
 """Share by which closed objects are drawn smaller, so that touching surfaces do not flicker."""
@@ -171,9 +174,9 @@ def _described(
     origin = camera.target
     pixel = 2 * camera.distance * math.tan(math.radians(camera.fov / 2)) / width
     enlarged = 2.0 ** max(0, math.ceil(math.log2(SMALLEST_TILE * pixel)))
-    triangles = _apart(scene, seen)
+    triangles, owner = _with_rims(scene, _apart(scene, seen), seen.owner, RIM * pixel)
     corner = scene.bounding_boxes[:, 0].min(axis=0)
-    looks = np.array([look_name(material) for material in scene.materials])[seen.owner]
+    looks = np.array([look_name(material) for material in scene.materials])[owner]
     arrays: dict[str, npt.NDArray[np.float32]] = {}
     meshes = {}
     for name in sorted(set(looks.tolist())):
@@ -202,6 +205,48 @@ def _apart(scene: SceneModel, seen: Seen) -> FloatArray:
     scale[scene.solids] -= GAP
     middle = scene.bounding_boxes.mean(axis=1)[seen.owner][:, None]
     return np.asarray(middle + (seen.triangles - middle) * scale[seen.owner][:, None, None])
+
+
+def _with_rims(
+    scene: SceneModel, triangles: FloatArray, owner: IntArray, width: float
+) -> tuple[FloatArray, IntArray]:
+    """Triangles with a flat rim along the upper edges of partitions without thickness.
+
+    A camera right above such a partition would see nothing of it. Walls at the scene's bounds are
+    seen from the inside, and keep their edges.
+
+    :param width: of a rim [m]
+    """
+    low, high = scene.bounding_boxes.swapaxes(0, 1)
+    open_sheets = np.array([not item.closed for item in scene.objects])
+    inside = ((low[:, :2] > scene.bounds[0, :2] + width).any(axis=1)
+              & (high[:, :2] < scene.bounds[1, :2] - width).any(axis=1))  # fmt: skip
+    flat = np.array([_upright_sheet(item.vertices) for item in scene.objects])
+    ends, whose = [], []
+    for k in np.flatnonzero(open_sheets & inside & flat):
+        for triangle in triangles[owner == k]:
+            top = triangle[triangle[:, 2] >= high[k, 2] - 1e-6 * (high[k, 2] - low[k, 2])]
+            if len(top) == 2:
+                ends.append(top)
+                whose.append(k)
+    if not ends:
+        return triangles, owner
+    edges = np.array(ends)
+    along = edges[:, 1] - edges[:, 0]
+    across = np.stack([-along[:, 1], along[:, 0], np.zeros(len(along))], axis=1)
+    across *= width / 2.0 / np.maximum(np.linalg.norm(across, axis=1), 1e-12)[:, None]
+    a, b, c, d = (edges[:, end] + side * across for end, side in ((0, -1), (1, -1), (1, 1), (0, 1)))
+    rims = np.concatenate([np.stack([a, b, c], axis=1), np.stack([a, c, d], axis=1)])
+    return np.concatenate([triangles, rims]), np.concatenate([owner, whose, whose])
+
+
+def _upright_sheet(vertices: FloatArray) -> bool:
+    """Whether points lie in one upright plane."""
+    middle = vertices - vertices.mean(axis=0)
+    if not np.ptp(vertices[:, 2]) > 0.0:
+        return False
+    across = np.linalg.svd(middle[:, :2], compute_uv=False)
+    return len(across) < 2 or bool(across[-1] <= 1e-6 * across[0])
 
 
 def _run(folder: Path, deadline: float, progress: Progress | None) -> None:

@@ -21,6 +21,7 @@ from .paper import TABLE_1 as TABLE_1
 from .paper import TABLE_2 as TABLE_2
 from .paper_comparison import OPTIMIZER_NAMES as OPTIMIZER_NAMES
 from .paper_comparison import comparison as comparison
+from .paper_index import ITEMS as ITEMS
 from .plan import percent as percent
 from .plan import plan_report as plan_report
 from .plotting.cities import UNSEEN as UNSEEN

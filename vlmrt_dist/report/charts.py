@@ -6,6 +6,7 @@ so that the size of the page does not grow with the number of rows.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def _error_against(study: StudyRows) -> list[Chart]:
     shown, span, below = _in_view(curves)
     chart = Chart(
         "error", f"{description.title}: error", description.axis, "MRE [%]", _few(shown),
-        xlog=description.by == "U", ylog=True, yrange=span,
+        xlog=description.xlog, ylog=True, yrange=span,
         note="Medians; bars go from 10 % to 90 % of the seeds." + below + _left_out(shown),
     )  # fmt: skip
     return [chart, *_coverage(study, groups, others)]
@@ -115,14 +116,17 @@ def _in_view(
 ) -> tuple[list[Curve], tuple[float, float] | None, str]:  # fmt: skip
     """Curves of errors [%] that reach above :data:`FLOOR`, the ends of their axis, and a sentence
     on the others."""
-    above = [c for c in curves if np.nanmax(c.y) >= FLOOR]
+    above = shown = [c for c in curves if np.nanmax(c.y) >= FLOOR]
     if not above:
         return list(curves), None, ""
     ends = [v for c in above for v in (c.low, c.y, c.high) if v is not None]
     values = np.concatenate([np.asarray(v, float) for v in ends])
     values = values[np.isfinite(values) & (values >= FLOOR)]
     span = float(values.min() / 1.5), float(values.max() * 1.5)
-    hidden = [f"{c.name} ({np.nanmax(c.y):.0e} % at most)" for c in curves if c not in above]
+    some_below = [c.name for c in above if np.nanmin(c.y) < FLOOR]
+    above = [dataclasses.replace(c, y=np.where(c.y < FLOOR, np.nan, c.y)) for c in above]
+    hidden = [f"{c.name} ({np.nanmax(c.y):.0e} % at most)" for c in curves if c not in shown]
+    hidden += [f"some of {name}" for name in some_below]
     said = f" Far below the axis, as good as no error: {'; '.join(hidden)}." if hidden else ""
     return above, span, said
 
@@ -138,7 +142,8 @@ def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) 
         curves.append(Curve(name, x, y, style="markers"))
     note = "Stated as 95 %." + _left_out(curves)
     return [Chart("coverage", f"{study.description.title}: coverage", study.description.axis,
-                  "truths inside their interval [%]", _few(curves), note=note)]  # fmt: skip
+                  "truths inside their interval [%]", _few(curves), xlog=study.description.xlog,
+                  note=note)]  # fmt: skip
 
 
 def _convergence(study: StudyRows) -> list[Chart]:
@@ -147,6 +152,9 @@ def _convergence(study: StudyRows) -> list[Chart]:
         return []
     groups = [g for g in study.groups if g.optimizer.startswith("adam")]
     groups = [g for g in groups if any(len(r.mre_history) > 1 for r in g.rows)]
+    shared = [g for g in groups if g.protocol == "same_paths"]
+    if study.description.paper and shared:  # as the paper's; those of others lie on them
+        groups = shared
     names = varying(groups)
     charts = []
     for key, column, what, scale in (

@@ -28,6 +28,7 @@ class StudyDescription:
         empty where the paper has none
     :param by: entry of the label that the study varies, on the horizontal axis
     :param axis: label of that axis, with its unit
+    :param xlog: whether it is logarithmic
     """
 
     sweep: str
@@ -35,6 +36,7 @@ class StudyDescription:
     paper: tuple[str, ...] = ()
     by: str = ""
     axis: str = ""
+    xlog: bool = False
 
     @property
     def of_the_paper(self) -> str:
@@ -44,7 +46,9 @@ class StudyDescription:
 
 SWEEPS = (
     StudyDescription("depth", "Error against ray-tracing depth", ("Table 1",), "D", "depth D"),
-    StudyDescription("rays", "Error against the number of rays", ("Table 2",), "U", "rays U"),
+    StudyDescription(
+        "rays", "Error against the number of rays", ("Table 2",), "U", "rays U", xlog=True
+    ),
     StudyDescription("readings", "Readings of the paper", ("Table 1", "Table 2")),
     StudyDescription("initialization", "Where the estimation starts", ("Figure 3", "Figure 4")),
     StudyDescription("complexity", "Time of an iteration", ("Figure 1a", "Figure 1b")),
@@ -62,9 +66,10 @@ SWEEPS = (
         (),
         "links per object",
         "links for each object",
+        xlog=True,
     ),
     StudyDescription(
-        "frequency", "Error against the carrier", (), "carrier [GHz]", "carrier [GHz]"
+        "frequency", "Error against the carrier", (), "carrier [GHz]", "carrier [GHz]", xlog=True
     ),
     StudyDescription("inverse_crime", "Truths of other making"),
     StudyDescription("noise", "Error and coverage against noise", (), "noise [dB]", "noise [dB]"),
@@ -262,7 +267,8 @@ def groups_of(rows: Iterable[Row]) -> list[Group]:
         )
         for key, some in found.items()
     ]
-    return sorted(groups, key=lambda g: [*map(_order, g.label.values()), _order(g.optimizer),
+    return sorted(groups, key=lambda g: [*(_order(v) for n, v in g.label.items()
+                                           if n not in FOR_PROGRAMS), _order(g.optimizer),
                                          _order(g.protocol), _order(g.combining)])  # fmt: skip
 
 
@@ -280,8 +286,8 @@ LABEL_WORDS = {
 }  # fmt: skip
 """Headings of label entries."""
 
-FOR_PROGRAMS = ("said", "remarks", "prompt", "images")
-"""Label entries that are too long for a table; they are in the ledger."""
+FOR_PROGRAMS = ("said", "remarks", "prompt", "images", "P.2040")
+"""Label entries that are too long for a table, or follow from others; they are in the ledger."""
 
 _HASH = re.compile(r"[0-9a-f]{12,}")
 

@@ -117,7 +117,8 @@ def _claims(results: Results, judged: Sequence[Judged]) -> _Section:
         tables.append(table_html(claims_table(judged), "claims"))
         text.append(
             "A claim holds where the whole 95 % interval of its effect is what the claim asks for, "
-            "and is not reproduced where none of it is; what is between is undecided. Intervals "
+            "and is not reproduced where none of it is; what is between is undecided, and so is an "
+            "effect within a quarter of a round number of the paper (2, 5, 10 times). Intervals "
             "are bootstrapped over the seeds; those of times are of a fitted line."
         )
     if results.missing:
@@ -150,11 +151,13 @@ def _paper(results: Results, judged: Sequence[Judged]) -> _Section:
     lines = []
     for item in ITEMS:
         verdicts = [j.verdict for j in judged if j.source == item.name]
-        told = ", ".join(
-            f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)
-        ) or ("drawn below" if item.sweep in there else "")  # fmt: skip
-        command = command_of(item.sweep) if item.sweep else ""
-        lines.append((item.name, item.subject, f"vlmrt_dist.{item.module}", command, told))
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+        told = item.result or ("drawn below" if item.sweep in there else "")
+        told = "; ".join(filter(None, [f"claims: {counts}" if counts else "", told]))
+        commands = [command_of(item.sweep)] if item.sweep else []
+        command = "; ".join([*commands, *filter(None, [item.command])])
+        here = ", ".join(f"vlmrt_dist.{name}" for name in item.module.split(", "))
+        lines.append((item.name, item.subject, here, command, told))
     head = ("in the paper", "subject", "here", "command", "result")
     table = Table("The paper's equations, algorithm, tables and figures, and ours", head,
                   tuple(lines))  # fmt: skip
@@ -166,7 +169,8 @@ def _study(study: StudyRows, picture: Picture | None, judged: Sequence[Judged]) 
     lists = []
     verdicts = [_Item(str(j)) for j in judged]
     if verdicts:
-        lists.append(_Lines(f"Verdicts on {len(verdicts)} claims", verdicts))
+        count = "1 claim" if len(verdicts) == 1 else f"{len(verdicts)} claims"
+        lists.append(_Lines(f"Verdicts on {count}", verdicts))
     apart = [_Item(sentence) for sentence in differences(study)]
     if apart:
         lists.append(_Lines(f"{len(apart)} printed numbers outside our 10 … 90 % range", apart))

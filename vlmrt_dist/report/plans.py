@@ -44,7 +44,8 @@ class Plan:
 def plans_of(study: StudyRows) -> tuple[list[Plan], int]:
     """The plans of a study's different positions, and the number of those left out.
 
-    If each seed has its own positions, those of the first are drawn.
+    If each seed has its own positions, those of the first are drawn; the same positions in scenes
+    that only differ in their materials are drawn once.
     """
     first: dict[str, Row] = {}
     for group in sorted(study.groups, key=lambda g: g.rows[0].seed):
@@ -54,8 +55,9 @@ def plans_of(study: StudyRows) -> tuple[list[Plan], int]:
         first.setdefault(name, row)
     plans: list[Plan] = []
     seen = set()
-    for row in first.values():
-        key = (row.scene, tuple(row.tx), str(row.rx))
+    for row in sorted(first.values(), key=lambda r: known_scene(r) is None):
+        apart = row.scene if "scene" in label_of(row) else ""
+        key = (apart, tuple(row.tx), str(row.rx))
         if not row.tx or key in seen:
             continue
         seen.add(key)

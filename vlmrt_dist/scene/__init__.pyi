@@ -42,6 +42,8 @@ from .published_spreads import CORRELATION as CORRELATION
 from .published_spreads import Spread as Spread
 from .published_spreads import pairs as pairs
 from .published_spreads import spread_of as spread_of
+from .scattering_pattern import ScatteringPattern as ScatteringPattern
+from .scattering_pattern import scattering_density as scattering_density
 from .scene_like import SceneLike as SceneLike
 from .scene_like import as_scene as as_scene
 from .scene_object import SceneObject as SceneObject

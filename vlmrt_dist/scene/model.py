@@ -213,7 +213,7 @@ class SceneModel:
             if o.extra_loss_db:
                 digest.update(f"extra loss {o.extra_loss_db!r} dB".encode())
             if o.scattering_coefficient:
-                rough = o.scattering_coefficient, o.xpd_coefficient
+                rough = o.scattering_coefficient, o.xpd_coefficient, o.scattering_pattern
                 digest.update(f"scattering {rough!r}".encode())
             digest.update((o.vertices + 0.0).astype("<f8").tobytes())
             digest.update(o.faces.astype("<i4").tobytes())

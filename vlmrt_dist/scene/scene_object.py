@@ -19,6 +19,7 @@ from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.geometry import is_closed
 from vlmrt_dist.scene.layers import LayeredMaterial
+from vlmrt_dist.scene.scattering_pattern import LAMBERTIAN, ScatteringPattern
 
 DEFAULT_THICKNESS = 0.1
 """Thickness [m] of a slab where the scene does not say; Sionna's default."""
@@ -51,13 +52,15 @@ class SceneObject:
     :param thickness: of the slab that the surface is modelled as [m]
     :param relative_permittivity: None takes the ITU table's value at the carrier
     :param conductivity: [S/m]; None takes the ITU table's value at the carrier
-    :param scattering_coefficient: Sionna's S in [0, 1]; not modelled, but kept in scenes that are
-        written
-    :param xpd_coefficient: Sionna's K_x in [0, 1], likewise
+    :param scattering_coefficient: Sionna's S in [0, 1], the share of the reflected amplitude that
+        is scattered where the radio configuration asks for diffuse reflection
+    :param xpd_coefficient: Sionna's K_x in [0, 1], the share of the scattered power that changes
+        its polarization
     :param layered: layers of the surface; None: it is the one slab of the numbers above, which
         otherwise only stands for the layers in scenes for Sionna
     :param extra_loss_db: loss of what passes through the surface, at all angles, beyond that of its
         slab or layers; negative: less [dB]
+    :param scattering_pattern: directions in which it scatters
     :raises SceneError: if name or geometry is impossible
     :raises MaterialError: if a number of the material is impossible
     """
@@ -73,6 +76,7 @@ class SceneObject:
     xpd_coefficient: float = 0.0
     layered: LayeredMaterial | None = None
     extra_loss_db: float = 0.0
+    scattering_pattern: ScatteringPattern = LAMBERTIAN
 
     def __post_init__(self) -> None:
         check_name("object", self.name)

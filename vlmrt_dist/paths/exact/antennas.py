@@ -33,7 +33,7 @@ def check_antennas(
     finite = np.isfinite(points).all(axis=1)
     if not finite.all():
         raise CampaignError(f"{names[int(np.argmin(finite))]} has a position that is not finite")
-    for name, near in zip(names, _near_pieces(scene.faces, points, NEAREST), strict=True):
+    for name, near in zip(names, near_pieces(scene.faces, points, NEAREST), strict=True):
         if near >= 0:
             owner = scene.names[scene.faces.piece[near]["object"]]
             raise CampaignError(
@@ -47,7 +47,7 @@ def check_antennas(
 
 
 @allocating
-def _near_pieces(faces: Faces, points: NDArray[np.float64], reach: float) -> NDArray[np.int64]:
+def near_pieces(faces: Faces, points: NDArray[np.float64], reach: float) -> NDArray[np.int64]:
     """[P] a piece that each point [P, 3] lies nearer to than ``reach`` [m], or -1.
 
     Beyond an edge the distance is taken from the edge lines, which near a sharp corner is less than
