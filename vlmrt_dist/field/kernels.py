@@ -318,6 +318,7 @@ def scatter(
     floats: list[Any],
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
+    edges: list[Any] | None,
     depth: int,
     factors: tuple[tuple[float, float], ...],
     unknown: str,
@@ -332,12 +333,13 @@ def scatter(
         Γ² = (|r_TE e_TE|² + |r_TM e_TM|²) / |e|²,
         X = √(1 - K_x) (F_θ e_θ + F_φ e_φ) + √K_x (F_φ e_θ - F_θ e_φ).
 
-    Parameters as of :func:`walk`; the last change of basis is the one from (TE, TM) to (θ̂, φ̂).
+    Parameters as of :func:`walk`; no path is diffracted, and the last change of basis is the one
+    from (TE, TM) to (θ̂, φ̂).
 
     :param split: √(1 - K_x) and √K_x [S · K''] of the objects
     """
-    column, coefficient, derivative = _interactions(
-        lanes, materials, floats, encounters, stacked, depth, unknown
+    column, coefficient, derivative, _ = _interactions(
+        lanes, materials, floats, encounters, stacked, edges, depth, unknown
     )
     ends, (cos, sin) = column[: -3 * depth - 2], _rotations(column, depth)
     if len(ends) == 4:

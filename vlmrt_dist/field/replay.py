@@ -610,7 +610,7 @@ class Replay:
         return field.real**2 + field.imag**2, by_path, field
 
 
-_Arguments = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
+_Arguments = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 """The arguments that all kernels share."""
 
 
