@@ -62,9 +62,9 @@ gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm
 	$(PY) cluster/gpu_check.py --variant $(VARIANT)
 
 STORAGE := results
-SWEEPS := depth,rays,initialization,complexity,receivers,positions,rooms
-# Beside the others, as its many small points keep one core busy and leave another idle.
-BESIDE := placement
+SWEEPS := depth,rays,initialization,complexity,rooms
+# Beside the others, in one process, so that two cores are busy to the end.
+BESIDE := placement,receivers,positions
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	@told=$$(mktemp); trap 'rm -f "$$told"' EXIT; \

@@ -4,6 +4,7 @@
 #
 #   cluster/setup.sh [folder]              default folder: .venv
 #   PYTHON=python3.12 cluster/setup.sh     with an interpreter of your choice
+#   LOCK=cluster/image.lock cluster/setup.sh   these files only, by their hashes; no tools to develop
 set -eu
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
@@ -89,9 +90,15 @@ echo "Installing into $venv (about 1 GB the first time) ..."
 quiet=-q
 [ -t 1 ] && quiet=--progress-bar=on # somebody watches
 pip() {
-    "$venv/bin/python" -m pip --disable-pip-version-check install "$quiet" -c constraints.txt "$@"
+    "$venv/bin/python" -m pip --disable-pip-version-check install "$quiet" "$@" ||
+        fail "pip could not install the dependencies; see above."
 }
-pip hatchling
 # The pinned hatchling builds the package, not whichever is the newest on the day.
-pip --no-build-isolation -e '.[dev]' || fail "pip could not install the dependencies; see above."
+if [ -n "${LOCK:-}" ]; then
+    pip --require-hashes --no-deps -r "$LOCK"
+    pip --no-build-isolation --no-deps -e .
+else
+    pip -c constraints.txt hatchling
+    pip -c constraints.txt --no-build-isolation -e '.[dev]'
+fi
 "$venv/bin/python" -m vlmrt_dist.engine.llvm_setup

@@ -27,12 +27,12 @@ DETERMINED = {"grid"}
 """Ways that have no random choice."""
 
 
-@sweep("best_positions", seeds=20, quick={"seeds": 3, "search": 3, "pools": 2})
+@sweep("best_positions", seeds=4, quick={"seeds": 3, "search": 3, "pools": 2})
 def main(
     run: Sweep,
     ways: tuple[str, ...] = tuple(NAMES),
-    pools: int = 5,
-    search: int = 20,
+    pools: int = 3,
+    search: int = 10,
     setups: int = 3,
     receivers: int = 3,
     depth: int = 4,

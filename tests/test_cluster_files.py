@@ -1,11 +1,13 @@
 """What cluster/ holds, by the tools' own validators, and for real where that needs no cloud."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def test_every_file_says_at_its_top_what_it_is_for_and_is_short(path: Path) -> N
     lines = path.read_text().splitlines()
     first = lines[1] if lines[0].startswith("#!") else lines[0]
     assert first.startswith("# ")
-    assert len(lines) <= 130
+    assert len(lines) <= 130 or path.suffix == ".lock"  # which a program writes
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.name)
@@ -57,6 +59,38 @@ def test_the_dockerfile_passes_the_linter_and_copies_what_the_set_up_needs() -> 
     assert rules[0] == "*"  # nothing is copied but what is named
     assert {rule[1:] for rule in rules if rule.startswith("!")} == needed
     assert all((ROOT / name).exists() for name in needed)
+
+
+def test_the_image_installs_pinned_files_that_the_package_needs_and_no_more() -> None:
+    """Same versions as everywhere else, a hash for each, no index, no tools of development."""
+    locked = _requirements((CLUSTER / "image.lock").read_text())
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", line) for line in locked.values())
+    assert not any("://" in line for line in locked.values())
+    pinned = _requirements((ROOT / "constraints.txt").read_text())
+    for name, line in locked.items():
+        version = pinned[name].partition("==")[2]
+        assert line.split()[0].partition("==")[2] == version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = _names([*project["dependencies"], *extras["ray"], *extras["vlm"], *extras["report"]])
+    assert needed <= locked.keys()
+    tools = _names(extras["dev"]) - needed - {"hatchling", "vlmrt-dist"}
+    assert not {"pytest", "mypy", "ruff", "playwright"} & locked.keys()
+    assert len(tools & locked.keys()) <= 3  # what the others need themselves
+
+
+def _requirements(text: str) -> dict[str, str]:
+    """Lines "name==version ..." by their names, each with its continuations."""
+    lines = re.sub(r"\\\n\s*", " ", text).splitlines()
+    return {
+        re.split(r"[=;\s]", line, maxsplit=1)[0].lower().replace("_", "-"): line
+        for line in lines if line and not line.startswith("#")
+    }  # fmt: skip
+
+
+def _names(requirements: list[str]) -> set[str]:
+    found = {re.split(r"[\[<>=~! ;]", text, maxsplit=1)[0] for text in requirements}
+    return {name.lower().replace("_", "-") for name in found}
 
 
 @pytest.mark.parametrize("name", ["aws", "gcp", "on_premise"])

@@ -252,11 +252,16 @@ def test_times_are_measured_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sweep("complexity")
-    asked: dict[str, Any] = {"quick": True, "objects": (5, 7), "setups": (1, 2), "depth": 1}
+    asked: dict[str, Any] = {
+        "quick": True, "objects": (5, 7), "setups": (1, 2), "depth": 1, "depths": (2,),
+        "ray_counts": (3000,),
+    }  # fmt: skip
     module.main(**asked, storage=str(tmp_path))
     first = capsys.readouterr().out
     timings = Ledger(tmp_path).timings("complexity_quick")
-    assert len(timings) == 2 * (2 + 2)
+    assert len(timings) == 2 * (2 + 2 + 1 + 1)
+    assert {t.max_depth for t in timings} == {1, 2}
+    assert {t.samples_per_src for t in timings} == {3000, 5000}
     by_engine = {e: [t for t in timings if t.engine == e] for e in ("retrace", "replay")}
     slowest = max(t.seconds_gradient for t in by_engine["replay"])
     quickest = min(t.seconds_gradient for t in by_engine["retrace"])

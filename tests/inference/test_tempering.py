@@ -32,7 +32,7 @@ def test_particles_find_narrow_minima_and_their_areas() -> None:
     exact = 4.0 * np.exp(-0.7) / (1.0 + 4.0 * np.exp(-0.7))
     shares = []
     for seed in range(2):
-        found = particles(Batch(predict, data), data, 128, 10**6, np.random.default_rng(seed))
+        found = particles(Batch(predict, data), data, 128, 10**6, np.random.default_rng(seed)).x
         right = found[:, 0] > 0.0
         shares.append(right.mean())
         np.testing.assert_allclose(found[right].mean(axis=0), [5.0, -7.0], atol=0.05)
@@ -48,7 +48,7 @@ def test_particles_have_the_spread_of_a_normal_posterior_cut_at_the_range() -> N
 
     one = np.ones(1)
     data = LeastSquares(np.zeros(1), one, one > 0.0, np.zeros(1), 1.0, -0.3, 10.0)
-    found = particles(Batch(predict, data), data, 1024, 10**6, np.random.default_rng(0))
+    found = particles(Batch(predict, data), data, 1024, 10**6, np.random.default_rng(0)).x
     std = np.sqrt(0.5)
     exact = scipy.stats.truncnorm(-0.3 / std, 10.0 / std, 0.0, std)
     assert found.min() >= -0.3
@@ -59,6 +59,23 @@ def test_particles_have_the_spread_of_a_normal_posterior_cut_at_the_range() -> N
 def test_particles_end_with_their_evaluations() -> None:
     predict, data = needles()
     batch = Batch(predict, data)
-    found = particles(batch, data, 64, 500, np.random.default_rng(0))
+    found = particles(batch, data, 64, 500, np.random.default_rng(0)).x
     assert batch.evaluations < 500 + 64 * 7
     assert ((found >= -10.0) & (found <= 10.0)).all()
+
+
+def test_particles_that_end_early_stand_for_the_posterior_by_their_weights() -> None:
+    """A level of slope 20 with noise 1 and a prior of width 1: the posterior is twenty times
+    narrower than where particles begin."""
+
+    def predict(x: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
+        return 20.0 * x, sp.csr_matrix([[20.0]])
+
+    one = np.ones(1)
+    data = LeastSquares(10.0 * one, one, one > 0.0, np.zeros(1), 1.0, -10.0, 10.0)
+    found = particles(Batch(predict, data), data, 1024, 8000, np.random.default_rng(0))
+    std = 1.0 / np.sqrt(401.0)
+    assert found.x.std() > 2.0 * std
+    x, mean = found.x[:, 0], found.weight @ found.x[:, 0]
+    np.testing.assert_allclose(mean, 200.0 / 401.0, atol=0.2 * std)
+    np.testing.assert_allclose(np.sqrt(found.weight @ (x - mean) ** 2), std, rtol=0.15)

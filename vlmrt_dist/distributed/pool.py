@@ -36,6 +36,13 @@ BLOCK_SECONDS = 1.0
 """Items that are quick are sent to an actor in blocks that take about so long [s]: a call of Ray
 takes milliseconds itself."""
 
+HOMELESS = 30.0
+"""Time after which what an actor was given goes to another, if its node was lost and no other has
+room for it [s]."""
+
+GLANCE = 10.0
+"""Longest time between two looks at whether all actors have a node [s]."""
+
 RECENT = 101
 """So many latest blocks tell how long an item takes."""
 
@@ -273,7 +280,8 @@ def _answers(
             for index, needs in enumerate(bundles)
         ]
         try:
-            yield from _as_they_come(ray, actors, ray.put(function), ask, workers, seconds)
+            crew = _Crew(ray, actors, group, ray.put(function), workers, seconds)
+            yield from crew.work(ask)
         finally:
             for actor in actors:
                 ray.kill(actor)
@@ -331,41 +339,105 @@ class _Running:
     attempts: int = 1
 
 
-def _as_they_come(
-    ray: Any,
-    actors: list[Any],
-    function: Any,
-    ask: Callable[[], tuple[str, list[Any]] | None],
-    workers: ActorOptions,
-    seconds: deque[float],
-) -> Iterator[tuple[list[Any], Any]]:
-    """One block of items an actor at a time, the next as soon as it is free."""
-    idle = list(actors)
-    running: dict[Any, _Running] = {}
-    with contextlib.closing(Watch(workers.start_deadline)) as watch:
-        while True:
-            while idle and (asked := ask()) is not None:
-                name, items = asked
-                actor = idle.pop(0)
-                plain = [item for _, item in items]
-                call = actor.call.options(name=name).remote(function, plain)
-                running[call] = _Running(name, items, actor, time.monotonic())
-            if not running:
+class _Crew:
+    """The actors of a pool at work: one block of items each at a time, the next as soon as it is
+    free.
+
+    :param group: the placement group whose bundles the actors have, in their order
+    :param function: what they call, in Ray's store
+    :param seconds: gets the time of an item of each block [s]
+    """
+
+    def __init__(
+        self, ray: Any, actors: list[Any], group: Any, function: Any, workers: ActorOptions,
+        seconds: deque[float],
+    ) -> None:  # fmt: skip
+        self._ray, self._group, self._function, self._workers = ray, group, function, workers
+        self._seconds = seconds
+        self._actors, self._idle = actors, list(actors)
+        self._running: dict[Any, _Running] = {}
+        self._lost: dict[Any, Any] = {}
+        self._again: deque[_Running] = deque()
+        self._homeless: dict[int, float] = {}
+
+    def work(
+        self, ask: Callable[[], tuple[str, list[Any]] | None]
+    ) -> Iterator[tuple[list[Any], Any]]:
+        """Blocks of items with their answers, until there are no further ones."""
+        with contextlib.closing(Watch(self._workers.start_deadline)) as watch:
+            while True:
+                self._give(ask)
+                if not self._running and not self._again:
+                    return
+                late, limit = self._oldest()
+                left = GLANCE if late is None else late.since + limit - time.monotonic()
+                calls = [*self._running, *self._lost]
+                timeout = min(max(0.0, left), GLANCE)
+                done, _ = self._ray.wait(calls, num_returns=1, timeout=timeout)
+                if not done:
+                    self._rehome()
+                    if late is not None and left <= timeout and late in self._running.values():
+                        _look_after(self._ray, late, limit, self._workers.attempts, watch)
+                    continue
+                if done[0] in self._lost:  # there is room for it again; others did its work
+                    self._idle.append(self._lost.pop(done[0]))
+                    continue
+                finished = self._running.pop(done[0])
+                answer = _result(self._ray, done[0], finished, self._workers.attempts)
+                watch.forget(finished.actor)
+                self._seconds.append(answer.seconds / len(answer.results))
+                self._idle.append(finished.actor)
+                yield finished.items, answer
+
+    def _give(self, ask: Callable[[], tuple[str, list[Any]] | None]) -> None:
+        """Give idle actors what others have lost, then what is asked for."""
+        while self._idle:
+            if self._again:
+                block = self._again.popleft()
+            elif (asked := ask()) is not None:
+                block = _Running(*asked, actor=None, since=0.0)
+            else:
                 return
-            oldest = min(running.values(), key=lambda each: each.since)
-            earlier = [each * len(oldest.items) for each in seconds]
-            limit = workers.longest(earlier, usually=ITEM_DEADLINE)
-            left = max(0.0, oldest.since + limit - time.monotonic())
-            done, _ = ray.wait(list(running), num_returns=1, timeout=left)
-            if not done:
-                _look_after(ray, oldest, limit, workers.attempts, watch)
-                continue
-            finished = running.pop(done[0])
-            answer = _result(ray, done[0], finished, workers.attempts)
-            watch.forget(finished.actor)
-            seconds.append(answer.seconds / len(answer.results))
-            idle.append(finished.actor)
-            yield finished.items, answer
+            block.actor, block.since = self._idle.pop(0), time.monotonic()
+            plain = [item for _, item in block.items]
+            call = block.actor.call.options(name=block.name).remote(self._function, plain)
+            self._running[call] = block
+
+    def _oldest(self) -> tuple[_Running | None, float]:
+        """What has run for longest, and the time after which it is late [s]."""
+        if not self._running:
+            return None, 0.0
+        oldest = min(self._running.values(), key=lambda each: each.since)
+        earlier = [each * len(oldest.items) for each in self._seconds]
+        return oldest, self._workers.longest(earlier, usually=ITEM_DEADLINE)
+
+    def _rehome(self) -> None:
+        """Have others do what actors were given whose node is lost and that no other has room for.
+
+        :raises ActorFailure: if that is so of all actors for as long as a start may take
+        """
+        now = time.monotonic()
+        there = self._ray.util.placement_group_table(self._group)["bundles_to_node_id"]
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        away = {i for i in range(len(self._actors)) if there.get(i) not in alive}
+        self._homeless = {i: self._homeless.get(i, now) for i in away}
+        if len(away) == len(self._actors):
+            if now - max(self._homeless.values()) > self._workers.start_deadline:
+                raise ActorFailure(
+                    f"the nodes of all actors ({len(away)}) were lost, and for "
+                    f"{self._workers.start_deadline:g} s no other has had room for one; add nodes "
+                    "to the cluster and start again, what is finished is kept"
+                )
+            return
+        gone = [self._actors[i] for i, since in self._homeless.items() if now - since > HOMELESS]
+        for call, block in list(self._running.items()):
+            if any(block.actor is actor for actor in gone):
+                _log.warning(
+                    f"{block.name}: the node of its actor was lost, and no other has room for it; "
+                    "another actor does it"
+                )
+                self._lost[call] = self._running.pop(call).actor
+                self._again.append(block)
 
 
 def _result(ray: Any, call: Any, finished: _Running, attempts: int) -> Any:

@@ -79,6 +79,8 @@ class LeastSquares:
     :param saturated: [L] which of the censored ones lie at or above the one given; None: none
     :param shape: correlations and tails of the prior; None: independent and normal
     :param link: [L] number of the link that each value belongs to; None: one value a link
+    :param ripples: levels rise and fall again within ``spacing``, so that a look at a few values of
+        each unknown cannot rule out other minima: they are searched for whatever the fit
     """
 
     level_dbm: FloatArray
@@ -95,6 +97,7 @@ class LeastSquares:
     saturated: BoolArray | None = None
     shape: PriorShape | None = None
     link: IntArray | None = None
+    ripples: bool = False
 
     @property
     def heavy_tails(self) -> bool:

@@ -199,7 +199,7 @@ def _search_further(
     problem = louder(data, fit)
     if fit.cost <= _explained(data):
         batch = Batch(predict, problem)
-        suspected = suspicious(batch, problem, fit.x)
+        suspected = data.ripples or suspicious(batch, problem, fit.x)
         evaluations += batch.evaluations
         if not suspected:
             reason = "a screening found no other minimum"

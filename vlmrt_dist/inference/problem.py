@@ -10,7 +10,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, area_of, check_campaign
+from vlmrt_dist.campaign import (
+    Campaign,
+    RadioConfig,
+    ResponseMagnitude,
+    area_of,
+    check_campaign,
+)
 from vlmrt_dist.distributed import ActorObjective, ActorOptions
 from vlmrt_dist.errors import NO_PATHS, CampaignError, ConfigurationError, NoPathsError
 from vlmrt_dist.field import Engine, Objective, displaced
@@ -31,6 +37,9 @@ POSITION_COPIES = 8
 
 COPY_SAMPLES = 200_000
 """Rays that the copies are traced with at most."""
+
+RIPPLES = 4.0
+"""Where amplitudes interfere, levels rise and fall over so much shorter distances."""
 
 MAX_NOISE_DB = 60.0
 """Largest noise of a link [dB]; at this it carries no information."""
@@ -229,6 +238,12 @@ def open_problem(
         evaluator.close()
 
 
+def _interfere(campaign: Campaign, radio: RadioConfig) -> bool:
+    """Whether levels are those of sums of amplitudes, which materials turn against each other."""
+    magnitudes = any(isinstance(b, ResponseMagnitude) for b in campaign.observables)
+    return radio.combining == "coherent" or magnitudes
+
+
 def build_problem(
     scene: SceneModel,
     campaign: Campaign,
@@ -260,6 +275,7 @@ def build_problem(
     deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
     predict = unknowns.predict(evaluator.objective)
     behind = observed_rows(campaign, noise, used, predict, unknowns)
+    ripples = _interfere(campaign, assumed.radio)
     level = np.full(shape, np.nan) if campaign.rss_dbm is None else campaign.rss_dbm
     has_level = campaign.has_level
     data = LeastSquares(
@@ -271,12 +287,13 @@ def build_problem(
         low=unknowns.low,
         high=unknowns.high,
         vague=unknowns.vague,
-        spacing=unknowns.spacing,
+        spacing=unknowns.spacing / (RIPPLES if ripples else 1.0),
         shape=unknowns.shape,
         censored=np.concatenate([campaign.censored.ravel(), behind.censored]),
         loss=assumed.loss,
         saturated=np.concatenate([campaign.saturated.ravel(), np.zeros(len(behind.used), bool)]),
         link=None if not len(behind.used) else behind.link_of_all(used.size),
+        ripples=ripples,
     )
     problem = Problem(
         campaign, assumed, prior, unknowns, evaluator, predict, data,

@@ -263,10 +263,10 @@ def _first(
     """Components about minima, profiles and tempered particles, fitted to the particles."""
     share = (most - batch.evaluations) // 2
     there = particles(batch, data, PARTICLES, batch.evaluations + share, rng)
-    mixture = _about_points(batch, data, landscape, there)
-    weight = np.full(len(there), 1.0 / len(there))
+    mixture = _about_points(batch, data, landscape, there.x)
     for _ in range(FITS):
-        mixture = _follow(batch, data, mixture, mixture.log_parts(there), there, weight)
+        parts = mixture.log_parts(there.x)
+        mixture = _follow(batch, data, mixture, parts, there.x, there.weight)
     return mixture
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
@@ -81,10 +82,22 @@ class _Particles:
         self.x, self.cost, self.base = self.x[index], self.cost[index], self.base[index]
 
 
+class Particles(NamedTuple):
+    """Where particles have come to.
+
+    :param x: [S, X]
+    :param weight: [S] of each, one in all: even where they have reached the posterior; else those
+        with which they stand for it
+    """
+
+    x: FloatArray
+    weight: FloatArray
+
+
 def particles(
     batch: Batch, data: LeastSquares, count: int, most: int, rng: np.random.Generator
-) -> FloatArray:
-    """[S, X] draws from the posterior, nearly; good as places to look at.
+) -> Particles:
+    """Draws from the posterior, nearly; good as places to look at.
 
     :param batch: evaluates ``data``
     :param count: S, a power of two
@@ -109,7 +122,9 @@ def particles(
             _move(batch, base, now, beta, rng)
         if beta >= 1.0:
             break
-    return now.x
+    left = (1.0 - beta) * (now.cost - now.base)
+    weight = np.exp(left.min() - left)
+    return Particles(now.x, weight / weight.sum())
 
 
 def _step(gain: FloatArray, most: float) -> float:
@@ -166,5 +181,5 @@ def particle_shares(
     batch = Batch(predict, data)
     x, cost = np.array([m.x for m in modes]), np.array([m.cost for m in modes])
     there = particles(batch, data, count, 10**12, np.random.default_rng([seed, 77]))
-    mode = Basins(batch, Ridges(data), x, cost).of(there)
-    return np.bincount(mode, minlength=len(modes)) / count
+    mode = Basins(batch, Ridges(data), x, cost).of(there.x)
+    return np.asarray(np.bincount(mode, there.weight, len(modes)), np.float64)

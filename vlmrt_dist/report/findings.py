@@ -113,7 +113,10 @@ def _starts(study: StudyRows) -> str:
 
 def _step(study: StudyRows) -> str:
     def seconds(engine: str) -> float:
-        some: list[Timing] = [t for t in study.timings if t.engine == engine]
+        some: list[Timing] = [
+            t for t in study.timings
+            if t.engine == engine and (label_of(t) or {}).get("varies") in (None, "K", "M")
+        ]  # fmt: skip
         return _median(t.seconds_gradient for t in some if t.num_objects == 9)
 
     fast, slow = seconds("replay"), seconds("retrace")

@@ -57,7 +57,7 @@ ITEMS = (
     Item("Algorithm 1, line 5", "measured levels", "simulate", command="vlmrt simulate"),
     Item("Algorithm 1, lines 6 to 12", "levels, loss, gradient, step",
          "field.ReplayObjective.value_and_grad, inference.run_adam", "depth",
-         result="it finds the materials to 1 % at most random placements (success)"),
+         result="finds all to 1 % in 88 % of runs at random placements (sweeps/success.py)"),
     Item("Algorithm 1, lines 13 to 18", "stop and answer", "inference.run_adam", "readings"),
     Item("RandInit, UnifInit, RandSel", "baselines",
          "inference.initial_conductivity, campaign.random_campaign", "initialization"),

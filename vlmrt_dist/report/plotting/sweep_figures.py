@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,29 +89,49 @@ def cdf_figure(
     return save_both(figure, path)
 
 
+SIZES: dict[str, Callable[[Timing], int]] = {
+    "K": lambda timing: timing.num_objects,
+    "M": lambda timing: timing.num_setups,
+    "D": lambda timing: timing.max_depth,
+    "U": lambda timing: timing.samples_per_src,
+}
+"""What may vary, by its symbol in the paper."""
+
+FIXED = {"K": "objects K (M = 1)", "M": "setups M (K = 9)", "D": "depth D (K = 9, M = 1)",
+         "U": "rays U (K = 9, M = 1)"}  # fmt: skip
+
+
 def complexity_figure(title: str, timings: Sequence[Timing], path: Where) -> Where:
-    """Seconds of building the scene, of the forward and of the backward pass, against K and
-    against M, for every engine, as a PNG at ``path`` and a PDF."""
-    figure = Figure(figsize=(11.0, 4.6), layout="constrained")
+    """Seconds of building the scene, of the forward and of the backward pass, against each size
+    that varies, for every engine, as a PNG at ``path`` and a PDF."""
+    there = [v for v in SIZES if any(json.loads(t.label)["varies"] == v for t in timings)]
+    figure = Figure(figsize=(5.5 * min(len(there), 2), 4.2 * -(-len(there) // 2)),
+                    layout="constrained")  # fmt: skip
     figure.suptitle(title)
-    for axes, varies, fixed in zip(figure.subplots(1, 2), "KM", ("M = 1", "K = 9"), strict=True):
-        mine = [t for t in timings if json.loads(t.label)["varies"] == varies]
-        for line, engine in (("-", "retrace"), ("--", "replay")):
-            some = [t for t in mine if t.engine == engine]
-            sizes = [t.num_objects if varies == "K" else t.num_setups for t in some]
-            for shade, (name, seconds) in enumerate(
-                {
-                    "scene building": [t.seconds_scene for t in some],
-                    "forward": [t.seconds_value for t in some],
-                    "backward": [backward(t) for t in some],
-                }.items()
-            ):
-                label = f"{engine}: {name}" if varies == "K" else None
-                axes.plot(sizes, seconds, f"o{line}", color=f"C{shade}", ms=4, label=label)
-        ticks = sorted({t.num_objects if varies == "K" else t.num_setups for t in mine})
-        axes.set(xscale="log", yscale="log", xlabel=f"{varies} ({fixed})", ylabel="time [s]")
-        axes.set_xticks(ticks, [str(x) for x in ticks])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    panels = figure.subplots(-(-len(there) // 2), min(len(there), 2), squeeze=False, sharey=True)
+    for axes, varies in zip(panels.flat, there, strict=False):
+        _draw_times(axes, varies, [t for t in timings if json.loads(t.label)["varies"] == varies])
+    handles, names = panels.flat[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
     return save_both(figure, path)
+
+
+def _draw_times(axes: Any, varies: str, timings: Sequence[Timing]) -> None:
+    size = SIZES[varies]
+    for line, engine in (("-", "retrace"), ("--", "replay")):
+        some = [t for t in timings if t.engine == engine]
+        for shade, (name, seconds) in enumerate(
+            {
+                "scene building": [t.seconds_scene for t in some],
+                "forward": [t.seconds_value for t in some],
+                "backward": [backward(t) for t in some],
+            }.items()
+        ):
+            label = f"{engine}: {name}"
+            axes.plot([size(t) for t in some], seconds, f"o{line}", color=f"C{shade}", ms=4,
+                      label=label)  # fmt: skip
+    ticks = sorted({size(t) for t in timings})
+    axes.set(xscale="log", yscale="log", xlabel=FIXED[varies], ylabel="time [s]")
+    axes.set_xticks(ticks, [str(x) for x in ticks])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)

@@ -1,18 +1,19 @@
-"""Times of an iteration against K or M: the table behind the paper's Figure 1."""
+"""Times of an iteration against one size: the table behind the paper's Figure 1."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from vlmrt_dist.report.plotting.sweep_figures import SIZES
 from vlmrt_dist.store import Timing, label_of
 from vlmrt_dist.studies import backward, slope
 
 
 def iteration_table(title: str, varies: str, timings: Sequence[Timing]) -> Any:
-    """A rich table of times against K or M, and their slopes.
+    """A rich table of times against K, M, D or U, and their slopes.
 
-    :param varies: "K" or "M"
+    :param varies: which of them, one of :data:`~vlmrt_dist.report.plotting.sweep_figures.SIZES`
     """
     from rich.markup import escape
     from rich.table import Table
@@ -25,7 +26,7 @@ def iteration_table(title: str, varies: str, timings: Sequence[Timing]) -> Any:
     for engine in dict.fromkeys(timing.engine for timing in some):
         mine = [t for t in some if t.engine == engine]
         result.add_section()
-        sizes = [t.num_objects if varies == "K" else t.num_setups for t in mine]
+        sizes = [SIZES[varies](t) for t in mine]
         columns = {
             "scene": [t.seconds_scene for t in mine],
             "forward": [t.seconds_value for t in mine],

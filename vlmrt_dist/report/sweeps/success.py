@@ -55,7 +55,7 @@ def success_figure(title: str, rows: Sequence[Row], path: Where) -> Where:
         f"{method}, {start}": [max(100.0 * r.mre, FLOOR) for r in some]
         for (method, start), some in by_method(rows).items()
     }
-    return cdf_figure(title, "MRE at the end [%]", errors, path)
+    return cdf_figure(title, f"MRE at the end [%] ({FLOOR:g}: that or less)", errors, path)
 
 
 def by_method(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
