@@ -80,8 +80,8 @@ class NamedScene(Options):
         scene file
     :param layers: layers of walls: a .toml file of tables [wall.NAME] with objects or materials,
         and layers = [{material = "glass", thickness = 0.004}, ...]; default: walls are single slabs
-    :param scattering: scattering coefficients, which are not modelled: only keep them and say so,
-        or refuse the scene
+    :param scattering: scattering coefficients, which act with --diffuse-reflection only: keep them
+        and say so, or refuse the scene
     :raises ConfigurationError: if a material is no NAME=CLASS, or there is no such folder
     :raises SceneError: if the headroom is no distance
     """

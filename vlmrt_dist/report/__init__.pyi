@@ -88,6 +88,8 @@ from .sweeps.ratios import tracing_table as tracing_table
 from .sweeps.readings import readings_table as readings_table
 from .sweeps.scaling import scaling_figure as scaling_figure
 from .sweeps.scaling import scaling_tables as scaling_tables
+from .sweeps.scattering import scattering_figure as scattering_figure
+from .sweeps.scattering import scattering_table as scattering_table
 from .sweeps.success import success_figure as success_figure
 from .sweeps.success import success_table as success_table
 from .sweeps.throughput import throughput_figure as throughput_figure

@@ -77,6 +77,7 @@ SWEEPS = (
     StudyDescription("minima", "Are the weights of several minima right"),
     StudyDescription("observables", "Do the intervals from each observable hold the truth"),
     StudyDescription("mismatch", "A flat that is more than its model"),
+    StudyDescription("scattering", "Surfaces that scatter"),
     StudyDescription("joint", "What may be unknown"),
     StudyDescription(
         "vlm_errors", "Misnamed materials", (), "misnamed", "share of objects misnamed"
@@ -95,7 +96,7 @@ QUICK = "_quick"
 
 PICTURED = (
     "rooms", "readings", "success", "best_positions", "links_needed", "frequency", "inverse_crime",
-    "intervals", "minima", "mismatch", "real_scenes", "many_seeds",
+    "intervals", "minima", "mismatch", "scattering", "real_scenes", "many_seeds",
 )  # fmt: skip
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 

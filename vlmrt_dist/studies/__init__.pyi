@@ -63,6 +63,10 @@ from .benchmarks.ratios import time_phases as time_phases
 from .benchmarks.ratios import time_side_by_side as time_side_by_side
 from .benchmarks.ratios import time_solving as time_solving
 from .benchmarks.ratios import time_steps as time_steps
+from .benchmarks.rough_surfaces import SURFACE_MODELS as SURFACE_MODELS
+from .benchmarks.rough_surfaces import Errors as Errors
+from .benchmarks.rough_surfaces import RoughTask as RoughTask
+from .benchmarks.rough_surfaces import SurfaceModel as SurfaceModel
 from .benchmarks.scaling import ScalingResults as ScalingResults
 from .benchmarks.scaling import Shares as Shares
 from .benchmarks.scaling import measure_scaling as measure_scaling
