@@ -85,6 +85,7 @@ SWEEPS = (
     StudyDescription("active", "Links until every object is known"),
     StudyDescription("search", "Which configuration is best"),
     StudyDescription("real_scenes", "Cities"),
+    StudyDescription("diffraction", "What edges make heard"),
     StudyDescription("large_k", "Thousands of objects"),
     StudyDescription("large_m", "Thousands of links"),
     StudyDescription("many_seeds", "Many estimations side by side"),
