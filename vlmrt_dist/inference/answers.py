@@ -38,17 +38,17 @@ def quantity_of(
     told = free & ~lost
     prior_std = np.where(free, np.minimum(unknowns.width, unknowns.vague)[at], 0.0)
     kind = KINDS[name]
-    back = np.log if kind.log else np.asarray
-    fixed = np.where(free, 1.0, known)
-    if kind.log:
+    fixed = np.where(free, 0.5, known)
+    if kind.scale == "log":
         fixed = np.maximum(fixed, 1e-300)  # vacuum
-    mean = np.where(free, unknowns.mean[at], back(fixed))
+    with np.errstate(divide="ignore"):  # a smooth surface
+        mean = np.where(free, unknowns.mean[at], kind.of_value(fixed))
     prior_low, prior_high = mean - NORMAL_95 * prior_std, mean + NORMAL_95 * prior_std
 
     def value(of: FloatArray) -> FloatArray:
         if name == "penetration_loss":  # a normal distribution reaches below none
             of = np.clip(of, kind.low, kind.high)
-        return np.where(free, np.exp(of) if kind.log else of, known)
+        return np.where(free, kind.value(of), known)
 
     return QuantityEstimate(
         unit=kind.unit,
@@ -61,20 +61,20 @@ def quantity_of(
         prior_high=value(prior_high),
         verdict=tuple(found.verdict[i] if i >= 0 else "fixed" for i in entry),
         contradicts_prior=tuple((free & contradicted(fit, unknowns, found)[at]).tolist()),
-        parts=tuple(_in_unit(found.parts[i], kind.log) if i >= 0 else () for i in entry),
+        parts=tuple(_in_unit(found.parts[i], name) if i >= 0 else () for i in entry),
     )
 
 
-def _in_unit(parts: tuple[Part, ...], log: bool) -> tuple[Part, ...]:
+def _in_unit(parts: tuple[Part, ...], name: str) -> tuple[Part, ...]:
     """Intervals of x as intervals of the value."""
-    if not log:
+    if KINDS[name].scale == "linear":
         return parts
+
+    def value(x: float) -> float:
+        return float(KINDS[name].value(np.array(x)))
+
     return tuple(
-        part._replace(
-            low=float(np.exp(part.low)),
-            high=float(np.exp(part.high)),
-            value=float(np.exp(part.value)),
-        )
+        part._replace(low=value(part.low), high=value(part.high), value=value(part.value))
         for part in parts
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import SceneError
-from vlmrt_dist.field import SLAB, conductivity_of_loss, scene_loss
+from vlmrt_dist.field import SCATTERING, SLAB, conductivity_of_loss, scene_loss
 from vlmrt_dist.inference.origin import Origin
 from vlmrt_dist.inference.parameters import LAYER
 from vlmrt_dist.inference.quantities import (
@@ -35,7 +35,7 @@ from vlmrt_dist.scene import (
     short_list,
 )
 
-QUANTITIES = ("conductivity", "relative_permittivity", "thickness")
+QUANTITIES = (*SLAB, *SCATTERING)
 """Quantities that a scene holds."""
 
 _DOUBTFUL: dict[Verdict, str] = {
@@ -125,6 +125,8 @@ class Calibration:
             "conductivity": scene.conductivity(self.frequency),
             "relative_permittivity": scene.relative_permittivity(self.frequency),
             "thickness": scene.thickness,
+            "scattering_coefficient": scene.scattering_coefficient,
+            "xpd_coefficient": scene.xpd_coefficient,
         }
         after, changed = dict(before), dict.fromkeys(before, np.zeros(len(order), bool))
         for name, values in self.values.items():
@@ -139,6 +141,10 @@ class Calibration:
             conductivity=chosen("conductivity", electrical),
             relative_permittivity=chosen("relative_permittivity", electrical),
             thickness=chosen("thickness", changed["thickness"]),
+            scattering_coefficient=chosen(
+                "scattering_coefficient", changed["scattering_coefficient"]
+            ),
+            xpd_coefficient=chosen("xpd_coefficient", changed["xpd_coefficient"]),
         )
         return self._with_losses(self._with_layers(found), scene, order)
 
@@ -205,6 +211,7 @@ class Calibration:
                 "conductivity": calibrated.conductivity(self.frequency).tolist(),
                 "relative_permittivity": calibrated.relative_permittivity(self.frequency).tolist(),
                 "thickness": calibrated.thickness.tolist(),
+                **{q: getattr(calibrated, q).tolist() for q in SCATTERING if q in self.values},
             }
         numbers = {
             name: LiveNumbers(**{quantity: columns[quantity][k] for quantity in columns})

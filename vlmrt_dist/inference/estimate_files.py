@@ -45,6 +45,8 @@ LOWEST = {
     "thickness": 0.0,
     "exponent": -math.inf,
     "penetration_loss": 0.0,
+    "scattering_coefficient": 0.0,
+    "xpd_coefficient": 0.0,
 }
 """Smallest value of each quantity that a file may hold."""
 

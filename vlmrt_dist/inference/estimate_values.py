@@ -55,7 +55,7 @@ class EstimateValues:
         fixed (the interval is the prior's where not identified)
     :param joint: posterior of all unknowns together; None: not known
     :param others: the other quantities that were unknown, by name: "relative_permittivity",
-        "thickness", "exponent", "penetration_loss"
+        "thickness", "exponent", "penetration_loss", "scattering_coefficient", "xpd_coefficient"
     :param layers: the layers of objects that have any, where they could be unknown; None: there are
         none. Of such an object the conductivity here is that of the slab that stands for them, and
         fixed

@@ -13,6 +13,7 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import (
+    SCATTERING,
     SLAB,
     LayerMaterials,
     Levels,
@@ -134,6 +135,7 @@ def differentiated_by(named: Collection[str]) -> list[Parameter]:
     wanted: list[Parameter] = [q for q in SLAB if q in named or LAYER[q] in named]
     if "exponent" in named and "conductivity" not in wanted:
         wanted.insert(0, "conductivity")
+    wanted += [q for q in SCATTERING if q in named]
     return [*wanted, "extra_loss_db"] if "penetration_loss" in named else wanted
 
 
@@ -255,6 +257,7 @@ def _materials(
         at.get("thickness", scene.thickness),
         _layers(scene, frequency, at, reference),
         None if loss is None else extra,
+        *(at.get(name) for name in SCATTERING),
     )
 
 
@@ -317,7 +320,11 @@ def _free(quantity: QuantityEstimate) -> BoolArray:
 
 def _width(name: str, quantity: QuantityEstimate) -> FloatArray:
     """[K] prior standard deviation, of the logarithm where the quantity has one; 0 where fixed."""
-    if not KINDS[name].log:
+    if KINDS[name].scale == "logit":
+        free = _free(quantity)
+        high, middle = (np.where(free, v, 0.5) for v in (quantity.prior_high, quantity.prior))
+        return (KINDS[name].of_value(high) - KINDS[name].of_value(middle)) / NORMAL_95
+    if KINDS[name].scale == "linear":
         return (quantity.prior_high - quantity.prior) / NORMAL_95
     there = _free(quantity)
     ratio = np.divide(quantity.prior_high, quantity.prior, out=np.ones(len(there)), where=there)

@@ -22,10 +22,17 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Quantity = Literal[
-    "conductivity", "relative_permittivity", "thickness", "exponent", "penetration_loss"
+    "conductivity",
+    "relative_permittivity",
+    "thickness",
+    "exponent",
+    "penetration_loss",
+    "scattering_coefficient",
+    "xpd_coefficient",
 ]
 """A parameter of an object; the exponent is the d of σ = c f^d, the penetration loss what the
-object takes from what passes through it at normal incidence [dB], while reflection stays."""
+object takes from what passes through it at normal incidence [dB], while reflection stays. The last
+two are Sionna's S and K_x, of campaigns with diffuse reflection."""
 
 Groups = Literal["material"] | Mapping[str, str] | None
 """Objects that share their parameters: those of one class (their thickness and penetration loss
@@ -121,7 +128,8 @@ class Parameters:
 
     :param quantities: "conductivity", "relative_permittivity", "thickness", also of each layer of
         objects that have layers; "exponent", the d of σ = c f^d, which only several carriers tell;
-        and "penetration_loss"
+        "penetration_loss"; "scattering_coefficient" and "xpd_coefficient", which need
+        ``RadioConfig(diffuse_reflection=True)``
     :param fixed: names of objects whose material is known and stays as the scene states it, and of
         layers ("object/layer")
     :param groups: objects that share their parameters: "material", those of one class, except that
@@ -131,7 +139,8 @@ class Parameters:
     :param widths: prior standard deviations of ln ε_r ("relative_permittivity", default 0.15, or
         that of each class, see :class:`Prior`), ln thickness ("thickness", 0.3), d ("exponent",
         0.3) and penetration losses ("penetration_loss", 5 dB about what the slab or the layers have
-        at normal incidence)
+        at normal incidence); of the logits ln(v / (1 - v)) of the scattering and the XPD
+        coefficient (1, which is 4.3 dB of the ratio of polarizations)
     :raises ConfigurationError: if a quantity or a kind of group does not exist, or a width is not
         positive
     """

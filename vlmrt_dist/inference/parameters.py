@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import expit, logit
 
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Carrier
 from vlmrt_dist.field import (
+    SCATTERING,
     SLAB,
     LayerMaterials,
     Levels,
@@ -38,9 +40,12 @@ from vlmrt_dist.paths import Turns
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
+Scale = Literal["linear", "log", "logit"]
+"""What x holds of a value v: itself, ln v, or ln(v / (1 - v))."""
+
 
 class _Kind(NamedTuple):
-    """:param log: x holds the logarithm of the value
+    """:param scale: what x holds of the value
     :param low: lower end of the range of values searched
     :param high: upper end
     :param width: standard deviation in x before the measurement, where nobody says
@@ -48,7 +53,7 @@ class _Kind(NamedTuple):
     :param unit: of a value, for people
     """
 
-    log: bool
+    scale: Scale
     low: float
     high: float
     width: float
@@ -57,23 +62,38 @@ class _Kind(NamedTuple):
 
     def to_x(self, value: float) -> float:
         """The entry of x that stands for a value."""
-        return float(np.log(value)) if self.log else float(value)
+        return float(self.of_value(np.array(value)))
+
+    def of_value(self, value: FloatArray) -> FloatArray:
+        """The entries of x that stand for values."""
+        if self.scale == "linear":
+            return value
+        return np.asarray(np.log(value) if self.scale == "log" else logit(value))
+
+    def value(self, x: FloatArray) -> FloatArray:
+        """The values that entries of x stand for."""
+        if self.scale == "linear":
+            return x
+        return np.asarray(np.exp(x) if self.scale == "log" else expit(x))
 
 
 KINDS: dict[str, _Kind] = {
-    "conductivity": _Kind(True, MIN_CONDUCTIVITY, MAX_CONDUCTIVITY, 0.5, NO_PRIOR_WIDTH, "S/m"),
+    "conductivity": _Kind("log", MIN_CONDUCTIVITY, MAX_CONDUCTIVITY, 0.5, NO_PRIOR_WIDTH, "S/m"),
     # Published permittivities of one class spread by some 10 to 20 %.
-    "relative_permittivity": _Kind(True, 1.0, 100.0, 0.15, 2.0, ""),
-    "thickness": _Kind(True, 1e-4, 10.0, 0.3, 2.0, "m"),
-    "exponent": _Kind(False, -5.0, 10.0, 0.3, 2.0, ""),
+    "relative_permittivity": _Kind("log", 1.0, 100.0, 0.15, 2.0, ""),
+    "thickness": _Kind("log", 1e-4, 10.0, 0.3, 2.0, "m"),
+    "exponent": _Kind("linear", -5.0, 10.0, 0.3, 2.0, ""),
     # Entry losses of buildings spread by 4.4 dB (low-loss) to 6.5 dB (high-loss) about the model of
     # 3GPP TR 38.901, table 7.4.3-2.
-    "penetration_loss": _Kind(False, 0.0, 150.0, 5.0, 30.0, "dB"),
-    "gain": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
-    "excess_loss": _Kind(False, -20.0, 20.0, 0.5, 5.0, "dB/m"),
-    "delay_offset": _Kind(False, -1000.0, 1000.0, 1.0, 100.0, "ns"),
-    "tx_power": _Kind(False, -90.0, 90.0, 3.0, 30.0, "dB"),
-    **dict.fromkeys(ANGLES, _Kind(False, -np.pi, np.pi, np.radians(10.0), np.pi, "rad")),
+    "penetration_loss": _Kind("linear", 0.0, 150.0, 5.0, 30.0, "dB"),
+    "gain": _Kind("linear", -90.0, 90.0, 3.0, 30.0, "dB"),
+    "excess_loss": _Kind("linear", -20.0, 20.0, 0.5, 5.0, "dB/m"),
+    "delay_offset": _Kind("linear", -1000.0, 1000.0, 1.0, 100.0, "ns"),
+    "tx_power": _Kind("linear", -90.0, 90.0, 3.0, 30.0, "dB"),
+    # Half to twice as much of either; of the XPD coefficient ±4.3 dB of the ratio of polarizations.
+    "scattering_coefficient": _Kind("logit", 0.001, 0.999, 1.0, 5.0, ""),
+    "xpd_coefficient": _Kind("logit", 0.0001, 0.9999, 1.0, 5.0, ""),
+    **dict.fromkeys(ANGLES, _Kind("linear", -np.pi, np.pi, np.radians(10.0), np.pi, "rad")),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
 what a metre of path loses beyond the model, the delay offset by how much measured delays exceed
@@ -223,7 +243,7 @@ class Unknowns:
         [..., X]; NaN where fixed."""
         entry = self.entry[quantity]
         value = np.where(entry >= 0, x[..., entry], np.nan)
-        return np.exp(value) if KINDS[quantity].log else value
+        return KINDS[quantity].value(value)
 
     def conductivity(self, x: FloatArray) -> FloatArray:
         """[..., K] conductivities at the reference carrier [S/m], fixed ones as they are known."""
@@ -272,8 +292,16 @@ class Unknowns:
                 here.thickness,
                 self._layers(x, carrier.radio.frequency),
                 extra,
+                *(self._surface(name, x) for name in SCATTERING),
             )
         return found
+
+    def _surface(self, name: Parameter, x: FloatArray) -> FloatArray | None:
+        """[K] S or XPD coefficients; None: as the scene states them."""
+        if name not in self.entry:
+            return None
+        value = self.values(name, x)
+        return np.where(np.isnan(value), getattr(self.known, name), value)
 
     def _at_reference(self, x: FloatArray) -> Materials:
         """Material parameters [K] at the reference carrier, the extra loss left out."""
@@ -377,6 +405,7 @@ class LevelModel:
             wanted.insert(0, "conductivity")
         if "penetration_loss" in entry:
             wanted.append("extra_loss_db")
+        wanted += [q for q in SCATTERING if q in entry]
         self._unknowns, self._objective, self._wanted = unknowns, objective, tuple(wanted)
         self._columns = columns = {q: _columns(each, size) for q, each in entry.items()}
         self._dense = {q: each.toarray() for q, each in columns.items() if q not in OF_LINKS}
@@ -426,10 +455,10 @@ class LevelModel:
         """[L, X] derivative of the levels by x from those by the materials and orientations."""
         columns = self._columns
         jacobian = sp.csr_matrix((found.rss.size, len(self._unknowns.mean)))
-        for name in SLAB:
+        for name in (*SLAB, *SCATTERING):
             if name in columns:
                 jacobian = jacobian + found.by[name] @ columns[name]
-            if LAYER[name] in columns:
+            if LAYER.get(name) in columns:
                 jacobian = jacobian + found.layers[name] @ columns[LAYER[name]]
         if loss is not None:
             by_loss = found.by["extra_loss_db"] @ self._unknowns.loss_columns(loss, columns)
@@ -514,7 +543,7 @@ class LevelModel:
             return np.concatenate([level, values], 1), behind
         jacobian = np.zeros((level.shape[1] * x.shape[1], len(x)))
         for name in self._wanted:
-            if name in self._columns or LAYER[name] in self._columns:
+            if name in self._columns or LAYER.get(name) in self._columns:
                 self._placed(name, by[name]).add(jacobian, by[name].value)
         if "exponent" in self._columns:
             found = by["conductivity"]

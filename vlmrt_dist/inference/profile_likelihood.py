@@ -140,9 +140,9 @@ def profile(
     best = free.x[entry] if floor == 2.0 * free.cost else grid[int(np.argmin(chi2))]
     chi2 = chi2 - floor
     ends = (_crossing(grid, chi2, best, -1), _crossing(grid, chi2, best, 1))
-    value = np.exp if kind.log else np.asarray
-    low, high = (float(value(e)) if np.isfinite(e) else float(e) for e in ends)
-    return Profile(name, quantity, kind.unit, value(grid), chi2, float(value(best)), low, high)
+    low, high = (float(kind.value(np.array(e))) if np.isfinite(e) else float(e) for e in ends)
+    middle = float(kind.value(np.array(best)))
+    return Profile(name, quantity, kind.unit, kind.value(grid), chi2, middle, low, high)
 
 
 def _grid(data: LeastSquares, best: float, std: float, entry: int, points: int) -> FloatArray:

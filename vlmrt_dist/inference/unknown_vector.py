@@ -11,7 +11,7 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, DelayPower, RadioConfig, carriers_of
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field import SLAB, Materials, Walls, penetration_loss, walls_of
+from vlmrt_dist.field import SCATTERING, SLAB, Materials, Walls, penetration_loss, walls_of
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.devices import devices_of, orientation_widths
 from vlmrt_dist.inference.offsets import Offsets, delay_offsets_of, has_delays, offsets_of
@@ -19,6 +19,9 @@ from vlmrt_dist.inference.options import Groups, Noise, Parameters
 from vlmrt_dist.inference.parameters import KINDS, LAYER, Tie, Unknowns
 from vlmrt_dist.inference.prior_term import PriorShape
 from vlmrt_dist.scene import MaterialPrior, SceneModel, conductivity_table
+
+UNSTATED: dict[str, float] = {"scattering_coefficient": 0.3, "xpd_coefficient": 0.1}
+"""Prior medians where the scene states a smooth surface, or no change of polarization."""
 
 
 def unknowns_of(
@@ -46,6 +49,12 @@ def unknowns_of(
         asked for and there is one carrier only, or no links can share offsets as asked
     """
     carriers = tuple(_carriers(scene, campaign, radio, prior, given))
+    rough = [q for q in SCATTERING if q in parameters.quantities]
+    if rough and not radio.diffuse_reflection:
+        raise ConfigurationError(
+            f"{rough[0]} has no effect on smooth surfaces; ask for RadioConfig("
+            "diffuse_reflection=True), --diffuse-reflection"
+        )
     if "exponent" in parameters.quantities and len(carriers) < 2:
         raise ConfigurationError(
             "the exponent of the conductivity is only told by a campaign of several carriers"
@@ -147,7 +156,12 @@ def _slabs_of(
     layers = scene.layers
     behind = None if walls is None or layers is None else walls.layers
     extra = None if walls is None else walls.extra_loss_db
-    known = own._replace(layers=behind, extra_loss_db=extra)
+    known = own._replace(
+        layers=behind,
+        extra_loss_db=extra,
+        scattering_coefficient=scene.scattering_coefficient,
+        xpd_coefficient=scene.xpd_coefficient,
+    )
     names, materials = scene.names, scene.materials if given is None else given.materials
     if layers is not None:  # of such an object only a penetration loss can be unknown, or tied
         pairs = zip(scene.objects, materials, strict=True)
@@ -162,6 +176,11 @@ def _slabs_of(
     objects = np.arange(len(names)) < scene.num_objects
     median["exponent"] = np.concatenate([_exponents(scene, radio, given), none])
     frees["exponent"] = free & objects
+    for q in SCATTERING:
+        stated = np.concatenate([getattr(scene, q), none])
+        kind = KINDS[q]
+        inside = (stated > kind.low) & (stated < kind.high)
+        median[q], frees[q] = np.where(inside, stated, UNSTATED[q]), free & objects
     if "penetration_loss" in parameters.quantities:
         loss = penetration_loss(known, walls, radio.frequency)
         kind = KINDS["penetration_loss"]

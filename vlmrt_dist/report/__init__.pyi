@@ -60,6 +60,7 @@ from .sweeps.cities import cities_cost_table as cities_cost_table
 from .sweeps.cities import cities_figure as cities_figure
 from .sweeps.cities import cities_table as cities_table
 from .sweeps.complexity import iteration_table as iteration_table
+from .sweeps.edges import edge_table as edge_table
 from .sweeps.frequency import frequency_figure as frequency_figure
 from .sweeps.frequency import frequency_table as frequency_table
 from .sweeps.initialization import starts_table as starts_table
@@ -87,6 +88,8 @@ from .sweeps.ratios import tracing_table as tracing_table
 from .sweeps.readings import readings_table as readings_table
 from .sweeps.scaling import scaling_figure as scaling_figure
 from .sweeps.scaling import scaling_tables as scaling_tables
+from .sweeps.scattering import scattering_figure as scattering_figure
+from .sweeps.scattering import scattering_table as scattering_table
 from .sweeps.success import success_figure as success_figure
 from .sweeps.success import success_table as success_table
 from .sweeps.throughput import throughput_figure as throughput_figure

@@ -77,6 +77,7 @@ SWEEPS = (
     StudyDescription("minima", "Are the weights of several minima right"),
     StudyDescription("observables", "Do the intervals from each observable hold the truth"),
     StudyDescription("mismatch", "A flat that is more than its model"),
+    StudyDescription("scattering", "Surfaces that scatter"),
     StudyDescription("joint", "What may be unknown"),
     StudyDescription(
         "vlm_errors", "Misnamed materials", (), "misnamed", "share of objects misnamed"
@@ -84,6 +85,7 @@ SWEEPS = (
     StudyDescription("active", "Links until every object is known"),
     StudyDescription("search", "Which configuration is best"),
     StudyDescription("real_scenes", "Cities"),
+    StudyDescription("diffraction", "What edges make heard"),
     StudyDescription("large_k", "Thousands of objects"),
     StudyDescription("large_m", "Thousands of links"),
     StudyDescription("many_seeds", "Many estimations side by side"),
@@ -94,7 +96,7 @@ QUICK = "_quick"
 
 PICTURED = (
     "rooms", "readings", "success", "best_positions", "links_needed", "frequency", "inverse_crime",
-    "intervals", "minima", "mismatch", "real_scenes", "many_seeds",
+    "intervals", "minima", "mismatch", "scattering", "real_scenes", "many_seeds",
 )  # fmt: skip
 """Sweeps whose own picture is shown, as it cannot be drawn from their rows."""
 

@@ -36,11 +36,15 @@ class LiveNumbers(NamedTuple):
     :param conductivity: [S/m]
     :param relative_permittivity: real part
     :param thickness: of the slab [m]
+    :param scattering_coefficient: S
+    :param xpd_coefficient: K_x
     """
 
     conductivity: float
     relative_permittivity: float | None = None
     thickness: float | None = None
+    scattering_coefficient: float | None = None
+    xpd_coefficient: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,26 +139,33 @@ def _matching(
 
 
 def _numbers(material: Any, name: str, now: float, frequency: float) -> tuple[float, ...]:
-    """Conductivity, permittivity and thickness of a material at ``frequency``.
+    """The numbers of a material, in the order of :class:`LiveNumbers`, at ``frequency``.
 
     :param name: of the object
     :param now: carrier of the live scene [Hz]
     """
     check_type(material, name)
+    rough = material.scattering_coefficient, material.xpd_coefficient
+    surface = live_number(rough[0]), live_number(rough[1])
     thickness, kind = live_number(material.thickness), followed_class(material, now)
     if kind is not None and itu.is_tabulated(kind, frequency):
         table = itu.conductivity(kind, frequency), itu.relative_permittivity(kind, frequency)
-        return (*table, thickness)
+        return (*table, thickness, *surface)
     sigma, permittivity = material.conductivity, material.relative_permittivity
-    return live_number(sigma), live_number(permittivity), thickness
+    return live_number(sigma), live_number(permittivity), thickness, *surface
 
 
 def _wanted(before: tuple[float, ...], name: str, numbers: LiveNumbers) -> tuple[float, ...] | None:
-    """Conductivity, permittivity and thickness that an object is to have; None: it has them."""
+    """The numbers that an object is to have; None: it has them."""
     after = tuple(
         old if new is None else float(new) for old, new in zip(before, numbers, strict=True)
     )
-    sigma, permittivity, thickness = after
+    sigma, permittivity, thickness, *rough = after
+    if not all(0.0 <= share <= 1.0 for share in rough):
+        raise MaterialError(
+            f"object {name!r}: a scattering coefficient of {rough[0]:g} or an XPD coefficient of "
+            f"{rough[1]:g} is impossible"
+        )
     if not (sigma >= 0.0 and permittivity >= 1.0 and thickness > 0.0 and np.isfinite(after).all()):
         raise MaterialError(
             f"object {name!r}: a conductivity of {sigma:g} S/m, a relative permittivity of "
@@ -178,14 +189,14 @@ class _Materials:
 
         key = (old.name, values)
         if key not in self._made:
-            sigma, permittivity, thickness = values
+            sigma, permittivity, thickness, share, xpd = values
             material = rt.RadioMaterial(
                 name=self._unused(plain_name(old.name)),
                 thickness=thickness,
                 relative_permittivity=permittivity,
                 conductivity=sigma,
-                scattering_coefficient=old.scattering_coefficient,
-                xpd_coefficient=old.xpd_coefficient,
+                scattering_coefficient=share,
+                xpd_coefficient=xpd,
                 color=old.color,
             )
             material.scattering_pattern = old.scattering_pattern

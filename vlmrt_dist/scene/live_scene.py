@@ -20,6 +20,7 @@ from vlmrt_dist.errors import MaterialError, SceneError
 from vlmrt_dist.scene import itu
 from vlmrt_dist.scene.merged_mesh import split_mesh
 from vlmrt_dist.scene.model import SceneModel, bounding_bounds
+from vlmrt_dist.scene.scattering_pattern import LAMBERTIAN, ScatteringPattern
 from vlmrt_dist.scene.scene_object import SceneObject
 from vlmrt_dist.scene.scene_writer import ID_COUNTER
 
@@ -138,6 +139,7 @@ def live_model(
                 conductivity=values.conductivity,
                 scattering_coefficient=values.scattering_coefficient,
                 xpd_coefficient=values.xpd_coefficient,
+                scattering_pattern=values.scattering_pattern,
             )
         )
     if not items:
@@ -241,6 +243,24 @@ class _LiveMaterial(NamedTuple):
     conductivity: float | None = None
     scattering_coefficient: float = 0.0
     xpd_coefficient: float = 0.0
+    scattering_pattern: ScatteringPattern = LAMBERTIAN
+
+
+def _pattern(material: Any, remarks: list[str]) -> ScatteringPattern:
+    """How a live material scatters; what is lost goes to ``remarks``."""
+    pattern = material.scattering_pattern
+    kind = type(pattern).__name__
+    if kind == "DirectivePattern":
+        return ScatteringPattern("directive", pattern.alpha_r)
+    if kind == "BackscatteringPattern":
+        share = live_number(pattern.lambda_)
+        return ScatteringPattern("backscattering", pattern.alpha_r, pattern.alpha_i, share)
+    if kind != "LambertianPattern":
+        remarks.append(
+            f"material {material.name!r} scatters by a {kind}, which is not one of Sionna's own; "
+            "it is taken as Lambertian"
+        )
+    return LAMBERTIAN
 
 
 def _material(material: Any, where: str, frequency: float, remarks: list[str]) -> _LiveMaterial:
@@ -255,8 +275,10 @@ def _material(material: Any, where: str, frequency: float, remarks: list[str]) -
     if values.scattering_coefficient != 0.0:
         remarks.append(
             f"material {material.name!r} scatters (scattering_coefficient "
-            f"{values.scattering_coefficient:g}), which is not modelled"
+            f"{values.scattering_coefficient:g}), which acts only with "
+            "RadioConfig(diffuse_reflection=True)"
         )
+        values = values._replace(scattering_pattern=_pattern(material, remarks))
     sigma, permittivity = (
         live_number(material.conductivity),
         live_number(material.relative_permittivity),

@@ -333,6 +333,8 @@ class SceneModel:
         conductivity: Mapping[str, float] | npt.ArrayLike | None = None,
         relative_permittivity: Mapping[str, float] | npt.ArrayLike | None = None,
         thickness: Mapping[str, float] | npt.ArrayLike | None = None,
+        scattering_coefficient: Mapping[str, float] | npt.ArrayLike | None = None,
+        xpd_coefficient: Mapping[str, float] | npt.ArrayLike | None = None,
     ) -> SceneModel:
         """A copy with other materials.
 
@@ -341,6 +343,8 @@ class SceneModel:
         :param conductivity: object name -> [S/m], or all K values
         :param relative_permittivity: object name -> value, or all K values
         :param thickness: object name -> [m], or all K values
+        :param scattering_coefficient: object name -> S, or all K values
+        :param xpd_coefficient: object name -> K_x, or all K values
         :raises SceneError: if an object does not exist, an array does not have K values, or a
             number is given to an object with layers
         :raises MaterialError: if a material is unknown or a number impossible
@@ -365,6 +369,8 @@ class SceneModel:
             ("conductivity", conductivity),
             ("relative_permittivity", relative_permittivity),
             ("thickness", thickness),
+            ("scattering_coefficient", scattering_coefficient),
+            ("xpd_coefficient", xpd_coefficient),
         ):
             if given is None:
                 continue

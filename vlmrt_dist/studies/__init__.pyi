@@ -17,6 +17,9 @@ from .benchmarks.cost_by_links import measure_tracing as measure_tracing
 from .benchmarks.cost_by_objects import FIXED_PATHS as FIXED_PATHS
 from .benchmarks.cost_by_objects import Cost as Cost
 from .benchmarks.cost_by_objects import in_own_process as in_own_process
+from .benchmarks.edge_links import MECHANISMS as MECHANISMS
+from .benchmarks.edge_links import EdgeLinks as EdgeLinks
+from .benchmarks.edge_links import edge_counts as edge_counts
 from .benchmarks.engine_timing import Timed as Timed
 from .benchmarks.engine_timing import backward as backward
 from .benchmarks.engine_timing import measure as measure
@@ -60,6 +63,10 @@ from .benchmarks.ratios import time_phases as time_phases
 from .benchmarks.ratios import time_side_by_side as time_side_by_side
 from .benchmarks.ratios import time_solving as time_solving
 from .benchmarks.ratios import time_steps as time_steps
+from .benchmarks.rough_surfaces import SURFACE_MODELS as SURFACE_MODELS
+from .benchmarks.rough_surfaces import Errors as Errors
+from .benchmarks.rough_surfaces import RoughTask as RoughTask
+from .benchmarks.rough_surfaces import SurfaceModel as SurfaceModel
 from .benchmarks.scaling import ScalingResults as ScalingResults
 from .benchmarks.scaling import Shares as Shares
 from .benchmarks.scaling import measure_scaling as measure_scaling

@@ -60,7 +60,7 @@ class MaterialReader:
     """Reads the materials that shapes use; those that none uses are not looked at.
 
     :param meant: material or object -> ITU class that it stands for
-    :param scattering: "ignore": keep scattering unmodelled and say so; "refuse": raise
+    :param scattering: "ignore": keep scattering coefficients and say so; "refuse": raise
     :param remarks: collects what has to be said
     """
 

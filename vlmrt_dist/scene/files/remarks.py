@@ -16,9 +16,10 @@ SENTENCES = {
     ),
     "scattering": (
         "material",
-        "{have} a scattering_coefficient, which is not modelled: specular reflections keep their "
-        "full amplitude, and the diffuse field is left out; a scene that is written keeps it "
-        "(--scattering refuse, scattering='refuse' of load_scene, makes this an error)",
+        "{have} a scattering_coefficient, which acts only where diffuse reflection is asked for "
+        "(--diffuse-reflection, RadioConfig(diffuse_reflection=True)); elsewhere specular "
+        "reflections keep their full amplitude (--scattering refuse, scattering='refuse' of "
+        "load_scene, makes this an error)",
     ),
     "relative_permittivity": (
         "material",
@@ -62,8 +63,8 @@ class Remarks:
         if refused:
             raise MaterialError(
                 f"material {_listed(refused)} scatters (scattering_coefficient is not 0), which "
-                "is not modelled; --scattering ignore (scattering='ignore' of load_scene) reads "
-                "the scene without it"
+                "was not to be; --scattering ignore (scattering='ignore' of load_scene) keeps the "
+                "coefficient, which acts with --diffuse-reflection only"
             )
         for kind, names in self._names.items():
             noun, sentence = SENTENCES[kind]

@@ -58,8 +58,8 @@ def load_scene(
         ``{"stucco": "plasterboard"}``; the file's own numbers are dropped, but for the thickness
     :param root: files may lie below this folder too; default: only in the folder of the XML file.
         A file outside is refused, however it is named
-    :param scattering: scattering coefficients, which are not modelled: "ignore" only keeps them and
-        warns, "refuse" raises
+    :param scattering: scattering coefficients, which act only where diffuse reflection is asked
+        for: "ignore" keeps them and warns, "refuse" raises
     :param layers: layers file, see :mod:`~vlmrt_dist.scene.layer_files`; one beside the scene file
         is not read unless it is named, which a warning says
     :param unstated: objects whose material is neither an ITU class nor given by numbers: "refuse"
