@@ -287,7 +287,7 @@ LABEL_WORDS = {
 }  # fmt: skip
 """Headings of label entries."""
 
-FOR_PROGRAMS = ("said", "remarks", "prompt", "images", "P.2040")
+FOR_PROGRAMS = ("said", "remarks", "prompt", "images", "P.2040", "adds")
 """Label entries that are too long for a table, or follow from others; they are in the ledger."""
 
 _HASH = re.compile(r"[0-9a-f]{12,}")
