@@ -1,6 +1,7 @@
 """Path tables on disk: whole or refused, mapped and not copied, shared between processes."""
 
 import dataclasses
+import hashlib
 import pickle
 import subprocess
 import sys
@@ -164,6 +165,22 @@ def test_another_file_of_arrow_is_refused(tmp_path: Path) -> None:
     feather.write_feather(pa.table({"length": [1.0]}), tmp_path / "other.arrow")
     with pytest.raises(StorageError, match="no path table"):
         load_paths(tmp_path / "other.arrow")
+
+
+def test_facts_that_are_nested_without_end_are_refused(table: PathTable, tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    stream_paths(tmp_path / "good.arrow", [table])
+    with pa.memory_map(str(tmp_path / "good.arrow")) as source:
+        whole = pa.ipc.open_file(source).read_all()
+    nested = b"[" * 100_000
+    digest = hashlib.sha256(nested).hexdigest().encode()
+    facts = {b"vlmrt_facts": nested, b"vlmrt_sha256": digest}
+    bad = whole.replace_schema_metadata({**(whole.schema.metadata or {}), **facts})
+    with pa.ipc.new_file(tmp_path / "bad.arrow", bad.schema) as writer:
+        writer.write_table(bad)
+    with pytest.raises(StorageError, match="no path table"):
+        load_paths(tmp_path / "bad.arrow")
 
 
 def test_others_read_it(table: PathTable, tmp_path: Path) -> None:

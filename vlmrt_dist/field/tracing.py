@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -145,8 +146,9 @@ def _in_turn(
     for group, table in _groups(campaign, cache, most_links):
         if table is None:
             setups = [campaign.setups[m] for m in group]
+            begin = time.process_time()
             table = solve(setups)
-            _keep(cache, setups, table)
+            _keep(cache, setups, table, time.process_time() - begin)
         yield table.padded(campaign.present[group])
         done += len(group)
         if progress is not None:
@@ -171,12 +173,20 @@ def _groups(
             yield from ((group, None) for group in searched_together(links, most_links))
 
 
-def _keep(cache: PathCache | None, setups: Sequence[MeasurementSetup], table: PathTable) -> None:
-    """Write the setups to the cache, but for those that were found as fast as they are read."""
+def _keep(
+    cache: PathCache | None, setups: Sequence[MeasurementSetup], table: PathTable, spent: float
+) -> None:
+    """Write the setups to the cache, but for those that were found as fast as they are read.
+
+    :param spent: processor time of the search [s]; wall time would keep everything on a busy
+        machine
+    """
     if cache is None:
         return
+    total = max(float(table.seconds.sum()), 1e-300)
     for m, setup in enumerate(setups):
-        if table.seconds[m] >= KEPT_SECONDS or table.complete_to[m] == NOT_PROVEN:
+        own = spent * table.seconds[m] / total
+        if own >= KEPT_SECONDS or table.complete_to[m] == NOT_PROVEN:
             PathCache.write(cache.setup_file(setup), [table.setups([m])])
 
 

@@ -86,10 +86,10 @@ def posterior(
         seen = seen | ((data.shape.partner >= 0) & seen[data.shape.partner])
     index = np.flatnonzero(seen)
     rows = jacobian[:, index]
-    prior = data.of_unknowns(index).proper_prior_term.precision(x[index])
+    term = data.of_unknowns(index).proper_prior_term
+    dense = isinstance(jacobian, np.ndarray)
+    prior = term.dense_precision(x[index]) if dense else term.precision(x[index])
     # Positive definite thanks to the prior, however little the data say.
-    if isinstance(jacobian, np.ndarray):
-        prior = prior.toarray()
     covariance = inverse(_information(rows, links.curvature) + prior)
     if links.variance is not links.curvature:
         spread = sp.csr_matrix(_information(rows, links.variance) + prior)

@@ -132,15 +132,21 @@ class PriorTerm:
     def precision(self, x: FloatArray) -> sp.csr_matrix:
         """[X, X] information of the prior; where tails are heavy, with the weight that the distance
         from the mean leaves, (ν + k) / (ν + k + q)."""
-        linear = self._linear
         if self.linear and not len(self._first):
             return sp.diags(1.0 / self._width**2, format="csr")
+        linear = self._linear
         if self.linear:
             return (linear.T @ linear).tocsr()
         square = self._square(self._plain(x))
         most = FREEDOM + self._size
         weight = np.where(self._heavy, most / (most + square), 1.0)
         return (linear.T @ sp.diags(weight) @ linear).tocsr()
+
+    def dense_precision(self, x: FloatArray) -> FloatArray:
+        """:meth:`precision`, dense."""
+        if self.linear and not len(self._first):
+            return np.diag(1.0 / self._width**2)
+        return self.precision(x).toarray()
 
     def _plain(self, x: FloatArray) -> FloatArray:
         """[..., X] residuals of the normal prior."""

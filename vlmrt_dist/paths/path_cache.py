@@ -21,8 +21,8 @@ TRACING_VERSION = 5
 """Part of the cache's key: raise it when the same request would give another table."""
 
 KEPT_SECONDS = 0.05
-"""Setups whose exact search took less than this are not cached: to search again is as fast as to
-read."""
+"""Setups whose exact search took less processor time than this [s] are not cached: to search again
+is as fast as to read."""
 
 MAPPED_LINKS = 1000
 """Campaigns of so many links are cached as one more file, which all processes of a machine map:

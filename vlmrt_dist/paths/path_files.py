@@ -46,7 +46,7 @@ _UNITS = {"length": "m", "margin": "m", "rotation": "cos, sin"}
 
 _DAMAGED = (
     OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError,
-    MemoryError, NumericalError,
+    MemoryError, NumericalError, RecursionError,
 )  # fmt: skip
 
 

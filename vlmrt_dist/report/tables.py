@@ -283,7 +283,7 @@ def _tracing_seconds(study: StudyRows) -> float:
 def _versions(text: str) -> str:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, dict) else text
 

@@ -167,7 +167,7 @@ class Sweep:
         asked = json.dumps([KEPT_VERSION, engine_versions(), *parts], sort_keys=True)
         file = self.folder / "kept" / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
         if (content := file.read()) is not None:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 return json.loads(content)
         value = self.call(compute, name)
         if not self.options.dry_run:

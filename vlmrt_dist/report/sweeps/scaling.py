@@ -94,6 +94,7 @@ def _shares_table(kind: str, some: list[Shares]) -> Any:
 def scaling_figure(results: ScalingResults, path: Place) -> Place:
     """Draw efficiencies against the number of actors."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7.0, 4.0), layout="constrained")
     axes = figure.subplots()
@@ -116,6 +117,7 @@ def scaling_figure(results: ScalingResults, path: Place) -> Place:
             [each.num_actors for each in same], [_efficiency_of(same, each) for each in same],
             marker="s", linestyle="--", label=f"estimations per second, blocks of {block:g} s",
         )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="actors", ylabel="efficiency", ylim=(0.0, 1.1))
     axes.legend()
     return save_both(figure, path)
