@@ -62,9 +62,9 @@ gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm
 	$(PY) cluster/gpu_check.py --variant $(VARIANT)
 
 STORAGE := results
-SWEEPS := depth,rays,initialization,complexity,rooms
+SWEEPS := depth,rays,initialization,complexity,receivers,rooms
 # Beside the others, in one process, so that two cores are busy to the end.
-BESIDE := placement,receivers,positions
+BESIDE := placement,positions
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	@told=$$(mktemp); trap 'rm -f "$$told"' EXIT; \

@@ -147,3 +147,14 @@ def test_caps_and_depth_bound_what_is_beside_the_edge() -> None:
         np.testing.assert_array_equal(found.signature()[:, 2:], whole.rows(rows).signature()[:, 2:])
     none = trace(scene, campaign, radio.replace(max_depth=0), cache=False)
     assert not (none.kind == DIFFRACTION).any()
+
+
+def test_a_wall_in_line_with_an_edge_does_not_reflect_at_it() -> None:
+    """The wall of the next house holds the edge: a ray along both has no point of reflection."""
+    row = scene_of(block("one", (0, 0, 0), (10, 9, 9)), block("two", (10, 0, 0), (40, 9, 9)))
+    campaign = Campaign(np.array([[-30.0, -9.0, 3.0]]), np.array([[[38.0, -1.5, 3.0]]]))
+    table = trace(row, campaign, RadioConfig(max_depth=2, diffraction=True), cache=False)
+    turned = (table.kind == DIFFRACTION).any(axis=1)
+    assert turned.sum() > 2
+    points = path_points(row, campaign.setups, table)[turned & (table.kind > 0).all(axis=1)]
+    assert (np.linalg.norm(np.diff(points, axis=1), axis=2) > 1e-2).all()

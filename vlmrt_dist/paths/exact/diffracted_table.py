@@ -21,7 +21,7 @@ from vlmrt_dist.paths.exact.edge_geometry import Meeting, edge_rows
 from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.limits import IncompleteSearch, Limits, SearchLimits
 from vlmrt_dist.paths.exact.table import Antenna
-from vlmrt_dist.paths.exact.wedges import Wedges
+from vlmrt_dist.paths.exact.wedges import LIFT, Wedges
 from vlmrt_dist.paths.image_method import unfold
 from vlmrt_dist.paths.path_table import DIFFRACTION, NONE, REFLECTION, TRANSMISSION, PathTable
 
@@ -119,8 +119,32 @@ def _of_setup(
             sizes = [len(rows) for rows, _ in parts]
             receiver = np.repeat(np.arange(len(rx), dtype=np.int32), sizes)
             rows = np.concatenate([rows for rows, _ in parts])
-            return _Found(receiver, rows, np.concatenate([x for _, x in parts]), depth)
+            places = np.concatenate([x for _, x in parts])
+            keep = _off_mirrors(scene, wedges, rows, places)
+            return _Found(receiver[keep], rows[keep], places[keep], depth)
     return _Found(np.zeros(0, np.int32), np.zeros((0, HEAD + 1), np.int32), np.zeros((0, 8)), 0)
+
+
+def _off_mirrors(
+    scene: PreparedScene, wedges: Wedges, rows: NDArray[np.int32], places: FloatArray
+) -> NDArray[np.bool_]:
+    """[P] paths whose neighbouring mirrors do not hold their edge: one that does, as a face of the
+    wedge itself, reflects at the very edge."""
+    code, column = rows[:, HEAD:], np.arange(rows.shape[1] - HEAD)
+    mirrors = (code % 2 == 0) & (code >= 0) & (column < rows[:, 1:2])
+    here, path = rows[:, 2:3], np.arange(len(rows))
+    point = wedges.origin[rows[:, 0]] + places[:, 6:7] * wedges.along[rows[:, 0]]
+    keep = np.ones(len(rows), bool)
+    last = np.where(mirrors & (column < here), column, -1).max(axis=1, initial=-1)
+    first = np.where(mirrors & (column > here), column, len(column)).min(
+        axis=1, initial=len(column)
+    )
+    for at, there in ((last, last >= 0), (first, first < len(column))):
+        piece = code[path, np.where(there, at, 0)] // 2
+        plane = scene.faces.piece["plane"][np.where(there, piece, 0)]
+        height = (scene.planes.normal[plane] * point).sum(axis=1) - scene.planes.offset[plane]
+        keep &= ~there | (np.abs(height) > LIFT)
+    return keep
 
 
 def _beside(limits: SearchLimits, depth: int) -> Limits:
