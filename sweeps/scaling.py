@@ -21,6 +21,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.console import say, show
 from vlmrt_dist.distributed import ActorOptions
+from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report import scaling_figure, scaling_tables
 from vlmrt_dist.studies import (
     Point,
@@ -63,6 +64,8 @@ def main(
     :param each: estimations that each actor makes, for each size of blocks
     :param blocks: time that a block of estimations takes [s]
     """
+    if not all(0.0 <= block < np.inf for block in blocks):
+        raise ConfigurationError("--blocks are times in seconds, finite and not negative")
     most = run.options.num_actors
     counts = sorted({*actors} if not most else {most, *(2**i for i in range(most.bit_length()))})
     run.plan({f"{count} actors: {', '.join(parts)}": False for count in counts})
