@@ -41,6 +41,9 @@ from vlmrt_dist.studies import (
     sweep,
 )
 
+NAMES: dict[Initial, str] = {"itu": "VLMInit", "uniform": "UnifInit",
+                             "uniform_table": "UnifInit, table", "random": "RandInit"}  # fmt: skip
+
 
 @sweep("initialization", seeds=100, quick={"seeds": 10})
 def main(
@@ -48,6 +51,7 @@ def main(
     rays: int = 5000,
     depth: int = 4,
     methods: tuple[Method, ...] = ("adam", "levenberg_marquardt"),
+    starts: tuple[Initial, ...] = ("itu", "uniform", "uniform_table", "random"),
     protocol: Protocol = "same_paths",
     options: StudyOptions = StudyOptions(),
     where: PositionOptions = PositionOptions(),
@@ -57,6 +61,7 @@ def main(
     :param rays: rays of the one solve
     :param depth: ray-tracing depth D
     :param methods: optimizers; the figures show adam
+    :param starts: where they start; itu: VLMInit, also where an advisor gives it
     :param protocol: which paths the truth has
     :param options: configuration, truth and solver
     :param where: positions of the antennas
@@ -64,26 +69,27 @@ def main(
     run, count = run.variant(where.variant, options.variant), len(run.seeds)
     room, radio = vd.box_room(), options.radio(samples_per_src=rays, max_depth=depth)
     advice, positions = where.chosen(run, room, radio)
-    starts: dict[str, Initial] = {
-        "VLMInit": "vlm" if advice else "itu", "UnifInit": "uniform",
-        "UnifInit, table": "uniform_table", "RandInit": "random",
-    }  # fmt: skip
+    begun: dict[str, Initial] = {
+        NAMES.get(start, start): "vlm" if advice and start == "itu" else start for start in starts
+    }
     others = where.label | differing({"D": (depth, 4), "U": (rays, 5000)})
     points = [
         Point(run.study, room, positions, radio, methods, start, protocol, seeds=run.seeds,
               label={"start": name, **others, **(advice.label if advice else {})},
               priors=(advice.prior,) * count if advice and start == "vlm" else None)
-        for name, start in starts.items()
+        for name, start in begun.items()
     ]  # fmt: skip
     rows = run.rows(options.points(points))
-    by_start = {name: labelled(rows, start=name) for name in starts}
+    by_start = {name: labelled(rows, start=name) for name in begun}
     show(starts_table(f"Figures 3 and 4: starts, {count} seeds", by_start))
     show(*of_the_paper(run.study, rows))
     if advice:
         show(str(advice))
     adam = {name: of_method(some, "adam") for name, some in by_start.items()}
-    curves = {"VLMInit w/o DRT": without_drt(adam["VLMInit"])} | adam
-    initial = {name: [100.0 * r.initial_mre for r in some] for name, some in adam.items()}
+    still = {"VLMInit w/o DRT": without_drt(adam["VLMInit"])} if "VLMInit" in adam else {}
+    curves = still | adam
+    initial = {name: [100.0 * r.initial_mre for r in of_method(some, methods[0])]
+               for name, some in by_start.items()}  # fmt: skip
     run.close(
         convergence_figure(f"Figure 3: Adam, N = {where.receivers}", curves, run.figure()),
         cdf_figure(f"Figure 4: {count} truths", "initial MRE [%]", initial, run.figure("_cdf")),

@@ -381,7 +381,8 @@ def test_the_other_sweeps_of_the_paper_print_its_claims_and_no_verdict_on_few_se
 
 @pytest.mark.slow
 def test_two_disjoint_sets_of_a_hundred_seeds_give_the_same_verdicts(tmp_path: Path) -> None:
-    sweep("initialization").main(seeds=200, methods=("adam",), storage=str(tmp_path))
+    starts = ("itu", "uniform", "random")
+    sweep("initialization").main(seeds=200, methods=("adam",), starts=starts, storage=str(tmp_path))
     rows = Ledger(tmp_path).rows("initialization")
     one, two = (
         {j.claim: j.verdict for j in claims_of("initialization", some)}

@@ -39,11 +39,14 @@ def test_every_field_changes_the_key() -> None:
         "diffuse_reflection": True,
         "scattering_points": 500,
         "diffraction": True,
+        "edge_diffraction": True,
     }
     assert set(others) == {f.name for f in dataclasses.fields(RadioConfig)}
     base = base.replace(diffuse_reflection=True)
     others["diffuse_reflection"] = False
-    keys = {base.replace(**{name: value}).key for name, value in others.items()}
+    given = [{name: value} for name, value in others.items()]
+    given[-1]["diffraction"] = True  # which free edges add to
+    keys = {base.replace(**each).key for each in given}
     assert len(keys | {base.key}) == len(others) + 1
 
 

@@ -63,7 +63,9 @@ class RadioConfig:
     :param scattering_points: points of surfaces that stand for what each transmitter's setup
         scatters (>= 1); the estimate's spread falls about as their inverse. Their places follow
         ``seed``
-    :param diffraction: add what the edges of objects diffract, to first order
+    :param diffraction: model diffraction of first order by the wedges of objects; a diffraction is
+        one interaction of a path, beside which it may have reflections and transmissions
+    :param edge_diffraction: free edges of open sheets diffract, too (with ``diffraction``)
     :raises ConfigurationError: if a value is outside what is stated here
     :raises FrequencyError: if the frequency is not positive and finite
     """
@@ -83,6 +85,7 @@ class RadioConfig:
     diffuse_reflection: bool = False
     scattering_points: int = 2000
     diffraction: bool = False
+    edge_diffraction: bool = False
 
     def __post_init__(self) -> None:
         self._normalise()
@@ -105,6 +108,11 @@ class RadioConfig:
                 "line_of_sight='always' needs path_set='exact': Sionna's solver finds no path of "
                 "more interactions than max_depth"
             )
+        if self.edge_diffraction and not self.diffraction:
+            raise ConfigurationError(
+                "edge_diffraction=True needs diffraction=True: it adds the free edges to what "
+                "diffracts"
+            )
         _within("samples_per_src", self.samples_per_src, 1, MAX_SAMPLES)
         _within("scattering_points", self.scattering_points, 1, MAX_SCATTERING_POINTS)
         _within("seed", self.seed, 0, 2**31 - 1)
@@ -118,7 +126,7 @@ class RadioConfig:
         for name in ("max_reflections", "max_transmissions"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _integer(name, getattr(self, name)))
-        for name in ("diffuse_reflection", "diffraction"):
+        for name in ("diffuse_reflection", "diffraction", "edge_diffraction"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigurationError(f"{name} must be True or False")
@@ -157,6 +165,8 @@ class RadioConfig:
     def key(self) -> str:
         """Content hash (SHA-256, hexadecimal) over every field."""
         fields = dataclasses.asdict(self)
+        if not self.edge_diffraction:  # keys made before there was the field stay those they are
+            del fields["edge_diffraction"]
         # The name that the field had when rows were stored, so that they keep their keys.
         fields["diffuse"] = fields.pop("diffuse_reflection")
         if not self.diffuse_reflection:  # without effect

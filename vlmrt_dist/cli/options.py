@@ -188,6 +188,9 @@ class RadioOptions(Options, RadioConfig):
     :param seed: seed of the first of Sionna's solves, and of the points that scatter
     :param diffuse_reflection: scatter as the scene's scattering_coefficient and xpd_coefficient say
     :param scattering_points: points of surfaces that stand for what each setup scatters
+    :param diffraction: add the paths that edges of objects diffract; a diffraction counts as one
+        interaction
+    :param edge_diffraction: let free edges of open sheets diffract, too
     :param devices: table of the antennas of single devices: columns device (tx or rx), setup or x,
         y, z, pattern, polarization, yaw, pitch, roll [°] or look_at_x, _y, _z [m], tx_power_dbm;
         default: those that the measurement file states, else --antenna-pattern for all
@@ -195,7 +198,6 @@ class RadioOptions(Options, RadioConfig):
 
     seed: Annotated[int, Parameter(name="--solver-seed")] = 1
     devices: Annotated[Path | None, Parameter(metavar="FILE")] = None
-    diffraction: Annotated[bool, Parameter(parse=False)] = False
 
 
 @option_group("Radio")

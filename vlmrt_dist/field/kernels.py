@@ -7,14 +7,14 @@ between; see :mod:`~vlmrt_dist.field.replay`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.field.materials import SLAB
 from vlmrt_dist.field.slabs import VARIANT, Complex, dr, slab, stack
-from vlmrt_dist.paths import NONE, REFLECTION, TRANSMISSION
+from vlmrt_dist.paths import DIFFRACTION, NONE, REFLECTION, TRANSMISSION
 
 ON_CUDA = VARIANT.startswith("cuda")
 _backend = dr.cuda if ON_CUDA else dr.llvm
@@ -56,6 +56,7 @@ def walk(
     floats: list[Any],
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
+    edges: list[Any] | None,
     depth: int,
     factors: tuple[tuple[float, float], ...],
     unknown: str,
@@ -73,12 +74,16 @@ def walk(
         incidence (D)
     :param encounters: object and kind of each interaction as one number (D)
     :param stacked: slabs of each object [K'' · N], and N; None: every object is one
+    :param edges: of diffracted paths, zeros for others: weights of the near and the far face's
+        coefficients (real and imaginary parts apart), cos and sin of the turns to the far face's
+        basis and back, cosine of incidence on the far face, whether it reflects, and the object;
+        None: no path is diffracted
     :param factors: derivatives of η, of the thickness in radians, or of ln T, by the parameters
         that are differentiated by; none: by none
     :param unknown: which of the three: "eta", "thickness", "extra_loss_db"
     """
-    column, coefficient, derivative = _interactions(
-        lanes, materials, floats, encounters, stacked, depth, unknown
+    column, coefficient, derivative, edge = _interactions(
+        lanes, materials, floats, encounters, stacked, edges, depth, unknown
     )
     ends, (cos, sin) = column[: -3 * depth - 2], _rotations(column, depth)
     if len(ends) == 4:
@@ -93,7 +98,7 @@ def walk(
     for d in range(depth):
         field = _turn(field, cos[d], sin[d])
         before.append(field)
-        field = [coefficient[d][0] * field[0], coefficient[d][1] * field[1]]
+        field = _met(field, coefficient[d], edge, d)
     field = _turn(field, cos[depth], sin[depth])
     amplitude = field[0] * rx[0] + field[1] * rx[1]
 
@@ -101,10 +106,8 @@ def walk(
     after = _turn([Complex(rx[0]), Complex(rx[1])], cos[depth], -sin[depth])
     change = []
     for d in range(depth - 1, -1, -1):
-        for d_te, d_tm in reversed(derivative[d]):
-            change.append(after[0] * d_te * before[d][0] + after[1] * d_tm * before[d][1])
-        te, tm = coefficient[d]
-        after = _turn([te * after[0], tm * after[1]], cos[d], -sin[d])
+        change += _changes(after, derivative[d], before[d], edge, d)
+        after = _turn(_met(after, coefficient[d], edge, d, backwards=True), cos[d], -sin[d])
     change = [value * Complex(*factor) for factor in factors for value in reversed(change)]
     if coherent:
         return [part(value) for value in (amplitude, *change) for part in (dr.real, dr.imag)]
@@ -118,10 +121,12 @@ def _interactions(
     floats: list[Any],
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
+    edges: list[Any] | None,
     depth: int,
     unknown: str,
-) -> tuple[list[Any], list[Any], list[Any]]:
-    """Columns of the lanes; coefficients of each interaction; derivatives of these for each layer.
+) -> tuple[list[Any], list[Any], list[Any], _Edge | None]:
+    """Columns of the lanes; coefficients of each interaction; derivatives of these for each layer;
+    the far faces of wedges.
 
     Parameters as of :func:`walk`.
     """
@@ -131,17 +136,19 @@ def _interactions(
         column = [dr.gather(Float, x, path) for x in floats]
         encounter = [dr.gather(UInt, x, path) for x in encounters]
     incidence = column[len(column) - depth :]
+    edge = None
+    if edges is not None:
+        edge = _edge_of(lanes, materials, edges, stacked, unknown)
 
     coefficient, derivative = [], []
     for d in range(depth):
         k, kind = encounter[d] // KINDS, encounter[d] % KINDS
         slabs = _slabs_of(materials, k, slab_offset, stacked)
-        by_thickness = unknown == "thickness"
-        if stacked is None:
-            both = slab(incidence[d], *slabs[0], kind == REFLECTION, by_thickness)
-            value, changes = both[:2], [both[2:]]
-        else:
-            value, changes = stack(incidence[d], slabs, kind == REFLECTION, by_thickness)
+        reflects = kind == REFLECTION
+        if edge is not None:
+            edge.here.append(kind == DIFFRACTION)
+            reflects = reflects | edge.here[d]
+        value, changes = _of_object(incidence[d], slabs, reflects, unknown, stacked)
         if len(materials) > len(SLAB):
             at = k if object_offset is None else k + object_offset
             through = kind == TRANSMISSION
@@ -153,7 +160,107 @@ def _interactions(
         passes = kind == NONE
         coefficient.append([dr.select(passes, Complex(1.0), x) for x in value])
         derivative.append([[dr.select(passes, Complex(0.0), x) for x in pair] for pair in changes])
-    return column, coefficient, derivative
+    return column, coefficient, derivative, edge
+
+
+def _of_object(
+    cos: Any,
+    slabs: list[tuple[Any, Any]],
+    reflects: Any,
+    unknown: str,
+    stacked: tuple[Any, int] | None,
+) -> tuple[list[Any], list[list[Any]]]:
+    """Coefficients of a slab or a stack, and their derivatives for each layer."""
+    by_thickness = unknown == "thickness"
+    if stacked is None:
+        both = slab(cos, *slabs[0], reflects, by_thickness)
+        return both[:2], [both[2:]]
+    return stack(cos, slabs, reflects, by_thickness)
+
+
+class _Edge(NamedTuple):
+    """Far faces of the wedges that lanes are diffracted by; see
+    :mod:`~vlmrt_dist.paths.edge_rows`.
+
+    :param near: weight of the near face's coefficients
+    :param far: weight of the far face's
+    :param turned: cosine and sine of the turn to the far face's basis
+    :param back: of the turn back
+    :param value: its coefficients
+    :param changes: their derivatives for each layer
+    :param here: for each depth whether the interaction is a diffraction
+    """
+
+    near: Any
+    far: Any
+    turned: tuple[Any, Any]
+    back: tuple[Any, Any]
+    value: list[Any]
+    changes: list[list[Any]]
+    here: list[Any]
+
+
+def _edge_of(
+    lanes: tuple[Any, Any, Any],
+    materials: list[Any],
+    edges: list[Any],
+    stacked: tuple[Any, int] | None,
+    unknown: str,
+) -> _Edge:
+    """The far faces; parameters as of :func:`walk`."""
+    path, slab_offset, _ = lanes
+    column, k = edges[:-1], edges[-1]
+    if path is not None:
+        column, k = [dr.gather(Float, x, path) for x in column], dr.gather(UInt, k, path)
+    slabs = _slabs_of(materials, k, slab_offset, stacked)
+    bright = column[9] > 0.5
+    value, changes = _of_object(column[8], slabs, bright | True, unknown, stacked)
+    if unknown == "extra_loss_db":
+        changes = [[Complex(0.0), Complex(0.0)]]
+    value = [dr.select(bright, x, Complex(-1.0)) for x in value]
+    changes = [[dr.select(bright, x, Complex(0.0)) for x in pair] for pair in changes]
+    near, far = Complex(*column[0:2]), Complex(*column[2:4])
+    turned, back = (column[4], column[5]), (column[6], column[7])
+    return _Edge(near, far, turned, back, value, changes, [])
+
+
+def _met(
+    field: list[Any], coefficient: list[Any], edge: _Edge | None, d: int, backwards: bool = False
+) -> list[Any]:
+    """The field behind interaction ``d``; ``backwards``: by the transposed matrix."""
+    plain = [coefficient[0] * field[0], coefficient[1] * field[1]]
+    if edge is None:
+        return plain
+    first, second = edge.turned, edge.back
+    if backwards:
+        (cos, sin), (other, across) = edge.back, edge.turned
+        first, second = (cos, -sin), (other, -across)
+    far = _turn(field, *first)
+    far = _turn([edge.value[0] * far[0], edge.value[1] * far[1]], *second)
+    both = [edge.near * p + edge.far * f for p, f in zip(plain, far, strict=True)]
+    return [dr.select(edge.here[d], b, p) for b, p in zip(both, plain, strict=True)]
+
+
+def _changes(
+    after: list[Any], derivative: list[list[Any]], before: list[Any], edge: _Edge | None, d: int
+) -> list[Any]:
+    """Derivatives of what arrives by each layer of interaction ``d``, from the last to the first.
+
+    :param after: what a change of the field behind the interaction does
+    :param before: field in front of it
+    """
+    found = []
+    for d_te, d_tm in reversed(derivative):
+        found.append(after[0] * d_te * before[0] + after[1] * d_tm * before[1])
+    if edge is None:
+        return found
+    cos, sin = edge.back
+    into, out = _turn(before, *edge.turned), _turn(after, cos, -sin)
+    for i, (d_te, d_tm) in enumerate(reversed(edge.changes)):
+        both = edge.near * found[i]
+        both += edge.far * (out[0] * d_te * into[0] + out[1] * d_tm * into[1])
+        found[i] = dr.select(edge.here[d], both, found[i])
+    return found
 
 
 def _rotations(column: list[Any], depth: int) -> tuple[list[Any], list[Any]]:
@@ -169,6 +276,7 @@ def transfer(
     floats: list[Any],
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
+    edges: list[Any] | None,
     depth: int,
     factors: tuple[tuple[float, float], ...],
     unknown: str,
@@ -179,8 +287,8 @@ def transfer(
 
     Parameters as of :func:`walk`, but ``floats`` has no columns of antennas.
     """
-    column, coefficient, derivative = _interactions(
-        lanes, materials, floats, encounters, stacked, depth, unknown
+    column, coefficient, derivative, edge = _interactions(
+        lanes, materials, floats, encounters, stacked, edges, depth, unknown
     )
     cos, sin = _rotations(column, depth)
     one, none = Complex(1.0), Complex(0.0)
@@ -188,22 +296,16 @@ def transfer(
     for d in range(depth):
         fields = [_turn(field, cos[d], sin[d]) for field in fields]
         before.append(fields)
-        fields = [[coefficient[d][i] * field[i] for i in range(2)] for field in fields]
+        fields = [_met(field, coefficient[d], edge, d) for field in fields]
     fields = [_turn(field, cos[depth], sin[depth]) for field in fields]
     found = [[fields[j][i] for i in range(2) for j in range(2)]]
     after = [_turn(unit, cos[depth], -sin[depth]) for unit in ([one, none], [none, one])]
     change = []
     for d in range(depth - 1, -1, -1):
-        for slope in reversed(derivative[d]):
-            change.append(
-                [
-                    out[0] * slope[0] * into[0] + out[1] * slope[1] * into[1]
-                    for out in after
-                    for into in before[d]
-                ]
-            )
-        te, tm = coefficient[d]
-        after = [_turn([te * out[0], tm * out[1]], cos[d], -sin[d]) for out in after]
+        pairs = [_changes(out, derivative[d], into, edge, d) for out in after for into in before[d]]
+        change += [list(each) for each in zip(*pairs, strict=True)]
+        behind = [_met(out, coefficient[d], edge, d, backwards=True) for out in after]
+        after = [_turn(out, cos[d], -sin[d]) for out in behind]
     for factor in factors:
         found += [[value * Complex(*factor) for value in each] for each in reversed(change)]
     return [part(value) for each in found for value in each for part in (dr.real, dr.imag)]
@@ -216,6 +318,7 @@ def scatter(
     floats: list[Any],
     encounters: list[Any],
     stacked: tuple[Any, int] | None,
+    edges: list[Any] | None,
     depth: int,
     factors: tuple[tuple[float, float], ...],
     unknown: str,
@@ -230,12 +333,13 @@ def scatter(
         Γ² = (|r_TE e_TE|² + |r_TM e_TM|²) / |e|²,
         X = √(1 - K_x) (F_θ e_θ + F_φ e_φ) + √K_x (F_φ e_θ - F_θ e_φ).
 
-    Parameters as of :func:`walk`; the last change of basis is the one from (TE, TM) to (θ̂, φ̂).
+    Parameters as of :func:`walk`; no path is diffracted, and the last change of basis is the one
+    from (TE, TM) to (θ̂, φ̂).
 
     :param split: √(1 - K_x) and √K_x [S · K''] of the objects
     """
-    column, coefficient, derivative = _interactions(
-        lanes, materials, floats, encounters, stacked, depth, unknown
+    column, coefficient, derivative, _ = _interactions(
+        lanes, materials, floats, encounters, stacked, edges, depth, unknown
     )
     ends, (cos, sin) = column[: -3 * depth - 2], _rotations(column, depth)
     if len(ends) == 4:

@@ -106,7 +106,7 @@ class ObservableReplay:
         for carrier, replay in zip(carriers, replays, strict=True):
             if replay.mechanisms or replay.roughness is not None:
                 raise UnsupportedByReplay(
-                    "only levels are modelled together with scattering and diffraction, not "
+                    "only levels are modelled together with diffuse scattering, not "
                     f"{campaign.observables[0].name}; leave out the one or the other"
                 )
             placed, start = [], 0

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.errors import UnsupportedByReplay
+from vlmrt_dist.field.diffraction import edge_weights
 from vlmrt_dist.field.kernels import (
     KINDS,
     NO_LAYER,
@@ -53,7 +54,7 @@ from vlmrt_dist.field.polarimetry import (
     matrices,
 )
 from vlmrt_dist.field.walls import Walls
-from vlmrt_dist.paths import NONE, EndFields, PathTable
+from vlmrt_dist.paths import DIFFRACTION, NONE, EdgeRows, EndFields, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 MAX_LANES = 1 << 18
@@ -129,7 +130,7 @@ class Replay:
         if not self._plain and (several or turning):
             what = "averages over ports" if several else "unknown orientations"
             raise UnsupportedByReplay(
-                f"{what} are not modelled together with scattering and diffraction; leave out one "
+                f"{what} are not modelled together with diffuse scattering; leave out one "
                 "of the two"
             )
         self._averages = PortAverages(table) if several else None
@@ -183,6 +184,30 @@ class Replay:
         kind, met = table.kind[first].T, table.object[first].T
         number = np.where(kind != NONE, np.searchsorted(self._objects, met), 0)
         self._encounters = [device(UInt, x) for x in number * KINDS + kind]
+        self._edges = self._edges_of(first)
+
+    def _edges_of(self, first: Any) -> list[Any] | None:
+        """The kernel's inputs of wedges, for the rows ``first`` of the table."""
+        table = self.table
+        if table.edge is None or not (table.kind == DIFFRACTION).any():
+            return None
+        if self.roughness is not None:
+            raise UnsupportedByReplay(
+                "diffuse_reflection is not modelled together with diffraction: an edge's faces "
+                "would reflect less; leave out one of the two, or give engine='retrace'"
+            )
+        there = (table.kind[first] == DIFFRACTION).any(axis=1)
+        rows, weights = EdgeRows.of(table.edge[first]), np.zeros((len(there), 2), complex)
+        weights[there] = np.stack(
+            edge_weights(EdgeRows.of(table.edge[first][there]), self.radio.wavelength), axis=1
+        )
+        columns = [part for each in weights.T for part in (each.real, each.imag)]
+        for angle in (rows.turned, rows.back):
+            columns += [np.cos(angle), np.sin(angle)]
+        columns += [np.where(there, rows.cosine, 1.0), rows.bright]
+        met = np.where(table.kind[first] == DIFFRACTION, table.object[first], 0).sum(axis=1)
+        met = np.where(there, np.searchsorted(self._objects, met), 0)
+        return [*(device(Float, x) for x in columns), device(UInt, met)]
 
     def aim(self, tx: EndFields, rx: EndFields) -> None:
         """Replace the fields of the antennas, of a replay whose antennas turn."""
@@ -545,6 +570,7 @@ class Replay:
             self._floats,
             self._encounters,
             self._stacked,
+            self._edges,
             self.table.max_depth,
             tuple((factor[name].real, factor[name].imag) for name in wanted),
             "eta" if set(wanted) <= BY_ETA else wanted[0],
@@ -584,7 +610,7 @@ class Replay:
         return field.real**2 + field.imag**2, by_path, field
 
 
-_Arguments = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
+_Arguments = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 """The arguments that all kernels share."""
 
 

@@ -3,6 +3,7 @@ from .antenna_fields import EndFields as EndFields
 from .antenna_fields import geometry_of as geometry_of
 from .antenna_fields import with_antennas as with_antennas
 from .antenna_patterns import antenna_field as antenna_field
+from .edge_rows import EdgeRows as EdgeRows
 from .exact.faces import CoincidentSurfaces as CoincidentSurfaces
 from .exact.faces import PreparedScene as PreparedScene
 from .exact.faces import prepare_scene as prepare_scene
@@ -20,6 +21,7 @@ from .path_cache import KEPT_SECONDS as KEPT_SECONDS
 from .path_cache import PathCache as PathCache
 from .path_files import load_paths as load_paths
 from .path_files import stream_paths as stream_paths
+from .path_table import DIFFRACTION as DIFFRACTION
 from .path_table import FRAGILE as FRAGILE
 from .path_table import NONE as NONE
 from .path_table import NOT_PROVEN as NOT_PROVEN

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
+
 from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
 from vlmrt_dist.paths.antenna_patterns import antenna_field
+from vlmrt_dist.paths.exact.diffracted_table import diffracted_table
 from vlmrt_dist.paths.exact.faces import (
     CoincidentSurfaces,
     PreparedScene,
@@ -21,7 +24,8 @@ from vlmrt_dist.paths.exact.faces import (
 from vlmrt_dist.paths.exact.limits import SearchLimits
 from vlmrt_dist.paths.exact.search import search_paths
 from vlmrt_dist.paths.exact.table import exact_table
-from vlmrt_dist.paths.path_table import PathTable
+from vlmrt_dist.paths.exact.wedges import Wedges, wedges_of
+from vlmrt_dist.paths.path_table import PathTable, unite
 from vlmrt_dist.scene import SceneModel
 
 PREPARED_SCENES = 4
@@ -44,6 +48,7 @@ class ExactSolver:
         self._field = partial(antenna_field, radio.antenna_pattern, radio.polarization)
         self._threads = threads
         self._limits = SearchLimits.of(radio)
+        self._diffracts, self._free_edges = radio.diffraction, radio.edge_diffraction
 
     def solve(self, setups: Sequence[MeasurementSetup]) -> PathTable:
         """The table of ``setups``, whose receivers are numbered one after another.
@@ -61,6 +66,9 @@ class ExactSolver:
         paths = search_paths(prepared, setups, self._limits, threads=self._threads)
         searched = time.perf_counter() - begin
         table = exact_table(prepared, setups, paths, self._field)
+        if self._diffracts and self._limits.max_depth > 0:
+            table = self._with_diffracted(prepared, setups, table)
+            searched = time.perf_counter() - begin
         # Setups are searched side by side; each is given its share of the work.
         share = (paths.steps + 1.0) / (paths.steps + 1.0).sum()
         return dataclasses.replace(
@@ -68,6 +76,17 @@ class ExactSolver:
             seconds=share * (time.perf_counter() - begin),
             seconds_in_solver=share * searched,
         )
+
+    def _with_diffracted(
+        self, prepared: PreparedScene, setups: Sequence[MeasurementSetup], table: PathTable
+    ) -> PathTable:
+        """``table`` with the diffracted paths of the same setups."""
+        wedges = _wedges(_geometry(self._scene), self._free_edges)
+        more = diffracted_table(
+            prepared, wedges, setups, self._limits, self._field, threads=self._threads
+        )
+        complete = np.minimum(table.complete_to, more.complete_to)
+        return dataclasses.replace(unite([table, more]), complete_to=complete)
 
 
 def prepared_scene(scene: SceneModel) -> PreparedScene:
@@ -89,6 +108,11 @@ class _Geometry:
 
 def _geometry(scene: SceneModel) -> _Geometry:
     return _Geometry(scene.geometry_key, scene.names, scene)
+
+
+@functools.lru_cache(maxsize=PREPARED_SCENES)
+def _wedges(geometry: _Geometry, free_edges: bool) -> Wedges:
+    return wedges_of(geometry.scene, _prepared(geometry), free_edges=free_edges)
 
 
 @functools.lru_cache(maxsize=PREPARED_SCENES)

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.paths.path_table import REFLECTION
+from vlmrt_dist.paths.path_table import DIFFRACTION, REFLECTION
 from vlmrt_dist.scene import SceneModel
 
 NORMAL_TOLERANCE = 1e-4
@@ -93,24 +93,20 @@ def unfold(
     rx: FloatArray,
     kind: NDArray[np.uint8],
     plane: NDArray[np.int32],
+    turning: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Length and directions of specular paths by the method of images.
+    """Length and directions of paths by the method of images.
 
     :param tx: [P, 3] start of each path [m]
     :param rx: [P, 3] end of each path [m]
     :param kind: [P, D] interaction kinds, padding last
     :param plane: [P, D] plane of each interaction
+    :param turning: [P, 3] where diffracted paths turn [m]; None: none is diffracted
     :return: length [P] [m]; unit direction [P, D + 1, 3] before each interaction, then of arrival
         (padding repeats the direction of arrival)
     """
     paths, depth = kind.shape
-    image = np.empty((paths, depth + 1, 3))
-    image[:, 0] = tx
-    for d in range(depth):
-        normal = planes.normal[plane[:, d]]
-        height = (normal * image[:, d]).sum(1) - planes.offset[plane[:, d]]
-        mirrored = image[:, d] - 2.0 * height[:, None] * normal
-        image[:, d + 1] = np.where((kind[:, d] == REFLECTION)[:, None], mirrored, image[:, d])
+    image = images(planes, tx, kind, plane, turning)
     length = np.linalg.norm(rx - image[:, depth], axis=1)
     # From the receiver backwards: the last mirror sees the image behind it, and so on.
     direction = np.empty((paths, depth + 1, 3))
@@ -119,11 +115,49 @@ def unfold(
         step = target - image[:, d]
         direction[:, d] = step / np.linalg.norm(step, axis=1, keepdims=True)
         if d > 0:
-            normal = planes.normal[plane[:, d - 1]]
+            normal = planes.normal[_of_mirror(kind[:, d - 1], plane[:, d - 1])]
             slope = (normal * direction[:, d]).sum(1)
-            height = planes.offset[plane[:, d - 1]] - (normal * image[:, d]).sum(1)
+            offset = planes.offset[_of_mirror(kind[:, d - 1], plane[:, d - 1])]
+            height = offset - (normal * image[:, d]).sum(1)
             reflected = kind[:, d - 1] == REFLECTION
             distance = np.divide(height, slope, out=np.zeros(paths), where=reflected)
             point = image[:, d] + distance[:, None] * direction[:, d]
             target = np.where(reflected[:, None], point, target)
+            if turning is not None:
+                turned = kind[:, d - 1] == DIFFRACTION
+                target = np.where(turned[:, None], turning, target)
+                before = np.linalg.norm(turning - image[:, d - 1], axis=1)
+                length = length + np.where(turned, before, 0.0)
     return length, direction
+
+
+def images(
+    planes: Planes,
+    tx: FloatArray,
+    kind: NDArray[np.uint8],
+    plane: NDArray[np.int32],
+    turning: FloatArray | None = None,
+) -> FloatArray:
+    """[P, D + 1, 3] where rays seem to come from before each interaction, and at arrival [m]: the
+    images of the transmitter, or behind a diffraction those of its point.
+
+    Parameters as of :func:`unfold`.
+    """
+    paths, depth = kind.shape
+    image = np.empty((paths, depth + 1, 3))
+    image[:, 0] = tx
+    for d in range(depth):
+        mirror = _of_mirror(kind[:, d], plane[:, d])
+        normal = planes.normal[mirror]
+        height = (normal * image[:, d]).sum(1) - planes.offset[mirror]
+        mirrored = image[:, d] - 2.0 * height[:, None] * normal
+        image[:, d + 1] = np.where((kind[:, d] == REFLECTION)[:, None], mirrored, image[:, d])
+        if turning is not None:
+            turned = (kind[:, d] == DIFFRACTION)[:, None]
+            image[:, d + 1] = np.where(turned, turning, image[:, d + 1])
+    return image
+
+
+def _of_mirror(kind: NDArray[np.uint8], plane: NDArray[np.int32]) -> NDArray[np.int32]:
+    """[P] planes; 0 at diffractions, whose number is that of a wedge."""
+    return np.where(kind == DIFFRACTION, np.int32(0), plane)

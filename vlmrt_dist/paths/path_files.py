@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import IntArray
 from vlmrt_dist.errors import NumericalError, StorageError
+from vlmrt_dist.paths.edge_rows import EDGE_COLUMNS
 from vlmrt_dist.paths.path_table import (
+    DIFFRACTION,
     PER_SETUP,
     ROWS,
-    TRANSMISSION,
     PathTable,
     concatenate_setups,
 )
@@ -40,6 +41,7 @@ FORMAT = "vlmrt paths 2"
 
 _COUNTS = ("num_setups", "num_receivers", "num_objects")
 _DTYPES = {"kind": np.uint8} | dict.fromkeys(("setup", "receiver", "object", "plane"), np.int32)
+_KINDS = {"0": "none", "1": "reflection", "2": "transmission", "3": "diffraction"}
 _UNITS = {"length": "m", "margin": "m", "rotation": "cos, sin"}
 
 _DAMAGED = (
@@ -62,22 +64,23 @@ def stream_paths(
     """
     with contextlib.ExitStack() as stack:
         waiting: dict[str, IO[bytes]] = {}
-        facts: dict[str, Any] = {"kind": {"0": "none", "1": "reflection", "2": "transmission"}}
+        facts: dict[str, Any] = {"kind": _KINDS}
         sizes: list[IntArray] = []
         lists: dict[str, list[NDArray[Any]]] = {name: [] for name in PER_SETUP}
         keys: list[str] = []
         alike = None
+        names: tuple[str, ...] = ROWS
         for table in tables:
             shape = (table.num_receivers, table.num_objects, table.max_depth)
             if alike is None:
-                alike = shape
+                alike, names = shape, table.columns
                 with _writing(path):
-                    waiting = {n: stack.enter_context(_unnamed(path)) for n in ROWS}
-            if shape != alike:
+                    waiting = {n: stack.enter_context(_unnamed(path)) for n in names}
+            if shape != alike or table.columns != names:
                 raise ValueError("path tables of different scenes or depths cannot be joined")
             order = np.argsort(table.setup, kind="stable")
             with _writing(path):
-                for name in ROWS:
+                for name in names:
                     value = getattr(table, name)[order]
                     if name == "setup":
                         value += np.int32(len(keys))
@@ -152,12 +155,13 @@ def _opened(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDA
         if metadata[b"vlmrt_sha256"] != hashlib.sha256(text).hexdigest().encode():
             raise ValueError("what it says of itself was altered")
         facts = json.loads(text)
-        if file.num_record_batches != 1 or file.schema.names != list(ROWS):
+        names = file.schema.names
+        if file.num_record_batches != 1 or names not in (list(ROWS), [*ROWS, "edge"]):
             raise ValueError("its columns are others")
         batch = file.get_batch(0)
     batch.validate()
     columns = {}
-    for name in ROWS:
+    for name in names:
         array = batch.column(name)
         if pa.types.is_fixed_size_list(array.type):
             array = array.values
@@ -173,7 +177,7 @@ def _check_ranges(table: PathTable) -> None:
     """:raises ValueError: if a path belongs to a link or an object that there is not"""
     bounds = {
         "setup": table.num_setups, "receiver": table.num_receivers,
-        "object": table.num_objects, "kind": TRANSMISSION + 1, "plane": 2**31,
+        "object": table.num_objects, "kind": DIFFRACTION + (table.edge is not None), "plane": 2**31,
     }  # fmt: skip
     for name, end in bounds.items():
         column = getattr(table, name)
@@ -204,7 +208,7 @@ def _write(target: Path, columns: dict[str, NDArray[Any]], facts: dict[str, Any]
     import pyarrow as pa
 
     fields, arrays = [], []
-    for name in ROWS:
+    for name in columns:
         array = pa.array(columns[name])
         tail = _tail(name, facts["max_depth"])
         if tail:
@@ -234,6 +238,8 @@ def _tail(name: str, depth: int) -> tuple[int, ...]:
         return (depth,)
     if name == "rotation":
         return (depth + 1, 2)
+    if name == "edge":
+        return (EDGE_COLUMNS,)
     return (2,) if name in ("tx_field", "rx_field") else ()
 
 

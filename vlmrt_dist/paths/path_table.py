@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import MAX_DEPTH_LIMIT, PortAverage
 from vlmrt_dist.errors import NumericalError
+from vlmrt_dist.paths.edge_rows import no_edges
 
-NONE, REFLECTION, TRANSMISSION = 0, 1, 2
-"""Values of :attr:`PathTable.kind`: no interaction (padding), specular reflection, transmission."""
+NONE, REFLECTION, TRANSMISSION, DIFFRACTION = 0, 1, 2, 3
+"""Values of :attr:`PathTable.kind`: no interaction (padding), specular reflection, transmission,
+diffraction by the edge of a wedge (once in a path, at most)."""
 
 FRAGILE = 1e-4
 """A path with a smaller edge margin than this [m] stands on the accuracy of the scene."""
@@ -68,10 +70,12 @@ class PathTable:
     :param setup: [P] setup of each path
     :param receiver: [P] receiver of each path within its setup
     :param length: [P] unfolded length [m]
-    :param kind: [P, D] NONE, REFLECTION or TRANSMISSION
+    :param kind: [P, D] NONE, REFLECTION, TRANSMISSION or DIFFRACTION
     :param object: [P, D] index of the object interacted with (0 where there is none)
-    :param plane: [P, D] plane of the face interacted with (0 where there is none)
-    :param cosine: [P, D] cosine of the angle of incidence (1 where there is none)
+    :param plane: [P, D] plane of the face interacted with, or number of the wedge (0 where there is
+        none)
+    :param cosine: [P, D] cosine of the angle of incidence (1 where there is none), on a wedge's
+        near face
     :param rotation: [P, D + 1, 2] cosine and sine of each change of basis
     :param tx_field: [P, 2] transmit antenna's field pattern at departure, complex where its phase
         is not zero (elements beside the device, measured fields)
@@ -83,6 +87,8 @@ class PathTable:
     :param seconds: [M] wall time that tracing each setup took, when it was traced [s]
     :param seconds_in_solver: [M] the part of it that the search, or Sionna's path solver, took [s]
     :param ports: ports of the rows; None: each link has one pair, and no path but its own
+    :param edge: [P, EDGE_COLUMNS] :class:`~vlmrt_dist.paths.edge_rows.EdgeRows` of the paths, zeros
+        where one is not diffracted; None: none is
     """
 
     num_setups: int
@@ -103,10 +109,12 @@ class PathTable:
     seconds: FloatArray
     seconds_in_solver: FloatArray
     ports: PortRows | None = None
+    edge: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("length", "cosine", "rotation", "tx_field", "rx_field"):
-            if not np.isfinite(getattr(self, name)).all():
+        for name in ("length", "cosine", "rotation", "tx_field", "rx_field", "edge"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value).all():
                 raise NumericalError(
                     f"the path table's {name} is not finite: a path grazes a face or runs along "
                     "an edge; move the antennas a little"
@@ -117,6 +125,11 @@ class PathTable:
                 view = value.view()  # the caller's own array stays as it is
                 view.setflags(write=False)
                 object.__setattr__(self, field.name, view)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that have an entry for each path."""
+        return ROWS if self.edge is None else (*ROWS, "edge")
 
     @property
     def num_paths(self) -> int:
@@ -157,7 +170,7 @@ class PathTable:
         for first, stop in itertools.pairwise(begin.tolist()):
             rows = slice(first, stop) if sorted_already else order[first:stop]
             digest = hashlib.sha256(f"vlmrt paths {_FORMAT} {self.num_objects}\n".encode())
-            for name in ROWS[1:]:
+            for name in self.columns[1:]:
                 value = np.ascontiguousarray(getattr(self, name)[rows])
                 digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
                 digest.update(value.reshape(-1).view(np.uint8).data)
@@ -177,7 +190,7 @@ class PathTable:
 
     def rows(self, index: IntArray | BoolArray) -> PathTable:
         """The table with only the paths that ``index`` selects."""
-        kept: dict[str, Any] = {name: getattr(self, name)[index].copy() for name in ROWS}
+        kept: dict[str, Any] = {name: getattr(self, name)[index].copy() for name in self.columns}
         ports = None if self.ports is None else self.ports.rows(index)
         return dataclasses.replace(self, **kept, ports=ports)
 
@@ -277,7 +290,10 @@ def _join(parts: list[PathTable]) -> PathTable:
     depth = max(t.max_depth for t in parts)
     padded = [_pad(t, depth) for t in parts]
     rows: dict[str, Any] = {n: np.concatenate([getattr(t, n) for t in padded]) for n in ROWS}
-    return dataclasses.replace(padded[0], **rows, ports=_joined_ports(parts))
+    edge = None
+    if any(t.edge is not None for t in parts):
+        edge = np.concatenate([no_edges(t.num_paths) if t.edge is None else t.edge for t in parts])
+    return dataclasses.replace(padded[0], **rows, ports=_joined_ports(parts), edge=edge)
 
 
 def _joined_ports(parts: list[PathTable]) -> PortRows | None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, MeasurementSetup
+from vlmrt_dist.paths.edge_rows import EdgeRows
 from vlmrt_dist.paths.exact_solver import prepared_scene
-from vlmrt_dist.paths.image_method import Planes, planes_of, unfold
-from vlmrt_dist.paths.path_table import NONE, NOT_PROVEN, REFLECTION, PathTable
+from vlmrt_dist.paths.image_method import Planes, images, planes_of, unfold
+from vlmrt_dist.paths.path_table import DIFFRACTION, NONE, NOT_PROVEN, PathTable
 from vlmrt_dist.scene import SceneModel
 
 
@@ -23,25 +24,32 @@ def path_points(
     :param setups: those that ``table`` was traced for in ``scene``, receivers numbered as there
     """
     planes, shift = _planes(scene, table)
-    depth = table.max_depth
+    depth, turning = table.max_depth, _turning(table)
     tx = np.array([setup.tx for setup in setups])[table.setup] - shift
     first = np.cumsum([0, *(setup.num_receivers for setup in setups)])
     rx = np.concatenate([setup.rx for setup in setups])[first[table.setup] + table.receiver]
     rx = rx - shift
-    _, direction = unfold(planes, tx, rx, table.kind, table.plane)
+    _, direction = unfold(planes, tx, rx, table.kind, table.plane, turning)
+    image = images(planes, tx, table.kind, table.plane, turning)
     points = np.empty((table.num_paths, depth + 2, 3))
     points[:, 0], points[:, 1:] = tx, rx[:, None]
-    image = tx
     for d in range(depth):
-        normal, there = planes.normal[table.plane[:, d]], table.kind[:, d] != NONE
-        height = (normal * image).sum(axis=1) - planes.offset[table.plane[:, d]]
-        slope = (normal * direction[:, d]).sum(axis=1)
+        kind = table.kind[:, d]
+        there = (kind != NONE) & (kind != DIFFRACTION)
+        plane = np.where(there, table.plane[:, d], 0)
+        height = (planes.normal[plane] * image[:, d]).sum(axis=1) - planes.offset[plane]
+        slope = (planes.normal[plane] * direction[:, d]).sum(axis=1)
         along = np.divide(-height, slope, out=np.zeros_like(height), where=there)
-        met = image + along[:, None] * direction[:, d]
+        met = image[:, d] + along[:, None] * direction[:, d]
         points[:, d + 1] = np.where(there[:, None], met, points[:, d + 1])
-        mirrored = image - 2.0 * height[:, None] * normal
-        image = np.where((table.kind[:, d] == REFLECTION)[:, None], mirrored, image)
+        if turning is not None:
+            points[:, d + 1] = np.where((kind == DIFFRACTION)[:, None], turning, points[:, d + 1])
     return points + shift
+
+
+def _turning(table: PathTable) -> FloatArray | None:
+    """[P, 3] where diffracted paths turn, shifted [m]; None where no path is diffracted."""
+    return None if table.edge is None else EdgeRows.of(table.edge).point
 
 
 def end_directions(
@@ -54,7 +62,7 @@ def end_directions(
     planes, shift = _planes(scene, table)
     tx = campaign.tx[table.setup] - shift
     rx = campaign.rx[table.setup, table.receiver] - shift
-    _, direction = unfold(planes, tx, rx, table.kind, table.plane)
+    _, direction = unfold(planes, tx, rx, table.kind, table.plane, _turning(table))
     return direction[:, 0], direction[:, -1]
 
 

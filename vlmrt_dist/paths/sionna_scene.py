@@ -188,6 +188,7 @@ class LiveScene:
             refraction=True,
             diffuse_reflection=radio.diffuse_reflection,
             diffraction=radio.diffraction,
+            edge_diffraction=radio.edge_diffraction,
             seed=seed,
         )
         if self._generator.found >= size:

@@ -45,7 +45,7 @@ def link_geometry(
 
     straight = radio.replace(
         max_depth=0, max_reflections=None, max_transmissions=None, line_of_sight="always",
-        path_set="exact", diffuse_reflection=False, diffraction=False,
+        path_set="exact", diffuse_reflection=False, diffraction=False, edge_diffraction=False,
     )  # fmt: skip
     table = trace(scene, campaign, straight, progress=progress)
     classes = tuple(sorted(set(scene.materials)))

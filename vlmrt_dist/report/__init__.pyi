@@ -60,6 +60,7 @@ from .sweeps.cities import cities_cost_table as cities_cost_table
 from .sweeps.cities import cities_figure as cities_figure
 from .sweeps.cities import cities_table as cities_table
 from .sweeps.complexity import iteration_table as iteration_table
+from .sweeps.edges import edge_table as edge_table
 from .sweeps.frequency import frequency_figure as frequency_figure
 from .sweeps.frequency import frequency_table as frequency_table
 from .sweeps.initialization import starts_table as starts_table

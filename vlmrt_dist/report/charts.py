@@ -146,9 +146,13 @@ def _coverage(study: StudyRows, groups: Sequence[Group], others: Sequence[str]) 
                   note=note)]  # fmt: skip
 
 
+MANY = ("readings", "frequency", "inverse_crime")
+"""Studies with a curve for each of many cases: their own pictures show them."""
+
+
 def _convergence(study: StudyRows) -> list[Chart]:
     """Adam's loss and error along its iterations."""
-    if study.description.sweep == "readings":  # a curve for each of many: its own picture shows it
+    if study.description.sweep in MANY:
         return []
     groups = [g for g in study.groups if g.optimizer.startswith("adam")]
     groups = [g for g in groups if any(len(r.mre_history) > 1 for r in g.rows)]
@@ -326,7 +330,7 @@ def _by_name(groups: Sequence[Group], names: Sequence[str]) -> dict[str, list[Gr
     found: dict[str, list[Group]] = {}
     for group in groups:
         parts = [_words(name, value_of(group, name)) for name in names]
-        found.setdefault(", ".join(parts), []).append(group)
+        found.setdefault(", ".join(filter(None, parts)), []).append(group)
     return found
 
 

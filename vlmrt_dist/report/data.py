@@ -85,6 +85,7 @@ SWEEPS = (
     StudyDescription("active", "Links until every object is known"),
     StudyDescription("search", "Which configuration is best"),
     StudyDescription("real_scenes", "Cities"),
+    StudyDescription("diffraction", "What edges make heard"),
     StudyDescription("large_k", "Thousands of objects"),
     StudyDescription("large_m", "Thousands of links"),
     StudyDescription("many_seeds", "Many estimations side by side"),
@@ -286,7 +287,7 @@ LABEL_WORDS = {
 }  # fmt: skip
 """Headings of label entries."""
 
-FOR_PROGRAMS = ("said", "remarks", "prompt", "images", "P.2040")
+FOR_PROGRAMS = ("said", "remarks", "prompt", "images", "P.2040", "adds")
 """Label entries that are too long for a table, or follow from others; they are in the ledger."""
 
 _HASH = re.compile(r"[0-9a-f]{12,}")

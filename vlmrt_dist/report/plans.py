@@ -50,6 +50,8 @@ def plans_of(study: StudyRows) -> tuple[list[Plan], int]:
     first: dict[str, Row] = {}
     for group in sorted(study.groups, key=lambda g: g.rows[0].seed):
         row, label = group.rows[0], group.label
+        if any(other.seed == row.seed and other.tx != row.tx for other in group.rows[1:]):
+            continue  # many placements, none of them this group's own
         alone = "positions" in label and "scene" not in label
         name = str(label["positions"]) if alone else row.label
         first.setdefault(name, row)

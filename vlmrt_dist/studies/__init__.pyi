@@ -17,6 +17,9 @@ from .benchmarks.cost_by_links import measure_tracing as measure_tracing
 from .benchmarks.cost_by_objects import FIXED_PATHS as FIXED_PATHS
 from .benchmarks.cost_by_objects import Cost as Cost
 from .benchmarks.cost_by_objects import in_own_process as in_own_process
+from .benchmarks.edge_links import MECHANISMS as MECHANISMS
+from .benchmarks.edge_links import EdgeLinks as EdgeLinks
+from .benchmarks.edge_links import edge_counts as edge_counts
 from .benchmarks.engine_timing import Timed as Timed
 from .benchmarks.engine_timing import backward as backward
 from .benchmarks.engine_timing import measure as measure

@@ -72,12 +72,12 @@ def prepare_scene(scene: SceneModel) -> PreparedScene:
     """
     announce_compilation()
     shift = shift_of(scene.bounding_boxes)
-    corner, owner = _soup(scene, shift)
+    corner, owner = soup(scene, shift)
     sizes = np.array([len(item.faces) for item in scene.objects])
     edge = corner - np.roll(corner, -1, axis=1)
     longest = np.sqrt((edge**2).sum(2).max(1))
-    normal, area = _normals(corner)
-    mesh, kept = _welded(corner, owner, area > SLIVER * longest)
+    normal, area = triangle_normals(corner)
+    mesh, kept = welded(corner, owner, area > SLIVER * longest)
     normal[~kept] = 0.0
     seeds = np.lexsort((-area, owner))
     plane = grow_planes(mesh, normal, seeds)
@@ -122,7 +122,7 @@ def shift_of(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(SHIFT_STEP * np.rint(middle / SHIFT_STEP) + 0.0)
 
 
-def _soup(
+def soup(
     scene: SceneModel, shift: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Corners [F, 3, 3] of all triangles, shifted, and the object of each [F]."""
@@ -131,7 +131,9 @@ def _soup(
     return corner - shift, np.repeat(np.arange(len(sizes)), sizes)
 
 
-def _normals(corner: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def triangle_normals(
+    corner: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Unit normals [F, 3] with one sign for both windings, and twice the areas [F]."""
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     size = np.linalg.norm(normal, axis=1)
@@ -139,7 +141,7 @@ def _normals(corner: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     return normal * np.where(normal @ _GENERIC < 0.0, -1.0, 1.0)[:, None], size
 
 
-def _welded(
+def welded(
     corner: NDArray[np.float64], owner: NDArray[np.int64], wide: NDArray[np.bool_]
 ) -> tuple[Triangles, NDArray[np.bool_]]:
     """Triangles with numbered corners, and which of them count [F]."""

@@ -310,7 +310,7 @@ const level = (value, unit = "dBm") => (value === null ? "none" : `${value.toFix
 
 function stepsOf(path) {
   const words = data.paths.steps[path].map(([kind, k]) =>
-    `${kind === 1 ? "reflected by" : "through"} ${data.names[k]}`);
+    `${["", "reflected by", "through", "diffracted by"][kind]} ${data.names[k]}`);
   return words.length ? words.join(", ") : "straight";
 }
 

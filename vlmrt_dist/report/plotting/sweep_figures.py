@@ -29,7 +29,8 @@ def convergence_figure(title: str, curves: Mapping[str, Sequence[Row]], path: Wh
         axes.set(xscale="log", yscale="log", xlabel="iteration")
         axes.set_ylabel(f"{what}: median, 10 % to 90 % of the seeds")
         axes.grid(alpha=0.3)
-    right.legend(fontsize=8)
+    if right.get_legend_handles_labels()[0]:  # least squares have no such iterations
+        right.legend(fontsize=8)
     return save_both(figure, path)
 
 
