@@ -84,7 +84,7 @@ def differences(
     :param positions: T setups of R receivers
     :param heard: [T, R] links that a path joins
     """
-    from vlmrt_dist.field import Materials, ReplayObjective, trace  # imports Dr.Jit
+    from vlmrt_dist.field import SCATTERING, Materials, ReplayObjective, trace  # imports Dr.Jit
 
     exact = radio.replace(path_set="exact")
     blank = positions.with_rss(np.where(positions.present, 0.0, np.nan))
@@ -101,7 +101,15 @@ def differences(
         sigma, permittivity, thickness = (
             np.where(np.isnan(given[name]), known, given[name]) for name, known in base.items()
         )
-        there = Materials(sigma, permittivity, thickness)
+        share, xpd = (
+            np.where(np.isnan(value), getattr(scene, name), value)
+            if (value := solution.values.get(name)) is not None
+            else None
+            for name in SCATTERING
+        )
+        there = Materials(
+            sigma, permittivity, thickness, scattering_coefficient=share, xpd_coefficient=xpd
+        )
         power = objective.levels({exact.frequency: there}, ()).rss
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(10.0 * np.log10(power) + 30.0)
