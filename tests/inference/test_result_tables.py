@@ -1,4 +1,5 @@
 from tests.inference.made_estimates import estimate
+from vlmrt_dist.inference.result_tables import _heading
 
 
 def test_the_table_shows_every_object() -> None:
@@ -12,3 +13,8 @@ def test_the_table_shows_every_object() -> None:
 
 def test_names_are_not_taken_for_markup() -> None:
     assert "[bold]x" in str(estimate())
+
+
+def test_an_abbreviation_in_a_heading_is_written_in_capitals() -> None:
+    assert _heading("xpd_coefficient") == "XPD coefficient"
+    assert _heading("relative_permittivity") == "Relative permittivity"

@@ -67,13 +67,18 @@ def _table(result: EstimateValues, name: str, quantity: QuantityEstimate) -> Any
     return table
 
 
+def _heading(name: str) -> str:
+    """A quantity as a table's heading: "Scattering coefficient", "XPD coefficient"."""
+    return name.replace("_", " ").capitalize().replace("Xpd", "XPD")
+
+
 def _empty_table(
     result: EstimateValues, name: str, quantity: QuantityEstimate, what: str, count: int
 ) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    words = name.replace("_", " ").capitalize()
+    words = _heading(name)
     where = f" at {result.frequency / 1e9:g} GHz" if name != "thickness" else ""
     unit = escape(f" [{quantity.unit}]") if quantity.unit else ""
     many = "s" * (count != 1)
@@ -137,7 +142,7 @@ def html_tables(result: EstimateValues, notes: Sequence[str]) -> str:
         head = ("object", "material", f"prior{unit}", f"estimate{unit}",
                 f"95 % interval{unit}", "verdict")  # fmt: skip
         last = name == list(quantities)[-1] and not result.solutions and not result.devices
-        caption = f"{name.replace('_', ' ').capitalize()} of {len(result.names)} objects"
+        caption = f"{_heading(name)} of {len(result.names)} objects"
         if result.layers is not None and name in result.layers.quantities:
             rows += _layer_rows(result, name)
         parts.append(html_table(caption, head, rows, notes if last else []))
