@@ -229,4 +229,4 @@ def test_complete_rows_in_a_read_only_storage_are_told(tmp_path: Path) -> None:
     assert again.stdout.rstrip("\n") == table.rstrip("\n")
     last = again.stderr.strip().splitlines()[-1]
     assert last.startswith(f"error: cannot write {storage}/depth.p")
-    assert last.endswith("Read-only file system")
+    assert last.endswith("Read-only file system [StorageError]")
