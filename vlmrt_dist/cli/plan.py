@@ -252,7 +252,7 @@ def _compared(
     design: DesignOptions,
     radio: RadioConfig,
 ) -> tuple[ObservableWorth, ...]:
-    """What each alternative would determine of conductivities and permittivities."""
+    """Conductivities and permittivities that each alternative would determine."""
     quantities: tuple[Quantity, ...] = ("conductivity", "relative_permittivity")
     with results_only(), progress_bar() as progress:
         return compare_observables(

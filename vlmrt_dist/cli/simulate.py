@@ -68,7 +68,7 @@ class ErrorOptions(Options, Flaws):
 @option_group("What is measured")
 @dataclass(frozen=True)
 class ObservableOptions(Options):
-    """What is measured of every link.
+    """Observables of every link.
 
     :param observe: words joined by commas: power; delay:10ns, power in delay bins of 10 ns
         (delay:10ns/150ns: a window of 150 ns); delay_spread; mean_delay; response:64, a complex

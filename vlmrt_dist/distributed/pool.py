@@ -404,7 +404,7 @@ class _Crew:
             self._running[call] = block
 
     def _oldest(self) -> tuple[_Running | None, float]:
-        """What has run for longest, and the time after which it is late [s]."""
+        """The block that has run for longest, and the time after which it is late [s]."""
         if not self._running:
             return None, 0.0
         oldest = min(self._running.values(), key=lambda each: each.since)

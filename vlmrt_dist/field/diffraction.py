@@ -1,4 +1,4 @@
-"""What an edge diffracts, by the uniform theory of diffraction, apart from the faces' coefficients.
+"""Diffraction coefficients of edges, by the uniform theory, apart from the faces' coefficients.
 
 R. G. Kouyoumjian and P. H. Pathak, "A uniform geometrical theory of diffraction for an edge in a
 perfectly conducting surface", Proc. IEEE 62 (1974), and Recommendation ITU-R P.526-15, section

@@ -1,4 +1,4 @@
-"""What links receive beside the paths of a table, and how roughness weakens the paths.
+"""Received powers beside those of the paths of a table, and reflections that roughness weakens.
 
 A :class:`Mechanism` adds powers, or where phases are known fields, to those of the paths that
 :class:`~vlmrt_dist.field.replay.Replay` walks. It is built once for a table's links and evaluated
@@ -21,7 +21,7 @@ from vlmrt_dist.paths import REFLECTION, PathTable
 
 
 class Added(NamedTuple):
-    """What a mechanism adds to L = M · N links for S parameter vectors.
+    """Powers or fields of one mechanism on L = M · N links, for S parameter vectors.
 
     :param value: [L, S] powers [W], or complex fields [√W] that add to those of the paths
     :param by: for each parameter asked for its derivative, of the same kind as ``value``; the same
@@ -37,7 +37,7 @@ class Mechanism(Protocol):
     """A way from transmitters to receivers beside specular reflection and transmission."""
 
     def added(self, materials: Materials, wanted: Sequence[Parameter], *, coherent: bool) -> Added:
-        """What the links receive by it.
+        """Powers or fields that the links receive by it, with their derivatives.
 
         :param materials: [S, K] each; what is None is as the scene states it
         :param wanted: parameters to differentiate by; those it does not depend on may be left out

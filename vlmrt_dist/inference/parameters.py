@@ -41,7 +41,7 @@ from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
 Scale = Literal["linear", "log", "logit"]
-"""What x holds of a value v: itself, ln v, or ln(v / (1 - v))."""
+"""How an entry of x stands for a value v: as v itself, as ln v, or as ln(v / (1 - v))."""
 
 
 class _Kind(NamedTuple):

@@ -124,12 +124,13 @@ class WeightsTask:
             cost = np.array([mode.cost for mode in fit.modes])
             near = np.flatnonzero(cost <= cost.min() + NEAR)
             by: Reference = "lattice" if len(fit.x) <= MOST_UNKNOWNS else "particles"
-            runs = FINENESS if by == "lattice" else range(1, self.runs + 1)
-            reference = np.array([
-                lattice_shares(problem.predict, data, fit.modes, run) if by == "lattice"
-                else particle_shares(problem.predict, data, fit.modes, self.count, int(run))
-                for run in runs
-            ])  # fmt: skip
+            of_fit = problem.predict, data, fit.modes
+            if by == "lattice":
+                shares = [lattice_shares(*of_fit, fineness) for fineness in FINENESS]
+            else:
+                seeds = range(1, self.runs + 1)
+                shares = [particle_shares(*of_fit, self.count, seed) for seed in seeds]
+            reference = np.array(shares)
         label = {
             "name": case.name, "width": self.width,
             "weight": [fit.modes[i].weight for i in near], "reference": reference[:, near].tolist(),
