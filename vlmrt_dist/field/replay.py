@@ -191,11 +191,6 @@ class Replay:
         table = self.table
         if table.edge is None or not (table.kind == DIFFRACTION).any():
             return None
-        if self.roughness is not None:
-            raise UnsupportedByReplay(
-                "diffuse_reflection is not modelled together with diffraction: an edge's faces "
-                "would reflect less; leave out one of the two, or give engine='retrace'"
-            )
         there = (table.kind[first] == DIFFRACTION).any(axis=1)
         rows, weights = EdgeRows.of(table.edge[first]), np.zeros((len(there), 2), complex)
         weights[there] = np.stack(
@@ -205,9 +200,24 @@ class Replay:
         for angle in (rows.turned, rows.back):
             columns += [np.cos(angle), np.sin(angle)]
         columns += [np.where(there, rows.cosine, 1.0), rows.bright]
+        if self.roughness is not None:  # what a far face in shadow adds is no reflection
+            lit = np.where(rows.bright > 0.5, weights[:, 1], 0.0)
+            self._lit = [device(Float, x) for x in (lit.real, lit.imag)]
         met = np.where(table.kind[first] == DIFFRACTION, table.object[first], 0).sum(axis=1)
         met = np.where(there, np.searchsorted(self._objects, met), 0)
         return [*(device(Float, x) for x in columns), device(UInt, met)]
+
+    def _rough_edges(self, coefficient: FloatArray, *, faces: bool) -> list[Any] | None:
+        """The inputs of wedges whose faces scatter.
+
+        :param coefficient: [S, K] S of the objects
+        :param faces: leave out what no face reflects
+        """
+        if self._edges is None:
+            return None
+        left = device(Float, np.sqrt(1.0 - coefficient[:, self._objects] ** 2))
+        return [*self._edges[:2], *(self._lit if faces else self._edges[2:4]), *self._edges[4:],
+                left]  # fmt: skip
 
     def aim(self, tx: EndFields, rx: EndFields) -> None:
         """Replace the fields of the antennas, of a replay whose antennas turn."""
@@ -223,7 +233,7 @@ class Replay:
         if self.table.num_paths == 0:
             return np.zeros((self.num_links, 6))
         coherent = self.radio.combining == "coherent"
-        matrix = matrices(self._kernel(rows, (), coherent))[0]
+        matrix = matrices(self._kernel(rows, (), coherent, self._edges))[0]
         tx, rx = self._ends
         ends = [Ends(slope, rx) for slope in self._turned[0]]
         ends += [Ends(tx, slope) for slope in self._turned[1]]
@@ -321,7 +331,7 @@ class Replay:
     ) -> list[NDArray[Any]]:
         if self.table.num_paths == 0:
             return [np.zeros((0, len(rows[0])), np.complex128 if coherent else np.float64)]
-        columns = self._columns(rows, wanted, coherent)
+        columns = self._columns(rows, wanted, coherent, self._edges)
         if not coherent:
             return list(columns)
         pairs = zip(columns[::2], columns[1::2], strict=True)
@@ -472,11 +482,14 @@ class Replay:
     ) -> tuple[FloatArray, dict[Parameter, Derivative]]:
         """Received powers [L, S], and with them the derivative by each parameter of a walk."""
         walked = tuple(n for n in group if n not in SCATTERING)
-        coherent = self.radio.combining == "coherent"
+        coherent, edges = self.radio.combining == "coherent", self._edges
+        if edges is not None and self.roughness is not None and part.materials is not None:
+            coefficient = self.roughness.of(part.materials, len(part.rows[0]))
+            edges = self._rough_edges(coefficient, faces=False)
         if self.table.num_paths == 0:
             columns = [np.zeros((0, len(part.rows[0])))] * (1 + coherent)
         else:
-            columns = self._columns(part.rows, walked, coherent)
+            columns = self._columns(part.rows, walked, coherent, edges)
         if not self._plain:
             return self._with_mechanisms(columns, part, group, walked)
         rss, by_path, _ = self._summed(columns)
@@ -506,7 +519,8 @@ class Replay:
                 value = columns[0]
                 if coherent:
                     value = (columns[0] + 1j * columns[1]) * self._phase
-                found = self.roughness.slopes(value, coefficient, coherent=coherent)
+                faces = self._of_faces(part.rows, coefficient, share)
+                found = self.roughness.slopes(value, coefficient, coherent=coherent, faces=faces)
                 none = np.zeros((self.num_links, count), value.dtype)
                 added.append(Added(none, {"scattering_coefficient": found}))
         fields = [each.value for each in added if np.iscomplexobj(each.value)]
@@ -525,22 +539,47 @@ class Replay:
             for name, parts in slopes.items()
         }
 
+    def _of_faces(
+        self, rows: list[FloatArray], coefficient: FloatArray, share: FloatArray
+    ) -> NDArray[Any] | None:
+        """What faces of wedges reflect of each path, as :meth:`Roughness.slopes` takes it."""
+        if self._edges is None:
+            return None
+        whole, faces = (
+            real + 1j * imaginary
+            for real, imaginary in (
+                self._columns(rows, (), True, self._rough_edges(coefficient, faces=only))
+                for only in (False, True)
+            )
+        )
+        if self.radio.combining == "coherent":
+            return np.asarray(faces * np.sqrt(share) * self._phase)
+        return np.asarray((np.conj(whole) * faces).real * share)
+
     def _columns(
-        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+        self,
+        rows: list[FloatArray],
+        wanted: tuple[Parameter, ...],
+        coherent: bool,
+        edges: list[Any] | None,
     ) -> list[FloatArray]:
         """Columns of :func:`walk`, [P, S] each: power or amplitude, then derivatives."""
-        columns = self._kernel(rows, wanted, coherent)
+        columns = self._kernel(rows, wanted, coherent, edges)
         if self._which is None:
             return columns
         amplitude, *changes = (self._ends.amplitude(m, self._which) for m in matrices(columns))
         return columns_of(amplitude, changes, coherent)
 
     def _kernel(
-        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+        self,
+        rows: list[FloatArray],
+        wanted: tuple[Parameter, ...],
+        coherent: bool,
+        edges: list[Any] | None,
     ) -> list[FloatArray]:
         """Columns [P, S] of :func:`walk`, or of :func:`transfer` for the different paths."""
         paths, count = self._lane_paths, len(rows[0])
-        common = self._common(rows, wanted)
+        common = self._common(rows, wanted, edges)
         if self._which is None:
             return [v.numpy().reshape(paths, count) for v in walk(*common, coherent)]
         # What does not depend on a path, as the depth zero has it, is one number.
@@ -548,7 +587,9 @@ class Replay:
         found = [np.broadcast_to(v.numpy(), shape) for v in transfer(*common)]
         return [v.reshape(paths, count) for v in found]
 
-    def _common(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> _Arguments:
+    def _common(
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], edges: list[Any] | None
+    ) -> _Arguments:
         """Arguments that all kernels share."""
         count = len(rows[0])
         sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
@@ -570,7 +611,7 @@ class Replay:
             self._floats,
             self._encounters,
             self._stacked,
-            self._edges,
+            edges,
             self.table.max_depth,
             tuple((factor[name].real, factor[name].imag) for name in wanted),
             "eta" if set(wanted) <= BY_ETA else wanted[0],

@@ -163,7 +163,7 @@ class _Rows(Replay):
         own = xpd[:, self._objects]
         split = device(Float, np.sqrt(1.0 - own)), device(Float, np.sqrt(own))
         shape = self.table.num_paths, len(own)
-        return [v.numpy().reshape(shape) for v in scatter(*self._common(rows, wanted), split)]
+        return [v.numpy().reshape(shape) for v in scatter(*self._common(rows, wanted, None), split)]
 
 
 class _Groups(NamedTuple):

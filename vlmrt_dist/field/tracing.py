@@ -66,8 +66,7 @@ def trace(
     :param keep: an Arrow file (see :mod:`~vlmrt_dist.paths.path_files`) that setups are written to
         as they are traced, so that few are held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
-    :raises UnsupportedByReplay: if diffraction is asked for with a path set that is not exact, or
-        with diffuse scattering
+    :raises UnsupportedByReplay: if diffraction is asked for with a path set that is not exact
     :raises CampaignError: if an antenna is on a surface, or on the other end of its link
     :raises PathOverflowError: if Sionna's path buffer was full
     :raises EngineUnavailable: if the machine lacks the memory for one of Sionna's solves
@@ -196,11 +195,6 @@ def _check_supported(radio: RadioConfig) -> None:
         raise UnsupportedByReplay(
             "diffraction needs path_set='exact', whose search finds diffracted paths; or give "
             "engine='retrace', which solves for the paths with Sionna in every iteration"
-        )
-    if radio.diffraction and radio.diffuse_reflection:
-        raise UnsupportedByReplay(
-            "diffraction is not modelled together with diffuse_reflection, which weakens what the "
-            "faces of an edge reflect; leave out one of the two, or give engine='retrace'"
         )
 
 
