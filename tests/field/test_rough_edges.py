@@ -86,6 +86,31 @@ def test_diffracted_paths_lose_what_the_faces_scatter(combining: Any, only: floa
     np.testing.assert_array_equal(rss(np.zeros(3)), smooth.rss(materials(scene)).ravel())
 
 
+def test_single_paths_add_to_levels_and_derivatives() -> None:
+    scene = rough(wall_and_building())
+    table = trace(scene, Campaign(TX[None], RX[None]), RADIO)
+    engine = Replay(table, RADIO, roughness=Roughness(table, scene.scattering_coefficient))
+    for coherent in (False, True):
+        paths = engine.by_path(materials(scene), NAMES, coherent=coherent)
+        field = np.zeros(5, paths.value.dtype)
+        np.add.at(field, table.link, paths.value[:, 0])
+        own = Replay(
+            table, RADIO.replace(combining="coherent" if coherent else "power"),
+            roughness=Roughness(table, scene.scattering_coefficient),
+        )  # fmt: skip
+        level = own.rss(materials(scene)).ravel()
+        np.testing.assert_allclose(np.abs(field) ** 2 if coherent else field, level, rtol=1e-9)
+        here = materials(scene)._replace(scattering_coefficient=scene.scattering_coefficient)
+        for name in NAMES:
+            slopes = np.zeros((5, 3), paths.value.dtype)
+            np.add.at(slopes, table.link, engine.by_object(paths.by_path[name], name)[0])
+            if coherent:
+                slopes = 2.0 * (np.conj(field)[:, None] * slopes).real
+            expected = own.jacobian(own.derivative(here, name), name).toarray()
+            scale = max(np.abs(expected).max(), 1e-30)
+            np.testing.assert_allclose(slopes, expected, atol=1e-9 * scale)
+
+
 def levels_of_sionna(
     scene: SceneModel, tx: FloatArray, rx: FloatArray, radio: RadioConfig, seeds: range
 ) -> tuple[FloatArray, FloatArray]:

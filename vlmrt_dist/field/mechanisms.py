@@ -59,7 +59,7 @@ class Roughness:
     """
 
     def __init__(self, table: PathTable, scattering_coefficient: FloatArray) -> None:
-        self.scattering_coefficient = scattering_coefficient
+        self.scattering_coefficient, self._table = scattering_coefficient, table
         self._reflections = _Encounters(table, REFLECTION)
         self._edges = _Encounters(table, DIFFRACTION)
 
@@ -89,12 +89,24 @@ class Roughness:
             amplitudes that part itself; of powers the real part of the product of both, the
             amplitude conjugated. None: no path is diffracted
         """
-        by_share = -1.0 if coherent else -2.0
-        slope = by_share * coefficient / np.maximum(1.0 - coefficient**2, np.finfo(float).tiny)
+        slope = _slope(coefficient, coherent)
         parts = [self._reflections.slopes(value, slope)]
         if faces is not None:
             parts.append(self._edges.slopes(faces, slope))
         return merged(parts)
+
+    def by_interaction(
+        self, value: NDArray[Any], coefficient: FloatArray, *, coherent: bool,
+        faces: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:  # fmt: skip
+        """[D · P, S] derivatives by S of what paths carry, through each of their interactions alone
+        (row d · P + p); parameters as of :meth:`slopes`."""
+        slope = _slope(coefficient, coherent)
+        kind, met = self._table.kind.T[..., None], self._table.object.T
+        rows = np.where(kind == REFLECTION, value, 0.0)
+        if faces is not None:
+            rows = np.where(kind == DIFFRACTION, faces, rows)
+        return (rows * slope.T[met]).reshape(-1, value.shape[1])
 
 
 class _Encounters:
@@ -116,6 +128,12 @@ class _Encounters:
     def slopes(self, value: NDArray[Any], slope: FloatArray) -> Slopes:
         """Sums over the links' paths of what they carry [P, S], times an object's factor [S, K]."""
         return Slopes(self._link, self._object, slope.T[self._object] * (self._sum @ value))
+
+
+def _slope(coefficient: FloatArray, coherent: bool) -> FloatArray:
+    """[S, K] derivative by S of ln √(1 - S²), or of powers twice that."""
+    left = np.maximum(1.0 - coefficient**2, np.finfo(float).tiny)
+    return (-1.0 if coherent else -2.0) * coefficient / left
 
 
 def merged(parts: Sequence[Slopes]) -> Slopes:
