@@ -41,5 +41,6 @@ from .simulation import perturbed as perturbed
 from .simulation import simulate as simulate
 from .tracing import own_power as own_power
 from .tracing import trace as trace
+from .true_links import TrueLinks as TrueLinks
 from .walls import Walls as Walls
 from .walls import walls_of as walls_of
