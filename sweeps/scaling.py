@@ -13,6 +13,7 @@ something about overheads only as far as it has a core for every actor.
 
 import vlmrt_dist.program  # isort: split
 
+import secrets
 from typing import Literal, get_args
 
 import numpy as np
@@ -98,11 +99,12 @@ def main(
 def _estimate(
     results: ScalingResults, workers: ActorOptions, each: int, blocks: tuple[float, ...]
 ) -> None:
-    """Estimations by block size; every one has a campaign that none before it had."""
+    """Estimations by block size; every one has a campaign that none before it had, in this run or
+    in another, whose paths the cache might hold."""
     count = each * workers.num_actors
     for block in blocks:
-        first = sum(one.made for one in results.estimations)
-        found = measure_throughput(estimations(count, first), workers, block)
+        points = estimations(count, first=secrets.randbelow(2**62))
+        found = measure_throughput(points, workers, block)
         results.estimations.append(found)
 
 

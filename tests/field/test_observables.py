@@ -81,6 +81,12 @@ def moments(plan: Campaign, moment: Literal["mean", "rms_spread"]) -> DelayMomen
     return DelayMoment(m, n, moment, nothing, np.ones(len(m)))
 
 
+def uneven_bins(plan: Campaign) -> DelayPower:
+    block = PlannedBins(3.7, 100.0).on(plan)
+    assert isinstance(block, DelayPower)
+    return replace(block, floor_dbm=np.array(-120.0))
+
+
 BLOCKS: dict[str, Callable[[Campaign], Observable]] = {
     "bins": lambda plan: bins(plan, np.arange(0.0, 120.0, 4.0), -120.0),
     # The widths of these are rounded apart, as those of bins about each link's delays are.
@@ -238,7 +244,8 @@ def test_setups_keep_the_pulse_of_the_measurement(plan: Campaign) -> None:
         assert {each.bandwidth_hz for each in own} == {None}
     setup, none = np.array([0, 1, 1]), np.zeros(3, np.int64)
     start, stop = np.array([0.0, 0.0, 2.0]), np.array([5.0, 2.0, 4.0])
-    mixed = DelayPower(setup, none, start, stop, none - 70.0, none + 1.0)
+    level = np.full(3, -70.0)
+    mixed = DelayPower(setup, none, start, stop, level, np.ones(3))
     assert {mixed.of_setups(np.array([m])).pulse_ns for m in range(2)} == {mixed.pulse_ns}
 
 
