@@ -84,7 +84,11 @@ def moments(plan: Campaign, moment: Literal["mean", "rms_spread"]) -> DelayMomen
 def uneven_bins(plan: Campaign) -> DelayPower:
     block = PlannedBins(3.7, 100.0).on(plan)
     assert isinstance(block, DelayPower)
-    return replace(block, floor_dbm=np.array(-120.0))
+    start, stop = block.start_ns, block.stop_ns
+    return DelayPower(
+        block.setup, block.receiver, start, stop, block.power_dbm, block.noise_db,
+        floor_dbm=np.array(-120.0),
+    )  # fmt: skip
 
 
 BLOCKS: dict[str, Callable[[Campaign], Observable]] = {
