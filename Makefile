@@ -68,8 +68,8 @@ BESIDE := placement,positions
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	@told=$$(mktemp); trap 'rm -f "$$told"' EXIT; \
-	.venv/bin/vlmrt sweep $(BESIDE) --storage $(STORAGE) $(OPTIONS) >"$$told" 2>&1 & beside=$$!; \
-	.venv/bin/vlmrt sweep $(SWEEPS) --storage $(STORAGE) $(OPTIONS); ended=$$?; \
+	.venv/bin/vlmrt sweep $(BESIDE) --threads 1 --storage $(STORAGE) $(OPTIONS) >"$$told" 2>&1 & beside=$$!; \
+	.venv/bin/vlmrt sweep $(SWEEPS) --threads 1 --storage $(STORAGE) $(OPTIONS); ended=$$?; \
 	wait $$beside || ended=$$?; cat "$$told"; exit $$ended
 	.venv/bin/vlmrt report $(STORAGE) -o report.html --overwrite
 
