@@ -62,9 +62,10 @@ gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm
 	$(PY) cluster/gpu_check.py --variant $(VARIANT)
 
 STORAGE := results
-SWEEPS := depth,rays,initialization,complexity,receivers,rooms
+# The first two need no search for paths, which the other process compiles meanwhile.
+SWEEPS := complexity,rooms,depth,rays
 # Beside the others, in one process, so that two cores are busy to the end.
-BESIDE := placement,positions
+BESIDE := placement,receivers,positions,initialization
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	@told=$$(mktemp); trap 'rm -f "$$told"' EXIT; \

@@ -180,16 +180,30 @@ class Sweep:
             file.write(json.dumps(value).encode())
         return value
 
-    def rows(self, points: Sequence[Point]) -> list[Row]:
+    def rows(self, points: Sequence[Point], also_in: str | None = None) -> list[Row]:
         """The rows of points, with a bar over those that the ledger lacks.
 
+        :param also_in: another sweep; rows of this sweep's points that its study holds are taken
+            from there, as the study is no part of what determines a row
         :raises CommandExit: after a dry run has listed them
         """
+        if also_in is not None and not self.options.dry_run:
+            self._adopt(points, also_in)
         if self.options.dry_run:
             show(*outlook(points, self.ledger))
             leave()
         with point_bar(self.study.removesuffix("_quick")) as progress:
             return run(points, self.ledger, workers=self.workers, progress=progress)
+
+    def _adopt(self, points: Sequence[Point], sweep: str) -> None:
+        """Publish what another sweep has computed of points as rows of this study."""
+        own = self.study.split("_")[0]
+        there = self.ledger.keys(self.study)
+        lacking = [key for point in points for key in point.row_keys if key not in there]
+        found = self.ledger.read(self.study.replace(own, sweep, 1), lacking)
+        self.ledger.publish(
+            self.study, [dataclasses.replace(row, study=self.study) for row in found.values()]
+        )
 
     def timings(
         self, tasks: Sequence[Measured], measure: Callable[[Measured], Timing]
