@@ -109,7 +109,7 @@ def test_complex_fields_enter_as_their_parts_do(room: SceneModel, campaign: Camp
     def amplitude(tx: Any, rx: Any) -> np.ndarray:
         links = campaign.with_antennas(Antenna(tx), Antenna(rx))
         engine = Replay(trace(room, links, RADIO, cache=False), RADIO)
-        real, imaginary = engine._columns(engine._rows(here), (), True)[:2]
+        real, imaginary = engine._columns(engine._rows(here), (), True, None)[:2]
         return real + 1j * imaginary
 
     plain = amplitude(table, table)
@@ -135,7 +135,7 @@ def test_impulse_and_frequency_response_are_sionnas(room: SceneModel) -> None:
     links = campaign.with_antennas(tx, rx, split=True)
     table = trace(room, links, RADIO, cache=False)
     engine = Replay(table, RADIO.replace(tx_power_dbm=30.0))
-    columns = engine._columns(engine._rows(materials(room, RADIO.frequency)), (), True)
+    columns = engine._columns(engine._rows(materials(room, RADIO.frequency)), (), True, None)
     baseband = ((columns[0] + 1j * columns[1]) * engine._phase)[:, 0]
     delay = table.length / 299_792_458.0
     for n in range(2):

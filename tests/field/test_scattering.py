@@ -10,6 +10,7 @@ import pytest
 
 from tests.numerics import materials
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.campaign import Antenna
 from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
@@ -337,11 +338,49 @@ def test_retrace_is_the_reference() -> None:
     np.testing.assert_allclose(one, other, atol=0.05 * np.abs(one).max())
 
 
-def test_antennas_of_devices_are_refused() -> None:
-    from vlmrt_dist.campaign import Antenna, antennas_of
+def test_stated_antennas_like_the_default_ones_change_nothing() -> None:
+    scene, campaign = rough(box_room()), random_campaign(box_room(), 2, 3, seed=1)
+    radio = RADIO.replace(antenna_pattern="dipole", polarization="H", scattering_points=100)
+    stated = campaign.with_antennas(tx=Antenna("dipole", "H"), rx=Antenna("dipole", "H"))
+    found = diffuse(scene, stated, radio.replace(antenna_pattern="iso", polarization="V"))
+    np.testing.assert_array_equal(found, diffuse(scene, campaign, radio))
+    louder = campaign.with_antennas(
+        tx=Antenna("dipole", "H", power_dbm=radio.tx_power_dbm + 3.0), rx=Antenna("dipole", "H")
+    )
+    np.testing.assert_allclose(diffuse(scene, louder, radio), found * 10.0**0.3, rtol=1e-12)
 
+
+@pytest.mark.slow
+def test_turned_antennas_scatter_as_in_sionna() -> None:
+    """A slanted sector that looks down and aside; each of Sionna's rays scatters."""
+    from vlmrt_dist.paths import LiveScene, dr, place_devices, rt
+
+    scene = rough(plate(), 0.4, 0.15)
+    tx = Antenna("tr38901", (0.6,), orientation=(0.7, 0.9, 0.2))
+    rx = Antenna("hw_dipole", "H", orientation=(-0.4, 0.5, 0.3))
+    campaign = Campaign(TX[None], RX[None]).with_antennas(tx=tx, rx=rx)
+    radio = RADIO.replace(scattering_points=4000)
+    live = LiveScene(scene, radio)
+    place_devices(live.scene, campaign, radio)
+    solves = []
+    for samples in (400_009, 500_009):
+        with dr.suspend_grad():
+            paths = rt.PathSolver()(
+                live.scene, max_depth=1, max_num_paths_per_src=8_000_000, samples_per_src=samples,
+                los=False, diffuse_reflection=True, specular_reflection=False, refraction=False,
+            )  # fmt: skip
+        real, imaginary = (np.asarray(x.numpy(), float)[:, 0, 0, 0] for x in paths.a)
+        solves.append((real**2 + imaginary**2).sum(axis=1) * radio.tx_power)
+    level = watts_to_dbm(np.array(solves))
+    assert np.abs(np.diff(level, axis=0)).max() < 0.05
+    found = watts_to_dbm(diffuse(scene, campaign, radio)[0])
+    np.testing.assert_allclose(found, level.mean(axis=0), atol=0.1)
+
+
+def test_averages_over_ports_are_refused() -> None:
     scene, campaign = rough(box_room()), random_campaign(box_room(), 1, 2, seed=1)
-    antenna = Antenna("dipole")
-    stated = dataclasses.replace(campaign, antennas=antennas_of(campaign.present, antenna, antenna))
-    with pytest.raises(UnsupportedByReplay, match="antennas"):
-        mechanisms_of(scene, stated, RADIO)
+    dual = campaign.with_antennas(tx=Antenna(polarization="VH"), average="power")
+    with pytest.raises(UnsupportedByReplay, match=r"averages over ports.*split=True"):
+        mechanisms_of(scene, dual, RADIO)
+    with pytest.raises(UnsupportedByReplay, match=r"averages over ports"):
+        trace(scene, dual, RADIO)

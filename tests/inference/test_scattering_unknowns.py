@@ -14,7 +14,7 @@ import vlmrt_dist as vd
 from tests.numerics import materials
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign.free_space import random_campaign
-from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.errors import ConfigurationError, UnsupportedByReplay
 from vlmrt_dist.field import Parameter, ReplayObjective, trace
 from vlmrt_dist.scene.files.scene_xml import load_scene
 from vlmrt_dist.scene.model import SceneModel
@@ -131,3 +131,23 @@ def test_live_patterns_are_taken_over() -> None:
     scene = dataclasses.replace(truth(), objects=objects)
     read, _ = live_model(LiveScene(scene, RADIO, material_per_object=True).scene)
     assert [o.scattering_pattern for o in read.objects] == [pattern, pattern]
+
+
+def test_scenes_that_scatter_nothing_are_told() -> None:
+    from vlmrt_dist.field import NothingScatters
+
+    positions = random_campaign(box_room(), 1, 3, seed=4)
+    radio = RADIO.replace(scattering_points=20)
+    with pytest.warns(NothingScatters, match=r"no surface scatters.*with_materials.*--unknown"):
+        levels = vd.simulate(box_room(), positions, radio=radio, noise_db=0.1, seed=1)
+    with pytest.warns(NothingScatters):
+        vd.estimate(box_room(), levels, radio=radio, noise=vd.Noise(db=0.1))
+
+
+def test_unknown_orientations_beside_scattering_are_refused() -> None:
+    positions = random_campaign(box_room(), 1, 3, seed=4)
+    levels = positions.with_rss(np.full((1, 3), 1e-9))
+    with pytest.raises(UnsupportedByReplay, match=r"orientations.*state the orientations"):
+        vd.estimate(
+            truth(), levels, radio=RADIO, noise=vd.Noise(db=0.1, orientation_deg={"tx_yaw": 5.0})
+        )

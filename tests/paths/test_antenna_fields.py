@@ -78,7 +78,7 @@ def deviations(paths: rt.Paths, room: SceneModel, links: Campaign) -> np.ndarray
     table = trace(room, links, RADIO, cache=False)
     engine = Replay(table, RADIO.replace(tx_power_dbm=30.0))
     here = materials(room, RADIO.frequency)
-    columns = engine._columns(engine._rows(here), (), True)
+    columns = engine._columns(engine._rows(here), (), True, None)
     ours = (columns[0] + 1j * columns[1])[:, 0]
     ports = links.num_setups
     found = []

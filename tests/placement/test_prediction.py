@@ -13,11 +13,13 @@ from vlmrt_dist.placement.prediction import (
     random_campaigns,
     spread,
 )
+from vlmrt_dist.placement.sensitivities import Design
 from vlmrt_dist.placement.strategies.d_optimal import DOptimal
 from vlmrt_dist.scene.paper_room import box_room
 
 ROOM = box_room(0)  # five objects
 ALL = np.ones(2, bool)
+UNIT = Design(noise_db=1.0)
 
 
 def test_one_object_by_hand() -> None:
@@ -71,7 +73,7 @@ def sketched(strength: float = 20.0):
 
 def test_verdicts_and_links_of_a_pool() -> None:
     pool = sketched()
-    found = pool_prediction(ROOM, pool, np.array([0, 1]), 1.0, 0.5)
+    found = pool_prediction(ROOM, pool, np.array([0, 1]), UNIT)
     assert found.num_links == found.num_heard == 2
     assert found.verdict == ("estimated", "estimated", *["not_identified"] * 3)
     np.testing.assert_allclose(found.strongest, [20.0, 20.0, 0.0, 0.0, 0.0])
@@ -107,8 +109,8 @@ def test_a_target_that_makes_no_sense_is_refused(options: dict[str, Any], word: 
 
 def test_random_campaigns_are_medians_of_choices_from_the_pool() -> None:
     pool = sketched()
-    first = random_campaigns(ROOM, pool, 2, 3, noise_db=1.0, prior_width=0.5, count=20, seed=1)
-    again = random_campaigns(ROOM, pool, 2, 3, noise_db=1.0, prior_width=0.5, count=20, seed=1)
+    first = random_campaigns(ROOM, pool, 2, 3, design=UNIT, count=20, seed=1)
+    again = random_campaigns(ROOM, pool, 2, 3, design=UNIT, count=20, seed=1)
     assert first.mean_posterior == again.mean_posterior
     assert first.posterior[4] == 0.5
     assert 0.1 < first.mean_posterior < 0.5

@@ -8,13 +8,17 @@ from vlmrt_dist.campaign.region import Region
 from vlmrt_dist.placement.candidates import prior_draws, random_positions
 from vlmrt_dist.placement.refinement import PlanCriterion, refined
 from vlmrt_dist.placement.selection import Criterion
+from vlmrt_dist.placement.sensitivities import LEVELS, Design
 
 RADIO = vd.RadioConfig(max_depth=2)
 ROUNDS = 4
 
 
 def judged_by(
-    room: vd.SceneModel, criterion: Criterion, weight: FloatArray | None = None
+    room: vd.SceneModel,
+    criterion: Criterion,
+    weight: FloatArray | None = None,
+    design: Design = LEVELS,
 ) -> PlanCriterion:
     count = room.num_objects
     return PlanCriterion(
@@ -22,8 +26,7 @@ def judged_by(
         RADIO,
         prior_draws(room, RADIO, 0.5, 3, 0),
         np.ones(count, bool),
-        np.full(count, 0.5),
-        0.1,
+        design,
         weight,
     )
 
@@ -72,6 +75,15 @@ def test_the_criterion_grows_and_antennas_stay_where_they_may_stand(
     again = refined(room, start, measured, region, seed=0, rounds=ROUNDS)
     np.testing.assert_array_equal(again.tx, found.tx)
     np.testing.assert_array_equal(again.rx, found.rx)
+
+
+def test_the_criterion_grows_with_delay_bins(room: vd.SceneModel) -> None:
+    design = Design(observables="power,delay:10ns")
+    judged, start = judged_by(room, "D", design=design), random_positions(room, 1, 2, seed=0)
+    rows = judged.rows(room, start)[1]
+    assert rows[0].shape == (2 * judged.per_link, room.num_objects)
+    found = refined(room, start, judged, Region(), seed=0, rounds=2)
+    assert judged.value(judged.rows(room, found)[1]) > judged.value(rows)
 
 
 def test_what_cannot_move_stays(room: vd.SceneModel) -> None:

@@ -13,6 +13,7 @@ from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.options import CandidateOptions
 from vlmrt_dist.placement.prediction import predicted_std, random_campaigns
 from vlmrt_dist.placement.registry import STRATEGIES, place, strategy_named
+from vlmrt_dist.placement.sensitivities import Design
 from vlmrt_dist.placement.strategies._base import Strategy
 from vlmrt_dist.placement.strategies.a_optimal import AOptimal
 from vlmrt_dist.placement.strategies.d_optimal import DOptimal
@@ -142,7 +143,7 @@ def test_d_optimal_positions_tell_far_more_than_random_ones(
     for count, factor in ((3, 20.0), (8, 5.0)):
         planned = optimal.choose(room, pool, 3, count, seed=0)
         found = predicted_std(room, planned, radio=radio, noise_db=0.1)
-        chance = random_campaigns(room, pool, 3, count, noise_db=0.1, prior_width=0.5)
+        chance = random_campaigns(room, pool, 3, count, design=Design())
         assert factor * found.mean_cramer_rao < chance.mean_cramer_rao
 
 

@@ -41,6 +41,7 @@ from .observable_plans import ObservablePlan as ObservablePlan
 from .observable_plans import PlannedBins as PlannedBins
 from .observable_plans import PlannedMoment as PlannedMoment
 from .observable_plans import PlannedResponse as PlannedResponse
+from .observable_plans import observable_words as observable_words
 from .observable_plans import parse_observables as parse_observables
 from .observables import DelayMoment as DelayMoment
 from .observables import DelayPower as DelayPower

@@ -187,6 +187,42 @@ def parse_observables(text: str) -> tuple[bool, tuple[ObservablePlan, ...]]:
     return "power" in words, tuple(_plan(word) for word in words if word != "power")
 
 
+def observable_words(campaign: Campaign) -> str:
+    """The words of :func:`parse_observables` for what was measured in a campaign, so that other
+    links can be planned alike; window, subcarriers and noise are medians."""
+    words = ["power"] if campaign.has_level.any() else []
+    for block in campaign.observables:
+        word = _word(block)
+        if word.partition("@")[0] not in [each.partition("@")[0] for each in words]:
+            words.append(word)
+    return ",".join(words) or "power"
+
+
+def _word(block: Observable) -> str:
+    links = len(np.unique(np.stack([block.setup, block.receiver]), axis=1).T)
+    noise = float(np.nanmedian(np.append(block.noise[block.noise > 0.0], np.nan)))
+    if isinstance(block, DelayPower):
+        width = float(np.median(block.stop_ns - block.start_ns))
+        window = width * max(1, round(len(block) / max(links, 1)))
+        return f"delay:{width:g}ns/{window:g}ns" + _noise_word(noise, "db")
+    if isinstance(block, DelayMoment):
+        name = "mean_delay" if block.moment == "mean" else "delay_spread"
+        return name + _noise_word(noise, "ns")
+    tones = np.unique(block.frequency_hz)
+    spacing = float(np.ptp(tones)) / max(len(tones) - 1, 1) / 1e6
+    name = "magnitude"
+    if isinstance(block, FrequencyResponse):
+        name = "response"
+        ratio = np.sqrt((np.abs(block.value) ** 2).mean()) / (np.sqrt(2.0) * noise)
+        noise = float(20.0 * np.log10(ratio))
+    step = f"x{spacing:g}mhz" if spacing else ""
+    return f"{name}:{max(len(tones), 2)}{step}" + _noise_word(noise, "db")
+
+
+def _noise_word(noise: float, unit: str) -> str:
+    return f"@{noise:.3g}{unit}" if noise > 0.0 else ""
+
+
 def _plan(word: str) -> ObservablePlan:
     if parts := _BINS.fullmatch(word):
         width = float(parts[1])

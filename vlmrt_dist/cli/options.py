@@ -41,6 +41,7 @@ from vlmrt_dist.inference import (
 from vlmrt_dist.placement import (
     AOptimal,
     CandidateOptions,
+    Design,
     DOptimal,
     Grid,
     Random,
@@ -427,9 +428,13 @@ class CandidateFlags(RegionFlags, CandidateOptions):
 @option_group("Expected measurement")
 @dataclass(frozen=True)
 class DesignOptions(Options):
-    """Noise and prior that a plan assumes.
+    """What is going to be measured, and the prior that a plan assumes.
 
     :param noise_db: standard deviation of each level that is expected [dB]
+    :param observe: what is going to be measured of each link, as in power,delay:10ns@1db; see
+        simulate --observe
+    :param quantities: a parameter of the objects that is unknown; may be repeated. Positions are
+        chosen for the conductivities, in spite of what else is unknown
     :param prior_width: standard deviation of ln(conductivity) before measuring; default: 0.5, or
         after a measurement that of published measurements, as estimate has it
     :param fixed: object of known conductivity; may be repeated
@@ -439,12 +444,25 @@ class DesignOptions(Options):
     noise_db: float = 0.1
     prior_width: float | None = None
     fixed: Annotated[tuple[str, ...], Parameter(metavar="NAME")] = ()
+    observe: Annotated[str | None, Parameter(metavar="WORDS")] = None
+    quantities: Annotated[tuple[str, ...], Parameter(name="--unknown")] = ("conductivity",)
 
     def __post_init__(self) -> None:
         for name in ("noise_db", "prior_width"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < math.inf:
                 raise ConfigurationError(f"--{name.replace('_', '-')} must be positive and finite")
+        self.value()
+
+    def value(self) -> Design:
+        """The design without a measurement before it.
+
+        :raises ConfigurationError: if a word is no observable, or a quantity cannot be planned for
+        """
+        return Design(
+            noise_db=self.noise_db, prior_width=self.planned_width, fixed=self.fixed,
+            observables=self.observe or "power", quantities=self.quantities,
+        )  # fmt: skip
 
     @property
     def planned_width(self) -> float:
@@ -480,8 +498,10 @@ def strategy_of(
     strategy = kinds[name](candidates=value_of(CandidateOptions, candidates), radio=radio)
     if design is not None:
         strategy = dataclasses.replace(
-            strategy, noise_db=design.noise_db, prior_width=design.planned_width, fixed=design.fixed
-        )
+            strategy, noise_db=design.noise_db, prior_width=design.planned_width,
+            fixed=design.fixed, observables=design.value().observables,
+            quantities=design.quantities,
+        )  # fmt: skip
     if start is not None and isinstance(strategy, VlmThenRefine):
         strategy = dataclasses.replace(strategy, start=start)
     return strategy

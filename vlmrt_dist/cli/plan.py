@@ -41,7 +41,6 @@ from vlmrt_dist.inference import (
     Noise,
     Parameters,
     Prior,
-    Quantity,
     estimate,
 )
 from vlmrt_dist.placement import (
@@ -225,17 +224,14 @@ def plan_command(
             planned = strategy.place(room, *size, seed=seed, progress=progress)
         pool = pool_for(
             room, *size, seed=seed, radio=asked, candidates=value_of(CandidateOptions, candidates),
-            prior_width=design.planned_width, fixed=design.fixed, progress=progress,
+            design=design.value(), progress=progress,
         )  # fmt: skip
         if isinstance(strategy, OptimalStrategy):
             if wanted is not None:
                 planned, lines = _for_target(room, strategy, pool, wanted, size, seed)
             else:
                 planned = strategy.choose(room, pool, *size, seed=seed, progress=progress)
-        report = plan_report(
-            room, planned, pool, radio=asked, noise_db=design.noise_db,
-            prior_width=design.planned_width, fixed=design.fixed, seed=seed,
-        )  # fmt: skip
+        report = plan_report(room, planned, pool, radio=asked, design=design.value(), seed=seed)
     text, answer = report.text(lines), report.to_dict(lines)
     if output.alternatives:
         worth = _compared(room, planned, output.alternatives, design, asked)
@@ -253,13 +249,11 @@ def _compared(
     radio: RadioConfig,
 ) -> tuple[ObservableWorth, ...]:
     """Conductivities and permittivities that each alternative would determine."""
-    quantities: tuple[Quantity, ...] = ("conductivity", "relative_permittivity")
+    both = dataclasses.replace(design.value(), quantities=("conductivity", "relative_permittivity"))
     with results_only(), progress_bar() as progress:
         return compare_observables(
-            scene, planned, alternatives, radio=radio, noise_db=design.noise_db,
-            prior=Prior(design.planned_width),
-            parameters=Parameters(quantities, fixed=design.fixed), progress=progress,
-        )  # fmt: skip
+            scene, planned, alternatives, radio=radio, design=both, progress=progress
+        )
 
 
 def _worth_lines(worth: tuple[ObservableWorth, ...]) -> list[str]:
@@ -328,7 +322,8 @@ def _next(
         )  # fmt: skip
         return plan_next(
             scene, measured, result, num_receivers=receivers, radio=radio,
-            candidates=value_of(CandidateOptions, candidates), seed=seed, progress=progress,
+            candidates=value_of(CandidateOptions, candidates), observables=design.observe,
+            seed=seed, progress=progress,
         )  # fmt: skip
 
 

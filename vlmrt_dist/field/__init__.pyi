@@ -40,7 +40,10 @@ from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
 from .simulation import perturbed as perturbed
 from .simulation import simulate as simulate
+from .smooth_surfaces import NothingScatters as NothingScatters
+from .smooth_surfaces import warn_if_nothing_scatters as warn_if_nothing_scatters
 from .tracing import own_power as own_power
 from .tracing import trace as trace
+from .true_links import TrueLinks as TrueLinks
 from .walls import Walls as Walls
 from .walls import walls_of as walls_of

@@ -106,7 +106,10 @@ class ReplayObjective:
         if not self._turning:
             for carrier, plain in zip(self._carriers, self._replays, strict=True):
                 part = self._setups(carrier)
-                replay = Replay(plain.table, carrier.radio, plain.walls, turning=True)
+                replay = Replay(
+                    plain.table, carrier.radio, plain.walls, turning=True,
+                    mechanisms=plain.mechanisms, roughness=plain.roughness,
+                )  # fmt: skip
                 fields = AntennaFields(self._scene, part, carrier.radio, plain.table)
                 self._turning.append((replay, fields))
         for carrier, (replay, fields) in zip(self._carriers, self._turning, strict=True):

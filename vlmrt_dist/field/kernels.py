@@ -26,6 +26,9 @@ KINDS = 4
 
 NO_LAYER = 0xFFFFFFFF
 
+_EDGE_INPUTS = 10
+"""Columns of edges before the objects of their wedges."""
+
 _ALIGNMENT = 64
 
 
@@ -77,7 +80,8 @@ def walk(
     :param edges: of diffracted paths, zeros for others: weights of the near and the far face's
         coefficients (real and imaginary parts apart), cos and sin of the turns to the far face's
         basis and back, cosine of incidence on the far face, whether it reflects, and the object;
-        None: no path is diffracted
+        behind them, where surfaces scatter, what that leaves of the objects' reflection
+        coefficients [S · K'']. None: no path is diffracted
     :param factors: derivatives of η, of the thickness in radians, or of ln T, by the parameters
         that are differentiated by; none: by none
     :param unknown: which of the three: "eta", "thickness", "extra_loss_db"
@@ -208,8 +212,8 @@ def _edge_of(
     unknown: str,
 ) -> _Edge:
     """The far faces; parameters as of :func:`walk`."""
-    path, slab_offset, _ = lanes
-    column, k = edges[:-1], edges[-1]
+    path, slab_offset, object_offset = lanes
+    column, k, rough = edges[:_EDGE_INPUTS], edges[_EDGE_INPUTS], edges[_EDGE_INPUTS + 1 :]
     if path is not None:
         column, k = [dr.gather(Float, x, path) for x in column], dr.gather(UInt, k, path)
     slabs = _slabs_of(materials, k, slab_offset, stacked)
@@ -220,6 +224,9 @@ def _edge_of(
     value = [dr.select(bright, x, Complex(-1.0)) for x in value]
     changes = [[dr.select(bright, x, Complex(0.0)) for x in pair] for pair in changes]
     near, far = Complex(*column[0:2]), Complex(*column[2:4])
+    if rough:
+        left = dr.gather(Float, rough[0], k if object_offset is None else k + object_offset)
+        near, far = near * left, far * dr.select(bright, left, 1.0)
     turned, back = (column[4], column[5]), (column[6], column[7])
     return _Edge(near, far, turned, back, value, changes, [])
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import Slopes
-from vlmrt_dist.paths import REFLECTION, PathTable
+from vlmrt_dist.paths import DIFFRACTION, REFLECTION, PathTable
 
 
 class Added(NamedTuple):
@@ -51,27 +51,17 @@ class Mechanism(Protocol):
 class Roughness:
     """Loss of specular reflections to diffuse scattering.
 
-    As in Sionna every specular reflection carries the factor √(1 - S²) of its object; transmissions
-    carry none.
+    As in Sionna every specular reflection carries the factor √(1 - S²) of its object, and so do the
+    coefficients of a wedge's faces where an edge diffracts; transmissions carry none.
 
     :param table: the paths
     :param scattering_coefficient: [K] S of the objects as the scene states them
     """
 
     def __init__(self, table: PathTable, scattering_coefficient: FloatArray) -> None:
-        self.scattering_coefficient = scattering_coefficient
-        paths, objects = table.num_paths, table.num_objects
-        path, depth = np.nonzero(table.kind == REFLECTION)
-        met = table.object[path, depth].astype(np.int64)
-        ones = np.ones(len(path))
-        self._count = sp.csr_matrix((ones, (path, met)), (paths, objects))
-        self._count.sum_duplicates()
-        pairs = self._count.tocoo()
-        entry, row = np.unique(
-            table.link[pairs.row].astype(np.int64) * objects + pairs.col, return_inverse=True
-        )
-        self._link, self._object = np.divmod(entry, max(objects, 1))
-        self._sum = sp.csr_matrix((pairs.data, (row, pairs.row)), (len(entry), paths))
+        self.scattering_coefficient, self._table = scattering_coefficient, table
+        self._reflections = _Encounters(table, REFLECTION)
+        self._edges = _Encounters(table, DIFFRACTION)
 
     def of(self, materials: Materials, count: int) -> FloatArray:
         """[S, K] scattering coefficients of S = ``count`` parameter vectors."""
@@ -82,16 +72,68 @@ class Roughness:
     def share(self, coefficient: FloatArray) -> FloatArray:
         """[P, S] share of each path's power that its reflections leave."""
         with np.errstate(divide="ignore"):
-            return np.asarray(np.exp(self._count @ np.log1p(-(coefficient.T**2))))
+            return np.asarray(np.exp(self._reflections.count @ np.log1p(-(coefficient.T**2))))
 
-    def slopes(self, value: NDArray[Any], coefficient: FloatArray, *, coherent: bool) -> Slopes:
+    def slopes(
+        self,
+        value: NDArray[Any],
+        coefficient: FloatArray,
+        *,
+        coherent: bool,
+        faces: NDArray[Any] | None = None,
+    ) -> Slopes:
         """Derivative by S of what the links receive over the paths.
 
         :param value: [P, S] powers, or amplitudes with their phase, the share included
+        :param faces: [P, S] the part of the diffracted paths' that the faces of wedges reflect: of
+            amplitudes that part itself; of powers the real part of the product of both, the
+            amplitude conjugated. None: no path is diffracted
         """
-        by_share = -1.0 if coherent else -2.0
-        slope = by_share * coefficient / np.maximum(1.0 - coefficient**2, np.finfo(float).tiny)
+        slope = _slope(coefficient, coherent)
+        parts = [self._reflections.slopes(value, slope)]
+        if faces is not None:
+            parts.append(self._edges.slopes(faces, slope))
+        return merged(parts)
+
+    def by_interaction(
+        self, value: NDArray[Any], coefficient: FloatArray, *, coherent: bool,
+        faces: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:  # fmt: skip
+        """[D · P, S] derivatives by S of what paths carry, through each of their interactions alone
+        (row d · P + p); parameters as of :meth:`slopes`."""
+        slope = _slope(coefficient, coherent)
+        kind, met = self._table.kind.T[..., None], self._table.object.T
+        rows = np.where(kind == REFLECTION, value, 0.0)
+        if faces is not None:
+            rows = np.where(kind == DIFFRACTION, faces, rows)
+        return (rows * slope.T[met]).reshape(-1, value.shape[1])
+
+
+class _Encounters:
+    """The objects that paths meet in one kind of interaction."""
+
+    def __init__(self, table: PathTable, kind: int) -> None:
+        paths, objects = table.num_paths, table.num_objects
+        path, depth = np.nonzero(table.kind == kind)
+        met = table.object[path, depth].astype(np.int64)
+        self.count = sp.csr_matrix((np.ones(len(path)), (path, met)), (paths, objects))
+        self.count.sum_duplicates()
+        pairs = self.count.tocoo()
+        entry, row = np.unique(
+            table.link[pairs.row].astype(np.int64) * objects + pairs.col, return_inverse=True
+        )
+        self._link, self._object = np.divmod(entry, max(objects, 1))
+        self._sum = sp.csr_matrix((pairs.data, (row, pairs.row)), (len(entry), paths))
+
+    def slopes(self, value: NDArray[Any], slope: FloatArray) -> Slopes:
+        """Sums over the links' paths of what they carry [P, S], times an object's factor [S, K]."""
         return Slopes(self._link, self._object, slope.T[self._object] * (self._sum @ value))
+
+
+def _slope(coefficient: FloatArray, coherent: bool) -> FloatArray:
+    """[S, K] derivative by S of ln √(1 - S²), or of powers twice that."""
+    left = np.maximum(1.0 - coefficient**2, np.finfo(float).tiny)
+    return (-1.0 if coherent else -2.0) * coefficient / left
 
 
 def merged(parts: Sequence[Slopes]) -> Slopes:

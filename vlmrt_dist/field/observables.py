@@ -36,10 +36,11 @@ from vlmrt_dist.campaign import (
     RadioConfig,
     ResponseMagnitude,
 )
-from vlmrt_dist.errors import UnsupportedByReplay
+from vlmrt_dist.field.arrivals import Arrivals
 from vlmrt_dist.field.materials import Materials, Parameter
 from vlmrt_dist.field.objective import DB, LinkOffsets, Observed
 from vlmrt_dist.field.replay import NEPER, Replay
+from vlmrt_dist.field.scattering import refuse_beside_scattering
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.units import SPEED_OF_LIGHT, dbm_to_watts, watts_to_dbm
 
@@ -99,16 +100,16 @@ class ObservableReplay:
         carriers: Sequence[Carrier],
         replays: Sequence[Replay],
     ) -> None:
-        self._parts: list[tuple[Carrier, Replay, list[_Placed]]] = []
+        self._parts: list[tuple[Carrier, Arrivals, list[_Placed]]] = []
         self._num_rows = sum(len(block.row_setup) for block in campaign.observables)
         self._receivers = campaign.num_receivers
-        first, power = _first_delays(table), _transmit_powers(campaign)
-        for carrier, replay in zip(carriers, replays, strict=True):
-            if replay.mechanisms or replay.roughness is not None:
-                raise UnsupportedByReplay(
-                    "only levels are modelled together with diffuse scattering, not "
-                    f"{campaign.observables[0].name}; leave out the one or the other"
-                )
+        power = _transmit_powers(campaign)
+        if any(replay.mechanisms for replay in replays):
+            refuse_beside_scattering(campaign)
+        pulses = [b.pulse_ns for b in campaign.observables if isinstance(b, DelayPower)]
+        each = [Arrivals(replay, min(pulses, default=None)) for replay in replays]
+        first = _first_delays(table, carriers, each)
+        for carrier, arrivals in zip(carriers, each, strict=True):
             placed, start = [], 0
             number = np.full(campaign.num_setups, -1)
             number[carrier.setups] = np.arange(len(carrier.setups))
@@ -119,9 +120,9 @@ class ObservableReplay:
                 if here.any():
                     some = block.take(here)
                     link = some.setup * self._receivers + some.receiver
-                    lines = _Lines.of(some, number[some.setup], replay, first[link])
-                    placed.append(_Placed(rows, link, _model(some, lines, replay.radio, power)))
-            self._parts.append((carrier, replay, placed))
+                    lines = _Lines.of(some, number[some.setup], arrivals, first[link])
+                    placed.append(_Placed(rows, link, _model(some, lines, carrier.radio, power)))
+            self._parts.append((carrier, arrivals, placed))
 
     def __call__(
         self,
@@ -138,17 +139,17 @@ class ObservableReplay:
         shape = count, self._num_rows
         value, by_delay, by_gain = (np.zeros(shape) for _ in range(3))
         by: dict[Parameter, FloatArray] = {}
-        for carrier, replay, placed in self._parts:
+        for carrier, arrivals, placed in self._parts:
             here = materials[carrier.radio.frequency]
             for coherent in (False, True):
                 which = [each for each in placed if each.model.coherent == coherent]
                 if not which:
                     continue
-                paths = replay.by_path(here, wanted, coherent=coherent)
-                sums = [each.sums(paths.value, offsets) for each in which]
-                for q, by_path in paths.by_path.items():
-                    slopes = replay.by_object(by_path, q)
-                    slopes *= replay.steps(here, q)[:, None, :]
+                values = arrivals.at(here, wanted, coherent=coherent)
+                sums = [each.sums(values.value, offsets) for each in which]
+                for q in values.paths.by_path:
+                    slopes = arrivals.by_object(values, q)
+                    slopes *= arrivals.replay.steps(here, q)[:, None, :]
                     total = by.setdefault(q, np.zeros((*shape, slopes.shape[2])))
                     for each, found in zip(which, sums, strict=True):
                         for s, one in enumerate(found):
@@ -203,21 +204,21 @@ class _Lines(NamedTuple):
     begin: IntArray
 
     @staticmethod
-    def of(block: Observable, setup: IntArray, replay: Replay, first_ns: FloatArray) -> _Lines:
+    def of(block: Observable, setup: IntArray, arrivals: Arrivals, first_ns: FloatArray) -> _Lines:
         """The pairs of a block.
 
         :param setup: [E] setup of each line in the replay's table
         :param first_ns: [E] delay of the earliest path of its link
         """
-        table = replay.table
-        order = np.argsort(table.link, kind="stable")
-        ends = np.searchsorted(table.link[order], np.arange(replay.num_links + 1))
-        link = setup * table.num_receivers + block.receiver
+        replay = arrivals.replay
+        order = np.argsort(arrivals.link, kind="stable")
+        ends = np.searchsorted(arrivals.link[order], np.arange(replay.num_links + 1))
+        link = setup * replay.table.num_receivers + block.receiver
         sizes = ends[link + 1] - ends[link]
         begin = np.concatenate([[0], np.cumsum(sizes)])
         line = np.repeat(np.arange(len(link)), sizes)
         path = order[ends[link][line] + np.arange(len(line)) - begin[:-1][line]]
-        delay = 1e9 * table.length[path] / SPEED_OF_LIGHT
+        delay = 1e9 * arrivals.length[path] / SPEED_OF_LIGHT
         if getattr(block, "counted_from", "") == "first_path":
             delay = delay - first_ns[line]
         return _Lines(len(link), line, path, delay, begin)
@@ -233,11 +234,21 @@ class _Lines(NamedTuple):
         return np.bincount(self.line, values, self.num).astype(np.float64)
 
 
-def _first_delays(table: PathTable) -> FloatArray:
-    """[M · N] delay of the earliest path of each link [ns]; zero where no path arrives."""
-    first = np.full(table.num_setups * table.num_receivers, np.inf)
+def _first_delays(
+    table: PathTable, carriers: Sequence[Carrier], arrivals: Sequence[Arrivals]
+) -> FloatArray:
+    """[M · N] delay of the earliest path of each link [ns]; where there is none that of the first
+    scattered power, and zero where nothing arrives."""
+    shape = table.num_setups, table.num_receivers
+    first = np.full(shape[0] * shape[1], np.inf)
     np.minimum.at(first, table.link, table.length)
-    return np.where(np.isfinite(first), 1e9 * first / SPEED_OF_LIGHT, 0.0)
+    first = first.reshape(shape)
+    for carrier, each in zip(carriers, arrivals, strict=True):
+        own = np.full(each.replay.num_links, np.inf)
+        np.minimum.at(own, each.link, each.length)
+        here = first[carrier.setups]
+        first[carrier.setups] = np.where(np.isfinite(here), here, own.reshape(here.shape))
+    return np.where(np.isfinite(first), 1e9 * first / SPEED_OF_LIGHT, 0.0).ravel()
 
 
 def _transmit_powers(campaign: Campaign) -> FloatArray:

@@ -130,8 +130,8 @@ class Replay:
         if not self._plain and (several or turning):
             what = "averages over ports" if several else "unknown orientations"
             raise UnsupportedByReplay(
-                f"{what} are not modelled together with diffuse scattering; leave out one "
-                "of the two"
+                f"{what} are not modelled together with diffuse scattering; state "
+                "the orientations, give devices one port, or leave out diffuse_reflection"
             )
         self._averages = PortAverages(table) if several else None
         self._target, targets = self._path_link, self.num_links
@@ -191,11 +191,6 @@ class Replay:
         table = self.table
         if table.edge is None or not (table.kind == DIFFRACTION).any():
             return None
-        if self.roughness is not None:
-            raise UnsupportedByReplay(
-                "diffuse_reflection is not modelled together with diffraction: an edge's faces "
-                "would reflect less; leave out one of the two, or give engine='retrace'"
-            )
         there = (table.kind[first] == DIFFRACTION).any(axis=1)
         rows, weights = EdgeRows.of(table.edge[first]), np.zeros((len(there), 2), complex)
         weights[there] = np.stack(
@@ -205,9 +200,24 @@ class Replay:
         for angle in (rows.turned, rows.back):
             columns += [np.cos(angle), np.sin(angle)]
         columns += [np.where(there, rows.cosine, 1.0), rows.bright]
+        if self.roughness is not None:  # what a far face in shadow adds is no reflection
+            lit = np.where(rows.bright > 0.5, weights[:, 1], 0.0)
+            self._lit = [device(Float, x) for x in (lit.real, lit.imag)]
         met = np.where(table.kind[first] == DIFFRACTION, table.object[first], 0).sum(axis=1)
         met = np.where(there, np.searchsorted(self._objects, met), 0)
         return [*(device(Float, x) for x in columns), device(UInt, met)]
+
+    def _rough_edges(self, coefficient: FloatArray, *, faces: bool) -> list[Any] | None:
+        """The inputs of wedges whose faces scatter.
+
+        :param coefficient: [S, K] S of the objects
+        :param faces: leave out what no face reflects
+        """
+        if self._edges is None:
+            return None
+        left = device(Float, np.sqrt(1.0 - coefficient[:, self._objects] ** 2))
+        return [*self._edges[:2], *(self._lit if faces else self._edges[2:4]), *self._edges[4:],
+                left]  # fmt: skip
 
     def aim(self, tx: EndFields, rx: EndFields) -> None:
         """Replace the fields of the antennas, of a replay whose antennas turn."""
@@ -223,7 +233,7 @@ class Replay:
         if self.table.num_paths == 0:
             return np.zeros((self.num_links, 6))
         coherent = self.radio.combining == "coherent"
-        matrix = matrices(self._kernel(rows, (), coherent))[0]
+        matrix = matrices(self._kernel(rows, (), coherent, self._edges))[0]
         tx, rx = self._ends
         ends = [Ends(slope, rx) for slope in self._turned[0]]
         ends += [Ends(tx, slope) for slope in self._turned[1]]
@@ -307,25 +317,52 @@ class Replay:
         value: NDArray[Any] = np.zeros((0, 0))
         for group in tuple(walks_of(wanted)) or ((),):
             every = [
-                self._of_paths(part.rows, group, coherent) for part in self._parts(materials, group)
+                self._of_paths(part, group, coherent) for part in self._parts(materials, group)
             ]
-            columns = [_beside(each) for each in zip(*every, strict=True)]
-            value = columns[0]
-            if group:
-                rows = np.concatenate(columns[1:] or [value[:0]])
-                found |= zip(group, np.split(rows, len(group)), strict=True)
+            value = _beside([each.value for each in every])
+            found |= {name: _beside([each.by_path[name] for each in every]) for name in group}
         return PathValues(value, found)
 
-    def _of_paths(
-        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
-    ) -> list[NDArray[Any]]:
+    def _of_paths(self, part: _Part, group: tuple[Parameter, ...], coherent: bool) -> PathValues:
+        walked = tuple(n for n in group if n not in SCATTERING)
+        count = len(part.rows[0])
         if self.table.num_paths == 0:
-            return [np.zeros((0, len(rows[0])), np.complex128 if coherent else np.float64)]
-        columns = self._columns(rows, wanted, coherent)
-        if not coherent:
-            return list(columns)
-        pairs = zip(columns[::2], columns[1::2], strict=True)
-        return [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
+            none = np.zeros((0, count), np.complex128 if coherent else np.float64)
+            return PathValues(none, dict.fromkeys(group, none))
+        columns: list[NDArray[Any]] = list(
+            self._columns(part.rows, walked, coherent, self._edges_at(part))
+        )
+        if coherent:
+            pairs = zip(columns[::2], columns[1::2], strict=True)
+            columns = [(real + 1j * imaginary) * self._phase for real, imaginary in pairs]
+        share = coefficient = None
+        if self.roughness is not None and part.materials is not None:
+            coefficient = self.roughness.of(part.materials, count)
+            share = self.roughness.share(coefficient)
+            columns = [x * (np.sqrt(share) if coherent else share) for x in columns]
+        found = split_rows(walked, np.concatenate(columns[1:])) if walked else {}
+        for name in group:
+            if name not in walked:
+                shape = self.table.max_depth * self.table.num_paths, count
+                found[name] = np.zeros(shape, columns[0].dtype)
+        if "scattering_coefficient" in group and coefficient is not None and share is not None:
+            assert self.roughness is not None
+            faces = self._of_faces(part.rows, coefficient, share, coherent)
+            found["scattering_coefficient"] = self.roughness.by_interaction(
+                columns[0], coefficient, coherent=coherent, faces=faces
+            )
+        return PathValues(columns[0], found)
+
+    def _edges_at(self, part: _Part) -> list[Any] | None:
+        """The kernel's inputs of wedges at some parameter vectors."""
+        if self._edges is None or self.roughness is None or part.materials is None:
+            return self._edges
+        coefficient = self.roughness.of(part.materials, len(part.rows[0]))
+        return self._rough_edges(coefficient, faces=False)
+
+    def vectors(self, materials: Materials) -> Materials:
+        """Materials of S parameter vectors, [S, K] each."""
+        return _some_of(materials, slice(None), len(self._rows(materials)[0]))
 
     def by_object(self, by_path: NDArray[Any], unknown: Parameter) -> NDArray[Any]:
         """Dense [S, P, K] derivatives of the paths' values by a parameter of the objects (behind
@@ -333,7 +370,7 @@ class Replay:
 
         :param unknown: parameter that they are by
         """
-        of = self._by_object if unknown == "extra_loss_db" else self._by_slab
+        of = self._by_object if unknown in OF_OBJECTS else self._by_slab
         paths, slabs = self.table.num_paths, of.num_slabs
         if id(of) not in self._sum_met:
             pair, row = np.unique(of.there % max(paths, 1) * slabs + of.slab, return_inverse=True)
@@ -442,9 +479,10 @@ class Replay:
             names.append("extra_loss_db")
             given.append(np.zeros(objects) if loss is None else loss)
         arrays = [np.array(x, np.float64, ndmin=2, copy=None) for x in given]
-        rough = [x for x in (materials.scattering_coefficient, materials.xpd_coefficient)
-                 if x is not None]  # fmt: skip
-        count = max([len(x) for x in arrays] + [len(x) for x in rough if np.ndim(x) == 2])
+        count = max(map(len, arrays))
+        for rough in (materials.scattering_coefficient, materials.xpd_coefficient):
+            if rough is not None and np.ndim(rough) == 2:
+                count = max(count, len(rough))
         for name, x in zip(names, arrays, strict=True):
             if x.shape not in ((1, objects), (count, objects)):
                 raise ValueError(f"{name} has shape {x.shape}, expected ({count}, {objects})")
@@ -485,12 +523,11 @@ class Replay:
         if self.table.num_paths == 0:
             columns = [np.zeros((0, len(part.rows[0])))] * (1 + coherent)
         else:
-            columns = self._columns(part.rows, walked, coherent)
+            columns = self._columns(part.rows, walked, coherent, self._edges_at(part))
         if not self._plain:
             return self._with_mechanisms(columns, part, group, walked)
         rss, by_path, _ = self._summed(columns)
-        rows = zip(walked, np.split(by_path, len(walked)), strict=True) if walked else ()
-        found = {n: Derivative(rss, own) for n, own in rows}
+        found = {n: Derivative(rss, own) for n, own in split_rows(walked, by_path).items()}
         if len(walked) < len(group):  # smooth surfaces do not change with S
             found |= {n: Derivative(rss, by_path[:0]) for n in group if n not in found}
         return rss, found
@@ -515,7 +552,8 @@ class Replay:
                 value = columns[0]
                 if coherent:
                     value = (columns[0] + 1j * columns[1]) * self._phase
-                found = self.roughness.slopes(value, coefficient, coherent=coherent)
+                faces = self._of_faces(part.rows, coefficient, share, coherent)
+                found = self.roughness.slopes(value, coefficient, coherent=coherent, faces=faces)
                 none = np.zeros((self.num_links, count), value.dtype)
                 added.append(Added(none, {"scattering_coefficient": found}))
         fields = [each.value for each in added if np.iscomplexobj(each.value)]
@@ -527,29 +565,54 @@ class Replay:
                     change = 2.0 * (np.conj(field)[found.link] * found.value).real
                     found = found._replace(value=change)
                 slopes[name].append(found)
-        rows = dict(zip(walked, np.split(by_path, len(walked)), strict=True)) if walked else {}
+        rows = split_rows(walked, by_path)
         none = np.zeros((0, count))
         return rss, {
             name: Derivative(rss, rows.get(name, none), merged(parts) if parts else None)
             for name, parts in slopes.items()
         }
 
+    def _of_faces(
+        self, rows: list[FloatArray], coefficient: FloatArray, share: FloatArray, coherent: bool
+    ) -> NDArray[Any] | None:
+        """What faces of wedges reflect of each path, as :meth:`Roughness.slopes` takes it."""
+        if self._edges is None:
+            return None
+        whole, faces = (
+            real + 1j * imaginary
+            for real, imaginary in (
+                self._columns(rows, (), True, self._rough_edges(coefficient, faces=only))
+                for only in (False, True)
+            )
+        )
+        if coherent:
+            return np.asarray(faces * np.sqrt(share) * self._phase)
+        return np.asarray((np.conj(whole) * faces).real * share)
+
     def _columns(
-        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+        self,
+        rows: list[FloatArray],
+        wanted: tuple[Parameter, ...],
+        coherent: bool,
+        edges: list[Any] | None,
     ) -> list[FloatArray]:
         """Columns of :func:`walk`, [P, S] each: power or amplitude, then derivatives."""
-        columns = self._kernel(rows, wanted, coherent)
+        columns = self._kernel(rows, wanted, coherent, edges)
         if self._which is None:
             return columns
         amplitude, *changes = (self._ends.amplitude(m, self._which) for m in matrices(columns))
         return columns_of(amplitude, changes, coherent)
 
     def _kernel(
-        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], coherent: bool
+        self,
+        rows: list[FloatArray],
+        wanted: tuple[Parameter, ...],
+        coherent: bool,
+        edges: list[Any] | None,
     ) -> list[FloatArray]:
         """Columns [P, S] of :func:`walk`, or of :func:`transfer` for the different paths."""
         paths, count = self._lane_paths, len(rows[0])
-        common = self._common(rows, wanted)
+        common = self._common(rows, wanted, edges)
         if self._which is None:
             return [v.numpy().reshape(paths, count) for v in walk(*common, coherent)]
         # What does not depend on a path, as the depth zero has it, is one number.
@@ -557,7 +620,9 @@ class Replay:
         found = [np.broadcast_to(v.numpy(), shape) for v in transfer(*common)]
         return [v.reshape(paths, count) for v in found]
 
-    def _common(self, rows: list[FloatArray], wanted: tuple[Parameter, ...]) -> _Arguments:
+    def _common(
+        self, rows: list[FloatArray], wanted: tuple[Parameter, ...], edges: list[Any] | None
+    ) -> _Arguments:
         """Arguments that all kernels share."""
         count = len(rows[0])
         sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
@@ -579,7 +644,7 @@ class Replay:
             self._floats,
             self._encounters,
             self._stacked,
-            self._edges,
+            edges,
             self.table.max_depth,
             tuple((factor[name].real, factor[name].imag) for name in wanted),
             "eta" if set(wanted) <= BY_ETA else wanted[0],
@@ -667,6 +732,12 @@ def _joined(parts: Sequence[Derivative]) -> Derivative:
         return Derivative(rss, by_path)
     values = _beside([each.value for each in added])
     return Derivative(rss, by_path, added[0]._replace(value=values))
+
+
+def split_rows(names: tuple[Parameter, ...], rows: NDArray[Any]) -> dict[Parameter, NDArray[Any]]:
+    """The rows of each of several parameters, one behind another."""
+    size = len(rows) // max(len(names), 1)
+    return {name: rows[i * size : (i + 1) * size] for i, name in enumerate(names)}
 
 
 def _no_slopes(count: int) -> Slopes:

@@ -30,6 +30,7 @@ from vlmrt_dist.errors import (
     MaterialError,
     NoPathsError,
 )
+from vlmrt_dist.field.smooth_surfaces import warn_if_nothing_scatters
 from vlmrt_dist.field.true_links import TrueLinks, with_observables
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.scene import SceneLike, SceneModel
@@ -148,6 +149,7 @@ def simulate(
         places = displaced(scene, campaign, flaws.position_error_m, rng)
         # Other positions have other paths, however alike they are traced.
         provenance = hashlib.sha256(f"{provenance}\n{places.key}".encode()).hexdigest()
+    warn_if_nothing_scatters(scene, radio)
     links = TrueLinks(scene, places, truth, radio)
     rss = links.rss()
     heard = campaign.present & (rss > 0.0)

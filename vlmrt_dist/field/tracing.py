@@ -12,6 +12,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, MeasurementSetup, RadioConfig
 from vlmrt_dist.errors import UnsupportedByReplay
 from vlmrt_dist.field.replay import Materials, Replay
+from vlmrt_dist.field.scattering import refuse_beside_scattering
 from vlmrt_dist.field.walls import walls_of
 from vlmrt_dist.paths import (
     KEPT_SECONDS,
@@ -67,13 +68,13 @@ def trace(
         as they are traced, so that few are held at a time; the table is a memory map of it
     :return: the paths of all links, which may be none
     :raises UnsupportedByReplay: if diffraction is asked for with a path set that is not exact, or
-        with diffuse scattering
+        diffuse scattering with averages over ports
     :raises CampaignError: if an antenna is on a surface, or on the other end of its link
     :raises PathOverflowError: if Sionna's path buffer was full
     :raises EngineUnavailable: if the machine lacks the memory for one of Sionna's solves
     :raises StorageError: if ``keep`` cannot be written to
     """
-    _check_supported(radio)
+    _check_supported(campaign, radio)
     radio = radio.replace(diffuse_reflection=False)
     plain = radio.replace(antenna_pattern="iso", polarization="V")
     if campaign.antennas is None and radio == plain:
@@ -190,18 +191,15 @@ def _keep(
             PathCache.write(cache.setup_file(setup), [table.setups([m])])
 
 
-def _check_supported(radio: RadioConfig) -> None:
-    """:raises UnsupportedByReplay: if a stored path cannot stand for what ``radio`` asks for."""
+def _check_supported(campaign: Campaign, radio: RadioConfig) -> None:
+    """:raises UnsupportedByReplay: if stored paths cannot stand for what is asked for."""
     if radio.diffraction and radio.path_set != "exact":
         raise UnsupportedByReplay(
             "diffraction needs path_set='exact', whose search finds diffracted paths; or give "
             "engine='retrace', which solves for the paths with Sionna in every iteration"
         )
-    if radio.diffraction and radio.diffuse_reflection:
-        raise UnsupportedByReplay(
-            "diffraction is not modelled together with diffuse_reflection, which weakens what the "
-            "faces of an edge reflect; leave out one of the two, or give engine='retrace'"
-        )
+    if radio.diffuse_reflection:
+        refuse_beside_scattering(campaign)
 
 
 def own_power(scene: SceneModel, radio: RadioConfig, table: PathTable) -> FloatArray:

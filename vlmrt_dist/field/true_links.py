@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +21,13 @@ from vlmrt_dist.campaign import (
     RadioConfig,
     carriers_of,
 )
-from vlmrt_dist.field.materials import Materials
-from vlmrt_dist.field.objective import LinkOffsets
+from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.objective import LinkOffsets, Observed
+from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import SceneModel
+
+if TYPE_CHECKING:
+    from vlmrt_dist.field.observables import ObservableReplay
 
 MOST_TIMING = 0.5
 """Unknown timings lie within this share of the delay over which subcarriers tell them apart."""
@@ -31,16 +37,23 @@ class TrueLinks:
     """The links of a campaign at true materials.
 
     :param truth: [K] conductivities at the radio's carrier [S/m]
+    :param table: the paths of the campaign; None: they are traced
     """
 
     def __init__(
-        self, scene: SceneModel, campaign: Campaign, truth: FloatArray, radio: RadioConfig
+        self,
+        scene: SceneModel,
+        campaign: Campaign,
+        truth: FloatArray,
+        radio: RadioConfig,
+        table: PathTable | None = None,
     ) -> None:
         from vlmrt_dist.field.replays import replay_of  # imports Dr.Jit
         from vlmrt_dist.field.tracing import trace
 
         self._campaign = campaign
-        self._table = trace(scene, campaign, radio)
+        self._scene = scene
+        self._table = trace(scene, campaign, radio) if table is None else table
         self._carriers = carriers_of(scene, campaign, radio)
         self._replays = [
             replay_of(
@@ -51,16 +64,26 @@ class TrueLinks:
             )
             for carrier in self._carriers
         ]
-        self._materials = {
-            c.radio.frequency: Materials(truth * c.scale, c.relative_permittivity, scene.thickness)
+        self.materials = self._materials_of(truth)
+
+    def _materials_of(self, truth: FloatArray) -> dict[float, Materials]:
+        thickness = self._scene.thickness
+        return {
+            c.radio.frequency: Materials(truth * c.scale, c.relative_permittivity, thickness)
             for c in self._carriers
         }
+
+    def at(self, truth: FloatArray) -> TrueLinks:
+        """The same links at other conductivities [K]; what was computed of the paths is shared."""
+        other = copy.copy(self)
+        other.materials = self._materials_of(truth)
+        return other
 
     def rss(self) -> FloatArray:
         """Received powers [M,N] [W], zero where no path arrives."""
         rss = np.zeros(self._campaign.present.shape)
         for carrier, replay in zip(self._carriers, self._replays, strict=True):
-            here = self._materials[carrier.radio.frequency]
+            here = self.materials[carrier.radio.frequency]
             rss[carrier.setups] = replay.rss(here)[0]
         return rss
 
@@ -87,6 +110,20 @@ class TrueLinks:
     def _measured(
         self, plan: ObservablePlan, offsets: LinkOffsets, rng: np.random.Generator
     ) -> Observable:
+        block, value, noise = self._planned(plan, offsets)
+        if isinstance(block, FrequencyResponse):
+            value = _turned(block, value, rng)
+        value = value + noise * rng.standard_normal(len(value))
+        if isinstance(block, DelayPower):
+            below = value < block.floor_dbm
+            value = np.where(below, block.floor_dbm, value)
+            return dataclasses.replace(block, power_dbm=value, below=below)
+        return _where_finite(block, value, noise)
+
+    def _planned(
+        self, plan: ObservablePlan, offsets: LinkOffsets
+    ) -> tuple[Observable, FloatArray, FloatArray]:
+        """A block of all links, its values without noise [R], and their noise [R]."""
         block = plan.on(self._campaign)
         value = self._value(block, offsets)
         if isinstance(plan, PlannedBins) and isinstance(block, DelayPower):
@@ -95,27 +132,43 @@ class TrueLinks:
         noise = block.noise
         if isinstance(plan, PlannedResponse) and isinstance(block, FrequencyResponse):
             noise = np.repeat(_noise_of_parts(block, value, plan.noise), 2)
-            value = _turned(block, value, rng)
-        value = value + noise * rng.standard_normal(len(value))
-        if isinstance(block, DelayPower):
-            below = value < block.floor_dbm
-            value = np.where(below, block.floor_dbm, value)
-            return dataclasses.replace(block, power_dbm=value, below=below)
-        some: BoolArray = np.isfinite(value)
-        lines = some
-        if isinstance(block, FrequencyResponse):
-            lines = np.asarray(some.reshape(-1, 2).all(axis=1))
-            some = np.repeat(lines, 2)
-        kept: Observable = block.take(lines)
-        return kept.with_measured(value[some], noise[some])
+        return block, value, noise
+
+    def expected(
+        self, plans: Sequence[ObservablePlan], wanted: Sequence[Parameter]
+    ) -> tuple[list[Observable], Observed]:
+        """The observables of all links without errors, and the derivatives of their rows.
+
+        Rows that no path contributes to are left out. Bins below the floor are kept: there the
+        noise in the bin makes the derivative small.
+
+        :param wanted: parameters to differentiate by
+        """
+        none = np.zeros((1, self._campaign.present.size))
+        offsets = LinkOffsets(none, none)
+        found = [_where_finite(*self._planned(plan, offsets)) for plan in plans]
+        return found, self._model(found)(self.materials, wanted, offsets)
 
     def _value(self, block: Observable, offsets: LinkOffsets) -> FloatArray:
         """[R] values without noise."""
+        return np.asarray(self._model([block])(self.materials, (), offsets).value[0])
+
+    def _model(self, blocks: Sequence[Observable]) -> ObservableReplay:
         from vlmrt_dist.field.observables import ObservableReplay
 
-        campaign = _without_levels(self._campaign, (block,))
-        model = ObservableReplay(campaign, self._table, self._carriers, self._replays)
-        return np.asarray(model(self._materials, (), offsets).value[0])
+        campaign = _without_levels(self._campaign, tuple(blocks))
+        return ObservableReplay(campaign, self._table, self._carriers, self._replays)
+
+
+def _where_finite(block: Observable, value: FloatArray, noise: FloatArray) -> Observable:
+    """The lines of a block that have a value, with values [R] and noise [R]."""
+    some: BoolArray = np.isfinite(value)
+    lines = some
+    if isinstance(block, FrequencyResponse):
+        lines = np.asarray(some.reshape(-1, 2).all(axis=1))
+        some = np.repeat(lines, 2)
+    kept: Observable = block.take(lines)
+    return kept.with_measured(value[some], noise[some])
 
 
 def _floor(block: DelayPower, value: FloatArray, range_db: float) -> FloatArray:

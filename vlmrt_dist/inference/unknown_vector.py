@@ -10,8 +10,16 @@ import numpy as np
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, Carrier, DelayPower, RadioConfig, carriers_of
 from vlmrt_dist.console import listed
-from vlmrt_dist.errors import ConfigurationError
-from vlmrt_dist.field import SCATTERING, SLAB, Materials, Walls, penetration_loss, walls_of
+from vlmrt_dist.errors import ConfigurationError, UnsupportedByReplay
+from vlmrt_dist.field import (
+    SCATTERING,
+    SLAB,
+    Materials,
+    Walls,
+    penetration_loss,
+    walls_of,
+    warn_if_nothing_scatters,
+)
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
 from vlmrt_dist.inference.devices import devices_of, orientation_widths
 from vlmrt_dist.inference.offsets import Offsets, delay_offsets_of, has_delays, offsets_of
@@ -47,6 +55,7 @@ def unknowns_of(
         known yet
     :raises ConfigurationError: if a group names an object that does not exist, the exponent is
         asked for and there is one carrier only, or no links can share offsets as asked
+    :raises UnsupportedByReplay: if orientations are unknown beside diffuse reflection
     """
     carriers = tuple(_carriers(scene, campaign, radio, prior, given))
     rough = [q for q in SCATTERING if q in parameters.quantities]
@@ -54,6 +63,14 @@ def unknowns_of(
         raise ConfigurationError(
             f"{rough[0]} has no effect on smooth surfaces; ask for RadioConfig("
             "diffuse_reflection=True), --diffuse-reflection"
+        )
+    if "scattering_coefficient" not in rough:
+        warn_if_nothing_scatters(scene, radio)
+    turning = {} if noise is None else orientation_widths(noise.orientation_deg)
+    if radio.diffuse_reflection and turning:
+        raise UnsupportedByReplay(
+            "unknown orientations are not modelled together with diffuse scattering; state the "
+            "orientations, or leave out diffuse_reflection"
         )
     if "exponent" in parameters.quantities and len(carriers) < 2:
         raise ConfigurationError(
@@ -71,7 +88,7 @@ def unknowns_of(
     if noise is not None:
         if noise.tx_power_db is not None:
             vector.add_of_links("tx_power", devices_of(campaign, "tx"), noise.tx_power_db)
-        for name, width in orientation_widths(noise.orientation_deg).items():
+        for name, width in turning.items():
             vector.add_of_links(name, devices_of(campaign, name.partition("_")[0]), width)
     if noise is not None and noise.excess_loss_db_per_m is not None:
         vector.entry["excess_loss"] = np.where(campaign.present, len(vector.mean), -1).ravel()

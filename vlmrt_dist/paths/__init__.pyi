@@ -1,6 +1,8 @@
 from .antenna_fields import AntennaFields as AntennaFields
 from .antenna_fields import EndFields as EndFields
+from .antenna_fields import antennas_or_default as antennas_or_default
 from .antenna_fields import geometry_of as geometry_of
+from .antenna_fields import received_field as received_field
 from .antenna_fields import with_antennas as with_antennas
 from .antenna_patterns import antenna_field as antenna_field
 from .edge_rows import EdgeRows as EdgeRows

@@ -195,6 +195,31 @@ def _arriving(fields: EndFields) -> EndFields:
     return EndFields(fields.value * sign, fields.by_turn * sign)
 
 
+def transmitted_field(antenna: Antenna, direction: FloatArray, power_dbm: float) -> NDArray[Any]:
+    """Field [P, 2] of a transmitter of one port in directions [P, 3] seen from it, with the factor
+    that its own power puts on its amplitude.
+
+    :param power_dbm: transmit power of devices that state none
+    """
+    own = antenna.power_dbm
+    return _of_device(antenna, direction, 0.0 if own is None else own - power_dbm, False).value
+
+
+def received_field(antenna: Antenna, direction: FloatArray) -> NDArray[Any]:
+    """Field [P, 2] of a receiver of one port in directions [P, 3] seen from it, as a wave from
+    there meets it: along θ̂ and, in the direction of travel, φ̂."""
+    return _arriving(_of_device(antenna, direction, 0.0, True)).value
+
+
+def _of_device(
+    antenna: Antenna, direction: FloatArray, power_db: float, receiving: bool
+) -> EndFields:
+    [number] = antenna.ports
+    slant, place = antenna.of_port(number)
+    port = _Port(antenna.pattern, slant, tuple(place.tolist()), power_db, receiving)
+    return _turned(port, np.array([antenna.orientation]), direction, False)
+
+
 def antennas_or_default(campaign: Campaign, radio: RadioConfig) -> Antennas:
     """The campaign's antennas; where it states none, those of the radio configuration."""
     if campaign.antennas is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
-from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
+from vlmrt_dist.campaign import Antenna, Campaign, MeasurementSetup, RadioConfig
+from vlmrt_dist.paths.antenna_fields import antennas_or_default, transmitted_field
 from vlmrt_dist.paths.antenna_patterns import antenna_field
 from vlmrt_dist.paths.exact.faces import PreparedScene
 from vlmrt_dist.paths.exact.limits import SearchLimits
@@ -59,23 +59,20 @@ class ScatteringRows(NamedTuple):
 
 
 def trace_scattering(
-    scene: SceneModel,
-    setups: Sequence[MeasurementSetup],
-    radio: RadioConfig,
-    num_receivers: int,
-    *,
-    threads: int | None = None,
+    scene: SceneModel, campaign: Campaign, radio: RadioConfig, *, threads: int | None = None
 ) -> ScatteringRows:
     """About ``radio.scattering_points`` straight ways of each setup to points of surfaces, and
     :data:`SHARE` times as many chains for each further interaction.
 
-    :param num_receivers: N
+    :param campaign: M setups of N receivers; transmitters of one port each
     """
-    prepared = prepared_scene(scene)
+    prepared, antennas = prepared_scene(scene), antennas_or_default(campaign, radio)
+    setups, receivers = campaign.setups, campaign.num_receivers
     parts = []
     for m, setup in enumerate(setups):
+        antenna = antennas.kinds[antennas.tx[m]]
         for depth in range(radio.max_depth):
-            chains = _Chains(prepared, setup, depth, radio, threads)
+            chains = _Chains(prepared, setup, antenna, depth, radio, threads)
             points = surface_points(
                 prepared,
                 setup.tx,
@@ -88,8 +85,8 @@ def trace_scattering(
             if len(points.area):
                 parts.append(chains.rows(points, m))
     if not parts:
-        return _nothing(prepared, len(setups), radio, num_receivers)
-    return _joined(parts, len(setups), num_receivers)
+        return _nothing(prepared, len(setups), radio, receivers)
+    return _joined(parts, len(setups), receivers)
 
 
 class _Chains(NamedTuple):
@@ -97,6 +94,7 @@ class _Chains(NamedTuple):
 
     prepared: PreparedScene
     setup: MeasurementSetup
+    antenna: Antenna
     depth: int
     radio: RadioConfig
     threads: int | None
@@ -104,7 +102,8 @@ class _Chains(NamedTuple):
     def light(self, points: SurfacePoints) -> Light:
         """What comes to points."""
         table, _, cosine = self._found(points)
-        lit = np.bincount(table.receiver, cosine / table.length**2, len(points.area))
+        gain = (np.abs(table.tx_field) ** 2).sum(axis=1)
+        lit = np.bincount(table.receiver, gain * cosine / table.length**2, len(points.area))
         return Light(lit.astype(np.float64), table.num_paths)
 
     def rows(self, points: SurfacePoints, number: int) -> ScatteringRows:
@@ -122,14 +121,16 @@ class _Chains(NamedTuple):
         placed = dataclasses.replace(self.setup, rx=points.before)
         limits = SearchLimits(self.depth, radio.max_reflections, radio.max_transmissions)
         paths = search_paths(self.prepared, [placed], limits, threads=self.threads)
-        field = partial(antenna_field, radio.antenna_pattern, radio.polarization)
-        table = exact_table(self.prepared, [placed], paths, field)
+        table = exact_table(self.prepared, [placed], paths, partial(antenna_field, "iso", "V"))
         tx, rx = ends_of(self.prepared, [placed], paths)
         planes = self.prepared.planes
-        direction = unfold(planes, tx, rx, table.kind, table.plane)[1][:, -1]
+        travel = unfold(planes, tx, rx, table.kind, table.plane)[1]
+        field = transmitted_field(self.antenna, travel[:, 0], radio.tx_power_dbm)
+        direction = travel[:, -1]
         cosine = -(direction * points.normal[table.receiver]).sum(axis=1)
         kept = ((table.kind != NONE).sum(axis=1) == self.depth) & (cosine > 0.0)
-        return table.rows(kept), direction[kept], cosine[kept]
+        lit = dataclasses.replace(table, tx_field=field)
+        return lit.rows(kept), direction[kept], cosine[kept]
 
 
 def _with_scattering(

@@ -1,7 +1,9 @@
 from .candidates import CandidatePool as CandidatePool
 from .candidates import pool_for as pool_for
+from .candidates import prior_draws as prior_draws
 from .comparison import ObservableWorth as ObservableWorth
 from .comparison import compare_observables as compare_observables
+from .options import NUM_DRAWS as NUM_DRAWS
 from .options import NUM_RX as NUM_RX
 from .options import NUM_TX as NUM_TX
 from .options import CandidateOptions as CandidateOptions
@@ -13,9 +15,11 @@ from .prediction import TargetPlan as TargetPlan
 from .prediction import TargetScope as TargetScope
 from .prediction import plan_for_target as plan_for_target
 from .prediction import predicted_std as predicted_std
+from .prediction import prediction_of as prediction_of
 from .prediction import random_campaigns as random_campaigns
 from .registry import place as place
 from .registry import strategy_named as strategy_named
+from .sensitivities import Design as Design
 from .sequential import ClosedLoop as ClosedLoop
 from .sequential import NextSetup as NextSetup
 from .sequential import Target as Target

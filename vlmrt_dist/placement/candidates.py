@@ -1,8 +1,9 @@
 """The pool that a plan is chosen from: candidate positions, traced once, and their sensitivities.
 
-A link's sensitivities, the derivatives of its level [dB] by each ln σ, are one row of a Jacobian.
-The conductivities are unknown when a measurement is planned, so there is a Jacobian for each of
-several draws from the prior; all of them come from the same paths.
+A link's sensitivities, the derivatives of what is measured of it by each ln σ, are rows of a
+Jacobian: one where that is its level, see :mod:`~vlmrt_dist.placement.sensitivities`. The
+conductivities are unknown when a measurement is planned, so there is a Jacobian for each of several
+draws from the prior; all of them come from the same paths.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,7 @@ from vlmrt_dist.campaign import AntennaSpace, Campaign, RadioConfig, Region
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import Prior, prior_of
 from vlmrt_dist.placement.options import CandidateOptions
+from vlmrt_dist.placement.sensitivities import LEVELS, Design, Rows, compact, link_rows
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -27,30 +28,36 @@ REACH = 200.0
 """Farthest that a candidate receiver lies from its transmitter [m]: across a whole city nothing is
 received at street level."""
 
-DENSE_NUMBERS = 4_000_000
-"""Most numbers of sensitivities that are held as ordinary arrays (32 MB): in a room a sparse matrix
-product takes far longer to set up than to compute."""
+MAX_KERNEL = 20_000_000
+"""Most numbers B · T · R² · r² of what a choice from a pool is made by (160 MB); about five such
+arrays live at a time, and a larger pool is refused."""
 
-Rows: TypeAlias = "sp.csr_matrix | FloatArray"
-"""Sensitivities [n, K] of links, sparse or not."""
+MOST_ROWS = 4
+"""Most rows that a candidate link keeps where several values are measured of it: the time that a
+choice takes grows with their square."""
 
 
 @dataclass(frozen=True, eq=False)
 class CandidatePool:
-    """T transmitters with R receivers each, and the sensitivities of their L = T · R links to the
-    conductivities of K objects.
+    """T transmitters with R receivers each, and the sensitivities of their L = T · R links to Y
+    unknowns: the conductivities of K objects, and perhaps other parameters behind them.
 
     :param campaign: the positions
     :param heard: [T, R] links that a path joins, whatever the materials
-    :param jacobians: for each of B draws of the conductivities, the sparse derivative [L, K] of
-        the levels [dB] by ln σ; zero for objects that are not free
-    :param free: [K] objects whose conductivity is unknown
+    :param jacobians: for each of B draws of the conductivities, the sparse derivative [L · r, Y] of
+        what is measured, r rows a link, by the logarithms; zero for objects that are not free.
+        Levels alone are in dB, other rows in units of their noise
+    :param free: [K] objects whose materials are unknown
+    :param design: what is measured, and unknown before
+    :param per_link: r
     """
 
     campaign: Campaign
     heard: BoolArray
     jacobians: tuple[sp.csr_matrix, ...]
     free: BoolArray
+    design: Design = LEVELS
+    per_link: int = 1
 
     @functools.cached_property
     def rows(self) -> list[Rows]:
@@ -65,9 +72,27 @@ class CandidatePool:
         )
 
     def links(self, choice: Sequence[tuple[int, Sequence[int]]]) -> IntArray:
-        """Rows of the Jacobians of some transmitters, each with some of its receivers."""
+        """Numbers of the links of some transmitters, each with some of its receivers."""
         count = self.heard.shape[1]
         return np.array([t * count + n for t, rx in choice for n in rx], np.int64)
+
+    def check(self, design: Design) -> None:
+        """Refuse to use the rows for another measurement than they are of.
+
+        :raises ConfigurationError: if they are
+        """
+        same = (design.observables, design.quantities) == (
+            self.design.observables, self.design.quantities
+        )  # fmt: skip
+        if not same or (design.noise != self.design.noise and not design.levels_only):
+            raise ConfigurationError(
+                f"the pool was traced for {self.design.observables}, not for {design.observables}; "
+                "trace one with the observables, unknowns and noise of the plan"
+            )
+
+    def rows_of(self, links: IntArray) -> IntArray:
+        """Rows of the Jacobians of some links."""
+        return (links[:, None] * self.per_link + np.arange(self.per_link)).ravel()
 
 
 def pool_for(
@@ -78,8 +103,7 @@ def pool_for(
     seed: int,
     radio: RadioConfig | None = None,
     candidates: CandidateOptions | None = None,
-    prior_width: float | FloatArray = 0.5,
-    fixed: Sequence[str] = (),
+    design: Design = LEVELS,
     extra: Campaign | None = None,
     progress: Progress | None = None,
 ) -> CandidatePool:
@@ -88,8 +112,7 @@ def pool_for(
     :param seed: of positions and draws
     :param radio: radio configuration of the measurement
     :param candidates: the pool's positions
-    :param prior_width: standard deviation of ln σ before the measurement, one or [K]
-    :param fixed: names of objects whose conductivity is known
+    :param design: what is measured of each link, and what is unknown before
     :param extra: setups that join the pool as they are, in front; each is filled up with random
         receivers of its own
     :param progress: called as "pool", transmitter by transmitter
@@ -98,10 +121,13 @@ def pool_for(
     """
     candidates, radio = candidates or CandidateOptions(), radio or RadioConfig()
     size = candidates.size(num_setups, num_receivers)
-    draws = prior_draws(scene, radio, prior_width, candidates.num_draws, seed, fixed)
+    width, fixed = design.prior_width, design.fixed
+    draws = prior_draws(scene, radio, width, candidates.num_draws, seed, fixed)
     positions = random_positions(scene, *size, seed=seed, region=candidates, extra=extra)
     free = prior_of(scene, radio, Prior(1.0), fixed).free
-    return candidate_pool(scene, positions, radio, draws=draws, free=free, progress=progress)
+    return candidate_pool(
+        scene, positions, radio, draws=draws, free=free, design=design, progress=progress
+    )
 
 
 def candidate_pool(
@@ -111,6 +137,7 @@ def candidate_pool(
     *,
     draws: FloatArray,
     free: BoolArray,
+    design: Design = LEVELS,
     progress: Progress | None = None,
 ) -> CandidatePool:
     """Candidate positions, traced.
@@ -118,7 +145,8 @@ def candidate_pool(
     :param positions: T setups of R receivers
     :param radio: radio configuration of the measurement
     :param draws: [B, K] conductivities at which the links are judged [S/m]
-    :param free: [K] objects whose conductivity is unknown
+    :param free: [K] objects whose materials are unknown
+    :param design: what is measured of each link, and what is unknown before
     :param progress: called as "pool", transmitter by transmitter
     """
     from vlmrt_dist.field import trace  # imports Dr.Jit
@@ -127,45 +155,13 @@ def candidate_pool(
     ranking = radio.replace(path_set="exact")
     step = None if progress is None else lambda _, done, total: progress("pool", done, total)
     table = trace(scene, positions, ranking, progress=step)
-    heard, jacobians = link_jacobians(scene, positions, ranking, table, draws)
-    keep = sp.diags(free.astype(float))
-    return CandidatePool(positions, heard, tuple((j @ keep).tocsr() for j in jacobians), free)
-
-
-def link_jacobians(
-    scene: SceneModel,
-    campaign: Campaign,
-    radio: RadioConfig,
-    table: object,
-    draws: FloatArray,
-) -> tuple[BoolArray, list[sp.csr_matrix]]:
-    """Which links are heard [M, N], and the derivative [M · N, K] of their levels [dB] by ln σ.
-
-    :param table: the paths of ``campaign``
-    :param draws: [B, K] conductivities [S/m]; one derivative for each
-    """
-    from vlmrt_dist.field import ReplayObjective
-
-    blank = campaign.with_rss(np.where(campaign.present, 0.0, np.nan))
-    objective = ReplayObjective(scene, blank, radio, table)  # type: ignore[arg-type]
-    heard, jacobians = campaign.present.copy(), []
-    for theta in draws:
-        rss, jacobian = objective.log_jacobian(theta)
-        heard &= np.nan_to_num(rss) > 0.0
-        jacobians.append(jacobian)
-    return heard, jacobians
-
-
-def compact(rows: Sequence[sp.csr_matrix]) -> list[Rows]:
-    """Sensitivities as ordinary arrays, unless they hold more than :data:`DENSE_NUMBERS`."""
-    if sum(r.shape[0] * r.shape[1] for r in rows) > DENSE_NUMBERS:
-        return list(rows)
-    return [r.toarray() for r in rows]
-
-
-def dense(rows: Rows) -> FloatArray:
-    """Sensitivities as an ordinary array."""
-    return rows if isinstance(rows, np.ndarray) else rows.toarray()
+    size = len(draws) * positions.num_setups * positions.num_receivers**2
+    most = min(MOST_ROWS, max(1, int((MAX_KERNEL / size) ** 0.5)))
+    unknown = design.repeated(free)
+    found = link_rows(scene, positions, ranking, table, draws, design, unknown, most=most)
+    return CandidatePool(
+        positions, found.heard, found.scaled(unknown), free, design, found.per_link
+    )
 
 
 def prior_draws(

@@ -1,7 +1,7 @@
 """Expected posteriors of alternative measurements at the same positions.
 
-Each alternative is measured at the prior's values and its normal posterior taken there: how much of
-each unknown it determines, one left half to the prior counting as half.
+Each alternative has its information at the prior's values, as a plan's criterion has it: how much
+of each unknown it determines, one left half to the prior counting as half.
 """
 
 from __future__ import annotations
@@ -12,16 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig, parse_observables
-from vlmrt_dist.field import simulate
-from vlmrt_dist.inference import (
-    Assumptions,
-    Noise,
-    Parameters,
-    Prior,
-    appraise,
-    open_problem,
-)
+from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.inference import Prior, prior_of
+from vlmrt_dist.placement.prediction import spread
+from vlmrt_dist.placement.sensitivities import Design, link_rows
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -48,39 +42,38 @@ def compare_observables(
     alternatives: Sequence[str],
     *,
     radio: RadioConfig,
-    noise_db: float = 1.0,
-    prior: Prior | None = None,
-    parameters: Parameters | None = None,
-    noise: Noise | None = None,
+    design: Design,
     progress: Progress | None = None,
 ) -> tuple[ObservableWorth, ...]:
     """Expected posteriors of alternative measurements at the positions of a campaign.
 
     :param alternatives: each of one observable or several joined by +, as in "power+delay:10ns@2db"
-    :param noise_db: of received powers [dB]; of the others as their words state
-    :param noise: offsets that are unknown
+    :param design: unknowns, their prior, and the noise of received powers [dB]; that of the others
+        as their words state
+    :param progress: called along the tracing
     :raises ConfigurationError: if a word is none
     """
+    from vlmrt_dist.field import trace  # imports Dr.Jit
+
+    designs = [replace(design, observables=w.replace("+", ",")) for w in alternatives]
+    table = trace(scene, campaign, radio, progress=progress)
+    prior = prior_of(scene, radio, Prior(1.0), design.fixed)
+    unknown = design.repeated(prior.free)
+    width = np.where(unknown, design.widths(scene.num_objects), 0.0)
+    parts = np.arange(len(width)) // scene.num_objects
     found = []
-    assumed = Assumptions(radio, prior or Prior(), parameters or Parameters(), noise or Noise())
-    for words in alternatives:
-        power, plans = parse_observables(words.replace("+", ","))
-        measured = simulate(
-            scene, campaign, radio=radio, noise_db=noise_db, observables=plans, power=power
-        )
-        with open_problem(scene, measured, assumed, progress=progress) as problem:
-            data, mean = problem.data, problem.unknowns.mean
-            # What is expected, not one draw of it; bins near the floor are heard or not.
-            heard = replace(data, censored=None, saturated=None)
-            knowledge = appraise(problem.predict, heard, mean, expected=True).knowledge
-            share = 1.0 - (knowledge.std / knowledge.prior_std) ** 2
-            quantity = np.array(problem.unknowns.quantity)
-            found.append(
-                ObservableWorth(
-                    words,
-                    int(data.used.sum()),
-                    {q: float(share[quantity == q].sum()) for q in np.unique(quantity).tolist()},
-                    {q: knowledge.std[quantity == q] for q in np.unique(quantity).tolist()},
-                )
+    for words, each in zip(alternatives, designs, strict=True):
+        rows = link_rows(scene, campaign, radio, table, prior.median[None], each, unknown)
+        scaled = rows.scaled(unknown / each.noise)[0]
+        std = spread(scaled, width, unknown)[0]
+        share = 1.0 - np.divide(std, width, out=np.ones_like(std), where=unknown) ** 2
+        of = {q: unknown & (parts == i) for i, q in enumerate(each.parameters)}
+        found.append(
+            ObservableWorth(
+                words,
+                rows.num_values,
+                {q: float(share[some].sum()) for q, some in of.items()},
+                {q: std[some] for q, some in of.items()},
             )
+        )
     return tuple(found)

@@ -7,22 +7,16 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import scipy.sparse as sp
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, NO_PRIOR_WIDTH, Prior, Verdict, limits, prior_of
 from vlmrt_dist.paths import scene_and_radio
-from vlmrt_dist.placement.candidates import (
-    CandidatePool,
-    Rows,
-    dense,
-    link_jacobians,
-    prior_draws,
-)
+from vlmrt_dist.placement.candidates import CandidatePool, prior_draws
 from vlmrt_dist.placement.options import NUM_DRAWS
 from vlmrt_dist.placement.selection import LinkChoice, select
+from vlmrt_dist.placement.sensitivities import Design, Rows, dense, link_rows
 from vlmrt_dist.placement.strategies._pool import OptimalStrategy
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneLike, SceneModel
@@ -54,10 +48,12 @@ class Prediction:
     :param posterior: [K] after it
     :param cramer_rao: [K] bound for estimates without a prior; infinite where the links do not
         determine the object
-    :param strongest: [K] largest change of any level with the object's ln σ [dB]
+    :param strongest: [K] largest change of any level with the object's ln σ [dB]; where more than
+        levels is measured, of any combination of a link's values, in units of its noise
     :param num_links: links of the campaign
     :param num_heard: links that a path joins
     :param noise_db: standard deviation of each level [dB]
+    :param levels_only: whether nothing but levels is measured
     """
 
     names: tuple[str, ...]
@@ -70,6 +66,7 @@ class Prediction:
     num_links: int
     num_heard: int
     noise_db: float
+    levels_only: bool = True
 
     @property
     def verdict(self) -> tuple[Verdict, ...]:
@@ -106,6 +103,7 @@ def predicted_std(
     conductivity: FloatArray | None = None,
     num_draws: int = NUM_DRAWS,
     fixed: Sequence[str] = (),
+    observables: str = "power",
     seed: int = 0,
 ) -> Prediction:
     """Predict the standard deviation of each object's ln σ once ``campaign`` is measured.
@@ -120,65 +118,76 @@ def predicted_std(
     :param conductivity: [K] where to evaluate [S/m]; default: draws from the prior
     :param num_draws: how many of them
     :param fixed: names of objects whose conductivity is known
+    :param observables: what is measured of each link, as in "power,delay:10ns@2db"; see
+        :func:`~vlmrt_dist.campaign.parse_observables`
     :param seed: of the draws
     :raises CampaignError: if the campaign does not fit the scene
     :raises ConfigurationError: if the noise is negative or not finite, a width is not positive,
         ``num_draws`` is less than 1, or a name in ``fixed`` is no object's
     """
-    from vlmrt_dist.field import trace  # imports Dr.Jit
-
     scene, radio = scene_and_radio(scene, radio)
     campaign = as_campaign(campaign, scene, radio)
-    if not 0.0 <= noise_db < np.inf:
-        raise ConfigurationError("noise_db must be a finite number, not negative [dB]")
+    design = Design(
+        noise_db=noise_db, prior_width=prior_width, fixed=tuple(fixed), observables=observables
+    )
     check_campaign(scene, campaign)
     draws = prior_draws(scene, radio, prior_width, num_draws, seed, fixed)
     if conductivity is not None:
         draws = np.asarray(conductivity, np.float64)[None]
-    table = trace(scene, campaign, radio)
-    heard, jacobians = link_jacobians(scene, campaign, radio, table, draws)
-    free = prior_of(scene, radio, Prior(1.0), fixed).free
+    return prediction_of(scene, campaign, radio, design, draws)
+
+
+def prediction_of(
+    scene: SceneModel, campaign: Campaign, radio: RadioConfig, design: Design, draws: FloatArray
+) -> Prediction:
+    """:func:`predicted_std` of a design.
+
+    :param draws: [B, K] conductivities at which it is evaluated [S/m]
+    """
+    from vlmrt_dist.field import trace  # imports Dr.Jit
+
+    free = prior_of(scene, radio, Prior(1.0), design.fixed).free
+    unknown = design.repeated(free)
+    found = link_rows(scene, campaign, radio, trace(scene, campaign, radio), draws, design, unknown)
     links = np.flatnonzero(campaign.present.ravel())
-    rows = [(j @ sp.diags(free.astype(float))).tocsr()[links] for j in jacobians]
-    return _prediction(scene, rows, int(heard.sum()), free, noise_db, prior_width)
+    index = (links[:, None] * found.per_link + np.arange(found.per_link)).ravel()
+    rows = [each[index] for each in found.scaled(unknown)]
+    return _prediction(scene, rows, (len(links), int(found.heard.sum())), free, design)
 
 
 def pool_prediction(
-    scene: SceneModel,
-    pool: CandidatePool,
-    links: IntArray,
-    noise_db: float,
-    prior_width: float | FloatArray,
+    scene: SceneModel, pool: CandidatePool, links: IntArray, design: Design
 ) -> Prediction:
     """The prediction for links of a pool, on the pool's own paths."""
-    rows = [j[links] for j in pool.rows]
+    rows = [j[pool.rows_of(links)] for j in pool.rows]
     heard = int(pool.heard.ravel()[links].sum())
-    return _prediction(scene, rows, heard, pool.free, noise_db, prior_width)
+    return _prediction(scene, rows, (len(links), heard), pool.free, design)
 
 
 def _prediction(
     scene: SceneModel,
     rows: Sequence[Rows],
-    num_heard: int,
+    num_links: tuple[int, int],
     free: BoolArray,
-    noise_db: float,
-    prior_width: float | FloatArray,
+    design: Design,
 ) -> Prediction:
-    noise = max(noise_db, MIN_NOISE_DB)
-    width = np.where(free, np.broadcast_to(prior_width, free.shape), 0.0)
-    spreads = [spread(r / noise, width, free) for r in rows]
+    """:param num_links: all, and those heard"""
+    unknown, objects = design.repeated(free), len(free)
+    width = np.where(unknown, design.widths(objects), 0.0)
+    spreads = [spread(r / design.noise, width, unknown) for r in rows]
     strongest = np.median([np.ravel(dense(abs(r).max(axis=0))) for r in rows], axis=0)
     return Prediction(
         names=scene.names,
         materials=scene.materials,
         free=free,
-        prior=width,
-        posterior=np.median([s[0] for s in spreads], axis=0),
-        cramer_rao=np.median([s[1] for s in spreads], axis=0),
-        strongest=strongest,
-        num_links=rows[0].shape[0],
-        num_heard=num_heard,
-        noise_db=noise,
+        prior=width[:objects],
+        posterior=np.median([s[0] for s in spreads], axis=0)[:objects],
+        cramer_rao=np.median([s[1] for s in spreads], axis=0)[:objects],
+        strongest=strongest[:objects],
+        num_links=num_links[0],
+        num_heard=num_links[1],
+        noise_db=max(design.noise_db, MIN_NOISE_DB),
+        levels_only=design.levels_only,
     )
 
 
@@ -230,8 +239,7 @@ def random_campaigns(
     num_setups: int,
     num_receivers: int,
     *,
-    noise_db: float,
-    prior_width: float | FloatArray,
+    design: Design,
     count: int = 100,
     seed: int = 0,
 ) -> RandomCampaigns:
@@ -248,7 +256,7 @@ def random_campaigns(
             (t, rng.choice(np.flatnonzero(pool.heard[t]), num_receivers, replace=False).tolist())
             for t in rng.choice(able, num_setups, replace=False).tolist()
         ]
-        found.append(pool_prediction(scene, pool, pool.links(choice), noise_db, prior_width))
+        found.append(pool_prediction(scene, pool, pool.links(choice), design))
     return RandomCampaigns(
         posterior=np.median([p.posterior for p in found], axis=0),
         mean_posterior=float(np.median([p.mean_posterior for p in found])),
@@ -333,8 +341,7 @@ def plan_for_target(
     given = pool or strategy.pool(scene, num_setups, num_receivers, seed=seed, progress=progress)
 
     def posterior(links: IntArray) -> FloatArray:
-        noise, width = strategy.noise_db, strategy.prior_width
-        return pool_prediction(scene, given, links, noise, width).posterior
+        return pool_prediction(scene, given, links, strategy.design).posterior
 
     missed = given.free & (posterior(np.flatnonzero(given.heard.ravel())) > target.std)
     counted = given.free & ~missed if target.scope == "identifiable" else given.free

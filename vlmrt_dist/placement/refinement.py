@@ -16,14 +16,16 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import AntennaSpace, Campaign, RadioConfig, Region
 from vlmrt_dist.errors import CampaignError, NumericalError
-from vlmrt_dist.placement.candidates import (
-    REACH,
+from vlmrt_dist.placement.candidates import MOST_ROWS, REACH
+from vlmrt_dist.placement.selection import LEAST_GAIN, Criterion
+from vlmrt_dist.placement.sensitivities import (
+    Design,
     Rows,
     compact,
     dense,
-    link_jacobians,
+    link_rows,
+    of_conductivities,
 )
-from vlmrt_dist.placement.selection import LEAST_GAIN, Criterion
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -44,9 +46,8 @@ class PlanCriterion:
     :param criterion: "D" or "A"
     :param radio: radio configuration of the measurement
     :param draws: [B, K] conductivities [S/m]; the criterion is averaged over them
-    :param free: [K] objects whose conductivity is unknown
-    :param width: [K] standard deviation of ln σ before the measurement
-    :param noise_db: standard deviation of a level [dB]
+    :param free: [K] objects whose materials are unknown
+    :param design: what is measured, and unknown before
     :param weight: [K] of the objects' variances (A-optimal); None: all 1
     """
 
@@ -54,23 +55,31 @@ class PlanCriterion:
     radio: RadioConfig
     draws: FloatArray
     free: BoolArray
-    width: FloatArray
-    noise_db: float
+    design: Design
     weight: FloatArray | None = None
 
+    @property
+    def per_link(self) -> int:
+        """r, rows of each link."""
+        return 1 if self.design.levels_only else MOST_ROWS
+
     def rows(self, scene: SceneModel, campaign: Campaign) -> tuple[BoolArray, list[Rows]]:
-        """Which links [M, N] are heard, and for each draw the sensitivities [M · N, K] in units of
-        noise and prior."""
+        """Which links [M, N] are heard, and for each draw the sensitivities [M · N · r, Y] in units
+        of noise and prior."""
         from vlmrt_dist.field import trace  # imports Dr.Jit
 
         radio = self.radio.replace(path_set="exact")
         table = trace(scene, campaign, radio, cache=False)
-        heard, jacobians = link_jacobians(scene, campaign, radio, table, self.draws)
-        scale = sp.diags(np.where(self.free, self.width / self.noise_db, 0.0))
-        return heard, compact([(j @ scale).tocsr() for j in jacobians])
+        unknown = self.design.repeated(self.free)
+        found = link_rows(
+            scene, campaign, radio, table, self.draws, self.design, unknown, most=self.per_link
+        )
+        width = self.design.widths(len(self.free)) / self.design.noise
+        rows = found.padded(self.per_link).scaled(np.where(unknown, width, 0.0))
+        return found.heard, compact(rows)
 
     def value(self, rows: list[Rows]) -> float:
-        """The criterion of links [n, K] for each draw: ln det of the information beyond the
+        """The criterion of rows [n, Y] for each draw: ln det of the information beyond the
         prior's, or the decrease of the weighted sum of variances."""
         total = 0.0
         for links in rows:
@@ -83,7 +92,9 @@ class PlanCriterion:
         return total / len(rows)
 
     def _weighted(self, links: Rows) -> Rows:
-        weight = self.width if self.weight is None else self.width * self.weight
+        width = self.design.widths(len(self.free))
+        of_objects = np.ones(len(self.free)) if self.weight is None else self.weight
+        weight = width * of_conductivities(of_objects, len(width))
         return links * weight if isinstance(links, np.ndarray) else links @ sp.diags(weight)
 
 
@@ -131,6 +142,7 @@ class _Search:
         self.tx, self.rx = planned.tx.copy(), planned.rx.copy()
         self._scene, self._judged, self._region, self._rng = scene, judged, region, rng
         self._space = AntennaSpace(scene, region)
+        self._per_link = judged.per_link
         self._rows = judged.rows(scene, planned)[1]
         self._value = judged.value(self._rows)
 
@@ -145,9 +157,9 @@ class _Search:
         if traced is None:
             return
         heard, rows = traced
-        replaced = slice(setup * count, (setup + 1) * count)
+        replaced = self._rows_of(setup * count, count)
         for p in np.flatnonzero(heard.all(1)):
-            links = slice(p * count, (p + 1) * count)
+            links = self._rows_of(int(p) * count, count)
             if self._accept(replaced, [r[links] for r in rows]):
                 self.tx[setup] = places[p]
 
@@ -166,9 +178,13 @@ class _Search:
             return
         heard, rows = traced
         for p in np.flatnonzero(heard[0]):
-            link = setup * count + int(owner[p])
-            if self._accept(slice(link, link + 1), [r[p : p + 1] for r in rows]):
+            replaced = self._rows_of(setup * count + int(owner[p]), 1)
+            if self._accept(replaced, [r[self._rows_of(int(p), 1)] for r in rows]):
                 self.rx[setup, owner[p]] = places[p]
+
+    def _rows_of(self, first: int, count: int) -> slice:
+        """Rows of ``count`` links from ``first`` on."""
+        return slice(first * self._per_link, (first + count) * self._per_link)
 
     def _traced(self, campaign: Campaign) -> tuple[BoolArray, list[Rows]] | None:
         """The links of proposals; None where a path grazes a face or antennas coincide, so that
@@ -198,6 +214,6 @@ class _Search:
 
 
 def _replaced(rows: Rows, where: slice, links: Rows) -> Rows:
-    """``rows`` [n, K] with those at ``where`` replaced by ``links``."""
+    """``rows`` [n, Y] with those at ``where`` replaced by ``links``."""
     parts = [dense(rows[: where.start]), dense(links), dense(rows[where.stop :])]
     return np.concatenate(parts)

@@ -7,7 +7,7 @@ is chosen for what is still unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal, Protocol
 
@@ -16,16 +16,24 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
-from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
+from vlmrt_dist.campaign import (
+    Campaign,
+    CampaignLike,
+    RadioConfig,
+    as_campaign,
+    check_campaign,
+    observable_words,
+)
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference import MIN_NOISE_DB, NORMAL_95, Estimate, LevenbergMarquardt, estimate
 from vlmrt_dist.paths import scene_and_radio
-from vlmrt_dist.placement.candidates import candidate_pool, link_jacobians, random_positions
+from vlmrt_dist.placement.candidates import candidate_pool, random_positions
 from vlmrt_dist.placement.deciding import differences
 from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.prediction import spread
 from vlmrt_dist.placement.selection import DesignInformation, LinkChoice, select
+from vlmrt_dist.placement.sensitivities import Design, link_jacobians
 from vlmrt_dist.placement.strategies._base import Strategy
 from vlmrt_dist.placement.strategies.a_optimal import AOptimal
 from vlmrt_dist.progress import Progress
@@ -162,6 +170,7 @@ def plan_next(
     target: Target | None = None,
     radio: RadioConfig | None = None,
     candidates: CandidateOptions | None = None,
+    observables: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> NextSetup:
@@ -186,6 +195,8 @@ def plan_next(
     :param target: what is to be reached; None: one setup is planned, for itself
     :param radio: radio configuration of the estimation; None: a live scene's, or the default one
     :param candidates: the pool that the setup is chosen from; None: the default one
+    :param observables: what is going to be measured there, as in "power,delay:10ns", see
+        :func:`~vlmrt_dist.campaign.parse_observables`; None: what was measured in ``campaign``
     :param seed: of pool and draws
     :param progress: called along the way
     :return: positions of one setup, and the standard deviations before and after it
@@ -208,13 +219,19 @@ def plan_next(
         most = max(1, min(target.lookahead, target.max_setups - campaign.num_setups))
     size = candidates.size(most, num_receivers)
     positions = random_positions(scene, *size, seed=seed, region=candidates)
-    pool = candidate_pool(scene, positions, radio, draws=draws, free=known.free, progress=progress)
-    noise = max(result.noise_db, MIN_NOISE_DB) * known.scale
+    noise = max(np.nan_to_num(result.noise_db, nan=1.0), MIN_NOISE_DB) * known.scale
+    design = Design(
+        noise_db=noise, prior_width=known.width,
+        observables=observables or observable_words(campaign),
+    )  # fmt: skip
+    pool = candidate_pool(
+        scene, positions, radio, draws=draws, free=known.free, design=design, progress=progress
+    )
     given = (rows, *known.rows(draws[1:]))
-    information = DesignInformation(pool, "A", noise, known.width, given=given)
+    information = DesignInformation(pool, "A", design, given=given)
 
     def after(choice: LinkChoice) -> FloatArray:
-        added = pool.jacobians[0][pool.links(choice)] / noise
+        added = pool.jacobians[0][pool.rows_of(pool.links(choice))] / design.noise
         return spread(sp.vstack([rows, added]).tocsr(), known.width, known.free)[0]
 
     def enough(choice: LinkChoice) -> bool:
@@ -303,6 +320,7 @@ class _Measured:
         tied = result.num_unknowns < self.free.sum()
         beside = (result.gains, result.excess_loss)
         joint = bool(result.others) or any(each is not None for each in beside) or tied
+        joint = joint or bool(campaign.observables) or bool(result.devices)
         self._covariance = result.covariance if joint else None
 
     def rows(self, draws: FloatArray) -> list[sp.csr_matrix]:
@@ -401,7 +419,7 @@ def measure_until(
         start = first.place(scene, batch, num_receivers, seed=seed).subset([0])
     elif not isinstance(start, Campaign):
         start = start.place(scene, 1, num_receivers, seed=seed)
-    campaign = start if start.rss_dbm is not None else _measured(measure, start)
+    campaign = start if start.is_measured else _measured(measure, start)
     links: list[int] = []
     deviations: list[FloatArray] = []
 
@@ -443,8 +461,8 @@ def _point(at: FloatArray) -> str:
 
 def _measured(measure: Callable[[Campaign], Campaign], planned: Campaign) -> Campaign:
     measured = measure(planned)
-    if measured.rss_dbm is None:
-        raise CampaignError("measure returned positions without levels (rss_dbm)")
+    if not measured.is_measured:
+        raise CampaignError("measure returned positions without levels (rss_dbm) or observables")
     return measured
 
 
@@ -465,7 +483,7 @@ def joined(campaigns: Sequence[Campaign]) -> Campaign:
         return np.pad(array, missing, constant_values=fill)
 
     first = campaigns[0]
-    origin = {c.simulated_from for c in campaigns}
+    origin, sizes = {c.simulated_from for c in campaigns}, [c.num_setups for c in campaigns]
     return Campaign(
         tx=np.concatenate([c.tx for c in campaigns]),
         rx=np.concatenate([padded(c.rx, c, np.nan) for c in campaigns]),
@@ -480,4 +498,9 @@ def joined(campaigns: Sequence[Campaign]) -> Campaign:
         frequency=None
         if first.frequency is None
         else np.concatenate([c.frequency for c in campaigns if c.frequency is not None]),
+        observables=tuple(
+            replace(block, setup=block.setup + before)
+            for c, before in zip(campaigns, np.cumsum([0, *sizes]), strict=False)
+            for block in c.observables
+        ),
     )

@@ -14,10 +14,13 @@ from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.console import first_rows, listed, tallied
 from vlmrt_dist.inference import VERDICT_WORDS
 from vlmrt_dist.placement import (
+    NUM_DRAWS,
     CandidatePool,
+    Design,
     Prediction,
     RandomCampaigns,
-    predicted_std,
+    prediction_of,
+    prior_draws,
     random_campaigns,
 )
 from vlmrt_dist.scene import SceneModel
@@ -90,10 +93,11 @@ class PlanReport:
         ]
         if max(gain) > 1.0:
             k = gain.index(max(gain))
+            unit = "dB" if p.levels_only else "standard deviations of its noise"
             found.append(
-                f"why: the link most sensitive to {p.names[k]} changes by {p.strongest[k]:.2g} dB "
-                f"when its conductivity grows by a factor e, at random positions by "
-                f"{r.strongest[k]:.2g} dB"
+                f"why: the link most sensitive to {p.names[k]} changes by {p.strongest[k]:.2g} "
+                f"{unit} when its conductivity grows by a factor e, at random positions by "
+                f"{r.strongest[k]:.2g}{' dB' if p.levels_only else ''}"
             )
         lost = [n for n, v in zip(p.names, p.verdict, strict=True) if v == "not_identified"]
         if lost:
@@ -139,32 +143,21 @@ def plan_report(
     pool: CandidatePool,
     *,
     radio: RadioConfig,
-    noise_db: float,
-    prior_width: float,
-    fixed: Sequence[str] = (),
+    design: Design,
     seed: int = 0,
 ) -> PlanReport:
     """Predict the uncertainty after ``planned``, and after random campaigns.
 
     :param pool: candidates of the random campaigns
     :param radio: radio configuration of the measurement
-    :param noise_db: standard deviation of each level [dB]
-    :param prior_width: standard deviation of ln σ before the measurement
-    :param fixed: names of objects whose conductivity is known
+    :param design: what is measured of each link, and what is unknown before
     :param seed: of the random campaigns
     :raises CampaignError: if too few candidates of the pool receive anything
     """
-    predicted = predicted_std(
-        scene, planned, radio=radio, noise_db=noise_db, prior_width=prior_width, fixed=fixed
-    )
+    draws = prior_draws(scene, radio, design.prior_width, NUM_DRAWS, 0, design.fixed)
+    predicted = prediction_of(scene, planned, radio, design, draws)
     chance = random_campaigns(
-        scene,
-        pool,
-        planned.num_setups,
-        planned.num_receivers,
-        noise_db=noise_db,
-        prior_width=prior_width,
-        seed=seed,
+        scene, pool, planned.num_setups, planned.num_receivers, design=design, seed=seed
     )
     return PlanReport(predicted=predicted, random=chance)
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
-
-import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
@@ -16,6 +13,7 @@ from vlmrt_dist.placement.candidates import CandidatePool, pool_for, prior_draws
 from vlmrt_dist.placement.options import CandidateOptions, check_count
 from vlmrt_dist.placement.refinement import PlanCriterion, refined
 from vlmrt_dist.placement.selection import Criterion, DesignInformation, select
+from vlmrt_dist.placement.sensitivities import Design, names_of
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -36,7 +34,13 @@ class PoolStrategy:
     :param noise_db: standard deviation of one measured level [dB]
     :param prior_width: standard deviation of ln σ before the measurement
     :param fixed: names of objects whose conductivity is known
-    :raises ConfigurationError: if the noise or the prior's width is not positive and finite
+    :param observables: what is measured of each link, as in "power,delay:10ns@2db"; see
+        :func:`~vlmrt_dist.campaign.parse_observables`
+    :param quantities: unknown parameters of the objects; positions are chosen for the conductivity,
+        in spite of what else is unknown
+    :raises ConfigurationError: if the noise or the prior's width is not positive and finite, a word
+        is no observable, or the quantities are not those of a
+        :class:`~vlmrt_dist.placement.sensitivities.Design`
     """
 
     candidates: CandidateOptions = field(default_factory=CandidateOptions)
@@ -44,6 +48,8 @@ class PoolStrategy:
     noise_db: float = DESIGN_NOISE_DB
     prior_width: float = DESIGN_PRIOR_WIDTH
     fixed: tuple[str, ...] = ()
+    observables: str = "power"
+    quantities: tuple[str, ...] = ("conductivity",)
 
     criterion: ClassVar[Criterion] = "D"
 
@@ -52,6 +58,16 @@ class PoolStrategy:
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigurationError(f"{name} must be positive and finite")
         object.__setattr__(self, "fixed", names_of("fixed", self.fixed))
+        object.__setattr__(self, "quantities", names_of("quantities", self.quantities))
+        _ = self.design  # refuse what makes none
+
+    @property
+    def design(self) -> Design:
+        """What is measured, and unknown before."""
+        return Design(
+            noise_db=self.noise_db, prior_width=self.prior_width, fixed=self.fixed,
+            observables=self.observables, quantities=self.quantities,
+        )  # fmt: skip
 
     def pool(
         self,
@@ -78,8 +94,7 @@ class PoolStrategy:
             seed=seed,
             radio=self.radio,
             candidates=self.candidates,
-            prior_width=self.prior_width,
-            fixed=self.fixed,
+            design=self.design,
             extra=extra,
             progress=progress,
         )
@@ -87,9 +102,7 @@ class PoolStrategy:
     def information(self, scene: SceneModel, pool: CandidatePool) -> DesignInformation:
         """The criterion by which links of ``pool`` are chosen."""
         weights = self.weights(scene)
-        return DesignInformation(
-            pool, self.criterion, self.noise_db, self.prior_width, objects=weights
-        )
+        return DesignInformation(pool, self.criterion, self.design, objects=weights)
 
     def weights(self, scene: SceneModel) -> FloatArray | None:
         """[K] weight of each object in the criterion; None: all count the same."""
@@ -175,17 +188,6 @@ class OptimalStrategy(PoolStrategy):
             radio=radio,
             draws=prior_draws(scene, radio, width, count, seed, self.fixed),
             free=pool.free,
-            width=np.full(len(pool.free), width),
-            noise_db=self.noise_db,
+            design=self.design,
             weight=self.weights(scene),
         )
-
-
-def names_of(option: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Several names as a tuple.
-
-    :raises ConfigurationError: if they are one text
-    """
-    if isinstance(names, str):
-        raise ConfigurationError(f"{option} takes several names, as in ({names!r},)")
-    return tuple(names)

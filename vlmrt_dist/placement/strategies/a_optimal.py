@@ -11,7 +11,8 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.placement.selection import Criterion
-from vlmrt_dist.placement.strategies._pool import OptimalStrategy, names_of
+from vlmrt_dist.placement.sensitivities import names_of
+from vlmrt_dist.placement.strategies._pool import OptimalStrategy
 from vlmrt_dist.scene import SceneModel
 
 
