@@ -35,6 +35,7 @@ from .penetration import scene_loss as scene_loss
 from .replay import Replay as Replay
 from .replays import mechanisms_of as mechanisms_of
 from .replays import replay_of as replay_of
+from .side_by_side import SideBySide as SideBySide
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
 from .simulation import perturbed as perturbed

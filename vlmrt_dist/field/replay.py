@@ -465,17 +465,12 @@ class Replay:
         :return: [S, M, K] gradient, one slice a setup
         """
         setups, objects, count = self.table.num_setups, self.table.num_objects, len(weight)
-        rows, vectors = derivative.by_path.shape
-        paths, of = self.table.num_paths, self._by_slab
-        by_path = derivative.by_path.reshape(rows // max(paths, 1), paths, vectors)
-        # One parameter vector may meet several weights.
-        weighed = by_path * weight.reshape(count, -1).T[self._path_link]
-        found = of.sum @ weighed.reshape(rows, count)
+        met, found = self.gradient_entries(derivative, weight)
         if scale is not None:
-            found *= scale[of.met % objects, None]
+            found *= scale[met % objects, None]
         # Nothing else of the M · K entries is touched: for large rooms they are most of the time.
         total = np.zeros((setups * objects, count))
-        total[of.met] = found
+        total[met] = found
         if derivative.added is not None:
             link, slab, value = derivative.added
             change = value * weight.reshape(count, -1).T[link]
@@ -483,6 +478,20 @@ class Replay:
                 change *= scale[slab, None]
             np.add.at(total, link // self.table.num_receivers * objects + slab, change)
         return total.reshape(setups, objects, count).transpose(2, 0, 1)
+
+    def gradient_entries(
+        self, derivative: Derivative, weight: FloatArray
+    ) -> tuple[IntArray, FloatArray]:
+        """The entries of :meth:`gradient` that paths contribute to.
+
+        :return: [R] pairs of setup and object, as setup · K + object, and [R, S] their gradient
+        """
+        rows, vectors = derivative.by_path.shape
+        paths, of, count = self.table.num_paths, self._by_slab, len(weight)
+        by_path = derivative.by_path.reshape(rows // max(paths, 1), paths, vectors)
+        # One parameter vector may meet several weights.
+        weighed = by_path * weight.reshape(count, -1).T[self._path_link]
+        return of.met, of.sum @ weighed.reshape(rows, count)
 
     def jacobian(
         self, derivative: Derivative, unknown: Parameter = "conductivity"
