@@ -195,6 +195,7 @@ def test_a_position_is_found_by_its_distances(room: SceneModel) -> None:
     assert moves is not None
     assert np.abs(moves[1] - off)[..., :2].max() < 0.2
     lost = 20.0 * np.log10(np.linalg.norm(true.rx - true.tx[:, None], axis=2) / size)
+    assert campaign.rss_dbm is not None
     np.testing.assert_allclose(campaign.rss_dbm, level.reshape(8, 3) - lost, atol=0.5)
 
 
