@@ -147,11 +147,12 @@ def level_posterior(
             "this estimate does not carry its posterior; write it as .parquet or .json with "
             "vlmrt estimate --out, or vd.write_estimate"
         )
-    if origin.assumed.noise.orientation_deg or origin.assumed.noise.tx_power_db:
+    own = origin.assumed.noise
+    if own.orientation_deg or own.tx_power_db or own.position_m:
         raise ConfigurationError(
-            "this estimate found orientations or powers of its own devices, which say nothing of "
-            "those at other positions; state them in the campaign's antennas (they are under "
-            "devices) and estimate without them as unknowns"
+            "this estimate found orientations, positions or powers of its own devices, which say "
+            "nothing of those elsewhere; state them in the campaign (they are under devices) and "
+            "estimate without them as unknowns"
         )
     scene = estimate.scene_of(scene)
     noise = replace(

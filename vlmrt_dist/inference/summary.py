@@ -19,7 +19,7 @@ from vlmrt_dist.inference.answers import (
     joint_of,
     quantity_of,
 )
-from vlmrt_dist.inference.devices import ANGLES, directional
+from vlmrt_dist.inference.devices import ANGLES, OF_DEVICES, directional
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.observed import fits_of
 from vlmrt_dist.inference.options import Adam, Solver
@@ -252,9 +252,7 @@ def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
     for mode in modes:
         level, _ = problem.predict(mode.x)
         values = {
-            name: unknowns.values(name, mode.x)
-            for name in unknowns.entry
-            if name != "tx_power" and name not in ANGLES
+            name: unknowns.values(name, mode.x) for name in unknowns.entry if name not in OF_DEVICES
         }
         if "conductivity" in values:
             values["conductivity"] = unknowns.conductivity(mode.x)
