@@ -137,8 +137,17 @@ def test_a_wrong_orientation_is_found(
     joint = vd.read_estimate(file).joint
     assert joint is not None
     assert list(joint.quantity).count("tx_yaw") == 3
-    with pytest.raises(ConfigurationError, match="orientations, positions or powers"):
-        vd.predict(vd.read_estimate(file), room, plan(room, 1, 2))
+    # The same transmitters are turned as they were found; of another one nothing is known.
+    again = vd.predict(vd.read_estimate(file), room, turned)
+    np.testing.assert_allclose(again.level_dbm, result.links.replayed_dbm.ravel(), atol=1e-9)
+    stated = vd.simulate(room, turned, conductivity=result.fitted, radio=RADIO).rss_dbm
+    assert stated is not None
+    assert np.abs(again.level_dbm - stated.ravel()).max() > 1.0
+    antennas = turned.antennas
+    assert antennas is not None
+    moved = Campaign(turned.tx + np.array([0.0, 0.0, 0.05]), turned.rx, antennas=antennas)
+    strange = vd.predict(vd.read_estimate(file), room, moved)
+    assert np.median(strange.std_db) > 2.0 * np.median(again.std_db)
 
 
 def test_a_wrong_orientation_that_is_declared_as_known_is_noticed(
