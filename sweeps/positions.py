@@ -4,7 +4,8 @@
 The paper draws the transmitters (red) and receivers (green) that RandSel and VLMSel select, for
 M = 3 and N = 3 and 8. Here beside them D-optimal positions. What each tells is predicted (standard
 deviation of ln σ at 0.1 dB of noise and a prior of 50 %), and tried on seeds of truths from ITU
-values, truth and estimate on one solve of 5000 rays (same_paths).
+values, truth and estimate on one solve of 5000 rays (same_paths). What the sweep of receivers has
+in the same storage is not computed again.
 """
 
 import vlmrt_dist.program  # isort: split
@@ -46,7 +47,7 @@ def main(
               {"positions": NAMES.get(s, s), "N": n, **others})
         for (s, n), (campaign, _) in plans.items()
     ]  # fmt: skip
-    rows = run.rows(options.points(points))
+    rows = run.rows(options.points(points), also_in="receivers")
     expected = {(NAMES.get(s, s), n): prediction for (s, n), (_, prediction) in plans.items()}
     title = f"Figure 8: positions, M = 3, {len(run.seeds)} seeds"
     show(positions_table(title, rows, expected), *of_the_paper(run.study, rows))

@@ -5,7 +5,8 @@ strong        one large campaign, its setups shared by more and more actors
 weak          as many setups for every actor
 seeds         points of a study, worked off by a pool of actors (K = 9, M = 3, N = 8, D = 2, Adam)
 estimations   whole estimations of the paper's room, each from a random campaign to a published row,
-              by number of actors and size of the blocks that they travel in
+              by number of actors and size of the blocks that they travel in; beside them those of
+              as many plain processes, as far as this machine has cores for them
 
 Joins the cluster of RAY_ADDRESS; without one, nodes are simulated on this machine, which says
 something about overheads only as far as it has a core for every actor.
@@ -21,6 +22,7 @@ import numpy as np
 import vlmrt_dist as vd
 from vlmrt_dist.campaign import random_campaign
 from vlmrt_dist.console import say, show
+from vlmrt_dist.cores import usable_cores
 from vlmrt_dist.distributed import ActorOptions
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.report import scaling_figure, scaling_tables
@@ -32,6 +34,7 @@ from vlmrt_dist.studies import (
     measure_scaling,
     measure_throughput,
     nodes,
+    rate_of_processes,
     seeds_per_second,
     sweep,
 )
@@ -101,11 +104,13 @@ def _estimate(
 ) -> None:
     """Estimations by block size; every one has a campaign that none before it had, in this run or
     in another, whose paths the cache might hold."""
-    count = each * workers.num_actors
+    number = workers.num_actors
     for block in blocks:
-        points = estimations(count, first=secrets.randbelow(2**62))
-        found = measure_throughput(points, workers, block)
-        results.estimations.append(found)
+        points = estimations(each * number, first=secrets.randbelow(2**62))
+        results.estimations.append(measure_throughput(points, workers, block))
+    if number <= usable_cores():
+        points = estimations(each * number, first=secrets.randbelow(2**62))
+        results.processes[number] = rate_of_processes(points, number)
 
 
 def _points(count: int) -> list[Point]:

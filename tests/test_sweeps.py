@@ -36,7 +36,8 @@ so is tested in tests/paths/test_sionna_limits.py."""
 
 SWEEPS = sorted(path.name for path in (ROOT / "sweeps").glob("*.py"))
 COMMON = {
-    "quick", "dry_run", "storage", "seeds", "num_actors", "num_gpus", "actor_placement",
+    "quick", "dry_run", "storage", "seeds", "threads", "num_actors", "num_gpus",
+    "actor_placement",
 }  # fmt: skip
 PAPERS = ("depth", "rays", "initialization", "complexity", "placement", "receivers", "positions",
           "rooms")  # fmt: skip

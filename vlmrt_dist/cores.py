@@ -33,6 +33,11 @@ def share_cores(count: int) -> None:
     _Share.own = count
 
 
+def shared_cores() -> int | None:
+    """Cores that :func:`share_cores` left to this process; None: it was not asked to share."""
+    return None if _Share.own is None else own_cores()
+
+
 def own_cores() -> int:
     """Threads that this process may start: one a usable core, or its share of them."""
     return usable_cores() if _Share.own is None else min(_Share.own, usable_cores())

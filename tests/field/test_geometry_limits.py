@@ -83,7 +83,7 @@ def test_a_lone_pane_is_two_slabs_and_what_goes_to_and_fro_between_them(drawn: f
     np.testing.assert_allclose(levels(scene, campaign), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("drawn", DRAWN)
+@pytest.mark.parametrize("drawn", [DRAWN[0], DRAWN[-1]])
 def test_the_conductivity_of_a_pane_is_found_however_thin_it_is_drawn(drawn: float) -> None:
     scene = room_with_pane(drawn)
     truth = scene.conductivity(FREQUENCY) * [1.1, 0.85]
@@ -144,13 +144,19 @@ def test_an_antenna_on_a_board_is_refused_by_name(place: float) -> None:
 
 
 @pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
-def test_the_paper_room_gives_the_same_levels_and_estimate_anywhere(
+def test_the_paper_room_gives_the_same_levels_anywhere(
     room: SceneModel, campaign: Campaign, shift: np.ndarray
 ) -> None:
     there, places = moved(room, campaign, shift)
+    np.testing.assert_allclose(levels(there, places), levels(room, campaign), atol=1e-6)
+
+
+def test_the_paper_room_gives_the_same_estimate_anywhere(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    there, places = moved(room, campaign, UTM)
     here = simulate(room, campaign, noise_db=0.1, seed=2)
     measured = simulate(there, places, noise_db=0.1, seed=2)
-    np.testing.assert_allclose(levels(there, places), levels(room, campaign), atol=1e-6)
     first, second = vd.estimate(room, here), vd.estimate(there, measured)
     for name in ("conductivity", "low", "high"):
         np.testing.assert_allclose(getattr(second, name), getattr(first, name), rtol=1e-5)

@@ -14,6 +14,7 @@ from vlmrt_dist.campaign import (
     DelayPower,
     FrequencyResponse,
     Observable,
+    PlannedBins,
     RadioConfig,
     ResponseMagnitude,
     random_campaign,
@@ -26,6 +27,7 @@ from vlmrt_dist.field import (
     ReplayObjective,
     trace,
 )
+from vlmrt_dist.field.observables import _MARGIN, REACH, _Bins, _Lines
 from vlmrt_dist.paths import PathTable
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.units import SPEED_OF_LIGHT, dbm_to_watts
@@ -79,8 +81,20 @@ def moments(plan: Campaign, moment: Literal["mean", "rms_spread"]) -> DelayMomen
     return DelayMoment(m, n, moment, nothing, np.ones(len(m)))
 
 
+def uneven_bins(plan: Campaign) -> DelayPower:
+    block = PlannedBins(3.7, 100.0).on(plan)
+    assert isinstance(block, DelayPower)
+    start, stop = block.start_ns, block.stop_ns
+    return DelayPower(
+        block.setup, block.receiver, start, stop, block.power_dbm, block.noise_db,
+        floor_dbm=np.array(-120.0),
+    )  # fmt: skip
+
+
 BLOCKS: dict[str, Callable[[Campaign], Observable]] = {
     "bins": lambda plan: bins(plan, np.arange(0.0, 120.0, 4.0), -120.0),
+    # The widths of these are rounded apart, as those of bins about each link's delays are.
+    "uneven": lambda plan: replace(PlannedBins(3.7, 100.0).on(plan), floor_dbm=np.array(-120.0)),
     "mean": lambda plan: moments(plan, "mean"),
     "rms_spread": lambda plan: moments(plan, "rms_spread"),
     "response": lambda plan: responses(plan, "known", "known"),
@@ -222,6 +236,55 @@ def test_a_split_of_the_setups_changes_no_bit(
         )
         assert np.array_equal(found.value[0], every.value[0, rows])
         assert np.array_equal(found.by["conductivity"][0], every.by["conductivity"][0, rows])
+
+
+def test_setups_keep_the_pulse_of_the_measurement(plan: Campaign) -> None:
+    """Where no bandwidth is stated it is that of the narrowest bin of all setups."""
+    for width in (0.3, 1.1, 3.7, 10.0):  # rounded differently along each link's delays
+        block = PlannedBins(width, 10.0 * width).on(plan)
+        assert isinstance(block, DelayPower)
+        own = [block.of_setups(np.array([m])) for m in range(plan.num_setups)]
+        assert {each.pulse_ns for each in own} == {block.pulse_ns}
+        assert {each.bandwidth_hz for each in own} == {None}
+    setup, none = np.array([0, 1, 1]), np.zeros(3, np.int64)
+    start, stop = np.array([0.0, 0.0, 2.0]), np.array([5.0, 2.0, 4.0])
+    level = np.full(3, -70.0)
+    mixed = DelayPower(setup, none, start, stop, level, np.ones(3))
+    assert {mixed.of_setups(np.array([m])).pulse_ns for m in range(2)} == {mixed.pulse_ns}
+
+
+def test_what_a_bin_gets_does_not_depend_on_the_links_beside_it() -> None:
+    """Pairs of a path and a bin at the pulse's reach, some of which a list of many links rounds to
+    either side of it."""
+    edges = np.arange(0.0, 400.0, 3.7)
+    count = len(edges) - 1
+    nothing = np.full(count, np.nan)
+
+    def bins_of(links: int) -> DelayPower:
+        setup, none = np.repeat(np.arange(links), count), np.zeros(links * count, int)
+        ends = np.tile(edges[:-1], links), np.tile(edges[1:], links)
+        every = np.tile(nothing, links)
+        return DelayPower(setup, none, *ends, every, every)
+
+    one, many = bins_of(1), bins_of(40)
+    rng = np.random.default_rng(0)
+    reach = REACH * one.pulse_ns + _MARGIN  # where the list is searched
+    delay = edges[rng.integers(0, count, 60)] + np.tile([reach, -reach], 30)
+    delay += rng.normal(0.0, 3e-8, 60)
+    power = 10.0 ** rng.uniform(-12.0, 0.0, 60)
+
+    def heard(block: DelayPower, links: int) -> FloatArray:
+        lines = np.arange(links * count)
+        each = np.repeat(lines, 60)
+        path = np.tile(np.arange(60), len(lines)) + 60 * (each // count)
+        pairs = _Lines(len(lines), each, path, np.tile(delay, len(lines)),
+                       60 * np.arange(len(lines) + 1))  # fmt: skip
+        none = np.zeros(len(lines))
+        return _Bins(block, pairs)(np.tile(power, links), none, none).value
+
+    alone, together = heard(one, 1), heard(many, 40)
+    assert np.isfinite(alone).any()
+    np.testing.assert_array_equal(together.reshape(40, -1), np.tile(alone, (40, 1)))
 
 
 def test_a_response_does_not_depend_on_a_phase_and_timing_that_are_unknown(

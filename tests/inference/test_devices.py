@@ -13,7 +13,7 @@ from vlmrt_dist.campaign import Antenna, Campaign, RadioConfig, random_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import ReplayObjective, trace
 from vlmrt_dist.inference.devices import ANGLES, devices_of, orientation_widths
-from vlmrt_dist.paths import Turns
+from vlmrt_dist.paths import Poses
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.paper_room import box_room
 
@@ -74,15 +74,15 @@ def test_levels_by_orientation(room: SceneModel, combining: Any, average: Any) -
     base = rng.normal(0.0, 0.1, 6)
 
     def levels(change: np.ndarray) -> Any:
-        turns = Turns(np.tile(change[:3], (2, 1)), np.tile(change[3:], (2, 3, 1)))
+        turns = Poses(np.tile(change[:3], (2, 1)), np.tile(change[3:], (2, 3, 1)))
         return objective.levels(here, ("conductivity",), turns)
 
-    exact, step = levels(base).by_turn, 1e-6
+    exact, step = levels(base).by_pose, 1e-6
     for i, unit in enumerate(np.eye(6) * step):
         up, down = (10.0 * np.log10(levels(base + s).rss).ravel() for s in (unit, -unit))
         difference = (up - down) / (2.0 * step)
         assert np.abs(exact[:, i] - difference).max() < 1e-6 * np.abs(exact).max()
-    still = objective.levels(here, ("conductivity",), Turns(np.zeros((2, 3)), np.zeros((2, 3, 3))))
+    still = objective.levels(here, ("conductivity",), Poses(np.zeros((2, 3)), np.zeros((2, 3, 3))))
     plain = objective.levels(here, ("conductivity",))
     np.testing.assert_allclose(still.rss, plain.rss, rtol=1e-12)
     np.testing.assert_allclose(

@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 
 import vlmrt_dist as vd
-from vlmrt_dist.campaign import Campaign, DelayPower, RadioConfig, parse_observables
+from vlmrt_dist.campaign import Antenna, Campaign, DelayPower, RadioConfig, parse_observables
 from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.field import Flaws, perturbed, simulate
-from vlmrt_dist.inference import LevenbergMarquardt, Noise, Parameters, Prior
+from vlmrt_dist.inference import (
+    Assumptions,
+    LevenbergMarquardt,
+    Noise,
+    Parameters,
+    Prior,
+    open_problem,
+)
 from vlmrt_dist.scene import SceneModel
 
 RADIO = RadioConfig(max_depth=2)
@@ -120,11 +127,74 @@ def test_an_observable_without_noise_is_named(room: SceneModel, campaign: Campai
             vd.estimate(room, replace(given, observables=(silent,)), radio=RADIO)
 
 
+EVERYTHING = "power,delay:10ns@1db,mean_delay@0.3ns,delay_spread@0.3ns,response:4@30db,magnitude:4"
+
+
+def test_every_unknown_of_links_beside_every_observable(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    """Derivatives against central differences, all unknowns of devices and links together."""
+    sector = Antenna.in_degrees(pattern="tr38901", yaw=30.0, pitch=5.0)
+    few = campaign.subset([0, 1]).with_antennas(sector, Antenna("hw_dipole", 0.2, (0.3, 0.4, 0.5)))
+    angles = {"tx_yaw": 20.0, "tx_pitch": 10.0, "rx_yaw": 20.0, "rx_roll": 10.0}
+    noise = Noise(
+        gain_offset_db=1.0, delay_offset_ns=1.0, excess_loss_db_per_m=0.3, orientation_deg=angles
+    )
+    assumed = Assumptions(RADIO, PRIOR, noise=noise)
+    with open_problem(room, measured(room, few, EVERYTHING), assumed) as problem:
+        rng = np.random.default_rng(0)
+        width = np.minimum(problem.unknowns.width, 0.3)
+        x = problem.unknowns.mean + 0.3 * width * rng.standard_normal(len(width))
+        _, exact = problem.predict(x)
+        used = problem.data.used
+        slopes = exact.toarray()[used] / problem.data.noise_db[used, None]
+        kinds = np.array(problem.unknowns.quantity)
+        for kind in np.unique(kinds):
+            i, step = int(np.flatnonzero(kinds == kind)[0]), 3e-6
+            ends = [problem.predict(x + s * step * np.eye(len(x))[i])[0][used] for s in (1, -1)]
+            difference = (ends[0] - ends[1]) / (2.0 * step) / problem.data.noise_db[used]
+            assert np.abs(slopes[:, i]).max() > 0.0, kind
+            error = np.abs(difference - slopes[:, i]).max()
+            assert error <= 1e-6 * np.abs(slopes[:, i]).max() + 1e-7, (kind, error)
+
+
+def test_clutter_and_wrong_positions_make_observables_less_certain(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    few = campaign.subset([0])
+    given, found = measured(room, few, EVERYTHING), []
+    for noise in (Noise(), Noise(clutter_db_per_sqrt_m=1.0), Noise(position_error_m=0.05)):
+        with open_problem(room, given, Assumptions(RADIO, PRIOR, noise=noise)) as problem:
+            found.append(problem.data.noise_db)
+            rows = problem.num_levels
+    plain, cluttered, moved = (each[rows:] for each in found)
+    in_db = np.concatenate([np.full(len(b.row_setup), b.unit == "dB") for b in given.observables])
+    assert (cluttered[in_db] > plain[in_db]).all()
+    np.testing.assert_array_equal(cluttered[~in_db], plain[~in_db])
+    assert (moved >= plain).all()
+    assert (moved > plain).mean() > 0.7
+
+
+@pytest.mark.slow
+def test_a_wrong_orientation_is_found_in_delay_bins_among_clutter(
+    room: SceneModel, campaign: Campaign
+) -> None:
+    stated, true = (Antenna.in_degrees(pattern="tr38901", yaw=yaw) for yaw in (20.0, 50.0))
+    given = measured(room, campaign.with_antennas(true), "power,delay:10ns@1db")
+    given = given.with_these_antennas(campaign.with_antennas(stated).antennas)
+    noise = Noise(
+        orientation_deg={"tx_yaw": 20.0}, clutter_db_per_sqrt_m="fit", delay_offset_ns=1.0
+    )
+    found = vd.estimate(room, given, radio=RADIO, prior=PRIOR, noise=noise, solver=QUICK)
+    for each in found.devices:
+        assert each.low < 30.0 < each.high
+        assert each.high - each.low < 15.0
+    assert found.clutter is not None
+    assert found.clutter.value < 0.2  # there was none
+
+
 def test_what_only_levels_have_is_refused(room: SceneModel, campaign: Campaign) -> None:
     given = measured(room, campaign, "delay:10ns")
-    for noise in (Noise(position_error_m=0.1), Noise(clutter_db_per_sqrt_m=1.0)):
-        with pytest.raises(ConfigurationError, match="received powers only"):
-            vd.estimate(room, given, radio=RADIO, noise=noise)
     with pytest.raises(ConfigurationError, match=r"Adam.*beside received powers"):
         vd.estimate(room, given, radio=RADIO, solver=vd.Adam())
     powers = measured(room, campaign, "power")

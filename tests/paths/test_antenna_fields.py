@@ -13,8 +13,8 @@ from vlmrt_dist.campaign.pattern_table import PatternTable
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.field import Replay, trace
 from vlmrt_dist.paths.antenna_fields import AntennaFields, geometry_of
+from vlmrt_dist.paths.poses import Poses
 from vlmrt_dist.paths.sionna_scene import LiveScene, mi, rt
-from vlmrt_dist.paths.turns import Turns
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.paper_room import box_room
 from vlmrt_dist.units import SPEED_OF_LIGHT
@@ -167,7 +167,7 @@ def test_derivatives_by_orientation(
     shape = links.present.shape
 
     def value(change: np.ndarray) -> Any:
-        turns = Turns(np.tile(change, (1, 1)), np.tile(change, (*shape, 1)))
+        turns = Poses(np.tile(change, (1, 1)), np.tile(change, (*shape, 1)))
         return (fields.rx if receiving else fields.tx)(turns)
 
     exact, step = value(np.zeros(3)).by_turn, 1e-5

@@ -26,6 +26,7 @@ def drawn(seed: int, count: int = 100) -> tuple[FloatArray, FloatArray, FloatArr
     return tx, rx, np.linalg.cholesky(cov) @ rng.standard_normal(len(tx))
 
 
+@pytest.mark.slow
 def test_the_numbers_of_drawn_residuals_are_found() -> None:
     found = [fit_shadowing(*drawn(seed)) for seed in range(4)]
     assert np.mean([f.std_db for f in found]) == pytest.approx(4.0, rel=0.2)
@@ -64,14 +65,14 @@ def test_one_link_by_hand() -> None:
 
 
 def test_far_away_nothing_is_known() -> None:
-    found = fit_shadowing(*drawn(1))
+    found = fit_shadowing(*drawn(1, count=40))
     mean, std = found.predict(TX[:1], np.array([[500.0, 0.0, 1.0]]))
     assert mean[0] == pytest.approx(0.0, abs=1e-6)
     assert std[0] == pytest.approx(np.hypot(found.std_db, found.noise_db))
 
 
 def test_independent_residuals_show_no_shadowing() -> None:
-    tx, rx, _ = drawn(2)
+    tx, rx, _ = drawn(2, count=50)
     noise = np.random.default_rng(0).normal(0.0, 3.0, len(tx))
     found = fit_shadowing(tx, rx, noise)
     mean, _ = found.predict(tx, rx + np.array([0.3, 0.0, 0.0]))

@@ -261,6 +261,32 @@ def test_points_that_differ_in_their_start_are_evaluated_together_in_the_same_bi
     assert len({r.key for r in together}) == len(together)
 
 
+def test_points_of_other_positions_and_seeds_are_evaluated_together_in_the_same_bits(
+    room: vd.SceneModel, point: study.Point, tmp_path: Path
+) -> None:
+    """Rows of many placements of few seeds, of which one is heard by no receiver."""
+    few = dataclasses.replace(
+        point, radio=vd.RadioConfig(max_depth=1), adam=Adam(max_iterations=20)
+    )
+    places = [vd.place("random", room, 3, 8, seed=seed) for seed in range(3)]
+    apart = np.array([1e3, 1e3, 0.0])  # two walls lie between: nothing is heard
+    places[2] = dataclasses.replace(places[2], tx=places[2].tx - apart, rx=places[2].rx + apart)
+    points = [
+        dataclasses.replace(few, campaign=campaign, seeds=(number, 7), initial=initial)
+        for initial in ("itu", "random")
+        for number, campaign in enumerate(places)
+    ]
+    assert study.companions(points) == [[0, 1, 2, 3, 4, 5]]
+    least = [dataclasses.replace(each, optimizers=("levenberg_marquardt",)) for each in points]
+    assert study.companions(least) == [[0, 3], [1, 4], [2, 5]]
+    other = dataclasses.replace(few, campaign=vd.place("random", room, 2, 8, seed=0))
+    assert study.companions([few, other]) == [[0], [1]]
+    together = study.run(points, Ledger(tmp_path))
+    alone = [row for each in points for row in evaluate(each)]
+    assert repr(without_times(together)) == repr(without_times(alone))  # NaN where nothing is heard
+    assert {row.outcome for row in alone if row.num_links == 0} == {"no_signal"}
+
+
 def test_many_seeds_are_not_put_together(point: study.Point) -> None:
     many = dataclasses.replace(point, seeds=tuple(range(30)))
     other = dataclasses.replace(many, initial="random")

@@ -219,8 +219,16 @@ class DelayPower(_Block):
 
     @property
     def narrowest(self) -> float:
-        """Width of the narrowest bin [ns]."""
-        return float((self.stop_ns - self.start_ns).min(initial=np.inf))
+        """Width of the narrowest bin [ns], to nine digits: differences of the bins' ends are
+        rounded differently along the delays, so that links would have pulses of their own."""
+        return float(f"{(self.stop_ns - self.start_ns).min(initial=np.inf):.9g}")
+
+    def take(self, lines: IntArray | BoolArray) -> Any:
+        """Some of the lines, with the bandwidth of all."""
+        found = super().take(lines)
+        if self.bandwidth_hz is None and len(found) and found.narrowest != self.narrowest:
+            return dataclasses.replace(found, bandwidth_hz=1e9 / self.narrowest)
+        return found
 
     @property
     def pulse_ns(self) -> float:

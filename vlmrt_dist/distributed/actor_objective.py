@@ -46,7 +46,7 @@ from vlmrt_dist.field import (
     ValueAndGrad,
     measured_power,
 )
-from vlmrt_dist.paths import Turns
+from vlmrt_dist.paths import Poses
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
 
@@ -174,26 +174,29 @@ class ActorObjective:
         self,
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
-        turns: Turns | None = None,
+        poses: Poses | None = None,
     ) -> Levels:
         """See :meth:`~vlmrt_dist.field.objective.Objective.levels`."""
-        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted), turns)
+        parts: list[Levels] = self._gather("levels", dict(materials), tuple(wanted), poses)
         by = {name: sp.vstack([p.by[name] for p in parts], "csr") for name in wanted}
         layers = {
             name: sp.vstack([p.layers[name] for p in parts], "csr") for name in parts[0].layers
         }
-        turned = [p.by_turn for p in parts if p.by_turn is not None]
-        by_turn = np.concatenate(turned) if turned else None
-        return Levels(np.concatenate([p.rss for p in parts]), by, layers, by_turn)
+        posed = [p.by_pose for p in parts if p.by_pose is not None]
+        by_pose = np.concatenate(posed) if posed else None
+        return Levels(np.concatenate([p.rss for p in parts]), by, layers, by_pose)
 
     def observe(
         self,
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
         offsets: LinkOffsets,
+        poses: Poses | None = None,
     ) -> Observed:
         """See :meth:`~vlmrt_dist.field.objective.Objective.observe`."""
-        parts: list[Observed] = self._gather("observe", dict(materials), tuple(wanted), offsets)
+        parts: list[Observed] = self._gather(
+            "observe", dict(materials), tuple(wanted), offsets, poses
+        )
         order = self._row_order
         by = {
             name: np.concatenate([p.by[name] for p in parts], axis=1)[:, order] for name in wanted
@@ -202,7 +205,9 @@ class ActorObjective:
             np.concatenate([getattr(p, field) for p in parts], axis=1)[:, order]
             for field in ("value", "by_delay", "by_gain")
         )
-        return Observed(value, by, by_delay, by_gain)
+        posed = [p.by_pose for p in parts if p.by_pose is not None]
+        by_pose = np.concatenate(posed, axis=1)[:, order] if posed else None
+        return Observed(value, by, by_delay, by_gain, by_pose)
 
     def describe(self) -> list[ActorInfo]:
         """The contents of each actor, in the order of the setups."""

@@ -26,7 +26,7 @@ from vlmrt_dist.field import (
     PowerLoss,
     ValueAndGrad,
 )
-from vlmrt_dist.paths import NOT_PROVEN, Turns
+from vlmrt_dist.paths import NOT_PROVEN, Poses
 from vlmrt_dist.scene import SceneModel
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ class SceneActor:
         self,
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
-        turns: Turns | None = None,
+        poses: Poses | None = None,
     ) -> Levels:
         """Received powers [m, N] in watts of any materials, and derivatives [m · N, K].
 
-        :param turns: of the whole campaign
+        :param poses: of the whole campaign
         """
-        own = None if turns is None else turns.of_setups(slice(*self._setups))
+        own = None if poses is None else poses.of_setups(slice(*self._setups))
         return self._built().levels(materials, wanted, own)
 
     def observe(
@@ -144,6 +144,7 @@ class SceneActor:
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
         offsets: LinkOffsets,
+        poses: Poses | None = None,
     ) -> Observed:
         """Values of the setups' observables, and their derivatives.
 
@@ -151,7 +152,8 @@ class SceneActor:
         """
         first, stop = (m * self._receivers for m in self._setups)
         own = LinkOffsets(*(each[:, first:stop] for each in offsets))
-        return self._built().observe(materials, wanted, own)
+        turned = None if poses is None else poses.of_setups(slice(*self._setups))
+        return self._built().observe(materials, wanted, own, turned)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """Received powers [m, N] in watts, and derivatives [m · N, K] of the levels by ln σ."""

@@ -8,4 +8,5 @@ from .llvm import count_gpus as count_gpus
 from .llvm import find_llvm as find_llvm
 from .llvm import prepare_engine as prepare_engine
 from .llvm import use_llvm as use_llvm
+from .threads import limit_threads as limit_threads
 from .versions import engine_versions as engine_versions

@@ -37,6 +37,7 @@ from .point_error import scattering_error as scattering_error
 from .replay import Replay as Replay
 from .replays import mechanisms_of as mechanisms_of
 from .replays import replay_of as replay_of
+from .side_by_side import SideBySide as SideBySide
 from .simulation import Flaws as Flaws
 from .simulation import displaced as displaced
 from .simulation import perturbed as perturbed

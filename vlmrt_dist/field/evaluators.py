@@ -30,11 +30,8 @@ from vlmrt_dist.field.observables import ObservableReplay
 from vlmrt_dist.field.replay import Replay
 from vlmrt_dist.field.replays import replay_of
 from vlmrt_dist.field.walls import refuse_walls
-from vlmrt_dist.paths import AntennaFields, PathTable, Turns
+from vlmrt_dist.paths import POSE, AntennaFields, PathTable, Poses
 from vlmrt_dist.scene import SceneModel
-
-ANGLES = ("yaw", "pitch", "roll") * 2
-"""Columns of :attr:`Levels.by_turn`, the transmitter's first."""
 
 
 class ReplayObjective:
@@ -70,6 +67,7 @@ class ReplayObjective:
         if campaign.observables:
             self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
         self._turning: list[tuple[Replay, AntennaFields]] = []
+        self._turning_observables: ObservableReplay | None = None
 
     def remeasured(self, campaign: Campaign, measured: FloatArray) -> ReplayObjective:
         """The same paths with other levels; what was computed of the paths is shared.
@@ -99,9 +97,9 @@ class ReplayObjective:
             return self._campaign
         return self._campaign.subset(carrier.setups.tolist())
 
-    def _aimed(self, turns: Turns | None) -> list[Replay]:
+    def _aimed(self, poses: Poses | None) -> list[Replay]:
         """Replays whose antennas are turned, one a carrier."""
-        if turns is None:
+        if poses is None:
             return self._replays
         if not self._turning:
             for carrier, plain in zip(self._carriers, self._replays, strict=True):
@@ -113,7 +111,7 @@ class ReplayObjective:
                 fields = AntennaFields(self._scene, part, carrier.radio, plain.table)
                 self._turning.append((replay, fields))
         for carrier, (replay, fields) in zip(self._carriers, self._turning, strict=True):
-            own = turns.of_setups(carrier.setups)
+            own = poses.of_setups(carrier.setups)
             replay.aim(fields.tx(own), fields.rx(own))
         return [replay for replay, _ in self._turning]
 
@@ -149,13 +147,13 @@ class ReplayObjective:
         self,
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
-        turns: Turns | None = None,
+        poses: Poses | None = None,
     ) -> Levels:
         """See :meth:`Objective.levels`."""
         rss = np.zeros(self._present.shape)
-        by_turn = None if turns is None else np.zeros((*self._present.shape, len(ANGLES)))
+        by_pose = None if poses is None else np.zeros((*self._present.shape, len(POSE)))
         parts: dict[Parameter, list[sp.csr_matrix]] = {name: [] for name in wanted}
-        for carrier, replay in zip(self._carriers, self._aimed(turns), strict=True):
+        for carrier, replay in zip(self._carriers, self._aimed(poses), strict=True):
             here = materials[carrier.radio.frequency]
             for name, derivative in replay.derivatives(here, wanted).items():
                 power = derivative.rss[:, 0]
@@ -165,9 +163,9 @@ class ReplayObjective:
                 rss[carrier.setups] = power.reshape(-1, self._present.shape[1])
             if not wanted:
                 rss[carrier.setups] = replay.rss(here)[0]
-            if by_turn is not None:
-                slopes = replay.by_turn(here)
-                by_turn[carrier.setups] = slopes.reshape(-1, *by_turn.shape[1:])
+            if by_pose is not None:
+                slopes = replay.by_pose(here)
+                by_pose[carrier.setups] = slopes.reshape(-1, *by_pose.shape[1:])
         order = np.concatenate([c.setups for c in self._carriers])
         links = np.arange(self._present.size).reshape(self._present.shape)
         back = np.argsort(links[order].ravel())
@@ -178,7 +176,7 @@ class ReplayObjective:
             by[name] = whole
             if whole.shape[1] > self.num_objects:
                 by[name], layers[name] = whole[:, : self.num_objects], whole[:, self.num_objects :]
-        flat = None if by_turn is None else by_turn.reshape(-1, len(ANGLES))
+        flat = None if by_pose is None else by_pose.reshape(-1, len(POSE))
         return Levels(np.where(self._present, rss, np.nan), by, layers, flat)
 
     def many_levels(
@@ -211,10 +209,18 @@ class ReplayObjective:
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
         offsets: LinkOffsets,
+        poses: Poses | None = None,
     ) -> Observed:
         """See :meth:`Objective.observe`."""
         assert self._observables is not None  # whoever asks has a campaign with some
-        return self._observables(materials, wanted, offsets)
+        if poses is None:
+            return self._observables(materials, wanted, offsets)
+        replays = self._aimed(poses)
+        if self._turning_observables is None:
+            self._turning_observables = ObservableReplay(
+                self._campaign, self._table, self._carriers, replays
+            )
+        return self._turning_observables(materials, wanted, offsets, turned=True)
 
     def log_jacobian(self, theta: FloatArray) -> tuple[FloatArray, sp.csr_matrix]:
         """See :meth:`Objective.log_jacobian`."""
@@ -308,13 +314,13 @@ class RetraceObjective:
         self,
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
-        turns: Turns | None = None,
+        poses: Poses | None = None,
     ) -> Levels:
         """See :meth:`Objective.levels`; conductivities only.
 
         :raises ConfigurationError: if another parameter is wanted, or antennas are to turn
         """
-        if turns is not None:
+        if poses is not None:
             raise ConfigurationError(
                 "the retrace engine does not turn antennas; use engine='replay'"
             )
@@ -330,6 +336,7 @@ class RetraceObjective:
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
         offsets: LinkOffsets,
+        poses: Poses | None = None,
     ) -> Observed:
         """See :meth:`Objective.observe`; there are no observables."""
         none = np.zeros((len(offsets.delay_ns), 0))

@@ -17,7 +17,7 @@ from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign
 from vlmrt_dist.errors import CampaignError
 from vlmrt_dist.field.materials import Materials, Parameter
-from vlmrt_dist.paths import Turns
+from vlmrt_dist.paths import Poses
 from vlmrt_dist.units import dbm_to_watts
 
 Engine = Literal["replay", "retrace"]
@@ -42,14 +42,14 @@ class Levels(NamedTuple):
     :param by: for each parameter asked for, the sparse derivative [M · N, K] of the levels [dB] by
         its logarithm at each object, or by the extra loss [dB] (zero rows where no path arrives)
     :param layers: the same [M · N, Λ] by the logarithm at each layer; empty where no object has any
-    :param by_turn: [M · N, 6] derivative by yaw, pitch and roll of each link's transmitter, then of
-        its receiver [dB/rad]; None: nothing turns
+    :param by_pose: [M · N, 12] derivative by what can change of each link's devices, see
+        :data:`~vlmrt_dist.paths.poses.POSE` [dB/rad, dB/m]; None: nothing does
     """
 
     rss: FloatArray
     by: dict[Parameter, sp.csr_matrix]
     layers: dict[Parameter, sp.csr_matrix]
-    by_turn: FloatArray | None = None
+    by_pose: FloatArray | None = None
 
 
 class Slopes(NamedTuple):
@@ -93,12 +93,15 @@ class Observed(NamedTuple):
         or by the extra loss [dB]; layers behind the objects
     :param by_delay: [S, R] by the offset of the link's delays [1/ns]
     :param by_gain: [S, R] by the link's gain [1/dB]
+    :param by_pose: [S, R, 6] by the orientations of the link's devices, the first of
+        :data:`~vlmrt_dist.paths.poses.POSE` [1/rad]; None: nothing turns
     """
 
     value: FloatArray
     by: dict[Parameter, FloatArray]
     by_delay: FloatArray
     by_gain: FloatArray
+    by_pose: FloatArray | None = None
 
 
 class LinkOffsets(NamedTuple):
@@ -137,14 +140,14 @@ class Objective(Differentiable, Protocol):
         self,
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
-        turns: Turns | None = None,
+        poses: Poses | None = None,
     ) -> Levels:
         """Received powers for any materials, and their derivatives.
 
         :param materials: those at each carrier [Hz] of the campaign, [K] each
         :param wanted: parameters to differentiate by
-        :param turns: changes of the antennas' orientations, also to differentiate by; None: they
-            are as the campaign states them
+        :param poses: changes of the antennas' orientations and positions, also to differentiate
+            by; None: they are as the campaign states them. Paths keep the faces that they meet
         """
         ...
 
@@ -153,12 +156,15 @@ class Objective(Differentiable, Protocol):
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
         offsets: LinkOffsets,
+        poses: Poses | None = None,
     ) -> Observed:
         """Values of the campaign's observables for S parameter vectors, and their derivatives.
 
         :param materials: those at each carrier [Hz] of the campaign, [S, K] or, of one, [K] each
         :param wanted: parameters to differentiate by
         :param offsets: of the links
+        :param poses: changes of the antennas' orientations, also to differentiate by, of one
+            vector; None: they are as the campaign states them
         """
         ...
 

@@ -129,16 +129,20 @@ class ObservableReplay:
         materials: Mapping[float, Materials],
         wanted: Sequence[Parameter],
         offsets: LinkOffsets,
+        *,
+        turned: bool = False,
     ) -> Observed:
         """Values and derivatives of S parameter vectors.
 
         :param materials: those at each carrier [Hz], [S, K] or [K] each
         :param wanted: parameters to differentiate by
+        :param turned: differentiate one vector by the orientations that the replays are aimed with
         """
         count = len(offsets.delay_ns)
         shape = count, self._num_rows
         value, by_delay, by_gain = (np.zeros(shape) for _ in range(3))
         by: dict[Parameter, FloatArray] = {}
+        by_pose = np.zeros((*shape, 6)) if turned else None
         for carrier, arrivals, placed in self._parts:
             here = materials[carrier.radio.frequency]
             for coherent in (False, True):
@@ -154,12 +158,16 @@ class ObservableReplay:
                     for each, found in zip(which, sums, strict=True):
                         for s, one in enumerate(found):
                             total[s, each.rows] = _rows(one, slopes[s])
+                if by_pose is not None:
+                    turns = arrivals.replay.turned_paths(here, coherent=coherent)
+                    for each, found in zip(which, sums, strict=True):
+                        by_pose[0, each.rows] = _rows(found[0], turns)
                 for each, found in zip(which, sums, strict=True):
                     for s, one in enumerate(found):
                         value[s, each.rows] = one.value
                         by_delay[s, each.rows] = one.by_delay
                         by_gain[s, each.rows] = one.by_gain
-        return Observed(value, by, by_delay, by_gain)
+        return Observed(value, by, by_delay, by_gain, by_pose)
 
 
 class _Placed(NamedTuple):
@@ -304,6 +312,12 @@ class _Bins:
         count = np.maximum(high - low, 0)
         which = np.repeat(np.arange(len(count)), count)
         line = low[which] + np.arange(len(which)) - (np.cumsum(count) - count)[which]
+        # Rounding in the list decides about pairs at its reach, and it changes with the links that
+        # stand in it; what is kept is decided for each pair by itself.
+        block, reach = self._block, REACH * self._pulse
+        at = arrival[which]
+        near = (block.start_ns[line] - at < reach) & (at - block.stop_ns[line] < reach)
+        which, line = which[near], line[near]
         order = np.argsort(line, kind="stable")
         which = which[order]
         return line[order], self._path[which], arrival[which]

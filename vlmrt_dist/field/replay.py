@@ -48,13 +48,14 @@ from vlmrt_dist.field.mechanisms import Added, Mechanism, Roughness, merged
 from vlmrt_dist.field.objective import DB, Slopes
 from vlmrt_dist.field.polarimetry import (
     Ends,
+    Parts,
     PortAverages,
     columns_of,
     different_paths,
     matrices,
 )
 from vlmrt_dist.field.walls import Walls
-from vlmrt_dist.paths import DIFFRACTION, NONE, EdgeRows, EndFields, PathTable
+from vlmrt_dist.paths import DIFFRACTION, NONE, POSE, EdgeRows, EndFields, PathTable
 from vlmrt_dist.units import VACUUM_PERMITTIVITY
 
 MAX_LANES = 1 << 18
@@ -161,6 +162,8 @@ class Replay:
         self._scale = radio.wavelength / (4.0 * np.pi * table.length) * np.sqrt(radio.tx_power)
         turns = 2.0 * np.pi * table.length / radio.wavelength
         self._phase = np.exp(-1j * np.remainder(turns, 2.0 * np.pi))[:, None]
+        self._turning = turning
+        self._last_walk: tuple[list[FloatArray], list[Parts]] | None = None
         self._load(turning)
         self._lanes: dict[int, _Lanes] = {}
         self._pairs_of: dict[bool, _Pairs] = {}
@@ -224,27 +227,53 @@ class Replay:
         self._ends = Ends(tx.value * self._scale[:, None], rx.value)
         self._turned = tx.by_turn * self._scale[:, None], rx.by_turn
 
-    def by_turn(self, materials: Materials) -> FloatArray:
-        """[L, 6] derivatives of the levels of one parameter vector by the orientations that
-        :meth:`aim` was given: yaw, pitch and roll of the transmitter, then of the receiver
-        [dB/rad]; zero where no path arrives."""
-        rows = self._rows(materials)
-        assert self._which is not None  # a replay whose antennas do not turn has no matrices
+    def by_pose(self, materials: Materials) -> FloatArray:
+        """[L, 12] derivatives of the levels of one parameter vector by the changes that
+        :meth:`aim` was given, see :data:`~vlmrt_dist.paths.poses.POSE` [dB/rad, dB/m]; zero where
+        no path arrives."""
+        found = np.zeros((self.num_links, len(POSE)))
         if self.table.num_paths == 0:
-            return np.zeros((self.num_links, 6))
+            return found
         coherent = self.radio.combining == "coherent"
-        matrix = matrices(self._kernel(rows, (), coherent, self._edges))[0]
+        rss, by_path, _ = self._summed(self._posed(materials, coherent))
+        power = rss[:, 0]
+        per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
+        slopes = by_path.reshape(-1, self.table.num_paths)
+        summed = [np.bincount(self._path_link, each, self.num_links) for each in slopes]
+        found[:, : len(summed)] = np.stack(summed, axis=1) * per_link[:, None]
+        return found
+
+    def turned_paths(self, materials: Materials, *, coherent: bool) -> NDArray[Any]:
+        """[P, 6] derivatives of the powers, or complex amplitudes, of single paths by the
+        orientations."""
+        if self.table.num_paths == 0:
+            return np.zeros((0, 6), np.complex128 if coherent else np.float64)
+        columns = self._posed(materials, coherent)
+        if not coherent:
+            return np.concatenate(columns[1:], axis=1)
+        parts = zip(columns[2::2], columns[3::2], strict=True)
+        return np.concatenate(
+            [(real + 1j * imaginary) * self._phase for real, imaginary in parts], axis=1
+        )
+
+    def _posed(self, materials: Materials, coherent: bool) -> list[FloatArray]:
+        """Columns [P, 1] of the paths' values and of their derivatives by the changes."""
+        assert self._which is not None  # a replay whose antennas do not turn has no matrices
+        matrix = self._matrix_of(self._rows(materials))
         tx, rx = self._ends
         ends = [Ends(slope, rx) for slope in self._turned[0]]
         ends += [Ends(tx, slope) for slope in self._turned[1]]
         changes = [end.amplitude(matrix, self._which) for end in ends]
-        value = self._ends.amplitude(matrix, self._which)
-        rss, by_path, _ = self._summed(columns_of(value, changes, coherent))
-        power = rss[:, 0]
-        per_link = np.divide(DB, power, out=np.zeros_like(power), where=power > 0.0)
-        slopes = by_path.reshape(len(changes), -1)
-        summed = [np.bincount(self._path_link, each, self.num_links) for each in slopes]
-        return np.stack(summed, axis=1) * per_link[:, None]
+        return columns_of(self._ends.amplitude(matrix, self._which), changes, coherent)
+
+    def _matrix_of(self, rows: list[FloatArray]) -> list[Parts]:
+        """Transfer matrices of the different paths, those of the last walk where it had the same
+        materials: levels are evaluated before their derivatives by the antennas."""
+        if self._last_walk is not None:
+            last, matrix = self._last_walk
+            if len(last) == len(rows) and all(map(np.array_equal, last, rows)):
+                return matrix
+        return matrices(self._kernel(rows, (), False, self._edges))[0]
 
     def rss(self, materials: Materials) -> FloatArray:
         """Received powers [S, M, N] in watts (zero where no path arrives)."""
@@ -397,17 +426,12 @@ class Replay:
         :return: [S, M, K] gradient, one slice a setup
         """
         setups, objects, count = self.table.num_setups, self.table.num_objects, len(weight)
-        rows, vectors = derivative.by_path.shape
-        paths, of = self.table.num_paths, self._by_slab
-        by_path = derivative.by_path.reshape(rows // max(paths, 1), paths, vectors)
-        # One parameter vector may meet several weights.
-        weighed = by_path * weight.reshape(count, -1).T[self._path_link]
-        found = of.sum @ weighed.reshape(rows, count)
+        met, found = self.gradient_entries(derivative, weight)
         if scale is not None:
-            found *= scale[of.met % objects, None]
+            found *= scale[met % objects, None]
         # Nothing else of the M · K entries is touched: for large rooms they are most of the time.
         total = np.zeros((setups * objects, count))
-        total[of.met] = found
+        total[met] = found
         if derivative.added is not None:
             link, slab, value = derivative.added
             change = value * weight.reshape(count, -1).T[link]
@@ -415,6 +439,20 @@ class Replay:
                 change *= scale[slab, None]
             np.add.at(total, link // self.table.num_receivers * objects + slab, change)
         return total.reshape(setups, objects, count).transpose(2, 0, 1)
+
+    def gradient_entries(
+        self, derivative: Derivative, weight: FloatArray
+    ) -> tuple[IntArray, FloatArray]:
+        """The entries of :meth:`gradient` that paths contribute to.
+
+        :return: [R] pairs of setup and object, as setup · K + object, and [R, S] their gradient
+        """
+        rows, vectors = derivative.by_path.shape
+        paths, of, count = self.table.num_paths, self._by_slab, len(weight)
+        by_path = derivative.by_path.reshape(rows // max(paths, 1), paths, vectors)
+        # One parameter vector may meet several weights.
+        weighed = by_path * weight.reshape(count, -1).T[self._path_link]
+        return of.met, of.sum @ weighed.reshape(rows, count)
 
     def jacobian(
         self, derivative: Derivative, unknown: Parameter = "conductivity"
@@ -591,7 +629,10 @@ class Replay:
         columns = self._kernel(rows, wanted, coherent, edges)
         if self._which is None:
             return columns
-        amplitude, *changes = (self._ends.amplitude(m, self._which) for m in matrices(columns))
+        every = matrices(columns)
+        if self._turning:
+            self._last_walk = [x.copy() for x in rows], every[0]
+        amplitude, *changes = (self._ends.amplitude(m, self._which) for m in every)
         return columns_of(amplitude, changes, coherent)
 
     def _kernel(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from vlmrt_dist.engine import prepare_engine
+from vlmrt_dist.engine import limit_threads, prepare_engine
 
 VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
 
 import drjit as dr  # noqa: E402
+
+limit_threads()
 
 _backend = dr.cuda if VARIANT.startswith("cuda") else dr.llvm
 Complex: Any = _backend.Complex2f64

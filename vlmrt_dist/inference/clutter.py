@@ -108,7 +108,7 @@ def _told(problem: Problem, x: FloatArray) -> Clutter:
     """The clutter that the levels show, taken as linear about ``x``."""
     linear = _Linear(problem.predict, problem.data, x)
     index = linear.index
-    length = np.nan_to_num(problem.length_m)[index] if problem.length_m is not None else index * 0.0
+    length = problem.length_m[index] if problem.length_m is not None else index * 0.0
     base = problem.base_db[index]
 
     def density(values: FloatArray) -> FloatArray:

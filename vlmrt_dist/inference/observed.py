@@ -83,7 +83,7 @@ def check_observables(campaign: Campaign, noise: Noise) -> None:
 
     :raises CampaignError: if a value has no noise, a link's delays begin before its straight path,
         or a block is not measured
-    :raises ConfigurationError: if something is asked that is known for received powers only
+    :raises ConfigurationError: if offsets of delays are unknown, and none was measured
     """
     if not campaign.observables:
         if noise.delay_offset_ns is not None:
@@ -91,17 +91,6 @@ def check_observables(campaign: Campaign, noise: Noise) -> None:
                 "delay_offset_ns is an offset of measured delays, and the campaign has none"
             )
         return
-    powers_only = {
-        "clutter_db_per_sqrt_m or excess_loss_db_per_m": noise.needs_lengths,
-        "position_error_m": noise.position_error_m > 0.0,
-        "orientation_deg": noise.orientation_deg is not None,
-    }
-    for what, asked in powers_only.items():
-        if asked:
-            raise ConfigurationError(
-                f"{what} goes with received powers only; leave it out, or leave out the "
-                f"{campaign.observables[0].name}"
-            )
     for block in campaign.observables:
         if not np.isfinite(block.measured).all():
             raise CampaignError(f"the {block.name} is planned, not measured; leave it out")

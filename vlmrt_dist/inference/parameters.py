@@ -36,7 +36,7 @@ from vlmrt_dist.field import (
 from vlmrt_dist.inference.devices import ANGLES, RX_ANGLES, TX_ANGLES
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.prior_term import PriorShape
-from vlmrt_dist.paths import Turns
+from vlmrt_dist.paths import POSE, Poses
 from vlmrt_dist.scene import MAX_CONDUCTIVITY, MIN_CONDUCTIVITY
 from vlmrt_dist.units import SPEED_OF_LIGHT, watts_to_dbm
 
@@ -347,7 +347,7 @@ class Unknowns:
             return np.zeros((len(x), links))
         return np.where(entry >= 0, x[:, entry], 0.0)
 
-    def turns(self, x: FloatArray) -> Turns | None:
+    def poses(self, x: FloatArray) -> Poses | None:
         """Changes of the antennas' orientations; None where none is unknown."""
         if not set(ANGLES) & self.entry.keys():
             return None
@@ -360,7 +360,7 @@ class Unknowns:
             if angles == TX_ANGLES:  # alike for all receivers of a setup; -1 where there is none
                 entry = entry.max(axis=1)
             found.append(np.where(entry >= 0, x[entry], 0.0))
-        return Turns(*found)
+        return Poses(*found)
 
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
@@ -420,6 +420,7 @@ class LevelModel:
             if unknowns.length_m is not None:
                 lengths = np.nan_to_num(unknowns.length_m)
             added.append(sp.diags(-lengths) @ columns["excess_loss"])
+            self._lengths = lengths
         if "tx_power" in columns:
             added.append(columns["tx_power"])
         self._by_link_alone = sum(added) if added else None
@@ -439,7 +440,7 @@ class LevelModel:
         loss = self._unknowns.loss(x)
         materials = self._unknowns.materials_with(x, loss)
         wanted = self._wanted if slopes else ()
-        found = self._objective.levels(materials, wanted, self._unknowns.turns(x))
+        found = self._objective.levels(materials, wanted, self._unknowns.poses(x))
         level = watts_to_dbm(found.rss).ravel()
         if self._by_link_alone is not None:
             level = level + self._by_link_alone @ x
@@ -465,10 +466,10 @@ class LevelModel:
             jacobian = jacobian + by_loss
         if "exponent" in columns:
             jacobian = jacobian + self._by_link @ found.by["conductivity"] @ columns["exponent"]
-        if found.by_turn is not None:
-            for angle, by_angle in zip(ANGLES, found.by_turn.T, strict=True):
-                if angle in columns:
-                    jacobian = jacobian + sp.diags(by_angle) @ columns[angle]
+        if found.by_pose is not None:
+            for pose, change in zip(POSE, found.by_pose.T, strict=True):
+                if pose in columns:
+                    jacobian = jacobian + sp.diags(change) @ columns[pose]
         return jacobian if self._by_link_alone is None else jacobian + self._by_link_alone
 
     def _observed(
@@ -486,8 +487,12 @@ class LevelModel:
         """
         unknowns, dense = self._unknowns, self._dense
         gain = unknowns.of_links("gain", x) + unknowns.of_links("tx_power", x)
+        if "excess_loss" in unknowns.entry:
+            gain = gain - self._lengths * unknowns.of_links("excess_loss", x)
         offsets = LinkOffsets(unknowns.of_links("delay_offset", x), gain)
-        found = self._objective.observe(materials, self._wanted if slopes else (), offsets)
+        poses = unknowns.poses(x[0]) if len(x) == 1 else None  # of many vectors nothing turns
+        wanted = self._wanted if slopes else ()
+        found = self._objective.observe(materials, wanted, offsets, poses)
         if not slopes:
             return found.value, np.zeros((len(x), 0, 0))
         total = np.zeros((*found.value.shape, x.shape[1]))
@@ -504,8 +509,14 @@ class LevelModel:
             ratio = self._by_link.diagonal()[unknowns.row_link, None]
             total += ratio * (found.by["conductivity"][:, :, :objects] @ dense["exponent"])
         rows = np.arange(total.shape[1])
-        slope_of = {"gain": found.by_gain, "tx_power": found.by_gain}
-        for kind, slope in {**slope_of, "delay_offset": found.by_delay}.items():
+        slope_of = {
+            "gain": found.by_gain, "tx_power": found.by_gain, "delay_offset": found.by_delay
+        }  # fmt: skip
+        if "excess_loss" in unknowns.entry:
+            slope_of["excess_loss"] = -found.by_gain * self._lengths[unknowns.row_link]
+        if found.by_pose is not None:
+            slope_of |= {name: found.by_pose[..., i] for i, name in enumerate(ANGLES)}
+        for kind, slope in slope_of.items():
             if kind in unknowns.entry:
                 entry = unknowns.entry[kind][unknowns.row_link]
                 free = entry >= 0

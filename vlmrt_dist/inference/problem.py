@@ -107,8 +107,9 @@ class Problem:
     :param unknowns: the vector x of everything unknown
     :param predict: levels [L] of a parameter vector
     :param data: levels, noise, prior on x, range searched
-    :param length_m: [L] power-weighted mean length of each link's paths [m], NaN where there is
-        none; None: nothing depends on it
+    :param length_m: [L + R] power-weighted mean length of the paths of each link [m], along which
+        clutter acts; zero where there is none, and of rows that are not in decibels; None: nothing
+        depends on it
     :param base_db: [L + R] noise without what clutter adds to it [dB]
     :param clutter: scatter of the levels beside their declared noise; None: there is none, or it
         is not known yet
@@ -134,7 +135,7 @@ class Problem:
         """[L] noise of the links with a clutter [dB/√m]."""
         if self.length_m is None:
             return self.base_db
-        more = clutter * np.sqrt(np.nan_to_num(self.length_m))
+        more = clutter * np.sqrt(self.length_m)
         return np.minimum(np.hypot(self.base_db, more), MAX_NOISE_DB)
 
     @property
@@ -210,29 +211,21 @@ def open_problem(
     try:
         with clock("compile"):
             evaluator.objective.rss(prior.median[None])
-        spread: FloatArray | float = 0.0
+        spread = None
         if assumed.noise.position_error_m > 0.0:
-            with clock("trace"):
-                copies = _copies(scene, campaign, assumed.noise.position_error_m, seed)
-                few = assumed.radio.replace(
-                    samples_per_src=min(assumed.radio.samples_per_src, COPY_SAMPLES)
-                )
-                other = _evaluator(scene, copies, few, engine, workers, progress)
-            try:
-                # An offset is the same wherever the receiver stands, and unknown.
-                still = replace(assumed, noise=Noise())
-                elsewhere = unknowns_of_problem(scene, copies, still, prior)
-                level, _ = elsewhere.predict(other.objective)(elsewhere.mean)
-            finally:
-                other.close()
             here, _ = unknowns.predict(evaluator.objective)(unknowns.mean)
-            spread = _position_noise(level, here, campaign.present.shape)
+            with clock("trace"):
+                places = _displaced(scene, campaign, assumed.noise.position_error_m, seed)
+                levels = _values_at(
+                    scene, places, assumed, prior, engine=engine, workers=workers, progress=progress
+                )
+            spread = _position_noise(levels, here)
         length = None
         if assumed.noise.needs_lengths:
             with clock("trace"):
                 length = _lengths(scene, campaign, assumed, unknowns, progress)
         yield build_problem(
-            scene, campaign, assumed, evaluator, prior, spread_db=spread, length_m=length
+            scene, campaign, assumed, evaluator, prior, spread=spread, length_m=length
         )
     finally:
         evaluator.close()
@@ -251,7 +244,7 @@ def build_problem(
     evaluator: Evaluator,
     prior: ConductivityPrior,
     *,
-    spread_db: FloatArray | float = 0.0,
+    spread: FloatArray | None = None,
     length_m: FloatArray | None = None,
 ) -> Problem:
     """The problem of a measured campaign whose paths are at hand.
@@ -259,7 +252,7 @@ def build_problem(
     :param campaign: M setups with received levels [dBm]
     :param evaluator: evaluates their links
     :param prior: on the conductivities, and which objects are free
-    :param spread_db: further standard deviation of the levels, one number or [M, N] [dB]
+    :param spread: [L + R] further standard deviation of levels and observables, in their units
     :param length_m: [M, N] length of the links' paths that clutter goes with [m]; None: there is
         none
     :raises NoPathsError: if no link has a path
@@ -272,9 +265,13 @@ def build_problem(
     unknowns = unknowns_of_problem(scene, campaign, assumed, prior, length_m)
     deviation = np.broadcast_to(campaign.noise_db if noise.db is None else noise.db, shape)
     deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
-    deviation = np.clip(np.hypot(deviation, spread_db), MIN_NOISE_DB, MAX_NOISE_DB)
+    links, more = campaign.present.size, np.zeros(1) if spread is None else spread
+    own = more[:links].reshape(shape) if spread is not None else more
+    deviation = np.clip(np.hypot(deviation, own), MIN_NOISE_DB, MAX_NOISE_DB)
     predict = unknowns.predict(evaluator.objective)
     behind = observed_rows(campaign, noise, used, predict, unknowns)
+    if spread is not None:
+        behind = behind._replace(noise=np.hypot(behind.noise, spread[links:]))
     ripples = _interfere(campaign, assumed.radio)
     level = np.full(shape, np.nan) if campaign.rss_dbm is None else campaign.rss_dbm
     has_level = campaign.has_level
@@ -297,7 +294,7 @@ def build_problem(
     )
     problem = Problem(
         campaign, assumed, prior, unknowns, evaluator, predict, data,
-        None if length_m is None else length_m.ravel(), data.noise_db,
+        None if length_m is None else _length_of_rows(campaign, length_m), data.noise_db,
     )  # fmt: skip
     given = noise.clutter_db_per_sqrt_m
     return (
@@ -368,25 +365,68 @@ def _lengths(
     )  # fmt: skip
 
 
-def _copies(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> Campaign:
-    """Displaced copies of every receiver, as further receivers of its setup [M, copies · N]."""
+def _length_of_rows(campaign: Campaign, length_m: FloatArray) -> FloatArray:
+    """[L + R] length along which clutter acts: that of each link, also for its further rows in
+    decibels; zero for rows that are delays or parts of a response."""
+    of_link = np.nan_to_num(length_m.ravel())
+    found = [of_link]
+    for block in campaign.observables:
+        link = block.row_setup * campaign.num_receivers + block.row_receiver
+        found.append(of_link[link] * (block.unit == "dB"))
+    return np.concatenate(found)
+
+
+def _displaced(scene: SceneModel, campaign: Campaign, error: float, seed: int) -> list[Campaign]:
+    """The campaign with displaced receivers: all copies as further receivers of their setups
+    [M, copies · N], or, where there are observables, a campaign for each copy."""
     rng = np.random.default_rng([seed, 5])
     moved = [displaced(scene, campaign, error, rng) for _ in range(POSITION_COPIES)]
-    return Campaign(
-        campaign.tx,
-        np.concatenate([c.rx for c in moved], axis=1),
-        present=np.concatenate([c.present for c in moved], axis=1),
-        frequency=campaign.frequency,
-        antennas=None if campaign.antennas is None else campaign.antennas.repeated(len(moved)),
-    )
+    if campaign.observables:
+        return [replace(campaign, rx=each.rx) for each in moved]
+    return [
+        Campaign(
+            campaign.tx,
+            np.concatenate([c.rx for c in moved], axis=1),
+            present=np.concatenate([c.present for c in moved], axis=1),
+            frequency=campaign.frequency,
+            antennas=None if campaign.antennas is None else campaign.antennas.repeated(len(moved)),
+        )
+    ]
 
 
-def _position_noise(
-    copies_dbm: FloatArray, level_dbm: FloatArray, shape: tuple[int, ...]
+def _values_at(
+    scene: SceneModel,
+    places: list[Campaign],
+    assumed: Assumptions,
+    prior: ConductivityPrior,
+    *,
+    engine: Engine,
+    workers: ActorOptions | None,
+    progress: Progress | None,
 ) -> FloatArray:
-    """[M, N] root mean square difference between a level and those of its displaced copies [dB]."""
-    there = level_dbm.reshape(shape[0], 1, shape[1])
+    """[copies, L + R] levels and observables at the prior where receivers are displaced."""
+    radio = assumed.radio
+    few = radio.replace(samples_per_src=min(radio.samples_per_src, COPY_SAMPLES))
+    found = []
+    for copy in places:
+        other = _evaluator(scene, copy, few, engine, workers, progress)
+        try:
+            # An offset is the same wherever the receiver stands, and unknown.
+            elsewhere = unknowns_of_problem(scene, copy, replace(assumed, noise=Noise()), prior)
+            found.append(elsewhere.predict(other.objective)(elsewhere.mean)[0])
+        finally:
+            other.close()
+    if len(found) > 1:
+        return np.array(found)
+    setups = len(places[0].tx)
+    level = found[0].reshape(setups, POSITION_COPIES, -1)
+    return level.transpose(1, 0, 2).reshape(POSITION_COPIES, -1)
+
+
+def _position_noise(copies: FloatArray, here: FloatArray) -> FloatArray:
+    """[L + R] root mean square difference between values and those of displaced copies; where
+    either has none, so much that nothing is told."""
     with np.errstate(invalid="ignore"):  # neither hears anything
-        difference = copies_dbm.reshape(shape[0], POSITION_COPIES, shape[1]) - there
+        difference = copies - here
     difference = np.nan_to_num(difference, posinf=MAX_NOISE_DB, neginf=MAX_NOISE_DB)
-    return np.sqrt((difference**2).mean(axis=1))
+    return np.sqrt((difference**2).mean(axis=0))

@@ -33,6 +33,8 @@ from .path_table import PathTable as PathTable
 from .path_table import PortRows as PortRows
 from .path_table import concatenate_setups as concatenate_setups
 from .polylines import path_points as path_points
+from .poses import POSE as POSE
+from .poses import Poses as Poses
 from .scattering_rows import ScatteringRows as ScatteringRows
 from .scattering_rows import trace_scattering as trace_scattering
 from .sionna_devices import place_devices as place_devices
@@ -47,4 +49,3 @@ from .sionna_setup import SionnaSetup as SionnaSetup
 from .sionna_setup import from_sionna as from_sionna
 from .sionna_setup import scene_and_radio as scene_and_radio
 from .sionna_solver import SionnaSolver as SionnaSolver
-from .turns import Turns as Turns

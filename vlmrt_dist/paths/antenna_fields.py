@@ -33,7 +33,7 @@ from vlmrt_dist.campaign import (
 from vlmrt_dist.paths.antenna_patterns import LocalField, angles_of, local_field
 from vlmrt_dist.paths.path_table import PathTable, PortRows
 from vlmrt_dist.paths.polylines import end_directions
-from vlmrt_dist.paths.turns import Turns
+from vlmrt_dist.paths.poses import Poses
 from vlmrt_dist.scene import SceneModel
 
 _ON_AXIS = 1e-12
@@ -113,27 +113,29 @@ class AntennaFields:
         self._last_tx: tuple[FloatArray, EndFields] | None = None
         self._last_rx: tuple[FloatArray, EndFields] | None = None
 
-    def tx(self, turns: Turns | None = None, *, slopes: bool = True) -> EndFields:
+    def tx(self, poses: Poses | None = None, *, slopes: bool = True) -> EndFields:
         """At departure, with the factor that a transmitter's own power puts on its amplitude.
 
-        :param turns: changes of the orientations, with derivatives by them; None: none
-        :param slopes: without ``turns``: whether derivatives are wanted, which are empty otherwise
+        :param poses: changes of the orientations, with derivatives by them; None: none
+        :param slopes: without ``poses``: whether derivatives are wanted, which are empty otherwise
         """
         end = self._tx
-        if turns is None:
+        if poses is None:
             return self._fields(end, None, slopes)
-        if self._last_tx is None or not np.array_equal(self._last_tx[0], turns.tx):
-            self._last_tx = turns.tx.copy(), self._fields(end, turns.tx[end.setup], True)
+        turn = poses.tx_turn
+        if self._last_tx is None or not np.array_equal(self._last_tx[0], turn):
+            self._last_tx = turn.copy(), self._fields(end, turn[end.setup], True)
         return self._last_tx[1]
 
-    def rx(self, turns: Turns | None = None, *, slopes: bool = True) -> EndFields:
+    def rx(self, poses: Poses | None = None, *, slopes: bool = True) -> EndFields:
         """At arrival; see :meth:`tx`."""
         end = self._rx
-        if turns is None:
+        if poses is None:
             return _arriving(self._fields(end, None, slopes))
-        if self._last_rx is None or not np.array_equal(self._last_rx[0], turns.rx):
-            change = turns.rx[end.setup, end.receiver]
-            self._last_rx = turns.rx.copy(), _arriving(self._fields(end, change, True))
+        turn = poses.rx_turn
+        if self._last_rx is None or not np.array_equal(self._last_rx[0], turn):
+            change = turn[end.setup, end.receiver]
+            self._last_rx = turn.copy(), _arriving(self._fields(end, change, True))
         return self._last_rx[1]
 
     def _fields(self, end: _End, change: FloatArray | None, slopes: bool) -> EndFields:

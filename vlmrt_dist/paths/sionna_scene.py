@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import MeasurementSetup, RadioConfig
-from vlmrt_dist.engine import prepare_engine
+from vlmrt_dist.engine import limit_threads, prepare_engine
 from vlmrt_dist.errors import PathOverflowError
 from vlmrt_dist.paths.path_table import REFLECTION, TRANSMISSION
 from vlmrt_dist.scene import ScatteringPattern, SceneModel, SceneObject
@@ -27,6 +27,7 @@ VARIANT = prepare_engine()  # has to run before Dr.Jit is imported
 import drjit as dr  # noqa: E402
 import mitsuba as mi  # noqa: E402
 
+limit_threads()
 if mi.variant() != VARIANT:
     mi.set_variant(VARIANT)
 

@@ -29,6 +29,7 @@ from .benchmarks.engine_timing import slope as slope
 from .benchmarks.estimation_rate import Throughput as Throughput
 from .benchmarks.estimation_rate import estimations as estimations
 from .benchmarks.estimation_rate import measure_throughput as measure_throughput
+from .benchmarks.estimation_rate import rate_of_processes as rate_of_processes
 from .benchmarks.gpu_check import GpuCheck as GpuCheck
 from .benchmarks.gpu_check import check_as_json as check_as_json
 from .benchmarks.gpu_check import check_as_markdown as check_as_markdown

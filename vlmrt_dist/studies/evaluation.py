@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from vlmrt_dist.inference import (
     unknowns_of,
 )
 from vlmrt_dist.store import Row
+from vlmrt_dist.studies.adam_runs import AdamRun, Measured, adam_runs
 from vlmrt_dist.studies.levels import StudyLevels, held_out_db, study_levels
 from vlmrt_dist.studies.methods import MethodFit, cramer_rao, run_method, unheard
 from vlmrt_dist.studies.point import Method, Point
@@ -41,20 +42,56 @@ def evaluate(point: Point) -> list[Row]:
 
 
 def evaluate_together(points: Sequence[Point]) -> list[list[Row]]:
-    """The rows of points that differ only in their start and label, point by point.
+    """The rows of points that differ in their start, label, positions and seeds only, point by
+    point.
 
     :param points: with equal :attr:`~vlmrt_dist.studies.point.Point.companions`; what they share is
         traced and simulated once, and Adam's runs of all go side by side
     """
+    alike: dict[str, list[int]] = {}
+    for number, each in enumerate(points):
+        alike.setdefault(each.of_shared_levels, []).append(number)
+    parts = [[points[i] for i in some] for some in alike.values()]
+    levels = [study_levels(part) for part in parts]
+    measured = [
+        _measured(part[0], each) if each.heard.any() else None
+        for part, each in zip(parts, levels, strict=True)
+    ]
+    heard = [i for i, each in enumerate(measured) if each is not None]
+    adams: list[dict[Method, AdamRun]] = [{} for _ in parts]
+    for method in points[0].optimizers:
+        if method.startswith("adam"):
+            runs = adam_runs(points[0], method, [each for each in measured if each is not None])
+            for i, run in zip(heard, runs, strict=True):
+                adams[i][method] = run
+    found: dict[int, list[Row]] = {}
+    for i, some in enumerate(alike.values()):
+        rows = _rows(parts[i], levels[i], measured[i], adams[i])
+        found |= zip(some, rows, strict=True)
+    return [found[i] for i in range(len(points))]
+
+
+def _measured(point: Point, levels: StudyLevels) -> Measured:
+    return Measured(*levels.kept(point), levels.start, levels.free)
+
+
+def _rows(
+    points: Sequence[Point],
+    levels: StudyLevels,
+    measured: Measured | None,
+    adams: Mapping[Method, AdamRun],
+) -> list[list[Row]]:
+    """The rows of points that differ in their start and label only.
+
+    :param measured: None: no link has a path
+    :param adams: what Adam's methods found
+    """
     point = points[0]
-    levels = study_levels(points)
     bounds: list[FloatArray] = []
-    losses: FloatArray | None = None
-    if levels.heard.any():
-        fits, bounds, losses = _fits(point, levels)
+    if measured is not None:
+        fits, bounds, losses = _fits(point, levels, measured, adams)
     else:
         fits = _unheard(point, levels)
-    if losses is None:
         losses = np.full(len(fits), np.nan)
     held_out = held_out_db(point, fits, levels.truth)
     runs = len(levels.seeds)
@@ -81,11 +118,14 @@ def evaluate_together(points: Sequence[Point]) -> list[list[Row]]:
 
 
 def _fits(
-    point: Point, levels: StudyLevels
+    point: Point,
+    levels: StudyLevels,
+    measured: Measured,
+    adams: Mapping[Method, AdamRun],
 ) -> tuple[list[MethodFit], list[FloatArray], FloatArray]:
     """Fits method by method, the seeds of each in order; Cramér-Rao bounds [K] of each seed; and
     the loss (8) of each fit."""
-    campaign, table, objective, rss = levels.kept(point)
+    campaign, table, objective, rss, start, _ = measured
     sigma = levels.truth.conductivity
     evaluator = Evaluator(objective, table.num_paths, table.certificate, table.num_fragile)
     bounds: list[FloatArray] = []
@@ -100,14 +140,14 @@ def _fits(
         ]  # fmt: skip
         if not bounds:
             bounds = [cramer_rao(*each) for each in zip(problems, sigma, strict=True)]
-        fits += run_method(point, method, levels.seeds, problems, levels.start, sigma)
-    thetas = np.array([fit.theta for fit in fits]).reshape(-1, *levels.start.shape)
+        fits += run_method(method, levels.seeds, problems, start, sigma, adams.get(method))
+    thetas = np.array([fit.theta for fit in fits]).reshape(-1, *start.shape)
     losses = np.concatenate([objective.value_and_grad(x).loss.sum(axis=1) for x in thetas])
     for f, fit in enumerate(fits):
         if fit.level_dbm is not None:
-            measured = rss[f % len(levels.seeds)][None]
-            level = dbm_to_watts(fit.level_dbm).reshape(measured.shape)
-            losses[f] = power_loss(level, measured)[0].sum()
+            own = rss[f % len(levels.seeds)][None]
+            level = dbm_to_watts(fit.level_dbm).reshape(own.shape)
+            losses[f] = power_loss(level, own)[0].sum()
     return fits, bounds, losses
 
 

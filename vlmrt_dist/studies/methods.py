@@ -10,8 +10,6 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.inference import (
-    ADAMS,
-    Adam,
     Fit,
     LevenbergMarquardt,
     Mode,
@@ -25,9 +23,9 @@ from vlmrt_dist.inference import (
     levenberg_marquardt,
     mean_relative_error,
     quantity_of,
-    run_adam,
 )
-from vlmrt_dist.studies.point import Method, Point
+from vlmrt_dist.studies.adam_runs import AdamRun
+from vlmrt_dist.studies.point import Method
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +56,12 @@ class MethodFit:
 
 
 def run_method(
-    point: Point,
     method: Method,
     seeds: Sequence[int],
     problems: Sequence[Problem],
     start: FloatArray,
     truth: FloatArray,
+    adam: AdamRun | None = None,
 ) -> list[MethodFit]:
     """The fits of all seeds by one method.
 
@@ -71,16 +69,13 @@ def run_method(
     :param problems: one for each seed, on the same paths
     :param start: [S, K] initial conductivities [S/m]
     :param truth: [S, K] true ones [S/m]
+    :param adam: what :func:`~vlmrt_dist.studies.adam_runs.adam_runs` found; None: it is not Adam
     """
+    if adam is not None:
+        return _adam(adam, problems, truth)
     if method == "map":
         return _with_prior(seeds, problems, start, truth)
-    if method == "levenberg_marquardt":
-        return _maximum_likelihood(problems, start, truth)
-    most = point.adam.max_iterations
-    solver = point.adam if method == "adam" else replace(ADAMS[method], max_iterations=most)
-    if point.learning_rate:
-        solver = replace(solver, rate=point.learning_rate)
-    return _adam(solver, problems, start, truth)
+    return _maximum_likelihood(problems, start, truth)
 
 
 def cramer_rao(problem: Problem, theta: FloatArray) -> FloatArray:
@@ -132,14 +127,9 @@ def _free(problems: Sequence[Problem]) -> BoolArray:
     return problems[0].prior.free
 
 
-def _adam(
-    solver: Adam, problems: Sequence[Problem], start: FloatArray, truth: FloatArray
-) -> list[MethodFit]:
-    """All seeds side by side; the seconds of the batch are shared out evenly."""
-    free = _free(problems)
-    clock = time.perf_counter()
-    run = run_adam(problems[0].objective, start, solver, free=free)
-    seconds = (time.perf_counter() - clock) / len(start)
+def _adam(adam: AdamRun, problems: Sequence[Problem], truth: FloatArray) -> list[MethodFit]:
+    """What is said of the seeds' runs, which are done."""
+    free, run = _free(problems), adam.result
     history = (np.abs(run.path - truth)[..., free] / truth[:, free]).mean(axis=2)
     fits = []
     for s, problem in enumerate(problems):
@@ -153,7 +143,7 @@ def _adam(
                 None,
                 steps,
                 fit.outcome,
-                seconds,
+                adam.seconds,
                 history[:steps, s],
                 run.losses[:steps, s],
             )

@@ -173,10 +173,14 @@ class Point:
     def configuration(self, optimizer: str) -> str:
         """Content hash (SHA-256, hexadecimal) of everything that determines the rows of one method
         but their seeds, and the priors drawn with them."""
+        return content_key(self._parts(optimizer, self.campaign.key))
+
+    def _parts(self, optimizer: str, campaign: str) -> list[Any]:
+        """What :meth:`configuration` is the hash of, with the campaign's key."""
         joint = len(self.unknowns) > 1 or self.gain_offset_db is not None
-        parts = [
+        parts: list[Any] = [
             self.scene.key,
-            self.campaign.key,
+            campaign,
             self.radio.key,
             optimizer,
             str(self.initial),
@@ -205,16 +209,31 @@ class Point:
             parts.append({"truth_radio": self.truth_radio.key})
         if self.position_error_m:
             parts.append({"position_error_m": self.position_error_m})
-        return content_key(parts)
+        return parts
 
     @property
     def companions(self) -> str:
-        """Content hash that is equal for points that differ only in their start and label, which
-        can be evaluated together; priors of their own set a point apart."""
-        alike = dataclasses.replace(self, initial="itu", label={})
+        """Content hash that is equal for points that can be evaluated together: they differ in
+        their start and label only, and where Adam runs in their positions and seeds as well. Priors
+        of their own set a point apart."""
+        if self.priors is not None or not any(o.startswith("adam") for o in self.optimizers):
+            return self.of_shared_levels
+        campaign = self.campaign
+        size = [campaign.num_setups, campaign.present.shape[1], len(self.seeds)]
+        return content_key([*self._unlabelled("any"), size])
+
+    @property
+    def of_shared_levels(self) -> str:
+        """Content hash that is equal for points with the same paths and levels: they differ in
+        their start and label only."""
         own = [_plain(prior) for prior in self.priors] if self.priors else None
         start = None if own is None else [str(self.initial), own]
-        return content_key([*map(alike.configuration, self.optimizers), list(self.seeds), start])
+        return content_key([*self._unlabelled(self.campaign.key), list(self.seeds), start])
+
+    def _unlabelled(self, campaign: str) -> list[Any]:
+        """What determines rows but for start, label, seeds and the campaign itself."""
+        alike = dataclasses.replace(self, initial="itu", priors=None, label={})
+        return [alike._parts(optimizer, campaign) for optimizer in self.optimizers]
 
     def row_key(self, optimizer: str, seed: int) -> str:
         """Content hash of everything that determines one row; other seeds and methods do not.

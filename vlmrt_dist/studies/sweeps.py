@@ -39,6 +39,7 @@ from vlmrt_dist.command_line import (
     shown_default,
 )
 from vlmrt_dist.console import point_bar, show
+from vlmrt_dist.cores import share_cores
 from vlmrt_dist.distributed import ActorOptions, call, map_on_actors
 from vlmrt_dist.engine import KERNELS_VARIABLE, engine_versions
 from vlmrt_dist.errors import ConfigurationError
@@ -79,6 +80,8 @@ class CommonOptions(WorkerOptions):
     :param seeds: number of seeds 0, 1, ... of what is random
     :param storage: folder, or URL of object storage (s3://bucket/folder), for what is written;
         default: results; in a Ray job ~/vlmrt_results of its node
+    :param threads: threads that this process computes with; default: one for each core. One is the
+        least work where several sweeps run side by side
     :param dry_run: list what would be computed, and how much of it is stored already; writes
         nothing
     :raises ConfigurationError: if a number is too small
@@ -87,12 +90,15 @@ class CommonOptions(WorkerOptions):
     quick: bool = False
     seeds: int = 1
     storage: str | None = None
+    threads: int | None = None
     dry_run: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.seeds < 1:
             raise ConfigurationError("--seeds must be 1 or more")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigurationError("--threads must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -174,16 +180,30 @@ class Sweep:
             file.write(json.dumps(value).encode())
         return value
 
-    def rows(self, points: Sequence[Point]) -> list[Row]:
+    def rows(self, points: Sequence[Point], also_in: str | None = None) -> list[Row]:
         """The rows of points, with a bar over those that the ledger lacks.
 
+        :param also_in: another sweep; rows of this sweep's points that its study holds are taken
+            from there, as the study is no part of what determines a row
         :raises CommandExit: after a dry run has listed them
         """
+        if also_in is not None and not self.options.dry_run:
+            self._adopt(points, also_in)
         if self.options.dry_run:
             show(*outlook(points, self.ledger))
             leave()
         with point_bar(self.study.removesuffix("_quick")) as progress:
             return run(points, self.ledger, workers=self.workers, progress=progress)
+
+    def _adopt(self, points: Sequence[Point], sweep: str) -> None:
+        """Publish what another sweep has computed of points as rows of this study."""
+        own = self.study.split("_")[0]
+        there = self.ledger.keys(self.study)
+        lacking = [key for point in points for key in point.row_keys if key not in there]
+        found = self.ledger.read(self.study.replace(own, sweep, 1), lacking)
+        self.ledger.publish(
+            self.study, [dataclasses.replace(row, study=self.study) for row in found.values()]
+        )
 
     def timings(
         self, tasks: Sequence[Measured], measure: Callable[[Measured], Timing]
@@ -276,6 +296,8 @@ class SweepCommand:
         axes = {name: values.pop(name) for name in self._axes}
         try:
             common = CommonOptions(**values)
+            if common.threads is not None:
+                share_cores(common.threads)
             study = f"{self.name}_quick" if common.quick else self.name
             with _dry() if common.dry_run else contextlib.nullcontext():
                 self.ask(Sweep(study, common), **axes)

@@ -36,7 +36,7 @@ def brute_force(scene: SceneModel, setup: MeasurementSetup, depth: int) -> set[t
     return rows
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _enumerate(tx, rx, depth, corner, first, owner, plane, normal, offset):
     classes = len(first) - 1
     rows = np.zeros((1024, 2 + 3 * depth), np.int64)
@@ -83,7 +83,7 @@ def _enumerate(tx, rx, depth, corner, first, owner, plane, normal, offset):
     return rows[:written]
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _path(image, mirror, level, rx, depth, corner, first, owner, plane, normal, offset, row):
     points = np.zeros((level + 2, 3))
     points[0], points[level + 1] = image[0], rx
@@ -129,7 +129,7 @@ def _path(image, mirror, level, rx, depth, corner, first, owner, plane, normal, 
     return True
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _met(a, b, surface, edge, corner, first, owner, plane, normal, offset, place):
     """The triangle of the first object of a surface that segment a-b passes through, or -1."""
     best = -1
@@ -146,7 +146,7 @@ def _met(a, b, surface, edge, corner, first, owner, plane, normal, offset, place
     return best
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _within(triangle, point, n):
     turn = np.dot(n, np.cross(triangle[1] - triangle[0], triangle[2] - triangle[0]))
     for j in range(3):

@@ -45,11 +45,13 @@ def test_estimations_are_told_beside_nothing_else(tmp_path: Path) -> None:
     rates = [
         Throughput(n, 1.0, 50, 40, 10.0 / n**0.9, 2.0, 0.1, 1.0, 5.0, 8.0, 0.2) for n in (1, 2)
     ]
-    results = ScalingResults(estimations=rates)
+    results = ScalingResults(estimations=rates, processes={1: 5.0})
     [table] = scaling_tables(results)
-    columns = {c.header: list(c.cells) for c in table.columns}
-    assert columns["efficiency"] == ["1.00", "0.93"]
-    assert columns["100,000 (min)"] == ["417", "223"]
+    names, *columns = (list(column.cells) for column in table.columns)
+    one, two = (dict(zip(names, column, strict=True)) for column in columns)
+    assert (one["efficiency"], two["efficiency"]) == ("1.00", "0.93")
+    assert (one["part of theirs"], two["part of theirs"]) == ("0.80", "")
+    assert (one["minutes for 100,000"], two["minutes for 100,000"]) == ("417", "223")
     scaling_figure(results, LocalPlace(tmp_path / "rates.png"))
     assert (tmp_path / "rates.png").stat().st_size > 1000
 
@@ -79,6 +81,7 @@ def test_scaling_is_measured_and_says_that_the_nodes_are_simulated(tmp_path: Pat
     assert 0 < found["estimations"] <= 28 - WARM_UP
     assert 0 < found["search"] + found["fit"] < found["inside"] < 2.2 * found["seconds"]
     assert found["driver"] + found["actors"] > 0
-    for expected in ("whole estimations", "100,000 (min)"):
+    assert results["processes"]["2"] > 0
+    for expected in ("whole estimations", "minutes for 100,000"):
         assert expected in done.stdout
     assert (tmp_path / "scaling.png").stat().st_size > 1000

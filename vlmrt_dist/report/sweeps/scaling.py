@@ -22,7 +22,7 @@ def scaling_tables(results: ScalingResults) -> list[Any]:
     if results.seeds:
         tables.append(_seeds_table(results.seeds))
     if results.estimations:
-        tables.append(_estimations_table(results.estimations))
+        tables.append(_estimations_table(results.estimations, results.processes))
     return tables
 
 
@@ -38,31 +38,50 @@ def _seeds_table(seeds: list[tuple[int, float]]) -> Any:
     return table
 
 
-def _estimations_table(some: list[Throughput]) -> Any:
-    """Shares are of the actors' wall time, but publishing: of the driver's."""
+def _estimations_table(some: list[Throughput], processes: dict[int, float]) -> Any:
+    """A column for each number of actors and size of blocks.
+
+    :param processes: rates of plain processes, by their number
+    """
     from rich.table import Table
 
     table = Table(
         title="whole estimations, from a random campaign to a published row", title_justify="left",
-        caption=f"processor: time of actors and driver for an estimation, without Ray's own "
-        f"processes; {MANY:,}: extrapolated", caption_justify="left",
+        caption=f"processor time: of actors and driver, without Ray's own processes\n"
+        f"plain processes: without Ray, and without publishing; {MANY:,}: extrapolated",
+        caption_justify="left",
     )  # fmt: skip
-    for name in ("actors", "blocks (s)", "counted", "a second", "efficiency", "processor (ms)",
-                 "of it driver", "search", "fit", "rest of a row", "transfer, waiting",
-                 "publishing", f"{MANY:,} (min)"):  # fmt: skip
-        table.add_column(name, justify="right")
+    table.add_column("")
     for one in some:
-        total = one.num_actors * one.seconds
-        rest = max(0.0, one.inside - one.search - one.fit)
-        parts = [part / total for part in (one.search, one.fit, rest, one.waiting)]
-        table.add_row(
-            str(one.num_actors), f"{one.block_seconds:g}", str(one.estimations),
-            f"{one.rate:.1f}", f"{_efficiency_of(some, one):.2f}", f"{1e3 * one.processor:.1f}",
-            f"{one.driver / (one.actors + one.driver):.1%}",
-            *(f"{part:.0%}" for part in parts), f"{one.publishing / one.seconds:.1%}",
-            f"{MANY / one.rate / 60.0:.0f}",
-        )  # fmt: skip
+        name = f"{one.num_actors} actor" + "s" * (one.num_actors != 1)
+        table.add_column(f"{name},\nblocks of {one.block_seconds:g} s", justify="right")
+    columns = [_rows_of(one, _efficiency_of(some, one), processes) for one in some]
+    for number, name in enumerate(columns[0]):
+        table.add_row(name, *(column[name] for column in columns), end_section=number in (5, 7))
     return table
+
+
+def _rows_of(one: Throughput, efficiency: float, processes: dict[int, float]) -> dict[str, str]:
+    """A column of the table, by the names of its rows."""
+    total = one.num_actors * one.seconds
+    parts = {
+        "path search": one.search, "fit": one.fit,
+        "rest of a row": max(0.0, one.inside - one.search - one.fit),
+        "transfer, waiting": one.waiting,
+    }  # fmt: skip
+    plain = processes.get(one.num_actors)
+    return {
+        "estimations counted": f"{one.estimations}",
+        "estimations a second": f"{one.rate:.1f}",
+        "efficiency": f"{efficiency:.2f}",
+        "of so many plain processes, a second": f"{plain:.1f}" if plain else "",
+        "part of theirs": f"{one.rate / plain:.2f}" if plain else "",
+        f"minutes for {MANY:,}": f"{MANY / one.rate / 60.0:.0f}",
+        "processor time of one (ms)": f"{1e3 * one.processor:.1f}",
+        "of it the driver's": f"{one.driver / (one.actors + one.driver):.1%}",
+        **{f"actors' time: {name}": f"{part / total:.0%}" for name, part in parts.items()},
+        "driver's time: publishing": f"{one.publishing / one.seconds:.1%}",
+    }
 
 
 def _efficiency_of(some: list[Throughput], one: Throughput) -> float:

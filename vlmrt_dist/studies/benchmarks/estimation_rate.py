@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from threading import Barrier
 
 from vlmrt_dist.campaign import RadioConfig, random_campaign
-from vlmrt_dist.distributed import BLOCK_SECONDS, ActorOptions, map_on_actors
+from vlmrt_dist.distributed import BLOCK_SECONDS, ActorOptions, map_on_actors, prepare_actor_engine
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.scene import box_room
 from vlmrt_dist.store import Ledger, Row
@@ -194,3 +197,42 @@ def _estimated(point: Point) -> _Done:
     (row,) = evaluate(point)
     actor = platform.node(), os.getpid()
     return _Done(row, actor, time.process_time(), time.perf_counter() - begin)
+
+
+def rate_of_processes(points: Sequence[Point], count: int) -> float:
+    """Estimations a second of plain processes side by side that share nothing and publish nothing,
+    one thread each: as fast as this machine goes on so many cores, whatever a pool adds.
+
+    :param points: of one row each, more than :data:`WARM_UP` for each process
+    :param count: processes
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(count)
+    shares = [points[i::count] for i in range(count)]
+    with ProcessPoolExecutor(count, context, initializer=_keep, initargs=(barrier,)) as pool:
+        # A process that waits at the barrier takes no second share.
+        seconds = list(pool.map(_seconds_of, shares))
+    return (len(points) - count * WARM_UP) / max(seconds)
+
+
+class _Start:
+    """Where a process waits until all are warm."""
+
+    barrier: Barrier | None = None
+
+
+def _keep(barrier: Barrier) -> None:
+    _Start.barrier = barrier
+
+
+def _seconds_of(points: Sequence[Point]) -> float:
+    """Wall time of all but the first estimations [s]."""
+    prepare_actor_engine(threads=1, gpu=False)
+    for point in points[:WARM_UP]:
+        evaluate(point)
+    assert _Start.barrier is not None
+    _Start.barrier.wait()
+    begin = time.perf_counter()
+    for point in points[WARM_UP:]:
+        evaluate(point)
+    return time.perf_counter() - begin

@@ -67,12 +67,14 @@ class ScalingResults:
     :param weak: as many setups for each of them
     :param seeds: (actors, seeds per second)
     :param estimations: whole estimations by numbers of actors and sizes of blocks
+    :param processes: estimations per second of so many plain processes, by their number
     """
 
     strong: list[Shares] = field(default_factory=list)
     weak: list[Shares] = field(default_factory=list)
     seeds: list[tuple[int, float]] = field(default_factory=list)
     estimations: list[Throughput] = field(default_factory=list)
+    processes: dict[int, float] = field(default_factory=dict)
 
     @property
     def by_kind(self) -> dict[str, list[Shares]]:
@@ -89,6 +91,7 @@ class ScalingResults:
         for kind, some in self.by_kind.items():
             content[kind] = [vars(each) for each in some]
         content["estimations"] = [vars(each) for each in self.estimations]
+        content["processes"] = self.processes
         return json.dumps(content, indent=1).encode()
 
 

@@ -124,9 +124,7 @@ class Batch:
         ]  # fmt: skip
         start = np.tile(self.itu, (count, 1))
         begin = time.perf_counter()
-        fits = run_method(
-            point, "levenberg_marquardt", range(count), problems, start, self.truth[:count]
-        )
+        fits = run_method("levenberg_marquardt", range(count), problems, start, self.truth[:count])
         return fits, time.perf_counter() - begin
 
     def same_alone(self, some: int, alone: int) -> str:
