@@ -14,7 +14,7 @@ import vlmrt_dist as vd
 from vlmrt_dist.campaign import RadioConfig, random_campaign
 from vlmrt_dist.console import show
 from vlmrt_dist.report import observable_table
-from vlmrt_dist.studies import ObservableCoverage, Sweep, observable_tallies, sweep
+from vlmrt_dist.studies import ObservableCoverage, Sweep, UnknownOf, observable_tallies, sweep
 
 
 @sweep("observables", seeds=300, quick={"seeds": 5, "max_depth": 1})
@@ -32,6 +32,7 @@ def main(
     setups: int = 2,
     receivers: int = 8,
     max_depth: int = 2,
+    unknown: tuple[UnknownOf, ...] = ("offsets",),
 ) -> None:
     """Count the intervals that miss the truth, by observable and quantity.
 
@@ -41,12 +42,15 @@ def main(
     :param setups: transmitter positions
     :param receivers: receiver positions of each
     :param max_depth: depth of the paths
+    :param unknown: what of links and devices is unknown: offsets, orientations (and powers) or
+        positions, which go with power alone
     """
     room = vd.box_room()
     positions = random_campaign(room, setups, receivers, seed=1)
     radio = RadioConfig(max_depth=max_depth)
     tasks = [
-        ObservableCoverage(each.replace("+", ","), room, positions, radio, len(run.seeds))
+        ObservableCoverage(each.replace("+", ","), room, positions, radio, len(run.seeds), of)
+        for of in unknown
         for each in words
     ]
     timings = run.timings(tasks, partial(ObservableCoverage.measure, study=run.study))

@@ -103,8 +103,8 @@ def test_steps_of_delay_are_fine_enough(
     assert np.abs(found[-4:] - exact[-4:]).max() < 0.002  # ns
     level, error = exact[:-4].reshape(4, -1), np.abs(found - exact)[:-4].reshape(4, -1)
     heard = level > level.max(axis=1, keepdims=True) - 30.0
-    assert error[heard].max() < 0.02
-    assert error.max() < 0.1  # of tails
+    assert error[heard].max() < 0.05
+    assert error.max() < 0.2  # of tails
 
 
 def test_delays_from_the_first_path_count_the_scattered_power_too(

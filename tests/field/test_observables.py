@@ -94,7 +94,7 @@ def uneven_bins(plan: Campaign) -> DelayPower:
 BLOCKS: dict[str, Callable[[Campaign], Observable]] = {
     "bins": lambda plan: bins(plan, np.arange(0.0, 120.0, 4.0), -120.0),
     # The widths of these are rounded apart, as those of bins about each link's delays are.
-    "uneven": lambda plan: replace(PlannedBins(3.7, 100.0).on(plan), floor_dbm=np.array(-120.0)),
+    "uneven": uneven_bins,
     "mean": lambda plan: moments(plan, "mean"),
     "rms_spread": lambda plan: moments(plan, "rms_spread"),
     "response": lambda plan: responses(plan, "known", "known"),

@@ -12,7 +12,14 @@ from tests.field.test_diffraction import RX, TX, block, diffracted, scene_of, wa
 from tests.numerics import five_point, materials
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
-from vlmrt_dist.field import Parameter, Replay, Roughness, trace
+from vlmrt_dist.field import (
+    Parameter,
+    Replay,
+    ReplayObjective,
+    RetraceObjective,
+    Roughness,
+    trace,
+)
 from vlmrt_dist.field.replays import mechanisms_of, replay_of
 from vlmrt_dist.scene import SceneModel
 from vlmrt_dist.units import watts_to_dbm
@@ -165,3 +172,29 @@ def test_both_mechanisms_are_those_of_sionna() -> None:
     assert (np.abs(difference) < 0.1 + 4.0 * spread).all(), (difference, spread)
     whole = replay_of(scene, campaign, radio, table).rss(there).ravel()
     assert (whole > own + found - 1e-30).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("combining", "share"), [("power", 0.0), ("coherent", 0.4)])
+def test_retrace_with_edges_is_the_reference(combining: Any, share: float) -> None:
+    """Levels and their derivatives by each conductivity: Sionna differentiates through coefficients
+    of edges as through those of reflections. At depth one its amplitudes depend on nothing else."""
+    scene = rough(wall_and_building(), share)
+    radio = RADIO.replace(
+        combining=combining, max_depth=1, diffuse_reflection=share > 0.0, samples_per_src=300_000,
+        scattering_points=8000,
+    )  # fmt: skip
+    campaign, none = Campaign(TX[None], RX[None, :4]), np.ones((1, 1, 4))
+    table = trace(scene, campaign, radio)
+    replayed = ReplayObjective(scene, campaign, radio, table, none)
+    solved = RetraceObjective(scene, campaign, radio, none)
+    sigma = scene.conductivity(radio.frequency)
+    rss, jacobian = replayed.log_jacobian(sigma)
+    again, slopes = solved.log_jacobian(sigma)
+    level = 1e-3 if share == 0.0 else 0.02  # dB; what is scattered is sampled
+    np.testing.assert_allclose(watts_to_dbm(rss), watts_to_dbm(again), atol=level)
+    slope = 5e-4 if share == 0.0 else 5e-3  # dB for a change by a factor of e
+    np.testing.assert_allclose(jacobian.toarray(), slopes.toarray(), atol=slope)
+    bent = np.unique(table.receiver[diffracted(table)])
+    assert len(bent) >= 3
+    assert (np.abs(jacobian.toarray()[bent, 0]) > 1e-5).all()  # by what the building's edges do

@@ -15,7 +15,14 @@ from vlmrt_dist.campaign.free_space import random_campaign
 from vlmrt_dist.campaign.model import Campaign
 from vlmrt_dist.campaign.radio_config import RadioConfig
 from vlmrt_dist.errors import UnsupportedByReplay
-from vlmrt_dist.field import Materials, Parameter, ReplayObjective, RetraceObjective, trace
+from vlmrt_dist.field import (
+    Materials,
+    Parameter,
+    ReplayObjective,
+    RetraceObjective,
+    scattering_error,
+    trace,
+)
 from vlmrt_dist.field.replays import mechanisms_of, replay_of
 from vlmrt_dist.field.scattering import Scattering
 from vlmrt_dist.scene.files.scene_xml import bundled_scene, load_scene
@@ -221,6 +228,24 @@ def test_the_estimate_converges() -> None:
     assert error[1] < error[0] / 2.0
     assert error[2] < error[1] / 2.0
     assert error[2] < 0.01
+
+
+def test_the_stated_error_is_that_of_many_seeds() -> None:
+    scene = rough(box_room(), 0.5)
+    campaign = random_campaign(scene, 2, 8, seed=6)
+    radio = RADIO.replace(scattering_points=100)
+    here = own(scene, radio)
+    found = scattering_error(scene, campaign, radio, {radio.frequency: here})
+    table = trace(scene, campaign, radio)
+    levels = [
+        watts_to_dbm(replay_of(scene, campaign, radio.replace(seed=seed), table).rss(here)[0])
+        for seed in range(10, 16)
+    ]
+    spread = np.std(levels, axis=0, ddof=1)
+    expected = np.sqrt((spread**2).mean())
+    assert found.num_links == 16
+    assert expected / 2.0 < found.rms_db < 2.0 * expected
+    assert found.worst_db >= found.rms_db
 
 
 @pytest.mark.parametrize("xpd", [0.0, 0.3, 1.0])

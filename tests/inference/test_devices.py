@@ -12,7 +12,14 @@ from tests.numerics import materials
 from vlmrt_dist.campaign import Antenna, Campaign, RadioConfig, random_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import ReplayObjective, trace
-from vlmrt_dist.inference.devices import ANGLES, devices_of, orientation_widths
+from vlmrt_dist.inference import Assumptions, levenberg_marquardt, open_problem
+from vlmrt_dist.inference.devices import (
+    ANGLES,
+    PLACES,
+    devices_of,
+    orientation_widths,
+    position_widths,
+)
 from vlmrt_dist.paths import Poses
 from vlmrt_dist.scene.model import SceneModel
 from vlmrt_dist.scene.paper_room import box_room
@@ -123,15 +130,24 @@ def test_a_wrong_orientation_is_found(
         assert each.low < 30.0 < each.high
         assert each.high - each.low < 10.0
     assert result.noise_scale < 1.5
-    assert "Orientations and powers of devices" in str(result)
+    assert "Orientations, positions and powers of devices" in str(result)
     assert json.loads(json.dumps(result.to_dict()))["devices"][0]["quantity"] == "tx_yaw"
     file = tmp_path_factory.mktemp("estimate") / "found.json"
     vd.write_estimate(result, file, scene=room, campaign=turned, radio=RADIO)
     joint = vd.read_estimate(file).joint
     assert joint is not None
     assert list(joint.quantity).count("tx_yaw") == 3
-    with pytest.raises(ConfigurationError, match="orientations or powers"):
-        vd.predict(vd.read_estimate(file), room, plan(room, 1, 2))
+    # The same transmitters are turned as they were found; of another one nothing is known.
+    again = vd.predict(vd.read_estimate(file), room, turned)
+    np.testing.assert_allclose(again.level_dbm, result.links.replayed_dbm.ravel(), atol=1e-9)
+    stated = vd.simulate(room, turned, conductivity=result.fitted, radio=RADIO).rss_dbm
+    assert stated is not None
+    assert np.abs(again.level_dbm - stated.ravel()).max() > 1.0
+    antennas = turned.antennas
+    assert antennas is not None
+    moved = Campaign(turned.tx + np.array([0.0, 0.0, 0.05]), turned.rx, antennas=antennas)
+    strange = vd.predict(vd.read_estimate(file), room, moved)
+    assert np.median(strange.std_db) > 2.0 * np.median(again.std_db)
 
 
 def test_a_wrong_orientation_that_is_declared_as_known_is_noticed(
@@ -156,3 +172,74 @@ def test_a_wrong_power_is_found(room: SceneModel) -> None:
 
 def test_angles_are_those_of_levels() -> None:
     assert [name.partition("_")[2] for name in ANGLES] == ["yaw", "pitch", "roll"] * 2
+
+
+def placed(
+    room: SceneModel, off: np.ndarray, radio: RadioConfig = RADIO
+) -> tuple[Campaign, Campaign]:
+    """Levels of three receivers, heard from eight transmitters, and where they truly stand."""
+    stated = plan(room, 8, 3)
+    stated = Campaign(stated.tx, np.tile(stated.rx[:1], (8, 1, 1)))
+    true = Campaign(stated.tx, stated.rx + off)
+    levels = vd.simulate(room, true, radio=radio, noise_db=0.1, seed=3)
+    return stated.with_rss(levels.rss_dbm, noise_db=0.1), true
+
+
+def test_a_position_is_found_by_its_distances(room: SceneModel) -> None:
+    """On lines of sight a level is a distance, its derivative 20 / ln 10 / d times a cosine."""
+    off, radio = np.zeros((3, 3)), RADIO.replace(max_depth=0)
+    off[:, 0] = 0.3
+    campaign, true = placed(room, off, radio)
+    assumed = Assumptions(radio, noise=vd.Noise(position_m={"rx_x": 0.5, "rx_y": 0.5}))
+    with open_problem(room, campaign, assumed) as problem:
+        level, slope = problem.predict(problem.unknowns.mean)
+        found = levenberg_marquardt(problem.predict, problem.data, problem.data.prior[None]).x
+    way = campaign.rx - campaign.tx[:, None]
+    size = np.linalg.norm(way, axis=2)
+    x = problem.unknowns.quantity.index("rx_x")
+    by_x = slope.toarray()[:, x : x + 3].reshape(8, 3, 3)
+    expected = -20.0 / np.log(10.0) * way[..., 0] / size**2
+    np.testing.assert_allclose(np.einsum("mnn->mn", by_x), expected, rtol=1e-9)
+    moves = problem.unknowns.moves(found)
+    assert moves is not None
+    assert np.abs(moves[1] - off)[..., :2].max() < 0.2
+    lost = 20.0 * np.log10(np.linalg.norm(true.rx - true.tx[:, None], axis=2) / size)
+    assert campaign.rss_dbm is not None
+    np.testing.assert_allclose(campaign.rss_dbm, level.reshape(8, 3) - lost, atol=0.5)
+
+
+@pytest.mark.slow
+def test_wrong_positions_are_found_and_paths_searched_again(room: SceneModel) -> None:
+    """Receivers off by 25 cm: the levels of a new search are met, and the truth lies within."""
+    off = np.array([[0.2, -0.15, 0.0], [-0.1, 0.25, 0.0], [0.15, 0.1, 0.0]])
+    campaign, true = placed(room, off)
+    quick = vd.LevenbergMarquardt(starts=1, folds=0, posterior="normal", max_total=60)
+    noise = vd.Noise(position_m={"rx_x": 0.3, "rx_y": 0.3})
+    found = vd.estimate(room, campaign, radio=RADIO, noise=noise, solver=quick)
+    assert [d.quantity for d in found.devices] == ["rx_x"] * 3 + ["rx_y"] * 3
+    away = [(d.value - o) / d.std for d, o in zip(found.devices, off[:, :2].T.ravel(), strict=True)]
+    assert np.abs(away).max() < 3.5
+    assert all(d.std < 0.2 for d in found.devices)
+    assert all(d.unit == "m" and d.verdict == "estimated" for d in found.devices)
+    assert found.noise_scale < 2.5
+    moves = np.array([d.value for d in found.devices]).reshape(2, 3).T
+    ends = Campaign(campaign.tx, campaign.rx + np.append(moves, np.zeros((3, 1)), axis=1))
+    again = vd.simulate(room, ends, conductivity=found.fitted, radio=RADIO).rss_dbm
+    assert again is not None
+    np.testing.assert_allclose(found.links.replayed_dbm, again, atol=0.02)  # within a millimetre
+    assert "positions" in str(found)
+    assert np.abs(ends.rx - true.rx).max() < 0.25
+
+
+def test_priors_on_positions(room: SceneModel) -> None:
+    assert position_widths(None) == {}
+    assert list(position_widths(0.1)) == list(PLACES)
+    assert position_widths({"tx_z": 0.5}) == {"tx_z": 0.5}
+    for wrong in ({"x": 0.1}, {"rx_x": 0.0}, 80.0, math.nan):
+        with pytest.raises(ConfigurationError, match="position_m"):
+            vd.Noise(position_m=wrong)
+    with pytest.raises(ConfigurationError, match="give one of them"):
+        vd.Noise(position_m=0.1, position_error_m=0.1)
+    campaign, _ = placed(room, np.zeros((3, 3)))
+    with pytest.raises(ConfigurationError, match=r"Adam.*unknown positions"):
+        vd.estimate(room, campaign, noise=vd.Noise(position_m=0.1), solver=vd.Adam())

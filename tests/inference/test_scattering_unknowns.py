@@ -26,7 +26,7 @@ WALLS = dict.fromkeys(box_room().names, "all")
 
 def truth(share: float = 0.5) -> SceneModel:
     return box_room().with_materials(
-        scattering_coefficient=np.full(9, share), xpd_coefficient=np.full(9, 0.2)
+        scattering_coefficient=np.full(9, share), xpd_coefficient=np.zeros(9)
     )
 
 
@@ -49,6 +49,15 @@ def test_the_scattering_coefficient_is_found(estimate: Any) -> None:
     assert (found.high - found.low).max() < 0.3
     np.testing.assert_allclose(found.prior, 0.3, rtol=1e-9)
     assert "Scattering coefficient of 9 objects" in str(estimate)
+
+
+def test_the_error_by_the_points_is_told(estimate: Any) -> None:
+    error = estimate.scattering_error
+    assert error.num_links == 20
+    assert error.points == 150
+    assert 0.0 < error.rms_db < error.worst_db < 2.0
+    assert "summed over 150 points a setup, which leaves an error of" in str(estimate)
+    assert "give more points (--scattering-points" in str(estimate)  # the noise is 0.02 dB
 
 
 @pytest.mark.parametrize("name", ["estimate.json", "estimate.parquet"])

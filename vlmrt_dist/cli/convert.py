@@ -50,6 +50,8 @@ class ColumnFlags(Options):
         floor there [dB]
     :param bandwidth_hz: bandwidth that delay bins were measured with [Hz]; default: a column
         bandwidth_hz, else one over their width
+    :param resource_elements: RSSI is the power of so many resource elements, 12 times the resource
+        blocks, all of them loaded: levels become those of one (RSRP)
     """
 
     columns: Annotated[tuple[str, ...], Parameter(name="--column", metavar="FIELD=HEADING")] = ()
@@ -62,6 +64,7 @@ class ColumnFlags(Options):
     delay_bin_ns: float | None = None
     delay_range_db: float | None = None
     bandwidth_hz: float | None = None
+    resource_elements: int | None = None
 
 
 @option_group("Transmitters and coordinates")
@@ -151,6 +154,7 @@ def convert_command(
             delay_bin_ns=columns.delay_bin_ns,
             delay_range_db=columns.delay_range_db,
             bandwidth_hz=columns.bandwidth_hz,
+            resource_elements=columns.resource_elements,
         )
     room = reading.named(scene, keep_unstated=True) if scene is not None else None
     found = read_measurements(file, scene=room, options=options)

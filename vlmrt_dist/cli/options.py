@@ -279,6 +279,9 @@ class NoiseOptions(Options, Noise):
         about those stated [°]; default: they are as stated
     :param tx_power_db: standard deviation of each transmitter's power about the one stated [dB];
         inf: any power
+    :param position_m: standard deviation of x, y and z of each transmitter and receiver about those
+        stated [m], which are then unknown and found; paths are searched again where the fit moves
+        devices; default: they are as stated
     """
 
     db: Annotated[float | None, Parameter(name="--noise-db")] = None
@@ -289,6 +292,7 @@ class NoiseOptions(Options, Noise):
     )
     excess_loss_db_per_m: Annotated[float | None, Parameter(name="--excess-loss")] = None
     orientation_deg: float | None = None
+    position_m: float | None = None
     clutter_area: Annotated[
         str | None,
         Parameter(name="--clutter-area", metavar="FILE|NUMBERS", allow_leading_hyphen=True),

@@ -32,6 +32,8 @@ from .penetration import conductivity_of_loss as conductivity_of_loss
 from .penetration import normal_loss as normal_loss
 from .penetration import penetration_loss as penetration_loss
 from .penetration import scene_loss as scene_loss
+from .point_error import ScatteringError as ScatteringError
+from .point_error import scattering_error as scattering_error
 from .replay import Replay as Replay
 from .replays import mechanisms_of as mechanisms_of
 from .replays import replay_of as replay_of

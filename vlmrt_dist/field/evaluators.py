@@ -13,6 +13,7 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, Carrier, RadioConfig, carriers_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field.materials import Materials, Parameter
+from vlmrt_dist.field.moves import MovingPaths
 from vlmrt_dist.field.objective import (
     DB,
     Levels,
@@ -68,6 +69,7 @@ class ReplayObjective:
             self._observables = ObservableReplay(campaign, table, self._carriers, self._replays)
         self._turning: list[tuple[Replay, AntennaFields]] = []
         self._turning_observables: ObservableReplay | None = None
+        self._moving: dict[int, MovingPaths] = {}
 
     def remeasured(self, campaign: Campaign, measured: FloatArray) -> ReplayObjective:
         """The same paths with other levels; what was computed of the paths is shared.
@@ -110,10 +112,25 @@ class ReplayObjective:
                 )  # fmt: skip
                 fields = AntennaFields(self._scene, part, carrier.radio, plain.table)
                 self._turning.append((replay, fields))
-        for carrier, (replay, fields) in zip(self._carriers, self._turning, strict=True):
+        found = []
+        for i, (carrier, (replay, fields)) in enumerate(
+            zip(self._carriers, self._turning, strict=True)
+        ):
             own = poses.of_setups(carrier.setups)
+            if own.moving:
+                replay, fields = self._moved(i, own)
             replay.aim(fields.tx(own), fields.rx(own))
-        return [replay for replay, _ in self._turning]
+            found.append(replay)
+        return found
+
+    def _moved(self, index: int, poses: Poses) -> tuple[Replay, AntennaFields]:
+        """The replay of one carrier, and its antennas' fields, where devices have moved."""
+        replay, fields = self._turning[index]
+        if index not in self._moving:
+            part = self._setups(self._carriers[index])
+            self._moving[index] = MovingPaths(self._scene, part, replay.table)
+        bent = self._moving[index].at(poses)
+        return replay.moved(bent), fields.towards(bent.leaving, bent.arriving)
 
     def value_and_grad(self, theta: FloatArray, loss: PowerLoss = "nae") -> ValueAndGrad:
         """See :meth:`Objective.value_and_grad`."""

@@ -21,6 +21,7 @@ bits for any number of threads, any number of parameter vectors and any sharding
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
@@ -45,6 +46,7 @@ from vlmrt_dist.field.kernels import (
 )
 from vlmrt_dist.field.materials import SCATTERING, SLAB, LayerMaterials, Materials, Parameter
 from vlmrt_dist.field.mechanisms import Added, Mechanism, Roughness, merged
+from vlmrt_dist.field.moves import Bent, amplitudes_by_moves
 from vlmrt_dist.field.objective import DB, Slopes
 from vlmrt_dist.field.polarimetry import (
     Ends,
@@ -158,10 +160,8 @@ class Replay:
             met_layers = walls.stack[table.object.T].transpose(0, 2, 1)  # [D, N, P]
             layered = np.where(there[:, None], met_layers, -1).reshape(-1, paths)
             self._by_slab = Met.of(table, layered, objects + walls.num_layers)
-        # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
-        self._scale = radio.wavelength / (4.0 * np.pi * table.length) * np.sqrt(radio.tx_power)
-        turns = 2.0 * np.pi * table.length / radio.wavelength
-        self._phase = np.exp(-1j * np.remainder(turns, 2.0 * np.pi))[:, None]
+        self._spread()
+        self._bent: Bent | None = None
         self._turning = turning
         self._last_walk: tuple[list[FloatArray], list[Parts]] | None = None
         self._load(turning)
@@ -222,10 +222,37 @@ class Replay:
         return [*self._edges[:2], *(self._lit if faces else self._edges[2:4]), *self._edges[4:],
                 left]  # fmt: skip
 
+    def moved(self, bent: Bent) -> Replay:
+        """The replay of the same paths between other ends, of one whose antennas turn.
+
+        :raises UnsupportedByReplay: if objects have layers or extra losses, or links several pairs
+            of ports
+        """
+        if self.walls is not None or self._averages is not None:
+            what = "layers or extra losses" if self.walls is not None else "averages over ports"
+            raise UnsupportedByReplay(
+                f"unknown positions are not modelled together with {what}; leave out the one or "
+                "the other"
+            )
+        other = copy.copy(self)
+        other.table, other._bent, other._last_walk = bent.table, bent, None
+        other._spread()
+        other._load(True)
+        return other
+
+    def _spread(self) -> None:
+        """Amplitude and phase that paths have by their length."""
+        length, radio = self.table.length, self.radio
+        # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
+        self._scale = radio.wavelength / (4.0 * np.pi * length) * np.sqrt(radio.tx_power)
+        turns = 2.0 * np.pi * length / radio.wavelength
+        self._phase = np.exp(-1j * np.remainder(turns, 2.0 * np.pi))[:, None]
+
     def aim(self, tx: EndFields, rx: EndFields) -> None:
         """Replace the fields of the antennas, of a replay whose antennas turn."""
         self._ends = Ends(tx.value * self._scale[:, None], rx.value)
-        self._turned = tx.by_turn * self._scale[:, None], rx.by_turn
+        scale = self._scale[:, None]
+        self._turned = EndFields(self._ends.tx, tx.by_turn * scale), rx
 
     def by_pose(self, materials: Materials) -> FloatArray:
         """[L, 12] derivatives of the levels of one parameter vector by the changes that
@@ -261,10 +288,22 @@ class Replay:
         assert self._which is not None  # a replay whose antennas do not turn has no matrices
         matrix = self._matrix_of(self._rows(materials))
         tx, rx = self._ends
-        ends = [Ends(slope, rx) for slope in self._turned[0]]
-        ends += [Ends(tx, slope) for slope in self._turned[1]]
+        ends = [Ends(slope, rx) for slope in self._turned[0].by_turn[:3]]
+        ends += [Ends(tx, slope) for slope in self._turned[1].by_turn[:3]]
         changes = [end.amplitude(matrix, self._which) for end in ends]
+        if self._bent is not None:
+            changes += [Parts.of(each[:, None]) for each in self._by_moves(materials).T]
         return columns_of(self._ends.amplitude(matrix, self._which), changes, coherent)
+
+    def _by_moves(self, materials: Materials) -> NDArray[np.complex128]:
+        """[P, 6] derivatives of the amplitudes by the moves of both ends."""
+        assert self._bent is not None
+        sigma, permittivity, thickness = (x[0] for x in self._rows(materials)[: len(SLAB)])
+        omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
+        wavenumber = 2.0 * np.pi / self.radio.wavelength
+        eta, met = permittivity - 1j * sigma / omega_eps, self.table.object
+        slabs = eta[met], thickness[met] * wavenumber
+        return amplitudes_by_moves(self._bent, self._turned, slabs, wavenumber)
 
     def _matrix_of(self, rows: list[FloatArray]) -> list[Parts]:
         """Transfer matrices of the different paths, those of the last walk where it had the same

@@ -27,7 +27,6 @@ from .lattice import (
 from .least_squares import NO_PRIOR_WIDTH as NO_PRIOR_WIDTH
 from .least_squares import LeastSquares as LeastSquares
 from .least_squares import levenberg_marquardt as levenberg_marquardt
-from .level_prediction import SAME_PLACE as SAME_PLACE
 from .level_prediction import LevelPosterior as LevelPosterior
 from .level_prediction import centred as centred
 from .level_prediction import level_posterior as level_posterior
@@ -54,6 +53,7 @@ from .options import Quantity as Quantity
 from .options import Solver as Solver
 from .options import StepDecay as StepDecay
 from .options import StopRule as StopRule
+from .origin import SAME_PLACE as SAME_PLACE
 from .origin import Origin as Origin
 from .parameters import KINDS as KINDS
 from .parameters import Tie as Tie

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray, IntArray
-from vlmrt_dist.inference.devices import ANGLES
+from vlmrt_dist.inference.devices import ANGLES, OF_DEVICES
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.parameters import KINDS, Unknowns
 from vlmrt_dist.inference.posterior import NORMAL_95
@@ -119,12 +119,15 @@ def excess_loss_of(unknowns: Unknowns, found: Marginals) -> ExcessLoss | None:
 
 
 def devices_found(unknowns: Unknowns, found: Marginals) -> tuple[DeviceEstimate, ...]:
-    """Orientations and transmit powers that were unknown, as differences to those stated."""
+    """Orientations, positions and transmit powers that were unknown, as differences to those
+    stated."""
     values = []
     for i, name in enumerate(unknowns.quantity):
-        if name != "tx_power" and name not in ANGLES:
+        if name not in OF_DEVICES:
             continue
-        unit, scale = ("dB", 1.0) if name == "tx_power" else ("°", 180.0 / np.pi)
+        unit, scale = KINDS[name].unit, 1.0
+        if name in ANGLES:
+            unit, scale = "°", 180.0 / np.pi
         value, std, low, high = (
             scale * float(v[i]) for v in (found.x, found.std, found.low, found.high)
         )

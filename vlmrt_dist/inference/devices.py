@@ -1,4 +1,4 @@
-"""Unknowns of devices: the orientation of an antenna, and a transmitter's power.
+"""Unknowns of devices: the orientation of an antenna, its position, a transmitter's power.
 
 Transmitters, and receivers, are one device if their antennas have one name; without a name, if they
 stand at one position.
@@ -25,6 +25,21 @@ OrientationPrior = float | Mapping[str, float]
 """Standard deviation of the orientations about those stated [°]: of each angle of every
 transmitter, or of the angles named, such as ``{"tx_yaw": 20.0, "rx_yaw": 180.0}``."""
 
+TX_PLACES = ("tx_x", "tx_y", "tx_z")
+RX_PLACES = ("rx_x", "rx_y", "rx_z")
+PLACES = TX_PLACES + RX_PLACES
+"""Moves of transmitters and of receivers, each along an axis of the scene [m]."""
+
+OF_DEVICES = ("tx_power", *ANGLES, *PLACES)
+"""Unknowns of devices."""
+
+PositionPrior = float | Mapping[str, float]
+"""Standard deviation of the positions about those stated [m]: of each coordinate of every
+transmitter and receiver, or of the coordinates named, such as ``{"rx_x": 0.1, "rx_y": 0.1}``."""
+
+WIDEST_M = 5.0
+"""A wider prior on a position than this is not one that a campaign states."""
+
 WIDEST_DEG = 180.0
 """A wider prior on an angle than a turn says nothing more."""
 
@@ -50,6 +65,29 @@ def orientation_widths(given: OrientationPrior | None) -> dict[str, float]:
                 f"up to {WIDEST_DEG:g}; got {width!r}"
             )
     return {name: math.radians(named[name]) for name in ANGLES if name in named}
+
+
+def position_widths(given: PositionPrior | None) -> dict[str, float]:
+    """Standard deviation of each unknown coordinate [m].
+
+    :raises ConfigurationError: if a coordinate does not exist, or a width is no number of metres
+    """
+    if given is None:
+        return {}
+    named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(PLACES, given)
+    strange = [name for name in named if name not in PLACES]
+    if strange:
+        raise ConfigurationError(
+            f"position_m names coordinates of {', '.join(PLACES)}; {strange[0]!r} is none"
+        )
+    for name, width in named.items():
+        number = isinstance(width, (int, float)) and not isinstance(width, bool)
+        if not number or not 0.0 < width <= WIDEST_M:
+            raise ConfigurationError(
+                f"position_m of {name} must be a standard deviation in metres, above 0 and up to "
+                f"{WIDEST_M:g}; got {width!r}"
+            )
+    return {name: float(named[name]) for name in PLACES if name in named}
 
 
 def directional(campaign: Campaign) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
+from vlmrt_dist.field import ScatteringError
 from vlmrt_dist.inference.calibration import Calibration
 from vlmrt_dist.inference.likelihood import known_factor
 from vlmrt_dist.inference.observed import ObservableFit
@@ -103,6 +104,8 @@ class EstimateValues:
     :param origin: scene, radio and measurement that it was made from
     :param delay_offsets: offsets of measured delays, if they were unknown
     :param observables: how what was measured beside received powers is met, one for each kind
+    :param scattering_error: standard errors of the levels by the points that stand for what
+        surfaces scatter; None: nothing scatters, or it was solved for anew in every step
     """
 
     names: tuple[str, ...]
@@ -159,6 +162,7 @@ class EstimateValues:
     origin: Origin | None = field(default=None, repr=False)
     delay_offsets: DelayOffsets | None = None
     observables: tuple[ObservableFit, ...] = ()
+    scattering_error: ScatteringError | None = None
 
     @property
     def noise_factor(self) -> float:

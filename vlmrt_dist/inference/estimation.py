@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign
+from vlmrt_dist.campaign import Campaign, CampaignLike, RadioConfig, as_campaign, check_campaign
 from vlmrt_dist.distributed import ActorOptions
-from vlmrt_dist.errors import ConfigurationError
+from vlmrt_dist.errors import CampaignError, ConfigurationError
 from vlmrt_dist.inference.adam import run_adam
 from vlmrt_dist.inference.clutter import fit_with_clutter
 from vlmrt_dist.inference.conductivity_prior import initial_conductivity, prior_of
 from vlmrt_dist.inference.fitting import appraise_adam, fit_least_squares
+from vlmrt_dist.inference.least_squares import levenberg_marquardt
 from vlmrt_dist.inference.multistart import held_out_levels, louder
 from vlmrt_dist.inference.options import (
     Adam,
@@ -21,12 +27,29 @@ from vlmrt_dist.inference.options import (
     Prior,
     Solver,
 )
-from vlmrt_dist.inference.problem import Assumptions, Clock, Problem, open_problem
+from vlmrt_dist.inference.problem import (
+    Assumptions,
+    Clock,
+    Moves,
+    Problem,
+    moved,
+    open_problem,
+)
 from vlmrt_dist.inference.result import Estimate
 from vlmrt_dist.inference.summary import Solution, summarise
 from vlmrt_dist.paths import scene_and_radio
 from vlmrt_dist.progress import Progress
-from vlmrt_dist.scene import MaterialPrior, SceneLike
+from vlmrt_dist.scene import MaterialPrior, SceneLike, SceneModel
+
+SEARCHES = 6
+"""Most searches for paths until devices of unknown positions rest."""
+
+SETTLED_M = 1e-3
+"""Distance of the devices from where paths were searched at which these are not searched again
+[m]."""
+
+SHARES = (1.0, 0.5, 0.25)
+"""Shares of a move that are tried where a device would come to stand in an object."""
 
 
 def estimate(
@@ -88,21 +111,78 @@ def estimate(
     conductivity = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
     start = initial_conductivity(solver.initial, conductivity, assumed.radio.frequency, rng)
     clock = Clock()
-    with open_problem(
-        scene,
-        campaign,
-        assumed,
-        engine=solver.engine if isinstance(solver, Adam) else "replay",
-        workers=workers,
-        seed=seed,
-        progress=progress,
-        clock=clock,
-    ) as problem:
-        if isinstance(solver, Adam):
-            solution = _adam(problem, solver, start, clock, progress)
-        else:
-            problem, solution = _least_squares(problem, solver, start, rng, clock, progress)
+    ask = partial(
+        open_problem, scene, campaign, assumed,
+        engine=solver.engine if isinstance(solver, Adam) else "replay", workers=workers, seed=seed,
+        progress=progress, clock=clock,
+    )  # fmt: skip
+    searched_at = _settled(scene, ask) if assumed.noise.position_m is not None else None
+    for last in (False, True):
+        with ask(searched_at=searched_at) as problem:
+            if isinstance(solver, Adam):
+                solution = _adam(problem, solver, start, clock, progress)
+            else:
+                problem, solution = _least_squares(problem, solver, start, rng, clock, progress)
+        left, moves = _moved(problem, solution.fit.x)
+        again = None if last or left <= SETTLED_M else _allowed(scene, problem, moves)
+        if again is None:
+            _tell_of_moves(left)
+            break
+        searched_at = again
     return summarise(scene, problem, solver, solution, clock.seconds)
+
+
+def _settled(
+    scene: SceneModel, ask: Callable[..., AbstractContextManager[Problem]]
+) -> Moves | None:
+    """Moves of the devices at which paths are searched: paths are searched anew and levels fitted
+    near the last fit until the devices rest."""
+    searched_at, x = None, None
+    for _ in range(SEARCHES):
+        with ask(searched_at=searched_at) as problem:
+            begin = problem.data.prior if x is None else x
+            x = levenberg_marquardt(problem.predict, problem.data, begin[None]).x
+        left, moves = _moved(problem, x)
+        again = None if left <= SETTLED_M else _allowed(scene, problem, moves)
+        if again is None:
+            break
+        searched_at = again
+    return searched_at
+
+
+def _moved(problem: Problem, x: FloatArray) -> tuple[float, Moves | None]:
+    """Farthest that a device is found from where paths were searched [m], and all moves from where
+    they are stated; None where no position is unknown."""
+    found, before = problem.unknowns.moves(x), problem.unknowns.searched_at
+    if found is None:
+        return 0.0, None
+    before = before or (np.zeros(()), np.zeros(()))
+    return max(float(np.abs(f - b).max()) for f, b in zip(found, before, strict=True)), found
+
+
+def _allowed(scene: SceneModel, problem: Problem, moves: Moves | None) -> Moves | None:
+    """The moves, or the largest share of the way to them at which no device stands in an object;
+    None where there is none."""
+    before = problem.unknowns.searched_at or (np.zeros(()), np.zeros(()))
+    for share in SHARES if moves is not None else ():
+        assert moves is not None
+        tx, rx = (b + share * (m - b) for m, b in zip(moves, before, strict=True))
+        try:
+            check_campaign(scene, moved(problem.campaign, (tx, rx)))
+        except CampaignError:
+            continue
+        return tx, rx
+    return None
+
+
+def _tell_of_moves(left: float) -> None:
+    if left > SETTLED_M:
+        warnings.warn(
+            f"the devices were found up to {1e3 * left:.3g} mm from where paths were searched "
+            "last, since they do not come to rest or would stand in an object; paths between them "
+            "may be others. Give a narrower position_m, or more levels of each device",
+            stacklevel=3,
+        )
 
 
 def _least_squares(
@@ -162,6 +242,7 @@ def _refuse_contradictions(campaign: Campaign, assumed: Assumptions, solver: Sol
         ),
         "groups": parameters.groups is not None,
         "gain_offset_db": assumed.noise.gain_offset_db is not None,
+        "unknown positions": assumed.noise.position_m is not None,
         "clutter and excess loss": assumed.noise.needs_lengths,
         "a prior's exponents at another carrier": given is not None and elsewhere,
         "values beside received powers": bool(campaign.observables),

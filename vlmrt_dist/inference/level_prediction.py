@@ -17,8 +17,9 @@ from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.calibration import Calibration
+from vlmrt_dist.inference.devices import OF_DEVICES
 from vlmrt_dist.inference.likelihood import known_factor
-from vlmrt_dist.inference.origin import KnownOffsets, Origin
+from vlmrt_dist.inference.origin import SAME_PLACE, KnownOffsets, Origin, device_of
 from vlmrt_dist.inference.parameters import KINDS
 from vlmrt_dist.inference.posterior import NORMAL_95
 from vlmrt_dist.inference.problem import Problem, open_problem
@@ -26,9 +27,6 @@ from vlmrt_dist.inference.quantities import JointPosterior
 from vlmrt_dist.inference.weighted_draws import WeightedDraws
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import SceneModel
-
-SAME_PLACE = 0.01
-"""Two antennas nearer to each other than this [m] are one; files round coordinates."""
 
 MOST_DRAWS = 200
 """Draws whose levels are computed."""
@@ -147,12 +145,6 @@ def level_posterior(
             "this estimate does not carry its posterior; write it as .parquet or .json with "
             "vlmrt estimate --out, or vd.write_estimate"
         )
-    if origin.assumed.noise.orientation_deg or origin.assumed.noise.tx_power_db:
-        raise ConfigurationError(
-            "this estimate found orientations or powers of its own devices, which say nothing of "
-            "those at other positions; state them in the campaign's antennas (they are under "
-            "devices) and estimate without them as unknowns"
-        )
     scene = estimate.scene_of(scene)
     noise = replace(
         origin.assumed.noise, gain_offset_db=None, gain_shared="setup", delay_offset_ns=None,
@@ -172,29 +164,30 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
     shape = problem.campaign.present.shape
     # The same unknowns in the same order, but for the offsets, which belong to links, and exponents
     # where they do nothing.
-    absent = {"gain", "delay_offset", "exponent"} - set(problem.assumed.parameters.quantities)
-    place = np.flatnonzero(~np.isin(joint.quantity, list(absent)))
-    here = zip(problem.unknowns.quantity, problem.unknowns.label, strict=True)
-    if list(here) != [(joint.quantity[i], joint.label[i]) for i in place]:
-        raise ConfigurationError("the posterior has other unknowns than the scene's objects")
+    known = _known_unknowns(problem, joint, origin)
     share, stranger = _offsets(problem.campaign, origin.offsets, len(joint.x))
-    level, by = problem.predict(joint.x[place])
-    jacobian = np.array(share)
-    jacobian[:, place] += by.toarray()
+    level, by = problem.predict(known.of(joint.x[None], _normal_steps(1, known.strangers))[0])
+    told, foreign = known.columns(by.toarray())
+    jacobian = np.array(share) + told
     more = np.zeros((len(level), int(stranger.max(initial=-1)) + 1))
     more[stranger >= 0, stranger[stranger >= 0]] = 1.0
     width = 0.0 if origin.offsets is None else min(origin.offsets.width_db, KINDS["gain"].vague)
     size, extra = len(joint.x), more.shape[1]
-    covariance = np.zeros((size + extra, size + extra))
+    more = np.concatenate([more, foreign], axis=1)
+    covariance = np.zeros((size + more.shape[1],) * 2)
     covariance[:size, :size] = joint.matrix
-    covariance[size:, size:] = width**2 * np.eye(extra)
+    widths = np.concatenate([np.full(extra, width), known.width])
+    covariance[size:, size:] = np.diag(widths**2)
     heard = np.isfinite(level) & problem.data.used
     level = np.where(heard, level + share @ joint.x, np.nan)
     draws = None
     if joint.draws is not None:
         x = evenly_weighted(joint.draws, MOST_DRAWS)
-        draws = np.array([problem.predict(each[place])[0] + share @ each for each in x])
-        draws += width * _normal_steps(len(x), extra) @ more.T
+        here = known.of(x, _normal_steps(len(x), known.strangers))
+        draws = np.array([
+            problem.predict(own)[0] + share @ each for own, each in zip(here, x, strict=True)
+        ])  # fmt: skip
+        draws += width * _normal_steps(len(x), extra) @ more[:, :extra].T
         middle = np.where(heard, draws.mean(axis=0), np.nan)
         level, draws = middle, np.where(heard, draws - middle, 0.0)
     jacobian = np.where(heard[:, None], np.concatenate([jacobian, more], axis=1), 0.0)
@@ -203,6 +196,67 @@ def _propagated(problem: Problem, joint: JointPosterior, origin: Origin) -> Leve
         level.reshape(shape), scale * problem.data.noise_db.reshape(shape),
         (stranger < 0).reshape(shape), jacobian, covariance, draws, width,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _KnownUnknowns:
+    """Unknowns of a problem by those of an estimate.
+
+    :param source: [X] unknown of the estimate that each is; -1 where the estimate knows nothing of
+        a device
+    :param mean: [X] prior means
+    :param width: [U] prior standard deviations of those that it does not know
+    :param size: unknowns of the estimate
+    """
+
+    source: IntArray
+    mean: FloatArray
+    width: FloatArray
+    size: int
+
+    @property
+    def strangers(self) -> int:
+        """U"""
+        return len(self.width)
+
+    def of(self, x: FloatArray, steps: FloatArray) -> FloatArray:
+        """[S, X] vectors of the problem.
+
+        :param x: [S, size] of the estimate
+        :param steps: [S, U] of what it does not know, in standard deviations
+        """
+        found = np.where(self.source >= 0, x[:, self.source], self.mean)
+        found[:, self.source < 0] += steps * self.width
+        return found
+
+    def columns(self, by: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Derivatives [L, size] by unknowns of the estimate, and [L, U] by others."""
+        there = self.source >= 0
+        told = by[:, there] @ np.eye(self.size)[self.source[there]]
+        return told, by[:, ~there]
+
+
+def _known_unknowns(problem: Problem, joint: JointPosterior, origin: Origin) -> _KnownUnknowns:
+    """The same unknowns in the same order, but for offsets, which belong to links, for exponents
+    where they do nothing, and for those of devices, which are found by name or place.
+
+    :raises ConfigurationError: if they are those of other objects
+    """
+    unknowns = problem.unknowns
+    absent = {"gain", "delay_offset", "exponent"} - set(problem.assumed.parameters.quantities)
+    place = np.flatnonzero(~np.isin(joint.quantity, [*absent, *OF_DEVICES]))
+    of_devices = np.isin(unknowns.quantity, OF_DEVICES)
+    here = [(unknowns.quantity[i], unknowns.label[i]) for i in np.flatnonzero(~of_devices)]
+    if here != [(joint.quantity[i], joint.label[i]) for i in place]:
+        raise ConfigurationError("the posterior has other unknowns than the scene's objects")
+    source = np.full(len(unknowns.mean), -1)
+    source[~of_devices] = place
+    for i in np.flatnonzero(of_devices).tolist() if origin.devices is not None else ():
+        assert origin.devices is not None
+        name, at = device_of(problem.campaign, unknowns, i)
+        source[i] = origin.devices.entry_of(unknowns.quantity[i], name, at)
+    width = np.minimum(unknowns.width, unknowns.vague)[source < 0]
+    return _KnownUnknowns(source, unknowns.mean, width, len(joint.x))
 
 
 def _at_reference(positions: Campaign, radio: RadioConfig) -> bool:

@@ -83,7 +83,8 @@ def check_observables(campaign: Campaign, noise: Noise) -> None:
 
     :raises CampaignError: if a value has no noise, a link's delays begin before its straight path,
         or a block is not measured
-    :raises ConfigurationError: if offsets of delays are unknown, and none was measured
+    :raises ConfigurationError: if offsets of delays are unknown and none was measured, or positions
+        are
     """
     if not campaign.observables:
         if noise.delay_offset_ns is not None:
@@ -91,6 +92,11 @@ def check_observables(campaign: Campaign, noise: Noise) -> None:
                 "delay_offset_ns is an offset of measured delays, and the campaign has none"
             )
         return
+    if noise.position_m is not None:
+        raise ConfigurationError(
+            "position_m lets positions be unknown with received powers only; leave it out, give "
+            f"position_error_m, or leave out the {campaign.observables[0].name}"
+        )
     for block in campaign.observables:
         if not np.isfinite(block.measured).all():
             raise CampaignError(f"the {block.name} is planned, not measured; leave it out")

@@ -14,7 +14,13 @@ from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import AreaLike, area_of
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import Engine, PowerLoss
-from vlmrt_dist.inference.devices import OrientationPrior, orientation_widths
+from vlmrt_dist.inference.devices import (
+    RX_PLACES,
+    OrientationPrior,
+    PositionPrior,
+    orientation_widths,
+    position_widths,
+)
 from vlmrt_dist.inference.offsets import DelaySharing, GainSharing, check_sharing
 from vlmrt_dist.scene import Tails
 
@@ -215,6 +221,11 @@ class Noise:
         from angles (tx_yaw, ..., rx_roll) to numbers; None: they are as stated
     :param tx_power_db: standard deviation of each transmitter's power about the one stated [dB];
         None: it is as stated
+    :param position_m: standard deviation of the devices' positions about those that the campaign
+        states [m]: one number for x, y and z of every transmitter and receiver, or a mapping from
+        coordinates (tx_x, ..., rx_z) to numbers. They are unknowns, and paths are searched again
+        where the fit moves them; with received powers of single-layer walls only. None: they are as
+        stated, see ``position_error_m``
     :param clutter_area: the part of the plan where both arise: lengths are those of the paths in
         it, see :func:`~vlmrt_dist.campaign.area.area_of`; None: everywhere
     :raises ConfigurationError: if a number is negative or not finite where it has to be, offsets
@@ -233,6 +244,7 @@ class Noise:
     delay_shared: DelaySharing = "link"
     orientation_deg: OrientationPrior | None = None
     tx_power_db: float | None = None
+    position_m: PositionPrior | None = None
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -253,6 +265,12 @@ class Noise:
         if self.gain_offset_db is None and self.gain_shared != "setup":
             raise ConfigurationError("gain_shared says who shares an offset: give gain_offset_db")
         orientation_widths(self.orientation_deg)
+        moved = position_widths(self.position_m)
+        if self.position_error_m > 0.0 and set(RX_PLACES) & moved.keys():
+            raise ConfigurationError(
+                "position_error_m makes levels uncertain by wrong positions of receivers, "
+                "position_m lets these positions be unknown: give one of them"
+            )
         self._check_power()
         self._check_clutter()
         if self.delay_offset_ns is not None and not self.delay_offset_ns > 0.0:

@@ -13,9 +13,13 @@ from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
 from vlmrt_dist.console import listed
 from vlmrt_dist.errors import SceneError
+from vlmrt_dist.inference.devices import OF_DEVICES
 from vlmrt_dist.inference.parameters import Unknowns
 from vlmrt_dist.inference.problem import Assumptions, Problem
 from vlmrt_dist.scene import SceneModel
+
+SAME_PLACE = 0.01
+"""Two antennas nearer to each other than this [m] are one; files round coordinates."""
 
 OffsetsBy = Literal["transmitter", "receiver", "campaign"]
 """The links that share an offset of levels: those of a transmitter, of a receiver, or all."""
@@ -49,6 +53,32 @@ class KnownOffsets:
 
 
 @dataclass(frozen=True, eq=False)
+class KnownDevices:
+    """Devices of which an estimation found orientations, positions or powers; a row each.
+
+    :param quantity: [D] which, of :data:`~vlmrt_dist.inference.devices.OF_DEVICES`
+    :param name: [D] of the device's antenna; empty where it has none
+    :param place: [D, 3] where the device is stated to stand [m]
+    :param entry: [D] the unknown
+    """
+
+    quantity: tuple[str, ...]
+    name: tuple[str, ...]
+    place: FloatArray
+    entry: IntArray
+
+    def entry_of(self, quantity: str, name: str, place: FloatArray) -> int:
+        """The unknown of a device, by its name, or its place where it has none; -1: not known."""
+        for q, own, at, entry in zip(
+            self.quantity, self.name, self.place, self.entry.tolist(), strict=True
+        ):
+            here = own == name if name or own else bool(np.abs(at - place).max() <= SAME_PLACE)
+            if q == quantity and here:
+                return int(entry)
+        return -1
+
+
+@dataclass(frozen=True, eq=False)
 class Origin:
     """Scene, measurement and assumptions of an estimate.
 
@@ -61,6 +91,7 @@ class Origin:
     :param noise_scale: factor by which the residuals exceed the noise (1: they do not; NaN: too few
         links to say)
     :param offsets: of the levels; None: there were none
+    :param devices: of which something was unknown; None: there were none
     """
 
     scene: str
@@ -70,6 +101,7 @@ class Origin:
     assumed: Assumptions
     noise_scale: float
     offsets: KnownOffsets | None = None
+    devices: KnownDevices | None = None
 
     @property
     def radio(self) -> RadioConfig:
@@ -136,6 +168,33 @@ def origin_of(scene: SceneModel, problem: Problem, noise_scale: float) -> Origin
         assumed=replace(assumed, noise=noise),
         noise_scale=noise_scale,
         offsets=_offsets_of(campaign, assumed, problem.unknowns),
+        devices=_devices_of(campaign, problem.unknowns),
+    )
+
+
+def device_of(campaign: Campaign, unknowns: Unknowns, index: int) -> tuple[str, FloatArray]:
+    """Name (empty where there is none) and stated place [3] of the device of an unknown."""
+    quantity = unknowns.quantity[index]
+    link = int(np.flatnonzero(unknowns.entry[quantity] == index)[0])
+    m, n = divmod(link, campaign.num_receivers)
+    receives = quantity.startswith("rx")
+    place = campaign.rx[m, n] if receives else campaign.tx[m]
+    if campaign.antennas is None:
+        return "", place
+    kind = campaign.antennas.rx[m, n] if receives else campaign.antennas.tx[m]
+    return campaign.antennas.kinds[int(kind)].name, place
+
+
+def _devices_of(campaign: Campaign, unknowns: Unknowns) -> KnownDevices | None:
+    which = [i for i, q in enumerate(unknowns.quantity) if q in OF_DEVICES]
+    if not which:
+        return None
+    found = [device_of(campaign, unknowns, i) for i in which]
+    return KnownDevices(
+        tuple(unknowns.quantity[i] for i in which),
+        tuple(name for name, _ in found),
+        np.array([place for _, place in found]),
+        np.array(which),
     )
 
 

@@ -9,7 +9,7 @@ levels, and what was learned about x becomes values of objects.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +33,15 @@ from vlmrt_dist.field import (
     Walls,
     normal_loss,
 )
-from vlmrt_dist.inference.devices import ANGLES, RX_ANGLES, TX_ANGLES
+from vlmrt_dist.inference.devices import (
+    ANGLES,
+    OF_DEVICES,
+    PLACES,
+    RX_ANGLES,
+    RX_PLACES,
+    TX_ANGLES,
+    TX_PLACES,
+)
 from vlmrt_dist.inference.least_squares import NO_PRIOR_WIDTH, SPACING
 from vlmrt_dist.inference.prior_term import PriorShape
 from vlmrt_dist.paths import POSE, Poses
@@ -94,6 +102,7 @@ KINDS: dict[str, _Kind] = {
     "scattering_coefficient": _Kind("logit", 0.001, 0.999, 1.0, 5.0, ""),
     "xpd_coefficient": _Kind("logit", 0.0001, 0.9999, 1.0, 5.0, ""),
     **dict.fromkeys(ANGLES, _Kind("linear", -np.pi, np.pi, np.radians(10.0), np.pi, "rad")),
+    **dict.fromkeys(PLACES, _Kind("linear", -20.0, 20.0, 0.1, 20.0, "m")),
 }
 """Kinds of unknowns. The exponent is d of σ = c f^d, the gain an offset of levels, the excess loss
 what a metre of path loses beyond the model, the delay offset by how much measured delays exceed
@@ -105,7 +114,7 @@ LAYER: dict[str, str] = {name: f"layer_{name}" for name in SLAB}
 
 KINDS |= {LAYER[name]: KINDS[name] for name in SLAB}
 
-OF_LINKS = ("gain", "excess_loss", "tx_power", "delay_offset", *ANGLES)
+OF_LINKS = ("gain", "excess_loss", "delay_offset", *OF_DEVICES)
 """Kinds that belong to links, not to objects."""
 
 
@@ -143,6 +152,9 @@ RIPPLE = 0.35
 TURN_SPACING = 0.5
 """Angle between values of an orientation that a search for minima looks at [rad]."""
 
+MOVE_SPACING = 0.5
+"""Distance between positions that a search for minima looks at [m]."""
+
 LINEAR = ("gain", "excess_loss", "tx_power")
 """Quantities that levels are linear in."""
 
@@ -166,6 +178,8 @@ class Unknowns:
     :param shape: correlations and tails of the prior; None: independent and normal
     :param walls: layers and extra losses of the scene at the reference and at each carrier [Hz]
     :param row_link: [R] link of each row of the campaign's observables
+    :param searched_at: moves of transmitters [M, 3] and receivers [M, N, 3] from where they are
+        stated to where paths were searched [m]; None: paths are those between stated positions
     :param delay_spacing: distance over which powers in delay bins may rise and fall again [ns]
     """
 
@@ -184,6 +198,7 @@ class Unknowns:
     walls: dict[float, Walls | None] = field(default_factory=dict)
     row_link: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     delay_spacing: float = np.inf
+    searched_at: tuple[FloatArray, FloatArray] | None = None
 
     @property
     def low(self) -> FloatArray:
@@ -211,8 +226,10 @@ class Unknowns:
         turn = max(c.radio.frequency for c in self.carriers) / SPEED_OF_LIGHT
         layers = self.known.layers
         for name, entry in self.entry.items():
-            if name in LINEAR or name in ANGLES:
-                found[entry[entry >= 0]] = np.inf if name in LINEAR else TURN_SPACING
+            spacing = dict.fromkeys(LINEAR, np.inf) | dict.fromkeys(ANGLES, TURN_SPACING)
+            spacing |= dict.fromkeys(PLACES, MOVE_SPACING)
+            if name in spacing:
+                found[entry[entry >= 0]] = spacing[name]
                 continue
             if name == "delay_offset":
                 found[entry[entry >= 0]] = self.delay_spacing
@@ -348,19 +365,33 @@ class Unknowns:
         return np.where(entry >= 0, x[:, entry], 0.0)
 
     def poses(self, x: FloatArray) -> Poses | None:
-        """Changes of the antennas' orientations; None where none is unknown."""
-        if not set(ANGLES) & self.entry.keys():
+        """Changes of the antennas' orientations and positions; None where none is unknown."""
+        turning, moving = (bool(set(each) & self.entry.keys()) for each in (ANGLES, PLACES))
+        if not (turning or moving):
             return None
         setups = sum(len(c.setups) for c in self.carriers)
         found = []
-        for angles in (TX_ANGLES, RX_ANGLES):
+        for names in (TX_ANGLES, RX_ANGLES, TX_PLACES, RX_PLACES):
             entries = [self.entry.get(name, np.full(setups * self.num_receivers, -1))
-                       for name in angles]  # fmt: skip
+                       for name in names]  # fmt: skip
             entry = np.stack(entries, axis=1).reshape(setups, self.num_receivers, 3)
-            if angles == TX_ANGLES:  # alike for all receivers of a setup; -1 where there is none
+            if names in (TX_ANGLES, TX_PLACES):  # alike for all receivers; -1 where there is none
                 entry = entry.max(axis=1)
             found.append(np.where(entry >= 0, x[entry], 0.0))
-        return Poses(*found)
+        turns, moves = found[:2], found[2:]
+        if not moving:
+            return Poses(*turns)
+        if self.searched_at is not None:  # paths are those between ends that have moved already
+            moves = [m - s for m, s in zip(moves, self.searched_at, strict=True)]
+        return Poses(*turns, *moves)
+
+    def moves(self, x: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Moves of transmitters [M, 3] and receivers [M, N, 3] from where they are stated [m];
+        None where no position is unknown."""
+        poses = replace(self, searched_at=None).poses(x)
+        if poses is None or poses.tx_move is None or poses.rx_move is None:
+            return None
+        return poses.tx_move, poses.rx_move
 
     def predict(self, objective: Objective) -> LevelModel:
         """Levels as a function of x, with their derivative."""
@@ -425,7 +456,7 @@ class LevelModel:
             added.append(columns["tx_power"])
         self._by_link_alone = sum(added) if added else None
         lossy = "penetration_loss" in entry
-        turning = bool(set(ANGLES) & entry.keys())
+        turning = bool({*ANGLES, *PLACES} & entry.keys())
         self._together: ManyObjective | None = None
         if isinstance(objective, ManyObjective) and not (lossy or turning):
             self._together = objective

@@ -18,7 +18,7 @@ from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import RadioConfig
 from vlmrt_dist.inference.level_prediction import evenly_weighted
 from vlmrt_dist.inference.options import LinkLoss, Noise, Parameters, Prior
-from vlmrt_dist.inference.origin import KnownOffsets, ObjectKey, OffsetsBy, Origin
+from vlmrt_dist.inference.origin import KnownDevices, KnownOffsets, ObjectKey, OffsetsBy, Origin
 from vlmrt_dist.inference.parameters import KINDS, LAYER, OF_LINKS
 from vlmrt_dist.inference.plain_values import (
     array_from_plain,
@@ -93,6 +93,7 @@ def posterior_document(result: Estimate) -> dict[str, Any] | None:
         },
         "draws": None if joint.draws is None else _draws(joint.draws),
         "offsets": None if origin.offsets is None else to_plain(origin.offsets),
+        "devices": None if origin.devices is None else to_plain(origin.devices),
     }
 
 
@@ -203,7 +204,8 @@ def _origin(document: Any, joint: JointPosterior, num_objects: int) -> Origin:
         raise ValueError("its noise scale is impossible")
     name, key, campaign = _words([scene["name"], scene["key"], document["campaign_key"]])
     offsets = _offsets(document["offsets"], joint)
-    return Origin(name, key, campaign, objects, assumed, scale, offsets)
+    devices = _devices(document.get("devices"), joint)
+    return Origin(name, key, campaign, objects, assumed, scale, offsets, devices)
 
 
 def _prior(document: Any, num_objects: int) -> Prior | MaterialPrior:
@@ -232,6 +234,23 @@ def _offsets(document: Any, joint: JointPosterior) -> KnownOffsets | None:
         raise ValueError("its offsets are impossible")
     _check_entries(entry.astype(np.int64), joint.quantity, "gain")
     return replace(found, entry=entry.astype(np.int64))
+
+
+def _devices(document: Any, joint: JointPosterior) -> KnownDevices | None:
+    if document is None:
+        return None
+    found = built(KnownDevices, document)
+    count = len(_words(found.quantity))
+    if not (isinstance(found.place, np.ndarray) and isinstance(found.entry, np.ndarray)):
+        raise ValueError("its devices are none")
+    entry = found.entry.astype(np.int64)
+    if len(_words(found.name)) != count or found.place.shape != (count, 3):
+        raise ValueError("its devices have other names or places than unknowns")
+    if entry.shape != (count,) or not ((entry >= 0) & (entry < len(joint.quantity))).all():
+        raise ValueError("a device's unknown is none of those that there are")
+    if [joint.quantity[i] for i in entry.tolist()] != list(found.quantity):
+        raise ValueError("a device's unknown is of another kind")
+    return replace(found, entry=entry)
 
 
 def _words(values: Any) -> tuple[str, ...]:

@@ -32,6 +32,9 @@ from vlmrt_dist.paths import NOT_PROVEN
 from vlmrt_dist.progress import Progress
 from vlmrt_dist.scene import MaterialPrior, SceneModel
 
+Moves = tuple[FloatArray, FloatArray]
+"""Moves of transmitters [M, 3] and of receivers [M, N, 3] [m]."""
+
 POSITION_COPIES = 8
 """Displaced copies of each receiver, from which a level's dependence on position is computed."""
 
@@ -181,6 +184,7 @@ def open_problem(
     seed: int = 0,
     progress: Progress | None = None,
     clock: Clock | None = None,
+    searched_at: Moves | None = None,
 ) -> Iterator[Problem]:
     """The problem of an estimation; closes its actors at the end.
 
@@ -191,6 +195,8 @@ def open_problem(
     :param workers: Ray actors that share the setups; None: this process evaluates
     :param seed: of the displaced copies that a position error is judged by
     :param clock: gets the seconds of the phases "trace" and "compile"
+    :param searched_at: moves of the devices from where they are stated to where paths are searched;
+        None: where they are stated
     :raises CampaignError: if the campaign does not fit the scene or holds no levels
     :raises ConfigurationError: if the options do not fit the scene
     :raises NoPathsError: if no link has a path
@@ -207,7 +213,8 @@ def open_problem(
     prior = prior_of(scene, assumed.radio, assumed.prior, assumed.parameters.fixed)
     unknowns = unknowns_of_problem(scene, campaign, assumed, prior)
     with clock("trace"):
-        evaluator = _evaluator(scene, campaign, assumed.radio, engine, workers, progress)
+        places = campaign if searched_at is None else moved(campaign, searched_at)
+        evaluator = _evaluator(scene, places, assumed.radio, engine, workers, progress)
     try:
         with clock("compile"):
             evaluator.objective.rss(prior.median[None])
@@ -215,9 +222,9 @@ def open_problem(
         if assumed.noise.position_error_m > 0.0:
             here, _ = unknowns.predict(evaluator.objective)(unknowns.mean)
             with clock("trace"):
-                places = _displaced(scene, campaign, assumed.noise.position_error_m, seed)
+                copies = _displaced(scene, campaign, assumed.noise.position_error_m, seed)
                 levels = _values_at(
-                    scene, places, assumed, prior, engine=engine, workers=workers, progress=progress
+                    scene, copies, assumed, prior, engine=engine, workers=workers, progress=progress
                 )
             spread = _position_noise(levels, here)
         length = None
@@ -225,8 +232,9 @@ def open_problem(
             with clock("trace"):
                 length = _lengths(scene, campaign, assumed, unknowns, progress)
         yield build_problem(
-            scene, campaign, assumed, evaluator, prior, spread=spread, length_m=length
-        )
+            scene, campaign, assumed, evaluator, prior, spread=spread, length_m=length,
+            searched_at=searched_at,
+        )  # fmt: skip
     finally:
         evaluator.close()
 
@@ -246,6 +254,7 @@ def build_problem(
     *,
     spread: FloatArray | None = None,
     length_m: FloatArray | None = None,
+    searched_at: Moves | None = None,
 ) -> Problem:
     """The problem of a measured campaign whose paths are at hand.
 
@@ -255,6 +264,7 @@ def build_problem(
     :param spread: [L + R] further standard deviation of levels and observables, in their units
     :param length_m: [M, N] length of the links' paths that clutter goes with [m]; None: there is
         none
+    :param searched_at: see :func:`open_problem`
     :raises NoPathsError: if no link has a path
     """
     noise, shape = assumed.noise, campaign.present.shape
@@ -263,6 +273,7 @@ def build_problem(
     if not used.any():
         raise NoPathsError(NO_PATHS)
     unknowns = unknowns_of_problem(scene, campaign, assumed, prior, length_m)
+    unknowns = replace(unknowns, searched_at=searched_at)
     deviation = np.broadcast_to(campaign.noise_db if noise.db is None else noise.db, shape)
     deviation = np.hypot(deviation, noise.quantisation_db / np.sqrt(12.0))
     links, more = campaign.present.size, np.zeros(1) if spread is None else spread
@@ -363,6 +374,11 @@ def _lengths(
         scene, campaign, assumed.radio, unknowns.materials(unknowns.mean),
         area=area_of(assumed.noise.clutter_area), progress=progress,
     )  # fmt: skip
+
+
+def moved(campaign: Campaign, moves: Moves) -> Campaign:
+    """A campaign whose devices stand elsewhere."""
+    return replace(campaign, tx=campaign.tx + moves[0], rx=campaign.rx + moves[1])
 
 
 def _length_of_rows(campaign: Campaign, length_m: FloatArray) -> FloatArray:

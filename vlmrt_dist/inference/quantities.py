@@ -208,14 +208,15 @@ class ExcessLoss(NamedTuple):
 class DeviceEstimate(NamedTuple):
     """Estimate of one unknown of a device.
 
-    :param quantity: "tx_yaw", "tx_pitch", "tx_roll", those of "rx", or "tx_power"
+    :param quantity: "tx_yaw", "tx_pitch", "tx_roll", "tx_x", "tx_y", "tx_z", those of "rx", or
+        "tx_power"
     :param device: which
-    :param value: difference to what was stated: degrees, or dB
+    :param value: difference to what was stated: degrees, metres, or dB
     :param std: standard deviation
     :param low: lower end of the 95 % interval
     :param high: upper end
     :param verdict: whether the levels tell it
-    :param unit: "°" or "dB"
+    :param unit: "°", "m" or "dB"
     """
 
     quantity: str

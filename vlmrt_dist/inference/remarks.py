@@ -25,6 +25,9 @@ MISFIT = 30.0
 BADLY_AIMED = 3.0
 """Residuals so many times the declared noise may mean an antenna that looks elsewhere."""
 
+NOTABLE = 0.3
+"""Errors of the model's own numbers beyond this share of the noise are worth avoiding."""
+
 EFFECTIVE = (
     "The values are effective ones, with which this model comes nearest to the levels: they "
     "contain what it lacks (layers, furniture, exact positions)"
@@ -63,7 +66,7 @@ def remarks_of(result: EstimateValues) -> list[str]:
             f"the residuals are {result.noise_scale:.1f} times the declared noise; the intervals "
             f"are widened by that. {EFFECTIVE}"
         )
-    lines += _misfit(result)
+    lines += _misfit(result) + _scattering_remarks(result)
     lines += _clutter_remarks(result)
     if result.ties:
         some = [str(tie) for tie in result.ties[:MOST_NAMES]]
@@ -254,6 +257,24 @@ def _contradicted(
         f"the levels contradict the prior of the {name.replace('_', ' ')} of {of}{listed(some)}; "
         f"{rests} on a wider prior"
     )
+
+
+def _scattering_remarks(result: EstimateValues) -> list[str]:
+    """How well the points of surfaces know what is scattered."""
+    found = result.scattering_error
+    if found is None or not found.num_links:
+        return []
+    line = (
+        f"what surfaces scatter is summed over {found.points} points a setup, which leaves an "
+        f"error of {found.rms_db:.2g} dB in the levels ({found.num_links} links; "
+        f"{found.worst_db:.2g} dB in the worst)"
+    )
+    if found.rms_db > NOTABLE * result.noise_db:
+        line += (
+            f". The noise is {result.noise_db:.2g} dB: give more points (--scattering-points, "
+            "RadioConfig.scattering_points); four times as many leave about a quarter of the error"
+        )
+    return [line]
 
 
 def _residuals(result: EstimateValues) -> list[str]:

@@ -24,7 +24,7 @@ MAX_DIFFERING = 30
 SOLUTIONS = "Solutions that explain the levels within the noise, and what they differ in"
 
 
-DEVICES = "Orientations and powers of devices, as differences to those stated"
+DEVICES = "Orientations, positions and powers of devices, as differences to those stated"
 
 
 def rich_tables(result: EstimateValues) -> list[Any]:
@@ -178,8 +178,8 @@ def _device_rows(
         (
             each.device,
             each.quantity.partition("_")[2],
-            f"{each.value:+.2f} {each.unit}",
-            f"{each.low:+.2f} … {each.high:+.2f}",
+            f"{each.value:+.{2 + (each.unit == 'm')}f} {each.unit}",
+            f"{each.low:+.{2 + (each.unit == 'm')}f} … {each.high:+.{2 + (each.unit == 'm')}f}",
             VERDICT_WORDS[each.verdict],
         )
         for each in devices[:MOST_ROWS]

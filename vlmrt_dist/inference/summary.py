@@ -8,7 +8,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig, joined, paths_provenance
-from vlmrt_dist.field import SLAB, penetration_loss
+from vlmrt_dist.field import SLAB, ScatteringError, penetration_loss, scattering_error
 from vlmrt_dist.inference.answers import (
     covariance_of,
     delay_offsets_in,
@@ -19,7 +19,7 @@ from vlmrt_dist.inference.answers import (
     joint_of,
     quantity_of,
 )
-from vlmrt_dist.inference.devices import ANGLES, directional
+from vlmrt_dist.inference.devices import ANGLES, OF_DEVICES, directional
 from vlmrt_dist.inference.multistart import Fit
 from vlmrt_dist.inference.observed import fits_of
 from vlmrt_dist.inference.options import Adam, Solver
@@ -76,12 +76,8 @@ def summarise(
         names=scene.names,
         materials=scene.materials if given is None else given.materials,
         frequency=radio.frequency,
-        conductivity=main.value,
-        low=main.low,
-        high=main.high,
-        prior=main.prior,
-        prior_low=main.prior_low,
-        prior_high=main.prior_high,
+        conductivity=main.value, low=main.low, high=main.high,
+        prior=main.prior, prior_low=main.prior_low, prior_high=main.prior_high,
         contradicts_prior=main.contradicts_prior,
         verdict=main.verdict,
         fitted=unknowns.conductivity(fit.x),
@@ -127,7 +123,19 @@ def summarise(
         origin=origin_of(scene, problem, fit.scale),
         delay_offsets=delay_offsets_in(unknowns, found),
         observables=fits_of(campaign, solution.level_dbm, problem.data),
-    )
+        scattering_error=_scattering_error(scene, problem, fit, solver),
+    )  # fmt: skip
+
+
+def _scattering_error(
+    scene: SceneModel, problem: Problem, fit: Fit, solver: Solver
+) -> ScatteringError | None:
+    """How well the points of surfaces know the levels at the estimate."""
+    campaign, radio = problem.campaign, problem.assumed.radio
+    retraced = isinstance(solver, Adam) and solver.engine == "retrace"
+    if not radio.diffuse_reflection or retraced:
+        return None
+    return scattering_error(scene, campaign, radio, problem.unknowns.materials(fit.x))
 
 
 def _known_direction(problem: Problem) -> bool:
@@ -252,9 +260,7 @@ def _solutions(problem: Problem, fit: Fit) -> tuple[Alternative, ...]:
     for mode in modes:
         level, _ = problem.predict(mode.x)
         values = {
-            name: unknowns.values(name, mode.x)
-            for name in unknowns.entry
-            if name != "tx_power" and name not in ANGLES
+            name: unknowns.values(name, mode.x) for name in unknowns.entry if name not in OF_DEVICES
         }
         if "conductivity" in values:
             values["conductivity"] = unknowns.conductivity(mode.x)

@@ -21,7 +21,7 @@ from vlmrt_dist.field import (
     warn_if_nothing_scatters,
 )
 from vlmrt_dist.inference.conductivity_prior import ConductivityPrior
-from vlmrt_dist.inference.devices import devices_of, orientation_widths
+from vlmrt_dist.inference.devices import devices_of, orientation_widths, position_widths
 from vlmrt_dist.inference.offsets import Offsets, delay_offsets_of, has_delays, offsets_of
 from vlmrt_dist.inference.options import Groups, Noise, Parameters
 from vlmrt_dist.inference.parameters import KINDS, LAYER, Tie, Unknowns
@@ -55,7 +55,7 @@ def unknowns_of(
         known yet
     :raises ConfigurationError: if a group names an object that does not exist, the exponent is
         asked for and there is one carrier only, or no links can share offsets as asked
-    :raises UnsupportedByReplay: if orientations are unknown beside diffuse reflection
+    :raises UnsupportedByReplay: if orientations or positions are unknown beside diffuse reflection
     """
     carriers = tuple(_carriers(scene, campaign, radio, prior, given))
     rough = [q for q in SCATTERING if q in parameters.quantities]
@@ -66,11 +66,13 @@ def unknowns_of(
         )
     if "scattering_coefficient" not in rough:
         warn_if_nothing_scatters(scene, radio)
-    turning = {} if noise is None else orientation_widths(noise.orientation_deg)
+    turning = {}
+    if noise is not None:
+        turning = orientation_widths(noise.orientation_deg) | position_widths(noise.position_m)
     if radio.diffuse_reflection and turning:
         raise UnsupportedByReplay(
-            "unknown orientations are not modelled together with diffuse scattering; state the "
-            "orientations, or leave out diffuse_reflection"
+            "unknown orientations and positions are not modelled together with diffuse scattering; "
+            "state them, or leave out diffuse_reflection"
         )
     if "exponent" in parameters.quantities and len(carriers) < 2:
         raise ConfigurationError(

@@ -16,6 +16,7 @@ from .exact.search import search_paths as search_paths
 from .exact.table import exact_table as exact_table
 from .exact_solver import LINKS_AT_ONCE as LINKS_AT_ONCE
 from .exact_solver import ExactSolver as ExactSolver
+from .exact_solver import prepared_scene as prepared_scene
 from .exact_solver import searched_together as searched_together
 from .image_method import Planes as Planes
 from .image_method import planes_of as planes_of

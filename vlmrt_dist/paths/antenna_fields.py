@@ -12,6 +12,7 @@ conjugated (the phase of its element aside), as Sionna has it.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -40,11 +41,16 @@ _ON_AXIS = 1e-12
 """Least sine of a zenith angle that an azimuth's derivative is divided by."""
 
 
+NO_SLOPES = np.zeros((5, 0, 2))
+"""Derivatives that nobody wants."""
+
+
 class EndFields(NamedTuple):
     """Fields of the antennas at one end of P paths.
 
     :param value: [P, 2] components along θ̂ and, seen in the direction of travel, φ̂
-    :param by_turn: [3, P, 2] derivative by yaw, pitch and roll [1/rad]
+    :param by_turn: [5, P, 2] derivative by yaw, pitch and roll, and by the direction in which the
+        path leaves or comes, along its θ̂ and along its φ̂ [1/rad]
     """
 
     value: NDArray[Any]
@@ -113,6 +119,14 @@ class AntennaFields:
         self._last_tx: tuple[FloatArray, EndFields] | None = None
         self._last_rx: tuple[FloatArray, EndFields] | None = None
 
+    def towards(self, leaving: FloatArray, arriving: FloatArray) -> AntennaFields:
+        """The same for other directions of travel [P, 3] at departure and arrival."""
+        other = copy.copy(self)
+        other._tx = dataclasses.replace(self._tx, direction=leaving)
+        other._rx = dataclasses.replace(self._rx, direction=-arriving)
+        other._last_tx = other._last_rx = None
+        return other
+
     def tx(self, poses: Poses | None = None, *, slopes: bool = True) -> EndFields:
         """At departure, with the factor that a transmitter's own power puts on its amplitude.
 
@@ -150,7 +164,7 @@ class AntennaFields:
         count = len(end.kind)
         dtype = np.result_type(np.float64, *(p.value.dtype for _, p in parts))
         value = np.zeros((count, 2), dtype)
-        by_turn = np.zeros((3, count if slopes else 0, 2), dtype)
+        by_turn = np.zeros((5, count if slopes else 0, 2), dtype)
         for rows, part in parts:
             value[rows] = part.value
             if slopes:
@@ -271,7 +285,7 @@ def _of_unit_power(
     if not slopes and not angles.any():
         own = local_field(port.pattern, slant, *angles_of(direction)).value
         own = np.conj(own) if port.receiving else own
-        return _with_phase(own, np.zeros((3, 0, 2)), direction, place, np.eye(3)[None], None)
+        return _with_phase(own, NO_SLOPES, direction, place, np.eye(3)[None], None)
     matrix, change = rotation_matrices(angles)
     local = _rows_times(direction, matrix)  # Rᵀ k
     theta, phi = angles_of(local)
@@ -283,7 +297,7 @@ def _of_unit_power(
     vector = field.value[:, :1] * theta_hat + field.value[:, 1:] * phi_hat
     value = _along(seen, _times(matrix, vector))
     if not slopes:
-        return _with_phase(value, np.zeros((3, 0, 2)), direction, place, matrix, None)
+        return _with_phase(value, NO_SLOPES, direction, place, matrix, None)
     # The frame (θ̂, φ̂) turns with the direction: ∂θ̂/∂θ = -r̂, ∂θ̂/∂φ = cos θ φ̂ and
     # ∂φ̂/∂φ = -(sin θ r̂ + cos θ θ̂).
     sine, cosine = np.sin(theta)[:, None], np.cos(theta)[:, None]
@@ -292,14 +306,24 @@ def _of_unit_power(
     by_theta = by_theta - f_theta * radial
     by_phi = field.by_phi[:, :1] * theta_hat + field.by_phi[:, 1:] * phi_hat
     by_phi = by_phi + f_theta * cosine * phi_hat - f_phi * (sine * radial + cosine * theta_hat)
-    found = []
-    for each in change:
-        step = _rows_times(direction, each)
+
+    def along(step: FloatArray) -> NDArray[Any]:
+        """Change of the field, in the scene, with the direction in the antenna's coordinates."""
         d_theta = (step * theta_hat).sum(axis=1, keepdims=True)
         d_phi = (step * phi_hat).sum(axis=1, keepdims=True) / np.maximum(sine, _ON_AXIS)
-        moved = _times(each, vector) + _times(matrix, by_theta * d_theta + by_phi * d_phi)
-        found.append(_along(seen, moved))
-    return _with_phase(value, np.stack(found), direction, place, matrix, change)
+        return _times(matrix, by_theta * d_theta + by_phi * d_phi)
+
+    found = [
+        _along(seen, _times(each, vector) + along(_rows_times(direction, each))) for each in change
+    ]
+    found += [_along(seen, along(_rows_times(unit, matrix))) for unit in seen]
+    # The scene's own frame turns with the direction, by cot θ an angle along φ̂.
+    zenith = np.arccos(np.clip(direction[:, 2], -1.0, 1.0))
+    cotangent = np.cos(zenith) / np.maximum(np.sin(zenith), _ON_AXIS)
+    found[-1] = found[-1] + cotangent[:, None] * np.stack([value[:, 1], -value[:, 0]], axis=1)
+    rates = [(direction * (each @ place)).sum(axis=1) for each in change]
+    rates += [(unit * (matrix @ place)).sum(axis=1) for unit in seen]
+    return _with_phase(value, np.stack(found), direction, place, matrix, rates)
 
 
 def _with_phase(
@@ -308,19 +332,21 @@ def _with_phase(
     direction: FloatArray,
     place: FloatArray,
     matrix: FloatArray,
-    change: FloatArray | None,
+    rates: Sequence[FloatArray] | None,
 ) -> EndFields:
-    """Fields [P, 2] with the phase of an element at ``place`` [3] [wavelengths]."""
+    """Fields [P, 2] with the phase of an element at ``place`` [3] [wavelengths].
+
+    :param rates: [P] change of that phase, in turns, with each that is differentiated by
+    """
     if not place.any():
         return EndFields(value, by_turn)
     turns = (direction * (matrix @ place)).sum(axis=1)
     phase = np.exp(2j * np.pi * np.remainder(turns, 1.0))[:, None]
-    if change is None:
+    if rates is None:
         return EndFields(value * phase, by_turn.astype(np.complex128))
-    more = [(direction * (each @ place)).sum(axis=1)[:, None] for each in change]
     slopes = [
-        (slope + 2j * np.pi * rate * value) * phase
-        for slope, rate in zip(by_turn, more, strict=True)
+        (slope + 2j * np.pi * rate[:, None] * value) * phase
+        for slope, rate in zip(by_turn, rates, strict=True)
     ]
     return EndFields(value * phase, np.stack(slopes))
 

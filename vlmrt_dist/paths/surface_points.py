@@ -28,7 +28,8 @@ LEAST_TRIALS = 64
 """Points of a stage, at least."""
 
 GUESSED = 0.4
-"""Share of a cell's weight that follows the guess before, for what a single point misses."""
+"""Share of a cell's weight that follows what was expected before, for what a single point misses:
+half of it the stage before, half the first guess, which no stage forgets."""
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -132,7 +133,8 @@ def surface_points(
             found[kept] = irradiance[:, None] * sides.received(points)
         guess = _share(sides.weight(cells))
         before = guess * factor
-        share = (1.0 - GUESSED) * _share(found) + GUESSED * before / max(before.sum(), _TINY)
+        expected = sum(each / max(each.sum(), _TINY) for each in (before, guess))
+        share = (1.0 - GUESSED) * _share(found) + 0.5 * GUESSED * expected
         factor = np.divide(share, guess, out=np.zeros_like(share), where=guess > 0.0)
         enough = count * len(cells.piece) // max(chains, len(cells.piece), 1)
     cells, _ = _cut(cells, sides.weight, enough, factor)
@@ -211,22 +213,32 @@ def _both_sides(scene: PreparedScene) -> _Cells:
 def _weight(
     corner: FloatArray, normal: FloatArray, tx: FloatArray, rx: FloatArray, straight: bool
 ) -> FloatArray:
-    """[C, N] what cells scatter to each receiver, shadows left out, in units of their own."""
-    places = np.concatenate([corner, corner.mean(axis=1, keepdims=True)], axis=1)
-    to_tx = tx - places
-    far = (to_tx**2).sum(axis=2)
+    """[C, N] what cells scatter to each receiver, shadows left out, in units of their own: the
+    solid angle that a receiver sees them in, times their mean irradiance."""
     if straight:
-        facing = np.maximum((to_tx * normal[:, None]).sum(axis=2), 0.0)
-        light = facing / np.maximum(far, OFFSET**2) ** 1.5
+        area = np.maximum(_area(corner), _TINY)
+        light = _solid_angle(corner, normal, tx[None])[:, 0] / area
     else:
-        light = 1.0 / (far + _SMOOTH**2)
-    total = np.zeros((len(corner), len(rx)))
-    for i in range(places.shape[1]):  # one after another bounds the memory
-        to_rx = rx - places[:, i, None]
-        facing = np.maximum((to_rx * normal[:, None]).sum(axis=2), 0.0)
-        far = np.maximum((to_rx**2).sum(axis=2), OFFSET**2)
-        total += light[:, i, None] * facing / far**1.5
-    return np.asarray(total * _area(corner)[:, None])
+        places = np.concatenate([corner, corner.mean(axis=1, keepdims=True)], axis=1)
+        light = (1.0 / (((tx - places) ** 2).sum(axis=2) + _SMOOTH**2)).mean(axis=1)
+    return np.asarray(_solid_angle(corner, normal, rx) * light[:, None])
+
+
+def _solid_angle(corner: FloatArray, normal: FloatArray, place: FloatArray) -> FloatArray:
+    """[C, N] solid angle [sr] in which places [N, 3] see triangles [C, 3, 3], 0 from behind.
+
+    A. van Oosterom and J. Strackee, "The solid angle of a plane triangle", IEEE Trans. Biomed. Eng.
+    30 (2), 1983, equation (8).
+    """
+    way = corner[:, None] - place[:, None]  # [C, N, 3, 3]
+    a, b, c = way[:, :, 0], way[:, :, 1], way[:, :, 2]
+    size = np.sqrt((way**2).sum(axis=3))
+    far = size[:, :, 0] * size[:, :, 1] * size[:, :, 2]
+    for one, other, third in ((a, b, 2), (b, c, 0), (c, a, 1)):
+        far += (one * other).sum(axis=2) * size[:, :, third]
+    volume = np.abs((a * np.cross(b, c)).sum(axis=2))
+    before = (a * normal[:, None]).sum(axis=2) < 0.0
+    return np.where(before, 2.0 * np.arctan2(volume, far), 0.0)
 
 
 def _cut(

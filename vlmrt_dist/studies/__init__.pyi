@@ -52,6 +52,7 @@ from .benchmarks.mode_weights import told_within as told_within
 from .benchmarks.object_tasks import GIVEN_UP as GIVEN_UP
 from .benchmarks.object_tasks import ObjectCosts as ObjectCosts
 from .benchmarks.observable_coverage import ObservableCoverage as ObservableCoverage
+from .benchmarks.observable_coverage import UnknownOf as UnknownOf
 from .benchmarks.observable_coverage import observable_tallies as observable_tallies
 from .benchmarks.ratios import Bench as Bench
 from .benchmarks.ratios import PhaseSeconds as PhaseSeconds

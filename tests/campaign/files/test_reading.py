@@ -321,6 +321,25 @@ DRIVE = (
 )
 
 
+def test_rssi_is_shared_among_resource_elements(tmp_path: Path) -> None:
+    """25 resource blocks of LTE have 300 elements, 24.8 dB; floor and ceiling are those of RSSI."""
+    text = "tx_x,tx_y,tx_z,rx_x,rx_y,rx_z,rssi\n0,0,1,2,0,1,-41.5\n0,0,1,3,0,1,-\n0,0,1,4,0,1,-20\n"
+    share = 10.0 * np.log10(300)
+    reading = read(
+        tmp_path, text, resource_elements=300, noise_floor_dbm=-90.0, saturation_dbm=-30.0
+    )
+    np.testing.assert_allclose(levels(reading), np.array([-41.5, -90.0, -20.0]) - share)
+    assert reading.campaign.censored.tolist() == [[False, True, True]]
+    assert reading.campaign.saturated.tolist() == [[False, False, True]]
+    assert noted(reading, "rssi is shared among 300 resource elements")
+    told = refused(tmp_path, text.replace("rssi", "RSRP"), resource_elements=300)
+    assert "of one resource element already" in told
+    told = refused(tmp_path, text.replace("rssi", "PL"), resource_elements=300)
+    assert "is no power" in told
+    with pytest.raises(ConfigurationError, match="12 times the resource blocks"):
+        ReadingOptions(resource_elements=0)
+
+
 def test_a_drive_test(tmp_path: Path) -> None:
     reading = read(tmp_path, DRIVE, tx=("2=51.80,-8.50,30",), origin=(51.80, -8.50), rx_height=1.5)
     assert levels(reading) == [-95.0]

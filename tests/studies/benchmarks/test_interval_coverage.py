@@ -17,6 +17,7 @@ from vlmrt_dist.studies.benchmarks.interval_coverage import (
     counted,
     coverage_cases,
     draw_truth,
+    held,
 )
 
 CASES = {
@@ -28,7 +29,7 @@ CASES = {
 
 
 def test_there_is_a_case_for_each_problem_and_width_and_each_noise_of_the_room() -> None:
-    assert len(CASES) == 20 * 3 + 2
+    assert len(CASES) == 20 * 3 + 2 + 2
 
 
 def test_the_interval_of_a_share_is_that_of_clopper_and_pearson() -> None:
@@ -48,6 +49,7 @@ def test_tallies_of_a_group_are_added() -> None:
         return timing
 
     found = counted([row("a", weak=(3, 1)), row("a", weak=(4, 0), several=(2, 2)), row("b")])
+    assert held(found["a"]) == Tally(9, 3)
     assert found == {"a": {"weak": Tally(7, 1), "several": Tally(2, 2)}, "b": {}}
     table = interval_table("title", found)
     assert table.row_count == 2
@@ -78,7 +80,22 @@ def test_truths_are_those_of_the_prior_within_the_range() -> None:
 )
 def test_estimated_answers_hold_the_truth(name: str, group: str) -> None:
     """15 truths each: no more misses than 7 % of the answers would give in one of a thousand."""
-    tallies = CoverageTask(CASES[name, group], 15).tallies()
+    tallies = CoverageTask(CASES[name, group], 15).tallies()["all"]
     for verdict in ("estimated", "several", "at_least", "at_most"):
         tally = tallies.get(verdict, Tally(0, 0))
         assert tally.missed <= scipy.stats.binom.ppf(0.999, tally.answers, 0.07), verdict
+
+
+@pytest.mark.slow
+def test_scattering_coefficients_are_held_and_counted_by_quantity() -> None:
+    """Few truths; sweeps/intervals.py has many."""
+    tallies = CoverageTask(CASES["rough_room_0", "rough room"], 6).tallies()
+    parts = "conductivity", "scattering_coefficient", "xpd_coefficient"
+    assert set(tallies) == {"all", *parts}
+    for name in parts:
+        tally = held(tallies[name])
+        assert tally.answers == 6 * 5
+        assert tally.missed <= scipy.stats.binom.ppf(0.999, tally.answers, 0.07), name
+    assert held(tallies["all"]).answers == 3 * 30
+    told = [v for v in tallies["scattering_coefficient"] if v != "not_identified"]
+    assert sum(tallies["scattering_coefficient"][v].answers for v in told) >= 10

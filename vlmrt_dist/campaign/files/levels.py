@@ -9,6 +9,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import BoolArray, FloatArray
 from vlmrt_dist.campaign.files.cells import Numbers, flags, numbers
+from vlmrt_dist.campaign.files.headings import squeezed
 from vlmrt_dist.campaign.files.options import ReadingOptions
 from vlmrt_dist.campaign.files.problems import Problems
 from vlmrt_dist.campaign.files.understanding import LEVEL_FIELDS, Understanding
@@ -72,6 +73,7 @@ def levels(
         return Levels(np.full(count, np.nan), no, no, no, None)
     found = numbers(understood.column(name), problems, _linear(understood, name))
     _check_losses(understood, name, found, problems)
+    _check_elements(understood, name, options, problems)
     if name == "rss_dbm":
         for row in np.flatnonzero(found.values == np.inf).tolist():
             problems.add(understood.raw.lines[row], f"{understood.heading(name)} is infinite")
@@ -140,6 +142,7 @@ def at_one_power(found: Numbers, name: str, power: FloatArray, options: ReadingO
     if name == "rss_dbm":
         unheard |= np.isin(values, NO_LEVELS) | (values == -np.inf)
         rss = values + np.where(np.isfinite(power), options.tx_power_dbm - power, 0.0)
+        rss = rss - options.share_db
     else:
         sign = -1.0 if name == "path_loss_db" else 1.0
         unheard |= values == -sign * np.inf
@@ -148,11 +151,11 @@ def at_one_power(found: Numbers, name: str, power: FloatArray, options: ReadingO
     rss = np.where(unheard, np.nan, rss)
     saturated = found.above & ~unheard
     if options.saturation_dbm is not None:
-        saturated |= ~unheard & (rss >= options.saturation_dbm)
+        saturated |= ~unheard & (rss >= options.saturation_dbm - options.share_db)
     saturated &= ~found.below
     censored = (found.below & ~unheard) | saturated
     if options.noise_floor_dbm is not None:
-        rss = np.where(unheard, options.noise_floor_dbm, rss)
+        rss = np.where(unheard, options.noise_floor_dbm - options.share_db, rss)
         return Levels(rss, censored | unheard, saturated, np.zeros_like(unheard), name, marks)
     return Levels(rss, censored, saturated, unheard, name, marks, empty=bool(found.missing.all()))
 
@@ -165,6 +168,17 @@ def _linear(understood: Understanding, name: str) -> str | None:
     values = numbers(column, Problems()).values
     values = values[np.isfinite(values)]
     return "linear" if len(values) and (values >= 0.0).all() and (values < 1.0).all() else None
+
+
+def _check_elements(
+    understood: Understanding, name: str, options: ReadingOptions, problems: Problems
+) -> None:
+    """Refuse to share among resource elements what is of one already, or is no power."""
+    heading = understood.heading(name)
+    of_one = "rsrp" in squeezed(heading)
+    if options.resource_elements is not None and (of_one or name != "rss_dbm"):
+        what = "the power of one resource element already" if of_one else "no power"
+        problems.add(0, f"{heading} is {what}: leave --resource-elements out, it is for RSSI")
 
 
 def _check_losses(understood: Understanding, name: str, found: Numbers, problems: Problems) -> None:

@@ -34,6 +34,10 @@ FIELDS = (
 _GRID = re.compile(r"(?:epsg:(\d{4,6})|utm:?\s*(\d{1,2})\s*([ns]))", re.IGNORECASE)
 
 
+MOST_ELEMENTS = 100_000
+"""Most resource elements of a symbol; a carrier of 5G has 3300."""
+
+
 @dataclass(frozen=True)
 class ReadingOptions:
     """How a measurement file is read.
@@ -67,6 +71,9 @@ class ReadingOptions:
         floor there [dB]; None: as they are
     :param bandwidth_hz: of a measurement of delay bins, where no column states it; None: one over
         their width
+    :param resource_elements: RSSI is the power of so many resource elements (12 a resource block in
+        LTE), all of them loaded: levels become those of one, RSRP. Floor and ceiling are those of
+        RSSI too. None: levels are taken as they are
     :raises ConfigurationError: if a value is none of these
     """
 
@@ -89,9 +96,15 @@ class ReadingOptions:
     delay_bin_ns: float | None = None
     delay_range_db: float | None = None
     bandwidth_hz: float | None = None
+    resource_elements: int | None = None
 
     def __post_init__(self) -> None:
         self.meanings()
+        if self.resource_elements is not None and not 1 <= self.resource_elements <= MOST_ELEMENTS:
+            raise ConfigurationError(
+                f"resource_elements must be a number from 1 to {MOST_ELEMENTS:,}, 12 times the "
+                "resource blocks of the carrier"
+            )
         self._check_delays()
         self.positions()
         for name in ("noise_floor_dbm", "saturation_dbm", "tx_power_dbm", "tx_height", "rx_height",
@@ -114,6 +127,11 @@ class ReadingOptions:
             raise ConfigurationError(f"projection {self.projection} needs the scene's origin")
         if self.crs is not None:
             grid_name("crs", self.crs)
+
+    @property
+    def share_db(self) -> float:
+        """By how much a level of one resource element lies below what is reported [dB]."""
+        return 10.0 * math.log10(self.resource_elements or 1)
 
     def _check_delays(self) -> None:
         if self.delay_bins not in get_args(DelayBins):

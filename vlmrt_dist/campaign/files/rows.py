@@ -329,6 +329,12 @@ def _note_levels(reader: TableReader, levels: Levels, power: FloatArray) -> None
                 f"{heading} is the power of one resource element; estimate has to take the "
                 "transmit power of one (--tx-power-dbm), or any offset (--gain-offset-db inf)"
             )
+        if (count := reader.options.resource_elements) is not None:
+            reader.notes.append(
+                f"{heading} is shared among {count} resource elements: levels are those of one, "
+                f"{reader.options.share_db:.1f} dB below; estimate has to take the transmit power "
+                "of one (--tx-power-dbm), or any offset (--gain-offset-db inf)"
+            )
         if np.isfinite(power).any():
             reader.notes.append(referred(common))
         return

@@ -19,15 +19,17 @@ import numpy as np
 import scipy.stats
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.campaign import Campaign, RadioConfig, random_campaign
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.inference import (
     Assumptions,
     LevenbergMarquardt,
     Marginals,
     Noise,
+    Parameters,
     Prior,
     Problem,
+    Quantity,
     fit_least_squares,
     marginals,
     open_problem,
@@ -37,6 +39,12 @@ from vlmrt_dist.store import SCHEMA_VERSION, Timing
 from vlmrt_dist.studies.benchmarks.engine_timing import nothing_timed
 from vlmrt_dist.studies.benchmarks.two_minima import two_minima_problems
 from vlmrt_dist.studies.point import content_key
+
+ROUGH_SHARE, ROUGH_XPD, ROUGH_WIDTH, ROUGH_NOISE_DB = 0.3, 0.1, 0.5, 0.05
+"""Prior medians of S and K_x in the room that scatters, standard deviation of ln σ, noise [dB]."""
+
+ROUGH_CAMPAIGNS = 2
+"""Sets of random positions in that room."""
 
 FLOOR_DBM = -120.0
 """Floor of the receivers: behind a partition of metal nothing can be measured."""
@@ -60,7 +68,8 @@ class CoverageCase:
 def coverage_cases(
     widths: Sequence[float], noises_db: Sequence[float], room_positions: Campaign
 ) -> list[CoverageCase]:
-    """The twenty problems with two minima at each prior width, and the paper's room at each noise.
+    """The twenty problems with two minima at each prior width, the paper's room at each noise, and
+    the room with surfaces that scatter by unknown S and K_x.
 
     :param widths: prior standard deviations of ln σ
     :param noises_db: of the levels of the room [dB]; its prior is the default one
@@ -78,6 +87,26 @@ def coverage_cases(
     for noise in noises_db:
         assumed = Assumptions(RadioConfig(), Prior(), noise=Noise(db=noise))
         cases.append(CoverageCase("box_room", f"room, {noise:g} dB", room, blank, assumed))
+    return cases + rough_cases()
+
+
+def rough_cases() -> list[CoverageCase]:
+    """The paper's room with surfaces that scatter: σ, S and K_x of each class of materials are
+    unknown, at 3 × 20 links."""
+    size = box_room().num_objects
+    room = box_room().with_materials(
+        scattering_coefficient=np.full(size, ROUGH_SHARE), xpd_coefficient=np.full(size, ROUGH_XPD)
+    )
+    radio = RadioConfig(max_depth=1, diffuse_reflection=True, scattering_points=100)
+    unknown: tuple[Quantity, ...] = ("conductivity", "scattering_coefficient", "xpd_coefficient")
+    assumed = Assumptions(
+        radio, Prior(ROUGH_WIDTH), Parameters(unknown, groups="material"), Noise(db=ROUGH_NOISE_DB)
+    )
+    cases = []
+    for seed in range(ROUGH_CAMPAIGNS):
+        positions = random_campaign(room, 3, 20, seed=seed)
+        blank = positions.with_rss(np.zeros(positions.present.shape))
+        cases.append(CoverageCase(f"rough_room_{seed}", "rough room", room, blank, assumed))
     return cases
 
 
@@ -105,6 +134,10 @@ class Tally(NamedTuple):
         return float(found.low), float(found.high)
 
 
+Tallies = dict[str, Tally]
+"""Answers by verdict."""
+
+
 @dataclass(frozen=True, eq=False)
 class CoverageTask:
     """Draws of one case.
@@ -130,10 +163,11 @@ class CoverageTask:
         ]  # fmt: skip
         return content_key(parts)
 
-    def tallies(self) -> dict[str, Tally]:
-        """Answers by verdict."""
-        count: Counter[str] = Counter()
-        missed: Counter[str] = Counter()
+    def tallies(self) -> dict[str, Tallies]:
+        """Answers by verdict: of all unknowns ("all"), and of each quantity where several are
+        unknown."""
+        count: Counter[tuple[str, str]] = Counter()
+        missed: Counter[tuple[str, str]] = Counter()
         case = self.case
         own = zlib.crc32(f"{case.name} {case.group}".encode())  # other truths for each case
         with open_problem(case.scene, case.campaign, case.assumed) as problem:
@@ -142,15 +176,22 @@ class CoverageTask:
                 truth = draw_truth(problem, rng)
                 found = answer(problem, truth, rng)
                 for k in np.flatnonzero(told(problem)).tolist():
-                    count[found.verdict[k]] += 1
-                    missed[found.verdict[k]] += not holds(found, problem, k, float(truth[k]))
-        return {verdict: Tally(number, missed[verdict]) for verdict, number in count.items()}
+                    wrong = not holds(found, problem, k, float(truth[k]))
+                    for of in ("all", problem.unknowns.quantity[k]):
+                        count[of, found.verdict[k]] += 1
+                        missed[of, found.verdict[k]] += wrong
+        tallies: dict[str, Tallies] = {}
+        for (of, verdict), number in count.items():
+            tallies.setdefault(of, {})[verdict] = Tally(number, missed[of, verdict])
+        return tallies if len(tallies) > 2 else {"all": tallies.get("all", {})}
 
     def measure(self, study: str) -> Timing:
         """The tallies as a row of the ledger; its label holds them."""
         begin = time.perf_counter()
-        tallies = self.tallies()
-        label = {"group": self.case.group, "case": self.case.name, "tallies": tallies}
+        found = self.tallies()
+        label = {"group": self.case.group, "case": self.case.name, "tallies": found.pop("all")}
+        if found:
+            label["quantities"] = found
         return nothing_timed(
             study, self.key, json.dumps(label, sort_keys=True), "replay", self.case.assumed.radio,
             num_objects=self.case.scene.num_objects, num_setups=self.case.campaign.num_setups,
@@ -201,13 +242,23 @@ def holds(found: Marginals, problem: Problem, k: int, truth: float) -> bool:
     return any(part.low <= truth <= part.high for part in found.parts[k])
 
 
-def counted(timings: Sequence[Timing]) -> dict[str, dict[str, Tally]]:
-    """Tallies of all cases of each group, by verdict."""
-    groups: dict[str, dict[str, Tally]] = {}
+def counted(timings: Sequence[Timing]) -> dict[str, Tallies]:
+    """Tallies of all cases of each group, by verdict; and those of each quantity where a group has
+    several."""
+    groups: dict[str, Tallies] = {}
     for timing in timings:
         label = json.loads(timing.label)
-        group = groups.setdefault(label["group"], {})
-        for verdict, (number, missed) in label["tallies"].items():
-            before = group.get(verdict, Tally(0, 0))
-            group[verdict] = Tally(before.answers + number, before.missed + missed)
+        parts = {label["group"]: label["tallies"]}
+        for quantity, tallies in label.get("quantities", {}).items():
+            parts[f"{label['group']}, {quantity.replace('_', ' ')}"] = tallies
+        for name, tallies in parts.items():
+            group = groups.setdefault(name, {})
+            for verdict, (number, missed) in tallies.items():
+                before = group.get(verdict, Tally(0, 0))
+                group[verdict] = Tally(before.answers + number, before.missed + missed)
     return groups
+
+
+def held(tallies: Tallies) -> Tally:
+    """Answers of all verdicts together."""
+    return Tally(*(sum(column) for column in zip(*tallies.values(), strict=True)))

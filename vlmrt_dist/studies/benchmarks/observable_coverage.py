@@ -3,7 +3,8 @@
 Truths are drawn from the prior that the estimator is given, and values from the noise that it is
 told. Each is fitted from the prior's mean and from the truth, and the interval is that of the
 normal posterior at the better end: the priors are narrow, and what is counted is the likelihood of
-the observable and its derivatives, not the search for minima.
+the observable and its derivatives, not the search for minima. Where positions are unknown, paths
+keep the faces that they meet, in the truths as in the fits.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
-from vlmrt_dist.campaign import Campaign, DelayPower, RadioConfig, parse_observables
+from vlmrt_dist.campaign import Antenna, Campaign, DelayPower, RadioConfig, parse_observables
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.field import simulate
 from vlmrt_dist.inference import (
@@ -39,8 +41,23 @@ from vlmrt_dist.studies.point import content_key
 SIGMA_WIDTH, PERMITTIVITY_WIDTH = 0.3, 0.02
 """Prior standard deviations of ln σ and ln ε_r of the truths."""
 
-OFFSETS = Noise(gain_offset_db=1.0, delay_offset_ns=1.0)
-"""Offsets of levels and of delays that are unknown, where the observable has any."""
+UnknownOf = Literal["offsets", "orientations", "positions"]
+"""What of links and devices is unknown beside the materials: offsets of levels and of delays; yaw
+and pitch of the transmitters, yaw of the receivers and the transmitters' powers; coordinates of
+transmitters and receivers in the plan."""
+
+UNKNOWN: dict[UnknownOf, Noise] = {
+    "offsets": Noise(gain_offset_db=1.0, delay_offset_ns=1.0),
+    "orientations": Noise(
+        orientation_deg={"tx_yaw": 10.0, "tx_pitch": 5.0, "rx_yaw": 10.0}, tx_power_db=1.0,
+        delay_offset_ns=1.0,
+    ),
+    "positions": Noise(position_m=dict.fromkeys(("tx_x", "tx_y", "rx_x", "rx_y"), 0.03)),
+}  # fmt: skip
+"""Prior standard deviations of what is unknown, as far as the observable has delays."""
+
+SECTOR = Antenna.in_degrees(pattern="tr38901", yaw=20.0)
+"""Antenna of every device whose orientation is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +69,7 @@ class ObservableCoverage:
     :param positions: where
     :param radio: radio configuration
     :param draws: how many truths
+    :param unknown: what of links and devices is unknown
     """
 
     words: str
@@ -59,15 +77,21 @@ class ObservableCoverage:
     positions: Campaign
     radio: RadioConfig
     draws: int
+    unknown: UnknownOf = "offsets"
 
     def __str__(self) -> str:
-        return f"{self.words}: {self.draws} truths"
+        return f"{self.name}: {self.draws} truths"
+
+    @property
+    def name(self) -> str:
+        """What is measured, and what of devices is unknown."""
+        return self.words if self.unknown == "offsets" else f"{self.words}; {self.unknown}"
 
     @property
     def key(self) -> str:
         """Content hash of what is counted."""
         parts = [
-            self.words, self.scene.key, self.positions.key, self.radio.key, self.draws,
+            self.name, self.scene.key, self.positions.key, self.radio.key, self.draws,
             SIGMA_WIDTH, PERMITTIVITY_WIDTH, engine_versions(), SCHEMA_VERSION,
         ]  # fmt: skip
         return content_key(parts)
@@ -75,12 +99,16 @@ class ObservableCoverage:
     def tallies(self) -> dict[str, Tally]:
         """Answers by quantity."""
         power, plans = parse_observables(self.words)
+        places = self.positions
+        if self.unknown == "orientations":
+            places = places.with_antennas(SECTOR, SECTOR)
         template = simulate(
-            self.scene, self.positions, radio=self.radio, noise_db=1.0, observables=plans,
+            self.scene, places, radio=self.radio, noise_db=1.0, observables=plans,
             power=power,
         )  # fmt: skip
         delays = any(getattr(b, "start_ns", None) is not None for b in template.observables)
         delays |= any(b.name == "mean delay" for b in template.observables)
+        errors = UNKNOWN[self.unknown]
         assumed = Assumptions(
             self.radio,
             Prior(width=SIGMA_WIDTH),
@@ -88,13 +116,13 @@ class ObservableCoverage:
                 ("conductivity", "relative_permittivity"),
                 widths={"relative_permittivity": PERMITTIVITY_WIDTH},
             ),
-            OFFSETS if delays else replace(OFFSETS, delay_offset_ns=None),
+            replace(errors, delay_offset_ns=errors.delay_offset_ns if delays else None),
         )
         answers: dict[str, int] = {}
         missed: dict[str, int] = {}
         with open_problem(self.scene, template, assumed) as problem:
             for seed in range(self.draws):
-                rng = np.random.default_rng([seed, zlib.crc32(self.words.encode())])
+                rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
                 for quantity, miss in zip(*_answers(self, problem, assumed, rng), strict=True):
                     answers[quantity] = answers.get(quantity, 0) + 1
                     missed[quantity] = missed.get(quantity, 0) + int(miss)
@@ -104,7 +132,7 @@ class ObservableCoverage:
         """The tallies as a row of the ledger; its label holds them."""
         begin = time.perf_counter()
         tallies = self.tallies()
-        label = {"words": self.words, "tallies": tallies}
+        label = {"words": self.name, "tallies": tallies}
         return nothing_timed(
             study, self.key, json.dumps(label, sort_keys=True), "replay", self.radio,
             num_objects=self.scene.num_objects, num_setups=self.positions.num_setups,
