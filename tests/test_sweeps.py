@@ -181,7 +181,7 @@ def test_make_reproduce_runs_every_sweep_of_the_paper_and_then_the_report() -> N
         ["make", "-n", "reproduce", "STORAGE=there", "READY="], cwd=ROOT, env=alone,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    named = re.findall(r"vlmrt sweep (\S+) --storage there", done.stdout)
+    named = re.findall(r"vlmrt sweep (\S+) --threads 1 --storage there", done.stdout)
     assert sorted(PAPERS) == sorted(name for names in named for name in names.split(","))
     report = done.stdout.strip().split("\n")[-1]
     assert report == ".venv/bin/vlmrt report there -o report.html --overwrite"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.report.made_rows import timing
-from vlmrt_dist.report.charts import PLACES, charts_of, history_curve, pareto
+from vlmrt_dist.report.charts import PLACES, Chart, Curve, charts_of, history_curve, pareto
 from vlmrt_dist.report.data import gather
+from vlmrt_dist.report.plots import chart_json, log_ticks
 from vlmrt_dist.store.ledger import Ledger
 
 
@@ -35,3 +36,16 @@ def test_many_seeds_make_no_larger_curves() -> None:
 def test_the_pareto_front_is_what_nothing_beats() -> None:
     cost, error = np.array([3.0, 1, 2, 2, 4]), np.array([1.0, 5, 3, 4, 2])
     assert pareto(cost, error).tolist() == [1, 2, 0]
+
+
+def test_ticks_of_logarithmic_axes_are_round_numbers_in_full() -> None:
+    assert log_ticks(1e-4, 0.3) == [1e-4, 1e-3, 1e-2, 0.1, 1.0]
+    assert log_ticks(0.05, 0.6) == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+    assert log_ticks(3000, 6000)[2:6] == [3000, 4000, 5000, 6000]
+    assert len(log_ticks(1e-13, 1e3)) <= 9
+    curve = Curve("a", np.array([3e3, 1e5]), np.array([3e-5, 0.4]))
+    chart = Chart("c", "", "U", "MRE [%]", (curve,), xlog=True, ylog=True)
+    drawn = json.loads(chart_json(chart))
+    axis = drawn["layout"]["yaxis"]
+    assert axis["ticktext"] == ["10<sup>-5</sup>", "10<sup>-4</sup>", "0.001", "0.01", "0.1", "1"]
+    assert drawn["layout"]["xaxis"]["ticktext"][:4] == ["1000", "2000", "5000", "10000"]

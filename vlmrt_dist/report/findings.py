@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from vlmrt_dist.report.claims import RETRACE
 from vlmrt_dist.report.data import QUICK, Results, StudyRows
 from vlmrt_dist.report.paper import TABLE_1
 from vlmrt_dist.report.printed_numbers import by_reading
@@ -35,8 +36,11 @@ def _verdicts(judged: Sequence[Judged]) -> str:
             f"values and {MIN_SEEDS} seeds."
         )
     counts = Counter(one.verdict for one in judged)
-    readings = sorted({one.under for one in judged if one.verdict == "not reproduced"})
+    found = {one.under for one in judged if one.verdict == "not reproduced"}
+    readings = sorted(found - {RETRACE})
     under = f" under {' or '.join(readings)}" if readings else ""
+    if RETRACE in found:
+        under += f"{' or' if under else ''} in times of {RETRACE}"
     return (
         f"Of {len(judged)} claims of the paper {counts['holds']} hold, "
         f"{counts['not reproduced']} are not reproduced{under}, and {counts['undecided']} are "
@@ -123,7 +127,8 @@ def _step(study: StudyRows) -> str:
     if not (np.isfinite(fast) and np.isfinite(slow)):
         return ""
     return (
-        f"An iteration takes {1e3 * fast:.2g} ms by replay of stored paths and {1e3 * slow:.2g} ms "
+        f"An iteration takes {_plain(1e3 * fast)} ms by replay of stored paths and "
+        f"{_plain(1e3 * slow)} ms "
         f"by tracing anew, {slow / fast:.0f} times as long (K = 9)."
     )
 
@@ -150,6 +155,11 @@ def _labelled(rows: Sequence[Row], *names: str) -> list[Row]:
 def _median(values: Iterable[float]) -> float:
     found = [v for v in values if np.isfinite(v)]
     return float(np.median(found)) if found else np.nan
+
+
+def _plain(value: float) -> str:
+    """Two digits, without an exponent."""
+    return f"{value:.2g}" if value < 100.0 else f"{float(f'{value:.2g}'):.0f}"
 
 
 def _range(values: Sequence[float], digits: str = ".3g") -> str:

@@ -19,6 +19,9 @@ COLORS = (
 
 LEGEND = {"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom"}
 
+MOST_TICKS, LEAST_TICKS = 8, 3
+"""Ticks of a logarithmic axis."""
+
 PAPER = "#808080"
 TX, RX = "#e0383e", "#2a9d4e"
 
@@ -52,18 +55,43 @@ def chart_json(chart: Chart) -> str:
 def _axis(
     label: str, log: bool, values: Sequence[Any], ends: tuple[float, float] | None = None
 ) -> dict[str, Any]:  # fmt: skip
-    """An axis; a logarithmic one over several decades has at most eight ticks."""
+    """An axis; a logarithmic one has at most eight ticks, with their whole numbers beside them."""
     axis: dict[str, Any] = {"title": {"text": _safe(label)}, "automargin": True}
     if not log:
         return axis
-    axis |= {"type": "log", "exponentformat": "power"}
+    axis |= {"type": "log"}
     if ends is not None:
         axis["range"] = np.log10(ends).tolist()
         values = [np.array(ends)]
     there = np.concatenate([np.asarray(v, float) for v in values if v is not None] or [np.ones(1)])
     there = there[np.isfinite(there) & (there > 0.0)]
-    decades = np.log10(there.max() / there.min()) if len(there) else 0.0
-    return axis | ({"dtick": int(np.ceil(decades / 8.0)) if decades > 1.5 else "D2"})
+    if not len(there):
+        return axis
+    ticks = log_ticks(float(there.min()), float(there.max()))
+    return axis | {"tickvals": ticks, "ticktext": [_tick(value) for value in ticks]}
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers in and about a range (> 0): powers of ten, between which stand 2 and 5, or all
+    digits, where there would be fewer than three."""
+    ends = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    step = max(1, int(np.ceil((ends[1] - ends[0]) / MOST_TICKS)))
+    found: list[float] = []
+    for digits in ((1,), (1, 2, 5), tuple(range(1, 10))):
+        powers = range(ends[0], ends[1] + 1, step)
+        found = [float(f"{digit}e{power}") for power in powers for digit in digits]
+        inside = sum(0.999 * low <= value <= 1.001 * high for value in found)
+        if inside >= LEAST_TICKS:
+            break
+    return found
+
+
+def _tick(value: float) -> str:
+    """A round number; powers of ten where it would be long."""
+    if 1e-3 <= value < 1e6:
+        return f"{value:f}".rstrip("0").rstrip(".")
+    digit, power = f"{value:.0e}".split("e")
+    return f"{'' if digit == '1' else f'{digit}·'}10<sup>{int(power)}</sup>"
 
 
 def _traces(curve: Curve, color: str, group: str) -> list[dict[str, Any]]:

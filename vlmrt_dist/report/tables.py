@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from vlmrt_dist.report.data import (
 from vlmrt_dist.report.paper import TABLE_1, TABLE_2, Printed
 from vlmrt_dist.report.paper_comparison import CUT_NOTE, OPTIMIZER_NAMES
 from vlmrt_dist.report.printed_numbers import LIKELIHOOD_NOTE, PAPER_SCATTER, by_reading
-from vlmrt_dist.store import Row, column
+from vlmrt_dist.store import Row, Timing, column
 
 MOST_LINES = 400
 """Most lines of a table; a note counts those left out."""
@@ -49,6 +50,10 @@ class Table:
 BRIEF = {"method", "MRE [%]", "paper's MRE [%]", "10 … 90 % [%]", "iterations",
          "paper's iterations", "coverage [%]"}  # fmt: skip
 """Columns that are shown at first, beside those of the label."""
+
+
+BRIEF_ORIGIN = ("study", "rows", "timings", "seeds", "protocol", "made by")
+"""The same of the table of origins."""
 
 
 def tables_of(study: StudyRows) -> list[Table]:
@@ -190,15 +195,19 @@ def _line(
 def _times(study: StudyRows) -> Table:
     columns = (
         ("engine", "engine"), ("K", "num_objects"), ("M", "num_setups"), ("links", "num_links"),
-        ("paths", "num_paths"), ("D", "max_depth"), ("scene [s]", "seconds_scene"),
+        ("paths", "num_paths"), ("D", "max_depth"), ("U", "samples_per_src"),
+        ("scene [s]", "seconds_scene"),
         ("tracing [s]", "seconds_trace"), ("forward [s]", "seconds_value"),
         ("with gradient [s]", "seconds_gradient"), ("Jacobian [s]", "seconds_jacobian"),
         ("estimation [s]", "seconds_fit"), ("iterations", "iterations"), ("MRE [%]", "mre"),
         ("memory [MB]", "peak_bytes"), ("outcome", "outcome"),
     )  # fmt: skip
     scale = {"mre": 100.0, "peak_bytes": 1e-6}
-    timings = sorted(study.timings, key=lambda t: (t.engine, t.num_objects, t.num_setups))
-    labels = shown_names(label_of(t) for t in timings)
+    timings = sorted(study.timings, key=_order_of_time)
+    others = {name for name, _ in columns}
+    if len({label_of(t).get("seed") for t in timings}) == 1:
+        others.add("seed")
+    labels = [n for n in shown_names(label_of(t) for t in timings) if n not in others]
     lines = [
         (*(_cell(label_of(t).get(name, "")) for name in labels),
          *(_measured(getattr(t, c), scale.get(c, 1.0)) for _, c in columns))
@@ -207,11 +216,19 @@ def _times(study: StudyRows) -> Table:
     caption = f"{study.description.title}: times{study.description.of_the_paper}"
     head = (*map(words_of, labels), *(name for name, _ in columns))
     measured = [i for i in range(len(head)) if any(line[i] for line in lines)]
-    plain = {"M", "D", "paths", "memory [MB]", "outcome", "links"}
-    brief = tuple(i for i in measured if head[i] not in plain)[:9]
+    plain = {"paths", "memory [MB]", "outcome", "links"}
+    plain |= {n for i, n in enumerate(head) if n in "MDU" and len({line[i] for line in lines}) == 1}
+    brief = tuple(i for i in measured if head[i] not in plain)[:10]
     group = head.index("engine") if len({t.engine for t in timings}) > 1 else None
     return Table(caption, head, tuple(lines), notes=("Empty: not measured.",), brief=brief,
                  group=group)  # fmt: skip
+
+
+def _order_of_time(timing: Timing) -> tuple[Any, ...]:
+    """By engine, what is varied, and the sizes."""
+    varies = str(label_of(timing).get("varies", ""))
+    sizes = timing.num_objects, timing.num_setups, timing.max_depth, timing.samples_per_src
+    return timing.engine, varies, *sizes
 
 
 def differences(study: StudyRows) -> list[str]:
@@ -269,7 +286,7 @@ def provenance(results: Results) -> Table:
         ))  # fmt: skip
     head = ("study", "rows", "timings", "seeds", "protocol", "engine", "tracing [s]", "fitting [s]",
             "hardware", "versions", "made by")  # fmt: skip
-    brief = tuple(head.index(name) for name in ("study", "rows", "seeds", "protocol", "made by"))
+    brief = tuple(head.index(name) for name in BRIEF_ORIGIN)
     return Table("Where the numbers come from", head, tuple(lines), brief=brief)
 
 
