@@ -17,7 +17,9 @@ fit loses what phase and timing hide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -57,21 +59,28 @@ NEWTON_STEPS = 30
 """Most steps that a snapshot's timing takes from the best of a grid to its optimum."""
 
 
-class _Sum(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Sum:
     """One block at one parameter vector: values, and their derivative by the paths' values.
 
     :param value: [R]
-    :param weights: [R, P] real, or [E, P] complex, derivative by the path's power or amplitude
+    :param make_weights: makes :attr:`weights`
     :param by_delay: [R]
     :param by_gain: [R]
     :param rows: makes [R, K] of [E, K] where these are complex; None: they are the rows
     """
 
     value: FloatArray
-    weights: sp.csr_matrix
+    make_weights: Callable[[], sp.csr_matrix]
     by_delay: FloatArray
     by_gain: FloatArray
     rows: _Rotation | None = None
+
+    @functools.cached_property
+    def weights(self) -> sp.csr_matrix:
+        """[R, P] real, or [E, P] complex, derivative by the path's power or amplitude; made once,
+        where slopes are wanted."""
+        return self.make_weights()
 
 
 class _Model(Protocol):
@@ -340,7 +349,10 @@ class _Bins:
         total = gain * heard + self._floor
         per_watt = np.divide(DB * gain, total, out=np.zeros_like(total), where=total > 0.0)
         begin = np.searchsorted(line, np.arange(num + 1))
-        weights = sp.csr_matrix((share * per_watt[line], path, begin), (num, len(paths)))
+
+        def weights() -> sp.csr_matrix:
+            return sp.csr_matrix((share * per_watt[line], path, begin), (num, len(paths)))
+
         by_delay: FloatArray = per_watt * moved
         by_gain = 2.0 * NEPER * heard * per_watt
         return _Sum(watts_to_dbm(total), weights, by_delay, by_gain)
@@ -362,15 +374,21 @@ class _Moments:
         away = delay - mean[lines.line]
         none = np.zeros(lines.num)
         if self._mean:
-            weights = lines.matrix(away / one[lines.line], len(paths))
             by_delay = np.where(there, 1.0, 0.0)
-            return _Sum(np.where(there, mean + delay_ns, np.nan), weights, by_delay, none)
+            return _Sum(
+                np.where(there, mean + delay_ns, np.nan),
+                lambda: lines.matrix(away / one[lines.line], len(paths)), by_delay, none,
+            )  # fmt: skip
         square = lines.total(power * away**2) / one
         spread = np.sqrt(square)
         # One path has no spread, and no derivative of it.
         twice = np.where(spread > 0.0, 2.0 * spread * one, np.inf)
-        weights = lines.matrix((away**2 - square[lines.line]) / twice[lines.line], len(paths))
-        return _Sum(np.where(there, spread, np.nan), weights, none, none)
+        return _Sum(
+            np.where(there, spread, np.nan),
+            lambda: lines.matrix(
+                (away**2 - square[lines.line]) / twice[lines.line], len(paths)
+            ), none, none,
+        )  # fmt: skip
 
 
 class _Magnitudes:
@@ -389,9 +407,11 @@ class _Magnitudes:
             value = 2.0 * DB * np.log(size) + gain_db
         # d 20 log10 |H| = 20 / ln 10 Re(dH / H)
         factor = np.divide(2.0 * DB, response, out=np.zeros_like(response), where=size > 0.0)
-        weights = lines.matrix(self._turn * factor[lines.line], len(paths))
         none = np.zeros(lines.num)
-        return _Sum(value, weights, none, (size > 0.0) * 1.0, _Real())
+        return _Sum(
+            value, lambda: lines.matrix(self._turn * factor[lines.line], len(paths)), none,
+            (size > 0.0) * 1.0, _Real(),
+        )  # fmt: skip
 
 
 class _Rotation(Protocol):
@@ -431,9 +451,7 @@ class _Responses:
         response = lines.total(self._turn * paths[lines.path]) * np.exp(NEPER * gain_db)
         omega = 2.0 * np.pi * block.frequency_hz * 1e-9
         rotation = np.exp(-1j * omega * delay_ns)
-        weights = lines.matrix(
-            self._turn * (np.exp(NEPER * gain_db) * rotation)[lines.line], len(paths)
-        )
+        turned = np.exp(NEPER * gain_db) * rotation
         response = response * rotation
         known = self._align is None
         aligned = _Fixed() if self._align is None else self._align.at(response)
@@ -441,7 +459,10 @@ class _Responses:
         shift = -1j * omega * response
         by_delay = aligned.lines(shift) if known else _changes(aligned, shift)
         by_gain = NEPER * _parts_of(value)
-        return _Sum(_parts_of(value), weights, _parts_of(by_delay), by_gain, aligned)
+        return _Sum(
+            _parts_of(value), lambda: lines.matrix(self._turn * turned[lines.line], len(paths)),
+            _parts_of(by_delay), by_gain, aligned,
+        )  # fmt: skip
 
 
 class _Fixed:
