@@ -156,7 +156,7 @@ def test_scenes_that_scatter_nothing_are_told() -> None:
 def test_unknown_orientations_beside_scattering_are_refused() -> None:
     positions = random_campaign(box_room(), 1, 3, seed=4)
     levels = positions.with_rss(np.full((1, 3), 1e-9))
-    with pytest.raises(UnsupportedByReplay, match=r"orientations.*state the orientations"):
+    with pytest.raises(UnsupportedByReplay, match=r"orientations.*state them"):
         vd.estimate(
             truth(), levels, radio=RADIO, noise=vd.Noise(db=0.1, orientation_deg={"tx_yaw": 5.0})
         )

@@ -86,3 +86,15 @@ def test_draws_begin_at_the_prior_and_leave_what_is_fixed() -> None:
         prior_draws(ROOM, radio, 0.5, 0, 0)
     with pytest.raises(ConfigurationError, match="prior_width"):
         prior_draws(ROOM, radio, 0.0, 1, 0)
+
+
+@pytest.mark.slow
+def test_scenes_that_scatter_nothing_are_told() -> None:
+    from vlmrt_dist.field import NothingScatters
+    from vlmrt_dist.placement.candidates import pool_for
+    from vlmrt_dist.placement.options import CandidateOptions
+
+    radio = RadioConfig(max_depth=1, diffuse_reflection=True, scattering_points=10)
+    few = CandidateOptions(num_tx=2, num_rx=3)
+    with pytest.warns(NothingScatters, match="no surface scatters"):
+        pool_for(ROOM, 1, 2, seed=0, radio=radio, candidates=few)

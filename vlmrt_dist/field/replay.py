@@ -66,6 +66,8 @@ MAX_LANES = 1 << 18
 OF_OBJECTS: frozenset[Parameter] = frozenset({"extra_loss_db", *SCATTERING})
 """Parameters of objects, which their layers do not have."""
 
+_SURFACE = frozenset(SCATTERING)
+
 BY_ETA: frozenset[Parameter] = frozenset({"conductivity", "relative_permittivity"})
 """Parameters that levels depend on through η alone."""
 
@@ -246,6 +248,9 @@ class Replay:
         # A ray of amplitude one at one metre carries (λ / 4π)² of the transmit power.
         self._scale = radio.wavelength / (4.0 * np.pi * length) * np.sqrt(radio.tx_power)
         turns = 2.0 * np.pi * length / radio.wavelength
+        self._omega_eps = 2.0 * np.pi * radio.frequency * VACUUM_PERMITTIVITY
+        self._wavenumber = 2.0 * np.pi / radio.wavelength
+        self._factor = _factors(self._omega_eps, self._wavenumber)
         self._phase = np.exp(-1j * np.remainder(turns, 2.0 * np.pi))[:, None]
 
     def aim(self, tx: EndFields, rx: EndFields) -> None:
@@ -299,11 +304,9 @@ class Replay:
         """[P, 6] derivatives of the amplitudes by the moves of both ends."""
         assert self._bent is not None
         sigma, permittivity, thickness = (x[0] for x in self._rows(materials)[: len(SLAB)])
-        omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
-        wavenumber = 2.0 * np.pi / self.radio.wavelength
-        eta, met = permittivity - 1j * sigma / omega_eps, self.table.object
-        slabs = eta[met], thickness[met] * wavenumber
-        return amplitudes_by_moves(self._bent, self._turned, slabs, wavenumber)
+        eta, met = permittivity - 1j * sigma / self._omega_eps, self.table.object
+        slabs = eta[met], thickness[met] * self._wavenumber
+        return amplitudes_by_moves(self._bent, self._turned, slabs, self._wavenumber)
 
     def _matrix_of(self, rows: list[FloatArray]) -> list[Parts]:
         """Transfer matrices of the different paths, those of the last walk where it had the same
@@ -586,7 +589,9 @@ class Replay:
         self, part: _Part, group: tuple[Parameter, ...]
     ) -> tuple[FloatArray, dict[Parameter, Derivative]]:
         """Received powers [L, S], and with them the derivative by each parameter of a walk."""
-        walked = tuple(n for n in group if n not in SCATTERING)
+        walked = group
+        if not _SURFACE.isdisjoint(group):
+            walked = tuple(n for n in group if n not in SCATTERING)
         coherent = self.radio.combining == "coherent"
         if self.table.num_paths == 0:
             columns = [np.zeros((0, len(part.rows[0])))] * (1 + coherent)
@@ -697,17 +702,8 @@ class Replay:
         """Arguments that all kernels share."""
         count = len(rows[0])
         sigma, permittivity, thickness = (x[:, self._slabs] for x in rows[: len(SLAB)])
-        omega_eps = 2.0 * np.pi * self.radio.frequency * VACUUM_PERMITTIVITY
-        wavenumber = 2.0 * np.pi / self.radio.wavelength
-        # dη/dσ = -j/(ωε_0), dη/dε_r = 1; the kernel's thickness is in radians.
-        factor = {
-            "conductivity": -1j / omega_eps,
-            "relative_permittivity": 1.0 + 0j,
-            "thickness": wavenumber + 0j,
-            "extra_loss_db": -NEPER + 0j,
-        }
         lanes = self._lanes_of(count)
-        given = [permittivity, sigma / omega_eps, thickness * wavenumber]
+        given = [permittivity, sigma / self._omega_eps, thickness * self._wavenumber]
         given += [np.exp(-NEPER * loss[:, self._objects]) for loss in rows[len(SLAB) :]]
         return (
             (lanes.path, lanes.slab_offset, lanes.object_offset),
@@ -717,7 +713,7 @@ class Replay:
             self._stacked,
             edges,
             self.table.max_depth,
-            tuple((factor[name].real, factor[name].imag) for name in wanted),
+            tuple([self._factor[name] for name in wanted]),
             "eta" if set(wanted) <= BY_ETA else wanted[0],
         )
 
@@ -757,6 +753,18 @@ class Replay:
 
 _Arguments = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 """The arguments that all kernels share."""
+
+
+def _factors(omega_eps: float, wavenumber: float) -> dict[Parameter, tuple[float, float]]:
+    """Derivatives of η, of the kernel's thickness, which is in radians, and of ln T by each
+    parameter: dη/dσ = -j/(ωε_0), dη/dε_r = 1."""
+    factor: dict[Parameter, complex] = {
+        "conductivity": -1j / omega_eps,
+        "relative_permittivity": 1.0 + 0j,
+        "thickness": wavenumber + 0j,
+        "extra_loss_db": -NEPER + 0j,
+    }
+    return {name: (value.real, value.imag) for name, value in factor.items()}
 
 
 class _Part(NamedTuple):
@@ -917,6 +925,9 @@ class _Lanes(NamedTuple):
 def walks_of(wanted: Sequence[Parameter]) -> Iterator[tuple[Parameter, ...]]:
     """The parameters that one walk differentiates by: all that levels depend on through η, or one
     other; those of surfaces, which need none, go with the first."""
+    if len(wanted) == 1:
+        yield tuple(wanted)
+        return
     groups = [tuple(n for n in wanted if n in BY_ETA)]
     groups += [(n,) for n in wanted if n not in BY_ETA and n not in SCATTERING]
     groups = [group for group in groups if group]

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from vlmrt_dist.arrays import BoolArray, FloatArray, IntArray
 from vlmrt_dist.campaign import AntennaSpace, Campaign, RadioConfig, Region
 from vlmrt_dist.errors import CampaignError, ConfigurationError
+from vlmrt_dist.field import warn_if_nothing_scatters
 from vlmrt_dist.inference import Prior, prior_of
 from vlmrt_dist.placement.options import CandidateOptions
 from vlmrt_dist.placement.sensitivities import LEVELS, Design, Rows, compact, link_rows
@@ -120,6 +121,7 @@ def pool_for(
     :raises ConfigurationError: if a width is not positive, or a name in ``fixed`` is no object's
     """
     candidates, radio = candidates or CandidateOptions(), radio or RadioConfig()
+    warn_if_nothing_scatters(scene, radio)
     size = candidates.size(num_setups, num_receivers)
     width, fixed = design.prior_width, design.fixed
     draws = prior_draws(scene, radio, width, candidates.num_draws, seed, fixed)
