@@ -16,6 +16,7 @@ import numpy as np
 
 from vlmrt_dist.arrays import FloatArray
 from vlmrt_dist.campaign import Campaign, RadioConfig
+from vlmrt_dist.cores import own_cores
 from vlmrt_dist.engine import engine_versions
 from vlmrt_dist.field import Engine
 from vlmrt_dist.scene import SceneModel
@@ -117,7 +118,7 @@ def nothing_timed(
         "outcome": "measured",
         "max_depth": radio.max_depth,
         "samples_per_src": radio.samples_per_src,
-        "hardware": hardware(),
+        "hardware": f"{hardware()}, threads: {own_cores()}",  # --threads, an actor's share
         "versions": json.dumps(engine_versions()),
     }
     return Timing(study=study, key=key, label=label, engine=engine, **(values | known))
