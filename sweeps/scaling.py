@@ -77,6 +77,7 @@ def main(
     whole = random_campaign(room, setups * counts[-1], receivers, seed=0)
     sigma = room.conductivity(radio.frequency)
     theta = sigma * np.random.default_rng(0).uniform(0.8, 1.2, (len(run.seeds), len(sigma)))
+    whole_estimations = estimations(each * counts[-1], first=secrets.randbelow(2**62))
     results = ScalingResults()
     with nodes(simulated=counts[-1]) as where:
         say(where)
@@ -91,7 +92,9 @@ def main(
             if "seeds" in parts:
                 results.seeds.append((count, seeds_per_second(_points(3 * count), workers)))
             if "estimations" in parts:
-                _estimate(results, workers, each, blocks)
+                # The same for all, as some take twenty times as long as others; their paths are
+                # found in less time than is worth a place in the cache.
+                _estimate(results, workers, whole_estimations[: each * count], blocks)
             say(f"{count} of up to {counts[-1]} actors measured")
     show(*scaling_tables(results), f"on {where}")
     target = run.file(f"{run.study}.json")
@@ -100,17 +103,16 @@ def main(
 
 
 def _estimate(
-    results: ScalingResults, workers: ActorOptions, each: int, blocks: tuple[float, ...]
+    results: ScalingResults,
+    workers: ActorOptions,
+    points: list[Point],
+    blocks: tuple[float, ...],
 ) -> None:
-    """Estimations by block size; every one has a campaign that none before it had, in this run or
-    in another, whose paths the cache might hold."""
-    number = workers.num_actors
+    """Estimations by block size, and in plain processes as far as there are cores for them."""
     for block in blocks:
-        points = estimations(each * number, first=secrets.randbelow(2**62))
         results.estimations.append(measure_throughput(points, workers, block))
-    if number <= usable_cores():
-        points = estimations(each * number, first=secrets.randbelow(2**62))
-        results.processes[number] = rate_of_processes(points, number)
+    if workers.num_actors <= usable_cores():
+        results.processes[workers.num_actors] = rate_of_processes(points, workers.num_actors)
 
 
 def _points(count: int) -> list[Point]:
