@@ -12,7 +12,7 @@ from tests.numerics import materials
 from vlmrt_dist.campaign import Antenna, Campaign, RadioConfig, random_campaign
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.field import ReplayObjective, trace
-from vlmrt_dist.inference import Assumptions, levenberg_marquardt, open_problem
+from vlmrt_dist.inference import Assumptions, fitting, levenberg_marquardt, open_problem
 from vlmrt_dist.inference.devices import (
     ANGLES,
     PLACES,
@@ -49,6 +49,26 @@ def test_devices_are_told_apart_by_name_or_place() -> None:
     phone = plain.with_antennas([Antenna(name="mast")] * 3, Antenna(name="phone"))
     assert devices_of(phone, "tx").names == ("mast",)
     assert devices_of(phone, "rx").of_link.tolist() == [[0, 0], [0, -1], [0, 0]]
+
+
+@pytest.mark.slow
+def test_antennas_that_turn_leave_fewer_evaluations(
+    room: SceneModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = vd.simulate(room, plan(room).with_antennas(SECTOR, Antenna()), radio=RADIO,
+                           noise_db=1.0)  # fmt: skip
+    paths = trace(room, campaign, RADIO).num_paths
+    monkeypatch.setattr(fitting, "MOST_PATHS", 5000 * paths)
+    solver = vd.LevenbergMarquardt(folds=0, posterior="sampled")
+    spent = []
+    for factor in (1, fitting.ONE_BY_ONE):
+        monkeypatch.setattr(fitting, "ONE_BY_ONE", factor)
+        found = vd.estimate(
+            room, campaign, radio=RADIO, solver=solver,
+            noise=vd.Noise(db=1.0, orientation_deg={"tx_yaw": 10.0}),
+        )  # fmt: skip
+        spent.append(found.iterations)
+    assert spent[1] <= 900 < spent[0] < 6000
 
 
 def test_priors_on_orientations() -> None:

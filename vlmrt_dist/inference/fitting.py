@@ -34,6 +34,10 @@ MOST_PATHS, MOST_PATHS_SEARCHED = 40_000_000, 16_000_000
 """Most paths that a fit replays, evaluations times paths, and a search: some seconds of one
 core."""
 
+ONE_BY_ONE = 6
+"""So many paths each counts for where antennas turn or devices move. Their fields are computed for
+each parameter vector, which takes twenty times as long; but draws need some evaluations."""
+
 LEAST_FOR_DRAWS, LEAST_BY_SQUARES = 500, 20
 """Evaluations that draws need at least, and as a multiple of the square of the unknowns."""
 
@@ -61,6 +65,8 @@ def fit_least_squares(
     :param rng: of the further starts
     """
     paths = max(problem.evaluator.num_paths, 1)
+    if problem.unknowns.poses(problem.data.prior) is not None:
+        paths *= ONE_BY_ONE
     solver = replace(solver, max_total=max(1, min(solver.max_total, MOST_PATHS // paths)))
     least = _least_for_draws(len(problem.data.prior))
     begin = problem.unknowns.at_conductivity(start)
