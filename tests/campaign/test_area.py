@@ -57,6 +57,14 @@ def test_geojson_is_read(content: object, tmp_path: Path) -> None:
     holed(area_of(str(path)))
 
 
+def test_a_hole_of_two_corners_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "region.geojson"
+    flat = [[1, 1], [2, 1], [1, 1]]
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [SQUARE, flat]}))
+    with pytest.raises(ConfigurationError, match="a ring of the region has 2 corners"):
+        area_of(path)
+
+
 @pytest.mark.parametrize(
     "text",
     [

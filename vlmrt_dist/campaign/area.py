@@ -63,6 +63,11 @@ class Area:
             raise ConfigurationError(
                 f"the region's corners must be numbers of metres up to {LARGEST:g}"
             )
+        fewest = min((len(ring) for polygon in self.polygons for ring in polygon), default=3)
+        if fewest < 3:
+            raise ConfigurationError(
+                f"a ring of the region has {fewest} corners; it needs three or more"
+            )
         shape = self._shape
         if not shape.is_valid or not shape.area > 0.0:
             from shapely import is_valid_reason
