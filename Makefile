@@ -62,10 +62,10 @@ gpu-check: $(READY) ## checks and times on one GPU, in six minutes; VARIANT=llvm
 	$(PY) cluster/gpu_check.py --variant $(VARIANT)
 
 STORAGE := results
-# The first two need no search for paths, which the other process compiles meanwhile.
-SWEEPS := complexity,rooms,depth,rays
+# The first needs no search for paths, which the other process compiles meanwhile.
+SWEEPS := complexity,depth,rays
 # Beside the others, in one process, so that two cores are busy to the end.
-BESIDE := placement,receivers,positions,initialization
+BESIDE := placement,receivers,positions,initialization,rooms
 
 reproduce: $(READY) ## every table and figure of the paper, and the report; STORAGE=results
 	@told=$$(mktemp); trap 'rm -f "$$told"' EXIT; \
