@@ -49,21 +49,8 @@ def orientation_widths(given: OrientationPrior | None) -> dict[str, float]:
 
     :raises ConfigurationError: if an angle does not exist, or a width is no number of degrees
     """
-    if given is None:
-        return {}
-    named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(TX_ANGLES, given)
-    strange = [name for name in named if name not in ANGLES]
-    if strange:
-        raise ConfigurationError(
-            f"orientation_deg names angles of {', '.join(ANGLES)}; {strange[0]!r} is none"
-        )
-    for name, width in named.items():
-        number = isinstance(width, (int, float)) and not isinstance(width, bool)
-        if not number or not 0.0 < width <= WIDEST_DEG:
-            raise ConfigurationError(
-                f"orientation_deg of {name} must be a standard deviation in degrees, above 0 and "
-                f"up to {WIDEST_DEG:g}; got {width!r}"
-            )
+    named = _named(given, TX_ANGLES)
+    _check_widths("orientation_deg", named, ("angles", ANGLES), ("degrees", WIDEST_DEG))
     return {name: math.radians(named[name]) for name in ANGLES if name in named}
 
 
@@ -72,22 +59,43 @@ def position_widths(given: PositionPrior | None) -> dict[str, float]:
 
     :raises ConfigurationError: if a coordinate does not exist, or a width is no number of metres
     """
+    named = _named(given, PLACES)
+    _check_widths("position_m", named, ("coordinates", PLACES), ("metres", WIDEST_M))
+    return {name: float(named[name]) for name in PLACES if name in named}
+
+
+def _named(given: float | Mapping[str, float] | None, usual: tuple[str, ...]) -> dict[str, float]:
+    """Widths by name; a number is that of the ``usual`` ones."""
     if given is None:
         return {}
-    named = dict(given) if isinstance(given, Mapping) else dict.fromkeys(PLACES, given)
-    strange = [name for name in named if name not in PLACES]
+    return dict(given) if isinstance(given, Mapping) else dict.fromkeys(usual, given)
+
+
+def _check_widths(
+    option: str,
+    named: Mapping[str, float],
+    known: tuple[str, tuple[str, ...]],
+    widest: tuple[str, float],
+) -> None:
+    """:raises ConfigurationError: if a name or a width is none
+
+    :param known: what is named, and all names
+    :param widest: unit of the widths, and the largest
+    """
+    kind, names = known
+    unit, most = widest
+    strange = [name for name in named if name not in names]
     if strange:
         raise ConfigurationError(
-            f"position_m names coordinates of {', '.join(PLACES)}; {strange[0]!r} is none"
+            f"{option} names {kind} of {', '.join(names)}; {strange[0]!r} is none"
         )
     for name, width in named.items():
         number = isinstance(width, (int, float)) and not isinstance(width, bool)
-        if not number or not 0.0 < width <= WIDEST_M:
+        if not number or not 0.0 < width <= most:
             raise ConfigurationError(
-                f"position_m of {name} must be a standard deviation in metres, above 0 and up to "
-                f"{WIDEST_M:g}; got {width!r}"
+                f"{option} of {name} must be a standard deviation in {unit}, above 0 and up to "
+                f"{most:g}; got {width!r}"
             )
-    return {name: float(named[name]) for name in PLACES if name in named}
 
 
 def directional(campaign: Campaign) -> bool:
