@@ -257,7 +257,7 @@ def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
 def _rings_of_csv(text: str) -> list[list[list[float]]]:
     rings: dict[tuple[str, int], list[list[float]]] = {}
     columns: tuple[int, ...] | None = None
-    gaps = 0
+    gaps = count = 0
     delimiter = ";" if ";" in text and "," not in text else ","
     for number, row in enumerate(_rows(text, delimiter), 1):
         cells = [cell.strip() for cell in row]
@@ -281,7 +281,8 @@ def _rings_of_csv(text: str) -> list[list[list[float]]]:
             raise ConfigurationError(f"line {number} holds a number that is not finite")
         name = cells[columns[2]] if len(columns) > 2 and len(cells) > columns[2] else ""
         rings.setdefault((name, gaps), []).append(corner)
-        if sum(map(len, rings.values())) > MAX_CORNERS:
+        count += 1
+        if count > MAX_CORNERS:
             raise ConfigurationError(f"the region has more than {MAX_CORNERS} corners")
     return list(rings.values())
 
