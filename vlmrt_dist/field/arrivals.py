@@ -1,4 +1,4 @@
-"""What reaches links at each delay: the paths of a replay, and behind them what surfaces scatter.
+"""Arrivals at links by their delay: paths of a replay, and behind them scattered power.
 
 Scattered power arrives at all delays from the shortest on. It is summed in steps of delay, each at
 its mean, which are fine against the pulses that will weigh them.

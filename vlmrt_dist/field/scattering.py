@@ -96,7 +96,7 @@ class Scattering:
         return self._by_link.at(materials, wanted, self._own)
 
     def arriving(self, width: float) -> ScatteredArrivals:
-        """What is scattered, by the lengths of its paths.
+        """Scattered power by the lengths of its paths.
 
         :param width: of the steps in which lengths are told apart [m]
         """

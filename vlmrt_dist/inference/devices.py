@@ -15,9 +15,9 @@ from vlmrt_dist.arrays import FloatArray, IntArray
 from vlmrt_dist.campaign import Campaign, same_points
 from vlmrt_dist.errors import ConfigurationError
 from vlmrt_dist.inference.offsets import Offsets, setup_list
+from vlmrt_dist.paths import POSE
 
-TX_ANGLES = ("tx_yaw", "tx_pitch", "tx_roll")
-RX_ANGLES = ("rx_yaw", "rx_pitch", "rx_roll")
+TX_ANGLES, RX_ANGLES = POSE[:3], POSE[3:6]
 ANGLES = TX_ANGLES + RX_ANGLES
 """Changes of the orientations of transmitters and of receivers, each an angle [rad]."""
 
@@ -25,8 +25,7 @@ OrientationPrior = float | Mapping[str, float]
 """Standard deviation of the orientations about those stated [°]: of each angle of every
 transmitter, or of the angles named, such as ``{"tx_yaw": 20.0, "rx_yaw": 180.0}``."""
 
-TX_PLACES = ("tx_x", "tx_y", "tx_z")
-RX_PLACES = ("rx_x", "rx_y", "rx_z")
+TX_PLACES, RX_PLACES = POSE[6:9], POSE[9:]
 PLACES = TX_PLACES + RX_PLACES
 """Moves of transmitters and of receivers, each along an axis of the scene [m]."""
 

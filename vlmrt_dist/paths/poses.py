@@ -10,7 +10,7 @@ POSE = (
     "tx_yaw", "tx_pitch", "tx_roll", "rx_yaw", "rx_pitch", "rx_roll",
     "tx_x", "tx_y", "tx_z", "rx_x", "rx_y", "rx_z",
 )  # fmt: skip
-"""What an antenna at either end of a link can change in: orientations [rad], then positions [m]."""
+"""Angles of the orientations [rad], then coordinates of the positions [m], of both ends."""
 
 
 class Poses(NamedTuple):
